@@ -1,0 +1,32 @@
+# Everything a newcomer needs: `make demo` shows the product, `make test` proves it.
+# Both make their own virtual environment first; neither needs root, a cluster or a router.
+VENV := .venv
+PY   := $(VENV)/bin/python
+
+.PHONY: demo test bench lint completions clean
+
+$(VENV)/.installed: pyproject.toml
+	python3 -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+demo: $(VENV)/.installed
+	@$(VENV)/bin/bgpctl lab demo
+
+test: $(VENV)/.installed
+	@$(PY) -m pytest -q $(ARGS)
+
+bench: $(VENV)/.installed
+	@$(PY) -m tests.bench $(ARGS)
+
+lint: $(VENV)/.installed
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+completions: $(VENV)/.installed
+	@$(PY) -m tests.completions
+
+clean:
+	rm -rf $(VENV) *.egg-info .mypy_cache .ruff_cache .pytest_cache

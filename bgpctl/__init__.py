@@ -1,0 +1,3 @@
+"""bgpctl: operate BGP on Kubernetes nodes. This module holds the version and imports nothing."""
+
+__version__ = "0.1.0"

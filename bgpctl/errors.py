@@ -1,0 +1,84 @@
+"""What can go wrong, in the user's words. Every kind has its exit code; nothing else leaves the CLI.
+
+A message says what happened; `hint` says what is safe and what to type next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """The exit codes of every command (design, "Runbooks")."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    BLOCKED = 3
+    DEADLINE = 4
+    INTERRUPTED = 130
+
+
+class BgpctlError(Exception):
+    """The root: something failed and the user must know."""
+
+    exit_code = Exit.FAILED
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(BgpctlError):
+    """The input or the configuration is wrong; nothing was changed."""
+
+    exit_code = Exit.USAGE
+
+
+class Blocked(BgpctlError):
+    """It may not go on as the world is now; running it again resumes."""
+
+    exit_code = Exit.BLOCKED
+
+
+class DeadlineExceeded(BgpctlError):
+    """Time ran out; running it again resumes."""
+
+    exit_code = Exit.DEADLINE
+
+
+class Temporary(BgpctlError):
+    """The same request may succeed later (429, 5xx, connection lost). `retry_after` is in seconds."""
+
+    def __init__(self, message: str, hint: str = "", retry_after: float | None = None) -> None:
+        super().__init__(message, hint)
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One fault of a document: where it is, what is wrong, what is allowed.
+
+    `path` is written as in kubectl's messages: `spec.virtualRouters[0].neighbors[1].peerPort`.
+    """
+
+    source: str
+    document: int
+    path: str
+    message: str
+    line: int | None = None
+
+    def __str__(self) -> str:
+        place = self.source + (f":{self.line}" if self.line else "")
+        return f"{place}: document {self.document}: {self.path or '(document)'}: {self.message}"
+
+
+class InvalidDocuments(UsageError):
+    """Every fault of the given documents at once."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("\n".join(str(p) for p in problems))
+        self.problems = tuple(problems)
