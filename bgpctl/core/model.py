@@ -97,7 +97,7 @@ class Peer:
 class Attributes:
     """Path attributes beyond the mandatory ones. `next_hop` None = self (the session's local address).
 
-    Communities are in RFC text form ("65000:99", "no-export" already resolved to numbers); large ones "a:b:c".
+    Communities are in RFC text form ("65000:99", names already resolved to numbers); large ones "a:b:c".
     `local_preference` is for iBGP only; None = 100 as RFC 4271 5.1.5 suggests.
     """
 

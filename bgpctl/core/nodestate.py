@@ -1,4 +1,4 @@
-"""BGPNodeState (bgpctl.io/v1alpha1): what a node's speaker says about itself, as values and as the CRD's dict.
+"""BGPNodeState (bgpctl.io/v1alpha1): what a speaker says about its node, as values and as the CRD's dict.
 
 The speaker writes it, the CLI and the runbooks read it; both sides go through this file, so the wire shape
 lives in one place. Times are RFC 3339 strings on the wire and epoch seconds here.
