@@ -1,0 +1,46 @@
+"""Where objects live on the API server: one function or constant per resource that bgpctl touches."""
+
+from __future__ import annotations
+
+NODES = "/api/v1/nodes"
+PODS = "/api/v1/pods"
+SERVICES = "/api/v1/services"
+CONFIGMAPS = "/api/v1/configmaps"
+ENDPOINT_SLICES = "/apis/discovery.k8s.io/v1/endpointslices"
+DAEMONSETS = "/apis/apps/v1/daemonsets"
+BUDGETS = "/apis/policy/v1/poddisruptionbudgets"
+PEERING_POLICIES = "/apis/cilium.io/v2alpha1/ciliumbgppeeringpolicies"
+NODE_STATES = "/apis/bgpctl.io/v1alpha1/bgpnodestates"
+CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+
+
+def node(name: str) -> str:
+    return f"{NODES}/{name}"
+
+
+def node_state(name: str) -> str:
+    return f"{NODE_STATES}/{name}"
+
+
+def pod(namespace: str, name: str) -> str:
+    return f"/api/v1/namespaces/{namespace}/pods/{name}"
+
+
+def eviction(namespace: str, name: str) -> str:
+    return f"{pod(namespace, name)}/eviction"
+
+
+def secrets(namespace: str) -> str:
+    return f"/api/v1/namespaces/{namespace}/secrets"
+
+
+def events(namespace: str) -> str:
+    return f"/api/v1/namespaces/{namespace}/events"
+
+
+def leases(namespace: str) -> str:
+    return f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
+
+
+def lease(namespace: str, name: str) -> str:
+    return f"{leases(namespace)}/{name}"

@@ -1,0 +1,96 @@
+"""The words of a runbook: what a step answers, what the engine tells, what a run ends with.
+
+The engine yields `Event`s and returns a `Result`; renderers turn both into text or JSON and know nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from bgpctl.errors import Exit
+
+SCHEMA = "bgpctl/v1"
+
+
+class Status(StrEnum):
+    """What a step says of the world: its goal holds, something must be done, only time or somebody else can
+    help, or it may not go on."""
+
+    DONE = "done"
+    ACT = "act"
+    WAIT = "wait"
+    BLOCKED = "blocked"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A step's answer. `reason` is a sentence for people. `actions` are performed in order when status is ACT
+    (or WAIT: things worth doing while waiting). `recheck` is seconds until the world is worth another look;
+    `eta` is the epoch second at which waiting ends at the latest, None when only an event can end it.
+    `hint` tells, when blocked, what to type next. `evidence` goes into the journal and the result."""
+
+    status: Status
+    reason: str
+    actions: tuple[Any, ...] = ()
+    recheck: float = 0.5
+    eta: float | None = None
+    hint: str = ""
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of progress. `kind`: "step" (a step's state changed) or "action" (something was done).
+    `state`: pending, acting, waiting, done, blocked, failed, deadline, interrupted, planned."""
+
+    at: float
+    kind: str
+    step: str
+    title: str
+    state: str
+    text: str
+    eta: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepReport:
+    """How one step ended. Times are epoch seconds, None when it never began or never ended."""
+
+    step: str
+    title: str
+    state: str
+    text: str
+    started_at: float | None = None
+    ended_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a run ended. `status`: done, blocked, deadline, failed, interrupted or planned (dry run).
+    `proof` is "confirmed" (a router said so), "estimated" (a computed deadline passed) or "" (not withdrawn).
+    `message` is the last line a person reads; `hint` what to type next."""
+
+    command: str
+    node: str
+    status: str
+    message: str
+    hint: str = ""
+    run: str = ""
+    proof: str = ""
+    started_at: float = 0.0
+    ended_at: float = 0.0
+    steps: tuple[StepReport, ...] = ()
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def exit_code(self) -> Exit:
+        return {
+            "done": Exit.DONE,
+            "planned": Exit.DONE,
+            "blocked": Exit.BLOCKED,
+            "deadline": Exit.DEADLINE,
+            "interrupted": Exit.INTERRUPTED,
+        }.get(self.status, Exit.FAILED)

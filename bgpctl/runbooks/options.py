@@ -1,0 +1,43 @@
+"""What the operator asked for: the options of a drain and of a restore, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bgpctl.core.eviction import EvictionOptions
+
+ORDERS = ("guide", "withdraw-first")
+
+DEFAULT_TIMEOUT = 600.0  # kubectl's default is for ever; a change window is not (drain.md §1.4)
+DEFAULT_SETTLE = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class DrainOptions:
+    """`order` guide = evict, then withdraw; withdraw-first = the reverse. `deselect_label` KEY=VALUE (or KEY- to
+    remove) overrides the label that is changed. `probes` are router probes in parse_probe's text form,
+    `profiles` router profiles by peer address. `shutdown_command` is an argv template ({node})."""
+
+    node: str
+    order: str = "guide"
+    timeout: float = DEFAULT_TIMEOUT
+    settle: float = DEFAULT_SETTLE
+    deselect_label: str | None = None
+    shutdown_command: tuple[str, ...] = ()
+    eviction: EvictionOptions = field(default_factory=EvictionOptions)
+    probes: tuple[str, ...] = ()
+    profiles: Mapping[str, str] = field(default_factory=dict)
+    force_last_path: bool = False
+    take_over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreOptions:
+    """`uncordon` False leaves the node cordoned even though the journal says it was not."""
+
+    node: str
+    timeout: float = DEFAULT_TIMEOUT
+    probes: tuple[str, ...] = ()
+    profiles: Mapping[str, str] = field(default_factory=dict)
+    take_over: bool = False
