@@ -23,7 +23,7 @@ HEARTBEAT_SECONDS = 60.0
 # A heartbeat may be late by a slow API server and a retry before the state is called stale.
 STALE_AFTER_SECONDS = 150.0
 
-PHASES = ("Starting", "Running", "Leaving", "Withdrawn", "Stopped")
+PHASES = ("Starting", "Running", "Leaving", "Withdrawn", "Idle", "Stopped")
 
 Document = dict[str, Any]
 

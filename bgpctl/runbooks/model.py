@@ -1,6 +1,6 @@
 """The words of a runbook: what a step answers, what the engine tells, what a run ends with.
 
-The engine yields `Event`s and returns a `Result`; renderers turn both into text or JSON and know nothing else.
+The engine yields `Event`s and returns a `Result`; renderers turn both into text or JSON and know no more.
 """
 
 from __future__ import annotations

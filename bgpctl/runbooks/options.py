@@ -15,7 +15,7 @@ DEFAULT_SETTLE = 2.0
 
 @dataclass(frozen=True, slots=True)
 class DrainOptions:
-    """`order` guide = evict, then withdraw; withdraw-first = the reverse. `deselect_label` KEY=VALUE (or KEY- to
+    """`order` guide = evict, then withdraw; withdraw-first = the reverse. `deselect_label` KEY=VALUE (KEY- to
     remove) overrides the label that is changed. `probes` are router probes in parse_probe's text form,
     `profiles` router profiles by peer address. `shutdown_command` is an argv template ({node})."""
 

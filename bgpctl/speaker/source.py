@@ -1,0 +1,177 @@
+"""Where a speaker's objects come from: a Kubernetes API (mirrors kept by watches) or one YAML file.
+
+A source rings the manager's bell on every change and hands out what is there now; it decides nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from bgpctl.core.intent import ClusterObjects
+from bgpctl.core.model import Secret
+from bgpctl.errors import BgpctlError
+from bgpctl.kube import paths
+from bgpctl.kube.client import Client
+from bgpctl.kube.watch import Mirror
+
+Document = dict[str, Any]
+
+FILE_POLL_SECONDS = 0.3
+SERVICE_NAME_LABEL = "kubernetes.io/service-name"
+
+
+class Source(Protocol):
+    """`ready` once everything was read at least once; `problems` are sentences about what cannot be read."""
+
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+    def ready(self) -> bool: ...
+    def observe(self) -> ClusterObjects: ...
+    def problems(self) -> tuple[str, ...]: ...
+
+
+class KubeSource:
+    """The objects one node needs, one watch per kind."""
+
+    def __init__(self, client: Client, node: str, secrets_namespace: str, ring: Callable[[], None]) -> None:
+        def mirror(path: str, slim: Callable[[Document], Document], **query: str) -> Mirror:
+            return Mirror(client, path, ring, query=query, slim=slim)
+
+        self._node = mirror(paths.NODES, _slim_node, fieldSelector=f"metadata.name={node}")
+        self._policies = mirror(paths.PEERING_POLICIES, _slim_metadata)
+        self._services = mirror(paths.SERVICES, _slim_metadata)
+        self._slices = mirror(paths.ENDPOINT_SLICES, _slim_slice)
+        self._secrets = mirror(paths.secrets(secrets_namespace), _slim_secret)
+        self._required = (self._node, self._policies, self._services, self._slices)
+
+    def start(self) -> None:
+        for mirror in (*self._required, self._secrets):
+            mirror.start()
+
+    def stop(self) -> None:
+        for mirror in (*self._required, self._secrets):
+            mirror.stop()
+
+    def ready(self) -> bool:
+        secrets = self._secrets.synced.is_set() or bool(self._secrets.problem)
+        return secrets and all(mirror.synced.is_set() for mirror in self._required)
+
+    def observe(self) -> ClusterObjects:
+        return ClusterObjects(
+            node=next(iter(self._node.items()), None),
+            policies=self._policies.items(),
+            services=self._services.items(),
+            endpoint_slices=self._slices.items(),
+            secrets={s["metadata"]["name"]: s["password"] for s in self._secrets.items() if s["password"]},
+        )
+
+    def problems(self) -> tuple[str, ...]:
+        return tuple(m.problem for m in (*self._required, self._secrets) if m.problem)
+
+
+class FileSource:
+    """One YAML document stream of the same kinds, read again when the file changes. A file that turns bad
+    keeps the last good objects and says so."""
+
+    def __init__(self, path: Path, node: str, ring: Callable[[], None]) -> None:
+        self._path, self._node_name, self._ring = path, node, ring
+        self._stopped = threading.Event()
+        self._problem = ""
+        self._stamp: tuple[int, int] | None = None
+        self._objects: ClusterObjects | None = None
+
+    def start(self) -> None:
+        """Read once in the caller's thread, so that a bad file is an error at the start; then follow."""
+        self._stamp = self._stat()
+        self._objects = self._read()
+        threading.Thread(target=self._follow, name=f"follow {self._path.name}", daemon=True).start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def ready(self) -> bool:
+        return self._objects is not None
+
+    def observe(self) -> ClusterObjects:
+        assert self._objects is not None, "observe() before start()"
+        return self._objects
+
+    def problems(self) -> tuple[str, ...]:
+        return (self._problem,) if self._problem else ()
+
+    def _read(self) -> ClusterObjects:
+        from bgpctl.speaker.files import load_documents, objects_from_documents
+
+        return objects_from_documents(load_documents([str(self._path)]), self._node_name)
+
+    def _stat(self) -> tuple[int, int] | None:
+        try:
+            stat = self._path.stat()
+        except OSError:
+            return None
+        return stat.st_mtime_ns, stat.st_size
+
+    def _follow(self) -> None:
+        while not self._stopped.wait(FILE_POLL_SECONDS):
+            stamp = self._stat()
+            if stamp == self._stamp:
+                continue
+            self._stamp = stamp
+            try:
+                self._objects, self._problem = self._read(), ""
+            except BgpctlError as error:
+                self._problem = f"{self._path} is kept as it was before: {error.message.splitlines()[0]}"
+            self._ring()
+
+
+# --- what is kept of an object: a speaker holds every Service of the cluster in memory ---------------------
+
+
+def _slim_metadata(item: Document) -> Document:
+    metadata = item.get("metadata") or {}
+    kept = ("name", "namespace", "uid", "labels", "annotations", "creationTimestamp", "generation")
+    return {**item, "metadata": {key: metadata[key] for key in kept if metadata.get(key)}}
+
+
+def _slim_node(item: Document) -> Document:
+    node = _slim_metadata(item)
+    status = item.get("status") or {}
+    kept = {key: status[key] for key in ("addresses", "conditions") if key in status}
+    conditions = kept.get("conditions") or ()
+    # heartbeat times change every few minutes and mean nothing to us
+    kept["conditions"] = [{"type": c.get("type"), "status": c.get("status")} for c in conditions]
+    return {**node, "status": kept}
+
+
+def _slim_slice(item: Document) -> Document:
+    metadata = item.get("metadata") or {}
+    labels = metadata.get("labels") or {}
+    return {
+        "metadata": {
+            "name": metadata.get("name"),
+            "namespace": metadata.get("namespace"),
+            "labels": {SERVICE_NAME_LABEL: labels.get(SERVICE_NAME_LABEL)},
+        },
+        "addressType": item.get("addressType"),
+        "endpoints": [
+            {key: e[key] for key in ("nodeName", "conditions", "addresses") if key in e}
+            for e in item.get("endpoints") or ()
+        ],
+    }
+
+
+def _slim_secret(item: Document) -> Document:
+    data: Mapping[str, str] = item.get("data") or {}
+    return {"metadata": {"name": item["metadata"]["name"]}, "password": _password(data.get("password"))}
+
+
+def _password(encoded: str | None) -> Secret | None:
+    try:
+        return Secret(base64.b64decode(encoded, validate=True).decode()) if encoded else None
+    except (binascii.Error, UnicodeDecodeError):
+        return None
