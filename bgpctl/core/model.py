@@ -10,7 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from bgpctl.core.nodeconfig import NodeConfig
 
 IPAddress = IPv4Address | IPv6Address
 IPNetwork = IPv4Network | IPv6Network
@@ -141,6 +144,7 @@ class Intent:
     `policy` names the policy that owns the node; `problems` are sentences about objects that were left out
     (a bad policy, a Service without EndpointSlice, a missing Secret); one bad object costs that object only.
     `stale` is set when an invalid policy made us keep the previous intent.
+    `config` is what it was compiled from (a stale intent goes on from it); it is no part of equality.
     """
 
     node: str
@@ -151,6 +155,7 @@ class Intent:
     absent: tuple[Absent, ...] = ()
     problems: tuple[str, ...] = ()
     stale: bool = False
+    config: NodeConfig | None = field(default=None, compare=False, repr=False)
 
 
 # --- Session: what is seen of one peer --------------------------------------------------------------------

@@ -1,0 +1,192 @@
+"""Candidates and what each peer is told to advertise -> routes and absences, each with its reason.
+
+Peers with equal advertisements share one table: the same dict and the same Route objects. An address that
+several Services own is one route and stays until the last owner goes; its attributes are the union of the
+owners' (communities) and the largest local preference, as Cilium merges overlapping advertisements since
+1.18 (facts: cilium.md section 2.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from bgpctl.core.model import NO_ATTRIBUTES, Absent, Attributes, IPNetwork, Route, Session, family_of
+from bgpctl.core.nodeconfig import Advertisement, AttributeRule, FamilyConfig, PeerConfig, Source
+from bgpctl.core.pools import Pools
+from bgpctl.core.services import (
+    FAMILY_NOT_CONFIGURED,
+    FAMILY_NOT_NEGOTIATED,
+    NO_MATCHING_ADVERTISEMENT,
+    Candidate,
+)
+
+Table = Mapping[IPNetwork, Route]
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """`tables` by peer name; `absent` has peer "" where it holds for every peer."""
+
+    tables: Mapping[str, Table]
+    absent: tuple[Absent, ...]
+
+
+def compile_routes(peers: Sequence[PeerConfig], candidates: Sequence[Candidate], pools: Pools) -> Routes:
+    """What every peer gets and does not get."""
+    groups: dict[tuple[tuple[FamilyConfig, ...], tuple[AttributeRule, ...]], list[str]] = {}
+    for peer in peers:
+        groups.setdefault((peer.families, peer.rules), []).append(peer.name)
+    tables: dict[str, Table] = {}
+    absences: list[tuple[list[str], list[Absent]]] = []
+    for (families, rules), names in groups.items():
+        table, absent = _Group(families, rules, pools).compile(candidates)
+        tables.update(dict.fromkeys(names, table))
+        absences.append((names, absent))
+    return Routes(tables, tuple(_merged(absences)))
+
+
+def _merged(absences: Sequence[tuple[list[str], list[Absent]]]) -> Iterator[Absent]:
+    """What is absent for every group once, the rest per peer."""
+    if len(absences) < 2:
+        yield from (item for _, absent in absences for item in absent)
+        return
+    common = set.intersection(*(set(absent) for _, absent in absences))
+    yield from (item for item in absences[0][1] if item in common)
+    for names, absent in absences:
+        for item in absent:
+            if item not in common:
+                yield from (replace(item, peer=name) for name in names)
+
+
+class _Group:
+    """Compiles one table: the peers that share families, advertisements and attribute rules."""
+
+    def __init__(
+        self, families: tuple[FamilyConfig, ...], rules: tuple[AttributeRule, ...], pools: Pools
+    ) -> None:
+        self.by_family = {config.family: config.advertisements for config in families}
+        self.all = tuple(dict.fromkeys(a for config in families for a in config.advertisements))
+        self.rules = rules
+        self.pools = pools
+        self._joined: dict[tuple[Attributes, ...], Attributes] = {}
+
+    def compile(self, candidates: Iterable[Candidate]) -> tuple[Table, list[Absent]]:
+        table: dict[IPNetwork, Route] = {}
+        absent: list[Absent] = []
+        for candidate in candidates:
+            matching = [a for a in self._advertisements(candidate) if matches(a, candidate)]
+            reason, detail = self._verdict(candidate, matching)
+            if reason or candidate.prefix is None:
+                absent.append(Absent(candidate.origin, candidate.prefix, reason, detail))
+            else:
+                self._add(table, candidate.prefix, candidate, matching)
+        return table, [item for item in absent if item.prefix not in table]
+
+    def _advertisements(self, candidate: Candidate) -> tuple[Advertisement, ...]:
+        if candidate.prefix is None:
+            return self.all
+        return self.by_family.get(family_of(candidate.prefix), self.all)
+
+    def _verdict(self, candidate: Candidate, matching: Sequence[Advertisement]) -> tuple[str, str]:
+        if not matching:
+            return NO_MATCHING_ADVERTISEMENT, _unmatched(self.all, candidate)
+        if candidate.reason:
+            return candidate.reason, candidate.detail
+        if candidate.prefix is not None and family_of(candidate.prefix) not in self.by_family:
+            configured = ", ".join(str(family) for family in self.by_family) or "none"
+            return FAMILY_NOT_CONFIGURED, (
+                f"the peer's families ({configured}) do not have {family_of(candidate.prefix)}"
+            )
+        return "", ""
+
+    def _add(
+        self,
+        table: dict[IPNetwork, Route],
+        prefix: IPNetwork,
+        candidate: Candidate,
+        matching: Sequence[Advertisement],
+    ) -> None:
+        attributes = self._attributes(prefix, candidate, matching)
+        other = table.get(prefix)
+        if other is None:
+            table[prefix] = Route(prefix, attributes, candidate.origin, candidate.detail)
+            return
+        origins = other.origin.split(", ")
+        if candidate.origin not in origins:
+            origins.append(candidate.origin)
+        why = f"{len(origins)} owners share the address; {other.origin.split(', ')[0]}: {other.why}"
+        joined = self._join((other.attributes, attributes))
+        table[prefix] = Route(prefix, joined, ", ".join(origins), other.why if len(origins) < 2 else why)
+
+    def _attributes(
+        self, prefix: IPNetwork, candidate: Candidate, matching: Sequence[Advertisement]
+    ) -> Attributes:
+        own = tuple(a.attributes for a in matching if a.attributes is not NO_ATTRIBUTES)
+        ruled = tuple(rule.attributes for rule in self.rules if self._applies(rule, prefix, candidate))
+        return self._join(own + ruled)
+
+    def _applies(self, rule: AttributeRule, prefix: IPNetwork, candidate: Candidate) -> bool:
+        if rule.source is Source.POD_CIDR:
+            # Cilium matches the CiliumNode's labels, which are the Node's.
+            return candidate.kind is None and (
+                rule.selector is None or rule.selector.matches(candidate.labels)
+            )
+        return rule.source is Source.LB_POOL and self.pools.select(rule.selector, prefix, candidate.kind)
+
+    def _join(self, parts: tuple[Attributes, ...]) -> Attributes:
+        joined = self._joined.get(parts)
+        if joined is None:
+            joined = self._joined[parts] = join(parts)
+        return joined
+
+
+def matches(advertisement: Advertisement, candidate: Candidate) -> bool:
+    """Does this advertisement mean this candidate? No selector means no Service."""
+    if candidate.kind is None:
+        return advertisement.source is Source.POD_CIDR
+    return (
+        advertisement.source is Source.SERVICE
+        and candidate.kind in advertisement.addresses
+        and advertisement.selector is not None
+        and advertisement.selector.matches(candidate.labels)
+    )
+
+
+def join(parts: Sequence[Attributes]) -> Attributes:
+    """Union of the communities, largest local preference; nothing gives NO_ATTRIBUTES."""
+    preferences = [part.local_preference for part in parts if part.local_preference is not None]
+    joined = Attributes(
+        next_hop=next((part.next_hop for part in parts if part.next_hop), None),
+        communities=frozenset[str]().union(*(part.communities for part in parts)),
+        large_communities=frozenset[str]().union(*(part.large_communities for part in parts)),
+        local_preference=max(preferences, default=None),
+    )
+    return NO_ATTRIBUTES if joined == NO_ATTRIBUTES else joined
+
+
+def _unmatched(advertisements: Sequence[Advertisement], candidate: Candidate) -> str:
+    """Why no advertisement means the candidate, in one sentence."""
+    if candidate.kind is None:
+        return "the policy does not export PodCIDRs to this peer"
+    selectors = [a for a in advertisements if a.source is Source.SERVICE and a.selector is not None]
+    if not selectors:
+        return "no service selector is set for this peer: no Service is advertised"
+    for advertisement in selectors:
+        if advertisement.selector is not None and advertisement.selector.matches(candidate.labels):
+            types = ", ".join(sorted(advertisement.addresses))
+            return f"{candidate.kind} is not among the advertised address types ({types})"
+    shown = " or ".join(f'"{a.selector}"' for a in selectors)
+    return f"its labels do not match the service selector {shown}"
+
+
+def not_negotiated(tables: Mapping[str, Table], sessions: Mapping[str, Session]) -> Iterator[Absent]:
+    """Intended routes that an Established session cannot carry: their family was not negotiated."""
+    for name, table in tables.items():
+        session = sessions.get(name)
+        if session is None or not session.established:
+            continue
+        for prefix, route in table.items():
+            if family_of(prefix) not in session.families:
+                detail = f"the peer did not agree to {family_of(prefix)} in its OPEN"
+                yield Absent(route.origin, prefix, FAMILY_NOT_NEGOTIATED, detail, name)
