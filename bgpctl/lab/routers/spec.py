@@ -1,0 +1,75 @@
+"""What a lab router should be (RouterSpec) and what it takes to run it (Recipe). Values only; process.py
+acts.
+
+Every router listens passively on its own loopback address and a high port, so that an ordinary user can start
+several of them on one machine. None of them touches the kernel's routes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbor:
+    """One node that peers with the router."""
+
+    address: str
+    asn: int
+
+    @property
+    def on_loopback(self) -> bool:
+        return ip_address(self.address).is_loopback
+
+
+@dataclass(frozen=True, slots=True)
+class RouterSpec:
+    """A router of the lab. `graceful_restart`: whether it keeps the routes of a restarting node (helper,
+    RFC 4724); whether it sends the N bit (RFC 8538) stays the router's own default. `hold_time` in seconds.
+    `multipath`: install equal paths of several nodes (ECMP), where the router has a switch for it."""
+
+    kind: str
+    address: str
+    port: int
+    asn: int
+    neighbors: tuple[Neighbor, ...]
+    graceful_restart: bool = True
+    hold_time: int = 90
+    multipath: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How to run one router in one directory.
+
+    `files`: name -> text of what must be there before it starts. `control`: the path that exists once the
+    router can be asked (None = it has none), `ports`: what it listens on besides BGP. `probe`: the text for
+    `witness.parse_probe`. `scratch`: paths outside the directory that the router leaves behind, with
+    `{pid}` for its process id. `needs_root`: it will not run without. `prepare`: directories outside that
+    must exist.
+    """
+
+    argv: tuple[str, ...]
+    files: Mapping[str, str]
+    probe: str
+    control: Path | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    executable: frozenset[str] = frozenset()
+    ports: tuple[tuple[str, int], ...] = ()
+    scratch: tuple[str, ...] = ()
+    prepare: tuple[Path, ...] = ()
+    needs_root: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """One kind of router. `find` gives the daemon's path or None; `install` is what to type when it is
+    missing."""
+
+    kind: str
+    install: str
+    find: Callable[[], str | None]
+    recipe: Callable[[RouterSpec, Path, str], Recipe]

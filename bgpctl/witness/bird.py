@@ -1,0 +1,263 @@
+"""BIRD 2 and 3 through the control socket: reply codes instead of a terminal (birdc's own protocol).
+
+Plain graceful restart is invisible in `show route`, so stale is read from `show protocols all`: a channel
+says "Neighbor GR: Regular" (or "Long-lived") while it keeps the routes of a lost session. Until the
+End-of-RIB of the new session BIRD does not tell old routes from new ones: all of them are called stale, the
+careful reading.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from bgpctl.core.model import IPNetwork
+from bgpctl.witness.model import Path, Sighting, Unanswered, same_address, sighting, to_prefix
+from bgpctl.witness.probe import TIMEOUT_SECONDS, ask
+
+NETWORK_NOT_FOUND = 8001
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One answer: the final code and the text lines, each with the code that governs it."""
+
+    code: int
+    lines: tuple[tuple[int, str], ...]
+
+    @property
+    def refused(self) -> bool:
+        return self.code >= 8000 and self.code != NETWORK_NOT_FOUND
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One address family of a protocol: its table, and whether it keeps the routes of a lost session."""
+
+    name: str
+    table: str
+    stale: bool
+    long_lived_timer: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """One BGP protocol as `show protocols all` tells it; timers in seconds."""
+
+    name: str
+    neighbor: str
+    session: str
+    restart_timer: float | None = None
+    channels: tuple[Channel, ...] = ()
+
+    @property
+    def remaining(self) -> float | None:
+        """Until BIRD drops the stale routes. A long-lived timer starts when the restart timer has run out."""
+        timers = [c.long_lived_timer for c in self.channels if c.long_lived_timer is not None]
+        return max(timers, default=self.restart_timer)
+
+    def keeps(self, prefix: IPNetwork) -> bool:
+        """Are the routes of this prefix's family kept for a session that was lost?"""
+        return any(c.stale for c in self.channels if c.name == f"ipv{prefix.version}")
+
+
+@dataclass(frozen=True, slots=True)
+class BirdProbe:
+    """`target` is the path of the control socket."""
+
+    target: str
+    peer: str | None = None
+    kind: str = "bird"
+
+    def routes_from(self, neighbor: str) -> Sighting:
+        router = f"bird {self.target}"
+        return ask(router, neighbor, lambda: self._routes_from(router, neighbor))
+
+    def _routes_from(self, router: str, neighbor: str) -> Sighting:
+        with _Socket(self.target) as bird:
+            protocols = protocols_of(bird.ask("show protocols all"), neighbor)
+            replies = [bird.ask(f"show route protocol {_quoted(p.name)} all") for p in protocols]
+        return read(router, neighbor, protocols, replies)
+
+    def paths(self, prefix: IPNetwork) -> tuple[Path, ...]:
+        with _Socket(self.target) as bird:
+            protocols = read_protocols(bird.ask("show protocols all"))
+            tables = _tables(protocols, f"ipv{prefix.version}")
+            replies = [bird.ask(f"show route {prefix} table {_quoted(table)} all") for table in tables]
+        return tuple(path for reply in replies for path in read_routes(reply, protocols))
+
+
+# --- reading answers (pure) -------------------------------------------------------------------------------
+
+
+def read(router: str, neighbor: str, protocols: Iterable[Protocol], replies: Iterable[Reply]) -> Sighting:
+    """The protocols of one neighbor and the routes of each -> what BIRD says about that neighbor."""
+    protocols = list(protocols)
+    paths = tuple(path for reply in replies for path in read_routes(reply, protocols))
+    sessions = {protocol.session for protocol in protocols}
+    session = "established" if "established" in sessions else " ".join(sorted(sessions))
+    remaining = max((p.remaining for p in protocols if p.remaining is not None), default=None)
+    return sighting(router, neighbor, paths, session, remaining)
+
+
+def protocols_of(reply: Reply, neighbor: str) -> list[Protocol]:
+    """The BGP protocols that talk to `neighbor`. Unanswered when there is none: that is not an absent
+    route."""
+    found = [p for p in read_protocols(reply) if same_address(p.neighbor, neighbor)]
+    if not found:
+        raise Unanswered(f"router has no neighbor {neighbor}")
+    return found
+
+
+def read_protocols(reply: Reply) -> list[Protocol]:
+    """`show protocols all` -> the BGP protocols. The code 1002 starts a protocol, 1006 carries its
+    details."""
+    blocks: list[list[str]] = []
+    for code, line in reply.lines:
+        if code == 1002:
+            blocks.append([line])
+        elif code == 1006 and blocks:
+            blocks[-1].append(line.strip())
+    return [_protocol(block) for block in blocks if re.match(r"\S+\s+BGP\s", block[0])]
+
+
+def _protocol(block: list[str]) -> Protocol:
+    """The protocol's own lines come first, then one section per channel."""
+    starts = [i for i, line in enumerate(block) if line.startswith("Channel ")]
+    own = block[: starts[0]] if starts else block
+    return Protocol(
+        name=block[0].split()[0],
+        neighbor=_value(own, "Neighbor address"),
+        session=_value(own, "BGP state").lower(),
+        restart_timer=_seconds(_value(own, "Restart timer")),
+        channels=tuple(
+            _channel(block[start:end]) for start, end in pairwise((*starts, len(block))) if starts
+        ),
+    )
+
+
+def _channel(section: list[str]) -> Channel:
+    return Channel(
+        name=section[0].split()[1],
+        table=_value(section, "Table"),
+        stale=_value(section, "Neighbor GR") != "",
+        long_lived_timer=_seconds(_value(section, "LL stale timer")),
+    )
+
+
+def _value(lines: Iterable[str], key: str) -> str:
+    """The text after `key:`, "" when the key is missing."""
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(f"{key}:")), "")
+
+
+def _seconds(value: str) -> float | None:
+    """`4.064/-` -> 4.064"""
+    match = re.match(r"[0-9.]+", value)
+    return float(match[0]) if match else None
+
+
+_ROUTE = re.compile(r"(?P<prefix>[0-9a-fA-F.:]+/\d+)?\s+\w+ \[(?P<protocol>\S+) [^]]*\] ?(?P<flags>.*)")
+
+
+def read_routes(reply: Reply, protocols: Iterable[Protocol]) -> list[Path]:
+    """`show route … all` -> the BGP paths, each with its neighbor; a prefix is written once for all its
+    paths."""
+    if reply.refused:
+        raise Unanswered(f"BIRD refused the question: {reply.code} {reply.lines[-1][1]}")
+    known = {protocol.name: protocol for protocol in protocols}
+    paths: list[Path] = []
+    prefix = ""
+    for _, line in reply.lines:
+        if match := _ROUTE.match(line):
+            prefix = match["prefix"] or prefix
+            if owner := known.get(match["protocol"]):
+                paths.append(_path(to_prefix(prefix), owner, match["flags"]))
+        elif paths and (hop := re.match(r"\s+BGP\.next_hop: (\S+)", line)):
+            paths[-1] = replace(paths[-1], next_hop=hop[1])
+    return paths
+
+
+def _path(prefix: IPNetwork, owner: Protocol, flags: str) -> Path:
+    """The flags after the brackets: `*` best, `(100s)` long-lived stale (RFC 9494)."""
+    long_lived = re.search(r"\(\d+-?s", flags) is not None
+    return Path(prefix, owner.neighbor, owner.keeps(prefix) or long_lived, best="*" in flags.split(" "))
+
+
+def _tables(protocols: Iterable[Protocol], family: str) -> list[str]:
+    return sorted({c.table for p in protocols for c in p.channels if c.name == family and c.table})
+
+
+def _quoted(name: str) -> str:
+    """BIRD writes a name that is no plain symbol in single quotes."""
+    return name if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) else f"'{name.strip(chr(39))}'"
+
+
+def split_replies(text: str) -> Iterator[Reply]:
+    """Whole replies of BIRD's control protocol. A line is `CODE-text`, ` text` under the last code, `+text`
+    (asynchronous, dropped), or `CODE text`, which ends the reply."""
+    lines: list[tuple[int, str]] = []
+    code = 0
+    for line in text.split("\n"):
+        if match := re.match(r"(\d{4})([- ])(.*)", line):
+            code = int(match[1])
+            lines.append((code, match[3]))
+            if match[2] == " ":
+                yield Reply(code, tuple(lines))
+                lines = []
+        elif line.startswith(" "):
+            lines.append((code, line[1:]))
+
+
+# --- asking -----------------------------------------------------------------------------------------------
+
+
+class _Socket:
+    """One connection to BIRD, made read-only by its own `restrict` before anything is asked."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._deadline = time.monotonic() + TIMEOUT_SECONDS
+
+    def __enter__(self) -> _Socket:
+        try:
+            self._socket.settimeout(TIMEOUT_SECONDS)
+            self._socket.connect(self._path)
+        except OSError as error:
+            self._socket.close()
+            raise Unanswered(f"cannot reach BIRD at {self._path}: {error.strerror or error}") from error
+        self._receive()
+        self.ask("restrict")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def ask(self, command: str) -> Reply:
+        try:
+            self._socket.sendall(command.encode() + b"\n")
+        except OSError as error:
+            raise Unanswered(f"BIRD at {self._path} went away: {error.strerror or error}") from error
+        return self._receive()
+
+    def _receive(self) -> Reply:
+        buffer = b""
+        while True:
+            buffer += self._chunk()
+            last = buffer[buffer.rfind(b"\n", 0, -1) + 1 :][:5]
+            if buffer.endswith(b"\n") and re.fullmatch(rb"\d{4} ", last):
+                return next(split_replies(buffer.decode(errors="replace")))
+
+    def _chunk(self) -> bytes:
+        self._socket.settimeout(max(0.01, self._deadline - time.monotonic()))
+        try:
+            chunk = self._socket.recv(1 << 16)
+        except OSError as error:
+            raise Unanswered(f"BIRD at {self._path} did not answer: {error.strerror or error}") from error
+        if not chunk:
+            raise Unanswered(f"BIRD at {self._path} closed the connection")
+        return chunk

@@ -1,0 +1,79 @@
+"""The lab's receive-only ExaBGP, through the file in which it keeps what it received.
+
+It is no graceful-restart helper: routes go with their session, so nothing is ever stale here. The file is
+rewritten when something changes and touched as a heartbeat; an old file is a dead receiver, not an answer.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+from typing import Any
+
+from bgpctl.core.model import IPNetwork
+from bgpctl.witness.command import read_json
+from bgpctl.witness.model import Path, Sighting, Unanswered, same_address, sighting, to_prefix
+from bgpctl.witness.probe import ask
+
+# The receiver touches its file twice a second; a loaded machine may delay it.
+STALE_FILE_SECONDS = 5.0
+NOTE = "This receiver keeps no routes over a restart."
+
+
+@dataclass(frozen=True, slots=True)
+class ExabgpProbe:
+    """`target` is the JSON file of the receiver."""
+
+    target: str
+    peer: str | None = None
+    kind: str = "exabgp"
+
+    def routes_from(self, neighbor: str) -> Sighting:
+        router = f"exabgp {self.target}"
+        return ask(router, neighbor, lambda: read(router, neighbor, self._load()))
+
+    def paths(self, prefix: IPNetwork) -> tuple[Path, ...]:
+        neighbors = self._load()
+        return tuple(
+            path
+            for address, view in neighbors.items()
+            for path in read_routes(address, view)
+            if path.prefix == prefix
+        )
+
+    def _load(self) -> Mapping[str, Any]:
+        file = FilePath(self.target)
+        try:
+            text, touched = file.read_bytes(), file.stat().st_mtime
+        except OSError as error:
+            raise Unanswered(f"cannot read {self.target}: {error.strerror}; is the lab running?") from error
+        if (age := time.time() - touched) > STALE_FILE_SECONDS:
+            raise Unanswered(f"the receiver has not written {self.target} for {age:.0f} s: it does not run")
+        return neighbors_in(read_json(text, "the receiver"))
+
+
+# --- reading answers (pure) -------------------------------------------------------------------------------
+
+
+def neighbors_in(document: Any) -> Mapping[str, Any]:
+    """The receiver's document -> neighbors by address."""
+    neighbors = document.get("neighbors") if isinstance(document, dict) else None
+    if not isinstance(neighbors, dict):
+        raise Unanswered("the file is not one of the lab's receiver")
+    return neighbors
+
+
+def read(router: str, neighbor: str, neighbors: Mapping[str, Any]) -> Sighting:
+    """What the receiver has from one neighbor. Unanswered when it has no such neighbor."""
+    for address, view in neighbors.items():
+        if same_address(address, neighbor):
+            return sighting(router, neighbor, tuple(read_routes(address, view)), view["session"], None, NOTE)
+    raise Unanswered(f"router has no neighbor {neighbor}")
+
+
+def read_routes(address: str, view: Mapping[str, Any]) -> Iterator[Path]:
+    """One neighbor's routes: prefix -> next hop."""
+    for prefix, next_hop in view.get("routes", {}).items():
+        yield Path(to_prefix(prefix), address, next_hop=next_hop)

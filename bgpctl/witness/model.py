@@ -1,0 +1,119 @@
+"""What a router says about the routes of one neighbor, and how its paths add up to one word. Pure.
+
+A stale path still forwards (RFC 4724 section 4.2: a helper must not treat stale routes differently), so
+STALE is never ABSENT; and a router that was not asked, or that does not know the neighbor, is UNKNOWN,
+never ABSENT.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import ip_address, ip_network
+
+from bgpctl.core.model import IPNetwork
+from bgpctl.errors import Temporary
+
+
+class Sight(StrEnum):
+    """What the router has from the node: any live path, only stale ones, none, or nobody knows."""
+
+    PRESENT = "present"
+    STALE = "stale"
+    ABSENT = "absent"
+    UNKNOWN = "unknown"
+
+
+class Unanswered(Temporary):
+    """The router could not be asked, or its answer was not understood."""
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """One path in the router's RIB. `best` None = the router does not tell; `next_hop` as the router writes
+    it."""
+
+    prefix: IPNetwork
+    neighbor: str
+    stale: bool = False
+    best: bool | None = None
+    next_hop: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What one router says about all routes learned from one neighbor (the node).
+
+    `session` is the router's view of the session in lower case ("established", "active" …), "" when unknown.
+    `seconds_remaining` is its stale or restart timer when it tells one. `detail` is one sentence; for UNKNOWN
+    it says why. `at` is the epoch second of the answer.
+    """
+
+    router: str
+    neighbor: str
+    sight: Sight
+    paths: tuple[Path, ...] = ()
+    session: str = ""
+    seconds_remaining: float | None = None
+    detail: str = ""
+    at: float = 0.0
+
+
+def judge(paths: Iterable[Path]) -> Sight:
+    """PRESENT if any path is live, STALE if only stale ones are left, ABSENT if there is none."""
+    stale = [path.stale for path in paths]
+    if not stale:
+        return Sight.ABSENT
+    return Sight.STALE if all(stale) else Sight.PRESENT
+
+
+def sighting(
+    router: str, neighbor: str, paths: tuple[Path, ...], session: str, remaining: float | None, note: str = ""
+) -> Sighting:
+    """The router answered: judge its paths and say it in one sentence (`note` is a caveat of this router)."""
+    sight = judge(paths)
+    return Sighting(
+        router=router,
+        neighbor=neighbor,
+        sight=sight,
+        paths=paths,
+        session=session,
+        seconds_remaining=remaining if sight is Sight.STALE else None,
+        detail=" ".join(filter(None, (_sentence(sight, paths, session, remaining), note))),
+    )
+
+
+def _sentence(sight: Sight, paths: tuple[Path, ...], session: str, remaining: float | None) -> str:
+    stale = sum(path.stale for path in paths)
+    where = f"session {session or 'unknown'}"
+    match sight:
+        case Sight.ABSENT:
+            return f"No path in the RIB; {where}."
+        case Sight.STALE:
+            timer = f", {remaining:g} s left" if remaining is not None else ""
+            return f"{stale} stale {_paths(stale)} still forwarding{timer}; {where}."
+        case _:
+            return (
+                f"{len(paths)} {_paths(len(paths))}" + (f", {stale} stale" if stale else "") + f"; {where}."
+            )
+
+
+def _paths(count: int) -> str:
+    return "path" if count == 1 else "paths"
+
+
+def same_address(one: str, other: str) -> bool:
+    """Are two texts the same address? Zones ("fe80::1%eth0") count; other text is compared as it is."""
+    try:
+        return ip_address(one) == ip_address(other)
+    except ValueError:
+        return one == other
+
+
+def to_prefix(text: str) -> IPNetwork:
+    """A router's prefix text as a network. Unanswered when it is none: then nothing it says is understood."""
+    try:
+        return ip_network(text, strict=False)
+    except ValueError as error:
+        raise Unanswered(f"the router names {text!r}, which is no IP prefix") from error

@@ -1,0 +1,104 @@
+"""The port to a router (`Probe`), how its text form is read, and the one place where "cannot ask" turns
+into UNKNOWN.
+
+One driver file per router stands behind it (bird.py, frr.py, gobgp.py, openbgpd.py, exabgp.py), each a thin
+question and a pure reading of the answer.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from ipaddress import ip_address
+from typing import Protocol
+
+from bgpctl.core.model import IPNetwork
+from bgpctl.errors import UsageError
+from bgpctl.witness.model import Path, Sight, Sighting, Unanswered
+
+# OpenBGPD's control socket stalled for 1.95 s when a session went stale (facts/bgp.md 3.8).
+TIMEOUT_SECONDS = 5.0
+
+
+class Probe(Protocol):
+    """A router that can be asked. `peer` is the node's peer that this router is, None = not said."""
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def target(self) -> str: ...
+
+    @property
+    def peer(self) -> str | None: ...
+
+    def routes_from(self, neighbor: str) -> Sighting:
+        """All the router has from `neighbor` (the node's address as the router sees it). Never raises for a
+        router that cannot be asked: UNKNOWN with the reason. Takes TIMEOUT_SECONDS at most per question."""
+
+    def paths(self, prefix: IPNetwork) -> tuple[Path, ...]:
+        """Every path of one exact prefix, from any neighbor. Unanswered when the router cannot be asked."""
+
+
+def ask(router: str, neighbor: str, question: Callable[[], Sighting]) -> Sighting:
+    """Put the question; a router that does not answer is UNKNOWN with the reason. Stamps the time of the
+    answer."""
+    try:
+        ip_address(neighbor)
+        answer = question()
+    except ValueError:
+        answer = Sighting(router, neighbor, Sight.UNKNOWN, detail=f"{neighbor!r} is no neighbor's address.")
+    except Unanswered as error:
+        answer = Sighting(router, neighbor, Sight.UNKNOWN, detail=error.message)
+    return replace(answer, at=time.time())
+
+
+DEFAULTS = {
+    "bird": "/run/bird/bird.ctl",
+    "frr": "/var/run/frr",
+    "gobgp": "127.0.0.1:50051",
+    "openbgpd": "/run/bgpd.sock",
+    "exabgp": "",
+}
+_HINT = (
+    "write KIND=TARGET[@PEER]: bird=/run/bird/bird.ctl, frr=/var/run/frr (the directory of bgpd.vty), "
+    "gobgp=127.0.0.1:50051, openbgpd=/run/bgpd.sock or exabgp=FILE; KIND alone takes the default target"
+)
+
+
+def parse_probe(text: str) -> Probe:
+    """`KIND[=TARGET][@PEER]` -> a probe. Nothing is asked yet. UsageError names the kinds and an example."""
+    match = re.fullmatch(r"(?P<kind>[a-z]+)(=(?P<target>.*?))?(@(?P<peer>[^@\s]+))?", text.strip())
+    if not match or match["kind"] not in DEFAULTS:
+        raise UsageError(f"{text!r} is no router probe; the kinds are {', '.join(DEFAULTS)}", _HINT)
+    target = match["target"] if match["target"] is not None else DEFAULTS[match["kind"]]
+    if not target:
+        raise UsageError(f"{text!r} names no target", _HINT)
+    return build(match["kind"], target, match["peer"])
+
+
+def build(kind: str, target: str, peer: str | None = None) -> Probe:
+    """The driver of one kind; drivers are imported here so that the command line starts without them."""
+    match kind:
+        case "bird":
+            from bgpctl.witness.bird import BirdProbe
+
+            return BirdProbe(target, peer)
+        case "frr":
+            from bgpctl.witness.frr import FrrProbe
+
+            return FrrProbe(target, peer)
+        case "gobgp":
+            from bgpctl.witness.gobgp import GobgpProbe
+
+            return GobgpProbe(target, peer)
+        case "openbgpd":
+            from bgpctl.witness.openbgpd import OpenbgpdProbe
+
+            return OpenbgpdProbe(target, peer)
+        case _:
+            from bgpctl.witness.exabgp import ExabgpProbe
+
+            return ExabgpProbe(target, peer)
