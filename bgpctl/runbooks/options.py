@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bgpctl.core.eviction import EvictionOptions
+from bgpctl.core.profiles import Profile
 
 ORDERS = ("guide", "withdraw-first")
 
@@ -27,7 +28,7 @@ class DrainOptions:
     shutdown_command: tuple[str, ...] = ()
     eviction: EvictionOptions = field(default_factory=EvictionOptions)
     probes: tuple[str, ...] = ()
-    profiles: Mapping[str, str] = field(default_factory=dict)
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
     force_last_path: bool = False
     take_over: bool = False
 
@@ -39,5 +40,5 @@ class RestoreOptions:
     node: str
     timeout: float = DEFAULT_TIMEOUT
     probes: tuple[str, ...] = ()
-    profiles: Mapping[str, str] = field(default_factory=dict)
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
     take_over: bool = False

@@ -1,0 +1,42 @@
+"""The runbooks, each as the list of its goals. Read this file first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from bgpctl.runbooks.claim import Claimed, Released
+from bgpctl.runbooks.drain_steps import Checked, Cordoned, Deselected, Evicted, ShutDown
+from bgpctl.runbooks.model import Decision
+from bgpctl.runbooks.options import DrainOptions, RestoreOptions
+from bgpctl.runbooks.restore_steps import Announced, Established, Selected, Uncordoned, Up
+from bgpctl.runbooks.snapshot import Snapshot
+from bgpctl.runbooks.withdrawn import Settled, Withdrawn
+
+
+class Step(Protocol):
+    """A goal: `decide` says whether it holds and what would bring it about. `needs` names the parts of the
+    snapshot it looks at."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def needs(self) -> frozenset[str]: ...
+    def decide(self, s: Snapshot) -> Decision: ...
+
+
+def node_drain(options: DrainOptions, run: str) -> Sequence[Step]:
+    """Take a node out of service."""
+    claimed = Claimed("drain", run, options.order, options.take_over)
+    evicted = Evicted(options.eviction)
+    leaving = (Deselected(), Withdrawn(), Settled(options.settle))
+    work = (evicted, *leaving) if options.order == "guide" else (*leaving, evicted)
+    return (claimed, Checked(options.eviction), Cordoned(), *work, ShutDown(options.shutdown_command))
+
+
+def node_restore(options: RestoreOptions, run: str) -> Sequence[Step]:
+    """Bring a node back to the state before its drain."""
+    claimed = Claimed("restore", run, take_over=options.take_over)
+    return (claimed, Up(), Selected(), Established(), Announced(), Uncordoned(), Released())

@@ -1,0 +1,107 @@
+"""Put a runbook together and run it: `drain`, `restore`, `plan`. Each yields Events and returns a Result."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from bgpctl.core.eviction import EvictionOptions
+from bgpctl.core.profiles import UNKNOWN_ROUTER, Profile
+from bgpctl.kube.client import Client
+from bgpctl.runbooks import engine
+from bgpctl.runbooks import plan as planning
+from bgpctl.runbooks.catalogue import node_drain, node_restore
+from bgpctl.runbooks.engine import Events
+from bgpctl.runbooks.journal import Journal
+from bgpctl.runbooks.model import Result
+from bgpctl.runbooks.options import DrainOptions, RestoreOptions
+from bgpctl.runbooks.routers import Routers
+from bgpctl.runbooks.world import World
+from bgpctl.witness.probe import parse_probe
+
+
+def drain(client: Client, options: DrainOptions) -> Events:
+    """Take the node out of service."""
+    run = _new_run()
+    world = _drain_world(client, options, run)
+    result = yield from engine.run(
+        "drain", options.node, run, node_drain(options, run), world, options.timeout
+    )
+    return conclude(result, world.last_journal)
+
+
+def plan(client: Client, options: DrainOptions) -> Events:
+    """What a drain would do, decided on the world as it is. Performs nothing, not even the claim."""
+    run = _new_run()
+    world = _drain_world(client, options, run)
+    return (yield from planning.plan(options.node, run, node_drain(options, run), world))
+
+
+def restore(client: Client, options: RestoreOptions) -> Events:
+    """Bring the node back to the state before its drain."""
+    run = _new_run()
+    routers, profile_of = _routers(options.probes), _profiles(options.profiles)
+    world = World(client, options.node, run, EvictionOptions(), routers, profile_of)
+    steps = node_restore(options, run)
+    result = yield from engine.run("restore", options.node, run, steps, world, options.timeout)
+    return conclude(result, world.last_journal)
+
+
+def conclude(result: Result, journal: Journal | None) -> Result:
+    """The last line a person reads: what is true of the node now, and by whose word."""
+    evidence = journal.evidence if journal else {}
+    proof = evidence.get("proof", "")
+    result = replace(result, proof=proof, evidence=evidence, run=journal.run if journal else result.run)
+    if result.status != "done":
+        return result
+    if result.command == "restore":
+        return replace(result, message=_restored(result, journal))
+    return replace(result, message=_drained(result, evidence))
+
+
+def _drained(result: Result, evidence: Mapping[str, object]) -> str:
+    ending = next((s.text for s in result.steps if s.step == "ShutDown"), "safe to power off")
+    routes = evidence.get("routes", 0)
+    if evidence.get("proof") == "confirmed":
+        by = evidence.get("by")
+        after = evidence.get("secondsAfterRelabel")
+        when = f", {after:.2f} s after the relabel" if isinstance(after, int | float) else ""
+        words = f"{routes} routes gone, confirmed by {by}{when}" if by else "it announced no routes"
+    else:
+        words = f"{routes} routes gone, estimated ({evidence.get('why', 'no router was asked')})"
+    return f"{result.node}: {ending} — {words}"
+
+
+def _restored(result: Result, journal: Journal | None) -> str:
+    texts = {report.step: report.text for report in result.steps}
+    if texts.get("Announced") in (None, "nothing to do"):
+        return f"{result.node}: {texts.get('Claimed', 'in service')}"
+    cordon = "still cordoned, as it was before" if journal and journal.prior_unschedulable else "schedulable"
+    return f"{result.node}: in service, {cordon} — {texts['Announced']}"
+
+
+def _drain_world(client: Client, options: DrainOptions, run: str) -> World:
+    return World(
+        client,
+        options.node,
+        run,
+        options.eviction,
+        _routers(options.probes),
+        _profiles(options.profiles),
+        deselect_override=options.deselect_label,
+        force_last_path=options.force_last_path,
+    )
+
+
+def _routers(probes: Sequence[str]) -> Routers:
+    return Routers(tuple(parse_probe(text) for text in probes))
+
+
+def _profiles(by_address: Mapping[str, Profile]) -> Callable[[str], Profile]:
+    """Address -> the router's profile; unknown routers take their worst case."""
+    return lambda address: by_address.get(address, UNKNOWN_ROUTER)
+
+
+def _new_run() -> str:
+    return secrets.token_hex(4)

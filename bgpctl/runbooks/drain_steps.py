@@ -1,0 +1,189 @@
+"""The goals of a drain after the claim. Each looks at a snapshot and answers; none of them acts.
+
+A step that is recorded in the journal as finished is not asked again (the engine skips it), except where
+its goal must still hold at the end: `Settled` looks at the routes once more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from bgpctl.core.eviction import EvictionOptions, PodView, refusals, to_evict, warnings
+from bgpctl.runbooks.actions import Action, ChangeNode, EvictPod, RunCommand
+from bgpctl.runbooks.model import Decision, Status
+from bgpctl.runbooks.snapshot import Snapshot
+
+RELABELLED = "Relabelled"
+EVICTION_RECHECK = 0.5
+EVICTIONS_AT_ONCE = 50  # per pass: kubectl asks for all at once, which floods an API server
+
+
+def only(*parts: str) -> frozenset[str]:
+    """The parts of the world that a step looks at, beyond the Node and its Lease."""
+    return frozenset(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Nothing forbids the drain, and we know which label takes the node out. Decided before the first change:
+    kubectl cordons first and finds out then (drain.md §1.4)."""
+
+    eviction: EvictionOptions
+    name = "Checked"
+    title = "nothing forbids it"
+    needs = only("cluster", "pods", "state")
+
+    def decide(self, s: Snapshot) -> Decision:
+        refused = [guard for guard in s.guards if guard.level == "refuse"]
+        reasons = [guard.message for guard in refused] + [text for text, _ in refusals(s.pods)]
+        flags = [guard.lift for guard in refused if guard.lift] + [
+            flag for _, flag in refusals(s.pods) if flag
+        ]
+        if s.deselection.refusal:
+            reasons.append(s.deselection.refusal)
+            flags.append("--deselect-label")
+        if reasons:
+            return Decision(Status.BLOCKED, "; ".join(reasons), hint=_lift(flags))
+        journal = s.journal
+        if journal is None or (s.deselection.label and not journal.deselect):
+            return Decision(Status.ACT, "the label to change is known", (self._note(s),))
+        return Decision(Status.DONE, _checked(s))
+
+    def _note(self, s: Snapshot) -> ChangeNode:
+        assert s.journal is not None and s.deselection.label is not None
+        key, _ = s.deselection.label
+        peers = s.state.peers if s.state else ()
+        journal = replace(
+            s.journal,
+            deselect=s.deselection.label,
+            prior_labels={**s.journal.prior_labels, key: s.node.labels.get(key)},
+            peers=tuple(peer.address for peer in peers),
+            routes=s.state.announced if s.state else 0,
+        )
+        return ChangeNode(f"write down label {key}={s.node.labels.get(key, '')}", journal=journal)
+
+
+def _checked(s: Snapshot) -> str:
+    warned = [guard.message for guard in s.guards if guard.level == "warn"] + list(warnings(s.pods))
+    evictions = len(to_evict(s.pods))
+    text = f"{evictions} {_plural(evictions, 'pod')} to evict"
+    return f"{text}; {'; '.join(warned)}" if warned else text
+
+
+def _lift(flags: list[str]) -> str:
+    unique = list(dict.fromkeys(flags))
+    return (
+        f"nothing was changed on the node; to go on anyway: {' '.join(unique)}"
+        if unique
+        else ("nothing was changed on the node; run this again when the reason has gone")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Cordoned:
+    """No new pod is placed on the node. A failed cordon stops the drain (kubectl's goes on, kubectl#1568)."""
+
+    name = "Cordoned"
+    title = "no new pods"
+    needs = only()
+
+    def decide(self, s: Snapshot) -> Decision:
+        if s.node.unschedulable:
+            prior = s.journal is not None and s.journal.prior_unschedulable
+            return Decision(
+                Status.DONE, "was cordoned already, and stays so after restore" if prior else "cordoned"
+            )
+        return Decision(Status.ACT, "cordon", (ChangeNode("cordon", unschedulable=True),))
+
+
+@dataclass(frozen=True, slots=True)
+class Evicted:
+    """No pod that the filters chose is left, by a fresh list. Pods are known by UID: a replacement with the
+    same name elsewhere is not ours."""
+
+    options: EvictionOptions
+    name = "Evicted"
+    title = "no workload left"
+    needs = only("pods")
+
+    def decide(self, s: Snapshot) -> Decision:
+        refused = refusals(s.pods)
+        if refused:
+            texts = "; ".join(text for text, _ in refused)
+            return Decision(Status.BLOCKED, texts, hint=_lift([flag for _, flag in refused if flag]))
+        waiting = to_evict(s.pods)
+        if not waiting:
+            return Decision(Status.DONE, "no workload left")
+        asked = [pod for pod in waiting if not pod.terminating]
+        due = [pod for pod in asked if pod.uid not in s.notes or s.notes[pod.uid].retry_at <= s.now]
+        actions: tuple[Action, ...] = tuple(self._evict(pod) for pod in due[:EVICTIONS_AT_ONCE])
+        status = Status.ACT if actions else Status.WAIT
+        return Decision(status, _left(s, len(waiting)), actions, recheck=EVICTION_RECHECK)
+
+    def _evict(self, pod: PodView) -> EvictPod:
+        return EvictPod(pod, self.options.disable_eviction, self.options.grace_period)
+
+
+def _left(s: Snapshot, count: int) -> str:
+    text = f"{count} {_plural(count, 'pod')} left"
+    uids = {pod.uid for pod in to_evict(s.pods)}
+    notes = dict.fromkeys(note.text for uid, note in s.notes.items() if uid in uids and note.text)
+    return f"{text}: {'; '.join(notes)}" if notes else text
+
+
+@dataclass(frozen=True, slots=True)
+class Deselected:
+    """No policy selects the node: its label says so. The instant is journalled in the same patch, because
+    every wait for routers counts from it."""
+
+    name = "Deselected"
+    title = "BGP told to leave"
+    needs = only("cluster")
+
+    def decide(self, s: Snapshot) -> Decision:
+        journal = s.journal
+        assert journal is not None, "Claimed comes first"
+        if journal.deselect is None:
+            return Decision(Status.DONE, "no policy selects this node")
+        key, value = journal.deselect
+        shown = f"label {key}={value}" if value is not None else f"label {key} removed"
+        if s.node.labels.get(key) != value or RELABELLED not in journal.marks:
+            marked = journal.with_mark(RELABELLED, s.now)
+            return Decision(Status.ACT, shown, (ChangeNode(shown, labels={key: value}, journal=marked),))
+        if s.deselection.policies:
+            return Decision(
+                Status.BLOCKED,
+                f"{', '.join(s.deselection.policies)} still selects the node although {shown}",
+                hint="pass --deselect-label KEY=VALUE that takes the node out of it",
+            )
+        return Decision(Status.DONE, shown)
+
+
+@dataclass(frozen=True, slots=True)
+class ShutDown:
+    """The node is off, or handed over to whoever switches it off, with the evidence.
+
+    A command that died with an earlier run is run again: it must be safe to run twice.
+    """
+
+    command: tuple[str, ...] = ()
+    name = "ShutDown"
+    title = "power off"
+    needs = only("command")
+
+    def decide(self, s: Snapshot) -> Decision:
+        if not self.command:
+            return Decision(Status.DONE, "safe to power off")
+        if s.command_exit is None:
+            return Decision(Status.ACT, f"run {self.command[0]}", (RunCommand(self.command),))
+        if s.command_exit == 0:
+            return Decision(Status.DONE, f"{self.command[0]} succeeded")
+        return Decision(
+            Status.BLOCKED,
+            f"{self.command[0]} failed with exit code {s.command_exit}: {s.command_tail or 'no output'}",
+            hint="the node is out of service and safe to power off by hand; running this again repeats it",
+        )
+
+
+def _plural(count: int, noun: str) -> str:
+    return noun if count == 1 else f"{noun}s"

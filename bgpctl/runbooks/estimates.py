@@ -1,0 +1,43 @@
+"""`node estimate`: for each peer of a node and each event, how long the router may keep its routes, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bgpctl.core.nodestate import from_document
+from bgpctl.core.profiles import UNKNOWN_ROUTER, Profile
+from bgpctl.core.withdrawal import Estimate, Event, PeerFacts, estimate, facts_from_state
+from bgpctl.errors import BgpctlError, UsageError
+from bgpctl.kube import paths
+from bgpctl.kube.client import Client
+from bgpctl.runbooks import cluster
+from bgpctl.runbooks.journal import load
+
+EVENTS = (Event.DESELECT, Event.RESTART, Event.CRASH, Event.POWER_OFF, Event.LINK_DOWN)
+
+
+def node_estimates(client: Client, node: str, profiles: Mapping[str, Profile]) -> tuple[Estimate, ...]:
+    """Every peer times every event: from the negotiated values where a session told them, else from the
+    policy. Raises UsageError for a node that does not exist, BgpctlError when it has no peer."""
+    facts = _facts(client, node)
+    if not facts:
+        raise BgpctlError(
+            f"node {node} has no BGP peer: no policy selects it",
+            "see `bgpctl peers status` and `kubectl get ciliumbgppeeringpolicies`",
+        )
+    return tuple(
+        estimate(event, fact, profiles.get(fact.address, UNKNOWN_ROUTER))
+        for fact in facts
+        for event in EVENTS
+    )
+
+
+def _facts(client: Client, node: str) -> tuple[PeerFacts, ...]:
+    document = client.find(paths.node(node))
+    if document is None:
+        raise UsageError(f"node {node} does not exist", "see `kubectl get nodes`")
+    state = client.find(paths.node_state(node))
+    peers = from_document(state).peers if state else ()
+    if peers:
+        return tuple(facts_from_state(peer) for peer in peers)
+    return cluster.policy_facts(client, document, load(document["metadata"].get("annotations")))

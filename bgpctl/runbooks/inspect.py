@@ -1,0 +1,73 @@
+"""`node status`: what is true of a node now, and what bgpctl did or is doing with it. Reads, changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bgpctl.core.nodestate import NodeState, from_document
+from bgpctl.errors import Blocked, UsageError
+from bgpctl.kube import lease, paths
+from bgpctl.kube.client import Client, NotFound
+from bgpctl.runbooks.journal import Journal, load
+
+
+@dataclass(frozen=True, slots=True)
+class NodeReport:
+    """One node. `journal` None = bgpctl has no hand in it; `holder` is who owns a run right now, "" = nobody.
+    `problem` says what could not be read."""
+
+    node: str
+    ready: bool
+    unschedulable: bool
+    state: NodeState | None
+    journal: Journal | None
+    holder: str = ""
+    problem: str = ""
+
+    @property
+    def service(self) -> str:
+        """In one word: in-service, draining, drained, restoring, or no-bgp."""
+        if self.journal is None:
+            return "in-service" if self.state and self.state.peers else "no-bgp"
+        if self.journal.command == "restore":
+            return "restoring"
+        return "drained" if self.journal.finished("ShutDown") else "draining"
+
+
+def node_reports(client: Client, names: Sequence[str], now: float) -> tuple[NodeReport, ...]:
+    """The named nodes, or all. Raises UsageError for a name that does not exist."""
+    documents = {d["metadata"]["name"]: d for d in client.items(paths.NODES)}
+    missing = [name for name in names if name not in documents]
+    if missing:
+        raise UsageError(f"node {', '.join(missing)} does not exist", "see `kubectl get nodes`")
+    states = {s.node: s for s in node_states(client)}
+    chosen = names or sorted(documents)
+    return tuple(_report(client, documents[name], states.get(name), now) for name in chosen)
+
+
+def node_states(client: Client) -> tuple[NodeState, ...]:
+    """Every BGPNodeState of the cluster; none when its CRD is not installed."""
+    try:
+        return tuple(from_document(d) for d in client.items(paths.NODE_STATES))
+    except NotFound:
+        return ()
+
+
+def _report(client: Client, document: dict[str, Any], state: NodeState | None, now: float) -> NodeReport:
+    metadata, conditions = document["metadata"], (document.get("status") or {}).get("conditions") or ()
+    try:
+        journal, problem = load(metadata.get("annotations")), ""
+    except Blocked as error:
+        journal, problem = None, error.message
+    view = lease.read(client, metadata["name"]) if journal else None
+    return NodeReport(
+        node=metadata["name"],
+        ready=any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions),
+        unschedulable=bool((document.get("spec") or {}).get("unschedulable")),
+        state=state,
+        journal=journal,
+        holder=view.holder if view and view.held_by_other("", now) else "",
+        problem=problem,
+    )

@@ -1,0 +1,60 @@
+"""A drain's decisions on the world as it is, with nothing performed: what `--dry-run` shows.
+
+Steps that wait for the effect of earlier ones (withdrawn, settled) cannot be decided yet; they say what they
+will wait for instead (`preview`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+
+from bgpctl.errors import BgpctlError
+from bgpctl.runbooks.catalogue import Step
+from bgpctl.runbooks.journal import Journal
+from bgpctl.runbooks.model import Decision, Event, Result, Status, StepReport
+from bgpctl.runbooks.snapshot import Snapshot
+from bgpctl.runbooks.world import World
+
+
+def plan(node: str, run: str, steps: Sequence[Step], world: World) -> Generator[Event, None, Result]:
+    """One event per step; ends at the first that would refuse, because nothing after it would happen."""
+    result = Result("drain", node, "planned", "", run=run, started_at=world.now())
+    reports: list[StepReport] = []
+    try:
+        for step in steps:
+            state, text, hint = _foresee(step, _imagine(world.observe(step.needs), run))
+            reports.append(StepReport(step.name, step.title, state, text))
+            yield Event(world.now(), "step", step.name, step.title, state, text)
+            if state == "blocked":
+                result = replace(result, status="blocked", message=f"{step.name}: {text}", hint=hint)
+                break
+        else:
+            message = f"{node}: nothing was changed; without --dry-run this is what happens"
+            result = replace(result, message=message)
+    except BgpctlError as error:
+        status = "blocked" if error.exit_code == 3 else "failed"
+        result = replace(result, status=status, message=error.message, hint=error.hint)
+    return replace(result, steps=tuple(reports), ended_at=world.now())
+
+
+def _imagine(s: Snapshot, run: str) -> Snapshot:
+    """The journal as the claim and the checks would write it."""
+    journal = s.journal or Journal(run, "drain", "", "", s.now, prior_unschedulable=s.node.unschedulable)
+    if s.deselection.label and journal.deselect is None:
+        journal = replace(journal, deselect=s.deselection.label)
+    return replace(s, journal=journal)
+
+
+def _foresee(step: Step, s: Snapshot) -> tuple[str, str, str]:
+    """(state, text, hint) of one step."""
+    preview = getattr(step, "preview", None)
+    if preview is not None:
+        return "planned", preview(s), ""
+    decision: Decision = step.decide(s)
+    if decision.status is Status.BLOCKED:
+        return "blocked", decision.reason, decision.hint
+    if decision.status is Status.DONE:
+        return "done", decision.reason, ""
+    actions = ", ".join(str(action) for action in decision.actions)
+    return "planned", f"{decision.reason}: {actions}" if actions else decision.reason, ""

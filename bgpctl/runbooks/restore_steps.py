@@ -1,0 +1,144 @@
+"""The goals of bringing a node back: up, selected, Established, announced, uncordoned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bgpctl.runbooks.actions import ChangeNode
+from bgpctl.runbooks.drain_steps import only
+from bgpctl.runbooks.model import Decision, Status
+from bgpctl.runbooks.snapshot import PeerSighting, Snapshot
+from bgpctl.witness.model import Sight
+
+NOTHING = Decision(Status.DONE, "nothing to do")
+
+
+@dataclass(frozen=True, slots=True)
+class Up:
+    """The node is Ready and its speaker reports: an address announced before that attracts traffic that
+    nobody serves (cilium.md §6, #17547)."""
+
+    name = "Up"
+    title = "node and speaker up"
+    needs = only("state")
+
+    def decide(self, s: Snapshot) -> Decision:
+        if s.journal is None:
+            return NOTHING
+        if not s.node.ready:
+            return Decision(Status.WAIT, "the node is not Ready", recheck=1.0)
+        if s.state is None or s.state.stale(s.now) or s.state.phase == "Stopped":
+            return Decision(Status.WAIT, "the node is Ready, its speaker does not report yet", recheck=0.5)
+        return Decision(Status.DONE, "node Ready, speaker reporting")
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """The labels are what they were before the drain."""
+
+    name = "Selected"
+    title = "BGP told to come back"
+    needs = only()
+
+    def decide(self, s: Snapshot) -> Decision:
+        if s.journal is None:
+            return NOTHING
+        prior = s.journal.prior_labels
+        wrong = {key: value for key, value in prior.items() if s.node.labels.get(key) != value}
+        if not wrong:
+            return Decision(
+                Status.DONE, ", ".join(_label(k, v) for k, v in prior.items()) or "no label was changed"
+            )
+        text = ", ".join(_label(key, value) for key, value in wrong.items())
+        change = ChangeNode(text, labels=wrong, journal=s.journal.with_mark("Reselected", s.now))
+        return Decision(Status.ACT, text, (change,))
+
+
+@dataclass(frozen=True, slots=True)
+class Established:
+    """Every session of the node is Established, and the speaker runs the policy again."""
+
+    name = "Established"
+    title = "sessions up"
+    needs = only("state")
+
+    def decide(self, s: Snapshot) -> Decision:
+        if s.journal is None or s.journal.deselect is None:
+            return NOTHING
+        state = s.state
+        if state is None or state.phase not in ("Running", "Starting") or not state.peers:
+            phase = state.phase.lower() if state else "silent"
+            return Decision(Status.WAIT, f"the speaker is {phase}", recheck=0.2)
+        missing = [peer for peer in state.peers if not peer.session.established]
+        if missing:
+            text = ", ".join(f"{peer.address} is {peer.session.state}" for peer in missing)
+            return Decision(Status.WAIT, text, recheck=0.2)
+        return Decision(Status.DONE, f"{state.established}/{len(state.peers)} sessions Established")
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """Every intended route is on the wire and, where a router can be asked, on the router."""
+
+    name = "Announced"
+    title = "routes back"
+    needs = only("state", "routers")
+
+    def decide(self, s: Snapshot) -> Decision:
+        if s.journal is None or s.journal.deselect is None:
+            return NOTHING
+        state = s.state
+        if state is None or state.phase != "Running":
+            return Decision(Status.WAIT, "waiting for the first full set of routes", recheck=0.2)
+        late = [
+            p
+            for p in state.peers
+            if p.announced < p.intended or p.session.pending or not p.session.end_of_rib
+        ]
+        if late:
+            text = ", ".join(f"{p.address}: {p.announced}/{p.intended} announced" for p in late)
+            return Decision(Status.WAIT, text, recheck=0.2)
+        missing = [a for a in s.sightings if a.sighting.sight is not Sight.UNKNOWN and _fewer(a, s)]
+        if missing:
+            text = "; ".join(
+                f"{a.sighting.router} has {len(a.sighting.paths)} routes of this node" for a in missing
+            )
+            return Decision(Status.WAIT, text, recheck=0.2)
+        return self._done(s, state.announced)
+
+    def _done(self, s: Snapshot, announced: int) -> Decision:
+        routers = sorted({a.sighting.router for a in s.sightings if a.sighting.sight is Sight.PRESENT})
+        if routers:
+            proof = {"proof": "confirmed", "by": ", ".join(routers), "routes": announced}
+            return Decision(
+                Status.DONE, f"{announced} routes, confirmed by {', '.join(routers)}", evidence=proof
+            )
+        text = f"{announced} routes sent; no router was asked"
+        return Decision(Status.DONE, text, evidence={"proof": "", "routes": announced})
+
+
+@dataclass(frozen=True, slots=True)
+class Uncordoned:
+    """The node may get pods again, unless it was cordoned before the drain: an admin's cordon stays. The
+    journal goes in the same patch: after it, bgpctl has no hand in this node."""
+
+    name = "Uncordoned"
+    title = "pods welcome"
+    needs = only()
+
+    def decide(self, s: Snapshot) -> Decision:
+        if s.journal is None:
+            return Decision(Status.DONE, "cordoned" if s.node.unschedulable else "schedulable")
+        prior = s.journal.prior_unschedulable
+        text = "stays cordoned, as before the drain" if prior else "uncordon"
+        return Decision(Status.ACT, text, (ChangeNode(text, unschedulable=prior, forget=True),))
+
+
+def _label(key: str, value: str | None) -> str:
+    return f"label {key} removed" if value is None else f"label {key}={value}"
+
+
+def _fewer(answer: PeerSighting, s: Snapshot) -> bool:
+    """Does this router miss routes that the speaker sent it?"""
+    sent = next((p.announced for p in s.state.peers if p.address == answer.peer), 0) if s.state else 0
+    return len([path for path in answer.sighting.paths if not path.stale]) < sent

@@ -1,0 +1,85 @@
+"""What is seen of the world when a step decides. Plain values; `World` fills in what the step needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bgpctl.core.eviction import PodVerdict
+from bgpctl.core.guards import Guard
+from bgpctl.core.nodestate import NodeState
+from bgpctl.core.withdrawal import Estimate
+from bgpctl.kube.lease import LeaseView
+from bgpctl.runbooks.journal import Journal
+from bgpctl.witness.model import Sighting
+
+
+@dataclass(frozen=True, slots=True)
+class NodeView:
+    """The Node object, cut to what a runbook decides on."""
+
+    name: str
+    uid: str
+    version: str
+    labels: Mapping[str, str]
+    unschedulable: bool
+    ready: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PeerSighting:
+    """What a router says about the node's routes. `absent_since` is the first of an unbroken row of "absent"
+    answers, `absences` their number."""
+
+    peer: str
+    sighting: Sighting
+    absent_since: float | None
+    absences: int
+
+
+@dataclass(frozen=True, slots=True)
+class EvictionNote:
+    """The last answer to an eviction: a sentence, and when to ask again."""
+
+    text: str
+    retry_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Deselection:
+    """How the node can leave its policies: the label to change, or why none does. `policies` now
+    select it."""
+
+    policies: tuple[str, ...] = ()
+    label: tuple[str, str | None] | None = None
+    refusal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One look at the world. Parts that the step did not ask for are empty.
+
+    `lease_contested`: somebody else renewed the Lease while we watched. `estimates` hold for a deselect,
+    `dead_estimates` for a node whose speaker no longer reports. `command_exit` is the shutdown command's.
+    """
+
+    now: float
+    node: NodeView
+    journal: Journal | None = None
+    lease: LeaseView | None = None
+    holder: str = ""
+    holds_lease: bool = False
+    lease_contested: bool = False
+    guards: tuple[Guard, ...] = ()
+    deselection: Deselection = field(default_factory=Deselection)
+    pods: tuple[PodVerdict, ...] = ()
+    terminating: tuple[str, ...] = ()
+    notes: Mapping[str, EvictionNote] = field(default_factory=dict)
+    state: NodeState | None = None
+    estimates: tuple[Estimate, ...] = ()
+    dead_estimates: tuple[Estimate, ...] = ()
+    sightings: tuple[PeerSighting, ...] = ()
+    command_exit: int | None = None
+    command_tail: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,251 @@
+"""The world of a runbook on a real cluster: reads what a step needs, performs what it asks for.
+
+All I/O of the runbooks is here and in `cluster.py` (the cluster-wide reading for guards). No decision is.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from bgpctl.core.eviction import EvictionOptions, Outcome, parse_eviction_answer, pod_view, verdicts
+from bgpctl.core.nodestate import NodeState, from_document
+from bgpctl.core.profiles import Profile
+from bgpctl.core.withdrawal import Estimate, Event, estimate, facts_from_state
+from bgpctl.errors import BgpctlError, Blocked
+from bgpctl.kube import lease, paths
+from bgpctl.kube.client import ApiError, Client, NotFound, ServerBusy
+from bgpctl.runbooks import cluster
+from bgpctl.runbooks.actions import Action, ChangeNode, EvictPod, ReleaseLease, RunCommand, TakeLease
+from bgpctl.runbooks.journal import ANNOTATION, Journal, dump, load
+from bgpctl.runbooks.model import Decision
+from bgpctl.runbooks.routers import Routers
+from bgpctl.runbooks.snapshot import EvictionNote, NodeView, Snapshot
+
+Document = dict[str, Any]
+
+
+@dataclass(slots=True)
+class World:
+    """One node of one cluster, seen by one run."""
+
+    client: Client
+    node: str
+    run: str
+    eviction: EvictionOptions
+    routers: Routers
+    profile_of: Callable[[str], Profile]
+    deselect_override: str | None = None
+    force_last_path: bool = False
+    _lock: lease.NodeLock | None = None
+    _first_lease: lease.LeaseView | None = None
+    _notes: dict[str, EvictionNote] = field(default_factory=dict)
+    _command: tuple[int | None, str] = (None, "")
+    _node_document: Document = field(default_factory=dict)
+    _journal: Journal | None = None
+
+    def now(self) -> float:
+        return time.time()
+
+    @property
+    def last_journal(self) -> Journal | None:
+        """The journal as it was when this run last saw it, also after it was removed."""
+        return self._journal
+
+    def wait(self, seconds: float) -> None:
+        time.sleep(max(0.0, seconds))
+
+    def close(self) -> None:
+        if self._lock:
+            self._lock.release()
+
+    # -- observe
+
+    def observe(self, needs: frozenset[str]) -> Snapshot:
+        """The Node and its Lease always; the rest as the step needs it."""
+        document = self._read_node()
+        journal = load(document["metadata"].get("annotations"))
+        self._journal = journal or self._journal
+        snapshot = Snapshot(
+            now=self.now(), node=_node_view(document), journal=journal, holder=self._holder(), **self._lease()
+        )
+        if "state" in needs or "estimates" in needs or "routers" in needs:
+            snapshot = self._with_state(snapshot)
+        if "cluster" in needs:
+            seen = cluster.look(self.client, document, journal, self.deselect_override, self.force_last_path)
+            snapshot = replace(snapshot, guards=seen.guards, deselection=seen.deselection)
+        if "pods" in needs:
+            snapshot = self._with_pods(snapshot)
+        if "estimates" in needs:
+            snapshot = self._with_estimates(snapshot, document)
+        if "routers" in needs:
+            snapshot = replace(snapshot, sightings=self.routers.look(snapshot.state, journal, snapshot.now))
+        return replace(snapshot, command_exit=self._command[0], command_tail=self._command[1], now=self.now())
+
+    def _read_node(self) -> Document:
+        try:
+            self._node_document = self.client.get(paths.node(self.node))
+        except NotFound:
+            raise Blocked(f"node {self.node} does not exist", "see `kubectl get nodes`") from None
+        return self._node_document
+
+    def _holder(self) -> str:
+        return lease.identity(self.run)
+
+    def _lease(self) -> dict[str, Any]:
+        if self._lock and self._lock.held:
+            return {"holds_lease": True}
+        view = lease.read(self.client, self.node)
+        if self._lock and self._lock.lost.is_set():
+            owner = view.holder if view else "nobody"
+            raise Blocked(f"another run took the node over ({owner})", "let it finish, or stop it first")
+        first = self._first_lease = self._first_lease or view
+        contested = bool(view and first and view.renewed_at > first.renewed_at)
+        return {"lease": view, "lease_contested": contested}
+
+    def _with_state(self, s: Snapshot) -> Snapshot:
+        document = self.client.find(paths.node_state(self.node))
+        return replace(s, state=from_document(document) if document else None)
+
+    def _with_pods(self, s: Snapshot) -> Snapshot:
+        query = {"fieldSelector": f"spec.nodeName={self.node}"}
+        if self.eviction.pod_selector:
+            query["labelSelector"] = self.eviction.pod_selector
+        pods = [pod_view(document) for document in self.client.items(paths.PODS, **query)]
+        daemonsets = (
+            self._daemonsets() if any(p.controller_kind == "DaemonSet" for p in pods) else frozenset()
+        )
+        return replace(s, pods=verdicts(pods, daemonsets, self.eviction, s.now), notes=dict(self._notes))
+
+    def _daemonsets(self) -> frozenset[tuple[str, str]]:
+        items = self.client.items(paths.DAEMONSETS)
+        return frozenset((d["metadata"].get("namespace", ""), d["metadata"]["name"]) for d in items)
+
+    def _with_estimates(self, s: Snapshot, document: Document) -> Snapshot:
+        if s.state is None:
+            facts = cluster.policy_facts(self.client, document, s.journal)
+            dead = tuple(estimate(Event.POWER_OFF, f, self.profile_of(f.address)) for f in facts)
+            return replace(s, dead_estimates=dead)
+        return replace(
+            s,
+            estimates=self._estimates(s.state, Event.DESELECT),
+            dead_estimates=self._estimates(s.state, Event.POWER_OFF),
+        )
+
+    def _estimates(self, state: NodeState, event: Event) -> tuple[Estimate, ...]:
+        record = state.withdrawn
+        peers = state.peers or (tuple(p.state for p in record.peers) if record else ())
+        return tuple(estimate(event, facts_from_state(p), self.profile_of(p.address)) for p in peers)
+
+    # -- perform
+
+    def perform(self, action: Action) -> None:
+        """Carry one action out. Every write is fenced: the Lease must still be ours."""
+        match action:
+            case TakeLease():
+                self._take_lease()
+            case ReleaseLease():
+                self._release_lease()
+            case ChangeNode():
+                self._change_node(action)
+            case EvictPod():
+                self._evict(action)
+            case RunCommand():
+                self._run_command(action)
+
+    def finish(self, step: str, decision: Decision) -> None:
+        """Write a finished step into the journal, with what proved it."""
+        journal = load(self._node_document["metadata"].get("annotations"))
+        if journal is None or journal.finished(step):
+            return
+        done = journal.with_step(step, self.now(), decision.evidence)
+        self._change_node(ChangeNode(f"journal {step}", journal=done))
+        self._journal = done
+
+    def _take_lease(self) -> None:
+        uid = self._node_document["metadata"]["uid"]
+        lock = lease.NodeLock(self.client, self.node, uid, self._holder())
+        lock.acquire(lease.read(self.client, self.node))
+        self._lock = lock
+
+    def _release_lease(self) -> None:
+        if self._lock:
+            self._lock.release()
+            self._lock = None
+
+    def _fence(self) -> None:
+        if self._lock is None or not self._lock.held:
+            raise Blocked("this run no longer owns the node; nothing more was changed", "run it again")
+
+    def _change_node(self, change: ChangeNode) -> None:
+        """One merge patch under the resourceVersion that was decided on: Conflict means look again."""
+        self._fence()
+        metadata: Document = {"resourceVersion": self._node_document["metadata"]["resourceVersion"]}
+        if change.labels:
+            metadata["labels"] = dict(change.labels)
+        if change.forget or change.journal is not None:
+            metadata["annotations"] = {ANNOTATION: None if change.journal is None else dump(change.journal)}
+        body: Document = {"metadata": metadata}
+        if change.unschedulable is not None:
+            body["spec"] = {"unschedulable": change.unschedulable or None}
+        self._node_document = self.client.patch(paths.node(self.node), body)
+
+    def _evict(self, action: EvictPod) -> None:
+        self._fence()
+        pod = action.pod
+        code, body = self._ask_to_evict(action)
+        outcome = parse_eviction_answer(code, body)
+        self._notes[pod.uid] = EvictionNote(_words(pod.name, outcome), self.now() + outcome.retry_after)
+        if outcome.failed:
+            raise BgpctlError(f"pod {pod.namespace}/{pod.name} cannot be evicted: {outcome.message}")
+
+    def _ask_to_evict(self, action: EvictPod) -> tuple[int, Mapping[str, Any]]:
+        pod = action.pod
+        options: Document = {"preconditions": {"uid": pod.uid}}
+        if action.grace_period is not None and action.grace_period >= 0:
+            options["gracePeriodSeconds"] = action.grace_period
+        try:
+            if action.delete:
+                return 200, self.client.delete(paths.pod(pod.namespace, pod.name), options)
+            body = {
+                "apiVersion": "policy/v1",
+                "kind": "Eviction",
+                "metadata": {"name": pod.name, "namespace": pod.namespace},
+                "deleteOptions": options,
+            }
+            return 201, self.client.create(paths.eviction(pod.namespace, pod.name), body)
+        except ApiError as error:
+            return error.code, error.status
+        except ServerBusy as error:
+            return error.code, error.status
+
+    def _run_command(self, action: RunCommand) -> None:
+        argv = [part.replace("{node}", self.node) for part in action.argv]
+        try:
+            done = subprocess.run(argv, capture_output=True, text=True, check=False)
+        except OSError as error:
+            raise BgpctlError(
+                f"the shutdown command {argv[0]} cannot be run: {error.strerror}",
+                "the node is out of service and safe to power off by hand",
+            ) from None
+        lines = (done.stdout + done.stderr).strip().splitlines()
+        self._command = (done.returncode, lines[-1] if lines else "")
+
+
+def _words(pod: str, outcome: Outcome) -> str:
+    return f"{pod}: {outcome.message}" if outcome.message else ""
+
+
+def _node_view(document: Document) -> NodeView:
+    metadata, conditions = document["metadata"], (document.get("status") or {}).get("conditions") or ()
+    return NodeView(
+        name=metadata["name"],
+        uid=metadata["uid"],
+        version=metadata["resourceVersion"],
+        labels=metadata.get("labels") or {},
+        unschedulable=bool((document.get("spec") or {}).get("unschedulable")),
+        ready=any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions),
+    )
