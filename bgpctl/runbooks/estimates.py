@@ -1,4 +1,4 @@
-"""`node estimate`: for each peer of a node and each event, how long the router may keep its routes, and why."""
+"""`node estimate`: per peer of a node and per event, how long the router may keep its routes, and why."""
 
 from __future__ import annotations
 

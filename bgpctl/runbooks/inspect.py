@@ -1,4 +1,4 @@
-"""`node status`: what is true of a node now, and what bgpctl did or is doing with it. Reads, changes nothing."""
+"""`node status`: what is true of a node now, and what bgpctl did with it. Reads, changes nothing."""
 
 from __future__ import annotations
 
