@@ -1,0 +1,192 @@
+"""PodDisruptionBudgets: would one hold an eviction back, and what did the eviction subresource answer?
+
+The server's rules and texts are those of its eviction.go (facts/drain.md 1.3).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from bgpctl.core.fields import Faults, Fields
+from bgpctl.core.pods import PodView
+from bgpctl.core.selectors import LabelSelector, read_selector
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """One PodDisruptionBudget. `selector` None selects no pod (policy/v1), an empty one all of its namespace.
+
+    `current` is False while the controller has not seen the newest spec: then its counts mean nothing.
+    `always_allow`: pods that are not ready may go at any time (unhealthyPodEvictionPolicy AlwaysAllow).
+    """
+
+    namespace: str
+    name: str
+    selector: LabelSelector | None
+    disruptions_allowed: int = 0
+    current_healthy: int = 0
+    desired_healthy: int = 0
+    current: bool = True
+    always_allow: bool = False
+
+    def covers(self, pod: PodView) -> bool:
+        return (
+            self.selector is not None
+            and self.namespace == pod.namespace
+            and self.selector.matches(pod.labels)
+        )
+
+
+def budget_view(document: Mapping[str, Any]) -> Budget:
+    """A policy/v1 PodDisruptionBudget -> Budget. An invalid selector selects nothing, as on the server."""
+    meta = document["metadata"]
+    spec, status = document.get("spec") or {}, document.get("status") or {}
+    faults = Faults(source=meta["name"], strict=False)
+    selector = read_selector(Fields(spec, "spec", faults), "selector")
+    return Budget(
+        namespace=meta.get("namespace", "default"),
+        name=meta["name"],
+        selector=None if faults.problems else selector,
+        disruptions_allowed=status.get("disruptionsAllowed") or 0,
+        current_healthy=status.get("currentHealthy") or 0,
+        desired_healthy=status.get("desiredHealthy") or 0,
+        current=(status.get("observedGeneration") or 0) >= (meta.get("generation") or 0),
+        always_allow=spec.get("unhealthyPodEvictionPolicy") == "AlwaysAllow",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetVerdict:
+    """What the budgets say to one eviction. `blocked`: it would be refused now; `forever`: waiting does not
+    help, because the pod has more than one budget. `message` is "" when nothing speaks against it."""
+
+    budgets: tuple[str, ...] = ()
+    blocked: bool = False
+    forever: bool = False
+    message: str = ""
+
+
+def pdb_blocks(pod: PodView, pdbs: Iterable[Budget]) -> BudgetVerdict:
+    """Would the server let `pod` be evicted now? The same questions in the same order as the server asks."""
+    covering = [budget for budget in pdbs if budget.covers(pod)]
+    names = tuple(budget.name for budget in covering)
+    if not covering or pod.finished or pod.phase == "Pending" or pod.terminating:
+        return BudgetVerdict(names)
+    if len(covering) > 1:
+        message = (
+            f"{pod.where} has {len(names)} PodDisruptionBudgets ({', '.join(names)}), which the eviction API "
+            "does not support: let only one of them select it, or use --disable-eviction"
+        )
+        return BudgetVerdict(names, blocked=True, forever=True, message=message)
+    message = _refusal(pod, covering[0])
+    return BudgetVerdict(names, blocked=bool(message), message=message)
+
+
+def _refusal(pod: PodView, budget: Budget) -> str:
+    enough = budget.current_healthy >= budget.desired_healthy > 0
+    if not pod.ready and (budget.always_allow or enough):
+        return ""
+    if not budget.current:
+        return f"The disruption budget {budget.name} is still being processed by the server."
+    if budget.disruptions_allowed > 0:
+        return ""
+    return (
+        f"The disruption budget {budget.name} needs {budget.desired_healthy} healthy pods "
+        f"and has {budget.current_healthy} currently"
+    )
+
+
+# --- the answer of POST pods/NAME/eviction --------------------------------------------------------
+
+
+class Outcome(StrEnum):
+    """What an eviction's answer means for the drain."""
+
+    EVICTED = "evicted"  # accepted: wait until the UID is gone
+    GONE = "gone"  # there is no such pod any more
+    REPLACED = "replaced"  # the name belongs to another pod now: ours is gone
+    BLOCKED = "blocked"  # a PodDisruptionBudget holds it back: try again
+    NAMESPACE_TERMINATING = "namespaceTerminating"  # the namespace goes, and the pod with it: wait
+    RETRY = "retry"  # nothing about the pod: the server is busy or broken
+    REFUSED = "refused"  # the same request will never succeed
+
+
+@dataclass(frozen=True, slots=True)
+class EvictionAnswer:
+    """`budget` names the PodDisruptionBudget of BLOCKED; `retry_after` is in seconds, None = the server gave
+    none (it gives none for an exhausted budget)."""
+
+    outcome: Outcome
+    message: str = ""
+    budget: str = ""
+    retry_after: float | None = None
+
+
+MORE_THAN_ONE = "more than one PodDisruptionBudget"
+_UID = re.compile(r"precondition.*\bUID\b", re.IGNORECASE)
+_BUDGET_NAME = re.compile(r"[Tt]he disruption budget (\S+) ")
+
+Status = Mapping[str, Any]
+
+
+def parse_eviction_answer(code: int, status: Status | None) -> EvictionAnswer:
+    """HTTP status and the `Status` document of the answer (None = it was no JSON object) -> what it means."""
+    body = status or {}
+    message = str(body.get("message") or f"HTTP {code}")
+    after = _details(body).get("retryAfterSeconds")
+    retry = EvictionAnswer(Outcome.RETRY, message, retry_after=float(after) if after else None)
+    if 200 <= code < 300:
+        return EvictionAnswer(Outcome.EVICTED)
+    match code:
+        case 404:
+            return EvictionAnswer(_not_found(body), message)
+        case 409:
+            return EvictionAnswer(Outcome.REPLACED, message) if _UID.search(message) else retry
+        case 403:
+            return _forbidden(body, message)
+        case 408:
+            return retry
+        case 429:
+            return _budget_exhausted(body, message) or retry
+    # More than one budget is a 500 that no retry heals (kubernetes issue 75957).
+    return retry if code >= 500 and MORE_THAN_ONE not in message else EvictionAnswer(Outcome.REFUSED, message)
+
+
+def _not_found(body: Status) -> Outcome:
+    """A 404 that names no object means that the server has no such path, not that the pod is gone."""
+    return Outcome.GONE if _details(body).get("name") else Outcome.REFUSED
+
+
+def _forbidden(body: Status, message: str) -> EvictionAnswer:
+    if any(cause.get("reason") == "NamespaceTerminating" for cause in _causes(body)):
+        return EvictionAnswer(Outcome.NAMESPACE_TERMINATING, message)
+    details = _details(body)
+    # The server refuses on a budget whose counts are broken for a moment, and says 403 for it.
+    if str(details.get("kind", "")).startswith("poddisruptionbudget"):
+        return EvictionAnswer(Outcome.BLOCKED, message, budget=str(details.get("name", "")))
+    return EvictionAnswer(Outcome.REFUSED, message)
+
+
+def _budget_exhausted(body: Status, message: str) -> EvictionAnswer | None:
+    """429 comes from rate limits as well: only a cause DisruptionBudget proves a budget (issue 106286)."""
+    causes = [cause for cause in _causes(body) if cause.get("reason") == "DisruptionBudget"]
+    if not causes:
+        return None
+    said = str(causes[0].get("message") or message)
+    name = _BUDGET_NAME.search(said)
+    after = _details(body).get("retryAfterSeconds")
+    return EvictionAnswer(
+        Outcome.BLOCKED, said, budget=name[1] if name else "", retry_after=float(after) if after else None
+    )
+
+
+def _details(body: Status) -> Status:
+    return body.get("details") or {}
+
+
+def _causes(body: Status) -> Iterable[Status]:
+    return _details(body).get("causes") or ()
