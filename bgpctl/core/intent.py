@@ -273,7 +273,7 @@ def _peer(
     if config.secret and password is None:
         # Cilium tries with an empty password, which a router logs as an attack (facts: cilium.md 1.4).
         world.problems.append(
-            f'peer {config.name}: no session, because Secret "{config.secret}" with the key password is missing'
+            f'peer {config.name}: no session, because Secret "{config.secret}" (key password) is missing'
         )
         return None
     if not config.families:
