@@ -1,0 +1,58 @@
+"""The tree of commands, and nothing else: each noun's file brings its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from bgpctl import __version__
+from bgpctl.cli import errors, lab, node, peers, policy, speaker
+from bgpctl.cli.flags import Context, Given, Kubeconfig
+
+app = typer.Typer(
+    name="bgpctl",
+    help="Take Kubernetes nodes that speak BGP out of service and back without losing a packet.",
+    epilog="Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 blocked (run again to resume), "
+    "4 deadline (run again to resume), 130 interrupted.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(peers.app, name="peers")
+app.add_typer(node.app, name="node")
+app.add_typer(speaker.app, name="speaker")
+app.add_typer(policy.app, name="policy")
+app.add_typer(lab.app, name="lab")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from bgpctl.cli.main import program
+
+        typer.echo(f"{program()} {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    ctx: typer.Context,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Flags given before the command count for it, unless it has its own."""
+    ctx.obj = Given(context, kubeconfig)
+
+
+def run(arguments: Sequence[str], program: str) -> int:
+    """Parse and run one command line; returns the exit code."""
+    command = typer.main.get_command(app)
+    with errors.parsing(program, arguments):
+        code = command.main(list(arguments), prog_name=program, standalone_mode=False)
+        return code if isinstance(code, int) else 0

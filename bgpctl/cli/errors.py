@@ -1,0 +1,138 @@
+"""What the user sees when something fails: one message, one hint, an exit code. Never a traceback.
+
+With `-o json` the same ends as one document on stdout. A bug leaves its traceback in a private file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from typing import NoReturn
+
+from bgpctl.errors import BgpctlError, Exit
+
+_STATUS = {
+    Exit.USAGE: "usage",
+    Exit.BLOCKED: "blocked",
+    Exit.DEADLINE: "deadline",
+    Exit.INTERRUPTED: "interrupted",
+}
+_PLEASE = "please report this; running the same command again is safe"
+
+
+@contextlib.contextmanager
+def guard(command: str, output: str = "text", *, resumable: bool = False) -> Iterator[None]:
+    """Run a command's body; whatever leaves it ends the process with its exit code.
+
+    `command` is its name in documents ("node drain"). `resumable`: ^C tells how to go on.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except BgpctlError as error:
+        _fail(command, output, error.message, error.hint, error.exit_code)
+    except BrokenPipeError:
+        _close_pipe()
+        raise SystemExit(int(Exit.FAILED)) from None
+    except KeyboardInterrupt:
+        hint = f"resume with: {_command_line()}" if resumable else ""
+        _fail(command, output, "interrupted", hint, Exit.INTERRUPTED)
+    except Exception as error:
+        _bug(command, output, error)
+
+
+@contextlib.contextmanager
+def parsing(program: str, arguments: Sequence[str]) -> Iterator[None]:
+    """Around the parser: its complaints look like ours. typer's exceptions are private, so they are told by
+    what they can do (`format_message`)."""
+    words = [word for word in arguments if not word.startswith("-")]
+    command, output = " ".join(words[:2]), "json" if _wants_json(arguments) else "text"
+    with guard(command, output):
+        try:
+            yield
+        except Exception as error:
+            if not hasattr(error, "format_message"):
+                raise
+            ctx = getattr(error, "ctx", None)
+            path = ctx.command_path if ctx else program
+            message = str(error.format_message()).strip()
+            if type(error).__name__ == "NoArgsIsHelpError":
+                print(message, file=sys.stderr)
+                raise SystemExit(int(Exit.USAGE)) from None
+            shown = path.removeprefix(program).strip() or command
+            _fail(shown, output, message.rstrip("."), f"see `{path} --help`", Exit.USAGE)
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    """Was JSON asked for, even though the line could not be parsed?"""
+    pairs = zip(arguments, [*arguments, ""][1:], strict=True)
+    return any(
+        word in ("-ojson", "-o=json", "--output=json") or (word in ("-o", "--output") and value == "json")
+        for word, value in pairs
+    )
+
+
+def _fail(command: str, output: str, message: str, hint: str, code: Exit) -> NoReturn:
+    with contextlib.suppress(BrokenPipeError):
+        _tell(command, output, message, hint, code)
+    raise SystemExit(int(code))
+
+
+def _tell(command: str, output: str, message: str, hint: str, code: Exit) -> None:
+    from bgpctl.out.text import printable
+
+    sys.stdout.flush()
+    if output == "json":
+        from bgpctl.out.envelope import envelope, write_json
+
+        status = _STATUS.get(code, "failed")
+        write_json(envelope(command, status, message=message, hint=hint or None), one_line=True)
+    for number, text in enumerate(message.splitlines() or [""]):
+        print(f"{'error: ' if number == 0 else '       '}{printable(text)}", file=sys.stderr)
+    if hint:
+        print(f"hint: {printable(hint)}", file=sys.stderr)
+
+
+def _command_line() -> str:
+    from bgpctl.cli.main import program
+
+    return f"{program()} {shlex.join(sys.argv[1:])}"
+
+
+def _close_pipe() -> None:
+    """The reader went away (`| head`). Without this the interpreter complains about it while it exits."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _bug(command: str, output: str, error: Exception) -> NoReturn:
+    """Exit 1 with one line; the traceback goes to a file of the user's own."""
+    where = _write_report(command, error)
+    report = f"a report was written to {where}" if where else "no report could be written"
+    summary = (str(error).splitlines() or [""])[0][:200]
+    message = f"bug: {type(error).__name__}: {summary}; {report}"
+    _fail(command, output, message, _PLEASE, Exit.FAILED)
+
+
+def _write_report(command: str, error: Exception) -> str:
+    """The crash report's path, "" when it cannot be written. Values of flags stay out: commands and probes
+    may hold passwords. mkstemp makes the file 0600."""
+    import platform
+    import tempfile
+    import traceback
+
+    from bgpctl import __version__
+
+    flags = [word.split("=")[0] for word in sys.argv[1:] if word.startswith("-")]
+    head = f"bgpctl {__version__}, Python {platform.python_version()}, {platform.platform()}\n"
+    head += f"command: {command}; flags: {' '.join(flags) or 'none'}\n\n"
+    try:
+        handle, path = tempfile.mkstemp(prefix="bgpctl-crash-", suffix=".log")
+        with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
+            file.write(head + "".join(traceback.format_exception(error)))
+    except OSError:
+        return ""
+    return path

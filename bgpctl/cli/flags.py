@@ -1,0 +1,75 @@
+"""Flags that more than one command has, written once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import typer
+
+from bgpctl.cli import parse
+
+_KUBERNETES = "Kubernetes"
+
+Context = Annotated[
+    str | None,
+    typer.Option("--context", metavar="NAME", help="The kubeconfig context to use."),
+]
+Kubeconfig = Annotated[
+    str | None,
+    typer.Option(
+        "--kubeconfig",
+        metavar="PATH",
+        help="The kubeconfig file. Default: $KUBECONFIG (a list), then ~/.kube/config.",
+    ),
+]
+Report = Annotated[Literal["text", "json"], typer.Option("--output", "-o", help="How to print the result.")]
+Timeout = Annotated[
+    float,
+    typer.Option(
+        "--timeout",
+        metavar="DURATION",
+        show_default="10m",
+        parser=parse.positive_duration,
+        help="Give up after this long (exit 4); running again resumes. 30s, 1h30m or seconds.",
+    ),
+]
+RouterProbes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--router-probe",
+        metavar="KIND[=TARGET]",
+        help="Ask a local router whether the routes are gone: bird=/run/bird/bird.ctl, frr=DIR, "
+        "gobgp=HOST:PORT, openbgpd=SOCKET; KIND alone takes its default. Repeatable.",
+    ),
+]
+PeerProfiles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--peer-profile",
+        metavar="ADDRESS=NAME",
+        help="What product a peer is, for its stale timers: frr, junos, stale:300 … Repeatable.",
+    ),
+]
+TakeOver = Annotated[
+    bool,
+    typer.Option("--take-over", help="Take the node over from another run that still holds its lease."),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The Kubernetes flags given before the command."""
+
+    context: str | None = None
+    kubeconfig: str | None = None
+
+    def merge(self, context: str | None, kubeconfig: str | None) -> Given:
+        """The command's own flags win."""
+        return Given(context or self.context, kubeconfig or self.kubeconfig)
+
+
+def given(ctx: typer.Context, context: str | None, kubeconfig: str | None) -> Given:
+    """The Kubernetes flags of this command line, wherever they stood."""
+    before = ctx.find_object(Given) or Given()
+    return before.merge(context, kubeconfig)

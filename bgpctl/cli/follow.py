@@ -1,0 +1,42 @@
+"""`peers status --watch`: the same picture again whenever it changes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+from bgpctl.cli import observe
+
+if TYPE_CHECKING:
+    from bgpctl.kube.client import Client
+    from bgpctl.kube.watch import Mirror
+    from bgpctl.out.peers import Picture
+
+# Uptimes tick and heartbeats grow old without any event.
+LOOK_EVERY = 1.0
+
+
+def peers(client: Client, names: Sequence[str], output: str) -> NoReturn:
+    """Show sessions until interrupted: redrawn on a terminal, a new block per change elsewhere."""
+    from bgpctl.kube import paths
+    from bgpctl.kube.watch import Mirror
+    from bgpctl.out.peerwatch import viewer
+
+    bell = threading.Event()
+    mirror = Mirror(client, paths.NODE_STATES, bell.set).start()
+    try:
+        mirror.synced.wait()
+        with viewer(output) as show:
+            while True:
+                show(_picture(client, names, mirror), mirror.problem)
+                bell.wait(LOOK_EVERY)
+                bell.clear()
+    finally:
+        mirror.stop()
+
+
+def _picture(client: Client, names: Sequence[str], mirror: Mirror) -> Picture:
+    from bgpctl.core.nodestate import from_document
+
+    return observe.picture(client, names, [from_document(item) for item in mirror.items()])

@@ -1,0 +1,31 @@
+"""The entry point of `bgpctl` and `kubectl-bgp`: finds out how it was called, and ends with an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from bgpctl import __version__
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run one command line (without the program's name) and exit with its code (errors.Exit)."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments == ["--version"]:
+        # Asked by scripts and by every bug report: answered before the parser is even imported.
+        print(f"{program()} {__version__}")
+        sys.exit(0)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            # In the C locale a dash becomes "?"; it does not end a drain with UnicodeEncodeError.
+            stream.reconfigure(errors="replace")
+    from bgpctl.cli.app import run
+
+    sys.exit(run(arguments, program()))
+
+
+def program() -> str:
+    """The name to show in usage and hints: kubectl shows its plugins' words apart."""
+    name = os.path.basename(sys.argv[0])
+    return "kubectl bgp" if name.startswith("kubectl-bgp") or name == "kubectl_complete-bgp" else "bgpctl"

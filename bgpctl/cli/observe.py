@@ -1,0 +1,32 @@
+"""One look at the cluster for `peers status`: the speakers' reports, and nodes asked for that have none."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from bgpctl.cli import wire
+
+if TYPE_CHECKING:
+    from bgpctl.core.nodestate import NodeState
+    from bgpctl.kube.client import Client
+    from bgpctl.out.peers import Picture
+
+
+def peers(client: Client, names: Sequence[str]) -> Picture:
+    """The picture of now. Without `names`: every node that has a speaker."""
+    return picture(client, names, wire.node_states(client))
+
+
+def picture(client: Client, names: Sequence[str], states: Sequence[NodeState]) -> Picture:
+    """The picture of these states, cut down to `names`."""
+    from bgpctl.out.peers import NO_NODE, NO_SPEAKER, Picture
+
+    if not names:
+        return Picture(tuple(states), {}, time.time())
+    chosen = tuple(state for state in states if state.node in names)
+    missing = set(names) - {state.node for state in chosen}
+    known = wire.existing_nodes(client, missing)
+    words = {name: NO_SPEAKER if name in known else NO_NODE for name in missing}
+    return Picture(chosen, words, time.time())

@@ -1,0 +1,91 @@
+"""Text of flags -> values: durations, KEY=VALUE, peer profiles, shutdown commands. Says what is allowed.
+
+typer turns the errors raised here into "Invalid value for '--timeout': …" and exit code 2.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import typer
+
+from bgpctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from bgpctl.core.model import IPAddress
+    from bgpctl.core.profiles import Profile
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_LABEL = re.compile(r"(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9](?:[\w.-]{0,61}[A-Za-z0-9])?")
+_VALUE = re.compile(r"(?:[A-Za-z0-9](?:[\w.-]{0,61}[A-Za-z0-9])?)?")
+
+DURATIONS = "write 30s, 10m, 1h, 1h30m or a number of seconds"
+
+
+def duration(text: str | float) -> float:
+    """Seconds. Accepts what kubectl accepts (30s, 1h30m, 500ms) and plain seconds."""
+    if isinstance(text, int | float):
+        return float(text)
+    stripped = text.strip()
+    if _NUMBER.fullmatch(stripped):
+        return float(stripped)
+    parts = _PART.findall(stripped)
+    if not parts or "".join(number + unit for number, unit in parts) != stripped:
+        raise typer.BadParameter(f"{text!r} is not a duration; {DURATIONS}.")
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+def positive_duration(text: str | float) -> float:
+    """A duration that is not zero."""
+    seconds = duration(text)
+    if seconds <= 0:
+        raise typer.BadParameter(f"it must be longer than 0; {DURATIONS}.")
+    return seconds
+
+
+def label_change(text: str) -> str:
+    """KEY=VALUE, or KEY- to remove the label; the syntax of Kubernetes labels."""
+    key, equals, value = text.partition("=")
+    if not equals and key.endswith("-"):
+        key = key[:-1]
+    elif not equals:
+        raise typer.BadParameter(f"{text!r} is not a label change; write KEY=VALUE, or KEY- to remove it.")
+    if not _LABEL.fullmatch(key) or not _VALUE.fullmatch(value):
+        raise typer.BadParameter(
+            f"{text!r} is not a valid label; keys look like example.com/enable-bgp or enable-bgp, and values "
+            "have at most 63 letters, digits, '-', '_' and '.'."
+        )
+    return text
+
+
+def command_line(text: str) -> tuple[str, ...]:
+    """A command as typed in a shell -> its argv. No shell runs it: quotes work, pipes do not."""
+    try:
+        words = tuple(shlex.split(text))
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} cannot be split into words: {error}.") from None
+    if not words:
+        raise typer.BadParameter("it is empty; write a command, for example 'ssh {node} poweroff'.")
+    return words
+
+
+def ip(text: str, flag: str = "--source-address") -> IPAddress:
+    """An IP address. Raises UsageError."""
+    from ipaddress import ip_address
+
+    try:
+        return ip_address(text)
+    except ValueError:
+        raise UsageError(f"{flag}: {text!r} is not an IP address", "write 192.0.2.1 or 2001:db8::1") from None
+
+
+def profiles(texts: Sequence[str]) -> dict[str, Profile]:
+    """Repeated ADDRESS=PROFILE -> profile by address. Raises UsageError for unknown ones."""
+    from bgpctl.core.profiles import parse_peer_profile
+
+    return dict(parse_peer_profile(text) for text in texts)

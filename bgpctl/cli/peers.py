@@ -1,0 +1,51 @@
+"""`bgpctl peers`: the BGP sessions of the cluster's speakers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from bgpctl.cli import errors
+from bgpctl.cli.flags import Context, Kubeconfig, given
+
+app = typer.Typer(no_args_is_help=True, help="The BGP sessions of the speakers.")
+
+Output = Annotated[
+    Literal["table", "wide", "json", "yaml"],
+    typer.Option("--output", "-o", help="How to print it; wide adds timers, graceful restart, last error."),
+]
+
+
+@app.callback()
+def peers() -> None:
+    """The BGP sessions of the speakers."""
+
+
+@app.command()
+def status(
+    ctx: typer.Context,
+    nodes: Annotated[list[str] | None, typer.Argument(metavar="[NODE]...", show_default=False)] = None,
+    output: Output = "table",
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Keep showing it as it changes.")] = False,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Show every session: state, uptime, routes per family, graceful restart.
+
+    Exit code 0 when all sessions are established, 1 otherwise. A speaker that stopped reporting is shown as
+    stale, whatever it said last.
+    """
+    with errors.guard("peers status", output):
+        from bgpctl.cli import observe, wire
+        from bgpctl.out.peers import RENDERERS
+
+        client = wire.client(given(ctx, context, kubeconfig))
+        names = tuple(nodes or ())
+        picture = observe.peers(client, names)
+        if watch:
+            from bgpctl.cli import follow
+
+            follow.peers(client, names, output)
+        RENDERERS[output](picture)
+        raise SystemExit(0 if picture.all_established else 1)

@@ -1,0 +1,105 @@
+"""`bgpctl speaker`: the per-node daemon that announces routes through ExaBGP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from bgpctl.cli import errors, parse
+from bgpctl.cli.flags import Context, Given, Kubeconfig, given
+
+if TYPE_CHECKING:
+    from bgpctl.kube.client import Client
+
+app = typer.Typer(no_args_is_help=True, help="The per-node daemon that announces routes.")
+
+
+@app.callback()
+def speaker() -> None:
+    """The per-node daemon that announces routes."""
+
+
+@app.command()
+def run(
+    ctx: typer.Context,
+    node_name: Annotated[
+        str,
+        typer.Option(
+            "--node-name", metavar="NODE", envvar="NODE_NAME", help="The node whose routes are announced."
+        ),
+    ],
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            "--file", "-f", metavar="STATE.yaml", help="Read objects from this file, not a cluster."
+        ),
+    ] = None,
+    in_cluster: Annotated[
+        bool,
+        typer.Option("--in-cluster", help="Use the pod's service account, whatever kubeconfig there is."),
+    ] = False,
+    listen: Annotated[
+        str,
+        typer.Option(
+            "--listen", metavar="HOST:PORT", help="Serve /healthz, /readyz and /metrics; '' = do not."
+        ),
+    ] = "127.0.0.1:9180",
+    source_address: Annotated[
+        str | None,
+        typer.Option("--source-address", metavar="IP", help="The local address of every session."),
+    ] = None,
+    secrets_namespace: Annotated[
+        str, typer.Option("--secrets-namespace", metavar="NS", help="Where the peers' passwords are.")
+    ] = "kube-system",
+    directory: Annotated[
+        Path | None,
+        typer.Option("--directory", metavar="DIR", help="A private directory for the engine's files."),
+    ] = None,
+    log_format: Annotated[Literal["text", "json"], typer.Option("--log-format")] = "text",
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], typer.Option("--log-level")] = "info",
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Run one node's speaker in the foreground, until SIGTERM.
+
+    With graceful restart negotiated, stopping keeps the routes on the router; losing the policy's label
+    withdraws them.
+    """
+    with errors.guard("speaker run"):
+        from bgpctl.speaker.run import SpeakerOptions, run_speaker
+
+        address = parse.ip(source_address) if source_address else None
+        kube = given(ctx, context, kubeconfig)
+        options = SpeakerOptions(
+            node=node_name,
+            client=_client(kube, file, in_cluster),
+            file=file,
+            listen=listen,
+            source_address=address,
+            secrets_namespace=secrets_namespace,
+            directory=directory,
+            log_format=log_format,
+            log_level=log_level,
+        )
+        raise SystemExit(run_speaker(options))
+
+
+def _client(kube: Given, file: Path | None, in_cluster: bool) -> Client | None:
+    """Exactly one source of objects. Raises UsageError."""
+    from bgpctl.cli import wire
+    from bgpctl.errors import UsageError
+
+    asked = [
+        flag
+        for flag, on in (("--file", file), ("--in-cluster", in_cluster), ("--kubeconfig", kube.kubeconfig))
+        if on
+    ]
+    if len(asked) > 1:
+        raise UsageError(
+            f"{' and '.join(asked)} exclude each other", "a speaker reads one cluster, or one file"
+        )
+    if file:
+        return None
+    return wire.in_cluster_client() if in_cluster else wire.client(kube)

@@ -1,0 +1,66 @@
+"""The composition root: flags and the kubeconfig become the real parts that commands work with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from bgpctl.cli.flags import Given
+from bgpctl.errors import BgpctlError, UsageError
+
+if TYPE_CHECKING:
+    from bgpctl.core.nodestate import NodeState
+    from bgpctl.kube.client import Client
+
+PROBES_EXTENSION = "bgpctl.io/router-probes"
+
+
+def client(given: Given) -> Client:
+    """The API server that the flags, $KUBECONFIG or the pod's service account name."""
+    from bgpctl.kube.client import Client
+    from bgpctl.kube.config import load_access
+
+    return Client(load_access(given.kubeconfig, given.context))
+
+
+def in_cluster_client() -> Client:
+    """The API server of the pod we run in, whatever kubeconfig files there are."""
+    from bgpctl.kube.client import Client
+    from bgpctl.kube.config import in_cluster
+
+    return Client(in_cluster())
+
+
+def node_states(client: Client) -> tuple[NodeState, ...]:
+    """What every speaker of the cluster said last."""
+    from bgpctl.core.nodestate import from_document
+    from bgpctl.kube import paths
+    from bgpctl.kube.client import NotFound
+
+    try:
+        return tuple(from_document(item) for item in client.items(paths.NODE_STATES))
+    except NotFound:
+        raise BgpctlError(
+            "this cluster does not know BGPNodeState: no bgpctl speaker was ever installed in it",
+            "check the context with `kubectl config current-context`",
+        ) from None
+
+
+def existing_nodes(client: Client, names: Iterable[str]) -> frozenset[str]:
+    """Those of `names` that are nodes of the cluster."""
+    from bgpctl.kube import paths
+
+    return frozenset(name for name in names if client.find(paths.node(name)))
+
+
+def router_probes(client: Client, flags: Sequence[str]) -> tuple[str, ...]:
+    """The probes of the flags; without any, those of the kubeconfig's context (the lab writes them)."""
+    if flags:
+        return tuple(flags)
+    extension = client.access.extensions.get(PROBES_EXTENSION) or ()
+    if isinstance(extension, str) or not all(isinstance(text, str) for text in extension):
+        raise UsageError(
+            f"the kubeconfig's extension {PROBES_EXTENSION} is not a list of router probes",
+            "correct it, or pass --router-probe",
+        )
+    return tuple(extension)

@@ -1,0 +1,58 @@
+"""The one JSON document that every command with `-o json` ends with, and its YAML twin."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from math import isinf
+from typing import Any, TextIO
+
+SCHEMA = "bgpctl/v1"
+
+Document = dict[str, Any]
+
+
+def envelope(command: str, status: str, **content: Any) -> Document:
+    """`status` is done, planned, blocked, deadline, failed, interrupted or usage, as the exit code says.
+
+    Keys whose value is None are left out.
+    """
+    present = {key: value for key, value in content.items() if value is not None}
+    return {"schema": SCHEMA, "command": command, "status": status, **present}
+
+
+def write_json(document: Mapping[str, Any], stream: TextIO | None = None, *, one_line: bool = False) -> None:
+    """One JSON document, indented, or on one line where lines are the records."""
+    stream = stream or sys.stdout
+    text = json.dumps(plain_data(document), indent=None if one_line else 2, ensure_ascii=False)
+    stream.write(text + "\n")
+    stream.flush()
+
+
+def write_yaml(document: Mapping[str, Any], stream: TextIO | None = None) -> None:
+    import yaml
+
+    stream = stream or sys.stdout
+    yaml.safe_dump(plain_data(document), stream, sort_keys=False, allow_unicode=True)
+    stream.flush()
+
+
+def plain_data(value: Any) -> Any:
+    """Values as JSON knows them: dataclasses by field, addresses as text, sets sorted, infinity as null."""
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, float):
+        return None if isinf(value) or value != value else value
+    if isinstance(value, Mapping):
+        return {str(key): plain_data(item) for key, item in value.items()}
+    if isinstance(value, set | frozenset):
+        return sorted(plain_data(item) for item in value)
+    if isinstance(value, list | tuple):
+        return [plain_data(item) for item in value]
+    if is_dataclass(value):
+        return {field.name: plain_data(getattr(value, field.name)) for field in fields(value)}
+    return str(value)

@@ -1,0 +1,187 @@
+"""`node status`: what runs or ran on each node, and what is true of it now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from bgpctl.core.nodestate import WithdrawnRecord, timestamp
+from bgpctl.out import units
+from bgpctl.out.envelope import Document, envelope, write_json, write_yaml
+from bgpctl.out.peers import NO_SPEAKER, node_word
+from bgpctl.out.terminal import write
+from bgpctl.out.text import Cell, Line, Span, line, table
+
+if TYPE_CHECKING:
+    from bgpctl.runbooks.inspect import NodeReport
+    from bgpctl.runbooks.journal import Journal
+
+COMMAND = "node status"
+HEADER = ("NODE", "SERVICE", "SCHEDULING", "SELECTED BY", "SESSIONS", "ANNOUNCED", "RUN")
+
+
+# --- words --------------------------------------------------------------------------------------------------
+
+
+def scheduling(report: NodeReport) -> str:
+    words = "cordoned" if report.unschedulable else "schedulable"
+    return words if report.ready else f"{words}, not ready"
+
+
+def sessions(report: NodeReport, now: float) -> str:
+    """The speaker's word (stale, withdrawn …), or `2/2 established`."""
+    if report.state is None:
+        return NO_SPEAKER
+    if not report.state.peers and not node_word(report.state, now):
+        return "not selected"
+    return node_word(report.state, now) or f"{report.state.established}/{len(report.state.peers)} established"
+
+
+def run(report: NodeReport, now: float) -> str:
+    """What the journal says: the command, how far it came, since when, and who holds it now."""
+    if report.problem:
+        return report.problem
+    journal = report.journal
+    if journal is None:
+        return "-"
+    last = max(journal.steps, key=lambda step: journal.steps[step]) if journal.steps else "claimed"
+    held = f", held by {report.holder}" if report.holder else ""
+    return f"{journal.command} {journal.run}: {last}, began {units.age(now - journal.started_at)} ago{held}"
+
+
+def proof(report: NodeReport) -> str:
+    """How it is known that the routes are gone: confirmed, estimated, or "" (not known)."""
+    return str(report.journal.evidence.get("proof") or "") if report.journal else ""
+
+
+def in_service(report: NodeReport, now: float) -> bool:
+    """Ready, schedulable, and every session of its speaker up."""
+    state = report.state
+    if state is None or node_word(state, now) or not report.ready or report.unschedulable:
+        return False
+    return bool(state.peers) and state.established == len(state.peers)
+
+
+# --- text ---------------------------------------------------------------------------------------------------
+
+
+def text(reports: Sequence[NodeReport], now: float) -> list[Line]:
+    """One line per node; how it is known that routes are gone follows for nodes that left."""
+    rows = [_row(report, now) for report in reports]
+    details = [detail for report in reports if (detail := _withdrawal(report))]
+    good = all(in_service(report, now) for report in reports)
+    last = line(Span(summary(reports, now), "bold" if good else "accent"))
+    return [*table(HEADER, rows), *([line(""), *details] if details else []), line(""), last]
+
+
+def _row(report: NodeReport, now: float) -> list[Cell]:
+    state, words = report.state, sessions(report, now)
+    fresh = state is not None and not node_word(state, now)
+    return [
+        report.node,
+        report.service,
+        Span(scheduling(report), "accent" if report.unschedulable or not report.ready else ""),
+        (state.selected_by or "-") if state else "-",
+        words if fresh else Span(words, "accent"),
+        f"{state.announced} of {units.count(state.intended, 'route')}" if state and fresh else "-",
+        run(report, now),
+    ]
+
+
+def _withdrawal(report: NodeReport) -> Line | None:
+    """When the routes went, and who says so."""
+    record, how = report.state.withdrawn if report.state else None, proof(report)
+    if record is None and not how:
+        return None
+    words = _gone(report.journal, how) if how else "no router was asked whether the routes are gone"
+    return line(f"{report.node}: {words}{_sent(record)}")
+
+
+def _gone(journal: Journal | None, how: str) -> str:
+    evidence: Mapping[str, Any] = journal.evidence if journal else {}
+    routes = units.count(int(evidence.get("routes") or 0), "route")
+    by = f" by {evidence['by']}" if evidence.get("by") else ""
+    why = f" ({evidence['why']})" if evidence.get("why") else ""
+    return f"{routes} gone, {how}{by}{why}"
+
+
+def _sent(record: WithdrawnRecord | None) -> str:
+    if record is None:
+        return ""
+    at = f"{units.day(record.sent_at)} {units.clock(record.sent_at)} UTC"
+    took = units.duration(record.sent_at - record.observed_at)
+    return (
+        f"; {units.count(record.routes, 'withdraw')} sent at {at}, {took} after the speaker saw that it must"
+    )
+
+
+def summary(reports: Sequence[NodeReport], now: float) -> str:
+    """How many nodes are in service, and which are not."""
+    out = [report.node for report in reports if not in_service(report, now)]
+    total = units.count(len(reports), "node")
+    if not out:
+        return f"{total} in service"
+    return f"{len(reports) - len(out)} of {total} in service; not in service: {', '.join(out)}"
+
+
+# --- documents ----------------------------------------------------------------------------------------------
+
+
+def document(reports: Sequence[NodeReport], now: float) -> Document:
+    return envelope(
+        COMMAND,
+        "done",
+        message=summary(reports, now),
+        observedAt=units.rfc3339(now),
+        nodes=[_document(report, now) for report in reports],
+    )
+
+
+def _document(report: NodeReport, now: float) -> Document:
+    state = report.state
+    document = {
+        "node": report.node,
+        "service": report.service,
+        "inService": in_service(report, now),
+        "ready": report.ready,
+        "cordoned": report.unschedulable,
+        "speaker": sessions(report, now),
+        "selectedBy": (state.selected_by or None) if state else None,
+        "phase": state.phase if state else None,
+        "stale": state.stale(now) if state else None,
+        "proof": proof(report) or None,
+        "withdrawn": _record(state.withdrawn) if state and state.withdrawn else None,
+        "run": _journal(report.journal) if report.journal else None,
+        "holder": report.holder or None,
+        "problem": report.problem or None,
+    }
+    return {key: value for key, value in document.items() if value is not None}
+
+
+def _record(record: WithdrawnRecord) -> Document:
+    return {
+        "reason": record.reason,
+        "routes": record.routes,
+        "observedTime": timestamp(record.observed_at),
+        "sentTime": timestamp(record.sent_at),
+        "closedTime": timestamp(record.closed_at),
+    }
+
+
+def _journal(journal: Journal) -> Document:
+    return {
+        "id": journal.run,
+        "command": f"node {journal.command}",
+        "order": journal.order,
+        "holder": journal.holder,
+        "startedAt": units.rfc3339(journal.started_at),
+        "steps": {step: units.rfc3339(at) for step, at in journal.steps.items()},
+        "evidence": dict(journal.evidence),
+    }
+
+
+RENDERERS: Mapping[str, Callable[[Sequence[NodeReport], float], None]] = {
+    "text": lambda reports, now: write(text(reports, now)),
+    "json": lambda reports, now: write_json(document(reports, now)),
+    "yaml": lambda reports, now: write_yaml(document(reports, now)),
+}

@@ -1,0 +1,180 @@
+"""A run as it happens: redrawn on a terminal, one line per event in a pipe, one object per event as JSON."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Mapping
+from typing import TYPE_CHECKING
+
+from bgpctl.out import units
+from bgpctl.out.board import Board
+from bgpctl.out.envelope import SCHEMA, Document, envelope, write_json
+from bgpctl.out.terminal import console, interactive, rich_text, write
+from bgpctl.out.text import Line, Span, line
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from bgpctl.runbooks.model import Event, Result, StepReport
+
+    Run = Generator[Event, None, Result]
+
+REFRESH_PER_SECOND = 8
+
+_UNFINISHED = ("blocked", "deadline", "failed", "interrupted")
+
+
+def drive(run: Run, show: Callable[[Event], None]) -> Result:
+    """Every event to `show`, then the result. The run is closed, whatever happens."""
+    try:
+        while True:
+            try:
+                event = next(run)
+            except StopIteration as stop:
+                result: Result = stop.value
+                return result
+            show(event)
+    finally:
+        run.close()
+
+
+# --- text ---------------------------------------------------------------------------------------------------
+
+
+def follow_text(run: Run, title: str) -> Result:
+    """Progress and result for people; the last line is the one that counts."""
+    now = time.time()
+    write([line(Span(title, "bold"), Span(f"  {units.day(now)}, times are UTC", "dim"))])
+    result = _follow_live(run) if interactive() else _follow_plain(run)
+    write(result_lines(result))
+    return result
+
+
+def _follow_plain(run: Run) -> Result:
+    printer = PlainLines()
+
+    def show(event: Event) -> None:
+        if (shown := printer.line(event)) is not None:
+            write([shown])
+
+    return drive(run, show)
+
+
+class PlainLines:
+    """One line per event; what says nothing new is left out."""
+
+    def __init__(self) -> None:
+        self._last: tuple[str, ...] = ()
+
+    def line(self, event: Event) -> Line | None:
+        """`17:03:12.123  Evicted      waiting  2 pods left`; None for repetitions and for what is to come."""
+        said = (event.kind, event.step, event.state, event.text)
+        if said == self._last or event.state == "pending":
+            return None
+        self._last = said
+        return line(
+            Span(units.clock(event.at), "dim"),
+            f"  {event.step:<11}  ",
+            Span(f"{event.state:<8}", "accent" if event.state in _UNFINISHED else ""),
+            f"  {event.text}{_at_most(event)}",
+        )
+
+
+def _at_most(event: Event) -> str:
+    if event.eta is None or event.eta <= event.at:
+        return ""
+    return f" (at most {units.duration(event.eta - event.at)} more)"
+
+
+def _follow_live(run: Run) -> Result:
+    from rich.live import Live
+
+    board = Board()
+
+    def draw() -> Text:
+        from rich.text import Text
+
+        return Text("\n").join(rich_text(row) for row in board.lines(time.time()))
+
+    with Live(get_renderable=draw, console=console(), refresh_per_second=REFRESH_PER_SECOND):
+        return drive(run, board.apply)
+
+
+def result_lines(result: Result) -> list[Line]:
+    """How it ended. A run that did not finish ends with what to type next."""
+    good = result.status not in _UNFINISHED
+    head = "" if good else f"{result.node}: {result.status}: "
+    message = line(Span(head + _proved(result), "bold" if good else "accent"))
+    hint = [line(f"hint: {result.hint}")] if result.hint else []
+    return [line(""), *hint, message] if good else [line(""), message, *hint]
+
+
+def _proved(result: Result) -> str:
+    """The message with the kind of its proof; the two kinds must never be mixed up."""
+    if not result.proof or result.proof in result.message:
+        return result.message
+    return f"{result.message} ({result.proof})"
+
+
+# --- JSON ---------------------------------------------------------------------------------------------------
+
+
+def follow_json(run: Run, title: str) -> Result:
+    """JSON lines: one object per event, then the result's document."""
+    result = drive(run, lambda event: write_json(event_document(event), one_line=True))
+    write_json(result_document(result), one_line=True)
+    return result
+
+
+def event_document(event: Event) -> Document:
+    """{"schema", "type": "event", "time", "kind", "step", "title", "state", "text"[, "eta"]}."""
+    document = {
+        "schema": SCHEMA,
+        "type": "event",
+        "time": units.rfc3339(event.at),
+        "kind": event.kind,
+        "step": event.step,
+        "title": event.title,
+        "state": event.state,
+        "text": event.text,
+        "eta": units.rfc3339(event.eta),
+    }
+    return {key: value for key, value in document.items() if value is not None}
+
+
+def result_document(result: Result) -> Document:
+    """The document that a run ends with."""
+    return envelope(
+        command_name(result.command),
+        result.status,
+        type="result",
+        node=result.node,
+        run=result.run or None,
+        proof=result.proof or None,
+        message=result.message,
+        hint=result.hint or None,
+        startedAt=units.rfc3339(result.started_at),
+        endedAt=units.rfc3339(result.ended_at),
+        steps=[_step(report) for report in result.steps],
+        evidence=dict(result.evidence),
+    )
+
+
+def command_name(command: str) -> str:
+    """ "drain" and "node drain" are one command."""
+    return command if command.startswith("node ") else f"node {command}"
+
+
+def _step(report: StepReport) -> Document:
+    document = {
+        "step": report.step,
+        "title": report.title,
+        "state": report.state,
+        "text": report.text,
+        "startedAt": units.rfc3339(report.started_at),
+        "endedAt": units.rfc3339(report.ended_at),
+    }
+    return {key: value for key, value in document.items() if value is not None}
+
+
+RENDERERS: Mapping[str, Callable[[Run, str], Result]] = {"text": follow_text, "json": follow_json}

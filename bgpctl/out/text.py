@@ -1,0 +1,69 @@
+"""Lines of styled text and aligned tables, as values. Pure: nothing is written here.
+
+One accent colour, bold and dim are all the styles there are; without them the text says the same. A table's
+cells are never cut: an address that lost its tail is worse than a long line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Style = Literal["", "bold", "dim", "accent"]
+
+GAP = "  "
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A piece of text in one style."""
+
+    text: str
+    style: Style = ""
+
+
+Line = tuple[Span, ...]
+Cell = str | Span
+
+
+def line(*cells: Cell) -> Line:
+    """Pieces of text, one after the other."""
+    return tuple(_span(cell) for cell in cells)
+
+
+def plain(text: Line) -> str:
+    """The line without its styles and without trailing blanks."""
+    return "".join(span.text for span in text).rstrip()
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[Cell]], right: Collection[str] = ()) -> list[Line]:
+    """Columns under their names (dim), two blanks apart; the columns named in `right` hold numbers.
+
+    A column that is empty in every row is kept: scripts that cut columns rely on their places.
+    """
+    cells = [[_span(cell) for cell in row] for row in rows]
+    widths = [max([len(name), *(len(row[index].text) for row in cells)]) for index, name in enumerate(header)]
+    flush = [name in right for name in header]
+    head = [Span(name, "dim") for name in header]
+    return [_aligned(row, widths, flush) for row in [head, *cells]]
+
+
+def _aligned(row: Sequence[Span], widths: Sequence[int], flush: Sequence[bool]) -> Line:
+    spans: list[Span] = []
+    for span, width, right in zip(row, widths, flush, strict=True):
+        padding = " " * (width - len(span.text))
+        spans += [Span(padding), span, Span(GAP)] if right else [span, Span(padding + GAP)]
+    return tuple(spans)
+
+
+def _span(cell: Cell) -> Span:
+    span = cell if isinstance(cell, Span) else Span(cell)
+    return Span(printable(span.text), span.style)
+
+
+def printable(text: str) -> str:
+    """Text that may come from a router or an object, without what a terminal would obey (escapes, lines)."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else " " if c in "\n\r\t" else f"\\x{ord(c):02x}" for c in text)
