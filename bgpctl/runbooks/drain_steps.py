@@ -35,10 +35,8 @@ class Checked:
 
     def decide(self, s: Snapshot) -> Decision:
         refused = [guard for guard in s.guards if guard.level == "refuse"]
-        reasons = [guard.message for guard in refused] + [text for text, _ in refusals(s.pods)]
-        flags = [guard.lift for guard in refused if guard.lift] + [
-            flag for _, flag in refusals(s.pods) if flag
-        ]
+        reasons = [guard.message for guard in refused] + [str(group) for group in refusals(s.pods)]
+        flags = [guard.lift for guard in refused if guard.lift] + [g.lift for g in refusals(s.pods)]
         if s.deselection.refusal:
             reasons.append(s.deselection.refusal)
             flags.append("--deselect-label")
@@ -64,7 +62,9 @@ class Checked:
 
 
 def _checked(s: Snapshot) -> str:
-    warned = [guard.message for guard in s.guards if guard.level == "warn"] + list(warnings(s.pods))
+    warned = [guard.message for guard in s.guards if guard.level == "warn"] + [
+        str(group) for group in warnings(s.pods)
+    ]
     evictions = len(to_evict(s.pods))
     text = f"{evictions} {_plural(evictions, 'pod')} to evict"
     return f"{text}; {'; '.join(warned)}" if warned else text
@@ -109,8 +109,8 @@ class Evicted:
     def decide(self, s: Snapshot) -> Decision:
         refused = refusals(s.pods)
         if refused:
-            texts = "; ".join(text for text, _ in refused)
-            return Decision(Status.BLOCKED, texts, hint=_lift([flag for _, flag in refused if flag]))
+            texts = "; ".join(str(group) for group in refused)
+            return Decision(Status.BLOCKED, texts, hint=_lift([group.lift for group in refused]))
         waiting = to_evict(s.pods)
         if not waiting:
             return Decision(Status.DONE, "no workload left")

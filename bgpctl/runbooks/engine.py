@@ -86,9 +86,9 @@ def _reach(step: Step, world: World, progress: Progress, deadline: float) -> Gen
             shown = (decision.status, decision.reason)
             yield _event(step, progress, decision, world.now())
         if decision.status is Status.DONE:
-            if snapshot is not None:
-                world.finish(step.name, decision)
-            return
+            if snapshot is None or _finish(step, decision, world):
+                return
+            decision = replace(decision, status=Status.WAIT, recheck=RETRY_SECONDS)
         if decision.status is Status.BLOCKED:
             raise Blocked(f"{step.name}: {decision.reason}", decision.hint)
         yield from _perform(step, decision, world)
@@ -118,6 +118,15 @@ def _perform(step: Step, decision: Decision, world: World) -> Generator[Event, N
             world.wait(error.retry_after or RETRY_SECONDS)
             return
         yield Event(world.now(), "action", step.name, step.title, "acting", str(action))
+
+
+def _finish(step: Step, decision: Decision, world: World) -> bool:
+    """Journal a finished step. False: the journal could not be written now; look again and try again."""
+    try:
+        world.finish(step.name, decision)
+    except (Temporary, Conflict):
+        return False
+    return True
 
 
 def _check(deadline: float, step: Step, decision: Decision, now: float) -> None:

@@ -11,7 +11,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bgpctl.core.eviction import EvictionOptions, Outcome, parse_eviction_answer, pod_view, verdicts
+from bgpctl.core.eviction import (
+    EvictionAnswer,
+    EvictionOptions,
+    Outcome,
+    PodView,
+    parse_eviction_answer,
+    pod_view,
+    verdicts,
+)
 from bgpctl.core.nodestate import NodeState, from_document
 from bgpctl.core.profiles import Profile
 from bgpctl.core.withdrawal import Estimate, Event, estimate, facts_from_state
@@ -26,6 +34,9 @@ from bgpctl.runbooks.routers import Routers
 from bgpctl.runbooks.snapshot import EvictionNote, NodeView, Snapshot
 
 Document = dict[str, Any]
+
+RETRY_AFTER = 2.0  # seconds between questions about a pod whose budget says no (kubectl waits 5)
+EVICT_AGAIN = 30.0  # an accepted eviction without a deletion: something undid it
 
 
 @dataclass(slots=True)
@@ -197,10 +208,14 @@ class World:
         self._fence()
         pod = action.pod
         code, body = self._ask_to_evict(action)
-        outcome = parse_eviction_answer(code, body)
-        self._notes[pod.uid] = EvictionNote(_words(pod.name, outcome), self.now() + outcome.retry_after)
-        if outcome.failed:
-            raise BgpctlError(f"pod {pod.namespace}/{pod.name} cannot be evicted: {outcome.message}")
+        answer = parse_eviction_answer(code, body)
+        if answer.outcome is Outcome.REFUSED:
+            raise BgpctlError(
+                f"pod {pod.where} cannot be evicted: {answer.message}",
+                "the node stays cordoned and is still in service; running this again goes on from here",
+            )
+        again = EVICT_AGAIN if answer.outcome is Outcome.EVICTED else answer.retry_after or RETRY_AFTER
+        self._notes[pod.uid] = EvictionNote(_words(pod, answer), self.now() + again)
 
     def _ask_to_evict(self, action: EvictPod) -> tuple[int, Mapping[str, Any]]:
         pod = action.pod
@@ -235,8 +250,8 @@ class World:
         self._command = (done.returncode, lines[-1] if lines else "")
 
 
-def _words(pod: str, outcome: Outcome) -> str:
-    return f"{pod}: {outcome.message}" if outcome.message else ""
+def _words(pod: PodView, answer: EvictionAnswer) -> str:
+    return f"{pod.where}: {answer.message}" if answer.message else ""
 
 
 def _node_view(document: Document) -> NodeView:

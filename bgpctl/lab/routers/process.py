@@ -158,11 +158,11 @@ def spawn(recipe: Recipe, directory: Path, log: int) -> subprocess.Popen[bytes]:
         stdout=log,
         stderr=log,
         start_new_session=True,
-        preexec_fn=_tied_to(os.getpid()),
+        preexec_fn=die_with_parent(os.getpid()),
     )
 
 
-def _tied_to(parent: int) -> Callable[[], None]:
+def die_with_parent(parent: int) -> Callable[[], None]:
     """For the child between fork and exec. libc is loaded before the fork: little is safe after it."""
     libc = ctypes.CDLL(None, use_errno=True)
 

@@ -1,0 +1,146 @@
+"""`bgpctl lab demo`: a node leaves service and comes back, over real sessions, watched on the router.
+
+Runs the same commands a user would type, as processes of their own, and checks after each what the router
+and the API say. The first check that fails ends the demonstration with its sentence and exit code 1.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from bgpctl.core.nodestate import seconds
+from bgpctl.errors import BgpctlError
+from bgpctl.lab import cluster, seed
+from bgpctl.lab.watcher import INTERVAL, Watcher
+from bgpctl.runbooks.journal import ANNOTATION, load
+
+NODE = "worker-1"
+COMMAND_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """The instants of the drain, in epoch seconds: by the journal, by the speaker, by the watcher."""
+
+    began: float
+    relabelled: float
+    withdraws_sent: float
+    gone: float
+    proof: str
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """The instants of the restore."""
+
+    began: float
+    first_route: float
+    ended: float
+
+
+def demo(router: str = "auto", nodes: int = 3) -> int:
+    """Show it all; 0 only if everything really happened."""
+    began = time.monotonic()
+    with cluster.running(nodes, router, say=_say) as lab:
+        addresses = {speaker.node: speaker.address for speaker in lab.speakers}
+        with Watcher(lab.router.probe(), addresses) as watcher:
+            before = {node: watcher.count(node) for node in lab.nodes}
+            _command(lab, "peers", "status")
+            drained = _drain(lab, watcher)
+            restored = _restore(lab, watcher, before[NODE])
+            for node in lab.nodes[1:]:
+                lowest = watcher.lowest(node, drained.began)
+                _expect(lowest >= before[node] > 0, f"{node} fell from {before[node]} to {lowest} routes")
+        print("\n" + "\n".join(_timeline(lab, watcher, drained, restored)))
+    print(f"\n{NODE} left service and came back, {time.monotonic() - began:.0f} s in all; nothing runs on.")
+    return 0
+
+
+def _drain(lab: cluster.Lab, watcher: Watcher) -> Drained:
+    began = time.time()
+    _command(lab, "node", "drain", NODE)
+    _expect(watcher.count(NODE) == 0, f"the router still has {watcher.count(NODE)} routes of {NODE}")
+    left = [pod["metadata"]["name"] for pod in _pods(lab) if not _of_daemonset(pod)]
+    _expect(not left, f"{NODE} still runs {', '.join(left)}")
+    journal = load(_node(lab)["metadata"].get("annotations"))
+    gone = watcher.first(NODE, began, gone=True)
+    sent = seconds((lab.node_state(NODE).get("withdrawn") or {}).get("sentTime"))
+    if journal is None or gone is None or not sent:
+        raise BgpctlError(
+            "the drain left no journal, no withdrawn record, or the watcher never saw the routes go"
+        )
+    return Drained(began, journal.marks["Relabelled"], sent, gone, str(journal.evidence.get("proof")))
+
+
+def _restore(lab: cluster.Lab, watcher: Watcher, routes: int) -> Restored:
+    began = time.time()
+    _command(lab, "node", "restore", NODE)
+    ended, node = time.time(), _node(lab)
+    _expect(not node["spec"].get("unschedulable"), f"{NODE} is still cordoned")
+    _expect(node["metadata"]["labels"].get(seed.LABEL) == "true", f"{NODE} has not got its label back")
+    _expect(ANNOTATION not in (node["metadata"].get("annotations") or {}), "the journal was left on the node")
+    back = watcher.first(NODE, began, gone=False)
+    _expect(back is not None and watcher.count(NODE) > 0, f"the router has no route of {NODE} again")
+    assert back is not None
+    return Restored(began, back, ended)
+
+
+def _timeline(lab: cluster.Lab, watcher: Watcher, drained: Drained, restored: Restored) -> Iterator[str]:
+    router = lab.router.spec.kind
+    yield f"timeline ({router} was asked {watcher.answers} times, every {INTERVAL * 1000:.0f} ms)"
+    zero = drained.relabelled
+    yield _row(0.0, f"{NODE} relabelled {seed.LABEL}=false", "journal")
+    yield _row(drained.withdraws_sent - zero, "every withdraw and the Cease sent", "speaker")
+    yield _row(
+        drained.gone - zero, f"its last route gone on the router ({drained.proof} by the drain)", router
+    )
+    for node in lab.nodes[1:]:
+        lowest = watcher.lowest(node, drained.began)
+        yield f"             {node} kept its routes throughout: never fewer than {lowest}"
+    yield _row(restored.first_route - restored.began, "after the restore began: routes back", router)
+    yield _row(restored.ended - restored.began, "after the restore began: in service, schedulable", "bgpctl")
+
+
+def _row(offset: float, what: str, who: str) -> str:
+    return f"  {offset:+8.3f} s  {what}  [{who}]"
+
+
+# --- the world of the demonstration -----------------------------------------------------------------------
+
+
+def _command(lab: cluster.Lab, *arguments: str) -> None:
+    """Run one bgpctl command as a user would, its output on our terminal. It must succeed."""
+    print(f"\n$ bgpctl {' '.join(arguments)}", flush=True)
+    environment = {**os.environ, "KUBECONFIG": str(lab.kubeconfig)}
+    argv = [sys.executable, "-m", "bgpctl", *arguments]
+    done = subprocess.run(argv, env=environment, timeout=COMMAND_SECONDS, check=False)
+    _expect(done.returncode == 0, f"bgpctl {' '.join(arguments)} ended with exit code {done.returncode}")
+
+
+def _node(lab: cluster.Lab) -> dict[str, Any]:
+    return lab.client().get(f"/api/v1/nodes/{NODE}")
+
+
+def _pods(lab: cluster.Lab) -> list[dict[str, Any]]:
+    return lab.client().items("/api/v1/pods", fieldSelector=f"spec.nodeName={NODE}")
+
+
+def _of_daemonset(pod: dict[str, Any]) -> bool:
+    return any(owner.get("kind") == "DaemonSet" for owner in pod["metadata"].get("ownerReferences") or ())
+
+
+def _expect(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise BgpctlError(
+            f"the demonstration failed: {otherwise}", "please report this with the output above"
+        )
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)

@@ -1,0 +1,52 @@
+"""`bgpctl lab up`: keep a lab in the foreground until ^C."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from bgpctl.lab import cluster
+
+LOOK_EVERY = 1.0
+
+
+def up(router: str = "auto", nodes: int = 3, kubeconfig: Path | None = None) -> int:
+    """Run until SIGINT or SIGTERM. Prints `ready` on a line of its own when all sessions are Established.
+    `kubeconfig` None = inside the lab's own directory."""
+    ended = threading.Event()
+
+    def end(*_: object) -> None:
+        """The first signal ends the start or the wait; a second one does not disturb the taking down."""
+        if not ended.is_set():
+            ended.set()
+            raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        cluster.running(nodes, router, kubeconfig, _say) as lab,
+    ):
+        _say(f"export KUBECONFIG={lab.kubeconfig}")
+        _say(
+            "then: bgpctl peers status, bgpctl node drain worker-1, bgpctl node restore worker-1; ^C ends it"
+        )
+        print("ready", flush=True)
+        while not ended.wait(LOOK_EVERY):
+            _keep_running(lab)
+    return 0
+
+
+def _keep_running(lab: cluster.Lab) -> None:
+    """As the kubelet would: a speaker that ended is started again."""
+    for speaker in lab.speakers:
+        if speaker.died():
+            _say(f"the speaker of {speaker.node} ended and is started again; see {speaker.log_path}")
+            speaker.start()
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
