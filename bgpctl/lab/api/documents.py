@@ -1,0 +1,65 @@
+"""Plain JSON documents: copying them, reaching into them, and the clock that stamps them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+Document = dict[str, Any]
+
+
+def clone(value: Any) -> Any:
+    """A deep copy of a JSON value; several times faster than `copy.deepcopy`, which must expect cycles."""
+    if isinstance(value, dict):
+        return {key: clone(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [clone(item) for item in value]
+    return value
+
+
+def reach(document: Any, path: str) -> Any:
+    """The value at a dotted path (`spec.nodeName`), None when a step is missing."""
+    for step in path.split("."):
+        if not isinstance(document, dict):
+            return None
+        document = document.get(step)
+    return document
+
+
+def without(document: Document, keys: Iterable[str]) -> Document:
+    """A shallow copy that lacks `keys`."""
+    dropped = frozenset(keys)
+    return {key: value for key, value in document.items() if key not in dropped}
+
+
+def timestamp(moment: datetime | None = None) -> str:
+    """metav1.Time: RFC 3339, whole seconds, UTC."""
+    return (moment or datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_time(text: str) -> datetime:
+    """The inverse of `timestamp`; also reads metav1.MicroTime."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def metadata(document: Document) -> Document:
+    """`metadata` as a dict, also where the sender left it out."""
+    found = document.get("metadata")
+    return found if isinstance(found, dict) else {}
+
+
+def name_of(document: Document) -> str:
+    return str(metadata(document).get("name") or "")
+
+
+def namespace_of(document: Document) -> str:
+    return str(metadata(document).get("namespace") or "")
+
+
+def controller_of(document: Document) -> Document | None:
+    """The owner reference with `controller: true`, if any."""
+    for owner in metadata(document).get("ownerReferences") or ():
+        if owner.get("controller"):
+            return dict(owner)
+    return None
