@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from bgpctl.core.eviction import EvictionOptions
+from bgpctl.core.guards import ALLOW_LAST_PATH
 from bgpctl.core.profiles import UNKNOWN_ROUTER, Profile
 from bgpctl.kube.client import Client
 from bgpctl.runbooks import engine
@@ -90,7 +91,7 @@ def _drain_world(client: Client, options: DrainOptions, run: str) -> World:
         _routers(options.probes),
         _profiles(options.profiles),
         deselect_override=options.deselect_label,
-        force_last_path=options.force_last_path,
+        lifted=frozenset({ALLOW_LAST_PATH} if options.force_last_path else ()),
     )
 
 

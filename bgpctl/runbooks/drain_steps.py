@@ -138,7 +138,7 @@ class Deselected:
 
     name = "Deselected"
     title = "BGP told to leave"
-    needs = only("cluster")
+    needs = only("policies")
 
     def decide(self, s: Snapshot) -> Decision:
         journal = s.journal

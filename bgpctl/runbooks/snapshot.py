@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
+from bgpctl.core.deselection import Deselection
 from bgpctl.core.eviction import PodVerdict
 from bgpctl.core.guards import Guard
 from bgpctl.core.nodestate import NodeState
@@ -47,16 +47,6 @@ class EvictionNote:
 
 
 @dataclass(frozen=True, slots=True)
-class Deselection:
-    """How the node can leave its policies: the label to change, or why none does. `policies` now
-    select it."""
-
-    policies: tuple[str, ...] = ()
-    label: tuple[str, str | None] | None = None
-    refusal: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Snapshot:
     """One look at the world. Parts that the step did not ask for are empty.
 
@@ -82,4 +72,3 @@ class Snapshot:
     sightings: tuple[PeerSighting, ...] = ()
     command_exit: int | None = None
     command_tail: str = ""
-    extra: Mapping[str, Any] = field(default_factory=dict)

@@ -50,7 +50,7 @@ class World:
     routers: Routers
     profile_of: Callable[[str], Profile]
     deselect_override: str | None = None
-    force_last_path: bool = False
+    lifted: frozenset[str] = frozenset()
     _lock: lease.NodeLock | None = None
     _first_lease: lease.LeaseView | None = None
     _notes: dict[str, EvictionNote] = field(default_factory=dict)
@@ -86,8 +86,11 @@ class World:
         if "state" in needs or "estimates" in needs or "routers" in needs:
             snapshot = self._with_state(snapshot)
         if "cluster" in needs:
-            seen = cluster.look(self.client, document, journal, self.deselect_override, self.force_last_path)
+            seen = cluster.look(self.client, document, self.deselect_override, self.lifted)
             snapshot = replace(snapshot, guards=seen.guards, deselection=seen.deselection)
+        if "policies" in needs:
+            now = cluster.deselection(self.client, snapshot.node.labels)
+            snapshot = replace(snapshot, deselection=now)
         if "pods" in needs:
             snapshot = self._with_pods(snapshot)
         if "estimates" in needs:

@@ -1,0 +1,153 @@
+"""Read what concerns more than one node: who else announces, who else owns the node, which label decides."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bgpctl.core import guards as guard
+from bgpctl.core.deselection import Deselection, deselecting_label
+from bgpctl.core.guards import Guard
+from bgpctl.core.intent import ClusterObjects, compile_intent
+from bgpctl.core.model import Intent
+from bgpctl.core.nodestate import NodeState, from_document
+from bgpctl.core.peerfacts import PeerFacts, facts_from_peer
+from bgpctl.core.policy import parse_policy
+from bgpctl.core.selectors import LabelSelector
+from bgpctl.kube import paths
+from bgpctl.kube.client import Client, NotFound
+from bgpctl.runbooks.journal import ANNOTATION, Journal
+
+Document = dict[str, Any]
+
+KURED_DAEMONSET = "/apis/apps/v1/namespaces/kube-system/daemonsets/kured"
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """The verdicts of all guards, and how the node can leave its policies."""
+
+    guards: tuple[Guard, ...]
+    deselection: Deselection
+
+
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """The cluster's objects, each kind listed once."""
+
+    nodes: Sequence[Document]
+    policies: Sequence[Document]
+    services: Sequence[Document]
+    slices: Sequence[Document]
+    states: Mapping[str, NodeState]
+
+
+def look(
+    client: Client, node: Document, override: str | None, lifted: frozenset[str], maximum: int = 1
+) -> Cluster:
+    """Ask every guard about `node`. `lifted` are the flags the user gave; `override` is --deselect-label."""
+    objects = _read(client)
+    labels = node["metadata"].get("labels") or {}
+    deselection = deselecting_label(_selectors(objects.policies), labels, override)
+    verdicts = (*_paths(node, objects), *_owners(client, node, objects, maximum))
+    return Cluster(guard.lift(verdicts, lifted), deselection)
+
+
+def deselection(client: Client, labels: Mapping[str, str]) -> Deselection:
+    """Which policies select a node with these labels now."""
+    return deselecting_label(_selectors(_optional(client, paths.PEERING_POLICIES)), labels)
+
+
+def policy_facts(client: Client, node: Document, journal: Journal | None) -> tuple[PeerFacts, ...]:
+    """The node's peers by its policies alone, as it was labelled before the drain: for a node whose speaker
+    never told."""
+    metadata = node["metadata"]
+    labels = dict(metadata.get("labels") or {})
+    for key, value in (journal.prior_labels if journal else {}).items():
+        labels.pop(key, None) if value is None else labels.update({key: value})
+    before = {**node, "metadata": {**metadata, "labels": labels}}
+    objects = ClusterObjects(node=before, policies=_optional(client, paths.PEERING_POLICIES))
+    return tuple(facts_from_peer(peer) for peer in compile_intent(objects, metadata["name"]).peers)
+
+
+# --- reading ----------------------------------------------------------------------------------------------
+
+
+def _read(client: Client) -> Objects:
+    states = (from_document(document) for document in _optional(client, paths.NODE_STATES))
+    return Objects(
+        nodes=client.items(paths.NODES),
+        policies=_optional(client, paths.PEERING_POLICIES),
+        services=client.items(paths.SERVICES),
+        slices=client.items(paths.ENDPOINT_SLICES),
+        states={state.node: state for state in states},
+    )
+
+
+def _optional(client: Client, path: str) -> Sequence[Document]:
+    """A collection whose CRD may not be installed."""
+    try:
+        return client.items(path)
+    except NotFound:
+        return ()
+
+
+def _selectors(policies: Sequence[Document]) -> dict[str, LabelSelector | None]:
+    parsed = (parse_policy(p, p["metadata"]["name"], strict=False) for p in policies)
+    return {policy.name: policy.node_selector for policy in parsed if policy.node_selector_valid}
+
+
+# --- asking -----------------------------------------------------------------------------------------------
+
+
+def _paths(node: Document, objects: Objects) -> tuple[Guard, Guard]:
+    """Does somebody else announce what this node announces?"""
+    name = node["metadata"]["name"]
+    intents = [_intent(document, objects) for document in objects.nodes]
+    alive = [i for i in intents if i.node == name or _announces(objects.states.get(i.node))]
+    addresses = guard.vips(alive, objects.services, objects.slices)
+    takers = frozenset(i.node for i in alive if i.selected and not _cordoned(i.node, objects))
+    return guard.last_path(name, addresses), guard.sole_endpoint(name, addresses, takers)
+
+
+def _intent(document: Document, objects: Objects) -> Intent:
+    cluster = ClusterObjects(
+        node=document,
+        policies=objects.policies,
+        services=objects.services,
+        endpoint_slices=objects.slices,
+    )
+    intent = compile_intent(cluster, document["metadata"]["name"])
+    return replace(intent, absent=(), problems=())
+
+
+def _announces(state: NodeState | None) -> bool:
+    """Is this node's speaker really there? A dead one is no second path."""
+    return state is not None and not state.stale(time.time()) and state.established > 0
+
+
+def _cordoned(name: str, objects: Objects) -> bool:
+    node = next(document for document in objects.nodes if document["metadata"]["name"] == name)
+    return bool((node.get("spec") or {}).get("unschedulable"))
+
+
+def _owners(client: Client, node: Document, objects: Objects, maximum: int) -> tuple[Guard, ...]:
+    """Is somebody else at work on this node, or are too many nodes out already?"""
+    metadata, now = node["metadata"], time.time()
+    name, annotations = metadata["name"], metadata.get("annotations") or {}
+    away = [
+        other["metadata"]["name"]
+        for other in objects.nodes
+        if ANNOTATION in (other["metadata"].get("annotations") or {})
+    ]
+    medik8s = client.find(paths.lease(guard.MEDIK8S_NAMESPACE, f"node-{name}"))
+    kured = client.find(KURED_DAEMONSET) or {"metadata": {}}
+    lock = (kured["metadata"].get("annotations") or {}).get(guard.KURED_LOCK)
+    return (
+        guard.out_of_service(name, away, maximum),
+        guard.medik8s(name, medik8s, now),
+        guard.kured(name, lock, annotations, now, "DaemonSet kube-system/kured"),
+        guard.removal_taints(name, (node.get("spec") or {}).get("taints") or ()),
+    )
