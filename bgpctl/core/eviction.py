@@ -68,7 +68,7 @@ class EvictionOptions:
     pod_selector: str = ""
     grace_period: int = -1
     disable_eviction: bool = False
-    skip_wait_for_delete_timeout: int = 0
+    skip_wait_for_delete_timeout: float = 0
 
 
 class Verdict(StrEnum):
@@ -143,7 +143,7 @@ def skip_deleted(pod: PodView, setting: Setting) -> Opinion | None:
     limit = setting.options.skip_wait_for_delete_timeout
     if limit <= 0 or pod.deletion_timestamp is None or int(setting.now - pod.deletion_timestamp) <= limit:
         return None
-    message = f"deleted more than {limit} s ago (--skip-wait-for-delete-timeout)"
+    message = f"deleted more than {limit:g} s ago (--skip-wait-for-delete-timeout)"
     return Opinion(Reason(Verdict.KEEP, message), final=True, warn=False)
 
 

@@ -1,0 +1,195 @@
+"""May this node go out of service now? One pure verdict per question, with the reason in words.
+
+A guard refuses what would take traffic down or cross another owner of the node, warns of what the operator
+should know, and says ok otherwise. `lift` is the flag that turns its refusal into a warning; "" = only the
+world can change it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Literal
+
+from bgpctl.core.deselection import Deselection, LabelChange, changed, deselecting_label, protected
+from bgpctl.core.nodestate import seconds
+from bgpctl.core.vips import Vip, vips
+
+__all__ = [
+    "Deselection",
+    "Guard",
+    "LabelChange",
+    "Vip",
+    "changed",
+    "deselecting_label",
+    "kured",
+    "last_path",
+    "lift",
+    "medik8s",
+    "out_of_service",
+    "protected",
+    "removal_taints",
+    "sole_endpoint",
+    "vips",
+]
+
+Level = Literal["ok", "warn", "refuse"]
+
+ALLOW_LAST_PATH = "--allow-last-path"
+
+MEDIK8S_NAMESPACE = "medik8s-leases"
+KURED_LOCK = "weave.works/kured-node-lock"
+KURED_REBOOTING = "weave.works/kured-reboot-in-progress"
+REMOVAL_TAINTS = {
+    "ToBeDeletedByClusterAutoscaler": "cluster-autoscaler",
+    "karpenter.sh/disrupted": "Karpenter",
+    "medik8s.io/drain": "the node-maintenance-operator",
+}
+
+# How many names a message lists before it only counts.
+SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """One verdict: `message` is a sentence, also when it is ok."""
+
+    name: str
+    level: Level
+    message: str
+    lift: str = ""
+
+
+def lift(guards: Iterable[Guard], flags: Collection[str]) -> tuple[Guard, ...]:
+    """The guards after the user's flags: a refusal whose `lift` was given is a warning."""
+    given = set(flags) - {""}
+    return tuple(
+        replace(guard, level="warn") if guard.level == "refuse" and guard.lift in given else guard
+        for guard in guards
+    )
+
+
+# --- paths ------------------------------------------------------------------------------------------------
+
+
+def last_path(node: str, addresses: Iterable[Vip]) -> Guard:
+    """Does an address lose its only announcer? Local ones are `sole_endpoint`'s question: they follow their
+    endpoints to another node."""
+    lost = [vip for vip in addresses if not vip.local and vip.announcers == {node}]
+    if not lost:
+        return Guard("last-path", "ok", f"every Service address of {node} is announced by another node too")
+    message = f"{node} is the only node that announces {_named(lost)}: after it nothing does"
+    return Guard("last-path", "refuse", message, ALLOW_LAST_PATH)
+
+
+def sole_endpoint(node: str, addresses: Iterable[Vip], others: Collection[str]) -> Guard:
+    """Does a Local address lose all of its ready endpoints? `others`: the nodes that a policy selects and
+    that can take pods. Without any the address cannot come back elsewhere; with some there is a gap."""
+    lost = [vip for vip in addresses if vip.local and _only_here(node, vip)]
+    name = "sole-endpoint"
+    if not lost:
+        return Guard(name, "ok", f"no Service with the traffic policy Local has its only endpoints on {node}")
+    start = f"all ready endpoints of {_named(lost)} are on {node} (traffic policy Local)"
+    if set(others) - {node}:
+        message = f"{start}: not announced from the eviction until a replacement is ready elsewhere"
+        return Guard(name, "warn", message)
+    message = f"{start}, and no other node could announce: nothing does afterwards"
+    return Guard(name, "refuse", message, ALLOW_LAST_PATH)
+
+
+def _only_here(node: str, vip: Vip) -> bool:
+    where = {name for name, count in vip.endpoints.items() if count > 0}
+    return where == {node} or (not where and vip.announcers == {node})
+
+
+def _named(addresses: Sequence[Vip]) -> str:
+    texts = [f"{vip.prefix} ({', '.join(vip.owners)})" for vip in addresses]
+    more = len(texts) - SHOWN
+    return ", ".join(texts[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+# --- budget -----------------------------------------------------------------------------------------------
+
+
+def out_of_service(node: str, others: Collection[str], maximum: int = 1) -> Guard:
+    """How many nodes may be out at once? `others` are those that bgpctl has taken out already."""
+    away = sorted(set(others) - {node})
+    if len(away) < maximum:
+        return Guard("out-of-service", "ok", f"{len(away)} other nodes are out of service")
+    verb = "is" if len(away) == 1 else "are"
+    message = (
+        f"{', '.join(away)} {verb} out of service already, and at most {maximum} may be: "
+        f"restore with `bgpctl node restore {away[0] if away else 'NODE'}` first"
+    )
+    return Guard("out-of-service", "refuse", message)
+
+
+# --- other owners of the node -------------------------------------------------------------------------------
+
+
+def medik8s(node: str, lease: Mapping[str, Any] | None, now: float) -> Guard:
+    """The Lease `node-<name>` in `medik8s-leases`, that maintenance and fencing share (drain.md 2.1). None =
+    there is none."""
+    spec = (lease or {}).get("spec") or {}
+    holder = spec.get("holderIdentity")
+    if not holder:
+        return Guard("medik8s", "ok", "no medik8s lease is held")
+    # A lease that says neither when nor for how long cannot be seen to have ended.
+    since = spec.get("renewTime") or spec.get("acquireTime")
+    length = spec.get("leaseDurationSeconds")
+    if since and length is not None and seconds(since) + length < now:
+        return Guard("medik8s", "warn", f"{holder} left an expired medik8s lease on {node}")
+    message = f"{holder} owns {node} (Lease node-{node} in {MEDIK8S_NAMESPACE}): let it finish first"
+    return Guard("medik8s", "refuse", message)
+
+
+def kured(
+    node: str, lock: str | None, annotations: Mapping[str, str], now: float, where: str = "its DaemonSet"
+) -> Guard:
+    """kured's reboot lock: JSON in an annotation of its DaemonSet (drain.md 2.2), None = there is none.
+
+    Refuses while kured works on this node, warns while it works on another one, and when it cannot be read.
+    """
+    if KURED_REBOOTING in annotations:
+        message = f"kured reboots {node} (annotation {KURED_REBOOTING}): let it finish first"
+        return Guard("kured", "refuse", message)
+    if not lock:
+        return Guard("kured", "ok", "kured holds no lock")
+    try:
+        holders = _kured_holders(json.loads(lock), now)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return Guard("kured", "warn", f"kured's lock on {where} cannot be read: {lock[:60]!r}")
+    if node in holders:
+        message = (
+            f"kured holds its reboot lock for {node} (annotation {KURED_LOCK} of {where}): let it finish, "
+            "or remove the annotation when no kured runs"
+        )
+        return Guard("kured", "refuse", message)
+    if holders:
+        return Guard("kured", "warn", f"kured holds its reboot lock for {', '.join(sorted(holders))}")
+    return Guard("kured", "ok", "kured's lock has expired")
+
+
+def _kured_holders(lock: Mapping[str, Any], now: float) -> frozenset[str]:
+    """The nodes of the locks that still hold: one lock, or a list with `--concurrency`."""
+    locks = lock.get("locks", [lock]) or ()
+    return frozenset(str(one["nodeID"]) for one in locks if not _kured_expired(one, now))
+
+
+def _kured_expired(lock: Mapping[str, Any], now: float) -> bool:
+    """`TTL` is in nanoseconds; 0 = never. A lock without a date (set by hand) never expires either."""
+    ttl, created = lock.get("TTL"), lock.get("created")
+    if not ttl or not created:
+        return False
+    return bool(datetime.fromisoformat(created).timestamp() + ttl / 1e9 < now)
+
+
+def removal_taints(node: str, taints: Iterable[Mapping[str, Any]]) -> Guard:
+    """Is somebody else removing or draining this node? Their taint says so (drain.md 2.1, 2.7, 3)."""
+    keys = [str(taint.get("key")) for taint in taints]
+    owners = [f"{REMOVAL_TAINTS[key]} (taint {key})" for key in keys if key in REMOVAL_TAINTS]
+    if not owners:
+        return Guard("removal-taints", "ok", f"nobody else is taking {node} out")
+    return Guard("removal-taints", "refuse", f"{', '.join(owners)} is taking {node} out: let it finish first")
