@@ -79,16 +79,16 @@ def _run(configuration: str) -> int:
     from exabgp.reactor.daemon import Daemon
     from exabgp.reactor.loop import Reactor
 
-    from bgpctl.speaker.exabgp import extension
+    from bgpctl.speaker.exabgp.extension import hooks
 
     environment = getenv()
     log.init(environment)
     Attribute.caching = environment.cache.attributes
     # We run as whoever the speaker runs as; ExaBGP would refuse a container's user with group 0.
     Daemon.drop_privileges = lambda self: True
-    extension.install()
+    hooks.install()
     reactor = Reactor(Configuration([configuration]))
-    extension.attach(reactor)
+    hooks.attach(reactor)
     return int(reactor.run())
 
 

@@ -74,7 +74,8 @@ class Record:
 
     def note_failure(self, text: str) -> None:
         """The session or the connection attempt ended without a NOTIFICATION."""
-        if not self.notified:
+        repeated = self.last_error is not None and self.last_error["text"] == text
+        if not self.notified and not repeated:
             self.last_error = {"time": time.time(), "direction": "local", "text": text}
 
     def count(self, family: str, nlri: bytes, announced: bool) -> None:

@@ -1,11 +1,4 @@
-"""Inside ExaBGP: routes made straight from wire format, and the outgoing RIB handled in bulk.
-
-Relies on (checked by tests/unit/test_exabgp_internals.py):
-
-- `INET`, `Change`, `Attributes`, `Update`, `NextHopSelf`: how a route is put together, sorted and packed;
-  `Attributes.index()` is made of text, `Attributes.pack` adds ORIGIN, AS_PATH and LOCAL_PREF 100 by itself;
-- `OutgoingRIB`: `_update_rib`, `_new_nlri`, `_new_attr_af_nlri`, `cached_changes`, `pending`, `updates`.
-"""
+"""Inside ExaBGP: routes made straight from wire format, and the outgoing RIB handled in bulk."""
 
 from __future__ import annotations
 

@@ -1,0 +1,21 @@
+"""Runs inside ExaBGP: bulk routes, leaving, End-of-RIB, compact events, pacing. ExaBGP is as released.
+
+Nothing outside this package touches ExaBGP's inside. It relies on the following, and
+tests/unit/test_exabgp_internals.py fails when one of these moves:
+
+- `Command.register(name, neighbor)`: `f(api, reactor, service, line, use_json)`; `Processes.write`;
+- `Response.JSON`: the encoder class of an API process, whose methods answer a line or None (nothing is sent);
+- `Reactor`: `_peers` (by the neighbor's name as parsed), `reload()`, `processes`;
+- `Peer`: `__init__`, `_close(message, error)`, `_delay`, `_restart`, `remove()`, `fsm`, `proto`, `neighbor`;
+  `generator`, which `Peer.run` steps and whose end with `_restart` False drops the peer; `_main` yields
+  `ACTION.LATER` only when no message is half written;
+- `Protocol`: looks up `Outgoing` in its module; `new_eor`, `new_update(include_withdraw)`, `write`,
+  `negotiated`, `connection.io`;
+- `Neighbor`: `infer()` runs before the listener looks; `eor` (a deque of Family), `rib`, `auto_discovery`;
+- `Negotiated`: `holdtime.keepalive()` paces keepalives; `sent_open`, `received_open` with capabilities 64
+  (`Graceful.restart_flag`, `.restart_time`) and 71 (unknown to ExaBGP: `.data`);
+- `INET`, `Change`, `Attributes`, `Update`, `NextHopSelf`: how a route is put together, sorted and packed;
+  `Attributes.index()` is made of text, `Attributes.pack` adds ORIGIN, AS_PATH and LOCAL_PREF 100 by itself;
+- `OutgoingRIB`: `_update_rib`, `_new_nlri`, `_new_attr_af_nlri`, `_seen`, `cached_changes`, `pending`,
+  `updates`; `RIB.uncache`.
+"""

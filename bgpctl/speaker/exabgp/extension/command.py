@@ -1,0 +1,97 @@
+"""The command: one line in, one operation, one answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from exabgp.bgp.fsm import FSM
+from exabgp.reactor.api.command.command import Command
+
+from bgpctl.speaker.exabgp import wire
+from bgpctl.speaker.exabgp.extension import routes
+from bgpctl.speaker.exabgp.extension.leave import leave
+from bgpctl.speaker.exabgp.extension.state import EXTENSION
+
+
+def _command(api: Any, reactor: Any, service: str, line: str, use_json: bool) -> bool:
+    """Every request is answered with its id; what goes wrong in one is told and never ends ExaBGP."""
+    identifier = None
+    try:
+        request = wire.decode_request(line)
+        identifier = request["id"]
+        result = OPERATIONS[request["op"]](request)
+    except Exception as error:
+        EXTENSION.send({"id": identifier, "ok": False, "error": f"{type(error).__name__}: {error}"})
+        return False
+    if result is not None:
+        EXTENSION.send({"id": identifier, "ok": True, **result})
+    return True
+
+
+def _state(request: wire.Message) -> wire.Message:
+    return {"peers": [EXTENSION.describe(record) for record in EXTENSION.records.values()]}
+
+
+def _announce(request: wire.Message) -> wire.Message:
+    wanted = request["attributes"]
+    rib = EXTENSION.peer(request["peer"]).neighbor.rib.outgoing
+    for text, blob in request["prefixes"].items():
+        family = routes.FAMILIES[text]
+        hop = routes.next_hop(family, wanted.get("next_hop"))
+        attributes = routes.build_attributes(wanted, hop)
+        routes.announce(rib, family, list(wire.unpack_prefixes(blob, text)), attributes, hop)
+    return {}
+
+
+def _withdraw(request: wire.Message) -> wire.Message:
+    rib = EXTENSION.peer(request["peer"]).neighbor.rib.outgoing
+    for text, blob in request["prefixes"].items():
+        routes.withdraw(rib, routes.FAMILIES[text], list(wire.unpack_prefixes(blob, text)))
+    return {}
+
+
+def _synced(request: wire.Message) -> wire.Message:
+    for name in request["peers"]:
+        peer = EXTENSION.peer(name)
+        EXTENSION.synced.add(name)
+        if peer.fsm == FSM.ESTABLISHED:
+            EXTENSION.queue_end_of_rib(name, peer)
+    return {}
+
+
+def _configure(request: wire.Message) -> wire.Message:
+    """Read the configuration again. `fresh` are the peers that start with an empty RIB."""
+    reactor = EXTENSION.reactor
+    for key in [key for key, peer in reactor._peers.items() if not peer._restart and not peer.generator]:
+        del reactor._peers[key]
+    before = {id(peer) for peer in reactor._peers.values()}
+    if not reactor.reload():
+        # The text of ExaBGP's error quotes the configuration, which may hold a password.
+        raise ValueError("ExaBGP refused the configuration")
+    current = dict(EXTENSION.peers())
+    fresh = [name for name, peer in current.items() if id(peer) not in before]
+    EXTENSION.synced &= set(current) - set(fresh)
+    EXTENSION.records = {name: EXTENSION.record(peer.neighbor) for name, peer in current.items()}
+    for name, peer in current.items():
+        if EXTENSION.records[name].awaiting_end_of_rib and peer.fsm == FSM.ESTABLISHED:
+            EXTENSION.queue_end_of_rib(name, peer)
+    return {"fresh": fresh}
+
+
+Operation = Callable[[wire.Message], wire.Message | None]
+"""Answers at once, or with None when it will answer later."""
+
+OPERATIONS: dict[str, Operation] = {
+    "state": _state,
+    "announce": _announce,
+    "withdraw": _withdraw,
+    "synced": _synced,
+    "configure": _configure,
+    "leave": leave,
+}
+
+
+def register() -> None:
+    """Put the command into ExaBGP's registry."""
+    Command.register(wire.COMMAND, False)(_command)

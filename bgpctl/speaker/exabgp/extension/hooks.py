@@ -1,0 +1,78 @@
+"""Puts the replacements in place, before a Reactor exists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from exabgp.bgp.fsm import FSM
+from exabgp.bgp.neighbor import Neighbor
+from exabgp.protocol.family import AFI
+from exabgp.protocol.ip import IP
+from exabgp.reactor import protocol
+from exabgp.reactor.api.response import Response
+from exabgp.reactor.peer import Peer
+
+from bgpctl.speaker.exabgp.extension import command, routes
+from bgpctl.speaker.exabgp.extension.encoder import Encoder
+from bgpctl.speaker.exabgp.extension.pacing import RETRY_SECONDS, PacedDelay, PacedOutgoing
+from bgpctl.speaker.exabgp.extension.state import EXTENSION, facts
+
+
+def install() -> None:
+    """Once, before a Reactor exists."""
+    command.register()
+    Response.JSON = Encoder
+    protocol.Outgoing = PacedOutgoing
+    routes.install(EXTENSION.on_flushed)
+    _wrap_peer()
+    _wrap_protocol()
+    _wrap_infer()
+
+
+def attach(reactor: Any) -> None:
+    """Tell the extension whose inside it works on."""
+    EXTENSION.reactor = reactor
+
+
+def _wrap_peer() -> None:
+    init, close = Peer.__init__, Peer._close
+
+    def paced(self: Any, neighbor: Any, reactor: Any) -> None:
+        init(self, neighbor, reactor)
+        self._delay = PacedDelay(min(RETRY_SECONDS, float(facts(neighbor)["retry"])))
+
+    def noted(self: Any, message: str = "", error: Any = "") -> None:
+        if self.fsm not in (FSM.IDLE, FSM.ACTIVE):
+            EXTENSION.record(self.neighbor).note_failure(str(error) or message)
+        close(self, message, error)
+
+    Peer.__init__, Peer._close = paced, noted
+
+
+def _wrap_protocol() -> None:
+    end_of_rib, update = protocol.Protocol.new_eor, protocol.Protocol.new_update
+
+    def new_eor(self: Any, afi: Any, safi: Any) -> Iterator[Any]:
+        yield from end_of_rib(self, afi, safi)
+        EXTENSION.sent_end_of_rib(self.peer.neighbor, afi, safi)
+
+    def new_update(self: Any, include_withdraw: bool) -> Iterator[Any]:
+        """ExaBGP drops the withdraws of a session's first batch: no loss to a fresh router, but one that kept
+        our routes over a graceful restart would keep them."""
+        yield from update(self, True)
+
+    protocol.Protocol.new_eor, protocol.Protocol.new_update = new_eor, new_update
+
+
+def _wrap_infer() -> None:
+    original = Neighbor.infer
+
+    def infer(self: Any) -> None:
+        """ExaBGP cannot listen where it also chooses the local address: it has no address to bind."""
+        original(self)
+        if self["listen"] and self.auto_discovery:
+            anywhere = IP.create("0.0.0.0" if self["peer-address"].afi == AFI.ipv4 else "::")
+            self["md5-ip"] = self["local-address"] = anywhere
+
+    Neighbor.infer = infer

@@ -1,0 +1,89 @@
+"""Time: keepalives as configured, reconnecting within seconds, connecting without hammering."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from exabgp.bgp.message.open.holdtime import HoldTime
+from exabgp.reactor.delay import Delay
+from exabgp.reactor.network.outgoing import Outgoing
+from exabgp.reactor.network.tcp import nagle, ready
+
+from bgpctl.speaker.exabgp.extension.state import EXTENSION
+from bgpctl.speaker.exabgp.record import Record
+
+ATTEMPT_SECONDS = 5.0  # of one SYN: a router that was away is found by a fresh one, not by the kernel's 64 s
+REFUSED_SECONDS = 1.0  # pause after "connection refused"
+RETRY_SECONDS = 5.0  # longest pause before a failed session is tried again; ConnectRetryTime only shortens it
+
+
+class PacedHold(HoldTime):  # type: ignore[misc]
+    """The negotiated hold time with a keepalive time of its own: never more than a third (RFC 4271 4.4)."""
+
+    def __new__(cls, hold: int, keepalive: int) -> PacedHold:
+        self: PacedHold = super().__new__(cls, hold)
+        self.configured = keepalive
+        return self
+
+    def keepalive(self) -> int:
+        third = int(self) // 3
+        return min(self.configured, third) if self.configured else third
+
+
+class PacedDelay(Delay):  # type: ignore[misc]
+    """The pause after a session ended. ExaBGP's grows to a minute, in which a returned router waits."""
+
+    _time: float
+    _next: int
+
+    def __init__(self, longest: float) -> None:
+        super().__init__()
+        self._longest = longest
+
+    def increase(self) -> None:
+        super().increase()
+        self._time = min(self._time, time.time() + self._longest)
+        self._next = min(self._next, int(self._longest))
+
+
+class PacedOutgoing(Outgoing):  # type: ignore[misc]
+    """Connecting with a pause after a refusal and a bound on silence. ExaBGP tries in every turn of its loop,
+    and leaves a lost SYN to the kernel."""
+
+    io: Any
+    local: Any
+
+    def establish(self) -> Iterator[bool]:
+        while True:
+            started, reason = time.monotonic(), self._connect()
+            for connected, message in ready(self.io) if reason is None else ():
+                if connected:
+                    self.success()
+                    nagle(self.io, self.peer)
+                    self.local = self.local or self.io.getsockname()[0]
+                    yield True
+                    return
+                reason = message
+                if time.monotonic() - started > ATTEMPT_SECONDS:
+                    reason = f"no answer within {ATTEMPT_SECONDS:.0f} s"
+                    break
+                yield False
+            self._give_up(str(reason))
+            while time.monotonic() - started < REFUSED_SECONDS:
+                yield False
+
+    def _give_up(self, reason: str) -> None:
+        if self.io is not None:
+            self.io.close()
+            self.io = None
+        text = f"cannot connect to {self.peer} port {self.port}: {reason}"
+        for name, peer in EXTENSION.peers():
+            neighbor = peer.neighbor
+            if neighbor["peer-address"].top() == self.peer and neighbor["connect"] == self.port:
+                record = EXTENSION.records.setdefault(name, Record(name))
+                repeated = record.last_error is not None and record.last_error["text"] == text
+                record.note_failure(text)
+                if not repeated:
+                    EXTENSION.tell(record)

@@ -1,0 +1,98 @@
+"""What the extension knows: a record per peer, which peers may send End-of-RIB, and how it tells them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qs
+
+from exabgp.bgp.fsm import FSM
+from exabgp.protocol.family import Family
+
+from bgpctl.speaker.exabgp import wire
+from bgpctl.speaker.exabgp.extension import routes
+from bgpctl.speaker.exabgp.record import Record
+
+
+class Extension:
+    """The state of this ExaBGP: a record per peer, and which peers may send End-of-RIB."""
+
+    def __init__(self) -> None:
+        self.reactor: Any = None
+        self.records: dict[str, Record] = {}
+        self.synced: set[str] = set()
+
+    # -- finding things
+
+    def peers(self) -> Iterator[tuple[str, Any]]:
+        """Name and Peer of everything that is not on its way out."""
+        for peer in self.reactor._peers.values():
+            if peer._restart:
+                yield facts(peer.neighbor)["peer"], peer
+
+    def peer(self, name: str) -> Any:
+        for known, peer in self.peers():
+            if known == name:
+                return peer
+        raise LookupError(f"no peer {name}")
+
+    def record(self, neighbor: Any) -> Record:
+        name = facts(neighbor)["peer"]
+        return self.records.setdefault(name, Record(name))
+
+    # -- telling
+
+    def line(self, record: Record) -> str:
+        return wire.encode_answer({"event": "peer", **self.describe(record)})
+
+    def describe(self, record: Record) -> wire.Message:
+        advertised: dict[str, int] = {}
+        pending = 0
+        for name, peer in self.peers():
+            if name == record.peer and record.state == "established":
+                rib = peer.neighbor.rib.outgoing
+                advertised = {f: len(rib._seen.get(routes.FAMILIES[f], ())) for f in record.families}
+                pending = len(rib._new_nlri) or rib.in_flight
+        return record.tell(advertised, pending)
+
+    def tell(self, record: Record) -> None:
+        self.send({"event": "peer", **self.describe(record)})
+
+    def send(self, message: wire.Message) -> None:
+        self.reactor.processes.write(wire.COMMAND, wire.encode_answer(message))
+
+    def on_flushed(self, rib: Any) -> None:
+        for name, peer in list(self.peers()) if self.reactor else ():
+            if peer.neighbor.rib.outgoing is rib and peer.fsm == FSM.ESTABLISHED:
+                self.tell(self.records.setdefault(name, Record(name)))
+
+    # -- End-of-RIB
+
+    def queue_end_of_rib(self, name: str, peer: Any) -> None:
+        """RFC 4724 section 4.1: after the routes. `_main` sends from `eor` only when no route is pending."""
+        if name not in self.synced or peer.proto is None:
+            return
+        record = self.record(peer.neighbor)
+        families = peer.proto.negotiated.families
+        record.awaiting_end_of_rib = {routes.family_text(family) for family in families}
+        peer.neighbor.eor.clear()
+        peer.neighbor.eor.extend(Family(afi, safi) for afi, safi in families)
+
+    def sent_end_of_rib(self, neighbor: Any, afi: Any, safi: Any) -> None:
+        record = self.record(neighbor)
+        record.awaiting_end_of_rib.discard(routes.family_text((afi, safi)))
+        if not record.awaiting_end_of_rib and not record.end_of_rib:
+            record.end_of_rib = True
+            self.tell(record)
+
+
+EXTENSION = Extension()
+
+
+def facts(neighbor: Any) -> dict[str, str]:
+    """What config.describe wrote: peer, keepalive, retry."""
+    known: dict[str, str] | None = getattr(neighbor, "bgpctl", None)
+    if known is None:
+        known = {key: values[0] for key, values in parse_qs(neighbor["description"]).items()}
+        neighbor.bgpctl = known
+    return known
