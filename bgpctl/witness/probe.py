@@ -69,14 +69,16 @@ _HINT = (
 
 
 def parse_probe(text: str) -> Probe:
-    """`KIND[=TARGET][@PEER]` -> a probe. Nothing is asked yet. UsageError names the kinds and an example."""
-    match = re.fullmatch(r"(?P<kind>[a-z]+)(=(?P<target>.*?))?(@(?P<peer>[^@\s]+))?", text.strip())
-    if not match or match["kind"] not in DEFAULTS:
+    """`KIND[=TARGET][@PEER]` -> a probe; the last `@` is the one. Nothing is asked yet. UsageError names the
+    kinds and an example."""
+    rest, at, peer = text.strip().rpartition("@")
+    kind, equals, target = (rest if at else peer).partition("=")
+    if kind not in DEFAULTS or (at and not re.fullmatch(r"\S+", peer)):
         raise UsageError(f"{text!r} is no router probe; the kinds are {', '.join(DEFAULTS)}", _HINT)
-    target = match["target"] if match["target"] is not None else DEFAULTS[match["kind"]]
+    target = target if equals else DEFAULTS[kind]
     if not target:
-        raise UsageError(f"{text!r} names no target", _HINT)
-    return build(match["kind"], target, match["peer"])
+        raise UsageError(f"{text!r} names no target; the kinds are {', '.join(DEFAULTS)}", _HINT)
+    return build(kind, target, peer if at else None)
 
 
 def build(kind: str, target: str, peer: str | None = None) -> Probe:

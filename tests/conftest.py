@@ -1,0 +1,19 @@
+"""Shared fixtures, and the block that ends every run with what it did not test."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.kit import require
+from tests.kit.routers import helper_kind, router_kind, workshop
+
+__all__ = ["helper_kind", "router_kind", "workshop"]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """ "this run did not test: …", with what to install for each missing part."""
+    for number, line in enumerate(require.closing_block(require.missing)):
+        if number == 0:
+            terminalreporter.section(line, yellow=True)
+        else:
+            terminalreporter.write_line(line)

@@ -1,0 +1,81 @@
+"""What a test needs beyond Python: present, skipped and told at the end, or a failure.
+
+`require("bird")` inside a fixture or a test. The closing block is printed by tests/conftest.py.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from bgpctl.lab import routers
+
+VARIABLE = "BGPCTL_REQUIRE"
+
+
+@dataclass(frozen=True)
+class Part:
+    """Something outside: is it there, and what to do when it is not."""
+
+    present: Callable[[], bool]
+    remedy: str
+
+
+def _root() -> bool:
+    return os.geteuid() == 0
+
+
+def _router(kind: str) -> Part:
+    if kind == "openbgpd":
+        return Part(
+            lambda: kind in routers.installed() and _root(), f"{routers.install_hint(kind)}; run as root"
+        )
+    return Part(lambda: kind in routers.installed(), routers.install_hint(kind))
+
+
+def _program(name: str, package: str) -> Part:
+    return Part(lambda: shutil.which(name) is not None, f"apt install {package}")
+
+
+PARTS: dict[str, Part] = {
+    **{kind: _router(kind) for kind in routers.KINDS},
+    "root": Part(_root, "run as root"),
+    "netns": Part(lambda: _root() and shutil.which("ip") is not None, "apt install iproute2; run as root"),
+    "tcpdump": _program("tcpdump", "tcpdump"),
+    "kubectl": Part(lambda: shutil.which("kubectl") is not None, "install kubectl 1.32 on the PATH"),
+    "kube-apiserver": Part(
+        lambda: bool(os.environ.get("BGPCTL_TEST_KUBECONFIG")),
+        "set BGPCTL_TEST_KUBECONFIG to the kubeconfig of a cluster that may be written to",
+    ),
+}
+
+# part -> number of tests that could not run for it
+missing: Counter[str] = Counter()
+
+
+def require(*names: str) -> None:
+    """Skip the calling test when a part is missing; fail it under BGPCTL_REQUIRE=all."""
+    for name in names:
+        if PARTS[name].present():
+            continue
+        message = f"{name} is missing: {PARTS[name].remedy}"
+        if os.environ.get(VARIABLE) == "all":
+            pytest.fail(f"{message} ({VARIABLE}=all)", pytrace=False)
+        missing[name] += 1
+        pytest.skip(message)
+
+
+def closing_block(counts: Counter[str]) -> list[str]:
+    """The lines that end a run in which something could not be tested; none when everything could."""
+    if not counts:
+        return []
+    lines = [f"this run did not test: {', '.join(sorted(counts))}"]
+    return lines + [
+        f"  {name} ({count} {'test' if count == 1 else 'tests'}): {PARTS[name].remedy}"
+        for name, count in sorted(counts.items())
+    ]
