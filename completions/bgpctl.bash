@@ -1,0 +1,107 @@
+# bash completion for bgpctl and kubectl-bgp. Written by `make completions`; do not edit.
+
+# Sets `commands`, `options` and `arguments` for the command whose words are $1.
+_bgpctl_offer() {
+    commands='' options='' arguments=''
+    case $1 in
+        '') commands='peers node speaker policy lab' options='--context --kubeconfig --version -h --help' arguments='' ;;
+        'peers') commands='status' options='-h --help' arguments='' ;;
+        'peers status') commands='' options='--output -o --watch -w --context --kubeconfig -h --help' arguments='' ;;
+        'node') commands='drain restore status estimate' options='-h --help' arguments='' ;;
+        'node drain') commands='' options='--dry-run --order --timeout --settle --deselect-label --shutdown-command --router-probe --peer-profile --ignore-daemonsets --no-ignore-daemonsets --force --delete-emptydir-data --grace-period --disable-eviction --pod-selector --skip-wait-for-delete-timeout --allow-last-path --take-over --output -o --context --kubeconfig -h --help' arguments='' ;;
+        'node restore') commands='' options='--timeout --router-probe --peer-profile --take-over --output -o --context --kubeconfig -h --help' arguments='' ;;
+        'node status') commands='' options='--output -o --context --kubeconfig -h --help' arguments='' ;;
+        'node estimate') commands='' options='--peer-profile --output -o --context --kubeconfig -h --help' arguments='' ;;
+        'speaker') commands='run' options='-h --help' arguments='' ;;
+        'speaker run') commands='' options='--node-name --file -f --in-cluster --listen --source-address --secrets-namespace --directory --log-format --log-level --context --kubeconfig -h --help' arguments='' ;;
+        'policy') commands='check' options='-h --help' arguments='' ;;
+        'policy check') commands='' options='--output -o -h --help' arguments='@file' ;;
+        'lab') commands='demo up' options='-h --help' arguments='' ;;
+        'lab demo') commands='' options='--router --nodes -h --help' arguments='' ;;
+        'lab up') commands='' options='--router --nodes --kubeconfig -h --help' arguments='' ;;
+    esac
+}
+
+# The values that option $2 of command $1 takes: words, @file, @dir, or nothing to offer. Fails for a switch.
+_bgpctl_values() {
+    case "$1:$2" in
+        ':--context') echo '' ;;
+        ':--kubeconfig') echo '@file' ;;
+        'peers status:--output'|'peers status:-o') echo 'table wide json yaml' ;;
+        'peers status:--context') echo '' ;;
+        'peers status:--kubeconfig') echo '@file' ;;
+        'node drain:--order') echo 'guide withdraw-first' ;;
+        'node drain:--timeout') echo '' ;;
+        'node drain:--settle') echo '' ;;
+        'node drain:--deselect-label') echo '' ;;
+        'node drain:--shutdown-command') echo '' ;;
+        'node drain:--router-probe') echo '' ;;
+        'node drain:--peer-profile') echo '' ;;
+        'node drain:--grace-period') echo '' ;;
+        'node drain:--pod-selector') echo '' ;;
+        'node drain:--skip-wait-for-delete-timeout') echo '' ;;
+        'node drain:--output'|'node drain:-o') echo 'text json' ;;
+        'node drain:--context') echo '' ;;
+        'node drain:--kubeconfig') echo '@file' ;;
+        'node restore:--timeout') echo '' ;;
+        'node restore:--router-probe') echo '' ;;
+        'node restore:--peer-profile') echo '' ;;
+        'node restore:--output'|'node restore:-o') echo 'text json' ;;
+        'node restore:--context') echo '' ;;
+        'node restore:--kubeconfig') echo '@file' ;;
+        'node status:--output'|'node status:-o') echo 'text json yaml' ;;
+        'node status:--context') echo '' ;;
+        'node status:--kubeconfig') echo '@file' ;;
+        'node estimate:--peer-profile') echo '' ;;
+        'node estimate:--output'|'node estimate:-o') echo 'text json yaml' ;;
+        'node estimate:--context') echo '' ;;
+        'node estimate:--kubeconfig') echo '@file' ;;
+        'speaker run:--node-name') echo '' ;;
+        'speaker run:--file'|'speaker run:-f') echo '@file' ;;
+        'speaker run:--listen') echo '' ;;
+        'speaker run:--source-address') echo '' ;;
+        'speaker run:--secrets-namespace') echo '' ;;
+        'speaker run:--directory') echo '@dir' ;;
+        'speaker run:--log-format') echo 'text json' ;;
+        'speaker run:--log-level') echo 'debug info warning error' ;;
+        'speaker run:--context') echo '' ;;
+        'speaker run:--kubeconfig') echo '@file' ;;
+        'policy check:--output'|'policy check:-o') echo 'text json' ;;
+        'lab demo:--router') echo 'auto bird frr gobgp exabgp' ;;
+        'lab demo:--nodes') echo '' ;;
+        'lab up:--router') echo 'auto bird frr gobgp exabgp' ;;
+        'lab up:--nodes') echo '' ;;
+        'lab up:--kubeconfig') echo '@file' ;;
+        *) return 1 ;;
+    esac
+}
+
+_bgpctl() {
+    local cur=${COMP_WORDS[COMP_CWORD]} path='' word i commands options arguments values option=''
+    # bash splits --output=json into three words
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        word=${COMP_WORDS[i]}
+        if [[ $word == '=' ]]; then continue; fi
+        if [[ -n $option ]]; then option=''; continue; fi
+        if [[ $word == -* ]]; then
+            if _bgpctl_values "$path" "$word" >/dev/null; then option=$word; fi
+            continue
+        fi
+        _bgpctl_offer "$path"
+        if [[ " $commands " == *" $word "* ]]; then path="${path:+$path }$word"; fi
+    done
+    [[ $cur == '=' ]] && cur=''
+    COMPREPLY=()
+    if [[ -n $option ]]; then
+        values=$(_bgpctl_values "$path" "$option")
+    else
+        _bgpctl_offer "$path"
+        if [[ $cur == -* ]]; then values=$options; else values=${commands:-$arguments}; fi
+    fi
+    case $values in
+        @file) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+        @dir) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;
+        *) mapfile -t COMPREPLY < <(compgen -W "$values" -- "$cur") ;;
+    esac
+}
+complete -F _bgpctl bgpctl kubectl-bgp

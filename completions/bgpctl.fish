@@ -1,0 +1,121 @@
+# fish completion for bgpctl and kubectl-bgp. Written by `make completions`; do not edit.
+
+# Is the command that is being typed the one whose words are in $argv[1]?
+function __bgpctl_at
+    set -l path
+    set -l value no
+    for word in (commandline -opc)[2..-1]
+        if test $value = yes
+            set value no
+        else if string match -q -- '-*' $word
+            contains -- $word --context --deselect-label --directory --file --grace-period --kubeconfig --listen --log-format --log-level --node-name --nodes --order --output --peer-profile --pod-selector --router --router-probe --secrets-namespace --settle --shutdown-command --skip-wait-for-delete-timeout --source-address --timeout -f -o; and set value yes
+        else if contains -- (string join ' ' $path $word) 'peers' 'peers status' 'node' 'node drain' 'node restore' 'node status' 'node estimate' 'speaker' 'speaker run' 'policy' 'policy check' 'lab' 'lab demo' 'lab up'
+            set -a path $word
+        end
+    end
+    test "$path" = "$argv[1]"
+end
+
+for program in bgpctl kubectl-bgp
+    complete -c $program -n '__bgpctl_at \'\'' -f
+    complete -c $program -n '__bgpctl_at \'\'' -a peers -d 'The BGP sessions of the speakers'
+    complete -c $program -n '__bgpctl_at \'\'' -a node -d 'Take a node out of service, and bring it back'
+    complete -c $program -n '__bgpctl_at \'\'' -a speaker -d 'The per-node daemon that announces routes'
+    complete -c $program -n '__bgpctl_at \'\'' -a policy -d 'Validate policies before they are applied'
+    complete -c $program -n '__bgpctl_at \'\'' -a lab -d 'A small cluster on this machine, with real BGP sessions'
+    complete -c $program -n '__bgpctl_at \'\'' -l context -x -d 'The kubeconfig context to use'
+    complete -c $program -n '__bgpctl_at \'\'' -l kubeconfig -r -F -d 'The kubeconfig file'
+    complete -c $program -n '__bgpctl_at \'\'' -l version -d 'Show the version and exit'
+    complete -c $program -n '__bgpctl_at \'\'' -s h -l help -d 'Show help and exit.'
+    complete -c $program -n '__bgpctl_at \'peers\'' -f
+    complete -c $program -n '__bgpctl_at \'peers\'' -a status -d 'Show every session: state, uptime, routes per family, graceful restart'
+    complete -c $program -n '__bgpctl_at \'peers\'' -s h -l help -d 'Show help and exit.'
+    complete -c $program -n '__bgpctl_at \'peers status\'' -f
+    complete -c $program -n '__bgpctl_at \'peers status\'' -l output -s o -x -a 'table wide json yaml' -d 'How to print it; wide adds timers, graceful restart, last error'
+    complete -c $program -n '__bgpctl_at \'peers status\'' -l watch -s w -d 'Keep showing it as it changes'
+    complete -c $program -n '__bgpctl_at \'peers status\'' -l context -x -d 'The kubeconfig context to use'
+    complete -c $program -n '__bgpctl_at \'peers status\'' -l kubeconfig -r -F -d 'The kubeconfig file'
+    complete -c $program -n '__bgpctl_at \'peers status\'' -s h -l help -d 'Show help and exit.'
+    complete -c $program -n '__bgpctl_at \'node\'' -f
+    complete -c $program -n '__bgpctl_at \'node\'' -a drain -d 'Take a node out of service: cordon, evict, withdraw its routes, wait until the routers let go'
+    complete -c $program -n '__bgpctl_at \'node\'' -a restore -d 'Bring a drained node back: label, sessions, routes, and only then pods'
+    complete -c $program -n '__bgpctl_at \'node\'' -a status -d 'Show what is in service, what runs or ran on each node, and the proof of its withdrawal'
+    complete -c $program -n '__bgpctl_at \'node\'' -a estimate -d 'Estimate how long routers may go on sending, per peer and event, best and worst, and why'
+    complete -c $program -n '__bgpctl_at \'node\'' -s h -l help -d 'Show help and exit.'
+    complete -c $program -n '__bgpctl_at \'node drain\'' -f
+    complete -c $program -n '__bgpctl_at \'node drain\'' -l dry-run -d 'Show every step and refusal; change nothing'
+    complete -c $program -n '__bgpctl_at \'node drain\'' -l order -x -a 'guide withdraw-first' -d 'guide evicts pods, then withdraws; withdraw-first moves traffic away before pods die'
+    complete -c $program -n '__bgpctl_at \'node drain\'' -l timeout -x -d 'Give up after this long (exit 4); running again resumes'
+    complete -c $program -n '__bgpctl_at \'node drain\'' -l settle -x -d 'Wait this long after the routes are gone, for packets on their way'
+    complete -c $program -n '__bgpctl_at \'node drain\'' -l deselect-label -x -d 'The label change that takes the node out of its policy; KEY- removes'
+    complete -c $program -n '__bgpctl_at \'node drain\'' -l shutdown-command -x -d 'Run this as the last step, without a shell; {node} is the node\'s name'
+    complete -c $program -n '__bgpctl_at \'node drain\'' -l router-probe -x -d 'Ask a local router whether the routes are gone: bird=/run/bird/bird.ctl, frr=DIR, gobgp=HOST:PORT, openbgpd=SOCKET; KIND alone takes its default'
+    complete -c $program -n '__bgpctl_at \'node drain\'' -l peer-profile -x -d 'What product a peer is, for its stale timers: frr, junos, stale:300 … Repeatable'
+    complete -c $program -n '__bgpctl_at \'node drain\'' -l ignore-daemonsets -l no-ignore-daemonsets -d 'Leave DaemonSets\' pods alone'
+    complete -c $program -n '__bgpctl_at \'node drain\'' -l force -d 'Also evict pods that no controller would recreate'
+    complete -c $program -n '__bgpctl_at \'node drain\'' -l delete-emptydir-data -d 'Also evict pods whose emptyDir data is lost'
+    complete -c $program -n '__bgpctl_at \'node drain\'' -l grace-period -x -d 'Pods\' time to end; -1 = their own'
+    complete -c $program -n '__bgpctl_at \'node drain\'' -l disable-eviction -d 'Delete pods, past every PodDisruptionBudget'
+    complete -c $program -n '__bgpctl_at \'node drain\'' -l pod-selector -x -d 'Evict only pods with these labels'
+    complete -c $program -n '__bgpctl_at \'node drain\'' -l skip-wait-for-delete-timeout -x -d 'Do not wait for pods that were deleted longer ago than this; 0 = wait for all'
+    complete -c $program -n '__bgpctl_at \'node drain\'' -l allow-last-path -d 'Go on although this node is a route\'s last path'
+    complete -c $program -n '__bgpctl_at \'node drain\'' -l take-over -d 'Take the node over from another run that still holds its lease'
+    complete -c $program -n '__bgpctl_at \'node drain\'' -l output -s o -x -a 'text json' -d 'How to print the result'
+    complete -c $program -n '__bgpctl_at \'node drain\'' -l context -x -d 'The kubeconfig context to use'
+    complete -c $program -n '__bgpctl_at \'node drain\'' -l kubeconfig -r -F -d 'The kubeconfig file'
+    complete -c $program -n '__bgpctl_at \'node drain\'' -s h -l help -d 'Show help and exit.'
+    complete -c $program -n '__bgpctl_at \'node restore\'' -f
+    complete -c $program -n '__bgpctl_at \'node restore\'' -l timeout -x -d 'Give up after this long (exit 4); running again resumes'
+    complete -c $program -n '__bgpctl_at \'node restore\'' -l router-probe -x -d 'Ask a local router whether the routes are gone: bird=/run/bird/bird.ctl, frr=DIR, gobgp=HOST:PORT, openbgpd=SOCKET; KIND alone takes its default'
+    complete -c $program -n '__bgpctl_at \'node restore\'' -l peer-profile -x -d 'What product a peer is, for its stale timers: frr, junos, stale:300 … Repeatable'
+    complete -c $program -n '__bgpctl_at \'node restore\'' -l take-over -d 'Take the node over from another run that still holds its lease'
+    complete -c $program -n '__bgpctl_at \'node restore\'' -l output -s o -x -a 'text json' -d 'How to print the result'
+    complete -c $program -n '__bgpctl_at \'node restore\'' -l context -x -d 'The kubeconfig context to use'
+    complete -c $program -n '__bgpctl_at \'node restore\'' -l kubeconfig -r -F -d 'The kubeconfig file'
+    complete -c $program -n '__bgpctl_at \'node restore\'' -s h -l help -d 'Show help and exit.'
+    complete -c $program -n '__bgpctl_at \'node status\'' -f
+    complete -c $program -n '__bgpctl_at \'node status\'' -l output -s o -x -a 'text json yaml' -d 'How to print the result'
+    complete -c $program -n '__bgpctl_at \'node status\'' -l context -x -d 'The kubeconfig context to use'
+    complete -c $program -n '__bgpctl_at \'node status\'' -l kubeconfig -r -F -d 'The kubeconfig file'
+    complete -c $program -n '__bgpctl_at \'node status\'' -s h -l help -d 'Show help and exit.'
+    complete -c $program -n '__bgpctl_at \'node estimate\'' -f
+    complete -c $program -n '__bgpctl_at \'node estimate\'' -l peer-profile -x -d 'What product a peer is, for its stale timers: frr, junos, stale:300 … Repeatable'
+    complete -c $program -n '__bgpctl_at \'node estimate\'' -l output -s o -x -a 'text json yaml' -d 'How to print the result'
+    complete -c $program -n '__bgpctl_at \'node estimate\'' -l context -x -d 'The kubeconfig context to use'
+    complete -c $program -n '__bgpctl_at \'node estimate\'' -l kubeconfig -r -F -d 'The kubeconfig file'
+    complete -c $program -n '__bgpctl_at \'node estimate\'' -s h -l help -d 'Show help and exit.'
+    complete -c $program -n '__bgpctl_at \'speaker\'' -f
+    complete -c $program -n '__bgpctl_at \'speaker\'' -a run -d 'Run one node\'s speaker in the foreground, until SIGTERM'
+    complete -c $program -n '__bgpctl_at \'speaker\'' -s h -l help -d 'Show help and exit.'
+    complete -c $program -n '__bgpctl_at \'speaker run\'' -f
+    complete -c $program -n '__bgpctl_at \'speaker run\'' -l node-name -x -d 'The node whose routes are announced'
+    complete -c $program -n '__bgpctl_at \'speaker run\'' -l file -s f -r -F -d 'Read objects from this file, not a cluster'
+    complete -c $program -n '__bgpctl_at \'speaker run\'' -l in-cluster -d 'Use the pod\'s service account, whatever kubeconfig there is'
+    complete -c $program -n '__bgpctl_at \'speaker run\'' -l listen -x -d 'Serve /healthz, /readyz and /metrics; \'\' = do not'
+    complete -c $program -n '__bgpctl_at \'speaker run\'' -l source-address -x -d 'The local address of every session'
+    complete -c $program -n '__bgpctl_at \'speaker run\'' -l secrets-namespace -x -d 'Where the peers\' passwords are'
+    complete -c $program -n '__bgpctl_at \'speaker run\'' -l directory -r -F -d 'A private directory for the engine\'s files'
+    complete -c $program -n '__bgpctl_at \'speaker run\'' -l log-format -x -a 'text json' -d ''
+    complete -c $program -n '__bgpctl_at \'speaker run\'' -l log-level -x -a 'debug info warning error' -d ''
+    complete -c $program -n '__bgpctl_at \'speaker run\'' -l context -x -d 'The kubeconfig context to use'
+    complete -c $program -n '__bgpctl_at \'speaker run\'' -l kubeconfig -r -F -d 'The kubeconfig file'
+    complete -c $program -n '__bgpctl_at \'speaker run\'' -s h -l help -d 'Show help and exit.'
+    complete -c $program -n '__bgpctl_at \'policy\'' -f
+    complete -c $program -n '__bgpctl_at \'policy\'' -a check -d 'Validate policy files: every error at once, with its place and what is allowed'
+    complete -c $program -n '__bgpctl_at \'policy\'' -s h -l help -d 'Show help and exit.'
+    complete -c $program -n '__bgpctl_at \'policy check\'' -l output -s o -x -a 'text json' -d 'How to print the result'
+    complete -c $program -n '__bgpctl_at \'policy check\'' -s h -l help -d 'Show help and exit.'
+    complete -c $program -n '__bgpctl_at \'lab\'' -f
+    complete -c $program -n '__bgpctl_at \'lab\'' -a demo -d 'Watch one node leave service and come back, over real BGP sessions'
+    complete -c $program -n '__bgpctl_at \'lab\'' -a up -d 'Keep such a cluster in the foreground for use from another terminal; ^C takes it down'
+    complete -c $program -n '__bgpctl_at \'lab\'' -s h -l help -d 'Show help and exit.'
+    complete -c $program -n '__bgpctl_at \'lab demo\'' -f
+    complete -c $program -n '__bgpctl_at \'lab demo\'' -l router -x -a 'auto bird frr gobgp exabgp' -d 'The router to peer with; auto takes one that is installed'
+    complete -c $program -n '__bgpctl_at \'lab demo\'' -l nodes -x -d 'How many nodes, named worker-1 and so on'
+    complete -c $program -n '__bgpctl_at \'lab demo\'' -s h -l help -d 'Show help and exit.'
+    complete -c $program -n '__bgpctl_at \'lab up\'' -f
+    complete -c $program -n '__bgpctl_at \'lab up\'' -l router -x -a 'auto bird frr gobgp exabgp' -d 'The router to peer with; auto takes one that is installed'
+    complete -c $program -n '__bgpctl_at \'lab up\'' -l nodes -x -d 'How many nodes, named worker-1 and so on'
+    complete -c $program -n '__bgpctl_at \'lab up\'' -l kubeconfig -r -F -d 'Where to write the kubeconfig to use'
+    complete -c $program -n '__bgpctl_at \'lab up\'' -s h -l help -d 'Show help and exit.'
+end
