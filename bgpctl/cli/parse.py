@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from bgpctl.core.profiles import Profile
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
-_NUMBER = re.compile(r"\d+(?:\.\d+)?")
-_LABEL = re.compile(r"(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9](?:[\w.-]{0,61}[A-Za-z0-9])?")
-_VALUE = re.compile(r"(?:[A-Za-z0-9](?:[\w.-]{0,61}[A-Za-z0-9])?)?")
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)", re.ASCII)
+_NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
+_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
+_LABEL = re.compile(rf"(?:[a-z0-9](?:[a-z0-9.-]{{0,251}}[a-z0-9])?/)?{_NAME}")
+_VALUE = re.compile(rf"(?:{_NAME})?")
 
 DURATIONS = "write 30s, 10m, 1h, 1h30m or a number of seconds"
 
@@ -64,13 +65,15 @@ def label_change(text: str) -> str:
 
 
 def command_line(text: str) -> tuple[str, ...]:
-    """A command as typed in a shell -> its argv. No shell runs it: quotes work, pipes do not."""
+    """A command as typed in a shell -> its argv. No shell runs it: quotes work, pipes do not. UsageError."""
+    example = "write a command, for example 'ssh {node} poweroff'"
     try:
         words = tuple(shlex.split(text))
     except ValueError as error:
-        raise typer.BadParameter(f"{text!r} cannot be split into words: {error}.") from None
+        # The text stays out of the message: it may hold a password.
+        raise UsageError(f"--shutdown-command cannot be split into words: {error}", example) from None
     if not words:
-        raise typer.BadParameter("it is empty; write a command, for example 'ssh {node} poweroff'.")
+        raise UsageError("--shutdown-command is empty", example)
     return words
 
 

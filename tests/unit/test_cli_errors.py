@@ -1,0 +1,214 @@
+"""Every failure ends with one message, a hint and its exit code; never with a traceback."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bgpctl.cli import errors
+from bgpctl.errors import BgpctlError, Blocked, DeadlineExceeded, UsageError
+from tests.kit.cli import bgpctl, clean_environment
+from tests.kit.fake_api import FakeApi, fake_api
+from tests.kit.node_states import NODE_STATES, established
+
+
+def ended(error: BaseException, output: str = "text", *, resumable: bool = False) -> int:
+    with pytest.raises(SystemExit) as raised, errors.guard("node drain", output, resumable=resumable):
+        raise error
+    code = raised.value.code
+    assert isinstance(code, int)
+    return code
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "status"),
+    [
+        (BgpctlError("it broke", "mend it"), 1, "failed"),
+        (UsageError("it broke", "mend it"), 2, "usage"),
+        (Blocked("it broke", "mend it"), 3, "blocked"),
+        (DeadlineExceeded("it broke", "mend it"), 4, "deadline"),
+    ],
+)
+def test_each_kind_has_its_code(
+    error: BgpctlError, code: int, status: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ended(error) == code
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err == "error: it broke\nhint: mend it\n"
+
+    assert ended(error, "json") == code
+    document = json.loads(capsys.readouterr().out)
+    assert document == {
+        "schema": "bgpctl/v1",
+        "command": "node drain",
+        "status": status,
+        "message": "it broke",
+        "hint": "mend it",
+    }
+
+
+def test_text_from_outside_cannot_drive_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    ended(BgpctlError("router said \x1b[2Jgone"))
+    assert "\x1b" not in capsys.readouterr().err
+
+
+def test_an_interrupted_drain_says_how_to_go_on(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/kubectl-bgp", "node", "drain", "w 1"])
+    assert ended(KeyboardInterrupt(), resumable=True) == 130
+    assert "hint: resume with: kubectl bgp node drain 'w 1'" in capsys.readouterr().err
+
+
+def test_a_bug_leaves_a_private_report_without_the_values_of_flags(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", ["bgpctl", "node", "drain", "--shutdown-command=ipmi -P hunter2", "w"])
+    assert ended(RuntimeError("wires crossed\nsecond line"), "json") == 1
+    shown = capsys.readouterr()
+    found = re.search(r"bug: RuntimeError: wires crossed; a report was written to (\S+)", shown.err)
+    assert found
+    assert "Traceback" not in shown.err
+    assert json.loads(shown.out)["status"] == "failed"
+    report = Path(found[1])
+    assert stat.S_IMODE(report.stat().st_mode) == 0o600
+    text = report.read_text()
+    assert "RuntimeError: wires crossed" in text
+    assert "--shutdown-command" in text
+    assert "hunter2" not in text
+
+
+def test_a_bug_is_told_even_where_no_report_can_be_written(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+    assert ended(RuntimeError("wires crossed")) == 1
+    assert "no report could be written" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("peers", "status", "-o", "xml"), "'xml' is not one of 'table', 'wide', 'json', 'yaml'"),
+        (("node", "drain"), "Missing argument 'NODE'"),
+        (("node", "drian", "x"), "No such command 'drian'. Did you mean 'drain'?"),
+        (("node", "drain", "x", "--timeout", "soon"), "'soon' is not a duration; write 30s, 10m, 1h"),
+        (("node", "drain", "x", "--deselect-label", "y"), "write KEY=VALUE, or KEY- to remove it"),
+        (("node", "drain", "x", "--frobnicate"), "No such option: --frobnicate"),
+        (("lab", "up", "--nodes", "0"), "0 is not in the range"),
+        (("speaker", "run"), "Missing option '--node-name'"),
+        (("peers", "status", "--kubeconfig", "/nonexistent"), "kubeconfig /nonexistent does not exist"),
+        (("node", "drain", "x", "--peer-profile", "1.2.3.4=q"), "no router profile is called 'q'"),
+        (("node", "drain", "x", "--shutdown-command", ""), "--shutdown-command is empty"),
+        (("speaker", "run", "--node-name", "x", "--in-cluster", "--file", "y"), "--file and --in-cluster"),
+        (("speaker", "run", "--node-name", "x", "--file", "y", "--source-address", "z"), "'z' is not an IP"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_usage_errors(arguments: tuple[str, ...], message: str) -> None:
+    ran = bgpctl(*arguments)
+    assert ran.code == 2
+    assert ran.out == ""
+    assert message in ran.err
+    assert ran.err.startswith("error: ")
+    assert "hint: " in ran.err
+    assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize("flag", [("-o", "json"), ("-ojson",), ("--output=json",), ("--output", "json")])
+def test_usage_errors_as_json(flag: tuple[str, ...]) -> None:
+    ran = bgpctl("node", "drain", *flag)
+    assert ran.code == 2
+    assert ran.document["status"] == "usage"
+    assert ran.document["command"] == "node drain"
+    assert "NODE" in ran.document["message"]
+    assert ran.document["hint"] == "see `bgpctl node drain --help`"
+
+
+def test_no_cluster_is_said_in_words() -> None:
+    ran = bgpctl("peers", "status", "-o", "json")
+    assert ran.code == 2
+    assert "no kubeconfig found" in ran.document["message"]
+    assert "bgpctl lab up" in ran.document["hint"]
+
+
+@pytest.mark.parametrize("code", [401, 403, 500])
+def test_a_refusing_api_server(code: int, tmp_path: Path) -> None:
+    with fake_api(tmp_path) as (api, kubeconfig):
+        api.refuse = (code, "nodes is forbidden: not you")
+        ran = bgpctl("peers", "status", "-o", "json", kubeconfig=kubeconfig)
+    assert ran.code == 1
+    assert ran.document["status"] == "failed"
+    assert "not-a-real-token" not in ran.out + ran.err
+
+
+def test_the_reader_may_go_away(tmp_path: Path) -> None:
+    """`bgpctl peers status | head -1`: no complaint from the interpreter."""
+    with fake_api(tmp_path) as (api, kubeconfig):
+        api.collections[NODE_STATES] = [established(f"worker-{n}") for n in range(2000)]
+        child = subprocess.Popen(
+            [sys.executable, "-m", "bgpctl", "peers", "status"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=clean_environment(kubeconfig),
+        )
+        assert child.stdout
+        child.stdout.readline()
+        child.stdout.close()
+        _, err = child.communicate(timeout=30)
+    assert err == b""
+    assert child.returncode == 1
+
+
+def test_control_c_while_watching(tmp_path: Path) -> None:
+    with fake_api(tmp_path) as (api, kubeconfig):
+        api.collections[NODE_STATES] = [established("worker-1")]
+        with watching(api, kubeconfig) as child:
+            child.send_signal(signal.SIGINT)
+            _, err = child.communicate(timeout=30)
+    assert child.returncode == 130
+    assert b"Traceback" not in err
+
+
+@contextlib.contextmanager
+def watching(api: FakeApi, kubeconfig: Path):  # type: ignore[no-untyped-def]
+    child = subprocess.Popen(
+        [sys.executable, "-m", "bgpctl", "peers", "status", "--watch"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=clean_environment(kubeconfig),
+        start_new_session=True,
+    )
+    try:
+        assert api.watching.wait(30)
+        yield child
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait(30)
+
+
+def test_the_plugin_shows_its_own_name(tmp_path: Path) -> None:
+    script = tmp_path / "kubectl-bgp"
+    script.write_text(f"#!{sys.executable}\nfrom bgpctl.cli.main import main\nmain()\n")
+    script.chmod(0o755)
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [script, *arguments], capture_output=True, text=True, timeout=30, env=clean_environment()
+        )
+
+    assert run("--version").stdout.startswith("kubectl bgp ")
+    assert "Usage: kubectl bgp node drain" in run("node", "drain", "--help").stdout
+    assert "see `kubectl bgp node drain --help`" in run("node", "drain").stderr
