@@ -47,6 +47,9 @@ PARTS: dict[str, Part] = {
     "root": Part(_root, "run as root"),
     "netns": Part(lambda: _root() and shutil.which("ip") is not None, "apt install iproute2; run as root"),
     "tcpdump": _program("tcpdump", "tcpdump"),
+    "bash": _program("bash", "bash"),
+    "zsh": _program("zsh", "zsh"),
+    "fish": _program("fish", "fish"),
     "kubectl": Part(lambda: shutil.which("kubectl") is not None, "install kubectl 1.32 on the PATH"),
     "kube-apiserver": Part(
         lambda: bool(os.environ.get("BGPCTL_TEST_KUBECONFIG")),

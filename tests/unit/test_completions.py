@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import shlex
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests import completions
+from tests.kit.require import require
 
 KIT = Path(__file__).resolve().parent.parent / "kit"
 
@@ -26,10 +26,6 @@ CASES = [
 ]
 
 shells = pytest.mark.parametrize(("line", "words"), CASES, ids=[line for line, _ in CASES])
-
-
-def needs(shell: str) -> pytest.MarkDecorator:
-    return pytest.mark.skipif(not shutil.which(shell), reason=f"{shell} is not installed")
 
 
 @pytest.mark.parametrize("name", sorted(completions.scripts()))
@@ -52,8 +48,7 @@ def test_every_command_and_option_is_in_every_script() -> None:
     ("shell", "name"), [("bash", "bgpctl.bash"), ("zsh", "_bgpctl"), ("fish", "bgpctl.fish")]
 )
 def test_syntax(shell: str, name: str) -> None:
-    if not shutil.which(shell):
-        pytest.skip(f"{shell} is not installed")
+    require(shell)
     subprocess.run([shell, "-n", completions.DIRECTORY / name], check=True, timeout=30)
 
 
@@ -92,31 +87,31 @@ def _output(argv: list[str]) -> str:
     return done.stdout
 
 
-@needs("bash")
 @shells
 def test_bash(line: str, words: set[str]) -> None:
+    require("bash")
     assert ask_bash(line) == words
 
 
-@needs("bash")
 def test_bash_offers_values_after_an_equals_sign() -> None:
+    require("bash")
     assert ask_bash("bgpctl node drain --order=w") == {"withdraw-first"}
     assert ask_bash("bgpctl node drain --order=") == {"guide", "withdraw-first"}
 
 
-@needs("bash")
 def test_bash_offers_paths_where_a_path_is_wanted(tmp_path: Path) -> None:
+    require("bash")
     (tmp_path / "policy one.yaml").touch()
     assert bash_replies(["bgpctl", "policy", "check", f"{tmp_path}/pol"]) == [f"{tmp_path}/policy one.yaml"]
 
 
-@needs("zsh")
 @shells
 def test_zsh(line: str, words: set[str]) -> None:
+    require("zsh")
     assert ask_zsh(line) == words
 
 
-@needs("fish")
 @shells
 def test_fish(line: str, words: set[str]) -> None:
+    require("fish")
     assert ask_fish(line) == words
