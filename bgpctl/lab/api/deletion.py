@@ -48,6 +48,16 @@ def dry_run(value: Any) -> bool:
     return bool(values)
 
 
+# The namespaces that the system itself lives in (pkg/admission/plugin/namespace/lifecycle).
+IMMORTAL_NAMESPACES = frozenset({"default", "kube-system", "kube-public"})
+
+
+def check_allowed(resource: Resource, name: str) -> None:
+    """403 for the namespaces that always exist."""
+    if resource.plural == "namespaces" and name in IMMORTAL_NAMESPACES:
+        raise status.forbidden("", "namespaces", name, "this namespace may not be deleted")
+
+
 def check_preconditions(resource: Resource, document: Document, options: DeleteOptions) -> None:
     """409 when the object is not the one that was meant."""
     have = document["metadata"]

@@ -137,8 +137,10 @@ class Handler(BaseHTTPRequestHandler):
             self._send(found, error.retry_after)
             return
         except Exception as error:  # a bug of ours must not cost the connection
-            self._send(_refusal(status.internal(f"{type(error).__name__}: {error}")), None)
-            raise
+            text = f"{type(error).__name__}: {error}"
+            print(f"lab API: {self.command} {self.path}: {text}", file=sys.stderr)
+            self._send(_refusal(status.internal(text)), None)
+            return
         if isinstance(found, Watch):
             self._stream(found, fault)
         elif fault and fault.effect == "cut":
@@ -175,7 +177,7 @@ class Handler(BaseHTTPRequestHandler):
             fault = self._suffer("get", "", path)
             return fault, _text_or_json(discovery.answer(api.registry, path))
         if reviews.concerns(target):
-            return None, Answer(201, wire.dump(reviews.answer(target, user, json.loads(body or b"{}"))))
+            return None, Answer(201, wire.dump(reviews.answer(target, user, _loose_json(body))))
         verb = verb_of(self.command, target, query)
         auth.authorize(user, verb, target)
         fault = self._suffer(verb, target.resource_text, self.path)
@@ -261,6 +263,14 @@ class Handler(BaseHTTPRequestHandler):
             return peek is not None or self.connection.recv(1, socket.MSG_PEEK) == b""
         except OSError:
             return True
+
+
+def _loose_json(body: bytes) -> Any:
+    """kubectl sends reviews as protobuf; what they ask does not change what they are answered."""
+    try:
+        return json.loads(body)
+    except ValueError:
+        return {}
 
 
 def _headers(headers: Any) -> Mapping[str, str]:

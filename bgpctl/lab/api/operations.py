@@ -207,6 +207,7 @@ class Operations:
         """DELETE. Answers the object's last state and whether it is gone already."""
         with self.store.lock:
             old = self.get(resource, namespace, name)
+            deletion.check_allowed(resource, name)
             deletion.check_preconditions(resource, old.document, options)
             waiting = deletion.marked(resource, old.document, options)
             if options.dry_run:

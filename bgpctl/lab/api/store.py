@@ -55,7 +55,7 @@ class Event:
 class Subscription:
     """The events of one resource from a point in history on, in order. None in the queue ends it."""
 
-    def __init__(self, store: Store, key: Key, backlog: list[Event]) -> None:
+    def __init__(self, store: Store, key: Key | None, backlog: list[Event]) -> None:
         self.queue: SimpleQueue[Event | None] = SimpleQueue()
         self._store = store
         self.key = key
@@ -87,6 +87,7 @@ class Store:
         self._version = 1
         self._compacted = 0
         self._shelves: dict[Key, _Shelf] = {}
+        self._to_everything: list[Subscription] = []
 
     @property
     def version(self) -> int:
@@ -121,7 +122,7 @@ class Store:
             _undo(objects, shelf.events, version)
         return _ordered(objects, namespace)
 
-    def keys(self) -> list[Key]:
+    def filled(self) -> list[Key]:
         """The resources that have objects."""
         with self.lock:
             return [key for key, shelf in self._shelves.items() if shelf.objects]
@@ -159,7 +160,7 @@ class Store:
         shelf.events.append(event)
         while len(shelf.events) > self._history:
             shelf.forgotten = shelf.events.popleft().version
-        for subscription in tuple(shelf.subscriptions):
+        for subscription in (*shelf.subscriptions, *self._to_everything):
             if subscription.queue.qsize() > SLOW_WATCHER_EVENTS:
                 # As a real server does: a reader that cannot follow is cut off and has to list again.
                 subscription.close()
@@ -179,9 +180,17 @@ class Store:
             shelf.subscriptions.append(subscription)
             return subscription
 
+    def subscribe_to_everything(self) -> Subscription:
+        """Events of every resource from now on, in one queue. For controllers."""
+        with self.lock:
+            subscription = Subscription(self, None, [])
+            self._to_everything.append(subscription)
+            return subscription
+
     def unsubscribe(self, subscription: Subscription) -> None:
         with self.lock:
-            subscriptions = self._shelf(subscription.key).subscriptions
+            key = subscription.key
+            subscriptions = self._shelf(key).subscriptions if key else self._to_everything
             if subscription in subscriptions:
                 subscriptions.remove(subscription)
 
