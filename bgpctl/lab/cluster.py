@@ -140,7 +140,7 @@ def _router_spec(kind: str, here: place.Place, addresses: list[str]) -> RouterSp
 def _start_api(here: place.Place, addresses: list[str]) -> ApiServer:
     from bgpctl.lab.api.server import ApiServer
 
-    api = ApiServer().start()
+    api = ApiServer(tls=True).start()  # kubectl sends no credential over plain HTTP
     api.apply(*seed.crds())
     api.apply(*seed.cluster(addresses, here.router_address, place.ROUTER_PORT))
     return api

@@ -33,7 +33,7 @@ def node_drain(options: DrainOptions, run: str) -> Sequence[Step]:
     evicted = Evicted(options.eviction)
     leaving = (Deselected(), Withdrawn(), Settled(options.settle))
     work = (evicted, *leaving) if options.order == "guide" else (*leaving, evicted)
-    return (claimed, Checked(options.eviction), Cordoned(), *work, ShutDown(options.shutdown_command))
+    return (claimed, Checked(run, options.order), Cordoned(), *work, ShutDown(options.shutdown_command))
 
 
 def node_restore(options: RestoreOptions, run: str) -> Sequence[Step]:

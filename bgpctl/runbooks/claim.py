@@ -1,4 +1,4 @@
-"""The first steps of every runbook: one run owns the node, and its prior state is written down."""
+"""The first and the last step of a runbook: one run owns the node, and lets go of it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from bgpctl.runbooks.snapshot import Snapshot
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """The Lease is ours, and the journal on the Node says what we are about to undo later.
+    """The Lease is ours, and a journal that an earlier run left points in our direction.
 
-    The prior state is taken only when no journal exists: a run that resumes (or a drain after a half-done
-    restore) must come back to the state before the *first* run.
+    Nothing is written on the Node for a fresh drain: one that is refused must leave no trace.
     """
 
     command: str
@@ -30,9 +29,8 @@ class Claimed:
         if not s.holds_lease:
             return self._lease(s)
         if s.journal is None:
-            if self.command == "restore":
-                return Decision(Status.DONE, "bgpctl did not take this node out: nothing to restore")
-            return Decision(Status.ACT, "write down the prior state", (self._begin(s),))
+            nothing = "bgpctl did not take this node out: nothing to restore"
+            return Decision(Status.DONE, nothing if self.command == "restore" else f"run {self.run}")
         if s.journal.command != self.command:
             return Decision(
                 Status.ACT, f"a {s.journal.command} was here: go on from it", (self._turn(s.journal),)
@@ -58,17 +56,6 @@ class Claimed:
             recheck=1.0,
             eta=lease.expires_at,
         )
-
-    def _begin(self, s: Snapshot) -> ChangeNode:
-        journal = Journal(
-            run=self.run,
-            command=self.command,
-            order=self.order,
-            holder=s.holder,
-            started_at=round(s.now, 3),
-            prior_unschedulable=s.node.unschedulable,
-        )
-        return ChangeNode("write the journal", journal=journal)
 
     def _turn(self, journal: Journal) -> ChangeNode:
         """A new direction: the prior state stays, the finished steps and running waits do not."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from bgpctl.core.eviction import EvictionOptions, PodView, refusals, to_evict, warnings
 from bgpctl.runbooks.actions import Action, ChangeNode, EvictPod, RunCommand
+from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.model import Decision, Status
 from bgpctl.runbooks.snapshot import Snapshot
 
@@ -25,10 +26,15 @@ def only(*parts: str) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """Nothing forbids the drain, and we know which label takes the node out. Decided before the first change:
-    kubectl cordons first and finds out then (drain.md §1.4)."""
+    """Nothing forbids the drain, and the prior state is written down: the journal begins here. Decided before
+    the first change: kubectl cordons first and finds out then (drain.md §1.4).
 
-    eviction: EvictionOptions
+    The prior state is taken only when no journal exists: a run that resumes (or a drain after a half-done
+    restore) must come back to the state before the *first* run.
+    """
+
+    run: str
+    order: str
     name = "Checked"
     title = "nothing forbids it"
     needs = only("cluster", "pods", "state")
@@ -42,23 +48,34 @@ class Checked:
             flags.append("--deselect-label")
         if reasons:
             return Decision(Status.BLOCKED, "; ".join(reasons), hint=_lift(flags))
-        journal = s.journal
-        if journal is None or (s.deselection.label and not journal.deselect):
-            return Decision(Status.ACT, "the label to change is known", (self._note(s),))
+        if s.journal is None or (s.deselection.label and not s.journal.deselect):
+            journal = self.journal(s)
+            text = "write down the prior state" + "".join(
+                f", {k}={v}" for k, v in journal.prior_labels.items()
+            )
+            return Decision(Status.ACT, text, (ChangeNode(text, journal=journal),))
         return Decision(Status.DONE, _checked(s))
 
-    def _note(self, s: Snapshot) -> ChangeNode:
-        assert s.journal is not None and s.deselection.label is not None
+    def journal(self, s: Snapshot) -> Journal:
+        """The journal as this step leaves it."""
+        journal = s.journal or Journal(
+            run=self.run,
+            command="drain",
+            order=self.order,
+            holder=s.holder,
+            started_at=round(s.now, 3),
+            prior_unschedulable=s.node.unschedulable,
+        )
+        if s.deselection.label is None:
+            return journal
         key, _ = s.deselection.label
-        peers = s.state.peers if s.state else ()
-        journal = replace(
-            s.journal,
+        return replace(
+            journal,
             deselect=s.deselection.label,
-            prior_labels={**s.journal.prior_labels, key: s.node.labels.get(key)},
-            peers=tuple(peer.address for peer in peers),
+            prior_labels={**journal.prior_labels, key: s.node.labels.get(key)},
+            peers=tuple(peer.address for peer in s.state.peers) if s.state else (),
             routes=s.state.announced if s.state else 0,
         )
-        return ChangeNode(f"write down label {key}={s.node.labels.get(key, '')}", journal=journal)
 
 
 def _checked(s: Snapshot) -> str:

@@ -90,7 +90,7 @@ def _reach(step: Step, world: World, progress: Progress, deadline: float) -> Gen
                 return
             decision = replace(decision, status=Status.WAIT, recheck=RETRY_SECONDS)
         if decision.status is Status.BLOCKED:
-            raise Blocked(f"{step.name}: {decision.reason}", decision.hint)
+            raise Blocked(decision.reason, decision.hint)
         yield from _perform(step, decision, world)
         _check(deadline, step, decision, world.now())
         if decision.status is Status.WAIT or step.name == "Evicted":
@@ -132,7 +132,7 @@ def _finish(step: Step, decision: Decision, world: World) -> bool:
 def _check(deadline: float, step: Step, decision: Decision, now: float) -> None:
     if now >= deadline:
         raise DeadlineExceeded(
-            f"{step.name}: time is up while {decision.reason}",
+            f"time is up at {step.name}: {decision.reason}",
             "nothing is lost: running the same command again goes on from here (--timeout gives it longer)",
         )
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from bgpctl.errors import BgpctlError
 from bgpctl.runbooks.catalogue import Step
+from bgpctl.runbooks.drain_steps import Checked
 from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.model import Decision, Event, Result, Status, StepReport
 from bgpctl.runbooks.snapshot import Snapshot
@@ -21,13 +22,18 @@ def plan(node: str, run: str, steps: Sequence[Step], world: World) -> Generator[
     """One event per step; ends at the first that would refuse, because nothing after it would happen."""
     result = Result("drain", node, "planned", "", run=run, started_at=world.now())
     reports: list[StepReport] = []
+    journal: Journal | None = None
     try:
         for step in steps:
-            state, text, hint = _foresee(step, _imagine(world.observe(step.needs), run))
+            snapshot = world.observe(step.needs)
+            snapshot = replace(snapshot, journal=snapshot.journal or journal)
+            state, text, hint = _foresee(step, snapshot)
+            if isinstance(step, Checked):
+                journal = step.journal(snapshot)
             reports.append(StepReport(step.name, step.title, state, text))
             yield Event(world.now(), "step", step.name, step.title, state, text)
             if state == "blocked":
-                result = replace(result, status="blocked", message=f"{step.name}: {text}", hint=hint)
+                result = replace(result, status="blocked", message=text, hint=hint)
                 break
         else:
             message = f"{node}: nothing was changed; without --dry-run this is what happens"
@@ -36,14 +42,6 @@ def plan(node: str, run: str, steps: Sequence[Step], world: World) -> Generator[
         status = "blocked" if error.exit_code == 3 else "failed"
         result = replace(result, status=status, message=error.message, hint=error.hint)
     return replace(result, steps=tuple(reports), ended_at=world.now())
-
-
-def _imagine(s: Snapshot, run: str) -> Snapshot:
-    """The journal as the claim and the checks would write it."""
-    journal = s.journal or Journal(run, "drain", "", "", s.now, prior_unschedulable=s.node.unschedulable)
-    if s.deselection.label and journal.deselect is None:
-        journal = replace(journal, deselect=s.deselection.label)
-    return replace(s, journal=journal)
 
 
 def _foresee(step: Step, s: Snapshot) -> tuple[str, str, str]:
@@ -57,4 +55,5 @@ def _foresee(step: Step, s: Snapshot) -> tuple[str, str, str]:
     if decision.status is Status.DONE:
         return "done", decision.reason, ""
     actions = ", ".join(str(action) for action in decision.actions)
-    return "planned", f"{decision.reason}: {actions}" if actions else decision.reason, ""
+    words = decision.reason if actions in ("", decision.reason) else f"{decision.reason}: {actions}"
+    return "planned", words, ""
