@@ -179,12 +179,13 @@ def _virtual_routers(spec: Fields) -> tuple[VirtualRouter, ...]:
     for fields in spec.objects("virtualRouters", "a list of virtual routers", minimum=1):
         router = _virtual_router(fields, endpoints)
         routers.append(router)
-        if router.local_asn in asns and fields.value.get("localASN") is not None:
+        if router.local_asn in asns:
             first = asns[router.local_asn]
             fields.error(
                 "localASN", f"{router.local_asn} is the virtual router {first} already; it must be unique"
             )
-        asns.setdefault(router.local_asn, fields.path)
+        if fields.value.get("localASN") == router.local_asn:  # not the stand-in for a bad one
+            asns.setdefault(router.local_asn, fields.path)
     return tuple(routers)
 
 

@@ -240,14 +240,15 @@ def resolve(text: str) -> Any:
     if text[0] not in "+-.0123456789" or len(text) > _LONGEST_NUMBER:
         return text
     if _INTEGER.fullmatch(text):
-        return _integer(text.replace("_", ""))
+        return _integer(text)
     return float(text) if _FLOAT.fullmatch(text) else text
 
 
 def _integer(text: str) -> int | str:
-    octal = re.fullmatch(r"([-+]?)0([0-7]+)", text)
+    digits = text.replace("_", "")
+    octal = re.fullmatch(r"([-+]?)0([0-7]+)", digits)
     try:
-        return int(f"{octal[1]}0o{octal[2]}" if octal else text, 0)
+        return int(f"{octal[1]}0o{octal[2]}" if octal else digits, 0)
     except ValueError:
         return text
 

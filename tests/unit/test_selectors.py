@@ -1,0 +1,121 @@
+"""LabelSelectors: what they match, and every fault of a bad one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bgpctl.core.fields import Faults, Fields
+from bgpctl.core.selectors import (
+    LabelSelector,
+    Requirement,
+    read_selector,
+    valid_label_key,
+    valid_label_value,
+)
+
+
+def read(document: Any) -> tuple[LabelSelector | None, dict[str, str]]:
+    faults = Faults("test")
+    selector = read_selector(Fields({"selector": document}, "", faults), "selector")
+    return selector, {problem.path: problem.message for problem in faults.problems}
+
+
+@pytest.mark.parametrize(
+    ("operator", "values", "labels", "expected"),
+    [
+        ("In", ["a", "b"], {"zone": "a"}, True),
+        ("In", ["a", "b"], {"zone": "c"}, False),
+        ("In", ["a"], {}, False),
+        ("NotIn", ["a"], {"zone": "b"}, True),
+        ("NotIn", ["a"], {"zone": "a"}, False),
+        ("NotIn", ["a"], {}, True),
+        ("Exists", [], {"zone": ""}, True),
+        ("Exists", [], {}, False),
+        ("DoesNotExist", [], {}, True),
+        ("DoesNotExist", [], {"zone": "a"}, False),
+    ],
+)
+def test_operators(operator: str, values: list[str], labels: dict[str, str], expected: bool) -> None:
+    expression = {"key": "zone", "operator": operator, **({"values": values} if values else {})}
+    selector, problems = read({"matchExpressions": [expression]})
+    assert problems == {}
+    assert selector is not None
+    assert selector.matches(labels) is expected
+
+
+def test_all_requirements_must_hold() -> None:
+    selector, _ = read(
+        {"matchLabels": {"bgp": "true"}, "matchExpressions": [{"key": "zone", "operator": "Exists"}]}
+    )
+    assert selector is not None
+    assert selector.matches({"bgp": "true", "zone": "a"})
+    assert not selector.matches({"bgp": "true"})
+    assert not selector.matches({"bgp": "false", "zone": "a"})
+    assert str(selector) == "bgp=true,zone"
+
+
+def test_absent_and_empty_are_told_apart() -> None:
+    assert read(None) == (None, {})
+    assert read({}) == (LabelSelector(), {})
+    assert LabelSelector().matches({}) and LabelSelector().empty
+
+
+@pytest.mark.parametrize(
+    ("document", "path", "words"),
+    [
+        ("bgp=true", "selector", "must be an object"),
+        ({"matchLabels": {"bgp": True}}, "selector.matchLabels[bgp]", "a boolean: quote it"),
+        ({"matchLabels": {"-bad": "x"}}, "selector.matchLabels[-bad]", "the key must be"),
+        ({"matchLabels": {"ok": "no spaces"}}, "selector.matchLabels[ok]", "a label value"),
+        ({"matchLabel": {}}, "selector.matchLabel", 'Did you mean "matchLabels"?'),
+        ({"matchExpressions": {}}, "selector.matchExpressions", "must be a list"),
+        (
+            {"matchExpressions": [{"key": "a", "operator": "in", "values": ["b"]}]},
+            "selector.matchExpressions[0].operator",
+            "one of In, NotIn, Exists, DoesNotExist",
+        ),
+        (
+            {"matchExpressions": [{"key": "a", "operator": "In"}]},
+            "selector.matchExpressions[0].values",
+            "at least one value",
+        ),
+        (
+            {"matchExpressions": [{"key": "a", "operator": "Exists", "values": ["b"]}]},
+            "selector.matchExpressions[0].values",
+            "must be absent",
+        ),
+        ({"matchExpressions": [{"operator": "Exists"}]}, "selector.matchExpressions[0].key", "required"),
+    ],
+)
+def test_faults(document: Any, path: str, words: str) -> None:
+    _, problems = read(document)
+    assert list(problems) == [path]
+    assert words in problems[path]
+
+
+def test_label_syntax() -> None:
+    assert valid_label_key("app.kubernetes.io/name") and valid_label_key("x" * 63)
+    assert (
+        not valid_label_key("x" * 64) and not valid_label_key("UPPER.io/name") and not valid_label_key("/a")
+    )
+    assert valid_label_value("") and valid_label_value("a.b_c-D")
+    assert not valid_label_value("a\n") and not valid_label_value("x" * 64)
+
+
+labels = st.dictionaries(st.sampled_from("abc"), st.sampled_from("xyz"))
+
+
+@given(labels, st.sampled_from("abc"), st.frozensets(st.sampled_from("xyz"), min_size=1))
+def test_negated_operators_are_complements(have: dict[str, str], key: str, values: frozenset[str]) -> None:
+    assert Requirement(key, "In", values).matches(have) != Requirement(key, "NotIn", values).matches(have)
+    assert Requirement(key, "Exists").matches(have) != Requirement(key, "DoesNotExist").matches(have)
+
+
+@given(labels, labels)
+def test_match_labels_is_a_subset_test(wanted: dict[str, str], have: dict[str, str]) -> None:
+    selector = LabelSelector(tuple(wanted.items()))
+    assert selector.matches(have) == (wanted.items() <= have.items())
