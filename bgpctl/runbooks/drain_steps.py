@@ -49,11 +49,8 @@ class Checked:
         if reasons:
             return Decision(Status.BLOCKED, "; ".join(reasons), hint=_lift(flags))
         if s.journal is None or (s.deselection.label and not s.journal.deselect):
-            journal = self.journal(s)
-            text = "write down the prior state" + "".join(
-                f", {k}={v}" for k, v in journal.prior_labels.items()
-            )
-            return Decision(Status.ACT, text, (ChangeNode(text, journal=journal),))
+            write = ChangeNode("write down the prior state", journal=self.journal(s))
+            return Decision(Status.ACT, _checked(s), (write,))
         return Decision(Status.DONE, _checked(s))
 
     def journal(self, s: Snapshot) -> Journal:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -37,14 +36,13 @@ class NodeReport:
         return "drained" if self.journal.finished("ShutDown") else "draining"
 
 
-def node_reports(client: Client, names: Sequence[str]) -> tuple[NodeReport, ...]:
+def node_reports(client: Client, names: Sequence[str], now: float) -> tuple[NodeReport, ...]:
     """The named nodes, or all. Raises UsageError for a name that does not exist."""
     documents = {d["metadata"]["name"]: d for d in client.items(paths.NODES)}
     missing = [name for name in names if name not in documents]
     if missing:
         raise UsageError(f"node {', '.join(missing)} does not exist", "see `kubectl get nodes`")
     states = {s.node: s for s in node_states(client)}
-    now = time.time()
     chosen = names or sorted(documents)
     return tuple(_report(client, documents[name], states.get(name), now) for name in chosen)
 
