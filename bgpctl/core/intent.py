@@ -48,15 +48,17 @@ Document = Mapping[str, Any]
 class ClusterObjects:
     """The cluster as the speaker of one node sees it, as raw documents.
 
-    `secrets` maps a Secret's name to its key `password`, and has only Secrets with that key. `lb_pools` are
-    CiliumLoadBalancerIPPools, None when nobody reads them.
+    `secrets` maps a Secret's name to its key `password`, and has only Secrets with that key. None says that
+    the reader may not see Secrets (a CLI that asks what a node would announce): every peer is listed, without
+    its password, and nobody may run such an intent. `lb_pools` are CiliumLoadBalancerIPPools, None when
+    nobody reads them.
     """
 
     node: Document | None = None
     policies: Sequence[Document] = ()
     services: Sequence[Document] = ()
     endpoint_slices: Sequence[Document] = ()
-    secrets: Mapping[str, Secret] = field(default_factory=dict)
+    secrets: Mapping[str, Secret] | None = field(default_factory=dict)
     lb_pools: Sequence[Document] | None = None
 
 
@@ -269,8 +271,8 @@ def _peer(
     world: _World, instance: Instance, config: PeerConfig, source_address: IPAddress | None
 ) -> Peer | None:
     """The session, or None with a problem sentence when it cannot be held."""
-    password = world.secrets.get(config.secret) if config.secret else None
-    if config.secret and password is None:
+    password = (world.secrets or {}).get(config.secret) if config.secret else None
+    if config.secret and password is None and world.secrets is not None:
         # Cilium tries with an empty password, which a router logs as an attack (facts: cilium.md 1.4).
         world.problems.append(
             f'peer {config.name}: no session, because Secret "{config.secret}" (key password) is missing'

@@ -222,6 +222,13 @@ def test_a_missing_secret_costs_its_peer_only() -> None:
     assert any('Secret "none"' in line for line in intent.problems)
 
 
+def test_a_reader_without_secrets_lists_every_peer() -> None:
+    secured = [policy(router(neighbor(authSecretRef="bgp")))]
+    intent = compiled(policies=secured, secrets=None)
+    assert [peer.name for peer in intent.peers] == [PEER] and intent.peers[0].password is None
+    assert prefixes(intent) == POD_CIDRS and intent.problems == ()
+
+
 def test_families_that_cannot_be_spoken() -> None:
     only_evpn = [{"afi": "l2vpn", "safi": "evpn"}]
     intent = compiled(policies=[policy(router(neighbor(families=only_evpn)))])
