@@ -11,7 +11,8 @@ tests/unit/test_exabgp_internals.py fails when one of these moves:
   `ACTION.LATER` only when no message is half written;
 - `Protocol`: looks up `Outgoing` in its module; `new_eor`, `new_update(include_withdraw)`, `write`,
   `negotiated`, `connection.io`;
-- `Neighbor`: `infer()` runs before the listener looks; `eor` (a deque of Family), `rib`, `auto_discovery`;
+- `Neighbor`: `missing()` is asked before `infer()` derives `md5-ip`, the listener's address; `eor` (a deque
+  of Family), `rib`, `auto_discovery`, `description`;
 - `Negotiated`: `holdtime.keepalive()` paces keepalives; `sent_open`, `received_open` with capabilities 64
   (`Graceful.restart_flag`, `.restart_time`) and 71 (unknown to ExaBGP: `.data`);
 - `INET`, `Change`, `Attributes`, `Update`, `NextHopSelf`: how a route is put together, sorted and packed;

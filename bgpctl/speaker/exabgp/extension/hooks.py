@@ -27,7 +27,7 @@ def install() -> None:
     routes.install(EXTENSION.on_flushed)
     _wrap_peer()
     _wrap_protocol()
-    _wrap_infer()
+    _wrap_neighbor()
 
 
 def attach(reactor: Any) -> None:
@@ -65,14 +65,18 @@ def _wrap_protocol() -> None:
     protocol.Protocol.new_eor, protocol.Protocol.new_update = new_eor, new_update
 
 
-def _wrap_infer() -> None:
-    original = Neighbor.infer
+def _wrap_neighbor() -> None:
+    original = Neighbor.missing
 
-    def infer(self: Any) -> None:
-        """ExaBGP cannot listen where it also chooses the local address: it has no address to bind."""
-        original(self)
-        if self["listen"] and self.auto_discovery:
-            anywhere = IP.create("0.0.0.0" if self["peer-address"].afi == AFI.ipv4 else "::")
-            self["md5-ip"] = self["local-address"] = anywhere
+    def missing(self: Any) -> str:
+        """ExaBGP does not listen where the kernel chooses the local address, for want of one to bind. Any
+        will do, and `auto_discovery` makes it accept the one that the router connected to."""
+        if not (self["listen"] and self.auto_discovery):
+            return str(original(self))
+        self["local-address"] = IP.create("0.0.0.0" if self["peer-address"].afi == AFI.ipv4 else "::")
+        self.auto_discovery = False
+        lacking = str(original(self))
+        self.auto_discovery = True
+        return lacking
 
-    Neighbor.infer = infer
+    Neighbor.missing = missing

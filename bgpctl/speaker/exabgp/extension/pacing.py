@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import select
+import socket
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +12,7 @@ from typing import Any
 from exabgp.bgp.message.open.holdtime import HoldTime
 from exabgp.reactor.delay import Delay
 from exabgp.reactor.network.outgoing import Outgoing
-from exabgp.reactor.network.tcp import nagle, ready
+from exabgp.reactor.network.tcp import nagle
 
 from bgpctl.speaker.exabgp.extension.state import EXTENSION
 from bgpctl.speaker.exabgp.record import Record
@@ -57,22 +60,34 @@ class PacedOutgoing(Outgoing):  # type: ignore[misc]
 
     def establish(self) -> Iterator[bool]:
         while True:
-            started, reason = time.monotonic(), self._connect()
-            for connected, message in ready(self.io) if reason is None else ():
-                if connected:
-                    self.success()
-                    nagle(self.io, self.peer)
-                    self.local = self.local or self.io.getsockname()[0]
-                    yield True
-                    return
-                reason = message
-                if time.monotonic() - started > ATTEMPT_SECONDS:
-                    reason = f"no answer within {ATTEMPT_SECONDS:.0f} s"
-                    break
-                yield False
-            self._give_up(str(reason))
+            started = time.monotonic()
+            try:
+                if (issue := self._connect()) is not None:
+                    raise OSError(str(issue))
+                while not self._decided():
+                    if time.monotonic() - started > ATTEMPT_SECONDS:
+                        raise TimeoutError(f"no answer within {ATTEMPT_SECONDS:.0f} s")
+                    yield False
+                self.success()
+                nagle(self.io, self.peer)
+                self.local = self.local or self.io.getsockname()[0]
+                yield True
+                return
+            except OSError as error:
+                self._give_up(error.strerror or str(error))
             while time.monotonic() - started < REFUSED_SECONDS:
                 yield False
+
+    def _decided(self) -> bool:
+        """Is TCP up? OSError when it will not be. ExaBGP's `ready` reads the error once, which clears it, and
+        then takes a refused connection for a good one."""
+        poller = select.poll()
+        poller.register(self.io, select.POLLOUT)
+        if not poller.poll(0):
+            return False
+        if error := self.io.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            raise OSError(error, os.strerror(error))
+        return True
 
     def _give_up(self, reason: str) -> None:
         if self.io is not None:
