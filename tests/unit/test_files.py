@@ -21,7 +21,7 @@ from bgpctl.core.model import Secret
 from bgpctl.errors import Exit, InvalidDocuments, UsageError
 from bgpctl.speaker import files
 from bgpctl.speaker.check import Verdict, check_files
-from bgpctl.speaker.files import MAX_PROBLEMS, load_documents, objects_from_documents
+from bgpctl.speaker.files import MAX_PROBLEMS, load_documents, objects_from_documents, read_documents
 from bgpctl.speaker.yamlstream import Lines, RawDocument, read_stream
 from tests.kit.objects import endpoint, endpoint_slice, neighbor, node, policy, router, service
 
@@ -146,6 +146,14 @@ def test_documents_before_a_fault_stand() -> None:
     first, empty, broken = read_stream(b"a: 1\n---\n---\nb: [\n")
     assert first.value == {"a": 1} and first.faults == [] and empty.faults == []
     assert broken.index == 3 and broken.value is None and broken.faults
+    empty, broken = read_stream(b"---\n...\n@\n")
+    assert empty.faults == [] and broken.index == 2 and broken.faults
+
+
+def test_a_document_with_a_duplicate_key_is_not_used(write: Write) -> None:
+    loaded = read_documents([write("kind: Node\nkind: Service\n---\nkind: Secret\n")])
+    assert [document.kind for document in loaded.documents] == ["Secret"]
+    assert [problem.document for problem in loaded.problems] == [1]
 
 
 words = st.text(st.characters(max_codepoint=0xFFFF, exclude_categories=["Cs"]), max_size=40)

@@ -111,6 +111,13 @@ def test_an_invalid_policy_keeps_the_previous_intent() -> None:
     assert again == stale
 
 
+def test_an_invalid_owner_does_not_lose_the_node_to_another_policy() -> None:
+    good = compiled()
+    other = policy(router(neighbor("10.0.0.9/32")), name="other")
+    stale = compile_intent(world(policies=[BAD, other]), "worker-1", previous=good)
+    assert stale.stale and stale.policy == "policy" and stale.peers == good.peers
+
+
 def test_a_stale_intent_still_follows_the_endpoints() -> None:
     web = service("web", "203.0.113.1", local=True)
     here, gone = endpoint_slice("web", endpoint()), endpoint_slice("web", endpoint("worker-2"))
@@ -263,6 +270,12 @@ def test_traffic_policy(endpoints: Any, reason: str, local: bool) -> None:
     expected = {("Service default/web", "203.0.113.1/32", reason)} if local and reason else set()
     assert absences(intent) == expected
     assert any("EndpointSlice" in line for line in intent.problems) == (local and endpoints is None)
+
+
+def test_a_traffic_policy_that_is_not_written_is_cluster() -> None:
+    web = service("web", "203.0.113.1")
+    del web["spec"]["externalTrafficPolicy"]
+    assert "203.0.113.1/32" in prefixes(compiled(web))
 
 
 def test_slices_of_a_service_add_up_and_namespaces_are_apart() -> None:
@@ -517,6 +530,8 @@ def pool(
         ([pool({"cidr": "203.0.113.0/24"})], None, True),
         ([pool({"start": "203.0.113.1", "stop": "203.0.113.2"})], None, True),
         ([pool({"start": "203.0.113.2", "stop": "203.0.113.9"})], None, False),
+        ([pool({"start": "203.0.113.0", "stop": "203.0.113.1"})], None, True),
+        ([pool({"start": "203.0.113.1"})], None, True),
         ([pool({"cidr": "198.51.100.0/24"}), pool({"cidr": "2001:db8::/32"})], None, False),
         ([pool({"cidr": "203.0.113.0/24"}, disabled=True)], None, False),
         ([pool({"cidr": "203.0.113.0/24"}, labels={"a": "b"})], {"matchLabels": {"a": "b"}}, True),
