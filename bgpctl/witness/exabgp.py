@@ -1,7 +1,8 @@
 """The lab's receive-only ExaBGP, through the file in which it keeps what it received.
 
 It is no graceful-restart helper: routes go with their session, so nothing is ever stale here. The file is
-rewritten when something changes and touched as a heartbeat; an old file is a dead receiver, not an answer.
+rewritten when something changes and touched as a heartbeat, and names its writer's process: what a dead
+receiver left is not an answer.
 """
 
 from __future__ import annotations
@@ -51,7 +52,11 @@ class ExabgpProbe:
             raise Unanswered(f"cannot read {self.target}: {error.strerror}; is the lab running?") from error
         if (age := time.time() - touched) > STALE_FILE_SECONDS:
             raise Unanswered(f"the receiver has not written {self.target} for {age:.0f} s: it does not run")
-        return neighbors_in(read_json(text, "the receiver"))
+        document = read_json(text, "the receiver")
+        neighbors = neighbors_in(document)
+        if not FilePath(f"/proc/{document.get('pid')}").exists():
+            raise Unanswered(f"the receiver that wrote {self.target} does not run any more")
+        return neighbors
 
 
 # --- reading answers (pure) -------------------------------------------------------------------------------

@@ -5,7 +5,9 @@ It is told what to do through a named pipe that `cat` hands to ExaBGP as an API 
 
 from __future__ import annotations
 
+import getpass
 import os
+import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,7 +15,8 @@ from pathlib import Path
 from bgpctl.lab.routers.process import end, spawn, write
 from bgpctl.lab.routers.spec import Neighbor, Recipe
 
-# Not a loopback address: GoBGP before 3.20 takes a route with a loopback next hop for withdrawn.
+# Not a loopback address: GoBGP before 3.20 takes a route with a loopback next hop for withdrawn. Off loopback
+# a router wants an IPv4 next hop that it can reach: the node itself.
 NEXT_HOP = {4: "192.0.2.1", 6: "2001:db8::1"}
 
 
@@ -37,14 +40,16 @@ class StockSpeaker:
             environment={
                 "exabgp_tcp_port": str(port),
                 "exabgp_daemon_drop": "false",
+                "exabgp_daemon_user": getpass.getuser(),  # else root becomes nobody and outlives us
                 "exabgp_api_cli": "false",
                 "exabgp_api_ack": "false",
                 "exabgp_log_level": "WARNING",
             },
         )
+        self._next_hop = NEXT_HOP[4] if node.on_loopback else node.address
         self._directory = directory
         self._pipe = -1
-        self._process = None
+        self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, prefixes: Iterable[str] = ()) -> None:
         """Run it and announce `prefixes` as soon as the session is up."""
@@ -65,7 +70,7 @@ class StockSpeaker:
 
     def _tell(self, verb: str, prefixes: Iterable[str]) -> None:
         for prefix in prefixes:
-            hop = NEXT_HOP[6 if ":" in prefix else 4]
+            hop = NEXT_HOP[6] if ":" in prefix else self._next_hop
             os.write(self._pipe, f"{verb} route {prefix} next-hop {hop}\n".encode())
 
     def kill(self) -> None:

@@ -224,10 +224,13 @@ def test_exabgp_unknown_neighbor() -> None:
         exabgp.read("x", STRANGER, exabgp.neighbors_in(answer("exabgp", "rib.live")))
 
 
-def test_exabgp_file_without_heartbeat_is_no_answer(tmp_path: FilePath) -> None:
+def test_exabgp_file_of_a_dead_receiver_is_no_answer(tmp_path: FilePath) -> None:
     file = tmp_path / "rib.json"
-    file.write_text(text("exabgp", "rib.live"))
     probe = exabgp.ExabgpProbe(str(file))
+    document = answer("exabgp", "rib.live")
+    file.write_text(json.dumps({**document, "pid": 2**22 + 1}))  # above the kernel's largest
+    assert probe.routes_from(N).sight is Sight.UNKNOWN
+    file.write_text(json.dumps({**document, "pid": os.getpid()}))
     assert probe.routes_from(N).sight is Sight.PRESENT
     old = file.stat().st_mtime - 60
     os.utime(file, (old, old))

@@ -32,18 +32,36 @@ def install_hint(kind: str) -> str:
     return _DRIVERS[kind].install
 
 
-def choose(kind: str) -> str:
-    """`auto` or a kind -> the kind to run on loopback addresses. UsageError says what to install."""
+def choose(kind: str, loopback_next_hops: bool = True) -> str:
+    """`auto` or a kind -> the kind to run. UsageError says what to install.
+
+    `loopback_next_hops`: the nodes will send their own loopback address as next hop, as a lab's do.
+    """
     if kind == "auto":
-        return next(k for k in _AUTO if _DRIVERS[k].find() and (k != "gobgp" or gobgp.loopback_next_hops()))
-    if kind not in _DRIVERS:
-        raise UsageError(f"{kind!r} is no router of the lab", f"choose auto, {', '.join(KINDS)}")
-    if _DRIVERS[kind].find() is None:
-        raise UsageError(f"{kind} is not installed", f"{_DRIVERS[kind].install}, or leave the choice to auto")
+        return next(k for k in _AUTO if _DRIVERS[k].find() and not (loopback_next_hops and _refuses(k)))
+    _find(kind)
+    if loopback_next_hops and _refuses(kind):
+        raise UsageError(
+            "this GoBGP takes routes with a loopback next hop, which is all a lab has, for withdrawn",
+            "install GoBGP 3.20 or newer, or choose bird, frr or exabgp",
+        )
     return kind
 
 
 def make(spec: RouterSpec) -> Router:
     """A router that is not started yet. UsageError when its kind is unknown or not installed."""
-    driver = _DRIVERS[choose(spec.kind)]
-    return Router(spec, driver.find() or driver.kind, driver.recipe)
+    return Router(spec, _find(spec.kind), _DRIVERS[spec.kind].recipe)
+
+
+def _refuses(kind: str) -> bool:
+    return kind == "gobgp" and not gobgp.loopback_next_hops()
+
+
+def _find(kind: str) -> str:
+    """The path of the daemon."""
+    if kind not in _DRIVERS:
+        raise UsageError(f"{kind!r} is no router of the lab", f"choose auto, {', '.join(KINDS)}")
+    program = _DRIVERS[kind].find()
+    if program is None:
+        raise UsageError(f"{kind} is not installed", f"{_DRIVERS[kind].install}, or leave the choice to auto")
+    return program

@@ -7,6 +7,8 @@ spec has no effect); it forwards nothing and sends nothing back.
 from __future__ import annotations
 
 import importlib.util
+import os
+import pwd
 import sys
 from pathlib import Path
 
@@ -25,6 +27,7 @@ def recipe(spec: RouterSpec, directory: Path, program: str) -> Recipe:
             "exabgp_tcp_bind": spec.address,
             "exabgp_tcp_port": str(spec.port),
             "exabgp_daemon_drop": "false",
+            "exabgp_daemon_user": _user(),
             "exabgp_api_cli": "false",
             "exabgp_log_level": "WARNING",
         },
@@ -56,6 +59,15 @@ def _neighbor(spec: RouterSpec, neighbor: Neighbor) -> str:
   api {{ processes [ receiver ]; neighbor-changes; receive {{ parsed; update; }} }}
 }}
 """
+
+
+def _user() -> str:
+    """As root ExaBGP becomes `exabgp.daemon.user`, nobody by default, and a change of user makes the kernel
+    forget that it must end with its parent (prctl(2), PR_SET_PDEATHSIG): stay who we are."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return "nobody"
 
 
 def _python() -> str | None:

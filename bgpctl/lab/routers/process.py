@@ -65,6 +65,8 @@ class Router:
         recipe = self._make(self.spec, directory, self._program)
         self._check(recipe)
         write(recipe, directory)
+        if recipe.control is not None:  # left by a router that was killed, it would pass for a sign of life
+            recipe.control.unlink(missing_ok=True)
         self._recipe, self.log_path = recipe, directory / "output.log"
         with self.log_path.open("ab") as log:
             self._process = spawn(recipe, directory, log.fileno())
@@ -192,7 +194,10 @@ def clean(recipe: Recipe, pid: int) -> None:
     if recipe.control is not None:
         recipe.control.unlink(missing_ok=True)
     for pattern in recipe.scratch:
-        shutil.rmtree(pattern.format(pid=pid), ignore_errors=True)
+        scratch = Path(pattern.format(pid=pid))
+        shutil.rmtree(scratch, ignore_errors=True)
+        with contextlib.suppress(OSError):  # others may use the directory around it
+            scratch.parent.rmdir()
 
 
 def listening(address: str, port: int) -> bool:

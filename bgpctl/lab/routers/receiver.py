@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -42,10 +43,12 @@ class Rib:
         return False
 
     def _session(self, address: str, state: str) -> bool:
-        """ExaBGP says `connected`, `up`, `down`. Without a helper's duty routes go with their session."""
-        self._sessions[address] = {"up": "established", "connected": "connect"}.get(state, "active")
-        if state != "up" or address not in self._routes:
-            self._routes[address] = {}
+        """ExaBGP says `connected`, `up`, `down`. A session starts without routes and takes its routes along;
+        `connected` alone may be a second connection beside a living session, so it changes nothing."""
+        if state not in ("up", "down"):
+            return False
+        self._sessions[address] = "established" if state == "up" else "active"
+        self._routes[address] = {}
         return True
 
     def _update(self, address: str, update: Event) -> bool:
@@ -59,6 +62,7 @@ class Rib:
     def document(self) -> dict[str, Any]:
         return {
             "schema": SCHEMA,
+            "pid": os.getpid(),
             "neighbors": {
                 address: {"session": session, "routes": self._routes.get(address, {})}
                 for address, session in self._sessions.items()
@@ -114,6 +118,7 @@ def _event(line: bytes) -> Event:
 
 def main(argv: list[str]) -> None:
     path = Path(argv[0])
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # ExaBGP ends its processes so
     try:
         run(sys.stdin.fileno(), path, Rib(argv[1:]))
     finally:

@@ -1,0 +1,120 @@
+"""A small network of namespaces for tests that pull cables: hosts around one switch, each with a veth cable.
+
+The switch is a bridge in a namespace of its own, so that a cable pulled at one host does not take the carrier
+away from the others: they see silence, as after a power failure. Needs root; `require("netns")` first.
+Everything is removed on exit, also what runs inside.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import itertools
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+_CLONE_NEWNET = 0x40000000
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Host:
+    """A namespace with `eth0` on the switch. `address` has no prefix length."""
+
+    name: str
+    address: str
+    port: str
+
+    def run(self, *argv: str) -> str:
+        """A command inside, its output as text; CalledProcessError when it fails."""
+        return _run("ip", "netns", "exec", self.name, *argv)
+
+    @contextlib.contextmanager
+    def inside(self) -> Iterator[None]:
+        """The calling thread, and every process it starts, in this namespace. For the main thread: /proc/net
+        shows its namespace."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        with Path("/proc/self/ns/net").open() as home, Path(f"/run/netns/{self.name}").open() as here:
+            _setns(libc, here.fileno())
+            try:
+                yield
+            finally:
+                _setns(libc, home.fileno())
+
+    def pids(self) -> list[int]:
+        return [int(pid) for pid in _run("ip", "netns", "pids", self.name).split()]
+
+
+class NetLab:
+    """Hosts around one switch. Names carry our process id, so labs of parallel runs never meet."""
+
+    def __init__(self) -> None:
+        self._prefix = f"bgpctl{os.getpid()}x{next(_numbers)}"
+        self._switch = f"{self._prefix}sw"
+        self._hosts: list[Host] = []
+
+    def __enter__(self) -> NetLab:
+        if os.geteuid() != 0:
+            raise PermissionError("network namespaces need root")
+        _run("ip", "netns", "add", self._switch)
+        try:
+            self._in_switch("link", "add", "br0", "type", "bridge")
+            self._in_switch("link", "set", "br0", "up")
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for host in self._hosts:
+            self.power_off(host)
+        for name in (*(host.name for host in self._hosts), self._switch):
+            subprocess.run(("ip", "netns", "del", name), check=False, capture_output=True)
+        self._hosts.clear()
+
+    def host(self, name: str, address: str) -> Host:
+        """A host with `address` ("10.77.0.1/24") on its eth0, cable plugged in."""
+        port = f"p{len(self._hosts) + 1}"
+        host = Host(f"{self._prefix}{name}", address.partition("/")[0], port)
+        _run("ip", "netns", "add", host.name)
+        self._hosts.append(host)
+        cable = ("type", "veth", "peer", "name", port, "netns", self._switch)
+        _run("ip", "link", "add", "eth0", "netns", host.name, *cable)
+        _run("ip", "-n", host.name, "address", "add", address, "dev", "eth0")
+        for link in ("lo", "eth0"):
+            _run("ip", "-n", host.name, "link", "set", link, "up")
+        self._in_switch("link", "set", port, "master", "br0", "up")
+        return host
+
+    def unplug(self, host: Host) -> None:
+        """Silence: nothing passes any more, and no other host's interface notices."""
+        self._in_switch("link", "set", host.port, "nomaster")
+
+    def plug(self, host: Host) -> None:
+        self._in_switch("link", "set", host.port, "master", "br0")
+
+    def power_off(self, host: Host) -> None:
+        """Unplug, then SIGKILL everything inside: no FIN and no NOTIFICATION gets out."""
+        self.unplug(host)
+        for pid in host.pids():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def _in_switch(self, *words: str) -> None:
+        _run("ip", "-n", self._switch, *words)
+
+
+def _setns(libc: ctypes.CDLL, descriptor: int) -> None:
+    if libc.setns(descriptor, _CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), "setns")
+
+
+def _run(*argv: str) -> str:
+    done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=10)
+    if done.returncode != 0:
+        raise subprocess.CalledProcessError(done.returncode, argv, done.stdout, done.stderr.strip())
+    return done.stdout
