@@ -6,8 +6,9 @@ Pure result, no printing: the CLI renders it and exits with `CheckReport.exit_co
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from bgpctl.core.documents import labels_of
@@ -88,7 +89,7 @@ def check_files(paths: Sequence[AnyPath]) -> CheckReport:
     """Check all documents of all files, each alone and then together. Raises nothing."""
     loaded = read_documents(paths)
     problems, warnings = list(loaded.problems), []
-    checked, policies = [], []
+    checked, policies = _unreadable(loaded.problems), []
     for document in loaded.documents:
         faults, policy = check_document(document)
         checked.append(_verdict(document, faults))
@@ -99,14 +100,25 @@ def check_files(paths: Sequence[AnyPath]) -> CheckReport:
     problems += duplicates(loaded.documents)
     problems += _double_selection(loaded, policies)
     warnings += _missing_secrets(loaded, policies)
-    return CheckReport(tuple(checked), _placed(loaded, problems), _placed(loaded, warnings))
+    order = {str(path): number for number, path in enumerate(paths)}
+    checked.sort(key=lambda c: (order[c.source], c.document))
+    return CheckReport(tuple(checked), _placed(loaded, problems, order), _placed(loaded, warnings, order))
 
 
-def _placed(loaded: Loaded, problems: Sequence[Problem]) -> tuple[Problem, ...]:
-    """Capped, with lines, in the order of the files."""
-    order = {source: number for number, source in enumerate(loaded.data)}
+def _unreadable(problems: Sequence[Problem]) -> list[CheckedDocument]:
+    """A row for every document that could not be read, so that it is counted."""
+    rows: dict[tuple[str, int], CheckedDocument] = {}
+    for problem in problems:
+        key = problem.source, problem.document
+        row = rows.get(key) or CheckedDocument(*key, problem.line or 1, "", "", Verdict.INVALID)
+        rows[key] = replace(row, problems=row.problems + 1)
+    return list(rows.values())
+
+
+def _placed(loaded: Loaded, problems: Sequence[Problem], order: Mapping[str, int]) -> tuple[Problem, ...]:
+    """Capped, with lines, in the order of the files; what has no line (a cap) comes last."""
     placed = loaded.place(capped(problems))
-    return tuple(sorted(placed, key=lambda p: (order.get(p.source, -1), p.document, p.line or 0)))
+    return tuple(sorted(placed, key=lambda p: (order[p.source], p.document, p.line or sys.maxsize)))
 
 
 def check_document(document: LoadedDocument) -> tuple[Faults, PeeringPolicy | None]:

@@ -64,7 +64,7 @@ class Loaded:
         lines: dict[str, Lines] = {}
         placed = []
         for problem in problems:
-            if problem.line is None and problem.source in self.data:
+            if problem.line is None and problem.path and problem.source in self.data:
                 if problem.source not in lines:
                     lines[problem.source] = Lines(self.data[problem.source])
                 problem = replace(problem, line=lines[problem.source].of(problem.document, problem.path))

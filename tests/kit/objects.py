@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 Document = dict[str, Any]
@@ -89,3 +90,9 @@ def endpoint_slice(
         "addressType": family,
         "endpoints": list(endpoints),
     }
+
+
+def password_secret(text: str, name: str = "bgp") -> Document:
+    """A Secret with the key `password`."""
+    data = {"password": base64.b64encode(text.encode()).decode()}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": data}

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from ipaddress import IPv4Address, ip_address
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgpctl.core.communities import parse_large, parse_standard
 from bgpctl.core.model import IPV4, IPV6
-from bgpctl.core.nodeconfig import AddressType, RouterSettings, Source, router_settings
-from bgpctl.core.policy import DEFAULTS, LIMITS, ParsedPolicy, node_config, parse_policy
+from bgpctl.core.nodeconfig import AddressType, Source
+from bgpctl.core.policy import DEFAULTS, LIMITS, ParsedPolicy, parse_policy
 from tests.kit.objects import neighbor, policy, router
 
 NEIGHBOR = "spec.virtualRouters[0].neighbors[0]"
@@ -338,77 +337,7 @@ def test_local_preference_of_an_external_peer_is_dropped() -> None:
         assert rule.attributes.local_preference == expected
 
 
-def test_node_config() -> None:
-    parsed = parse(policy(router(), router(neighbor("10.0.0.2/32"), asn=65002, exportPodCIDR=False)))
-    assert parsed.policy is not None
-    config = node_config(parsed.policy, {65002: RouterSettings(IPv4Address("10.9.9.9"), 1179)})
-    assert config.owner == "policy" and [i.name for i in config.instances] == ["65001", "65002"]
-    assert config.instances[0].router_id is None and config.instances[0].local_port is None
-    assert str(config.instances[1].router_id) == "10.9.9.9" and config.instances[1].local_port == 1179
-    assert [p.name for i in config.instances for p in i.peers] == ["65001/127.0.0.100", "65002/10.0.0.2"]
-    sources = [[a.source for a in i.peers[0].families[0].advertisements] for i in config.instances]
-    assert sources == [[Source.POD_CIDR, Source.SERVICE], [Source.SERVICE]]
-
-
-# --- annotations ------------------------------------------------------------------------------------------
-
-PREFIX = "cilium.io/bgp-virtual-router."
-
-
-def test_annotations() -> None:
-    settings, faults = router_settings(
-        {
-            PREFIX + "65001": "router-id=10.0.0.2, local-port=1179,router-id=10.0.0.3",
-            "other": "x",
-            PREFIX + "7": "",
-        }
-    )
-    assert faults == ()
-    assert settings == {65001: RouterSettings(IPv4Address("10.0.0.3"), 1179), 7: RouterSettings()}
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "words"),
-    [
-        ("abc", "", "must end in an ASN"),
-        ("4294967296", "", "must end in an ASN"),
-        ("1", "router-id=0.0.0.0", "other than 0.0.0.0"),
-        ("1", "router-id=2001:db8::1", "an IPv4 address"),
-        ("1", "local-port=0", "must be 1..65535"),
-        ("1", "local-port=65536", "must be 1..65535"),
-        ("1", "local-port=99999999999999999999", "must be 1..65535"),
-        ("1", "routerid=10.0.0.1", "neither router-id"),
-    ],
-)
-def test_bad_annotations_cost_their_value_only(key: str, value: str, words: str) -> None:
-    settings, faults = router_settings({PREFIX + key: value, PREFIX + "2": "local-port=2"})
-    assert len(faults) == 1 and words in faults[0]
-    assert settings[2].local_port == 2
-    assert settings.get(1, RouterSettings()) == RouterSettings()
-
-
 # --- properties -------------------------------------------------------------------------------------------
-
-
-@given(st.integers(0, 2**32 - 1))
-def test_standard_communities_of_one_number(value: int) -> None:
-    text = parse_standard(str(value))
-    assert text is not None
-    high, low = map(int, text.split(":"))
-    assert (high << 16) + low == value and parse_standard(text) == text
-
-
-@given(st.lists(st.integers(0, 2**33), min_size=1, max_size=4))
-def test_communities_are_exactly_what_their_ranges_allow(numbers: list[int]) -> None:
-    text = ":".join(map(str, numbers))
-    bits = {1: 32, 2: 16}.get(len(numbers))
-    assert (parse_standard(text) is not None) == (bits is not None and max(numbers) < 2**bits)
-    assert (parse_large(text) is not None) == (len(numbers) == 3 and max(numbers) < 2**32)
-
-
-@pytest.mark.parametrize("text", ["", ":", "01:1", "+1:1", " 1:1", "1:1\n", "٣:1", "1:-1", "0x1:1"])
-def test_communities_that_are_none(text: str) -> None:
-    assert parse_standard(text) is None and parse_large(f"{text}:1") is None
 
 
 junk = st.recursive(
