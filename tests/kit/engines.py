@@ -1,0 +1,112 @@
+"""Engines for tests: started in a short directory, ended with the test, and waited for by their bell."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from ipaddress import IPv4Address, ip_address
+from pathlib import Path
+
+from bgpctl.core.model import IPAddress, Observed, Peer, Session
+from bgpctl.errors import Temporary
+from bgpctl.speaker.exabgp.engine import Engine
+
+NODE_ASN = 65001
+
+
+class EngineUnderTest(Engine):
+    """An engine with its bell, and with what it logged."""
+
+    def __init__(self, directory: Path) -> None:
+        self.bell = threading.Event()
+        self.directory = directory
+        self.logged: list[str] = []
+        logger = logging.Logger("engine-under-test", logging.DEBUG)
+        logger.addHandler(_Keep(self.logged))
+        super().__init__(directory, ring=self.bell.set, log=logger)
+
+    def until(self, condition: Callable[[Observed], object], deadline: float = 10.0) -> Observed:
+        """The first view that satisfies `condition`; asked again whenever the bell rings."""
+        end = time.monotonic() + deadline
+        while not condition(seen := self.observed()):
+            if time.monotonic() > end:
+                raise AssertionError(
+                    f"not within {deadline:g} s; last seen: {seen}; log: {self.logged[-20:]}"
+                )
+            self.bell.wait(0.1)
+            self.bell.clear()
+        return seen
+
+    def session(self, condition: Callable[[Session], object], deadline: float = 10.0) -> Session:
+        """The same for the only peer's session."""
+        seen = self.until(lambda o: o.sessions and condition(next(iter(o.sessions.values()))), deadline)
+        return next(iter(seen.sessions.values()))
+
+    def kill(self) -> None:
+        """SIGKILL for the child, as the kernel's memory killer would; returns when the engine knows."""
+        assert self._child is not None and self._child.pid is not None
+        os.kill(self._child.pid, signal.SIGKILL)
+        self.until(lambda seen: not seen.running)
+
+    def start_when_allowed(self, deadline: float = 10.0) -> None:
+        """`start`, past the pause that follows a death."""
+        end = time.monotonic() + deadline
+        while not self.observed().running:
+            try:
+                self.start()
+            except Temporary as refused:
+                assert time.monotonic() < end, refused
+                self.bell.wait(refused.retry_after)
+                self.bell.clear()
+
+
+class _Keep(logging.Handler):
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__()
+        self._lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        extra = {k: v for k, v in vars(record).items() if k in ("text", "reason", "pid", "generation")}
+        self._lines.append(f"{record.getMessage()} {extra}")
+
+
+@contextmanager
+def engine() -> Iterator[EngineUnderTest]:
+    """A started engine. Its directory is short: a unix socket's path is limited."""
+    directory = Path(tempfile.mkdtemp(prefix="bgpctl-"))
+    under_test = EngineUnderTest(directory / "engine")
+    try:
+        under_test.start()
+        yield under_test
+    finally:
+        under_test.stop(graceful=True)
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def peer(
+    address: str | IPAddress, port: int, asn: int = 64512, local: str | None = None, **fields: object
+) -> Peer:
+    """A Peer with lab values; `fields` replace any of them."""
+    address = ip_address(address)
+    base = Peer(
+        f"{NODE_ASN}/{address}",
+        str(NODE_ASN),
+        address,
+        asn,
+        NODE_ASN,
+        IPv4Address("10.255.0.2"),
+        port=port,
+        local_address=ip_address(local) if local else None,
+        hold_time=9,
+        keepalive_time=3,
+        restart_time=30,
+    )
+    return replace(base, **fields)  # type: ignore[arg-type]
