@@ -68,7 +68,7 @@ def policy_facts(client: Client, node: Document, journal: Journal | None) -> tup
     for key, value in (journal.prior_labels if journal else {}).items():
         labels.pop(key, None) if value is None else labels.update({key: value})
     before = {**node, "metadata": {**metadata, "labels": labels}}
-    objects = ClusterObjects(node=before, policies=_optional(client, paths.PEERING_POLICIES))
+    objects = ClusterObjects(node=before, policies=_optional(client, paths.PEERING_POLICIES), secrets=None)
     return tuple(facts_from_peer(peer) for peer in compile_intent(objects, metadata["name"]).peers)
 
 
@@ -118,6 +118,7 @@ def _intent(document: Document, objects: Objects) -> Intent:
         policies=objects.policies,
         services=objects.services,
         endpoint_slices=objects.slices,
+        secrets=None,  # a CLI may not read them; peers with a password count all the same
     )
     intent = compile_intent(cluster, document["metadata"]["name"])
     return replace(intent, absent=(), problems=())
