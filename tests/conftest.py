@@ -11,7 +11,7 @@ __all__ = ["helper_kind", "router_kind", "workshop"]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """ "this run did not test: …", with what to install for each missing part."""
+    """End the run with `this run did not test: …` and what to install for each missing part."""
     for number, line in enumerate(require.closing_block(require.missing)):
         if number == 0:
             terminalreporter.section(line, yellow=True)

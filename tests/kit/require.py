@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
+import subprocess
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,6 +32,11 @@ def _root() -> bool:
     return os.geteuid() == 0
 
 
+@functools.cache
+def _may_make_namespaces() -> bool:
+    return _root() and subprocess.run(("unshare", "-n", "true"), capture_output=True).returncode == 0
+
+
 def _router(kind: str) -> Part:
     if kind == "openbgpd":
         return Part(
@@ -45,7 +52,10 @@ def _program(name: str, package: str) -> Part:
 PARTS: dict[str, Part] = {
     **{kind: _router(kind) for kind in routers.KINDS},
     "root": Part(_root, "run as root"),
-    "netns": Part(lambda: _root() and shutil.which("ip") is not None, "apt install iproute2; run as root"),
+    "netns": Part(
+        lambda: shutil.which("ip") is not None and _may_make_namespaces(),
+        "apt install iproute2; run as root, in a container with CAP_SYS_ADMIN",
+    ),
     "tcpdump": _program("tcpdump", "tcpdump"),
     "bash": _program("bash", "bash"),
     "zsh": _program("zsh", "zsh"),

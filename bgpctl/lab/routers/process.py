@@ -61,6 +61,7 @@ class Router:
         UsageError: it needs root, or the port is taken. BgpctlError: it died, with its last words.
         DeadlineExceeded: it did not listen in READY_SECONDS.
         """
+        self.stop()  # one that was killed may have left something
         directory = directory.resolve()
         recipe = self._make(self.spec, directory, self._program)
         self._check(recipe)
