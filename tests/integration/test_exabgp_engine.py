@@ -9,14 +9,14 @@ import struct
 import subprocess
 import sys
 from collections.abc import Iterator
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from pathlib import Path
 
 import pytest
 
 from bgpctl.core.diff import Announce, Configure, Leave, Synced, Withdraw
 from bgpctl.core.model import Attributes, Family, Peer, Secret, SessionState
-from bgpctl.errors import Temporary
+from bgpctl.errors import BgpctlError, Temporary
 from tests.kit import bgppeer
 from tests.kit.bgppeer import BgpPeer, capabilities_of
 from tests.kit.engines import EngineUnderTest, engine, peer
@@ -148,8 +148,8 @@ def test_leave_of_a_router_that_stopped_reading_ends_and_says_so(eng: EngineUnde
     with new_router(receive_buffer=4096) as router:
         one = up(eng, router, ONE, hold_time=90)
         router.reading.clear()
-        # UPDATEs of 3.6 kB, more than the kernel buffers for a sender (4 MB)
-        for n in range(1300):
+        # UPDATEs of 3.6 kB each, far more than both sockets buffer while the window is closed
+        for n in range(150):
             fat = Attributes(communities=frozenset(f"{n}:{m}" for m in range(900)))
             eng.perform(Announce(one.name, fat, (IPv4Network((0x14000000 + n, 32)),)))
         eng.session(lambda s: s.pending)
@@ -353,6 +353,62 @@ def connects(router: BgpPeer, port: int) -> bool:
     except ConnectionRefusedError:
         return False
     return True
+
+
+def test_a_password_makes_the_session_and_a_wrong_one_does_not(eng: EngineUnderTest) -> None:
+    with new_router() as router:
+        password = "p4ss w\"o'rd é"
+        router.protect("127.0.0.1", password.encode())
+        up(eng, router, ONE, password=Secret(password))
+        eng.perform(Configure((peer(router.address, router.port, password=Secret("wrong")),)))
+        eng.session(lambda s: s.last_error and "no answer within 5 s" in s.last_error.text, deadline=15)
+        assert router.sessions == 1
+
+
+def test_over_ipv6(eng: EngineUnderTest) -> None:
+    """IPv6 routes have the session's address as next hop, IPv4 routes the router id."""
+    with BgpPeer("::1") as router:
+        up(eng, router, ONE, SIX, router_id=IPv4Address("192.0.2.7"))
+        by_prefix = {p: u.attributes for u in router.updates() for p in u.announced}
+        assert by_prefix[SIX][14][4:20] == IPv6Address("::1").packed
+        assert by_prefix[ONE][3] == IPv4Address("192.0.2.7").packed
+        assert str(eng.session(lambda s: s.established).local_address) == "::1"
+
+
+def test_several_peers_leave_at_once(eng: EngineUnderTest) -> None:
+    with new_router() as first, new_router() as second:
+        both = tuple(peer(router.address, router.port) for router in (first, second))
+        absent = peer("127.0.0.9", 1)
+        eng.perform(Configure((*both, absent)))
+        for one in both:
+            eng.perform(Announce(one.name, Attributes(), (ONE, SIX)))
+        eng.until(lambda o: all(o.sessions[one.name].established for one in both))
+        eventually(lambda: first.routes() == second.routes() == {ONE, SIX})
+        eng.perform(Leave((*(one.name for one in both), absent.name, "never/heard-of")))
+        assert first.routes() == second.routes() == set()
+        closed = {name: departed.closed_at is not None for name, departed in eng.departed.items()}
+        assert closed == {both[0].name: True, both[1].name: True, absent.name: False, "never/heard-of": False}
+
+
+def test_a_router_that_closes_first_while_we_leave(eng: EngineUnderTest, router: BgpPeer) -> None:
+    one = up(eng, router, ONE)
+    router.hang_up()
+    eng.perform(Leave((one.name,)))
+    assert not eng.observed().peers
+    eng.perform(Configure((one,)))
+    eng.session(lambda s: s.established)
+
+
+def test_an_action_for_an_unknown_peer_is_refused_and_the_engine_lives(eng: EngineUnderTest) -> None:
+    with pytest.raises(Temporary, match="no peer nobody"):
+        eng.perform(Announce("nobody", Attributes(), (ONE,)))
+    eng.perform(Configure(()))
+
+
+def test_an_engine_that_cannot_have_its_directory(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BgpctlError, match="cannot use"):
+        EngineUnderTest(tmp_path / "file" / "engine").start()
 
 
 def test_long_lived_stale_time_of_the_router() -> None:

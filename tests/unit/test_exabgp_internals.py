@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import inspect
 import random
+import subprocess
+import sys
 from collections.abc import Callable
 from ipaddress import ip_network
 from types import SimpleNamespace
@@ -272,6 +274,12 @@ def test_negotiated_and_neighbor_have_what_is_read() -> None:
     negotiated = Negotiated(neighbor)
     for name in ("holdtime", "families", "sent_open", "received_open", "neighbor"):
         holds(hasattr(negotiated, name), f"Negotiated.{name}")
+
+
+def test_the_speaker_itself_does_not_import_exabgp() -> None:
+    """Its place is the child: 30 MB and a global environment that only one program may set."""
+    program = "import sys, bgpctl.speaker.exabgp.engine; sys.exit('exabgp' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 def test_a_cease_with_words_is_sent_as_it_is() -> None:

@@ -21,7 +21,7 @@ from typing import Any
 
 from bgpctl.core.diff import Action, Announce, Configure, Leave, Synced, Withdraw
 from bgpctl.core.model import Attributes, IPNetwork, Observed, Peer, Session
-from bgpctl.errors import Temporary
+from bgpctl.errors import BgpctlError, Temporary
 from bgpctl.speaker.exabgp import child, relay, wire
 from bgpctl.speaker.exabgp.config import render_config
 from bgpctl.speaker.exabgp.events import interrupted, session_of
@@ -84,7 +84,11 @@ class Engine:
             wait = self._not_before - time.monotonic()
             if wait > 0:
                 raise Temporary("the BGP engine stopped; it is started again shortly", retry_after=wait)
-            self._spawn()
+            try:
+                self._spawn()
+            except OSError as error:
+                hint = "it must be a directory that we may make private"
+                raise BgpctlError(f"the BGP engine cannot use {self._directory}: {error}", hint) from error
 
     def observed(self) -> Observed:
         """From memory, at once. Every configured peer has a session in it."""
