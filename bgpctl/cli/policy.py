@@ -29,8 +29,8 @@ def check(
     """
     with errors.guard("policy check", output):
         from bgpctl.out.policy import RENDERERS
-        from bgpctl.speaker.files import check_files
+        from bgpctl.speaker.check import check_files
 
-        problems = tuple(check_files(files))
-        RENDERERS[output]([str(file) for file in files], problems)
-        raise SystemExit(2 if problems else 0)
+        report = check_files(files)
+        RENDERERS[output](report)
+        raise SystemExit(int(report.exit_code))

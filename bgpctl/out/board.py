@@ -85,7 +85,7 @@ def _style(step: Progress) -> Style:
 def _took(step: Progress, now: float) -> str:
     if step.began is None:
         return ""
-    return units.duration((step.ended if step.ended is not None else now) - step.began)
+    return units.stopwatch((step.ended if step.ended is not None else now) - step.began)
 
 
 def _remaining(step: Progress, now: float) -> str:

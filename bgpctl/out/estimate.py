@@ -7,33 +7,39 @@ from itertools import groupby
 from math import isinf
 from typing import TYPE_CHECKING
 
-from bgpctl.out import units
+from bgpctl.out import terminal, units
 from bgpctl.out.envelope import Document, envelope, write_json, write_yaml
-from bgpctl.out.terminal import write
 from bgpctl.out.text import Line, Span, line, table
 
 if TYPE_CHECKING:
     from bgpctl.core.withdrawal import Estimate
 
 COMMAND = "node estimate"
+INDENT = "  "
 
 
-def text(node: str, estimates: Sequence[Estimate]) -> list[Line]:
+def text(node: str, estimates: Sequence[Estimate], width: int | None = None) -> list[Line]:
     """Per peer: a table of events, then why, then the longest time over all peers."""
     if not estimates:
         return [line(Span(summary(node, estimates), "accent"))]
     lines: list[Line] = []
     for (address, negotiated), group in groupby(estimates, key=lambda one: (one.address, one.negotiated)):
         basis = "as negotiated" if negotiated else "not negotiated yet: from the policy"
-        lines += [line(Span(address, "bold"), Span(f"  {basis}", "dim")), *_peer(list(group)), line("")]
+        lines += [
+            line(Span(address, "bold"), Span(f"  {basis}", "dim")),
+            *_peer(list(group), width),
+            line(""),
+        ]
     return [*lines, line(Span(summary(node, estimates), "bold"))]
 
 
-def _peer(estimates: Sequence[Estimate]) -> list[Line]:
+def _peer(estimates: Sequence[Estimate], width: int | None) -> list[Line]:
     rows = [
         [one.event.value, units.duration(one.best), units.duration(one.worst), one.why] for one in estimates
     ]
-    return [(Span("  "), *row) for row in table(("EVENT", "BEST", "WORST", "WHY"), rows, ("BEST", "WORST"))]
+    columns = ("EVENT", "BEST", "WORST", "WHY")
+    inner = width - len(INDENT) if width else None
+    return [(Span(INDENT), *row) for row in table(columns, rows, ("BEST", "WORST"), inner)]
 
 
 def summary(node: str, estimates: Sequence[Estimate]) -> str:
@@ -74,7 +80,7 @@ def _document(one: Estimate) -> Document:
 
 
 RENDERERS: Mapping[str, Callable[[str, Sequence[Estimate]], None]] = {
-    "text": lambda node, estimates: write(text(node, estimates)),
+    "text": lambda node, estimates: terminal.write(text(node, estimates, terminal.width())),
     "json": lambda node, estimates: write_json(document(node, estimates)),
     "yaml": lambda node, estimates: write_yaml(document(node, estimates)),
 }

@@ -44,9 +44,15 @@ def run(report: NodeReport, now: float) -> str:
     journal = report.journal
     if journal is None:
         return "-"
-    last = max(journal.steps, key=lambda step: journal.steps[step]) if journal.steps else "claimed"
     held = f", held by {report.holder}" if report.holder else ""
-    return f"{journal.command} {journal.run}: {last}, began {units.age(now - journal.started_at)} ago{held}"
+    began = f"began {units.age(now - journal.started_at)} ago"
+    return f"{journal.command} {journal.run}: {_reached(journal)}, {began}{held}"
+
+
+def _reached(journal: Journal) -> str:
+    """The last step that is done. Claiming does not count: every resumed run begins with it."""
+    steps = [step for step in journal.steps if step != "Claimed"]
+    return max(steps, key=lambda step: journal.steps[step]) if steps else "Claimed"
 
 
 def proof(report: NodeReport) -> str:
@@ -60,6 +66,12 @@ def in_service(report: NodeReport, now: float) -> bool:
     if state is None or node_word(state, now) or not report.ready or report.unschedulable:
         return False
     return bool(state.peers) and state.established == len(state.peers)
+
+
+def service(report: NodeReport, now: float) -> str:
+    """The journal's word, unless the node claims to serve and does not."""
+    serving = report.service == "in-service"
+    return "degraded" if serving and not in_service(report, now) else report.service
 
 
 # --- text ---------------------------------------------------------------------------------------------------
@@ -79,7 +91,7 @@ def _row(report: NodeReport, now: float) -> list[Cell]:
     fresh = state is not None and not node_word(state, now)
     return [
         report.node,
-        report.service,
+        service(report, now),
         Span(scheduling(report), "accent" if report.unschedulable or not report.ready else ""),
         (state.selected_by or "-") if state else "-",
         words if fresh else Span(words, "accent"),
@@ -91,7 +103,8 @@ def _row(report: NodeReport, now: float) -> list[Cell]:
 def _withdrawal(report: NodeReport) -> Line | None:
     """When the routes went, and who says so."""
     record, how = report.state.withdrawn if report.state else None, proof(report)
-    if record is None and not how:
+    gone = report.state is not None and report.state.phase == "Withdrawn"
+    if not gone and not how:
         return None
     words = _gone(report.journal, how) if how else "no router was asked whether the routes are gone"
     return line(f"{report.node}: {words}{_sent(record)}")
@@ -108,11 +121,9 @@ def _gone(journal: Journal | None, how: str) -> str:
 def _sent(record: WithdrawnRecord | None) -> str:
     if record is None:
         return ""
-    at = f"{units.day(record.sent_at)} {units.clock(record.sent_at)} UTC"
     took = units.duration(record.sent_at - record.observed_at)
-    return (
-        f"; {units.count(record.routes, 'withdraw')} sent at {at}, {took} after the speaker saw that it must"
-    )
+    at = f"{units.day(record.sent_at)} {units.clock(record.sent_at)} UTC"
+    return f"; withdraws sent {at}, {took} after the speaker saw the relabel"
 
 
 def summary(reports: Sequence[NodeReport], now: float) -> str:
@@ -141,7 +152,7 @@ def _document(report: NodeReport, now: float) -> Document:
     state = report.state
     document = {
         "node": report.node,
-        "service": report.service,
+        "service": service(report, now),
         "inService": in_service(report, now),
         "ready": report.ready,
         "cordoned": report.unschedulable,

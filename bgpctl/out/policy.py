@@ -1,8 +1,9 @@
-"""`policy check`: every fault of the files with its place, or what was read."""
+"""`policy check`: every fault of the files with its place, and what was read."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from bgpctl.errors import Problem
 from bgpctl.out.envelope import Document, envelope, write_json
@@ -10,40 +11,66 @@ from bgpctl.out.terminal import write
 from bgpctl.out.text import Line, Span, line
 from bgpctl.out.units import count
 
+if TYPE_CHECKING:
+    from bgpctl.speaker.check import CheckedDocument, CheckReport
+
 COMMAND = "policy check"
 
 
-def summary(files: Sequence[str], problems: Sequence[Problem]) -> str:
-    if not problems:
-        return f"{count(len(files), 'file')} valid"
-    bad = len({problem.source for problem in problems})
-    return f"{count(len(problems), 'problem')} in {count(bad, 'file')}"
+def text(report: CheckReport) -> list[Line]:
+    """One line per warning and per fault, as compilers print them; then the verdict."""
+    warnings = [line("warning: ", str(problem)) for problem in report.warnings]
+    faults = [line(Span("error: ", "accent"), str(problem)) for problem in report.problems]
+    return [*warnings, *faults, line(Span(summary(report), "bold" if report.ok else "accent"))]
 
 
-def text(files: Sequence[str], problems: Sequence[Problem]) -> list[Line]:
-    """One line per fault, as compilers print them, then their number."""
-    faults = [line(str(problem)) for problem in problems]
-    return [*faults, line(Span(summary(files, problems), "accent" if problems else "bold"))]
+def summary(report: CheckReport) -> str:
+    """How many documents are valid, and how many faults there are."""
+    documents = count(len(report.documents), "document")
+    warned = f", {count(len(report.warnings), 'warning')}" if report.warnings else ""
+    if report.ok:
+        return f"{documents} valid{warned}"
+    places = {(problem.source, problem.document) for problem in report.problems}
+    return f"{count(len(report.problems), 'problem')} in {len(places)} of {documents}{warned}"
 
 
-def document(files: Sequence[str], problems: Sequence[Problem]) -> Document:
-    status = "usage" if problems else "done"
-    found = [_problem(problem) for problem in problems]
-    return envelope(COMMAND, status, message=summary(files, problems), files=list(files), problems=found)
+def document(report: CheckReport) -> Document:
+    """Status "done" or, with problems, "usage" (exit code 2)."""
+    return envelope(
+        COMMAND,
+        "done" if report.ok else "usage",
+        message=summary(report),
+        documents=[_checked(checked) for checked in report.documents],
+        problems=[_problem(problem) for problem in report.problems],
+        warnings=[_problem(problem) for problem in report.warnings],
+    )
+
+
+def _checked(checked: CheckedDocument) -> Document:
+    return {
+        "file": checked.source,
+        "document": checked.document,
+        "line": checked.line,
+        "kind": checked.kind,
+        "name": checked.name,
+        "verdict": checked.verdict.value,
+        "problems": checked.problems,
+        "warnings": checked.warnings,
+    }
 
 
 def _problem(problem: Problem) -> Document:
     document = {
         "file": problem.source,
-        "line": problem.line,
         "document": problem.document,
+        "line": problem.line,
         "path": problem.path,
         "message": problem.message,
     }
     return {key: value for key, value in document.items() if value is not None}
 
 
-RENDERERS: Mapping[str, Callable[[Sequence[str], Sequence[Problem]], None]] = {
-    "text": lambda files, problems: write(text(files, problems)),
-    "json": lambda files, problems: write_json(document(files, problems)),
+RENDERERS: Mapping[str, Callable[[CheckReport], None]] = {
+    "text": lambda report: write(text(report)),
+    "json": lambda report: write_json(document(report)),
 }

@@ -68,8 +68,10 @@ class PlainLines:
 
     def line(self, event: Event) -> Line | None:
         """`17:03:12.123  Evicted      waiting  2 pods left`; None for repetitions and for what is to come."""
-        said = (event.kind, event.step, event.state, event.text)
-        if said == self._last or event.state == "pending":
+        said = (event.step, event.state, event.text)
+        # A step that acts says why; what it does follows at once, as actions.
+        announcing = event.kind == "step" and event.state == "acting"
+        if said == self._last or announcing or event.state == "pending":
             return None
         self._last = said
         return line(
@@ -103,8 +105,8 @@ def _follow_live(run: Run) -> Result:
 def result_lines(result: Result) -> list[Line]:
     """How it ended. A run that did not finish ends with what to type next."""
     good = result.status not in _UNFINISHED
-    head = "" if good else f"{result.node}: {result.status}: "
-    message = line(Span(head + _proved(result), "bold" if good else "accent"))
+    words = _proved(result) if good else f"{result.node}: {result.status}: {result.message}"
+    message = line(Span(words, "bold" if good else "accent"))
     hint = [line(f"hint: {result.hint}")] if result.hint else []
     return [line(""), *hint, message] if good else [line(""), message, *hint]
 

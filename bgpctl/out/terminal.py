@@ -26,6 +26,15 @@ def interactive(stream: TextIO | None = None) -> bool:
     return (stream or sys.stdout).isatty() and os.environ.get("TERM") != "dumb"
 
 
+def width(stream: TextIO | None = None) -> int | None:
+    """Where to fold long texts: COLUMNS, else the terminal's; None in a pipe (one line is one record)."""
+    import shutil
+
+    if not interactive(stream) and not os.environ.get("COLUMNS", "").isdigit():
+        return None
+    return shutil.get_terminal_size().columns
+
+
 def write(lines: Iterable[Line], stream: TextIO | None = None) -> None:
     """Print lines, one each. Never wraps and never cuts: a terminal folds long lines by itself."""
     stream = stream or sys.stdout

@@ -13,6 +13,7 @@ from typing import Literal
 Style = Literal["", "bold", "dim", "accent"]
 
 GAP = "  "
+MINIMUM_TEXT = 40  # columns that a folded text has at least, however narrow the terminal
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +38,38 @@ def plain(text: Line) -> str:
     return "".join(span.text for span in text).rstrip()
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[Cell]], right: Collection[str] = ()) -> list[Line]:
+def table(
+    header: Sequence[str],
+    rows: Sequence[Sequence[Cell]],
+    right: Collection[str] = (),
+    width: int | None = None,
+) -> list[Line]:
     """Columns under their names (dim), two blanks apart; the columns named in `right` hold numbers.
 
-    A column that is empty in every row is kept: scripts that cut columns rely on their places.
+    With a `width`, the last column goes on below itself where it would be too long. A column that is empty in
+    every row is kept: scripts that cut columns rely on their places.
     """
     cells = [[_span(cell) for cell in row] for row in rows]
+    if width is not None:
+        cells = _folded(header, cells, width)
     widths = [max([len(name), *(len(row[index].text) for row in cells)]) for index, name in enumerate(header)]
     flush = [name in right for name in header]
     head = [Span(name, "dim") for name in header]
     return [_aligned(row, widths, flush) for row in [head, *cells]]
+
+
+def _folded(header: Sequence[str], cells: list[list[Span]], width: int) -> list[list[Span]]:
+    """Rows whose last cell is too long become several; words and addresses stay whole."""
+    from textwrap import wrap
+
+    before = sum(max([len(name), *(len(row[i].text) for row in cells)]) for i, name in enumerate(header[:-1]))
+    room = max(width - before - len(GAP) * (len(header) - 1), MINIMUM_TEXT)
+    folded: list[list[Span]] = []
+    for row in cells:
+        first, *rest = wrap(row[-1].text, room, break_long_words=False, break_on_hyphens=False) or [""]
+        folded.append([*row[:-1], Span(first, row[-1].style)])
+        folded += [[*[Span("")] * (len(row) - 1), Span(more, row[-1].style)] for more in rest]
+    return folded
 
 
 def _aligned(row: Sequence[Span], widths: Sequence[int], flush: Sequence[bool]) -> Line:

@@ -19,6 +19,11 @@ def duration(seconds: float) -> str:
     return _two_units(round(seconds))
 
 
+def stopwatch(seconds: float) -> str:
+    """Time that runs, in a form whose width changes rarely: 0.2 s, 59.9 s, 2m30s."""
+    return f"{max(seconds, 0):.1f} s" if seconds < 60 else _two_units(int(seconds))
+
+
 def age(seconds: float) -> str:
     """A whole-second age without a space, for table cells: 0s, 42s, 3m, 2m30s, 4h5m, 3d2h."""
     return _two_units(max(int(seconds), 0))

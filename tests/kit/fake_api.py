@@ -105,15 +105,16 @@ def _handler(api: FakeApi) -> type[BaseHTTPRequestHandler]:
         def _watch(self) -> None:
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
-            self.send_header("Connection", "close")
+            self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
             events: queue.Queue[Document | None] = queue.Queue()
             api.watchers.append(events)
             api.watching.set()
             while (event := events.get()) is not None:
-                self.wfile.write(json.dumps(event).encode() + b"\n")
+                data = json.dumps(event).encode() + b"\n"
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
                 self.wfile.flush()
-            self.close_connection = True
+            self.wfile.write(b"0\r\n\r\n")
 
         def _status(self, code: int, message: str) -> None:
             self._answer(code, {"kind": "Status", "code": code, "message": message, "reason": "Test"})

@@ -1,0 +1,172 @@
+"""`node …`: flags become options, results become exit codes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bgpctl.cli.main import main
+from bgpctl.core.eviction import EvictionOptions
+from bgpctl.kube import paths
+from bgpctl.runbooks import drain as runbook
+from bgpctl.runbooks.model import Event, Result
+from bgpctl.runbooks.options import DrainOptions, RestoreOptions
+from tests.kit.fake_api import FakeApi, fake_api
+from tests.kit.node_states import NODE_STATES, established
+
+Cluster = tuple[FakeApi, Path]
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    with fake_api(tmp_path) as (api, kubeconfig):
+        ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+        api.collections[paths.NODES] = [{"metadata": {"name": "worker-1"}, "status": ready}]
+        api.collections[NODE_STATES] = [established("worker-1")]
+        monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+        monkeypatch.delenv("COLUMNS", raising=False)
+        yield api, kubeconfig
+
+
+def run(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    code = ended.value.code
+    assert isinstance(code, int)
+    return code
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the runbooks were started with; each ends as `asked["status"]` says."""
+    found: dict[str, Any] = {"status": "done"}
+
+    def start(name: str) -> Any:
+        def runbook_of(client: object, options: Any) -> Generator[Event, None, Result]:
+            found[name] = options
+            yield Event(1.0, "step", "Claimed", "own the node", "done", "run 1a2b3c4d")
+            if found["status"] == "interrupt":
+                raise KeyboardInterrupt
+            return Result(name, options.node, found["status"], f"{options.node}: the end")
+
+        return runbook_of
+
+    for name in ("drain", "restore", "plan"):
+        monkeypatch.setattr(runbook, name, start(name))
+    return found
+
+
+def test_every_flag_of_a_drain_arrives(cluster: Cluster, asked: dict[str, Any]) -> None:
+    text = (
+        "--order withdraw-first --timeout 1h30m --settle 500ms --deselect-label enable-bgp- "
+        "--router-probe frr --router-probe bird=/run/b.ctl --peer-profile 192.0.2.1=stale:300 "
+        "--no-ignore-daemonsets --force --delete-emptydir-data --grace-period 7 --disable-eviction "
+        "--pod-selector app=web --skip-wait-for-delete-timeout 1m --allow-last-path --take-over"
+    )
+    assert (
+        run("node", "drain", "worker-1", "--shutdown-command", "ssh {node} 'power off'", *text.split()) == 0
+    )
+    options = asked["drain"]
+    assert options.profiles["192.0.2.1"].stale_cap == 300
+    assert options == DrainOptions(
+        node="worker-1",
+        order="withdraw-first",
+        timeout=5400,
+        settle=0.5,
+        deselect_label="enable-bgp-",
+        shutdown_command=("ssh", "{node}", "power off"),
+        eviction=EvictionOptions(
+            ignore_daemonsets=False,
+            force=True,
+            delete_emptydir_data=True,
+            grace_period=7,
+            disable_eviction=True,
+            pod_selector="app=web",
+            skip_wait_for_delete_timeout=60,
+        ),
+        probes=("frr", "bird=/run/b.ctl"),
+        profiles=options.profiles,
+        force_last_path=True,
+        take_over=True,
+    )
+
+
+def test_the_defaults_are_the_runbooks_own(cluster: Cluster, asked: dict[str, Any]) -> None:
+    assert run("node", "drain", "worker-1") == 0
+    assert asked["drain"] == DrainOptions("worker-1", eviction=EvictionOptions(ignore_daemonsets=True))
+    assert run("node", "restore", "worker-1") == 0
+    assert asked["restore"] == RestoreOptions("worker-1")
+
+
+def test_a_dry_run_is_a_plan(cluster: Cluster, asked: dict[str, Any]) -> None:
+    assert run("node", "drain", "worker-1", "--dry-run") == 0
+    assert set(asked) == {"status", "plan"}
+
+
+def test_the_contexts_probes_are_used(cluster: Cluster, asked: dict[str, Any]) -> None:
+    assert run("node", "drain", "worker-1", "--context", "probed") == 0
+    assert asked["drain"].probes == ("bird=/run/bird.ctl",)
+
+
+@pytest.mark.parametrize("command", ["drain", "restore"])
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [("done", 0), ("planned", 0), ("failed", 1), ("blocked", 3), ("deadline", 4), ("interrupted", 130)],
+)
+def test_exit_codes(
+    cluster: Cluster,
+    asked: dict[str, Any],
+    command: str,
+    status: str,
+    code: int,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    asked["status"] = status
+    assert run("node", command, "worker-1", "-o", "json") == code
+    event, last = map(json.loads, capsys.readouterr().out.splitlines())
+    assert event["type"] == "event"
+    assert (last["command"], last["status"], last["node"]) == (f"node {command}", status, "worker-1")
+
+
+def test_an_interrupt_tells_how_to_resume(
+    cluster: Cluster,
+    asked: dict[str, Any],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked["status"] = "interrupt"
+    monkeypatch.setattr(sys, "argv", ["bgpctl", "node", "drain", "worker-1"])
+    assert run("node", "drain", "worker-1") == 130
+    assert "resume with: bgpctl node drain worker-1" in capsys.readouterr().err
+
+
+def test_status(cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("node", "status", "worker-1", "-o", "json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["nodes"][0]["speaker"] == "1/1 established"
+    assert document["nodes"][0]["inService"] is True
+    assert run("node", "status", "worker-7") == 2
+    assert "worker-7 does not exist" in capsys.readouterr().err
+
+
+def test_estimate(cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("node", "estimate", "worker-1", "-o", "json", "--peer-profile", "192.0.2.1=bird") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert {one["event"] for one in document["estimates"]} >= {
+        "deselect",
+        "restart",
+        "power-off",
+        "link-down",
+    }
+    for one in document["estimates"]:
+        assert one["bestSeconds"] <= one["worstSeconds"]
+        assert "RFC" in one["why"]
+    assert run("node", "estimate", "worker-1") == 0
+    assert (
+        capsys.readouterr().out.splitlines()[-1].startswith("worker-1: a drain takes the routes away within")
+    )

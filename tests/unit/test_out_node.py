@@ -1,0 +1,101 @@
+"""`node status` and `node estimate`: what is true now, by whose word, and what leaving would cost."""
+
+from __future__ import annotations
+
+import json
+from math import inf
+
+import pytest
+
+from bgpctl.core.withdrawal import Estimate, Event
+from bgpctl.out import estimate, node
+from bgpctl.out.envelope import plain_data
+from bgpctl.out.text import plain
+from bgpctl.runbooks.inspect import NodeReport
+from bgpctl.runbooks.journal import Journal
+from tests.kit.golden import check_golden
+from tests.kit.node_states import peer, state, withdrawn
+
+NOW = 1_800_000_000.0
+
+CONFIRMED = Journal(
+    "1a2b3c4d",
+    "drain",
+    "guide",
+    "me@host",
+    NOW - 90,
+    routes=4,
+    steps={"Cordoned": NOW - 80, "Evicted": NOW - 70, "Claimed": NOW - 10},
+    evidence={"proof": "confirmed", "by": "bird 192.0.2.1", "routes": 4},
+)
+
+
+def reports() -> list[NodeReport]:
+    return [
+        NodeReport("worker-1", True, True, withdrawn("worker-1", NOW), CONFIRMED, holder="you@desk"),
+        NodeReport("worker-2", True, False, state("worker-2", NOW, peer(NOW)), None),
+        NodeReport("worker-3", False, False, None, None, problem="the annotation cannot be read"),
+        NodeReport("worker-4", True, False, state("worker-4", NOW, peer(NOW), heartbeat=NOW - 400), None),
+        NodeReport("worker-5", True, False, withdrawn("worker-5", NOW), None),
+    ]
+
+
+def test_text() -> None:
+    check_golden("node_status.txt", node.text(reports(), NOW))
+
+
+def test_document() -> None:
+    document = json.loads(json.dumps(plain_data(node.document(reports(), NOW))))
+    first, second, third, fourth, _ = document["nodes"]
+    assert document["command"] == "node status"
+    assert (first["proof"], first["holder"], first["run"]["id"]) == ("confirmed", "you@desk", "1a2b3c4d")
+    assert first["run"]["evidence"]["by"] == "bird 192.0.2.1"
+    assert first["withdrawn"]["routes"] == 6
+    assert [n["inService"] for n in document["nodes"]] == [False, True, False, False, False]
+    assert "run" not in second
+    assert third["problem"]
+    assert fourth["stale"] is True
+
+
+def test_renderers(capsys: pytest.CaptureFixture[str]) -> None:
+    for render in node.RENDERERS.values():
+        render(reports(), NOW)
+        assert "worker-4" in capsys.readouterr().out
+
+
+def one(event: Event, best: float, worst: float, why: str, negotiated: bool = True) -> Estimate:
+    return Estimate(
+        "65001/192.0.2.1", "192.0.2.1", event, best, worst, why, ("the router's stale timer",), negotiated
+    )
+
+
+ESTIMATES = (
+    one(Event.DESELECT, 0.02, 5.0, "An UPDATE withdraws every route (RFC 4271 section 4.3)."),
+    one(
+        Event.POWER_OFF, 59.0, 210.0, "The hold timer notices the silence within 90 s (RFC 4271 section 6.5)."
+    ),
+)
+
+
+def test_estimate_text() -> None:
+    check_golden("node_estimate.txt", estimate.text("worker-1", ESTIMATES))
+
+
+def test_estimate_folds_at_the_width() -> None:
+    check_golden("node_estimate_70_columns.txt", estimate.text("worker-1", ESTIMATES, 70))
+
+
+def test_estimate_for_ever() -> None:
+    endless = (one(Event.POWER_OFF, 0.02, inf, "Nothing notices.", negotiated=False),)
+    assert "not negotiated yet: from the policy" in plain(estimate.text("w", endless)[0])
+    assert "may send for ever" in estimate.summary("w", endless)
+    document = plain_data(estimate.document("w", endless))
+    assert document["estimates"][0]["worstSeconds"] is None
+    assert document["estimates"][0]["unknown"] == ["the router's stale timer"]
+    assert document["proof"] == "estimated"
+    json.dumps(document, allow_nan=False)
+
+
+def test_estimate_of_nobody() -> None:
+    assert "no peer" in estimate.summary("w", ())
+    assert "proof" not in estimate.document("w", ())

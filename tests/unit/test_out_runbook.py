@@ -1,0 +1,190 @@
+"""A run as plain lines, as JSON lines and on the board; its last line is the one that counts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from bgpctl.errors import Exit
+from bgpctl.out import runbook
+from bgpctl.out.board import Board
+from bgpctl.out.text import plain
+from bgpctl.runbooks.model import Event, Result, StepReport
+
+BLOCKING = "1 pod left: default/db (PodDisruptionBudget db)"
+AT = 1_800_000_000.0  # 2027-01-15 08:00:00 UTC
+
+
+def event(
+    seconds: float, step: str, state: str, text: str, kind: str = "step", eta: float | None = None
+) -> Event:
+    return Event(AT + seconds, kind, step, step.lower(), state, text, AT + eta if eta else None)
+
+
+EVENTS = (
+    event(0, "Cordoned", "pending", ""),
+    event(0, "Cordoned", "acting", "the node takes pods"),
+    event(0.1, "Cordoned", "acting", "cordon", "action"),
+    event(0.2, "Cordoned", "done", "cordoned"),
+    event(0.3, "Evicted", "acting", "2 pods left"),
+    event(0.4, "Evicted", "acting", "evict pod default/web\x1b[2J", "action"),
+    event(1.0, "Evicted", "waiting", BLOCKING, eta=61),
+    event(1.5, "Evicted", "waiting", BLOCKING, eta=61),
+    event(3.1, "Evicted", "done", "2 pods gone in 2.8 s"),
+)
+DONE = Result(
+    "drain",
+    "worker-1",
+    "done",
+    "worker-1: safe to power off — 4 routes gone, confirmed by bird 192.0.2.1 (0.21 s after relabel)",
+    run="1a2b3c4d",
+    proof="confirmed",
+    started_at=AT,
+    ended_at=AT + 4,
+    steps=(StepReport("Cordoned", "cordoned", "done", "cordoned", AT, AT + 0.2),),
+    evidence={"by": "bird 192.0.2.1", "routes": 4},
+)
+BLOCKED = Result("drain", "worker-1", "blocked", "pod default/db may not go", hint="pass --force")
+
+
+def run(result: Result, events: tuple[Event, ...] = EVENTS) -> Generator[Event, None, Result]:
+    yield from events
+    return result
+
+
+def test_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    assert runbook.RENDERERS["text"](run(DONE), "drain worker-1") is DONE
+    first, *rest = capsys.readouterr().out.splitlines()
+    assert first.startswith("drain worker-1  2")
+    assert first.endswith(", times are UTC")
+    assert rest == [
+        "08:00:00.100  Cordoned     acting    cordon",
+        "08:00:00.200  Cordoned     done      cordoned",
+        "08:00:00.400  Evicted      acting    evict pod default/web\\x1b[2J",
+        f"08:00:01.000  Evicted      waiting   {BLOCKING} (at most 1m more)",
+        "08:00:03.100  Evicted      done      2 pods gone in 2.8 s",
+        "",
+        "worker-1: safe to power off — 4 routes gone, confirmed by bird 192.0.2.1 (0.21 s after relabel)",
+    ]
+
+
+def test_a_run_that_did_not_finish_ends_with_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    assert runbook.RENDERERS["text"](run(BLOCKED, ()), "drain worker-1").exit_code is Exit.BLOCKED
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        "worker-1: blocked: pod default/db may not go",
+        "hint: pass --force",
+    ]
+
+
+@pytest.mark.parametrize("proof", ["confirmed", "estimated"])
+def test_the_last_line_always_names_the_proof(proof: str) -> None:
+    result = Result("drain", "w", "done", "w: safe to power off", proof=proof)
+    assert plain(runbook.result_lines(result)[-1]) == f"w: safe to power off ({proof})"
+
+
+def test_json_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    runbook.RENDERERS["json"](run(DONE), "drain worker-1")
+    *events, last = [json.loads(row) for row in capsys.readouterr().out.splitlines()]
+    assert len(events) == len(EVENTS)
+    assert events[6] == {
+        "schema": "bgpctl/v1",
+        "type": "event",
+        "time": "2027-01-15T08:00:01.000Z",
+        "kind": "step",
+        "step": "Evicted",
+        "title": "evicted",
+        "state": "waiting",
+        "text": BLOCKING,
+        "eta": "2027-01-15T08:01:01.000Z",
+    }
+    assert last == {
+        "schema": "bgpctl/v1",
+        "command": "node drain",
+        "status": "done",
+        "type": "result",
+        "node": "worker-1",
+        "run": "1a2b3c4d",
+        "proof": "confirmed",
+        "message": DONE.message,
+        "startedAt": "2027-01-15T08:00:00.000Z",
+        "endedAt": "2027-01-15T08:00:04.000Z",
+        "steps": [
+            {
+                "step": "Cordoned",
+                "title": "cordoned",
+                "state": "done",
+                "text": "cordoned",
+                "startedAt": "2027-01-15T08:00:00.000Z",
+                "endedAt": "2027-01-15T08:00:00.200Z",
+            }
+        ],
+        "evidence": {"by": "bird 192.0.2.1", "routes": 4},
+    }
+
+
+def test_the_run_is_closed_when_showing_fails() -> None:
+    closed: list[str] = []
+
+    def watched() -> Generator[Event, None, Result]:
+        try:
+            yield EVENTS[0]
+        finally:
+            closed.append("yes")
+        raise AssertionError("a closed run goes no further")
+
+    def show(_: Event) -> None:
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        runbook.drive(watched(), show)
+    assert closed == ["yes"]
+
+
+def board(count: int) -> Board:
+    shown = Board()
+    shown.apply(event(0, "Deselected", "pending", ""))
+    for one in EVENTS[:count]:
+        shown.apply(one)
+    return shown
+
+
+@pytest.mark.parametrize(
+    ("count", "now", "lines"),
+    [
+        (1, 0.0, ["· Deselected", "· Cordoned"]),
+        (3, 0.1, ["· Deselected", "⠋ Cordoned    0.1 s  cordon"]),
+        (
+            7,
+            2.0,
+            [
+                "· Deselected",
+                "✓ Cordoned    0.2 s  cordoned",
+                f"⠴ Evicted     1.7 s  {BLOCKING} (at most 59 s more)",
+            ],
+        ),
+        (
+            9,
+            99.0,
+            ["· Deselected", "✓ Cordoned    0.2 s  cordoned", "✓ Evicted     2.8 s  2 pods gone in 2.8 s"],
+        ),
+    ],
+)
+def test_board(count: int, now: float, lines: list[str]) -> None:
+    found = [plain(row) for row in board(count).lines(AT + now)]
+    # the spinner's phase is a matter of taste
+    assert [row[1:] for row in found] == [row[1:] for row in lines]
+    assert [row[0] for row in found if row[0] in "·✓✗"] == [row[0] for row in lines if row[0] in "·✓✗"]
+
+
+def test_board_marks_a_failed_step() -> None:
+    shown = Board()
+    shown.apply(event(0, "Evicted", "blocked", "PodDisruptionBudget db"))
+    assert plain(shown.lines(AT)[0]).startswith("✗ Evicted")
+
+
+def test_the_spinner_turns() -> None:
+    symbols: set[Any] = {plain(board(7).lines(AT + 1 + n / 8)[2])[0] for n in range(10)}
+    assert len(symbols) == 10
