@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
 from ipaddress import ip_network
 
 import pytest
@@ -154,3 +157,24 @@ def test_a_killed_router_is_unknown(router_kind: str, workshop: Workshop) -> Non
     eventually(lambda: sees(lab, ONE))
     lab.router.kill()
     assert eventually(lambda: look(lab).sight is Sight.UNKNOWN, deadline=7)
+
+
+def test_a_frozen_router_is_unknown_in_time(
+    helper_kind: str, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It accepts the connection and says nothing: the probe must not hang, and must not guess."""
+    for module in ("bird", "frr", "command"):
+        monkeypatch.setattr(f"bgpctl.witness.{module}.TIMEOUT_SECONDS", 0.5)
+    lab = workshop.router(helper_kind)
+    group = lab.router.pid
+    assert group is not None
+    os.killpg(group, signal.SIGSTOP)
+    try:
+        start = time.monotonic()
+        seen = look(lab)
+        elapsed = time.monotonic() - start
+    finally:
+        os.killpg(group, signal.SIGCONT)
+    assert (seen.sight, seen.paths) == (Sight.UNKNOWN, ())
+    assert elapsed < 2
+    eventually(lambda: look(lab).sight is Sight.ABSENT, why="it answers again")

@@ -84,7 +84,8 @@ class NetLab:
         self._hosts.append(host)
         cable = ("type", "veth", "peer", "name", port, "netns", self._switch)
         _run("ip", "link", "add", "eth0", "netns", host.name, *cable)
-        _run("ip", "-n", host.name, "address", "add", address, "dev", "eth0")
+        detection = ("nodad",) if ":" in address else ()  # or the address is tentative for a second
+        _run("ip", "-n", host.name, "address", "add", address, "dev", "eth0", *detection)
         for link in ("lo", "eth0"):
             _run("ip", "-n", host.name, "link", "set", link, "up")
         self._in_switch("link", "set", port, "master", "br0", "up")

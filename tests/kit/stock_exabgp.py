@@ -16,7 +16,7 @@ from bgpctl.lab.routers.process import end, spawn, write
 from bgpctl.lab.routers.spec import Neighbor, Recipe
 
 # Not a loopback address: GoBGP before 3.20 takes a route with a loopback next hop for withdrawn. Off loopback
-# a router wants an IPv4 next hop that it can reach: the node itself.
+# a router wants a next hop that it can reach: the node itself.
 NEXT_HOP = {4: "192.0.2.1", 6: "2001:db8::1"}
 
 
@@ -46,7 +46,9 @@ class StockSpeaker:
                 "exabgp_log_level": "WARNING",
             },
         )
-        self._next_hop = NEXT_HOP[4] if node.on_loopback else node.address
+        self._next_hops = dict(NEXT_HOP)
+        if not node.on_loopback:
+            self._next_hops[6 if ":" in node.address else 4] = node.address
         self._directory = directory
         self._pipe = -1
         self._process: subprocess.Popen[bytes] | None = None
@@ -70,7 +72,7 @@ class StockSpeaker:
 
     def _tell(self, verb: str, prefixes: Iterable[str]) -> None:
         for prefix in prefixes:
-            hop = NEXT_HOP[6] if ":" in prefix else self._next_hop
+            hop = self._next_hops[6 if ":" in prefix else 4]
             os.write(self._pipe, f"{verb} route {prefix} next-hop {hop}\n".encode())
 
     def kill(self) -> None:
@@ -100,7 +102,7 @@ def _config(node: Neighbor, address: str, asn: int, restart_time: int | None, pi
   encoder text;
 }}
 neighbor {address} {{
-  router-id {node.address};
+  router-id {node.address if ":" not in node.address else "10.255.255.1"};
   local-address {node.address};
   local-as {node.asn};
   peer-as {asn};

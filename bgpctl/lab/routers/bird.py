@@ -25,13 +25,13 @@ def recipe(spec: RouterSpec, directory: Path, program: str) -> Recipe:
 
 def config(spec: RouterSpec, directory: Path) -> str:
     """bird.conf"""
-    blocks = [_HEAD.format(log=directory / "bird.log", address=spec.address)]
+    blocks = [_HEAD.format(log=directory / "bird.log", router_id=spec.router_id)]
     blocks += [_protocol(spec, number, neighbor) for number, neighbor in enumerate(spec.neighbors, 1)]
     return "\n".join(blocks)
 
 
 _HEAD = """log "{log}" all;
-router id {address};
+router id {router_id};
 protocol device {{ }}
 ipv4 table nexthops4;
 ipv6 table nexthops6;

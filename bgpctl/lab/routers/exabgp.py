@@ -49,7 +49,7 @@ def config(spec: RouterSpec, rib: Path, python: str) -> str:
 
 def _neighbor(spec: RouterSpec, neighbor: Neighbor) -> str:
     return f"""neighbor {neighbor.address} {{
-  router-id {spec.address};
+  router-id {spec.router_id};
   local-address {spec.address};
   local-as {spec.asn};
   peer-as {neighbor.asn};

@@ -32,7 +32,7 @@ def config(spec: RouterSpec, directory: Path) -> str:
     lines = [
         f"log file {directory / 'bgpd.log'}",
         f"router bgp {spec.asn}",
-        f" bgp router-id {spec.address}",
+        f" bgp router-id {spec.router_id}",
         " no bgp ebgp-requires-policy",
         " no bgp default ipv4-unicast",
         " no bgp network import-check",

@@ -19,7 +19,7 @@ _LOOPBACK_NEXT_HOPS_SINCE = (3, 20)
 
 def recipe(spec: RouterSpec, directory: Path, program: str) -> Recipe:
     """How to run `program` (gobgpd) as `spec` in `directory`."""
-    api = f"{spec.address}:{API_PORT}"
+    api = f"{spec.bracketed}:{API_PORT}"
     return Recipe(
         argv=(program, "-f", "gobgpd.toml", "--api-hosts", api, "--pprof-disable"),
         files={"gobgpd.toml": config(spec)},
@@ -32,7 +32,7 @@ def config(spec: RouterSpec) -> str:
     """gobgpd.toml"""
     head = f"""[global.config]
 as = {spec.asn}
-router-id = "{spec.address}"
+router-id = "{spec.router_id}"
 port = {spec.port}
 local-address-list = ["{spec.address}"]
 [global.use-multiple-paths.config]

@@ -30,7 +30,7 @@ def recipe(spec: RouterSpec, directory: Path, program: str) -> Recipe:
 def config(spec: RouterSpec, control: Path) -> str:
     """bgpd.conf"""
     head = f"""AS {spec.asn}
-router-id {spec.address}
+router-id {spec.router_id}
 fib-update no
 listen on {spec.address} port {spec.port}
 socket "{control}"

@@ -40,6 +40,16 @@ class RouterSpec:
     hold_time: int = 90
     multipath: bool = True
 
+    @property
+    def router_id(self) -> str:
+        """A BGP Identifier is four octets (RFC 4271 section 4.2), also of a router with an IPv6 address."""
+        return self.address if ip_address(self.address).version == 4 else "10.255.255.254"
+
+    @property
+    def bracketed(self) -> str:
+        """The address as it stands before a colon and a port."""
+        return self.address if ip_address(self.address).version == 4 else f"[{self.address}]"
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
