@@ -12,7 +12,7 @@ from bgpctl.runbooks.snapshot import Snapshot
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """The Lease is ours, and a journal that an earlier run left points in our direction.
+    """The Lease is ours, and a journal that an earlier run left names us and points in our direction.
 
     Nothing is written on the Node for a fresh drain: one that is refused must leave no trace.
     """
@@ -32,35 +32,35 @@ class Claimed:
             nothing = "bgpctl did not take this node out: nothing to restore"
             return Decision(Status.DONE, nothing if self.command == "restore" else f"run {self.run}")
         if s.journal.command != self.command:
+            text = f"undo {s.journal.command} {s.journal.run}"
+            return Decision(Status.ACT, text, (ChangeNode(text, journal=self._turned(s)),))
+        if s.journal.holder != s.holder:
+            text = f"go on from {s.journal.command} {s.journal.run} of {s.journal.holder}"
             return Decision(
-                Status.ACT, f"a {s.journal.command} was here: go on from it", (self._turn(s.journal),)
+                Status.ACT, text, (ChangeNode(text, journal=replace(s.journal, holder=s.holder)),)
             )
-        resumed = s.journal.run != self.run
-        done = ", ".join(s.journal.steps) or "nothing yet"
-        text = f"resuming run {s.journal.run} (done: {done})" if resumed else f"run {self.run}"
-        return Decision(Status.DONE, text)
+        return Decision(Status.DONE, f"run {s.journal.run}")
 
     def _lease(self, s: Snapshot) -> Decision:
         lease = s.lease
-        if lease is None or self.take_over or not lease.held_by_other(s.holder, s.now):
+        if lease is None or not lease.held_by_other(s.holder, s.now):
             return Decision(Status.ACT, "the node is free", (TakeLease(),))
+        if self.take_over:
+            return Decision(Status.ACT, f"take the node over from {lease.holder}", (TakeLease(),))
         if s.lease_contested:
             return Decision(
                 Status.BLOCKED,
-                f"another run owns the node: {lease.holder}",
-                hint="wait for it, or stop it and run this again (--take-over if it cannot be reached)",
+                f"another run is at work on the node: {lease.holder}",
+                hint="let it finish, or stop it; then run this again (--take-over when it cannot be stopped)",
             )
-        return Decision(
-            Status.WAIT,
-            f"held by {lease.holder}; free when its Lease expires",
-            recheck=1.0,
-            eta=lease.expires_at,
-        )
+        text = f"{lease.holder} holds the node; if it is dead, its Lease runs out"
+        return Decision(Status.WAIT, text, recheck=1.0, eta=lease.expires_at)
 
-    def _turn(self, journal: Journal) -> ChangeNode:
-        """A new direction: the prior state stays, the finished steps and running waits do not."""
-        turned = replace(journal, run=self.run, command=self.command, order=self.order, steps={}, marks={})
-        return ChangeNode(f"turn the journal to {self.command}", journal=turned)
+    def _turned(self, s: Snapshot) -> Journal:
+        """A new direction: the prior state stays, the finished steps, running waits and proofs do not."""
+        assert s.journal is not None
+        fresh = s.journal.without(s.journal.steps)
+        return replace(fresh, run=self.run, command=self.command, order=self.order, holder=s.holder)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,10 @@ from bgpctl.core.nodestate import NodeState, from_document
 from bgpctl.core.peerfacts import PeerFacts, facts_from_peer
 from bgpctl.core.policy import parse_policy
 from bgpctl.core.selectors import LabelSelector
+from bgpctl.errors import Blocked
 from bgpctl.kube import paths
 from bgpctl.kube.client import Client, NotFound
-from bgpctl.runbooks.journal import ANNOTATION, Journal
+from bgpctl.runbooks.journal import Journal, load
 
 Document = dict[str, Any]
 
@@ -134,15 +135,28 @@ def _cordoned(name: str, objects: Objects) -> bool:
     return bool((node.get("spec") or {}).get("unschedulable"))
 
 
+def _away(other: Document, node: Document) -> bool:
+    """Has bgpctl taken `other` out? Of two drains that passed the checks at the same moment, the one that
+    began later gives way; a journal that cannot be read counts."""
+    try:
+        theirs, ours = _journal(other), _journal(node)
+    except Blocked:
+        return True
+    if theirs is None or theirs.steps or ours is None or ours.steps:
+        return theirs is not None and (bool(theirs.steps) or ours is None)
+    names = other["metadata"]["name"], node["metadata"]["name"]
+    return (theirs.started_at, names[0]) < (ours.started_at, names[1])
+
+
+def _journal(node: Document) -> Journal | None:
+    return load(node["metadata"].get("annotations"))
+
+
 def _owners(client: Client, node: Document, objects: Objects, maximum: int) -> tuple[Guard, ...]:
     """Is somebody else at work on this node, or are too many nodes out already?"""
     metadata, now = node["metadata"], time.time()
     name, annotations = metadata["name"], metadata.get("annotations") or {}
-    away = [
-        other["metadata"]["name"]
-        for other in objects.nodes
-        if ANNOTATION in (other["metadata"].get("annotations") or {})
-    ]
+    away = [other["metadata"]["name"] for other in objects.nodes if _away(other, node)]
     medik8s = client.find(paths.lease(guard.MEDIK8S_NAMESPACE, f"node-{name}"))
     kured = client.find(KURED_DAEMONSET) or {"metadata": {}}
     lock = (kured["metadata"].get("annotations") or {}).get(guard.KURED_LOCK)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from bgpctl.core.eviction import EvictionOptions
 from bgpctl.core.guards import ALLOW_LAST_PATH
@@ -43,7 +45,8 @@ def restore(client: Client, options: RestoreOptions) -> Events:
     """Bring the node back to the state before its drain."""
     run = _new_run()
     routers, profile_of = _routers(options.probes), _profiles(options.profiles)
-    world = World(client, options.node, run, EvictionOptions(), routers, profile_of)
+    until = time.time() + options.timeout
+    world = World(client, options.node, run, EvictionOptions(), routers, profile_of, until=until)
     steps = node_restore(options, run)
     result = yield from engine.run("restore", options.node, run, steps, world, options.timeout)
     return conclude(result, world.last_journal)
@@ -53,32 +56,45 @@ def conclude(result: Result, journal: Journal | None) -> Result:
     """The last line a person reads: what is true of the node now, and by whose word."""
     evidence = journal.evidence if journal else {}
     proof = evidence.get("proof", "")
-    result = replace(result, proof=proof, evidence=evidence, run=journal.run if journal else result.run)
+    result = replace(result, evidence=evidence, run=journal.run if journal else result.run)
     if result.status != "done":
         return result
+    result = replace(result, proof=proof)
     if result.command == "restore":
         return replace(result, message=_restored(result, journal))
     return replace(result, message=_drained(result, evidence))
 
 
-def _drained(result: Result, evidence: Mapping[str, object]) -> str:
+def _drained(result: Result, evidence: Mapping[str, Any]) -> str:
     ending = next((s.text for s in result.steps if s.step == "ShutDown"), "safe to power off")
-    routes = evidence.get("routes", 0)
-    if evidence.get("proof") == "confirmed":
-        by = evidence.get("by")
-        after = evidence.get("secondsAfterRelabel")
-        when = f", {after:.2f} s after the relabel" if isinstance(after, int | float) else ""
-        words = f"{routes} routes gone, confirmed by {by}{when}" if by else "it announced no routes"
-    else:
-        words = f"{routes} routes gone, estimated ({evidence.get('why', 'no router was asked')})"
-    return f"{result.node}: {ending} — {words}"
+    return f"{result.node}: {ending} — {_gone(evidence)}"
+
+
+def _gone(evidence: Mapping[str, Any]) -> str:
+    """Where the routes are, and by whose word."""
+    number = evidence.get("routes", 0)
+    routes = "1 route" if number == 1 else f"{number} routes"
+    match evidence.get("proof"):
+        case "confirmed":
+            within = evidence.get("secondsAfterRelabel")
+            when = f", within {within:.2f} s of the relabel" if within is not None else ""
+            return f"{routes} gone, confirmed by {evidence['by']}{when}"
+        case "estimated":
+            waited = evidence.get("worstSeconds", 0)
+            return (
+                f"{routes} gone, estimated: no router was asked, {waited:g} s were waited ({evidence['why']})"
+            )
+        case _:
+            return "it announced no routes"
 
 
 def _restored(result: Result, journal: Journal | None) -> str:
     texts = {report.step: report.text for report in result.steps}
-    if texts.get("Announced") in (None, "nothing to do"):
-        return f"{result.node}: {texts.get('Claimed', 'in service')}"
-    cordon = "still cordoned, as it was before" if journal and journal.prior_unschedulable else "schedulable"
+    if journal is None:
+        return f"{result.node}: {texts['Claimed']}"
+    cordon = "still cordoned, as it was before" if journal.prior_unschedulable else "schedulable"
+    if journal.deselect is None:
+        return f"{result.node}: {cordon} — no policy selected it before the drain, so it announces nothing"
     return f"{result.node}: in service, {cordon} — {texts['Announced']}"
 
 
@@ -92,6 +108,7 @@ def _drain_world(client: Client, options: DrainOptions, run: str) -> World:
         _profiles(options.profiles),
         deselect_override=options.deselect_label,
         lifted=frozenset({ALLOW_LAST_PATH} if options.force_last_path else ()),
+        until=time.time() + options.timeout,
     )
 
 

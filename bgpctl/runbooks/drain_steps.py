@@ -1,11 +1,8 @@
-"""The goals of a drain after the claim. Each looks at a snapshot and answers; none of them acts.
-
-A step that is recorded in the journal as finished is not asked again (the engine skips it), except where
-its goal must still hold at the end: `Settled` looks at the routes once more.
-"""
+"""The goals of a drain after the claim. Each looks at a snapshot and answers; none of them acts."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bgpctl.core.eviction import EvictionOptions, PodView, refusals, to_evict, warnings
@@ -15,7 +12,9 @@ from bgpctl.runbooks.model import Decision, Status
 from bgpctl.runbooks.snapshot import Snapshot
 
 RELABELLED = "Relabelled"
+LEAVING = ("Withdrawn", "Settled", "ShutDown")  # what is true only since the relabel
 EVICTION_RECHECK = 0.5
+SHOWN = 5  # pods named in one line
 EVICTIONS_AT_ONCE = 50  # per pass: kubectl asks for all at once, which floods an API server
 
 
@@ -40,15 +39,14 @@ class Checked:
     needs = only("cluster", "pods", "state")
 
     def decide(self, s: Snapshot) -> Decision:
-        refused = [guard for guard in s.guards if guard.level == "refuse"]
-        reasons = [guard.message for guard in refused] + [str(group) for group in refusals(s.pods)]
-        flags = [guard.lift for guard in refused if guard.lift] + [g.lift for g in refusals(s.pods)]
+        refused = [(guard.message, guard.lift) for guard in s.guards if guard.level == "refuse"]
+        refused += [(str(group), group.lift) for group in refusals(s.pods)]
         if s.deselection.refusal:
-            reasons.append(s.deselection.refusal)
-            flags.append("--deselect-label")
-        if reasons:
-            return Decision(Status.BLOCKED, "; ".join(reasons), hint=_lift(flags))
-        if s.journal is None or (s.deselection.label and not s.journal.deselect):
+            refused.append((s.deselection.refusal, ""))
+        if refused:
+            reasons = "; ".join(message for message, _ in refused)
+            return Decision(Status.BLOCKED, reasons, hint=_lift([flag for _, flag in refused], s.journal))
+        if s.journal is None or s.deselection.label not in (None, s.journal.deselect):
             write = ChangeNode("write down the prior state", journal=self.journal(s))
             return Decision(Status.ACT, _checked(s), (write,))
         return Decision(Status.DONE, _checked(s))
@@ -69,10 +67,14 @@ class Checked:
         return replace(
             journal,
             deselect=s.deselection.label,
-            prior_labels={**journal.prior_labels, key: s.node.labels.get(key)},
-            peers=tuple(peer.address for peer in s.state.peers) if s.state else (),
-            routes=s.state.announced if s.state else 0,
+            prior_labels={key: s.node.labels.get(key), **journal.prior_labels},
+            peers=journal.peers or _peers(s),
+            routes=journal.routes or (s.state.announced if s.state else 0),
         )
+
+
+def _peers(s: Snapshot) -> tuple[str, ...]:
+    return tuple(peer.address for peer in s.state.peers) if s.state else ()
 
 
 def _checked(s: Snapshot) -> str:
@@ -84,13 +86,12 @@ def _checked(s: Snapshot) -> str:
     return f"{text}; {'; '.join(warned)}" if warned else text
 
 
-def _lift(flags: list[str]) -> str:
-    unique = list(dict.fromkeys(flags))
-    return (
-        f"nothing was changed on the node; to go on anyway: {' '.join(unique)}"
-        if unique
-        else ("nothing was changed on the node; run this again when the reason has gone")
-    )
+def _lift(flags: list[str], journal: Journal | None) -> str:
+    """What to type next: the flags that lift the refusals, when every one of them can be lifted."""
+    kept = "the node stays as it is now" if journal else "nothing was changed on the node"
+    if flags and all(flags):
+        return f"{kept}; to go on anyway: {' '.join(dict.fromkeys(flags))}"
+    return f"{kept}; run this again when the reason has gone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ class Evicted:
         refused = refusals(s.pods)
         if refused:
             texts = "; ".join(str(group) for group in refused)
-            return Decision(Status.BLOCKED, texts, hint=_lift([group.lift for group in refused]))
+            return Decision(Status.BLOCKED, texts, hint=_lift([group.lift for group in refused], s.journal))
         waiting = to_evict(s.pods)
         if not waiting:
             return Decision(Status.DONE, "no workload left")
@@ -132,17 +133,21 @@ class Evicted:
         due = [pod for pod in asked if pod.uid not in s.notes or s.notes[pod.uid].retry_at <= s.now]
         actions: tuple[Action, ...] = tuple(self._evict(pod) for pod in due[:EVICTIONS_AT_ONCE])
         status = Status.ACT if actions else Status.WAIT
-        return Decision(status, _left(s, len(waiting)), actions, recheck=EVICTION_RECHECK)
+        return Decision(status, _left(s, waiting), actions, recheck=EVICTION_RECHECK)
 
     def _evict(self, pod: PodView) -> EvictPod:
         return EvictPod(pod, self.options.disable_eviction, self.options.grace_period)
 
 
-def _left(s: Snapshot, count: int) -> str:
-    text = f"{count} {_plural(count, 'pod')} left"
-    uids = {pod.uid for pod in to_evict(s.pods)}
-    notes = dict.fromkeys(note.text for uid, note in s.notes.items() if uid in uids and note.text)
-    return f"{text}: {'; '.join(notes)}" if notes else text
+def _left(s: Snapshot, waiting: Sequence[PodView]) -> str:
+    """How many, and why it is not over: what holds an eviction back, else the pods' names."""
+    text = f"{len(waiting)} {_plural(len(waiting), 'pod')} left"
+    held = [s.notes[pod.uid].text for pod in waiting if pod.uid in s.notes and s.notes[pod.uid].text]
+    ending = [pod.where for pod in waiting if pod.terminating]
+    if held:
+        return f"{text}: {'; '.join(dict.fromkeys(held))}"
+    shown = ", ".join(ending[:SHOWN]) + (" …" if len(ending) > SHOWN else "")
+    return f"{text}, terminating: {shown}" if ending else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,27 +162,32 @@ class Deselected:
     def decide(self, s: Snapshot) -> Decision:
         journal = s.journal
         assert journal is not None, "Claimed comes first"
-        if journal.deselect is None:
+        if journal.deselect is None and not s.deselection.policies:
             return Decision(Status.DONE, "no policy selects this node")
+        if journal.deselect is None:
+            return _selected(s, "it did not when the drain began")
         key, value = journal.deselect
         shown = f"label {key}={value}" if value is not None else f"label {key} removed"
         if s.node.labels.get(key) != value or RELABELLED not in journal.marks:
-            marked = journal.with_mark(RELABELLED, s.now)
+            marked = journal.without(LEAVING).with_mark(RELABELLED, s.now)
             return Decision(Status.ACT, shown, (ChangeNode(shown, labels={key: value}, journal=marked),))
         if s.deselection.policies:
-            return Decision(
-                Status.BLOCKED,
-                f"{', '.join(s.deselection.policies)} still selects the node although {shown}",
-                hint="pass --deselect-label KEY=VALUE that takes the node out of it",
-            )
-        return Decision(Status.DONE, shown)
+            return _selected(s, f"in spite of {shown}")
+        return Decision(Status.DONE, f"{shown}: no policy selects the node")
+
+
+def _selected(s: Snapshot, although: str) -> Decision:
+    """A policy came while the drain ran; the checks know what to do about it."""
+    names = ", ".join(s.deselection.policies)
+    hint = "running this again finds the label that takes the node out; --deselect-label KEY=VALUE names one"
+    return Decision(Status.BLOCKED, f"the node is selected by {names} ({although})", hint=hint)
 
 
 @dataclass(frozen=True, slots=True)
 class ShutDown:
     """The node is off, or handed over to whoever switches it off, with the evidence.
 
-    A command that died with an earlier run is run again: it must be safe to run twice.
+    The command is run again by every run, also by one that resumes: it must be safe to run twice.
     """
 
     command: tuple[str, ...] = ()
@@ -195,7 +205,7 @@ class ShutDown:
         return Decision(
             Status.BLOCKED,
             f"{self.command[0]} failed with exit code {s.command_exit}: {s.command_tail or 'no output'}",
-            hint="the node is out of service and safe to power off by hand; running this again repeats it",
+            hint="the node is out of service and safe to power off by hand; the same command tries it again",
         )
 
 

@@ -3,7 +3,8 @@
     for each step:  until done:  snapshot -> decision -> actions -> (wait)
 
 What it adds is time (deadline, re-checks), patience (a Temporary failure is a wait with a reason) and memory
-(the journal's finished steps). Killed at any point, the next run finds the world where this one left it.
+(when a step was done, in the journal). Every run asks every step again: killed at any point, the next run
+goes on where the *world* is, and a world that somebody changed back is not taken for finished.
 """
 
 from __future__ import annotations
@@ -20,8 +21,7 @@ from bgpctl.runbooks.model import Decision, Event, Result, Status, StepReport
 from bgpctl.runbooks.snapshot import Snapshot
 
 RETRY_SECONDS = 1.0
-# Asked again though the journal says finished: the claim is ours anew, and the ending is looked at now.
-ALWAYS = frozenset({"Claimed", "ShutDown", "Released"})
+LOOK_AGAIN = {Status.WAIT: 0.5, Status.ACT: 0.0}  # seconds, where a decision names none
 
 Events = Generator[Event, None, Result]
 
@@ -81,43 +81,50 @@ def _reach(step: Step, world: World, progress: Progress, deadline: float) -> Gen
     progress.begin(step, world.now())
     shown: tuple[str, str] | None = None
     while True:
-        snapshot, decision = _look(step, world)
+        decision = _look(step, world)
         if shown != (decision.status, decision.reason):
             shown = (decision.status, decision.reason)
             yield _event(step, progress, decision, world.now())
         if decision.status is Status.DONE:
-            if snapshot is None or _finish(step, decision, world):
+            if _finish(step, decision, world):
                 return
             decision = replace(decision, status=Status.WAIT, recheck=RETRY_SECONDS)
         if decision.status is Status.BLOCKED:
             raise Blocked(decision.reason, decision.hint)
-        yield from _perform(step, decision, world)
-        _check(deadline, step, decision, world.now())
-        if decision.status is Status.WAIT or step.name == "Evicted":
-            world.wait(min(decision.recheck, max(0.05, deadline - world.now())))
+        trouble = yield from _perform(step, decision, world)
+        _check(deadline, step, trouble or decision, world.now())
+        _wait(trouble or decision, world, deadline)
 
 
-def _look(step: Step, world: World) -> tuple[Snapshot | None, Decision]:
+def _look(step: Step, world: World) -> Decision:
     try:
-        snapshot = world.observe(step.needs)
-        if step.name not in ALWAYS and snapshot.journal and snapshot.journal.finished(step.name):
-            return None, Decision(Status.DONE, "done in an earlier run")
-        return snapshot, step.decide(snapshot)
+        return step.decide(world.observe(step.needs))
     except Temporary as error:
-        return None, Decision(Status.WAIT, error.message, recheck=error.retry_after or RETRY_SECONDS)
+        return _patience(error)
 
 
-def _perform(step: Step, decision: Decision, world: World) -> Generator[Event, None, None]:
+def _patience(error: Temporary) -> Decision:
+    return Decision(Status.WAIT, error.message, recheck=error.retry_after or RETRY_SECONDS)
+
+
+def _perform(step: Step, decision: Decision, world: World) -> Generator[Event, None, Decision | None]:
+    """Carry the actions out in order. Returns what to wait for when one could not be carried out now."""
     for action in decision.actions:
         try:
             world.perform(action)
         except Conflict:
-            return  # somebody changed the object: look again, decide again
+            return None  # somebody changed the object: look again, decide again
         except Temporary as error:
             yield Event(world.now(), "action", step.name, step.title, "waiting", error.message)
-            world.wait(error.retry_after or RETRY_SECONDS)
-            return
+            return _patience(error)
         yield Event(world.now(), "action", step.name, step.title, "acting", str(action))
+    return None
+
+
+def _wait(decision: Decision, world: World, deadline: float) -> None:
+    seconds = LOOK_AGAIN.get(decision.status, 0.0) if decision.recheck is None else decision.recheck
+    if seconds > 0:
+        world.wait(min(seconds, max(0.05, deadline - world.now())))
 
 
 def _finish(step: Step, decision: Decision, world: World) -> bool:

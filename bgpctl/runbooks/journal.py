@@ -7,7 +7,7 @@ patch as the change it belongs to. Absent = bgpctl has not touched this node.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -21,7 +21,8 @@ VERSION = 1
 class Journal:
     """`prior_labels` holds the labels that the run may change, with their value before (None = absent).
     `steps` maps a finished step to its epoch second, `marks` other instants ("Relabelled", "SawWithdrawn")
-    that a resumed wait continues from. `evidence` is what proved the withdrawal."""
+    that a resumed wait continues from. `evidence` is what proved the withdrawal. `holder` is the run at work:
+    whoever takes the node over writes itself in here, and a run that finds another name stops."""
 
     run: str
     command: str
@@ -42,6 +43,11 @@ class Journal:
 
     def with_step(self, step: str, at: float, evidence: Mapping[str, Any]) -> Journal:
         return replace(self, steps={**self.steps, step: round(at, 3)}, evidence={**self.evidence, **evidence})
+
+    def without(self, steps: Collection[str]) -> Journal:
+        """The journal as if these steps had never been done; waits begin anew, evidence is void."""
+        left = {step: at for step, at in self.steps.items() if step not in steps}
+        return replace(self, steps=left, marks={}, evidence={})
 
     def with_mark(self, mark: str, at: float) -> Journal:
         return replace(self, marks={**self.marks, mark: round(at, 3)})

@@ -28,14 +28,15 @@ class Status(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Decision:
     """A step's answer. `reason` is a sentence for people. `actions` are performed in order when status is ACT
-    (or WAIT: things worth doing while waiting). `recheck` is seconds until the world is worth another look;
-    `eta` is the epoch second at which waiting ends at the latest, None when only an event can end it.
+    (or WAIT: things worth doing while waiting). `recheck` is seconds until the world is worth another look,
+    None = at once after an action, soon when waiting; `eta` is the epoch second at which waiting ends at the
+    latest, None when only an event can end it.
     `hint` tells, when blocked, what to type next. `evidence` goes into the journal and the result."""
 
     status: Status
     reason: str
     actions: tuple[Any, ...] = ()
-    recheck: float = 0.5
+    recheck: float | None = None
     eta: float | None = None
     hint: str = ""
     evidence: Mapping[str, Any] = field(default_factory=dict)

@@ -35,7 +35,7 @@ class DrainOptions:
 
 @dataclass(frozen=True, slots=True)
 class RestoreOptions:
-    """`uncordon` False leaves the node cordoned even though the journal says it was not."""
+    """As in DrainOptions."""
 
     node: str
     timeout: float = DEFAULT_TIMEOUT

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bgpctl.core.nodestate import PeerState
 from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.drain_steps import only
 from bgpctl.runbooks.model import Decision, Status
@@ -11,6 +13,8 @@ from bgpctl.runbooks.snapshot import PeerSighting, Snapshot
 from bgpctl.witness.model import Sight
 
 NOTHING = Decision(Status.DONE, "nothing to do")
+SENT = "SawAnnounced"
+ROUTER_PATIENCE = 10.0  # seconds for a router to take the routes in; one that filters never has them all
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +64,22 @@ class Established:
 
     name = "Established"
     title = "sessions up"
-    needs = only("state")
+    needs = only("state", "policies")
 
     def decide(self, s: Snapshot) -> Decision:
         if s.journal is None or s.journal.deselect is None:
             return NOTHING
+        if not s.deselection.policies:
+            labels = ", ".join(_label(key, value) for key, value in s.journal.prior_labels.items())
+            return Decision(
+                Status.BLOCKED,
+                f"no policy selects the node, though it is labelled as before ({labels})",
+                hint="it stays cordoned; running this again goes on when a CiliumBGPPeeringPolicy selects it",
+            )
         state = s.state
         if state is None or state.phase not in ("Running", "Starting") or not state.peers:
-            phase = state.phase.lower() if state else "silent"
-            return Decision(Status.WAIT, f"the speaker is {phase}", recheck=0.2)
+            said = state.phase.lower() if state else "silent"
+            return Decision(Status.WAIT, f"waiting for the speaker (now {said})", recheck=0.2)
         missing = [peer for peer in state.peers if not peer.session.established]
         if missing:
             text = ", ".join(f"{peer.address} is {peer.session.state}" for peer in missing)
@@ -78,7 +89,8 @@ class Established:
 
 @dataclass(frozen=True, slots=True)
 class Announced:
-    """Every intended route is on the wire and, where a router can be asked, on the router."""
+    """Every intended route is on the wire and, where a router can be asked, on the router: at least one, and
+    all of them unless it filters."""
 
     name = "Announced"
     title = "routes back"
@@ -96,15 +108,24 @@ class Announced:
             if p.announced < p.intended or p.session.pending or not p.session.end_of_rib
         ]
         if late:
-            text = ", ".join(f"{p.address}: {p.announced}/{p.intended} announced" for p in late)
-            return Decision(Status.WAIT, text, recheck=0.2)
+            return Decision(Status.WAIT, ", ".join(_progress(p) for p in late), recheck=0.2)
         missing = [a for a in s.sightings if a.sighting.sight is not Sight.UNKNOWN and _fewer(a, s)]
-        if missing:
-            text = "; ".join(
-                f"{a.sighting.router} has {len(a.sighting.paths)} routes of this node" for a in missing
-            )
+        return self._await(s, missing, state.announced) if missing else self._done(s, state.announced)
+
+    def _await(self, s: Snapshot, missing: Sequence[PeerSighting], announced: int) -> Decision:
+        """The speaker has sent them all, and these routers do not have them all."""
+        assert s.journal is not None
+        text = f"{announced} routes sent; " + "; ".join(
+            f"{a.sighting.router} has {_live(a)} of them" for a in missing
+        )
+        sent = s.journal.marks.get(SENT)
+        if sent is None:
+            write = ChangeNode("note the time", journal=s.journal.with_mark(SENT, s.now))
+            return Decision(Status.ACT, text, (write,), recheck=0.1)
+        if s.now < sent + ROUTER_PATIENCE or not all(_live(a) for a in missing):
             return Decision(Status.WAIT, text, recheck=0.2)
-        return self._done(s, state.announced)
+        evidence = {"proof": "", "routes": announced}
+        return Decision(Status.DONE, f"{text}: it may filter the others", evidence=evidence)
 
     def _done(self, s: Snapshot, announced: int) -> Decision:
         routers = sorted({a.sighting.router for a in s.sightings if a.sighting.sight is Sight.PRESENT})
@@ -138,7 +159,16 @@ def _label(key: str, value: str | None) -> str:
     return f"label {key} removed" if value is None else f"label {key}={value}"
 
 
+def _progress(peer: PeerState) -> str:
+    ending = "" if peer.session.end_of_rib else ", End-of-RIB not sent yet"
+    return f"{peer.announced} of {peer.intended} routes announced to {peer.address}{ending}"
+
+
 def _fewer(answer: PeerSighting, s: Snapshot) -> bool:
     """Does this router miss routes that the speaker sent it?"""
     sent = next((p.announced for p in s.state.peers if p.address == answer.peer), 0) if s.state else 0
-    return len([path for path in answer.sighting.paths if not path.stale]) < sent
+    return _live(answer) < sent
+
+
+def _live(answer: PeerSighting) -> int:
+    return sum(not path.stale for path in answer.sighting.paths)

@@ -6,7 +6,7 @@ A probe without "@PEER" looks at the node's only peer; with several peers it mus
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bgpctl.core.nodestate import NodeState, PeerState
 from bgpctl.errors import UsageError
@@ -52,11 +52,11 @@ class Routers:
     def _ask(self, probe: Probe, peer: str, now: float) -> PeerSighting:
         neighbor = self._known.get(peer)
         if neighbor is None:
-            unknown = Sighting(
-                probe.kind, "", Sight.UNKNOWN, detail=f"the node's address towards {peer} is unknown"
+            detail = f"the node's address towards {peer or 'it'} is unknown"
+            return PeerSighting(
+                peer, Sighting(f"{probe.kind} {peer}".strip(), "", Sight.UNKNOWN, detail=detail), None, 0
             )
-            return PeerSighting(peer, unknown, None, 0)
-        answer = probe.routes_from(neighbor)
+        answer = replace(probe.routes_from(neighbor), router=f"{probe.kind} {peer}")
         since, count = self._row(peer, answer, now)
         return PeerSighting(peer, answer, since, count)
 

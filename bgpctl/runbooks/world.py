@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Any
 
 from bgpctl.core.eviction import (
@@ -20,10 +21,11 @@ from bgpctl.core.eviction import (
     pod_view,
     verdicts,
 )
-from bgpctl.core.nodestate import NodeState, from_document
+from bgpctl.core.nodestate import NodeState, PeerState, from_document
+from bgpctl.core.peerfacts import PeerFacts
 from bgpctl.core.profiles import Profile
 from bgpctl.core.withdrawal import Estimate, Event, estimate, facts_from_state
-from bgpctl.errors import BgpctlError, Blocked
+from bgpctl.errors import BgpctlError, Blocked, DeadlineExceeded
 from bgpctl.kube import lease, paths
 from bgpctl.kube.client import ApiError, Client, NotFound, ServerBusy
 from bgpctl.runbooks import cluster
@@ -41,7 +43,7 @@ EVICT_AGAIN = 30.0  # an accepted eviction without a deletion: something undid i
 
 @dataclass(slots=True)
 class World:
-    """One node of one cluster, seen by one run."""
+    """One node of one cluster, seen by one run. `until` is the epoch second at which the run's time is up."""
 
     client: Client
     node: str
@@ -51,8 +53,10 @@ class World:
     profile_of: Callable[[str], Profile]
     deselect_override: str | None = None
     lifted: frozenset[str] = frozenset()
+    until: float = inf
     _lock: lease.NodeLock | None = None
     _first_lease: lease.LeaseView | None = None
+    _seen_lease: lease.LeaseView | None = None
     _notes: dict[str, EvictionNote] = field(default_factory=dict)
     _command: tuple[int | None, str] = (None, "")
     _node_document: Document = field(default_factory=dict)
@@ -114,8 +118,8 @@ class World:
             return {"holds_lease": True}
         view = lease.read(self.client, self.node)
         if self._lock and self._lock.lost.is_set():
-            owner = view.holder if view else "nobody"
-            raise Blocked(f"another run took the node over ({owner})", "let it finish, or stop it first")
+            raise _taken_over(view.holder if view else "nobody")
+        self._seen_lease = view
         first = self._first_lease = self._first_lease or view
         contested = bool(view and first and view.renewed_at > first.renewed_at)
         return {"lease": view, "lease_contested": contested}
@@ -139,20 +143,16 @@ class World:
         return frozenset((d["metadata"].get("namespace", ""), d["metadata"]["name"]) for d in items)
 
     def _with_estimates(self, s: Snapshot, document: Document) -> Snapshot:
-        if s.state is None:
-            facts = cluster.policy_facts(self.client, document, s.journal)
-            dead = tuple(estimate(Event.POWER_OFF, f, self.profile_of(f.address)) for f in facts)
-            return replace(s, dead_estimates=dead)
+        facts = tuple(facts_from_state(peer) for peer in _peers(s.state))
+        dead = facts or cluster.policy_facts(self.client, document, s.journal)
         return replace(
             s,
-            estimates=self._estimates(s.state, Event.DESELECT),
-            dead_estimates=self._estimates(s.state, Event.POWER_OFF),
+            estimates=self._estimates(facts, Event.DESELECT),
+            dead_estimates=self._estimates(dead, Event.POWER_OFF),
         )
 
-    def _estimates(self, state: NodeState, event: Event) -> tuple[Estimate, ...]:
-        record = state.withdrawn
-        peers = state.peers or (tuple(p.state for p in record.peers) if record else ())
-        return tuple(estimate(event, facts_from_state(p), self.profile_of(p.address)) for p in peers)
+    def _estimates(self, facts: Sequence[PeerFacts], event: Event) -> tuple[Estimate, ...]:
+        return tuple(estimate(event, fact, self.profile_of(fact.address)) for fact in facts)
 
     # -- perform
 
@@ -171,9 +171,9 @@ class World:
                 self._run_command(action)
 
     def finish(self, step: str, decision: Decision) -> None:
-        """Write a finished step into the journal, with what proved it."""
+        """Write a step that was done into the journal, with what proved it: once, unless the proof is new."""
         journal = load(self._node_document["metadata"].get("annotations"))
-        if journal is None or journal.finished(step):
+        if journal is None or (journal.finished(step) and not decision.evidence):
             return
         done = journal.with_step(step, self.now(), decision.evidence)
         self._change_node(ChangeNode(f"journal {step}", journal=done))
@@ -182,7 +182,7 @@ class World:
     def _take_lease(self) -> None:
         uid = self._node_document["metadata"]["uid"]
         lock = lease.NodeLock(self.client, self.node, uid, self._holder())
-        lock.acquire(lease.read(self.client, self.node))
+        lock.acquire(self._seen_lease)  # as it was decided on: Conflict when it changed since
         self._lock = lock
 
     def _release_lease(self) -> None:
@@ -190,13 +190,18 @@ class World:
             self._lock.release()
             self._lock = None
 
-    def _fence(self) -> None:
+    def _fence(self, becomes: Journal | None = None) -> None:
+        """Nothing is changed by a run that another one has replaced. The Lease may be noticed late; the name
+        in the journal cannot, because every write of the Node carries the version that it was read from."""
+        journal = becomes or load(self._node_document["metadata"].get("annotations"))
+        if journal is not None and journal.holder != self._holder():
+            raise _taken_over(journal.holder)
         if self._lock is None or not self._lock.held:
             raise Blocked("this run no longer owns the node; nothing more was changed", "run it again")
 
     def _change_node(self, change: ChangeNode) -> None:
         """One merge patch under the resourceVersion that was decided on: Conflict means look again."""
-        self._fence()
+        self._fence(change.journal)
         metadata: Document = {"resourceVersion": self._node_document["metadata"]["resourceVersion"]}
         if change.labels:
             metadata["labels"] = dict(change.labels)
@@ -242,8 +247,14 @@ class World:
 
     def _run_command(self, action: RunCommand) -> None:
         argv = [part.replace("{node}", self.node) for part in action.argv]
+        limit = max(1.0, self.until - self.now()) if self.until < inf else None
         try:
-            done = subprocess.run(argv, capture_output=True, text=True, check=False)
+            done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=limit)
+        except subprocess.TimeoutExpired:
+            raise DeadlineExceeded(
+                f"time is up at ShutDown: {argv[0]} did not end, and was killed",
+                "the node is out of service; running the same command again tries it again (--timeout)",
+            ) from None
         except OSError as error:
             raise BgpctlError(
                 f"the shutdown command {argv[0]} cannot be run: {error.strerror}",
@@ -251,6 +262,20 @@ class World:
             ) from None
         lines = (done.stdout + done.stderr).strip().splitlines()
         self._command = (done.returncode, lines[-1] if lines else "")
+
+
+def _peers(state: NodeState | None) -> tuple[PeerState, ...]:
+    """The peers that the speaker has or, when it has left them, had."""
+    if state is None:
+        return ()
+    left = state.withdrawn.peers if state.withdrawn else ()
+    return state.peers or tuple(peer.state for peer in left)
+
+
+def _taken_over(holder: str) -> Blocked:
+    return Blocked(
+        f"another run took the node over: {holder}", "let it finish, or stop it; then run this again"
+    )
 
 
 def _words(pod: PodView, answer: EvictionAnswer) -> str:
