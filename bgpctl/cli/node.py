@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from bgpctl.cli import drain_flags as flags
 from bgpctl.cli import errors, parse
 from bgpctl.cli.flags import (
     Context,
@@ -17,6 +19,10 @@ from bgpctl.cli.flags import (
     Timeout,
     given,
 )
+
+if TYPE_CHECKING:
+    from bgpctl.kube.client import Client
+    from bgpctl.runbooks.options import DrainOptions
 
 app = typer.Typer(no_args_is_help=True, help="Take a node out of service, and bring it back.")
 
@@ -30,85 +36,22 @@ Document = Annotated[
 def drain(
     ctx: typer.Context,
     node: Node,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show every step and refusal; change nothing.")
-    ] = False,
-    order: Annotated[
-        Literal["guide", "withdraw-first"],
-        typer.Option(
-            "--order",
-            help="guide evicts pods, then withdraws; withdraw-first moves traffic away before pods die.",
-        ),
-    ] = "guide",
+    dry_run: flags.DryRun = False,
+    order: flags.Order = "guide",
     timeout: Timeout = 600.0,
-    settle: Annotated[
-        float,
-        typer.Option(
-            "--settle",
-            metavar="DURATION",
-            show_default="2s",
-            parser=parse.duration,
-            help="Wait this long after the routes are gone, for packets on their way.",
-        ),
-    ] = 2.0,
-    deselect_label: Annotated[
-        str | None,
-        typer.Option(
-            "--deselect-label",
-            metavar="KEY=VALUE",
-            parser=parse.label_change,
-            help="The label change that takes the node out of its policy; KEY- removes. Default: found from "
-            "the policy's nodeSelector.",
-        ),
-    ] = None,
-    shutdown_command: Annotated[
-        str | None,
-        typer.Option(
-            "--shutdown-command",
-            metavar="CMD",
-            help="Run this as the last step, without a shell; {node} is the node's name. Default: hand over.",
-        ),
-    ] = None,
+    settle: flags.Settle = 2.0,
+    deselect_label: flags.DeselectLabel = None,
+    shutdown_command: flags.ShutdownCommand = None,
     router_probes: RouterProbes = None,
     peer_profiles: PeerProfiles = None,
-    ignore_daemonsets: Annotated[
-        bool,
-        typer.Option(
-            "--ignore-daemonsets/--no-ignore-daemonsets",
-            help="Leave DaemonSets' pods alone. Unlike kubectl's this is on: the speaker, which has to "
-            "withdraw the routes, is such a pod.",
-        ),
-    ] = True,
-    force: Annotated[
-        bool, typer.Option("--force", help="Also evict pods that no controller would recreate.")
-    ] = False,
-    delete_emptydir_data: Annotated[
-        bool, typer.Option("--delete-emptydir-data", help="Also evict pods whose emptyDir data is lost.")
-    ] = False,
-    grace_period: Annotated[
-        int,
-        typer.Option("--grace-period", metavar="SECONDS", help="Pods' time to end; -1 = their own."),
-    ] = -1,
-    disable_eviction: Annotated[
-        bool, typer.Option("--disable-eviction", help="Delete pods, past every PodDisruptionBudget.")
-    ] = False,
-    pod_selector: Annotated[
-        str, typer.Option("--pod-selector", metavar="SELECTOR", help="Evict only pods with these labels.")
-    ] = "",
-    skip_wait_for_delete_timeout: Annotated[
-        float,
-        typer.Option(
-            "--skip-wait-for-delete-timeout",
-            metavar="DURATION",
-            show_default="0",
-            parser=parse.duration,
-            help="Do not wait for pods that were deleted longer ago than this; 0 = wait for all.",
-        ),
-    ] = 0.0,
-    allow_last_path: Annotated[
-        bool,
-        typer.Option("--allow-last-path", help="Go on although this node is a route's last path."),
-    ] = False,
+    ignore_daemonsets: flags.IgnoreDaemonsets = True,
+    force: flags.Force = False,
+    delete_emptydir_data: flags.DeleteEmptydirData = False,
+    grace_period: flags.GracePeriod = -1,
+    disable_eviction: flags.DisableEviction = False,
+    pod_selector: flags.PodSelector = "",
+    skip_wait_for_delete_timeout: flags.SkipWaitForDelete = 0.0,
+    allow_last_path: flags.AllowLastPath = False,
     take_over: TakeOver = False,
     output: Report = "text",
     context: Context = None,
@@ -122,12 +65,8 @@ def drain(
     with errors.guard("node drain", output, resumable=True):
         from bgpctl.cli import wire
         from bgpctl.core.eviction import EvictionOptions
-        from bgpctl.out.runbook import RENDERERS
-        from bgpctl.runbooks import drain as runbook
         from bgpctl.runbooks.options import DrainOptions
 
-        command = parse.command_line(shutdown_command) if shutdown_command is not None else ()
-        profiles = parse.profiles(peer_profiles or ())
         eviction = EvictionOptions(
             ignore_daemonsets=ignore_daemonsets,
             force=force,
@@ -137,23 +76,36 @@ def drain(
             pod_selector=pod_selector,
             skip_wait_for_delete_timeout=round(skip_wait_for_delete_timeout),
         )
-        client = wire.client(given(ctx, context, kubeconfig))
         options = DrainOptions(
             node=node,
             order=order,
             timeout=timeout,
             settle=settle,
             deselect_label=deselect_label,
-            shutdown_command=command,
+            shutdown_command=parse.command_line(shutdown_command) if shutdown_command is not None else (),
             eviction=eviction,
-            probes=wire.router_probes(client, router_probes or ()),
-            profiles=profiles,
+            profiles=parse.profiles(peer_profiles or ()),
             force_last_path=allow_last_path,
             take_over=take_over,
         )
-        run = runbook.plan(client, options) if dry_run else runbook.drain(client, options)
-        title = f"{'plan: ' if dry_run else ''}drain {node}, order {order}"
-        raise SystemExit(int(RENDERERS[output](run, title).exit_code))
+        client = wire.client(given(ctx, context, kubeconfig))
+        raise SystemExit(_drain(client, options, router_probes or (), dry_run=dry_run, output=output))
+
+
+def _drain(
+    client: Client, options: DrainOptions, probes: Sequence[str], *, dry_run: bool, output: str
+) -> int:
+    """Run or plan the drain and show it; returns the exit code."""
+    from dataclasses import replace
+
+    from bgpctl.cli import wire
+    from bgpctl.out.runbook import RENDERERS
+    from bgpctl.runbooks import drain as runbook
+
+    options = replace(options, probes=wire.router_probes(client, probes))
+    run = runbook.plan(client, options) if dry_run else runbook.drain(client, options)
+    title = f"{'plan: ' if dry_run else ''}drain {options.node}, order {options.order}"
+    return int(RENDERERS[output](run, title).exit_code)
 
 
 @app.command()

@@ -21,44 +21,54 @@ def speaker() -> None:
     """The per-node daemon that announces routes."""
 
 
+NodeName = Annotated[
+    str,
+    typer.Option(
+        "--node-name", metavar="NODE", envvar="NODE_NAME", help="The node whose routes are announced."
+    ),
+]
+File = Annotated[
+    Path | None,
+    typer.Option("--file", "-f", metavar="STATE.yaml", help="Read objects from this file, not a cluster."),
+]
+InCluster = Annotated[
+    bool, typer.Option("--in-cluster", help="Use the pod's service account, whatever kubeconfig there is.")
+]
+Listen = Annotated[
+    str,
+    typer.Option("--listen", metavar="HOST:PORT", help="Serve /healthz, /readyz and /metrics; '' = do not."),
+]
+SourceAddress = Annotated[
+    str | None, typer.Option("--source-address", metavar="IP", help="The local address of every session.")
+]
+SecretsNamespace = Annotated[
+    str, typer.Option("--secrets-namespace", metavar="NS", help="Where the peers' passwords are.")
+]
+Directory = Annotated[
+    Path | None,
+    typer.Option("--directory", metavar="DIR", help="A private directory for the engine's files."),
+]
+LogFormat = Annotated[
+    Literal["text", "json"], typer.Option("--log-format", help="How log lines are written, to stderr.")
+]
+LogLevel = Annotated[
+    Literal["debug", "info", "warning", "error"],
+    typer.Option("--log-level", help="The least that is logged."),
+]
+
+
 @app.command()
 def run(
     ctx: typer.Context,
-    node_name: Annotated[
-        str,
-        typer.Option(
-            "--node-name", metavar="NODE", envvar="NODE_NAME", help="The node whose routes are announced."
-        ),
-    ],
-    file: Annotated[
-        Path | None,
-        typer.Option(
-            "--file", "-f", metavar="STATE.yaml", help="Read objects from this file, not a cluster."
-        ),
-    ] = None,
-    in_cluster: Annotated[
-        bool,
-        typer.Option("--in-cluster", help="Use the pod's service account, whatever kubeconfig there is."),
-    ] = False,
-    listen: Annotated[
-        str,
-        typer.Option(
-            "--listen", metavar="HOST:PORT", help="Serve /healthz, /readyz and /metrics; '' = do not."
-        ),
-    ] = "127.0.0.1:9180",
-    source_address: Annotated[
-        str | None,
-        typer.Option("--source-address", metavar="IP", help="The local address of every session."),
-    ] = None,
-    secrets_namespace: Annotated[
-        str, typer.Option("--secrets-namespace", metavar="NS", help="Where the peers' passwords are.")
-    ] = "kube-system",
-    directory: Annotated[
-        Path | None,
-        typer.Option("--directory", metavar="DIR", help="A private directory for the engine's files."),
-    ] = None,
-    log_format: Annotated[Literal["text", "json"], typer.Option("--log-format")] = "text",
-    log_level: Annotated[Literal["debug", "info", "warning", "error"], typer.Option("--log-level")] = "info",
+    node_name: NodeName,
+    file: File = None,
+    in_cluster: InCluster = False,
+    listen: Listen = "127.0.0.1:9180",
+    source_address: SourceAddress = None,
+    secrets_namespace: SecretsNamespace = "kube-system",
+    directory: Directory = None,
+    log_format: LogFormat = "text",
+    log_level: LogLevel = "info",
     context: Context = None,
     kubeconfig: Kubeconfig = None,
 ) -> None:

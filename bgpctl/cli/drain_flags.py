@@ -1,0 +1,83 @@
+"""The flags of `node drain`: how to leave, and which pods may go (kubectl drain's names and meanings)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from bgpctl.cli import parse
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show every step and refusal; change nothing.")]
+Order = Annotated[
+    Literal["guide", "withdraw-first"],
+    typer.Option(
+        "--order",
+        help="guide evicts pods, then withdraws; withdraw-first moves traffic away before pods die.",
+    ),
+]
+Settle = Annotated[
+    float,
+    typer.Option(
+        "--settle",
+        metavar="DURATION",
+        show_default="2s",
+        parser=parse.duration,
+        help="Wait this long after the routes are gone, for packets on their way.",
+    ),
+]
+DeselectLabel = Annotated[
+    str | None,
+    typer.Option(
+        "--deselect-label",
+        metavar="KEY=VALUE",
+        parser=parse.label_change,
+        help="The label change that takes the node out of its policy; KEY- removes. Default: found from the "
+        "policy's nodeSelector.",
+    ),
+]
+ShutdownCommand = Annotated[
+    str | None,
+    typer.Option(
+        "--shutdown-command",
+        metavar="CMD",
+        help="Run this as the last step, without a shell; {node} is the node's name. Default: hand over.",
+    ),
+]
+AllowLastPath = Annotated[
+    bool, typer.Option("--allow-last-path", help="Go on although this node is a route's last path.")
+]
+
+# --- which pods may go
+
+IgnoreDaemonsets = Annotated[
+    bool,
+    typer.Option(
+        "--ignore-daemonsets/--no-ignore-daemonsets",
+        help="Leave DaemonSets' pods alone. Unlike kubectl's this is on: the speaker, which has to withdraw "
+        "the routes, is such a pod.",
+    ),
+]
+Force = Annotated[bool, typer.Option("--force", help="Also evict pods that no controller would recreate.")]
+DeleteEmptydirData = Annotated[
+    bool, typer.Option("--delete-emptydir-data", help="Also evict pods whose emptyDir data is lost.")
+]
+GracePeriod = Annotated[
+    int, typer.Option("--grace-period", metavar="SECONDS", help="Pods' time to end; -1 = their own.")
+]
+DisableEviction = Annotated[
+    bool, typer.Option("--disable-eviction", help="Delete pods, past every PodDisruptionBudget.")
+]
+PodSelector = Annotated[
+    str, typer.Option("--pod-selector", metavar="SELECTOR", help="Evict only pods with these labels.")
+]
+SkipWaitForDelete = Annotated[
+    float,
+    typer.Option(
+        "--skip-wait-for-delete-timeout",
+        metavar="DURATION",
+        show_default="0",
+        parser=parse.duration,
+        help="Do not wait for pods that were deleted longer ago than this; 0 = wait for all.",
+    ),
+]
