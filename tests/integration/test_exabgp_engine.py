@@ -148,8 +148,8 @@ def test_leave_of_a_router_that_stopped_reading_ends_and_says_so(eng: EngineUnde
     with new_router(receive_buffer=4096) as router:
         one = up(eng, router, ONE, hold_time=90)
         router.reading.clear()
-        # UPDATEs of 3.6 kB each, far more than both sockets buffer while the window is closed
-        for n in range(150):
+        # UPDATEs of 3.6 kB each, until they are more than the sender's socket takes (tcp_wmem: 4 MB)
+        for n in range(1000):
             fat = Attributes(communities=frozenset(f"{n}:{m}" for m in range(900)))
             eng.perform(Announce(one.name, fat, (IPv4Network((0x14000000 + n, 32)),)))
         eng.session(lambda s: s.pending)
@@ -248,6 +248,17 @@ def test_no_peers_at_all(eng: EngineUnderTest) -> None:
     eng.perform(Configure(()))
     assert eng.observed().running
     assert eng.observed().peers == {}
+
+
+def test_pending_is_never_the_zero_of_before(eng: EngineUnderTest, router: BgpPeer) -> None:
+    """At the acknowledgement the session tells that something waits, or that it is on the socket."""
+    many = tuple(IPv4Network((0x14000000 + n, 32)) for n in range(4000))
+    one = up(eng, router, ONE)
+    eng.perform(Announce(one.name, Attributes(), many))
+    session = eng.observed().sessions[one.name]
+    assert session.pending or session.advertised[Family("ipv4")] == 4001
+    eng.session(lambda s: s.pending == 0)
+    eventually(lambda: len(router.routes()) == 4001, deadline=1)
 
 
 def test_the_last_change_of_a_prefix_wins_whatever_waits(eng: EngineUnderTest) -> None:

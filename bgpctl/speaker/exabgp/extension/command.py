@@ -34,21 +34,30 @@ def _state(request: wire.Message) -> wire.Message:
 
 
 def _announce(request: wire.Message) -> wire.Message:
-    wanted = request["attributes"]
-    rib = EXTENSION.peer(request["peer"]).neighbor.rib.outgoing
+    wanted, peer = request["attributes"], EXTENSION.peer(request["peer"])
+    rib = peer.neighbor.rib.outgoing
     for text, blob in request["prefixes"].items():
         family = routes.FAMILIES[text]
         hop = routes.next_hop(family, wanted.get("next_hop"))
         attributes = routes.build_attributes(wanted, hop)
         routes.announce(rib, family, list(wire.unpack_prefixes(blob, text)), attributes, hop)
+    _tell_pending(peer)
     return {}
 
 
 def _withdraw(request: wire.Message) -> wire.Message:
-    rib = EXTENSION.peer(request["peer"]).neighbor.rib.outgoing
+    peer = EXTENSION.peer(request["peer"])
     for text, blob in request["prefixes"].items():
-        routes.withdraw(rib, routes.FAMILIES[text], list(wire.unpack_prefixes(blob, text)))
+        nlris = list(wire.unpack_prefixes(blob, text))
+        routes.withdraw(peer.neighbor.rib.outgoing, routes.FAMILIES[text], nlris)
+    _tell_pending(peer)
     return {}
+
+
+def _tell_pending(peer: Any) -> None:
+    """Before the answer, so that who waits for `pending` to be 0 never reads the 0 of before."""
+    if peer.fsm == FSM.ESTABLISHED:
+        EXTENSION.tell(EXTENSION.record(peer.neighbor))
 
 
 def _synced(request: wire.Message) -> wire.Message:
