@@ -106,6 +106,19 @@ def _namespace(document: Document) -> None:
     labels["kubernetes.io/metadata.name"] = document["metadata"].get("name", "")
 
 
+_NODE_INFO = (
+    *("machineID", "systemUUID", "bootID", "kernelVersion", "osImage", "containerRuntimeVersion"),
+    *("kubeletVersion", "kubeProxyVersion", "operatingSystem", "architecture"),
+)
+
+
+def _node(document: Document) -> None:
+    """Go writes every string of a struct, empty ones too, and typed clients insist on them."""
+    status = document.get("status") or {}
+    info = {**dict.fromkeys(_NODE_INFO, ""), **(status.get("nodeInfo") or {})}
+    document["status"] = {**status, "nodeInfo": info}
+
+
 def _crd(document: Document) -> None:
     names = document.get("spec", {}).get("names")
     if isinstance(names, dict) and names.get("kind"):
@@ -120,6 +133,7 @@ def _slice(document: Document) -> None:
 
 
 _FILLERS: Mapping[str, Callable[[Document], None]] = {
+    "nodes": _node,
     "pods": _pod,
     "services": _service,
     "secrets": _secret,
@@ -147,7 +161,6 @@ def initial_status(plural: str, document: Document) -> Document | None:
 
 
 _EMPTY: Mapping[str, Document] = {
-    "nodes": {},
     "deployments": {},
     "replicasets": {"replicas": 0},
     "statefulsets": {"replicas": 0},

@@ -87,6 +87,10 @@ def _subresources(resource: Resource) -> list[Document]:
         # kubectl drain looks for exactly this entry, group and version included.
         policy = {"group": "policy", "version": "v1", "kind": "Eviction", "verbs": ["create"]}
         entries.append({"name": f"{resource.plural}/eviction", **common, **policy})
+    if "scale" in resource.subresources:
+        kind = {"group": "autoscaling", "version": "v1", "kind": "Scale"}
+        verbs = ["get", "patch", "update"]
+        entries.append({"name": f"{resource.plural}/scale", **common, **kind, "verbs": verbs})
     if "finalize" in resource.subresources:
         name = f"{resource.plural}/finalize"
         entries.append({"name": name, **common, "kind": resource.kind, "verbs": ["update"]})

@@ -107,12 +107,16 @@ class Operations:
         return self._commit(resource, old, new, NO_OPTIONS)
 
     def modify(
-        self, resource: Resource, namespace: str, name: str, change: Change, subresource: str = ""
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        change: Change,
+        subresource: str = "",
+        options: WriteOptions = NO_OPTIONS,
     ) -> Stored:
-        """Read, change, write, with nobody in between. For controllers; `change` gets its own copy."""
-        return self._change(
-            resource, namespace, name, lambda old: change(clone(old)), subresource, NO_OPTIONS
-        )
+        """Read, change, write, with nobody in between; `change` gets its own copy."""
+        return self._change(resource, namespace, name, lambda old: change(clone(old)), subresource, options)
 
     def _change(
         self,
@@ -171,7 +175,7 @@ class Operations:
         """PATCH of any type. Answers the object and whether it was created (server-side apply only)."""
         if content_type == patch.APPLY:
             return self._apply(resource, namespace, name, body, subresource, options)
-        change = _patcher(resource, content_type, body)
+        change = patcher(resource, content_type, body)
         return self._change(resource, namespace, name, change, subresource, options), False
 
     def _apply(
@@ -247,7 +251,7 @@ class Operations:
             self.delete(pods, namespace, name, options)
 
 
-def _patcher(resource: Resource, content_type: str, body: Any) -> Change:
+def patcher(resource: Resource, content_type: str, body: Any) -> Change:
     """The function that applies a patch body, with the server's answers to patches that cannot be."""
     functions: dict[str, Callable[[Any, Any], Any]] = {patch.MERGE: patch.merge, patch.JSON: patch.json_patch}
     if not resource.custom:

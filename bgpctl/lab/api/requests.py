@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bgpctl.lab.api import deletion, listing, selectors, status, watching, wire
+from bgpctl.lab.api import deletion, listing, scale, selectors, status, watching, wire
 from bgpctl.lab.api.documents import Document
-from bgpctl.lab.api.operations import Operations, WriteOptions
+from bgpctl.lab.api.operations import Operations, WriteOptions, patcher
 from bgpctl.lab.api.resources import Resource
 from bgpctl.lab.api.routes import Target
 from bgpctl.lab.api.selectors import Selection
@@ -49,6 +49,8 @@ def answer(operations: Operations, request: Request) -> Answer | Watch:
     _check_subresource(resource, target)
     if target.subresource == "eviction":
         return _evict(operations, resource, request)
+    if target.subresource == "scale":
+        return _scale(operations, resource, request)
     handler = _VERBS[request.verb]
     return handler(operations, resource, request)
 
@@ -216,6 +218,24 @@ def _evict(operations: Operations, resource: Resource, request: Request) -> Answ
         options = deletion.options_of({}, {**(eviction.get("deleteOptions") or {}), "dryRun": ["All"]})
     operations.evict(resource, target.namespace, target.name, options)
     return Answer(201, wire.dump(status.success(201)))
+
+
+def _scale(operations: Operations, resource: Resource, request: Request) -> Answer:
+    target = request.target
+    place = resource, target.namespace, target.name
+    if request.verb == "get":
+        return Answer(200, wire.dump(scale.scale_of(operations.get(*place).document)))
+    if request.verb not in {"update", "patch"}:
+        raise status.method_not_allowed()
+    body = parsed(request)
+
+    def change(old: Document) -> Document:
+        shown = scale.scale_of(old)
+        sent = body if request.verb == "update" else patcher(resource, request.content_type, body)(shown)
+        return scale.scaled(old, sent)
+
+    stored = operations.modify(*place, change, options=_write_options(request))
+    return Answer(200, wire.dump(scale.scale_of(stored.document)))
 
 
 _VERBS: Mapping[str, Callable[[Operations, Resource, Request], Answer | Watch]] = {

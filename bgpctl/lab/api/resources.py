@@ -93,6 +93,7 @@ def _apps(plural: str, kind: str, short_name: str) -> Resource:
         *("apps", "v1", plural, kind),
         short_names=(short_name,),
         categories=("all",),
+        subresources=() if kind == "DaemonSet" else ("scale",),
         status=True,
         generation=True,
     )

@@ -159,7 +159,7 @@ class ApiServer:
         stored = self.store.get(self.registry.by_plural(plural).key, namespace, name)
         return _copy(stored) if stored else None
 
-    def list(self, plural: str, namespace: str = "") -> list[Document]:
+    def objects(self, plural: str, namespace: str = "") -> list[Document]:
         """Copies of all objects of a resource (of a namespace)."""
         return [_copy(stored) for stored in self.store.all(self.registry.by_plural(plural).key, namespace)[0]]
 

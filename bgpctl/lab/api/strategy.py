@@ -73,6 +73,8 @@ def updated(
     _check_identity(resource, old, document)
     if subresource == "status":
         new = _in_shape(resource, _status_update(old, document), strict=strict)
+        if not resource.custom:
+            defaults.fill(resource.plural, new)
     else:
         new = _main_update(resource, old, _in_shape(resource, document, strict=strict))
     _validate(resource, new)

@@ -41,7 +41,7 @@ class Garbage:
         for place in sorted(self._dependants.pop(uid, ())):
             self._disown(place, uid)
 
-    def _disown(self, place: Place, uid: str, *, orphan: bool = False) -> None:
+    def _disown(self, place: Place, uid: str, *, orphan: bool = False, propagation: str = "") -> None:
         key, namespace, name = place
         stored = self._cluster.operations.store.get(key, namespace, name)
         resource = self._cluster.operations.registry.by_key(key)
@@ -51,11 +51,11 @@ class Garbage:
         others = [each for each in owners if each["uid"] != uid]
         if others or orphan:
             self._set_metadata(resource, stored.document, ownerReferences=others)
-        elif len(others) < len(owners):
-            self._delete(resource, stored.document)
+        elif len(others) < len(owners) and not terminating(stored.document):
+            self._delete(resource, stored.document, propagation)
 
-    def _delete(self, resource: Resource, document: Document) -> None:
-        options = DeleteOptions(uid=document["metadata"]["uid"])
+    def _delete(self, resource: Resource, document: Document, propagation: str = "") -> None:
+        options = DeleteOptions(uid=document["metadata"]["uid"], propagation=propagation)
         with suppress_codes(404, 409):
             place = namespace_of(document), name_of(document)
             self._cluster.operations.delete(resource, *place, options)
@@ -76,7 +76,8 @@ class Garbage:
             return None
         uid = owner["metadata"]["uid"]
         for place in sorted(self._dependants.get(uid, ())):
-            self._disown(place, uid, orphan=ORPHAN in finalizers)
+            # What waits for its dependants waits for theirs too.
+            self._disown(place, uid, orphan=ORPHAN in finalizers, propagation="Foreground")
         if FOREGROUND in finalizers and self._dependants.get(uid):
             return _LOOK_AGAIN_SECONDS
         left = [each for each in finalizers if each not in {FOREGROUND, ORPHAN}]
