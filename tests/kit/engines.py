@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import shutil
 import signal
+import struct
 import tempfile
 import threading
 import time
@@ -15,9 +17,12 @@ from dataclasses import replace
 from ipaddress import IPv4Address, ip_address
 from pathlib import Path
 
-from bgpctl.core.model import IPAddress, Observed, Peer, Session
+from bgpctl.core.diff import Announce, Configure, Synced
+from bgpctl.core.model import Attributes, IPAddress, IPNetwork, Observed, Peer, Session
 from bgpctl.errors import Temporary
 from bgpctl.speaker.exabgp.engine import Engine
+from tests.kit.bgppeer import BgpPeer
+from tests.kit.wait import eventually
 
 NODE_ASN = 65001
 
@@ -110,3 +115,26 @@ def peer(
         restart_time=30,
     )
     return replace(base, **fields)  # type: ignore[arg-type]
+
+
+# R=0 N=1, 120 s; then IPv4 unicast with F=1 (RFC 4724 section 3, RFC 8538 section 2)
+N_BIT = struct.pack("!HHBB", 0x4000 | 120, 1, 1, 0x80)
+_hosts = itertools.count(1)
+
+
+def new_router(**options: object) -> BgpPeer:
+    """A router on an address that no other test has, with graceful restart and the N bit in its OPEN."""
+    number = next(_hosts)
+    address = f"127.{20 + os.getpid() % 10}.{os.getpid() // 10 % 256}.{number}"
+    return BgpPeer(address, **{"graceful_restart": N_BIT, **options})  # type: ignore[arg-type]
+
+
+def up(eng: EngineUnderTest, router: BgpPeer, *prefixes: IPNetwork, **fields: object) -> Peer:
+    """Configured, announced, synced, and End-of-RIB is out."""
+    one = peer(router.address, router.port, **fields)  # type: ignore[arg-type]
+    eng.perform(Configure((one,)))
+    eng.perform(Announce(one.name, Attributes(), prefixes))
+    eng.perform(Synced((one.name,)))
+    eng.session(lambda s: s.end_of_rib)
+    eventually(lambda: len(router.ends_of_rib(router.sessions)) == 2)
+    return one
