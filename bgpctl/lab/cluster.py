@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bgpctl.errors import BgpctlError, DeadlineExceeded, UsageError
 from bgpctl.lab import place, seed
-from bgpctl.lab.routers import Neighbor, Router, RouterSpec, choose, make
-from bgpctl.lab.speakers import Speaker
+from bgpctl.lab.routers import Neighbor, Router, RouterSpec, choose, gobgp, make
+from bgpctl.lab.speakers import Speaker, stop_all
 
 if TYPE_CHECKING:
     from bgpctl.kube.client import Client
@@ -52,15 +52,12 @@ class Lab:
         while waiting := [s for s in self.speakers if not self._serving(s.node)]:
             for speaker in waiting:
                 if speaker.died():
-                    raise BgpctlError(
-                        f"the speaker of {speaker.node} ended: {speaker.last_words()}",
-                        f"see {speaker.log_path}",
-                    )
+                    raise BgpctlError(f"the speaker of {speaker.node} ended: {speaker.last_words()}")
             if time.monotonic() > end:
                 names = ", ".join(s.node for s in waiting)
                 raise DeadlineExceeded(
                     f"{names} did not come up within {deadline:g} s: {waiting[0].last_words()}",
-                    f"see {waiting[0].log_path}",
+                    "is the machine busy? try again, with fewer --nodes or another --router",
                 )
             time.sleep(0.1)
 
@@ -98,30 +95,33 @@ def running(
     router: str = "auto",
     kubeconfig: Path | None = None,
     say: Callable[[str], None] = lambda text: None,
+    network: IPv4Address | None = None,
 ) -> Iterator[Lab]:
-    """Start a lab, hand it out when all sessions are Established, take everything down at the end."""
+    """Start a lab, hand it out when all sessions are Established, take everything down at the end.
+
+    `kubeconfig`: where the user wants a copy of it. `network`: the first address of a /24 that this machine
+    (network namespace) has, instead of one on loopback. Everything is registered for its end before it is
+    started, so that ^C at any moment leaves nothing.
+    """
     if not 1 <= nodes <= MAX_NODES:
         raise UsageError(f"--nodes {nodes} is out of range", f"1..{MAX_NODES}")
     kind = choose(router)
     with contextlib.ExitStack() as stack:
-        here = place.claim()
-        stack.callback(shutil.rmtree, here.directory, ignore_errors=True)
+        here = stack.enter_context(place.claimed(network))
+        _check_next_hops(kind, here)
         addresses = [here.node_address(number) for number in range(1, nodes + 1)]
         part = make(_router_spec(kind, here, addresses))
-        part.start(here.directory / "router")
         stack.callback(part.stop)
+        part.start(here.directory / "router")
         say(f"router: {kind} at {here.router_address}:{place.ROUTER_PORT}, AS {seed.ROUTER_ASN}")
-        api = _start_api(here, addresses)
-        stack.callback(api.stop)
+        api = _start_api(here, addresses, stack)
         say(f"Kubernetes API: {api.url}")
-        path = _write_kubeconfig(kubeconfig or here.directory / "kubeconfig", api.kubeconfig(), part.probe())
-        stack.callback(path.unlink, missing_ok=True)
-        lab = Lab(here, api, part, path)
+        _write_kubeconfig(here.kubeconfig, api.kubeconfig(), part.probe())
+        lab = Lab(here, api, part, here.publish(kubeconfig) if kubeconfig else here.kubeconfig)
+        stack.callback(stop_all, lab.speakers)
         for name, address in zip(seed.node_names(nodes), addresses, strict=True):
-            speaker = Speaker(name, address, here.directory / name, path)
-            lab.speakers.append(speaker)
-            speaker.start()
-            stack.callback(speaker.stop)
+            lab.speakers.append(Speaker(name, address, here.directory / name, here.kubeconfig))
+            lab.speakers[-1].start()
         say(f"speakers: {', '.join(lab.nodes)}, AS {seed.NODE_ASN}, each with its own ExaBGP")
         lab.wait_ready()
         yield lab
@@ -137,25 +137,32 @@ def _router_spec(kind: str, here: place.Place, addresses: list[str]) -> RouterSp
     )
 
 
-def _start_api(here: place.Place, addresses: list[str]) -> ApiServer:
+def _check_next_hops(kind: str, here: place.Place) -> None:
+    """A GoBGP that is too old would have sessions, and no routes (lab/routers/gobgp.py)."""
+    if kind == "gobgp" and here.network.is_loopback and not gobgp.loopback_next_hops():
+        raise UsageError(
+            "this gobgpd takes no routes with a loopback next hop (versions before 3.20)",
+            "choose --router bird, frr or exabgp",
+        )
+
+
+def _start_api(here: place.Place, addresses: list[str], stack: contextlib.ExitStack) -> ApiServer:
     from bgpctl.lab.api.server import ApiServer
 
-    api = ApiServer(tls=True).start()  # kubectl sends no credential over plain HTTP
+    api = ApiServer(tls=True)  # kubectl sends no credential over plain HTTP
+    stack.callback(api.stop)
+    api.start()
     api.apply(*seed.crds())
     api.apply(*seed.cluster(addresses, here.router_address, place.ROUTER_PORT))
     return api
 
 
-def _write_kubeconfig(path: Path, text: str, probe: str) -> Path:
+def _write_kubeconfig(path: Path, text: str, probe: str) -> None:
     """The API's kubeconfig plus, on its context, how to ask the lab's router. Mode 0600: it holds a token."""
     import yaml
 
     document = yaml.safe_load(text)
     for context in document["contexts"]:
         context["context"]["extensions"] = [{"name": PROBES_EXTENSION, "extension": [probe]}]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         yaml.safe_dump(document, file, sort_keys=False)
-    temporary.replace(path)
-    return path

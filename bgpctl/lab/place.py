@@ -1,24 +1,32 @@
-"""Where a lab lives: a private directory named after its process, and a stretch of loopback addresses.
+"""Where a lab lives: a private directory, and a stretch of addresses that no other lab of this user has.
 
-A lab that was killed (`kill -9`) leaves its directory; its processes end with it (PR_SET_PDEATHSIG). The next
-lab removes what belongs to a process that is gone.
+The directory's lock is held as long as its lab lives. A lab that was killed (`kill -9`) leaves its directory
+unlocked; its processes end with it (PR_SET_PDEATHSIG). The next lab removes what is not locked.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
 
+from bgpctl.errors import UsageError
+
 ROUTER_PORT = 1790  # above 1023: no root needed
+BLOCKS = 64 * 250  # 127.64.1.0/24 … 127.127.250.0/24: far from what a machine's own daemons use
+_LOCK = "lock"
+_KUBECONFIG, _OUTSIDE = "kubeconfig", "kubeconfig.outside"
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A lab's own directory (0700) and addresses: the router at .1, worker N at .10+N of one 127.x.y.0/24."""
+    """A lab's own directory (0700) and addresses: the router at .1, worker N at .10+N of `network`/24."""
 
     directory: Path
     network: IPv4Address
@@ -30,31 +38,105 @@ class Place:
     def node_address(self, number: int) -> str:
         return str(self.network + 10 + number)
 
+    @property
+    def kubeconfig(self) -> Path:
+        """The lab's own copy."""
+        return self.directory / _KUBECONFIG
 
-def claim(base: Path | None = None) -> Place:
-    """A fresh place for this process; leftovers of labs that are gone are removed first."""
+    def publish(self, outside: Path) -> Path:
+        """A copy of the kubeconfig where the user wants it. It goes with the lab, or with its leftovers.
+        UsageError when a file is there already: it may be somebody's real one."""
+        outside = outside.absolute()
+        (self.directory / _OUTSIDE).write_text(str(outside))
+        try:
+            with open(os.open(outside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(self.kubeconfig.read_text())
+        except FileExistsError:
+            (self.directory / _OUTSIDE).unlink()
+            raise UsageError(f"{outside} exists already", "choose another path, or remove it") from None
+        except OSError as error:
+            raise UsageError(f"cannot write {outside}: {error.strerror}", "choose another path") from None
+        return outside
+
+
+@contextlib.contextmanager
+def claimed(network: IPv4Address | None = None, base: Path | None = None) -> Iterator[Place]:
+    """A fresh place, removed at the end; leftovers of labs that are gone are removed first. `network`: take
+    these addresses instead of free ones of 127.0.0.0/8."""
     root = base or Path(tempfile.gettempdir()) / f"bgpctl-lab-{os.getuid()}"
-    root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    remove_leftovers(root)
-    directory = root / str(os.getpid())
-    directory.mkdir(mode=0o700)
-    # distinct labs of one machine get distinct /24s, so that their routers never meet
-    number = os.getpid() % (64 * 250)
-    return Place(directory, IPv4Address(f"127.{64 + number // 250}.{1 + number % 250}.0"))
+    with _locked_root(root):
+        remove_leftovers(root)
+        place = _take(root, network)
+        lock = _try_lock(place.directory)
+        assert lock is not None, "nobody else takes locks while the root is locked"
+    try:
+        yield place
+    finally:
+        with _locked_root(root):
+            _remove(place.directory)
+            os.close(lock)
+            with contextlib.suppress(OSError):  # another lab lives there
+                root.rmdir()
 
 
 def remove_leftovers(root: Path) -> None:
-    """Directories of labs whose process is gone."""
+    """Directories of labs that are gone."""
     for leftover in root.iterdir():
-        if leftover.name.isdigit() and not _alive(int(leftover.name)):
-            shutil.rmtree(leftover, ignore_errors=True)
+        lock = _try_lock(leftover)
+        if lock is not None:
+            _remove(leftover)
+            os.close(lock)
 
 
-def _alive(pid: int) -> bool:
+def _take(root: Path, network: IPv4Address | None) -> Place:
+    """Distinct labs get distinct /24s, so that their routers never meet."""
+    if network is not None:
+        directory = Path(tempfile.mkdtemp(prefix=f"{network}-", dir=root))
+        return Place(directory, network)
+    for number in range(os.getpid(), os.getpid() + BLOCKS):
+        block = number % BLOCKS
+        candidate = IPv4Address(f"127.{64 + block // 250}.{1 + block % 250}.0")
+        with contextlib.suppress(FileExistsError):
+            directory = root / str(candidate)
+            directory.mkdir(mode=0o700)
+            return Place(directory, candidate)
+    raise UsageError(f"{BLOCKS} labs run already", f"see {root}")
+
+
+def _remove(directory: Path) -> None:
+    """The directory, and the kubeconfig outside of it unless somebody changed that one."""
+    with contextlib.suppress(OSError):
+        outside = Path((directory / _OUTSIDE).read_text())
+        if outside.read_bytes() == (directory / _KUBECONFIG).read_bytes():
+            outside.unlink()
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _locked_root(root: Path) -> Iterator[None]:
+    """One lab at a time looks for its place. The directory itself is the lock; it goes with the last lab, so
+    what was locked must still be what is there."""
+    while True:
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            if os.fstat(descriptor).st_uid != os.getuid():
+                raise UsageError(f"{root} belongs to another user", "set TMPDIR to a directory of your own")
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            with contextlib.suppress(FileNotFoundError):
+                if os.stat(root).st_ino == os.fstat(descriptor).st_ino:
+                    yield
+                    return
+        finally:
+            os.close(descriptor)
+
+
+def _try_lock(directory: Path) -> int | None:
+    """The descriptor that holds the directory's lock; None when its lab lives."""
+    descriptor = os.open(directory / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor

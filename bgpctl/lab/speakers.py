@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +48,17 @@ class Speaker:
                 preexec_fn=die_with_parent(os.getpid()),
             )
 
+    @property
+    def pid(self) -> int:
+        """Of the running process."""
+        assert self.process is not None, "it was not started"
+        return self.process.pid
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
     def stop(self) -> None:
         if self.process is not None:
             end(self.process)
@@ -56,7 +68,16 @@ class Speaker:
         return self.process is not None and self.process.poll() is not None
 
     def last_words(self) -> str:
-        lines = (
-            self.log_path.read_text(errors="replace").strip().splitlines() if self.log_path.exists() else []
-        )
-        return lines[-1] if lines else "it said nothing"
+        """Why it ended or does not get on: its error if it printed one, else its last line."""
+        text = self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+        lines = text.strip().splitlines() or ["it said nothing"]
+        return next((line for line in reversed(lines) if line.startswith("error:")), lines[-1])
+
+
+def stop_all(speakers: Sequence[Speaker]) -> None:
+    """Every one is told first, so that they end side by side."""
+    for speaker in speakers:
+        if speaker.process is not None and speaker.process.poll() is None:
+            speaker.process.terminate()
+    for speaker in speakers:
+        speaker.stop()
