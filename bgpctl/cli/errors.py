@@ -38,6 +38,9 @@ def guard(command: str, output: str = "text", *, resumable: bool = False) -> Ite
         _close_pipe()
         raise SystemExit(int(Exit.FAILED)) from None
     except KeyboardInterrupt:
+        if not resumable and output != "json":
+            # ^C is how one ends a watch: nothing went wrong.
+            raise SystemExit(int(Exit.INTERRUPTED)) from None
         hint = f"resume with: {_command_line()}" if resumable else ""
         _fail(command, output, "interrupted", hint, Exit.INTERRUPTED)
     except Exception as error:
