@@ -202,7 +202,8 @@ def watching(api: FakeApi, kubeconfig: Path):  # type: ignore[no-untyped-def]
 def test_an_ascii_terminal_gets_question_marks_not_a_traceback() -> None:
     ran = bgpctl("node", "drain", "--help", PYTHONIOENCODING="ascii", PYTHONUTF8="0", LC_ALL="C")
     assert (ran.code, ran.err) == (0, "")
-    assert "stale:300 ?" in ran.out
+    assert "…" not in ran.out
+    assert "?" in ran.out
 
 
 def test_the_plugin_shows_its_own_name(tmp_path: Path) -> None:
