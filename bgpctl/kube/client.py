@@ -6,13 +6,14 @@ for by name. A response body never reaches the user unread: the server's own mes
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 from bgpctl import __version__
-from bgpctl.errors import BgpctlError, Temporary
+from bgpctl.errors import BgpctlError, Temporary, UsageError
 from bgpctl.kube.config import Access
 
 Document = dict[str, Any]
@@ -74,15 +75,36 @@ class Client:
 
     def list_with_version(self, path: str, **query: str) -> tuple[list[Document], str]:
         """The items and the collection's resourceVersion, from which a watch goes on without a gap."""
+        try:
+            return self._pages(path, {**query, "limit": str(PAGE)})
+        except Gone:
+            # The list took longer than the server keeps a snapshot: ask for an answer in one piece.
+            return self._pages(path, query)
+
+    def _pages(self, path: str, query: Mapping[str, str]) -> tuple[list[Document], str]:
         items: list[Document] = []
-        page = {**query, "limit": str(PAGE)}
+        page = dict(query)
         while True:
             answer = self.request("GET", path, query=page)
-            items.extend(answer.get("items") or ())
+            if "items" not in answer:
+                # Anything else with status 200 (a login page, a proxy) must never pass for an empty cluster.
+                raise Temporary(f"GET {path}: the answer is no list of Kubernetes objects")
+            items.extend(answer["items"] or ())
             metadata = answer.get("metadata") or {}
             if not metadata.get("continue"):
                 return items, metadata.get("resourceVersion", "")
             page["continue"] = metadata["continue"]
+
+    def serves(self, collection: str) -> bool:
+        """Does the API server know this resource? Asked of its discovery, because a 404 may be a proxy's."""
+        parts = collection.split("/")
+        root = "/".join(parts[:4] if parts[1] == "apis" else parts[:3])
+        try:
+            return any(r.get("name") == parts[-1] for r in self.get(root)["resources"])
+        except NotFound:
+            groups = self.get("/apis")["groups"]
+            versions = (v.get("groupVersion") for group in groups for v in group.get("versions") or ())
+            return root.removeprefix("/apis/") in versions
 
     def create(self, path: str, body: Document, **query: str) -> Document:
         return self.request("POST", path, query=query, body=body)
@@ -110,23 +132,12 @@ class Client:
     ) -> Document:
         """One request. Raises Temporary, NotFound, Conflict, Gone or ApiError."""
         response = self._send(method, path, query, body, content_type, READ_TIMEOUT, preload=True)
-        return _document(response.data)
+        return _document(response.data, f"{method} {path}")
 
-    def stream(self, path: str, query: Mapping[str, str], read_timeout: float) -> Iterator[Document]:
-        """The events of a watch, one document a line, until the server ends it or `read_timeout` seconds pass
-        without a byte (a half-open connection; raises Temporary)."""
-        import urllib3
-
+    def stream(self, path: str, query: Mapping[str, str], read_timeout: float) -> Stream:
+        """Begin a watch; returns once the server has accepted it. Raises as `request` does."""
         response = self._send("GET", path, query, None, "application/json", read_timeout, preload=False)
-        try:
-            buffer = b""
-            for chunk in response.stream(65536, decode_content=True):
-                *lines, buffer = (buffer + chunk).split(b"\n")
-                yield from (json.loads(line) for line in lines if line.strip())
-        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise Temporary(f"watch {path} broke off: {_plain(error)}") from None
-        finally:
-            response.close()
+        return Stream(path, response)
 
     def _send(
         self,
@@ -156,29 +167,73 @@ class Client:
                 timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=read_timeout),
                 preload_content=preload,
                 retries=False,
+                redirect=False,
             )
+            refused = None if response.status < 300 else response.data
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise Temporary(
-                f"the API server {self.access.host} did not answer: {_plain(error)}",
-                "nothing is known to have changed; running the same command again is safe",
-            ) from None
-        if response.status >= 400:
-            raise _error(method, path, response.status, response.headers, _document(response.data))
+            raise _unanswered(self.access.host, error) from None
+        if refused is not None:
+            raise _error(method, path, response.status, response.headers, _status(refused))
         return response
 
 
-def _document(data: bytes) -> Document:
+class Stream:
+    """The events of one watch, one document each, until the server ends it. Read by one thread; `close` ends
+    it from any other. Raises Temporary when it breaks off, and when nothing came for the read timeout (a
+    half-open connection)."""
+
+    def __init__(self, path: str, response: Any) -> None:
+        self._path, self._response = path, response
+
+    def __iter__(self) -> Iterator[Document]:
+        import urllib3
+
+        try:
+            buffer = b""
+            for chunk in self._response.stream(65536, decode_content=True):
+                *lines, buffer = (buffer + chunk).split(b"\n")
+                yield from (json.loads(line) for line in lines if line.strip())
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            raise Temporary(f"watch {self._path} broke off: {plain(error)}") from None
+        finally:
+            self._response.close()
+
+    def close(self) -> None:
+        """A reader that waits for the next event gets the end of the stream."""
+        with contextlib.suppress(ValueError, RuntimeError, OSError, AttributeError):
+            self._response.shutdown()
+
+
+def _document(data: bytes, what: str) -> Document:
+    """The JSON object of a good answer; whatever else came with a good status is no API server's word."""
     try:
-        document = json.loads(data) if data else {}
+        document = json.loads(data)
     except ValueError:
-        document = {"message": data[:200].decode(errors="replace").strip()}
+        document = None
+    if not isinstance(document, dict):
+        raise Temporary(f"{what}: the answer is not from a Kubernetes API: {_excerpt(data)}")
+    return document
+
+
+def _status(data: bytes) -> Document:
+    """The metav1.Status of a refusal; a proxy's own words become its message."""
+    try:
+        document = json.loads(data)
+    except ValueError:
+        document = {"message": _excerpt(data) if data else ""}
     return document if isinstance(document, dict) else {}
 
 
+def _excerpt(data: bytes) -> str:
+    return " ".join(data[:200].decode(errors="replace").split()) or "it is empty"
+
+
 def _error(method: str, path: str, code: int, headers: Mapping[str, str], status: Document) -> BgpctlError:
-    reason = status.get("reason", "")
+    reason = status.get("reason") or ""
     message = status.get("message") or f"HTTP {code}"
     kinds = {404: NotFound, 409: Conflict, 410: Gone}
+    if code < 400:
+        return Temporary(f"{method} {path}: redirected (HTTP {code}): this is not the Kubernetes API itself")
     if code == 401:
         return ApiError(
             code, reason, "the API server does not accept the credential (401)", status, "log in again"
@@ -192,6 +247,22 @@ def _error(method: str, path: str, code: int, headers: Mapping[str, str], status
     return kinds.get(code, ApiError)(code, reason, message, status)
 
 
+def _unanswered(host: str, error: BaseException) -> BgpctlError:
+    from ssl import SSLCertVerificationError
+
+    cause = _innermost(error)
+    if isinstance(cause, SSLCertVerificationError):
+        # A certificate does not become better by waiting.
+        return UsageError(
+            f"the certificate of the API server {host} is not trusted: {cause.verify_message}",
+            "check certificate-authority and the server's address in the kubeconfig",
+        )
+    return Temporary(
+        f"the API server {host} did not answer: {plain(error)}",
+        "nothing is known to have changed; running the same command again is safe",
+    )
+
+
 class ServerBusy(Temporary):
     """429 or 5xx. Carries the Status: an eviction's 429 names the PodDisruptionBudget in it."""
 
@@ -200,13 +271,19 @@ class ServerBusy(Temporary):
 
 
 def _seconds(text: str | None) -> float | None:
-    return float(text) if text and text.isdigit() else None
+    return float(text) if text and text.isascii() and text.isdigit() else None
 
 
-def _plain(error: BaseException) -> str:
-    """The innermost cause in words: urllib3 nests its own around the socket's."""
-    cause: BaseException = error
-    while isinstance(reason := getattr(cause, "reason", None), BaseException):
-        cause = reason
-    text = str(cause.__cause__ or cause)
-    return text.rsplit(": ", 1)[-1] if "object at 0x" in text else text
+def plain(error: BaseException) -> str:
+    """The innermost cause in words: urllib3 nests the socket's error in its own, which print as objects."""
+    cause = _innermost(error)
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror
+    text = str(cause).rsplit(": ", 1)[-1] if "object at 0x" in str(cause) else str(cause)
+    return text.strip() or type(cause).__name__
+
+
+def _innermost(error: BaseException) -> BaseException:
+    nested = (getattr(error, "reason", None), error.__cause__, *error.args)
+    inner = next((cause for cause in nested if isinstance(cause, BaseException)), None)
+    return error if inner is None else _innermost(inner)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from bgpctl.errors import UsageError
+from bgpctl.errors import Temporary, UsageError
 
 if TYPE_CHECKING:
     import urllib3
@@ -27,26 +28,27 @@ class Access:
     value of this moment (tokens rotate), `extensions` are the kubeconfig context's own."""
 
     host: str
-    pool: urllib3.PoolManager
-    authorization: Callable[[], str | None]
+    pool: urllib3.PoolManager = field(repr=False)
+    authorization: Callable[[], str | None] = field(repr=False)
     extensions: Mapping[str, Any] = field(default_factory=dict)
 
 
 def load_access(kubeconfig: str | None = None, context: str | None = None) -> Access:
     """kubectl's rules: the flag, then $KUBECONFIG (a list), then ~/.kube/config; in a pod without any of
-    them, the service account."""
-    filename = kubeconfig or os.environ.get("KUBECONFIG") or DEFAULT_KUBECONFIG
-    paths = [os.path.expanduser(path) for path in filename.split(os.pathsep) if path]
-    if kubeconfig and not os.path.exists(paths[0]):
+    them, the service account. Raises UsageError, and no message quotes a document: it holds credentials."""
+    named = kubeconfig or os.environ.get("KUBECONFIG") or DEFAULT_KUBECONFIG
+    paths = [os.path.expanduser(path) for path in named.split(os.pathsep) if path]
+    present = [path for path in paths if os.path.exists(path)]
+    if kubeconfig and not present:
         raise UsageError(
             f"kubeconfig {kubeconfig} does not exist", "pass --kubeconfig PATH of a readable file"
         )
-    if any(os.path.exists(path) for path in paths):
-        return _from_kubeconfig(os.pathsep.join(paths), context)
-    if os.environ.get("KUBERNETES_SERVICE_HOST"):
+    if present:
+        return _from_kubeconfig(present, context)
+    if os.environ.get("KUBERNETES_SERVICE_HOST") and not context:
         return in_cluster()
     raise UsageError(
-        f"no kubeconfig found ({filename} does not exist) and this is not a pod",
+        f"no kubeconfig found ({named} does not exist)" + ("" if context else " and this is not a pod"),
         "pass --kubeconfig PATH, set KUBECONFIG, or try `bgpctl lab up`",
     )
 
@@ -59,47 +61,88 @@ def in_cluster() -> Access:
     configuration = Configuration()
     try:
         load_incluster_config(client_configuration=configuration)
-    except ConfigException as error:
+    except (ConfigException, OSError) as error:
         raise UsageError(f"not in a cluster: {error}", "use --kubeconfig PATH outside a pod") from None
     return _access(configuration)
 
 
-def _from_kubeconfig(filename: str, context: str | None) -> Access:
+def _from_kubeconfig(paths: list[str], context: str | None) -> Access:
     from kubernetes.client import Configuration
-    from kubernetes.config import ConfigException, kube_config
+    from kubernetes.config import ConfigException
 
     configuration = Configuration()
-    shown = filename.replace(os.path.expanduser("~"), "~", 1)
+    shown = os.pathsep.join(paths).replace(os.path.expanduser("~"), "~", 1)
     try:
-        loader = kube_config._get_kube_config_loader(filename=filename, active_context=context)
+        loader = _loader(paths, context)
         with _collect_errors() as errors:
             loader.load_and_set(configuration)
+        extensions = _extensions(loader)
+        has_server = bool(loader._cluster.safe_get("server"))
     except ConfigException as error:
-        raise UsageError(f"kubeconfig {shown}: {error}", "see `kubectl config get-contexts`") from None
-    except OSError as error:
-        raise UsageError(f"kubeconfig {shown}: {error.strerror}", "") from None
-    except Exception as error:
-        # yaml's and binascii's errors quote the document, which holds credentials
         raise UsageError(
-            f"kubeconfig {shown} cannot be read ({type(error).__name__})",
-            "check it with `kubectl config view`",
+            f"kubeconfig {shown}: {_words(error)}", "see `kubectl config get-contexts`"
         ) from None
+    except OSError as error:
+        raise UsageError(
+            f"kubeconfig {shown}: {error.filename or 'a file'}: {error.strerror}", "make it readable"
+        ) from None
+    except Exception as error:
+        raise UsageError(
+            f"kubeconfig {shown} cannot be read ({_place(error)})", "check it with `kubectl config view`"
+        ) from None
+    if not has_server:
+        raise UsageError(f"kubeconfig {shown}: the cluster has no server", "add `server: https://…` to it")
     _require_credential(loader, configuration, errors, shown)
-    return _access(configuration, _extensions(loader))
+    return _access(configuration, extensions)
+
+
+def _loader(paths: list[str], context: str | None) -> Any:
+    """The official merger lets the last current-context win and refuses empty files; kubectl takes the first
+    one and passes over them."""
+    from kubernetes.config import ConfigException, kube_config
+
+    full = [path for path in paths if os.path.isdir(path) or os.path.getsize(path)]
+    if not full:
+        raise ConfigException("the file is empty")
+    merger = kube_config.KubeConfigMerger(os.pathsep.join(full))
+    files = merger.config_files.values()
+    current = context or next((c["current-context"] for c in files if c.get("current-context")), None)
+    if current is None:
+        raise ConfigException("there is no current-context: pass --context NAME")
+    return kube_config.KubeConfigLoader(
+        config_dict=merger.config, config_base_path=None, active_context=current
+    )
+
+
+def _words(error: Exception) -> str:
+    """The official loader names a node of the document by all of its content, the token included."""
+    text = str(error).partition("{")[0].removeprefix("Invalid kube-config file. ").strip()
+    return text.rstrip("/") if text else "it is not a valid kubeconfig"
+
+
+def _place(error: Exception) -> str:
+    """What kind of error and where; yaml's and binascii's messages quote what they choke on."""
+    mark = getattr(error, "problem_mark", None)
+    return f"not YAML, line {mark.line + 1}" if mark else type(error).__name__
 
 
 def _require_credential(loader: Any, configuration: Any, errors: list[str], shown: str) -> None:
     """The official client goes on anonymously when an exec plugin fails (drain.md §4.5); we do not."""
-    user = loader._user
-    if not user or "exec" not in user:
+    user = loader._user.value if loader._user else None
+    if not user or configuration.api_key or configuration.cert_file:
         return
-    if configuration.api_key or configuration.cert_file:
-        return
-    command = user["exec"].safe_get("command") or "(no command)"
+    if any(key.startswith("client-certificate") for key in user):
+        return  # unused, because the server speaks plain HTTP
     detail = errors[-1].splitlines()[0] if errors else "it gave no credential"
+    if "exec" in user:
+        command = loader._user["exec"].safe_get("command") or "(no command)"
+        raise UsageError(
+            f"the credential plugin {command!r} of kubeconfig {shown} failed: {detail}",
+            "nothing was sent; run the plugin by hand, or log in again",
+        )
     raise UsageError(
-        f"the credential plugin {command!r} of kubeconfig {shown} failed: {detail}",
-        "nothing was sent; run the plugin by hand, or log in again",
+        f"kubeconfig {shown}: no usable credential in the user's {', '.join(sorted(user))}",
+        "nothing was sent; bgpctl takes a token, a client certificate, an exec plugin or oidc",
     )
 
 
@@ -129,17 +172,30 @@ def _collect_errors() -> Iterator[list[str]]:
 
 def _access(configuration: Any, extensions: Mapping[str, Any] | None = None) -> Access:
     from kubernetes.client.rest import RESTClientObject
+    from kubernetes.config import ConfigException
 
     # Retries are ours (errors.Temporary): urllib3 would sleep through Retry-After without telling anybody.
     configuration.retries = False
     configuration.keep_alive = True
+    if not configuration.verify_ssl:
+        _accept_insecure()
+    refreshing = threading.Lock()
 
     def authorization() -> str | None:
-        bearer = configuration.auth_settings().get("BearerToken")
-        if bearer and bearer["value"]:
-            return str(bearer["value"])
-        basic = configuration.get_basic_auth_token() if configuration.username else None
-        return str(basic) if basic else None
+        try:
+            with refreshing:  # one run of the plugin, not one for each watch
+                bearer = configuration.auth_settings().get("BearerToken")
+        except (OSError, ConfigException) as error:
+            raise Temporary(f"the credential could not be renewed: {error}", "log in again") from None
+        # A token file ends with a newline, which no header may hold.
+        return str(bearer["value"]).strip() if bearer and bearer["value"] else None
 
     pool = RESTClientObject(configuration).pool_manager
     return Access(configuration.host.rstrip("/"), pool, authorization, extensions or {})
+
+
+def _accept_insecure() -> None:
+    """insecure-skip-tls-verify is the user's word; kubectl does not comment on each request either."""
+    import urllib3
+
+    urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)

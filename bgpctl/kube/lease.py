@@ -7,10 +7,12 @@ not have to be waited for.
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 import socket
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -53,7 +55,8 @@ def _dead_here(holder: str) -> bool:
     """Was the holder a process of this machine that is gone?"""
     place, _, _ = holder.rpartition("/")
     host, _, pid = place.rpartition("@")[2].rpartition(":")
-    if host != socket.gethostname() or not pid.isdigit():
+    # Seven digits hold Linux's largest process id; anybody may write a Lease.
+    if host != socket.gethostname() or not (pid.isascii() and pid.isdigit() and len(pid) <= 7):
         return False
     try:
         os.kill(int(pid), 0)
@@ -75,8 +78,7 @@ def read(client: Client, node: str) -> LeaseView | None:
 
 def _view(document: Mapping[str, Any]) -> LeaseView:
     spec = document.get("spec") or {}
-    renewed = spec.get("renewTime")
-    at = datetime.fromisoformat(renewed.replace("Z", "+00:00")).timestamp() if renewed else 0.0
+    at = _seconds(spec.get("renewTime"))
     return LeaseView(
         holder=spec.get("holderIdentity") or "",
         renewed_at=at,
@@ -85,70 +87,93 @@ def _view(document: Mapping[str, Any]) -> LeaseView:
     )
 
 
+def _seconds(text: str | None) -> float:
+    """Epoch seconds; a time that cannot be read counts as long ago."""
+    try:
+        return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() if text else 0.0
+    except ValueError:
+        return 0.0
+
+
 class NodeLock:
     """Our hold on one node. `lost` is set when somebody else took it: stop changing things then."""
 
-    def __init__(self, client: Client, node: str, node_uid: str, holder: str) -> None:
-        self._client, self._node, self._uid, self.holder = client, node, node_uid, holder
+    def __init__(
+        self, client: Client, node: str, node_uid: str, holder: str, *, renew_every: float = RENEW_EVERY
+    ) -> None:
+        self._client, self._uid, self.holder = client, node_uid, holder
+        self._name, self._path = name_for(node), paths.lease(NAMESPACE, name_for(node))
+        self._node, self._renew_every = node, renew_every
+        self._acquired_at = ""
+        self._renewed = 0.0
+        self._renewing = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self.lost = threading.Event()
 
     @property
     def held(self) -> bool:
-        return self._thread is not None and not self.lost.is_set()
+        """Is the node ours? After an outage longer than the Lease lasts, nobody knows: then it is renewed
+        first, and Temporary says that it could not be."""
+        if self._thread is None or self.lost.is_set():
+            return False
+        if time.monotonic() - self._renewed > DURATION:
+            self._renew()
+        return not self.lost.is_set()
 
     def acquire(self, seen: LeaseView | None) -> None:
         """Take the Lease as it was `seen` (None = create). Raises Conflict when somebody was faster."""
+        self._acquired_at = _now()
         if seen is None:
             self._client.create(paths.leases(NAMESPACE), self._document(None))
         else:
-            self._client.replace(paths.lease(NAMESPACE, name_for(self._node)), self._document(seen.version))
+            self._client.replace(self._path, self._document(seen.version))
+        self._renewed = time.monotonic()
         self.lost.clear()
-        self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
+        self._stop.clear()
+        self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
         self._thread.start()
 
     def release(self) -> None:
         """Give it back, if it is still ours. Failing is harmless: it expires."""
-        if self._thread is None:
+        thread, self._thread = self._thread, None
+        if thread is None:
             return
         self._stop.set()
-        self._thread.join(RENEW_EVERY)
-        try:
+        thread.join(RENEW_EVERY)
+        with contextlib.suppress(BgpctlError):
             view = read(self._client, self._node)
             if view and view.holder == self.holder:
-                self._client.delete(
-                    paths.lease(NAMESPACE, name_for(self._node)),
-                    {"preconditions": {"resourceVersion": view.version}},
-                )
-        except BgpctlError:
-            pass
+                self._client.delete(self._path, {"preconditions": {"resourceVersion": view.version}})
+
+    def _keep(self) -> None:
+        while not self._stop.wait(self._renew_every) and not self.lost.is_set():
+            # The API is away: an expired Lease that nobody took is still ours.
+            with contextlib.suppress(BgpctlError):
+                self._renew()
 
     def _renew(self) -> None:
-        while not self._stop.wait(RENEW_EVERY):
+        with self._renewing:
+            view = read(self._client, self._node)
+            if view is None or view.holder != self.holder:
+                self.lost.set()
+                return
             try:
-                view = read(self._client, self._node)
-                if view is None or view.holder != self.holder:
-                    self.lost.set()
-                    return
-                self._client.replace(
-                    paths.lease(NAMESPACE, name_for(self._node)), self._document(view.version)
-                )
+                self._client.replace(self._path, self._document(view.version))
             except Conflict:
-                continue  # look again: the next read tells whether it is still ours
-            except BgpctlError:
-                continue  # the API is away; an expired Lease that nobody took is still ours
+                return  # the next look tells whose it is
+            self._renewed = time.monotonic()
 
     def _document(self, version: str | None) -> dict[str, Any]:
+        owner = {"apiVersion": "v1", "kind": "Node", "name": self._node, "uid": self._uid}
         metadata: dict[str, Any] = {
-            "name": name_for(self._node),
+            "name": self._name,
             "namespace": NAMESPACE,
             "labels": {"app.kubernetes.io/managed-by": "bgpctl"},
-            "ownerReferences": [{"apiVersion": "v1", "kind": "Node", "name": self._node, "uid": self._uid}],
+            "ownerReferences": [owner],
         }
         if version is not None:
             metadata["resourceVersion"] = version
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         return {
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",
@@ -156,7 +181,11 @@ class NodeLock:
             "spec": {
                 "holderIdentity": self.holder,
                 "leaseDurationSeconds": DURATION,
-                "renewTime": now,
-                "acquireTime": now,
+                "renewTime": _now(),
+                "acquireTime": self._acquired_at,
             },
         }
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

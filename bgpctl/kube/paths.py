@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
+from bgpctl.errors import UsageError
+
 NODES = "/api/v1/nodes"
 PODS = "/api/v1/pods"
 SERVICES = "/api/v1/services"
@@ -14,16 +18,23 @@ NODE_STATES = "/apis/bgpctl.io/v1alpha1/bgpnodestates"
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
+def named(name: str) -> str:
+    """A name as one step of a path. Raises UsageError: "" would name the whole collection."""
+    if name in ("", ".", ".."):
+        raise UsageError(f"{name!r} is no object's name", "see `kubectl get nodes`")
+    return quote(name, safe="")
+
+
 def node(name: str) -> str:
-    return f"{NODES}/{name}"
+    return f"{NODES}/{named(name)}"
 
 
 def node_state(name: str) -> str:
-    return f"{NODE_STATES}/{name}"
+    return f"{NODE_STATES}/{named(name)}"
 
 
 def pod(namespace: str, name: str) -> str:
-    return f"/api/v1/namespaces/{namespace}/pods/{name}"
+    return f"/api/v1/namespaces/{named(namespace)}/pods/{named(name)}"
 
 
 def eviction(namespace: str, name: str) -> str:
@@ -31,16 +42,16 @@ def eviction(namespace: str, name: str) -> str:
 
 
 def secrets(namespace: str) -> str:
-    return f"/api/v1/namespaces/{namespace}/secrets"
+    return f"/api/v1/namespaces/{named(namespace)}/secrets"
 
 
 def events(namespace: str) -> str:
-    return f"/api/v1/namespaces/{namespace}/events"
+    return f"/api/v1/namespaces/{named(namespace)}/events"
 
 
 def leases(namespace: str) -> str:
-    return f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
+    return f"/apis/coordination.k8s.io/v1/namespaces/{named(namespace)}/leases"
 
 
 def lease(namespace: str, name: str) -> str:
-    return f"{leases(namespace)}/{name}"
+    return f"{leases(namespace)}/{named(name)}"
