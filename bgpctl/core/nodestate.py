@@ -47,10 +47,12 @@ class PeerState:
 
 @dataclass(frozen=True, slots=True)
 class WithdrawnPeer:
-    """One peer of a withdrawal: who it was, what it had, and what was negotiated when we left."""
+    """One peer of a withdrawal: who it was, what it had, and what was negotiated when we left. `flushed`: its
+    withdraws were on the socket; False when it had no session or did not read them in time."""
 
     state: PeerState
     routes: int
+    flushed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,9 +241,13 @@ def _withdrawn(record: WithdrawnRecord) -> Document:
             "sentTime": timestamp(record.sent_at),
             "closedTime": timestamp(record.closed_at),
             "routes": record.routes,
-            "peers": [{"routes": peer.routes, **_peer(peer.state)} for peer in record.peers],
+            "peers": [_withdrawn_peer(peer) for peer in record.peers],
         }
     )
+
+
+def _withdrawn_peer(peer: WithdrawnPeer) -> Document:
+    return {"routes": peer.routes, "flushed": peer.flushed, **_peer(peer.state)}
 
 
 def _present(document: Document) -> Document:
@@ -350,8 +356,12 @@ def _read_withdrawn(record: Mapping[str, Any] | None) -> WithdrawnRecord | None:
         observed_at=seconds(record.get("observedTime")),
         sent_at=seconds(record.get("sentTime")),
         closed_at=seconds(record.get("closedTime")),
-        peers=tuple(WithdrawnPeer(_read_peer(p), p.get("routes", 0)) for p in record.get("peers") or ()),
+        peers=tuple(_read_withdrawn_peer(peer) for peer in record.get("peers") or ()),
     )
+
+
+def _read_withdrawn_peer(peer: Mapping[str, Any]) -> WithdrawnPeer:
+    return WithdrawnPeer(_read_peer(peer), peer.get("routes", 0), peer.get("flushed", True))
 
 
 def describe_peer(peer: Peer, session: Session, intended: int, announced: int) -> PeerState:

@@ -6,9 +6,12 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import threading
 from datetime import UTC, datetime
 
 SUBSYS = "bgp-control-plane"
+
+log = logging.getLogger("bgpctl.speaker")
 
 _STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -51,7 +54,9 @@ class JsonFormatter(logging.Formatter):
 
 def _quoted(value: object) -> str:
     text = json.dumps(value, default=str) if isinstance(value, list | dict) else str(value)
-    return json.dumps(text) if not text or any(c in text for c in ' "=\n') else text
+    # A router's own words are in here: nothing of theirs may begin a line or a field.
+    bare = text.isprintable() and not any(c in text for c in ' "=\\')
+    return text if text and bare else json.dumps(text)
 
 
 def configure(log_format: str, level: str, node: str) -> None:
@@ -66,3 +71,11 @@ def configure(log_format: str, level: str, node: str) -> None:
     handler.addFilter(add_node)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.getLogger("urllib3").setLevel(logging.WARNING)
+    logging.captureWarnings(True)
+    threading.excepthook = _thread_died
+
+
+def _thread_died(args: threading.ExceptHookArgs) -> None:
+    """Python's own words go to stderr without a tag, over several lines."""
+    name = args.thread.name if args.thread else "?"
+    log.error("speaker.thread_died", extra={"thread": name}, exc_info=args.exc_value)

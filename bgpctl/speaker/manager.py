@@ -1,6 +1,6 @@
 """The speaker's loop: observe, compile, diff, apply, report. Woken by a bell that carries nothing.
 
-    Starting ──synced──► Running ──deselected──► Withdrawn ──selected──► Running
+    Starting ──synced──► Running ──deselected──► Leaving ──► Withdrawn ──selected──► Starting …
                             │
                           SIGTERM ──► Stopped   (silent under graceful restart, else withdraw and Cease)
 
@@ -14,31 +14,48 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from bgpctl import __version__
 from bgpctl.core import pacing
-from bgpctl.core.diff import Action, Announce, Leave, diff
+from bgpctl.core.diff import Action, Announce, Leave, Synced, diff
 from bgpctl.core.intent import ClusterObjects, compile_intent
 from bgpctl.core.model import Intent, IPAddress, Observed, Session
 from bgpctl.core.nodestate import NodeState, PeerState, WithdrawnPeer, WithdrawnRecord, describe_peer
-from bgpctl.errors import BgpctlError
+from bgpctl.core.policy import KIND as POLICY
+from bgpctl.errors import BgpctlError, Temporary
 from bgpctl.speaker.source import Source
 
 IDLE_SECONDS = 15.0  # the loop runs this often though no bell rings: a safety net, not a mechanism
 RETRY_SECONDS = 0.5
 
+UNPROVED = (
+    "this node was deselected while its sessions were down: nothing was withdrawn, and routers may keep its "
+    "routes until their own timers end"
+)
+
 log = logging.getLogger("bgpctl.speaker")
 
 
+class Departure(Protocol):
+    """How a peer left, in epoch seconds; None = its withdraws did not get out, or it had no session."""
+
+    @property
+    def flushed_at(self) -> float | None: ...
+    @property
+    def closed_at(self) -> float | None: ...
+
+
 class EnginePort(Protocol):
-    """What the manager needs of a BGP engine."""
+    """What the manager needs of a BGP engine. `departed` is told by the last Leave."""
 
     version: str
     restarts: int
 
+    @property
+    def departed(self) -> Mapping[str, Departure]: ...
     def start(self) -> None: ...
     def observed(self) -> Observed: ...
     def perform(self, action: Action) -> None: ...
@@ -47,22 +64,19 @@ class EnginePort(Protocol):
 
 @dataclass(slots=True)
 class Counters:
-    """What /metrics shows of the loop itself."""
+    """What /metrics shows of the loop itself. `ticked_at` is monotonic: a loop that hangs shows in it."""
 
     reconciles: int = 0
     reconcile_errors: int = 0
     reconcile_seconds: float = 0.0
-    last_reconcile: float = 0.0
-
-    def observe(self, seconds: float, *, failed: bool) -> None:
-        self.reconciles += 1
-        self.reconcile_errors += failed
-        self.reconcile_seconds += seconds
-        self.last_reconcile = time.time()
+    ticked_at: float = 0.0
 
 
 class Manager:
-    """One node's speaker. One thread owns it; others only ring the bell."""
+    """One node's speaker. One thread owns it; others only ring the bell.
+
+    `recall` reads the state that an earlier run published: its withdrawn record must outlive a restart.
+    """
 
     def __init__(
         self,
@@ -73,32 +87,38 @@ class Manager:
         *,
         bell: threading.Event,
         source_address: IPAddress | None = None,
-        previous: NodeState | None = None,
+        recall: Callable[[], NodeState | None] = lambda: None,
         leave_reason: str = "node leaves service (bgpctl)",
     ) -> None:
         self._node, self._source, self._engine = node, source, engine
         self._publish, self._bell = publish, bell
         self._source_address, self._leave_reason = source_address, leave_reason
+        self._recall: Callable[[], NodeState | None] | None = recall
+        self._before = NodeState(node)
         self._stopping = threading.Event()
         self._started_at = time.time()
         self._last_release = 0.0
         self._sentence = ""
         self._error = ""
+        self._unproved = False
+        self._told: frozenset[str] = frozenset()
         self.intent: Intent | None = None
-        self.withdrawn = previous.withdrawn if previous else None
+        self.withdrawn: WithdrawnRecord | None = None
         self.counters = Counters()
-        self.state = NodeState(node, started_at=self._started_at, withdrawn=self.withdrawn)
+        self.state = NodeState(node, started_at=self._started_at)
 
     # -- the loop
 
     def run(self) -> None:
-        """Until `stop`: wait for the bell, then one tick. Ends with the engine stopped."""
+        """Until `stop`: wait for the bell, then one tick. Ends with the engine stopped, whatever happens."""
         wait = 0.0
-        while not self._stopping.is_set():
-            self._bell.wait(wait)
-            self._bell.clear()
-            wait = self.tick()
-        self._shut_down()
+        try:
+            while not self._stopping.is_set():
+                self._bell.wait(wait)
+                self._bell.clear()
+                wait = self.tick()
+        finally:
+            self._shut_down()
 
     def stop(self) -> None:
         """End the loop (a restart, not a leave)."""
@@ -107,29 +127,43 @@ class Manager:
 
     def tick(self) -> float:
         """One pass. Returns the seconds after which the next one is due though nothing rings."""
+        self.counters.ticked_at = time.monotonic()
+        if not self._remembers():
+            return RETRY_SECONDS  # not a word before that: it would overwrite the record
         if not self._source.ready():
-            return RETRY_SECONDS
-        began = time.monotonic()
-        try:
-            wait = self._reconcile()
-            self._error = ""
-        except BgpctlError as error:
-            wait = RETRY_SECONDS
-            self._note_error(error)
             self._report()
-        self.counters.observe(time.monotonic() - began, failed=bool(self._error))
+            return RETRY_SECONDS
+        wait = self._reconcile()
+        self._report()
         return wait
 
     def _reconcile(self) -> float:
-        objects = self._source.observe()
-        self.intent = self._compile(objects)
-        actions = diff(self.intent, self._running_engine(), self._leave_reason)
-        wait = self._apply(actions)
-        self._report()
+        began = time.monotonic()
+        try:
+            objects = self._source.observe()
+            self._adopt(self._compile(objects))
+            actions = diff(self.intent or Intent(self._node), self._running_engine(), self._leave_reason)
+            wait = self._apply(actions)
+            self._error = ""
+        except Exception as error:
+            wait = self._failed(error)
+        self.counters.reconciles += 1
+        self.counters.reconcile_errors += bool(self._error)
+        self.counters.reconcile_seconds += time.monotonic() - began
         return wait
 
     def _compile(self, objects: ClusterObjects) -> Intent:
         return compile_intent(objects, self._node, source_address=self._source_address, previous=self.intent)
+
+    def _adopt(self, intent: Intent) -> None:
+        """A node that is deselected now has not withdrawn yet, whatever an earlier leave has proved."""
+        before = self.intent
+        selected = before.selected if before else bool(self._before.selected_by)
+        if selected and not intent.selected:
+            self.withdrawn = None
+            self._unproved = bool(before.peers if before else self._before.peers)
+        self._unproved = self._unproved and not intent.selected
+        self.intent = intent
 
     def _running_engine(self) -> Observed:
         observed = self._engine.observed()
@@ -140,26 +174,50 @@ class Manager:
 
     def _apply(self, actions: tuple[Action, ...]) -> float:
         now, held = pacing.release(actions, time.monotonic(), self._last_release)
-        for action in now:
-            if isinstance(action, Leave):
-                self._leave(action)
-            else:
-                self._engine.perform(action)
         if any(isinstance(action, Announce) for action in now):
             self._last_release = time.monotonic()
+        self._perform(now)
         return held if held is not None else IDLE_SECONDS
+
+    def _perform(self, actions: tuple[Action, ...]) -> None:
+        """All of them, in order. One that fails costs its peer only; the first is raised at the end."""
+        failures: list[Temporary] = []
+        incomplete: set[str] = set()
+        for action in actions:
+            try:
+                if isinstance(action, Leave):
+                    self._leave(action)
+                elif isinstance(action, Synced):
+                    # End-of-RIB would tell a router to drop what could not be announced.
+                    self._sync(tuple(peer for peer in action.peers if peer not in incomplete))
+                else:
+                    self._engine.perform(action)
+            except Temporary as error:
+                failures.append(error)
+                if isinstance(action, Announce):
+                    incomplete.add(action.peer)
+                if not self._engine.observed().running:
+                    break
+        if failures:
+            raise failures[0]
+
+    def _sync(self, peers: tuple[str, ...]) -> None:
+        if peers:
+            self._engine.perform(Synced(peers))
 
     # -- leaving and stopping
 
     def _leave(self, action: Leave) -> None:
         """Withdraw, flush, Cease; then write down the proof, which outlives the drain."""
+        node_leaves = self.intent is not None and not self.intent.selected
         seen, observed = time.time(), self._engine.observed()
-        before = [_peer_state(name, observed, None) for name in action.peers if name in observed.peers]
+        if node_leaves:
+            self._report()  # a router that reads slowly makes this take seconds
         self._engine.perform(action)
-        closed = time.time()
-        if self.intent is not None and not self.intent.selected:
-            peers = tuple(WithdrawnPeer(state, state.announced) for state in before)
-            self.withdrawn = WithdrawnRecord(action.reason, seen, closed, closed, peers)
+        if node_leaves:
+            before = [_peer_state(name, observed, None) for name in action.peers if name in observed.peers]
+            self.withdrawn = _record(action.reason, seen, before, self._engine.departed)
+            self._unproved = False
 
     def _shut_down(self) -> None:
         observed = self._engine.observed()
@@ -168,11 +226,31 @@ class Manager:
             if ending:
                 self._engine.perform(Leave(ending, "speaker stops (bgpctl)"))
         except BgpctlError as error:
-            self._note_error(error)
-        self._engine.stop(graceful=True)
+            log.warning("speaker.leave_failed", extra={"error": error.message})
+        finally:
+            self._engine.stop(graceful=True)
         silent = len(observed.peers) - len(ending)
         log.info("speaker.stopped", extra={"closed_silently": silent, "closed_with_cease": len(ending)})
         self.state = replace(self.state, phase="Stopped", peers=(), announced=0)
+
+    # -- memory
+
+    def _remembers(self) -> bool:
+        """What an earlier run published is known, once. False = not yet, the API server is away."""
+        if self._recall is None:
+            return True
+        try:
+            before = self._recall()
+        except Temporary as error:
+            self._failed(error)
+            return False
+        except BgpctlError as error:
+            log.warning("speaker.state_unreadable", extra={"error": error.message})
+            before = None
+        self._recall = None
+        self._before = before or self._before
+        self.withdrawn = self._before.withdrawn
+        return True
 
     # -- reporting
 
@@ -180,24 +258,29 @@ class Manager:
         """One sentence when something changed, and the state for whoever asks."""
         self.state = self._describe()
         self._publish(self.state)
+        problems = frozenset(self.state.problems)
+        for problem in sorted(problems - self._told):
+            log.warning("speaker.problem", extra={"problem": problem})
+        for problem in sorted(self._told - problems):
+            log.info("speaker.problem_solved", extra={"problem": problem})
         sentence = _sentence(self.state)
         if sentence != self._sentence:
-            log.info("speaker.reconciled", extra={"summary": sentence, "problems": list(self.state.problems)})
-        self._sentence = sentence
+            log.info("speaker.reconciled", extra={"summary": sentence})
+        self._told, self._sentence = problems, sentence
 
     def _describe(self) -> NodeState:
         observed, intent = self._engine.observed(), self.intent or Intent(self._node)
         peers = tuple(_peer_state(name, observed, intent) for name in sorted(observed.peers))
         return NodeState(
             node=self._node,
-            phase=self._phase(intent, observed),
+            phase=self._phase(observed),
             started_at=self._started_at,
             speaker_version=__version__,
             engine_version=self._engine.version,
             engine_restarts=self._engine.restarts,
-            selected_by=intent.policy if intent.selected else "",
+            selected_by=self._selected_by(),
             policy_problem=_policy_problem(intent),
-            problems=tuple(filter(None, (*intent.problems, *self._source.problems(), self._error))),
+            problems=self._problems(intent),
             intended=sum(len(routes) for routes in intent.routes.values()),
             announced=sum(peer.announced for peer in peers),
             peers=peers,
@@ -205,18 +288,52 @@ class Manager:
             absent=dict(Counter(absent.reason for absent in intent.absent)) or None,
         )
 
-    def _phase(self, intent: Intent, observed: Observed) -> str:
-        if intent.selected:
+    def _selected_by(self) -> str:
+        """Until the first intent, what was so before: a speaker that dies twice must not forget it."""
+        if self.intent is None:
+            return self._before.selected_by
+        return self.intent.policy if self.intent.selected else ""
+
+    def _problems(self, intent: Intent) -> tuple[str, ...]:
+        own = (UNPROVED if self._unproved else "", self._error)
+        return tuple(dict.fromkeys(filter(None, (*intent.problems, *self._source.problems(), *own))))
+
+    def _phase(self, observed: Observed) -> str:
+        if self.intent is None:
+            return "Starting"
+        if self.intent.selected:
             synced = set(observed.peers) <= observed.synced
             return "Running" if observed.running and synced else "Starting"
         if observed.peers:
             return "Leaving"
         return "Withdrawn" if self.withdrawn else "Idle"
 
-    def _note_error(self, error: BgpctlError) -> None:
-        if error.message != self._error:
-            log.warning("speaker.reconcile_error", extra={"error": error.message})
-        self._error = error.message
+    def _failed(self, error: Exception) -> float:
+        """Told once, in the log by `_report`; a bug with its traceback. Returns the seconds until the next
+        try. What runs goes on running."""
+        if isinstance(error, BgpctlError):
+            text = error.message
+            wait = getattr(error, "retry_after", None) or RETRY_SECONDS
+        else:
+            text, wait = f"bug: {type(error).__name__}, see the speaker's log", IDLE_SECONDS
+            if text != self._error:
+                log.error("speaker.bug", exc_info=error)
+        self._error = text
+        return min(wait, IDLE_SECONDS)
+
+
+def _record(
+    reason: str, seen: float, before: list[PeerState], departed: Mapping[str, Departure]
+) -> WithdrawnRecord:
+    """`sent_at` is when the last withdraw got out; when none did, when we gave up."""
+    gone = [departed.get(peer.name) for peer in before]
+    flushed = [d.flushed_at for d in gone if d and d.flushed_at]
+    closed = max([d.closed_at for d in gone if d and d.closed_at] or [time.time()])
+    peers = tuple(
+        WithdrawnPeer(peer, peer.announced, flushed=bool(d and d.flushed_at))
+        for peer, d in zip(before, gone, strict=True)
+    )
+    return WithdrawnRecord(reason, seen, max(flushed, default=closed), closed, peers)
 
 
 def _peer_state(name: str, observed: Observed, intent: Intent | None) -> PeerState:
@@ -227,7 +344,12 @@ def _peer_state(name: str, observed: Observed, intent: Intent | None) -> PeerSta
 
 
 def _policy_problem(intent: Intent) -> str:
-    return "the last good intent is kept: the policy is invalid" if intent.stale else ""
+    """Why the policy in force is not the one that is written, "" when it is."""
+    faults = [p for p in intent.problems if p.startswith(f"{POLICY} {intent.policy} is invalid")]
+    if not intent.stale or not faults:
+        return ""
+    kept = "its last good form stays in force" if intent.config else "nothing is announced"
+    return f"{faults[0]}; {kept}"
 
 
 def _sentence(state: NodeState) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from bgpctl.core.nodestate import NodeState, PeerState
+from bgpctl.core.nodestate import PHASES, NodeState, PeerState
 
 PREFIX = "cilium_bgp_control_plane"
 OWN = "bgpctl"
@@ -52,6 +52,21 @@ def _lines(state: NodeState, reconciles: int, errors: int, seconds: float) -> It
         ((_peer(p), float(p.announced)) for p in peers),
     )
     yield from _family(
+        f"{OWN}_policy_invalid",
+        "gauge",
+        "1 while the policy of this node is invalid and its last good form is in force",
+        [({}, float(bool(state.policy_problem)))],
+    )
+    yield from _family(
+        f"{OWN}_problems", "gauge", "Problems that the node's state names", [({}, float(len(state.problems)))]
+    )
+    yield from _family(
+        f"{OWN}_phase",
+        "gauge",
+        "1 for the phase that the speaker is in",
+        (({"phase": phase}, float(phase == state.phase)) for phase in PHASES),
+    )
+    yield from _family(
         f"{OWN}_engine_restarts_total",
         "counter",
         "Times ExaBGP was replaced",
@@ -80,5 +95,15 @@ def _peer(peer: PeerState) -> dict[str, str]:
 def _family(name: str, kind: str, text: str, samples: Iterable[Sample]) -> Iterator[str]:
     yield f"# HELP {name} {text}.\n# TYPE {name} {kind}\n"
     for labels, value in samples:
-        inside = ",".join(f'{key}="{value_}"' for key, value_ in labels.items())
-        yield f"{name}{{{inside}}} {value:g}\n" if inside else f"{name} {value:g}\n"
+        inside = ",".join(f'{key}="{_escaped(content)}"' for key, content in labels.items())
+        yield f"{name}{{{inside}}} {_number(value)}\n" if inside else f"{name} {_number(value)}\n"
+
+
+def _escaped(text: str) -> str:
+    """A label's value in the text format: backslash, quote and newline are escaped."""
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def _number(value: float) -> str:
+    """All digits: a counter of 1234567 must not come out as 1.23457e+06."""
+    return str(int(value)) if value == int(value) else repr(value)

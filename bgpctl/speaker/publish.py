@@ -5,28 +5,27 @@ A thread of its own: a slow or absent API server must never stall the loop that 
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
+import math
 import os
 import threading
 import time
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from bgpctl.core.nodestate import HEARTBEAT_SECONDS, NodeState, from_document, to_document
 from bgpctl.errors import BgpctlError
 from bgpctl.kube import paths
 from bgpctl.kube.client import Client, Conflict, NotFound
 
-MIN_INTERVAL = 1.0
-
-log = logging.getLogger(__name__)
+log = logging.getLogger("bgpctl.speaker")
 
 
 class Sink(Protocol):
-    """One place where a state is kept."""
+    """One place where a state is kept. `read` gives None for nothing, or for nothing that can be read."""
 
     def read(self) -> NodeState | None: ...
     def write(self, state: NodeState) -> None: ...
@@ -40,19 +39,28 @@ class KubeSink:
 
     def read(self) -> NodeState | None:
         document = self._client.find(paths.node_state(self._node))
-        return from_document(document) if document else None
+        return _decoded(document) if document else None
 
     def write(self, state: NodeState) -> None:
         document = to_document(state)
         # "add" replaces the whole status (RFC 6902 section 4.1); a merge would keep what has gone
         patch = [{"op": "add", "path": "/status", "value": document["status"]}]
-        path = paths.node_state(self._node)
+        path = f"{paths.node_state(self._node)}/status"
         try:
-            self._client.patch(f"{path}/status", patch, kind="json")
+            self._client.patch(path, patch, kind="json")
         except NotFound:
-            with contextlib.suppress(Conflict):  # another writer was faster: the same object
-                self._client.create(paths.NODE_STATES, document)
-            self._client.patch(f"{path}/status", patch, kind="json")
+            self._create(document)
+            self._client.patch(path, patch, kind="json")
+
+    def _create(self, document: dict[str, Any]) -> None:
+        try:
+            self._client.create(paths.NODE_STATES, document)
+        except Conflict:
+            pass  # another writer was faster: the same object
+        except NotFound:
+            raise BgpctlError(
+                "the cluster does not know BGPNodeState: its CustomResourceDefinition is not installed"
+            ) from None
 
 
 class FileSink:
@@ -63,24 +71,54 @@ class FileSink:
 
     def read(self) -> NodeState | None:
         try:
-            return from_document(json.loads(self._path.read_text()))
-        except (OSError, ValueError, KeyError):
+            return _decoded(json.loads(self._path.read_text()))
+        except (OSError, ValueError):
             return None
 
     def write(self, state: NodeState) -> None:
         temporary = self._path.with_suffix(".tmp")
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        temporary.unlink(missing_ok=True)
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             json.dump(to_document(state), file, indent=1)
         temporary.replace(self._path)
+
+
+def _decoded(document: Any) -> NodeState | None:
+    """Another version, or another hand, wrote it: what cannot be read is not there."""
+    try:
+        return from_document(document)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds. `minimum` between two writes of one phase, `heartbeat` without a change, `backoff` after a
+    failure: the first pause and the longest."""
+
+    minimum: float = 1.0
+    heartbeat: float = HEARTBEAT_SECONDS
+    backoff: tuple[float, float] = (1.0, 8.0)
+
+    def due(self, offered: NodeState, written: NodeState | None, tried_at: float, failures: int) -> float:
+        """When to write next, on the clock of `tried_at` (the last try; -inf = never tried)."""
+        if failures:
+            first, longest = self.backoff
+            return tried_at + min(first * 2.0 ** min(failures - 1, 10), longest)
+        if written is None or offered.phase != written.phase:
+            return tried_at  # leaving, withdrawn: a drain waits for it
+        return tried_at + (self.minimum if offered != written else self.heartbeat)
 
 
 class Publisher:
     """The newest offered state reaches the sink; what was overtaken is not written."""
 
-    def __init__(self, sink: Sink) -> None:
-        self._sink = sink
+    def __init__(self, sink: Sink, pace: Pace = Pace(), clock: Callable[[], float] = time.monotonic) -> None:
+        self._sink, self._pace, self._clock = sink, pace, clock
         self._offered: NodeState | None = None
         self._written: NodeState | None = None
+        self._tried_at = -math.inf
+        self._failures = 0
         self._changed = threading.Condition()
         self._closing = False
         self.problem = ""
@@ -96,52 +134,46 @@ class Publisher:
             self._offered = state
             self._changed.notify()
 
-    def close(self, last: NodeState, timeout: float = 3.0) -> None:
-        """Write a last state, then end."""
-        self.offer(last)
+    def close(self, last: NodeState, timeout: float = 2.0) -> None:
+        """Write a last state, then end; it is tried once."""
         with self._changed:
-            self._closing = True
+            self._offered, self._closing = last, True
             self._changed.notify()
         self._thread.join(timeout)
 
     def _run(self) -> None:
-        last_write = 0.0
         while True:
             with self._changed:
-                self._changed.wait_for(self._due, timeout=self._patience(last_write))
+                while not self._closing and (patience := self._patience()) > 0:
+                    self._changed.wait(min(patience, threading.TIMEOUT_MAX))
                 state, closing = self._offered, self._closing
-            if state is not None and (self._due() or time.monotonic() - last_write >= HEARTBEAT_SECONDS):
+            if state is not None:
                 self._write(state)
-                last_write = time.monotonic()
             if closing:
                 return
-            if not self._urgent():
-                self._pause(MIN_INTERVAL)
 
-    def _due(self) -> bool:
-        return self._closing or (self._offered is not None and self._offered != self._written)
-
-    def _urgent(self) -> bool:
-        """A phase that changed (leaving, withdrawn) is what a drain waits for: it does not queue."""
-        offered, written = self._offered, self._written
-        return self._closing or (
-            offered is not None and (written is None or offered.phase != written.phase) and not self.problem
-        )
-
-    def _patience(self, last_write: float) -> float:
-        return max(0.0, HEARTBEAT_SECONDS - (time.monotonic() - last_write)) if last_write else 1.0
-
-    def _pause(self, seconds: float) -> None:
-        with self._changed:
-            self._changed.wait_for(self._urgent, timeout=seconds)
+    def _patience(self) -> float:
+        """Seconds until a write is due."""
+        if self._offered is None:
+            return math.inf
+        due = self._pace.due(self._offered, self._written, self._tried_at, self._failures)
+        return due - self._clock()
 
     def _write(self, state: NodeState) -> None:
+        self._tried_at = self._clock()
         try:
             self._sink.write(replace(state, heartbeat=time.time()))
-        except (BgpctlError, OSError) as error:
-            text = str(error)
-            if text != self.problem:
-                log.warning("state.not_published", extra={"error": text})
-            self.problem = text
+        except Exception as error:
+            self._failed(error)
         else:
-            self.problem, self._written = "", state
+            if self.problem:
+                log.info("state.published_again")
+            self.problem, self._written, self._failures = "", state, 0
+
+    def _failed(self, error: Exception) -> None:
+        """The thread goes on in any case: a state that nobody refreshes looks like a dead speaker."""
+        expected = isinstance(error, BgpctlError | OSError)
+        text = str(error) if expected else f"bug: {type(error).__name__}"
+        if text != self.problem:
+            log.warning("state.not_published", extra={"error": text}, exc_info=None if expected else error)
+        self.problem, self._failures = text, self._failures + 1

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import logging
 import os
+import queue
 import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from bgpctl.core.model import IPAddress
-from bgpctl.core.nodestate import NodeState
-from bgpctl.errors import BgpctlError, UsageError
+from bgpctl.errors import UsageError
+from bgpctl.kube import paths
 from bgpctl.kube.client import Client
 from bgpctl.speaker import http, logs, metrics
 from bgpctl.speaker.exabgp.engine import Engine
@@ -44,7 +47,7 @@ class SpeakerOptions:
 
 
 def run_speaker(options: SpeakerOptions) -> int:
-    """Run until SIGTERM or SIGINT. Returns the exit code."""
+    """Run until SIGTERM or SIGINT. Returns the exit code. Raises UsageError."""
     logs.configure(options.log_format, options.log_level, options.node)
     directory = _directory(options)
     bell = threading.Event()
@@ -58,35 +61,82 @@ def run_speaker(options: SpeakerOptions) -> int:
         publisher.offer,
         bell=bell,
         source_address=options.source_address,
-        previous=_previous(sink),
+        recall=sink.read,
     )
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: manager.stop())
-    stop_http = http.serve(options.listen, _answers(manager, source)) if options.listen else None
-    source.start()
-    publisher.start()
-    log.info("speaker.started", extra={"engine": engine.version, "directory": str(directory)})
-    try:
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_alone(directory))
+        _on_signal(manager.stop)
+        if options.listen:
+            stack.callback(http.serve(options.listen, _answers(manager, source)))
+        source.start()
+        stack.callback(source.stop)
+        publisher.start()
+        stack.callback(lambda: publisher.close(manager.state))
+        log.info("speaker.started", extra={"engine": engine.version, "directory": str(directory)})
         manager.run()
-    finally:
-        source.stop()
-        publisher.close(manager.state)
-        if stop_http:
-            stop_http()
     return 0
+
+
+def _on_signal(stop: Callable[[], None]) -> None:
+    """A handler runs in the middle of whatever the main thread does, so it may take no lock that the loop may
+    hold. SimpleQueue.put is made for it."""
+    received: queue.SimpleQueue[int] = queue.SimpleQueue()
+
+    def wait() -> None:
+        number = received.get()
+        log.info("speaker.stopping", extra={"signal": signal.Signals(number).name})
+        stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: received.put(number))
+    threading.Thread(target=wait, name="signals", daemon=True).start()
+
+
+# --- the speaker's directory --------------------------------------------------------------------------------
 
 
 def _directory(options: SpeakerOptions) -> Path:
     """A private place for the engine's socket and its configuration, which may hold passwords."""
-    directory = options.directory or Path(tempfile.gettempdir()) / f"bgpctl-{os.getuid()}" / options.node
+    base = Path(tempfile.gettempdir()) / f"bgpctl-{os.getuid()}"
+    directory = options.directory or base / paths.named(options.node)
     try:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        directory.chmod(0o700)
-        if directory.stat().st_uid != os.getuid():
-            raise PermissionError("it belongs to another user")
+        if options.directory is None:
+            _private(base)  # anybody may make this name in a shared /tmp before us
+        _private(directory)
     except OSError as error:
-        raise UsageError(f"cannot use directory {directory}: {error}", "pass --directory PATH") from None
+        reason = error.strerror or str(error)
+        raise UsageError(f"cannot use directory {directory}: {reason}", "pass --directory PATH") from None
     return directory
+
+
+def _private(directory: Path) -> None:
+    """Ours alone, made when missing. Raises OSError."""
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if directory.stat(follow_symlinks=False).st_uid != os.getuid():
+        raise OSError("it belongs to another user")
+    directory.chmod(0o700)
+
+
+@contextlib.contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Two speakers in one directory would take each other's engine away. The kernel frees the lock of a
+    speaker that was killed. Raises UsageError."""
+    with open(os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600), "r+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            owner = file.read(20).strip() or "unknown"
+            raise UsageError(
+                f"another speaker runs in {directory} (process {owner})",
+                "stop it first, or pass another --directory PATH",
+            ) from None
+        file.truncate()
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+# --- its parts ----------------------------------------------------------------------------------------------
 
 
 def _source(options: SpeakerOptions, ring: Callable[[], None]) -> Source:
@@ -105,30 +155,23 @@ def _sink(options: SpeakerOptions, directory: Path) -> Sink:
     return KubeSink(options.client, options.node)
 
 
-def _previous(sink: Sink) -> NodeState | None:
-    """What an earlier run published: its withdrawn record must survive a restart of the speaker."""
-    try:
-        return sink.read()
-    except BgpctlError:
-        return None
-
-
 def _answers(manager: Manager, source: Source) -> http.Answers:
+    def stuck() -> str:
+        age = time.monotonic() - manager.counters.ticked_at
+        late = manager.counters.ticked_at and age > STUCK_AFTER
+        return f"the loop has not run for {age:.0f} s" if late else ""
+
     def healthy() -> tuple[bool, str]:
-        last = manager.counters.last_reconcile
-        if last and time.time() - last > STUCK_AFTER:
-            return False, f"the loop has not run for {time.time() - last:.0f} s"
-        return True, "ok"
+        return not stuck(), stuck() or "ok"
 
     def ready() -> tuple[bool, str]:
+        if stuck():
+            return False, stuck()
         if not source.ready():
-            return False, "waiting for the first objects: " + (
-                "; ".join(source.problems()) or "none seen yet"
-            )
+            return False, f"waiting for the first objects: {'; '.join(source.problems()) or 'none seen yet'}"
         state = manager.state
-        if state.phase in ("Starting", "Leaving", "Stopped"):
-            return False, f"{state.phase}, {state.established}/{len(state.peers)} peers established"
-        return True, f"{state.phase}, {state.established}/{len(state.peers)} peers established"
+        text = f"{state.phase}, {state.established}/{len(state.peers)} peers established"
+        return state.phase not in ("Starting", "Leaving", "Stopped"), text
 
     def exposition() -> str:
         counters = manager.counters

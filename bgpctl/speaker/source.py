@@ -5,21 +5,21 @@ A source rings the manager's bell on every change and hands out what is there no
 
 from __future__ import annotations
 
-import base64
-import binascii
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+from bgpctl.core.documents import name_of
+from bgpctl.core.inputs import password_of
 from bgpctl.core.intent import ClusterObjects
-from bgpctl.core.model import Secret
 from bgpctl.errors import BgpctlError
 from bgpctl.kube import paths
 from bgpctl.kube.client import Client
 from bgpctl.kube.watch import Mirror
 
 Document = dict[str, Any]
+Stamp = tuple[int, int, int]
 
 FILE_POLL_SECONDS = 0.3
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
@@ -67,7 +67,7 @@ class KubeSource:
             policies=self._policies.items(),
             services=self._services.items(),
             endpoint_slices=self._slices.items(),
-            secrets={s["metadata"]["name"]: s["password"] for s in self._secrets.items() if s["password"]},
+            secrets={name_of(s): s["password"] for s in self._secrets.items() if s["password"]},
         )
 
     def problems(self) -> tuple[str, ...]:
@@ -78,18 +78,20 @@ class FileSource:
     """One YAML document stream of the same kinds, read again when the file changes. A file that turns bad
     keeps the last good objects and says so."""
 
-    def __init__(self, path: Path, node: str, ring: Callable[[], None]) -> None:
-        self._path, self._node_name, self._ring = path, node, ring
+    def __init__(
+        self, path: Path, node: str, ring: Callable[[], None], *, poll: float = FILE_POLL_SECONDS
+    ) -> None:
+        self._path, self._node_name, self._ring, self._poll = path, node, ring, poll
         self._stopped = threading.Event()
         self._problem = ""
-        self._stamp: tuple[int, int] | None = None
         self._objects: ClusterObjects | None = None
 
     def start(self) -> None:
         """Read once in the caller's thread, so that a bad file is an error at the start; then follow."""
-        self._stamp = self._stat()
+        stamp = self._stamp()
         self._objects = self._read()
-        threading.Thread(target=self._follow, name=f"follow {self._path.name}", daemon=True).start()
+        name = f"follow {self._path.name}"
+        threading.Thread(target=self._follow, args=(stamp,), name=name, daemon=True).start()
 
     def stop(self) -> None:
         self._stopped.set()
@@ -109,24 +111,31 @@ class FileSource:
 
         return objects_from_documents(load_documents([str(self._path)]), self._node_name)
 
-    def _stat(self) -> tuple[int, int] | None:
+    def _stamp(self) -> Stamp | None:
         try:
             stat = self._path.stat()
         except OSError:
             return None
-        return stat.st_mtime_ns, stat.st_size
+        return stat.st_ino, stat.st_mtime_ns, stat.st_size
 
-    def _follow(self) -> None:
-        while not self._stopped.wait(FILE_POLL_SECONDS):
-            stamp = self._stat()
-            if stamp == self._stamp:
-                continue
-            self._stamp = stamp
-            try:
-                self._objects, self._problem = self._read(), ""
-            except BgpctlError as error:
-                self._problem = f"{self._path} is kept as it was before: {error.message.splitlines()[0]}"
-            self._ring()
+    def _follow(self, read: Stamp | None) -> None:
+        """Read again once a change has settled: half of a file that is being written is valid YAML too, with
+        half of the routes."""
+        seen = read
+        while not self._stopped.wait(self._poll):
+            before, seen = seen, self._stamp()
+            if seen != read and seen == before:
+                read = seen
+                self._reread()
+
+    def _reread(self) -> None:
+        try:
+            self._objects, self._problem = self._read(), ""
+        except BgpctlError as error:
+            self._problem = f"{self._path} is kept as it was before: {error.message.splitlines()[0]}"
+        except Exception as error:
+            self._problem = f"{self._path} is kept as it was before: {type(error).__name__} while reading it"
+        self._ring()
 
 
 # --- what is kept of an object: a speaker holds every Service of the cluster in memory ---------------------
@@ -166,12 +175,4 @@ def _slim_slice(item: Document) -> Document:
 
 
 def _slim_secret(item: Document) -> Document:
-    data: Mapping[str, str] = item.get("data") or {}
-    return {"metadata": {"name": item["metadata"]["name"]}, "password": _password(data.get("password"))}
-
-
-def _password(encoded: str | None) -> Secret | None:
-    try:
-        return Secret(base64.b64decode(encoded, validate=True).decode()) if encoded else None
-    except (binascii.Error, UnicodeDecodeError):
-        return None
+    return {"metadata": {"name": name_of(item)}, "password": password_of(item)}
