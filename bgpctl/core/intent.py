@@ -21,6 +21,7 @@ from typing import Any
 
 from bgpctl.core.documents import annotations_of, labels_of, name_of
 from bgpctl.core.model import Absent, Intent, IPAddress, Peer, Secret
+from bgpctl.core.nexthops import with_next_hops
 from bgpctl.core.nodeconfig import (
     AddressType,
     Instance,
@@ -67,13 +68,15 @@ def compile_intent(
     node_name: str,
     *,
     source_address: IPAddress | None = None,
+    next_hops: Sequence[IPAddress] = (),
     previous: Intent | None = None,
 ) -> Intent:
     """What `node_name` should run now.
 
     `source_address` is the local address of every session to a peer of its IP version (None = the kernel
-    chooses). `previous` is the last result: it decides which policy keeps the node, and it is what stays in
-    force while the owner does not parse or the Node cannot be read.
+    chooses). `next_hops` replace "self", at most one per IP version. `previous` is the last result: it
+    decides which policy keeps the node, and it is what stays in force while the owner does not parse or the
+    Node cannot be read.
     """
     if objects.node is None:
         return _without_node(node_name, previous)
@@ -91,7 +94,9 @@ def compile_intent(
         return Intent(
             node_name, True, selection.owner.name, problems=_unique(problems, world.problems), stale=True
         )
-    return _intent(world, config, source_address, problems, stale)
+    intent = _intent(world, config, source_address, problems, stale)
+    addresses = tuple(_internal_ips(objects.node))
+    return replace(intent, routes=with_next_hops(intent.routes, intent.peers, addresses, next_hops))
 
 
 def _without_node(node_name: str, previous: Intent | None) -> Intent:
