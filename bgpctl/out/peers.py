@@ -149,7 +149,8 @@ def text(picture: Picture, *, wide: bool = False) -> list[Line]:
         return [line(Span(summary(shown), "accent"))]
     header, cells = (WIDE, _wide_cells) if wide else (NARROW, _narrow_cells)
     body = [row for one in shown for row in _family_rows(one, now, len(header), cells)]
-    notes = [] if wide else [note for row in shown if (note := _note(row, now))]
+    down = [] if wide else [note for row in shown if (note := _note(row, now))]
+    notes = [*down, *_problems(picture)]
     last = Span(summary(shown), "bold" if picture.all_established else "accent")
     return [*table(header, body, NUMBERS), *([line(""), *notes] if notes else []), line(""), line(last)]
 
@@ -236,6 +237,16 @@ def _note(row: Row, now: float) -> Line | None:
     since = f" for {units.age(now - row.since)}" if row.since else ""
     why = f": {error.direction} {error.text}, {units.age(now - error.time)} ago" if error else ""
     return line(f"{row.node} {_address(row.peer)} is {row.state}{since}{why}")
+
+
+def _problems(picture: Picture) -> list[Line]:
+    """What speakers that are alive complain about: a policy they cannot use, objects they left out."""
+    return [
+        line(f"{state.node}: {problem}")
+        for state in picture.states
+        if not state.stale(picture.now)
+        for problem in filter(None, (state.policy_problem, *state.problems))
+    ]
 
 
 # --- documents ----------------------------------------------------------------------------------------------

@@ -51,6 +51,17 @@ def test_table() -> None:
     check_golden("peers_status.txt", peers.text(zoo()))
 
 
+def test_what_a_live_speaker_complains_about_is_shown() -> None:
+    told = {"policy_problem": "policy rack0 is invalid", "problems": ("Secret bgp is missing",)}
+    alive = state("worker-1", NOW, peer(NOW), **told)
+    gone = state("worker-2", NOW, peer(NOW), heartbeat=NOW - 999, **told)
+    shown = lines(Picture((alive, gone), {}, NOW))
+    assert [row for row in shown if row.startswith("worker-") and ": " in row] == [
+        "worker-1: policy rack0 is invalid",
+        "worker-1: Secret bgp is missing",
+    ]
+
+
 def test_wide() -> None:
     error = replace(SHUTDOWN, text="Hold Timer Expired", direction="sent")
     one = peer(NOW, flaps=3, last_error=error, peer_gr=GracefulRestart(60, True, False, ()))
