@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from bgpctl.errors import BgpctlError, DeadlineExceeded, UsageError
 from bgpctl.lab import place, seed
-from bgpctl.lab.routers import Neighbor, Router, RouterSpec, choose, gobgp, make
+from bgpctl.lab.routers import Neighbor, Router, RouterSpec, choose, make
 from bgpctl.lab.speakers import Speaker, stop_all
 
 if TYPE_CHECKING:
@@ -105,10 +105,9 @@ def running(
     """
     if not 1 <= nodes <= MAX_NODES:
         raise UsageError(f"--nodes {nodes} is out of range", f"1..{MAX_NODES}")
-    kind = choose(router)
+    kind = choose(router, loopback_next_hops=network is None or network.is_loopback)
     with contextlib.ExitStack() as stack:
         here = stack.enter_context(place.claimed(network))
-        _check_next_hops(kind, here)
         addresses = [here.node_address(number) for number in range(1, nodes + 1)]
         part = make(_router_spec(kind, here, addresses))
         stack.callback(part.stop)
@@ -135,15 +134,6 @@ def _router_spec(kind: str, here: place.Place, addresses: list[str]) -> RouterSp
         asn=seed.ROUTER_ASN,
         neighbors=tuple(Neighbor(address, seed.NODE_ASN) for address in addresses),
     )
-
-
-def _check_next_hops(kind: str, here: place.Place) -> None:
-    """A GoBGP that is too old would have sessions, and no routes (lab/routers/gobgp.py)."""
-    if kind == "gobgp" and here.network.is_loopback and not gobgp.loopback_next_hops():
-        raise UsageError(
-            "this gobgpd takes no routes with a loopback next hop (versions before 3.20)",
-            "choose --router bird, frr or exabgp",
-        )
 
 
 def _start_api(here: place.Place, addresses: list[str], stack: contextlib.ExitStack) -> ApiServer:
