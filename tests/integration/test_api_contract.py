@@ -108,6 +108,9 @@ def test_generate_name(api: RawClient, namespace: str) -> None:
         ({"metadata": {"name": "x", "namespace": "elsewhere"}}, 400, "BadRequest"),
         ({"apiVersion": "v2", "kind": "ConfigMap", "metadata": {"name": "x"}}, 400, "BadRequest"),
         (b"{nonsense", 400, "BadRequest"),
+        ({"metadata": {"name": "x"}, "data": ["a"]}, 400, "BadRequest"),
+        ({"metadata": {"name": "x", "labels": {"a": 1}}}, 400, "BadRequest"),
+        ({"metadata": {"name": 1}}, 400, "BadRequest"),
     ],
 )
 def test_create_refuses(api: RawClient, namespace: str, body: Any, code: int, reason: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.kit.apiserver import TABLE, Document, RawClient
+from tests.kit.apiserver import APPLY, TABLE, Document, RawClient
 from tests.kit.contract import (
     CRD,
     GROUP,
@@ -42,6 +42,26 @@ def test_status_and_spec_are_walled_off(api: RawClient, widgets: str) -> None:
     labelled = api.patch(path, {"metadata": {"labels": {"a": "b"}}}).ok()
     assert labelled["metadata"]["generation"] == 2
     assert api.get(f"{path}/status").ok() == labelled
+
+
+def test_applying_a_status(api: RawClient, widgets: str) -> None:
+    name = unique()
+    api.post(widgets, widget(name, size=1)).ok()
+    body = {**widget(name, size=9), "status": {"phase": "Good"}}
+    found = api.patch(f"{widgets}/{name}/status", body, APPLY, fieldManager="reporter").ok()
+    assert (found["status"], found["spec"]["size"]) == ({"phase": "Good"}, 1)
+    body["status"] = {"ready": True}
+    found = api.patch(f"{widgets}/{name}/status", body, APPLY, fieldManager="reporter").ok()
+    assert found["status"] == {"ready": True}
+    found = api.patch(f"{widgets}/{name}", body, APPLY, fieldManager="writer", force="true").ok()
+    assert (found["status"], found["spec"]["size"]) == ({"ready": True}, 9)
+
+
+def test_a_custom_resource_says_what_it_is(api: RawClient, widgets: str) -> None:
+    for missing in ("kind", "apiVersion"):
+        body = widget(unique(), size=1)
+        del body[missing]
+        assert api.post(widgets, body).code == 400
 
 
 def test_replacing_a_status(api: RawClient, widgets: str) -> None:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from bgpctl.lab.api import patch, status
+from bgpctl.lab.api import patch, shapes, status
 from bgpctl.lab.api.documents import Document, clone, metadata, timestamp, without
 from bgpctl.lab.api.resources import Resource
 
@@ -25,6 +25,7 @@ def check(resource: Resource, name: str, body: Any, manager: str) -> None:
     """400/422 for a request that is no apply at all."""
     if not isinstance(body, dict) or not body.get("kind") or not body.get("apiVersion"):
         raise status.bad_request("an apply configuration needs apiVersion and kind")
+    shapes.check(resource, body)
     if not manager:
         cause = status.Cause(
             "FieldValueRequired", "Required value: is required for apply patch", "fieldManager"
@@ -54,7 +55,7 @@ def applied(
     entries = list(metadata(old).get("managedFields") or ())
     mine = [e for e in entries if e["manager"] == manager and e.get("subresource", "") == subresource]
     others = [e for e in entries if e not in mine]
-    merged = _merged(resource, old, body)
+    merged = _merged(resource, old, body, subresource)
     conflicts = _conflicts(old, merged, fields, others)
     if conflicts and not force:
         raise _conflict(conflicts)
@@ -69,10 +70,14 @@ def applied(
     return merged
 
 
-def _merged(resource: Resource, old: Document, body: Document) -> Document:
+def _merged(resource: Resource, old: Document, body: Document, subresource: str) -> Document:
     """Custom resources merge lists atomically unless declared as maps, which the lab does not look at."""
     merge = patch.merge if resource.custom else patch.strategic
-    return dict(clone(merge(old, without(body, ["status"] if resource.status else []))))
+    if subresource == "status":
+        body = {"status": body.get("status") or {}}
+    elif resource.status:
+        body = without(body, ["status"])
+    return dict(clone(merge(old, body)))
 
 
 def _entry(resource: Resource, manager: str, fields: Document, subresource: str) -> Document:

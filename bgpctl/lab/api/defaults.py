@@ -78,7 +78,7 @@ def _secret(document: Document) -> None:
 
 def _template(document: Document) -> None:
     template = document.setdefault("spec", {}).setdefault("template", {})
-    template.setdefault("metadata", {}).setdefault("creationTimestamp", None)
+    template.setdefault("metadata", {})
     _pod_spec(template.setdefault("spec", {}))
 
 

@@ -31,6 +31,8 @@ def options_of(query: Mapping[str, str], body: Mapping[str, Any] | None) -> Dele
     sent: Mapping[str, Any] = body or {}
     preconditions = sent.get("preconditions") or {}
     grace = sent.get("gracePeriodSeconds", query.get("gracePeriodSeconds"))
+    if not isinstance(preconditions, dict) or isinstance(grace, dict | list | bool):
+        raise ValueError("preconditions are an object, gracePeriodSeconds a number")
     return DeleteOptions(
         grace=int(grace) if grace is not None else None,
         uid=preconditions.get("uid") or "",
@@ -42,7 +44,7 @@ def options_of(query: Mapping[str, str], body: Mapping[str, Any] | None) -> Dele
 
 def dry_run(value: Any) -> bool:
     """`dryRun` as query text or as list; only All exists."""
-    values = [value] if isinstance(value, str) else list(value or ())
+    values = value if isinstance(value, list) else [value] if value else []
     if any(item != "All" for item in values):
         raise status.bad_request(f"invalid dryRun: {values}: supported values: All")
     return bool(values)

@@ -151,7 +151,11 @@ class Handler(BaseHTTPRequestHandler):
     def _body(self) -> bytes:
         if "chunked" in (self.headers.get("Transfer-Encoding") or "").lower():
             return self._chunked_body()
-        length = int(self.headers.get("Content-Length") or 0)
+        text = self.headers.get("Content-Length") or "0"
+        if not text.isdigit():
+            self.close_connection = True
+            raise status.bad_request("the Content-Length is no number")
+        length = int(text)
         if length > LONGEST_BODY:
             self.close_connection = True
             raise status.ApiError(413, "RequestEntityTooLarge", f"limit is {LONGEST_BODY}")

@@ -10,7 +10,7 @@ import random
 from typing import Any
 from uuid import uuid4
 
-from bgpctl.lab.api import defaults, schema, status, validation
+from bgpctl.lab.api import defaults, schema, shapes, status, validation
 from bgpctl.lab.api.documents import Document, clone, metadata, name_of, timestamp, without
 from bgpctl.lab.api.resources import CRDS, Resource
 
@@ -107,12 +107,17 @@ def _keep_allocations(resource: Resource, old: Document, new: Document) -> None:
 
 def _kept_metadata(old: Document, sent: Document) -> Document:
     kept = {name: old[name] for name in (*_KEPT, "name", "namespace", "resourceVersion") if name in old}
-    return {**without(sent, (*_KEPT, "selfLink", "namespace")), **kept}
+    managed = {"managedFields": old["managedFields"]} if "managedFields" in old else {}
+    return {**managed, **without(sent, (*_KEPT, "selfLink", "namespace")), **kept}
 
 
 def _status_update(old: Document, document: Document) -> Document:
     new = without(old, ["status"])
-    return {**new, "status": clone(document["status"])} if document.get("status") is not None else new
+    if document.get("status") is not None:
+        new["status"] = document["status"]
+    if "managedFields" in metadata(document):
+        new["metadata"] = {**old["metadata"], "managedFields": document["metadata"]["managedFields"]}
+    return new
 
 
 def _desired(resource: Resource, document: Document) -> Document:
@@ -122,7 +127,11 @@ def _desired(resource: Resource, document: Document) -> Document:
 
 
 def _check_type(resource: Resource, document: Document) -> None:
-    """apiVersion and kind may be left out for built-in kinds only if both are empty."""
+    """400 for another kind. Built-in kinds may leave it to the path; custom ones must say what they are."""
+    if resource.custom:
+        for field in ("apiVersion", "kind"):
+            if not document.get(field):
+                raise status.bad_request(f"Object '{field.capitalize()}' is missing in the object provided")
     found = document.get("apiVersion") or resource.api_version
     if found != resource.api_version:
         raise status.bad_request(
@@ -163,10 +172,10 @@ def _check_version(resource: Resource, have: Document, sent: Document) -> None:
 
 def _in_shape(resource: Resource, document: Document, *, strict: bool) -> Document:
     """A private copy with apiVersion and kind, pruned and defaulted by the custom resource's schema."""
-    new = clone(document)
+    shapes.check(resource, document)
+    new = clone(document) if resource.custom else shapes.without_nulls(document)
     new.update(apiVersion=resource.api_version, kind=resource.kind)
-    if not isinstance(new.get("metadata"), dict):
-        new["metadata"] = {}
+    new["metadata"] = shapes.without_nulls(metadata(new))
     if resource.schema is None:
         return dict(new)
     pruned, unknown = schema.prune(resource.schema, new)

@@ -40,7 +40,7 @@ def status_of(budget: Document, pods: Sequence[Document], expected: int, now: da
     """The status. `pods` are those that it guards, `expected` how many its owners want."""
     disrupted = _still_disrupted(budget, pods, now)
     healthy = sum(ready(pod) and not terminating(pod) and name_of(pod) not in disrupted for pod in pods)
-    desired = desired_healthy(budget["spec"], expected)
+    desired = desired_healthy(budget.get("spec") or {}, expected)
     allowed = max(0, healthy - desired) if expected > 0 else 0
     status: Document = {
         "currentHealthy": healthy,
