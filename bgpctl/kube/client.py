@@ -136,7 +136,11 @@ class Client:
 
     def stream(self, path: str, query: Mapping[str, str], read_timeout: float) -> Stream:
         """Begin a watch; returns once the server has accepted it. Raises as `request` does."""
-        response = self._send("GET", path, query, None, "application/json", read_timeout, preload=False)
+        patience = min(read_timeout, READ_TIMEOUT)
+        response = self._send("GET", path, query, None, "application/json", patience, preload=False)
+        sock = getattr(response.connection, "sock", None)
+        if sock is not None:
+            sock.settimeout(read_timeout)  # events may be rare; the answer itself may not take that long
         return Stream(path, response)
 
     def _send(
