@@ -13,7 +13,7 @@ _bgpctl_offer() {
         'node status') commands='' options='--output -o --context --kubeconfig -h --help' arguments='' ;;
         'node estimate') commands='' options='--peer-profile --output -o --context --kubeconfig -h --help' arguments='' ;;
         'speaker') commands='run' options='-h --help' arguments='' ;;
-        'speaker run') commands='' options='--node-name --file -f --in-cluster --listen --source-address --secrets-namespace --directory --log-format --log-level --context --kubeconfig -h --help' arguments='' ;;
+        'speaker run') commands='' options='--node-name --file -f --in-cluster --listen --source-address --next-hop --secrets-namespace --directory --log-format --log-level --context --kubeconfig -h --help' arguments='' ;;
         'policy') commands='check' options='-h --help' arguments='' ;;
         'policy check') commands='' options='--output -o -h --help' arguments='@file' ;;
         'lab') commands='demo up' options='-h --help' arguments='' ;;
@@ -60,6 +60,7 @@ _bgpctl_values() {
         'speaker run:--file'|'speaker run:-f') echo '@file' ;;
         'speaker run:--listen') echo '' ;;
         'speaker run:--source-address') echo '' ;;
+        'speaker run:--next-hop') echo '' ;;
         'speaker run:--secrets-namespace') echo '' ;;
         'speaker run:--directory') echo '@dir' ;;
         'speaker run:--log-format') echo 'text json' ;;

@@ -8,7 +8,7 @@ function __bgpctl_at
         if test $value = yes
             set value no
         else if string match -q -- '-*' $word
-            contains -- $word --context --deselect-label --directory --file --grace-period --kubeconfig --listen --log-format --log-level --node-name --nodes --order --output --peer-profile --pod-selector --router --router-probe --secrets-namespace --settle --shutdown-command --skip-wait-for-delete-timeout --source-address --timeout -f -o; and set value yes
+            contains -- $word --context --deselect-label --directory --file --grace-period --kubeconfig --listen --log-format --log-level --next-hop --node-name --nodes --order --output --peer-profile --pod-selector --router --router-probe --secrets-namespace --settle --shutdown-command --skip-wait-for-delete-timeout --source-address --timeout -f -o; and set value yes
         else if contains -- (string join ' ' $path $word) 'peers' 'peers status' 'node' 'node drain' 'node restore' 'node status' 'node estimate' 'speaker' 'speaker run' 'policy' 'policy check' 'lab' 'lab demo' 'lab up'
             set -a path $word
         end
@@ -93,6 +93,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l in-cluster -d 'Use the pod\'s service account, whatever kubeconfig there is'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l listen -x -d 'Serve /healthz, /readyz and /metrics; \'\' = do not'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l source-address -x -d 'The local address of every session'
+    complete -c $program -n '__bgpctl_at \'speaker run\'' -l next-hop -x -d 'Announce this next hop, not the session\'s local address'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l secrets-namespace -x -d 'Where the peers\' passwords are'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l directory -r -F -d 'A private directory for the engine\'s files'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l log-format -x -a 'text json' -d 'How log lines are written, to stderr'

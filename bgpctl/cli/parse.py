@@ -87,6 +87,14 @@ def ip(text: str, flag: str = "--source-address") -> IPAddress:
         raise UsageError(f"{flag}: {text!r} is not an IP address", "write 192.0.2.1 or 2001:db8::1") from None
 
 
+def next_hops(texts: Sequence[str]) -> tuple[IPAddress, ...]:
+    """Repeated --next-hop: at most one IPv4 and one IPv6 address. Raises UsageError."""
+    addresses = tuple(ip(text, "--next-hop") for text in texts)
+    if len({address.version for address in addresses}) < len(addresses):
+        raise UsageError("--next-hop was given twice for one IP version", "one IPv4 and one IPv6 address")
+    return addresses
+
+
 def profiles(texts: Sequence[str]) -> dict[str, Profile]:
     """Repeated ADDRESS=PROFILE -> profile by address. Raises UsageError for unknown ones."""
     from bgpctl.core.profiles import parse_peer_profile

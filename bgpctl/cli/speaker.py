@@ -41,6 +41,10 @@ Listen = Annotated[
 SourceAddress = Annotated[
     str | None, typer.Option("--source-address", metavar="IP", help="The local address of every session.")
 ]
+NextHops = Annotated[
+    list[str] | None,
+    typer.Option("--next-hop", metavar="IP", help="Announce this next hop, not the session's local address."),
+]
 SecretsNamespace = Annotated[
     str, typer.Option("--secrets-namespace", metavar="NS", help="Where the peers' passwords are.")
 ]
@@ -65,6 +69,7 @@ def run(
     in_cluster: InCluster = False,
     listen: Listen = "127.0.0.1:9180",
     source_address: SourceAddress = None,
+    next_hop: NextHops = None,
     secrets_namespace: SecretsNamespace = "kube-system",
     directory: Directory = None,
     log_format: LogFormat = "text",
@@ -88,6 +93,7 @@ def run(
             file=file,
             listen=listen,
             source_address=address,
+            next_hops=parse.next_hops(next_hop or ()),
             secrets_namespace=secrets_namespace,
             directory=directory,
             log_format=log_format,

@@ -105,7 +105,7 @@ def running(
     """
     if not 1 <= nodes <= MAX_NODES:
         raise UsageError(f"--nodes {nodes} is out of range", f"1..{MAX_NODES}")
-    kind = choose(router, loopback_next_hops=network is None or network.is_loopback)
+    kind = choose(router)
     with contextlib.ExitStack() as stack:
         here = stack.enter_context(place.claimed(network))
         addresses = [here.node_address(number) for number in range(1, nodes + 1)]
@@ -118,8 +118,9 @@ def running(
         _write_kubeconfig(here.kubeconfig, api.kubeconfig(), part.probe())
         lab = Lab(here, api, part, here.publish(kubeconfig) if kubeconfig else here.kubeconfig)
         stack.callback(stop_all, lab.speakers)
-        for name, address in zip(seed.node_names(nodes), addresses, strict=True):
-            lab.speakers.append(Speaker(name, address, here.directory / name, here.kubeconfig))
+        for number, name in enumerate(seed.node_names(nodes), start=1):
+            address, hop = here.node_address(number), here.next_hop(number)
+            lab.speakers.append(Speaker(name, address, here.directory / name, here.kubeconfig, hop))
             lab.speakers[-1].start()
         say(f"speakers: {', '.join(lab.nodes)}, AS {seed.NODE_ASN}, each with its own ExaBGP")
         lab.wait_ready()

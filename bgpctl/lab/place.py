@@ -38,6 +38,11 @@ class Place:
     def node_address(self, number: int) -> str:
         return str(self.network + 10 + number)
 
+    def next_hop(self, number: int) -> str:
+        """What a node on loopback announces. Its own address is no next hop for a router elsewhere, and GoBGP
+        before 3.20 takes such routes for withdrawn: documentation addresses (RFC 5737) stand in."""
+        return f"192.0.2.{number}" if self.network.is_loopback else ""
+
     @property
     def kubeconfig(self) -> Path:
         """The lab's own copy."""

@@ -22,6 +22,7 @@ class Speaker:
     address: str
     directory: Path
     kubeconfig: Path
+    next_hop: str = ""
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -37,6 +38,7 @@ class Speaker:
             *("--source-address", self.address),
             *("--directory", str(self.directory)),
             *("--listen", f"{self.address}:{HTTP_PORT}"),
+            *(("--next-hop", self.next_hop) if self.next_hop else ()),
         ]
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(

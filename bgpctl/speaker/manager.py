@@ -14,7 +14,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -87,12 +87,14 @@ class Manager:
         *,
         bell: threading.Event,
         source_address: IPAddress | None = None,
+        next_hops: Sequence[IPAddress] = (),
         recall: Callable[[], NodeState | None] = lambda: None,
         leave_reason: str = "node leaves service (bgpctl)",
     ) -> None:
         self._node, self._source, self._engine = node, source, engine
         self._publish, self._bell = publish, bell
-        self._source_address, self._leave_reason = source_address, leave_reason
+        self._source_address, self._next_hops = source_address, next_hops
+        self._leave_reason = leave_reason
         self._recall: Callable[[], NodeState | None] | None = recall
         self._before = NodeState(node)
         self._stopping = threading.Event()
@@ -153,7 +155,13 @@ class Manager:
         return wait
 
     def _compile(self, objects: ClusterObjects) -> Intent:
-        return compile_intent(objects, self._node, source_address=self._source_address, previous=self.intent)
+        return compile_intent(
+            objects,
+            self._node,
+            source_address=self._source_address,
+            next_hops=self._next_hops,
+            previous=self.intent,
+        )
 
     def _adopt(self, intent: Intent) -> None:
         """A node that is deselected now has not withdrawn yet, whatever an earlier leave has proved."""

@@ -40,6 +40,7 @@ class SpeakerOptions:
     file: Path | None = None
     listen: str = ""
     source_address: IPAddress | None = None
+    next_hops: tuple[IPAddress, ...] = ()
     secrets_namespace: str = "kube-system"
     directory: Path | None = None
     log_format: str = "text"
@@ -61,6 +62,7 @@ def run_speaker(options: SpeakerOptions) -> int:
         publisher.offer,
         bell=bell,
         source_address=options.source_address,
+        next_hops=options.next_hops,
         recall=sink.read,
     )
     with contextlib.ExitStack() as stack:

@@ -1,29 +1,20 @@
-"""A whole lab (API, speakers, router) for a test, and the commands that a test runs against it.
-
-`running("gobgp")` works on every GoBGP: one that takes no loopback next hops gets a network namespace of its
-own, with ordinary addresses.
-"""
+"""A whole lab (API, speakers, router) for a test, and the commands that a test runs against it."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
 from bgpctl.lab import cluster
 from bgpctl.lab.cluster import Lab
-from bgpctl.lab.routers import gobgp
 from bgpctl.lab.watcher import Watcher
 from bgpctl.runbooks.journal import Journal, load
 from tests.kit.cli import Ran, bgpctl
-from tests.kit.netlab import NetLab
-from tests.kit.require import require
 
 Document = dict[str, Any]
 
-NETWORK = IPv4Address("10.88.0.0")
 NODES = "/api/v1/nodes"
 PODS = "/api/v1/pods"
 POLICY = "/apis/cilium.io/v2alpha1/ciliumbgppeeringpolicies/rack-1"
@@ -31,25 +22,9 @@ POLICY = "/apis/cilium.io/v2alpha1/ciliumbgppeeringpolicies/rack-1"
 
 @contextlib.contextmanager
 def running(router: str = "auto", nodes: int = 3, kubeconfig: Path | None = None) -> Iterator[Lab]:
-    """A lab that is ready. Call it in the main thread: children inherit its namespace."""
-    with contextlib.ExitStack() as stack:
-        network = None
-        if router == "gobgp" and not gobgp.loopback_next_hops():
-            stack.enter_context(_own_addresses(nodes))
-            network = NETWORK
-        yield stack.enter_context(cluster.running(nodes, router, kubeconfig, network=network))
-
-
-@contextlib.contextmanager
-def _own_addresses(nodes: int) -> Iterator[None]:
-    """This thread in a namespace that has the router's and the nodes' addresses of NETWORK."""
-    require("netns")
-    with NetLab() as net:
-        host = net.host("lab", f"{NETWORK + 1}/24")
-        for number in range(1, nodes + 1):
-            host.run("ip", "address", "add", f"{NETWORK + 10 + number}/24", "dev", "eth0")
-        with host.inside():
-            yield
+    """A lab that is ready. Call it in the main thread: children die with the thread that made them."""
+    with cluster.running(nodes, router, kubeconfig) as lab:
+        yield lab
 
 
 def watcher(lab: Lab, interval: float = 0.05) -> Watcher:

@@ -71,24 +71,10 @@ def test_exabgp_survives_blanks_in_paths() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("version", "accepts"),
-    [
-        ("gobgpd version 3.10.0", False),
-        ("gobgpd version 3.19.0\n", False),
-        ("gobgpd version 3.20.0", True),
-        ("gobgpd version 4.0.0", True),
-        ("", False),
-    ],
-)
-def test_gobgp_versions_that_take_loopback_next_hops(version: str, accepts: bool) -> None:
-    assert gobgp.accepts_loopback(version) is accepts
-
-
 # --- choose -----------------------------------------------------------------------------------------------
 
 
-def have(monkeypatch: pytest.MonkeyPatch, *kinds: str, modern_gobgp: bool = True) -> None:
+def have(monkeypatch: pytest.MonkeyPatch, *kinds: str) -> None:
     """A machine with these routers only."""
 
     def recipe(spec: RouterSpec, directory: Path, program: str) -> Recipe:
@@ -99,7 +85,6 @@ def have(monkeypatch: pytest.MonkeyPatch, *kinds: str, modern_gobgp: bool = True
         for kind in routers.KINDS
     }
     monkeypatch.setattr(routers, "_DRIVERS", fake)
-    monkeypatch.setattr(gobgp, "loopback_next_hops", lambda: modern_gobgp)
 
 
 @pytest.mark.parametrize(
@@ -117,16 +102,6 @@ def test_auto_takes_the_first_that_is_installed(
 ) -> None:
     have(monkeypatch, *installed)
     assert routers.choose("auto") == chosen
-
-
-def test_an_old_gobgp_is_not_for_a_lab_on_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
-    have(monkeypatch, "gobgp", "exabgp", modern_gobgp=False)
-    assert routers.choose("auto") == "exabgp"
-    assert routers.choose("auto", loopback_next_hops=False) == "gobgp"
-    assert routers.choose("gobgp", loopback_next_hops=False) == "gobgp"
-    with pytest.raises(UsageError) as caught:
-        routers.choose("gobgp")
-    assert "3.20" in caught.value.hint
 
 
 @pytest.mark.parametrize(("kind", "says"), [("frr", "apt install frr"), ("junos", "bird")])

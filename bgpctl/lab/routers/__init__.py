@@ -17,8 +17,7 @@ _DRIVERS: dict[str, Driver] = {
     module.DRIVER.kind: module.DRIVER for module in (bird, frr, gobgp, openbgpd, exabgp)
 }
 KINDS = tuple(_DRIVERS)
-# A node of a lab on loopback sends a loopback next hop, which GoBGP before 3.20 treats as a withdrawn route:
-# `auto` takes it only when it is new enough. OpenBGPD would need root.
+# OpenBGPD would need root.
 _AUTO = ("bird", "frr", "gobgp", "exabgp")
 
 
@@ -32,29 +31,17 @@ def install_hint(kind: str) -> str:
     return _DRIVERS[kind].install
 
 
-def choose(kind: str, loopback_next_hops: bool = True) -> str:
-    """`auto` or a kind -> the kind to run. UsageError says what to install.
-
-    `loopback_next_hops`: the nodes will send their own loopback address as next hop, as a lab's do.
-    """
+def choose(kind: str) -> str:
+    """`auto` or a kind -> the kind to run. UsageError says what to install."""
     if kind == "auto":
-        return next(k for k in _AUTO if _DRIVERS[k].find() and not (loopback_next_hops and _refuses(k)))
+        return next(k for k in _AUTO if _DRIVERS[k].find())
     _find(kind)
-    if loopback_next_hops and _refuses(kind):
-        raise UsageError(
-            "this GoBGP takes routes with a loopback next hop, which is all a lab has, for withdrawn",
-            "install GoBGP 3.20 or newer, or choose bird, frr or exabgp",
-        )
     return kind
 
 
 def make(spec: RouterSpec) -> Router:
     """A router that is not started yet. UsageError when its kind is unknown or not installed."""
     return Router(spec, _find(spec.kind), _DRIVERS[spec.kind].recipe)
-
-
-def _refuses(kind: str) -> bool:
-    return kind == "gobgp" and not gobgp.loopback_next_hops()
 
 
 def _find(kind: str) -> str:

@@ -1,20 +1,17 @@
 """GoBGP's recipe: gobgpd with its API on the router's own address.
 
 GoBGP before 3.20 treats an IPv4 route whose next hop is in 127.0.0.0/8 as withdrawn
-(pkg/packet/bgp/validate.go; later versions allow it when both ends of the session are loopback addresses).
+(pkg/packet/bgp/validate.go): a lab's nodes announce other next hops (`Place.next_hop`).
 """
 
 from __future__ import annotations
 
-import re
-import subprocess
 from pathlib import Path
 
 from bgpctl.lab.routers.find import program as find
 from bgpctl.lab.routers.spec import Driver, Neighbor, Recipe, RouterSpec
 
 API_PORT = 50051
-_LOOPBACK_NEXT_HOPS_SINCE = (3, 20)
 
 
 def recipe(spec: RouterSpec, directory: Path, program: str) -> Recipe:
@@ -76,21 +73,6 @@ afi-safi-name = "{family}"
 [neighbors.afi-safis.mp-graceful-restart.config]
 enabled = {str(spec.graceful_restart).lower()}
 """
-
-
-def loopback_next_hops() -> bool:
-    """Does the installed GoBGP accept a node's own loopback address as next hop?"""
-    program = find("gobgpd")
-    if program is None:
-        return False
-    answer = subprocess.run((program, "--version"), capture_output=True, text=True, timeout=10, check=False)
-    return accepts_loopback(answer.stdout)
-
-
-def accepts_loopback(version: str) -> bool:
-    """`gobgpd version 3.10.0` -> False"""
-    match = re.search(r"(\d+)\.(\d+)", version)
-    return match is not None and (int(match[1]), int(match[2])) >= _LOOPBACK_NEXT_HOPS_SINCE
 
 
 DRIVER = Driver("gobgp", "apt install gobgpd", lambda: find("gobgpd") if find("gobgp") else None, recipe)
