@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from bgpctl.lab.api import ApiServer
 from bgpctl.lab.api.deletion import DeleteOptions
 from bgpctl.lab.api.eviction import ready
 from bgpctl.lab.api.status import ApiError
-from tests.kit.apiserver import Document, running
+from tests.kit.apiserver import Document, RawClient, running
 from tests.kit.cluster_documents import budget, nodes, service, workload
 from tests.kit.wait import eventually, throughout
 
@@ -306,17 +308,12 @@ def test_a_namespace_goes_with_everything_in_it(server: ApiServer) -> None:
     assert not server.objects("pods", "shop")
 
 
-def test_ten_thousand_services(server: ApiServer) -> None:
-    """The controllers keep up, and a list of them all takes about a second at most."""
-    import time
-
-    server.apply(*[service(f"s-{n}", selector=None) for n in range(10_000)])
-    resource = server.registry.by_plural("services")
-    from bgpctl.lab.api import wire
-    from bgpctl.lab.api.wire import Form
-
+def test_ten_thousand_services(server: ApiServer, tmp_path: Path) -> None:
+    """About 0.4 s to list on an idle machine; the limit allows for a busy one."""
+    server.apply(*[service(f"s-{n}") for n in range(10_000)])
+    server.write_kubeconfig(tmp_path / "kubeconfig")
+    api = RawClient(tmp_path / "kubeconfig")
     begun = time.monotonic()
-    items, version = server.store.all(resource.key)
-    body = wire.collection(resource, items, {"resourceVersion": str(version)}, Form())
-    assert time.monotonic() - begun < 2
-    assert len(body) > 1_000_000
+    assert len(api.get("/api/v1/services").ok()["items"]) == 10_000
+    assert time.monotonic() - begun < 5
+    eventually(lambda: len(server.objects("endpointslices")) == 10_000, deadline=60, interval=0.5)

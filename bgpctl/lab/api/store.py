@@ -160,7 +160,9 @@ class Store:
         shelf.events.append(event)
         while len(shelf.events) > self._history:
             shelf.forgotten = shelf.events.popleft().version
-        for subscription in (*shelf.subscriptions, *self._to_everything):
+        for subscription in self._to_everything:
+            subscription.queue.put(event)
+        for subscription in tuple(shelf.subscriptions):
             if subscription.queue.qsize() > SLOW_WATCHER_EVENTS:
                 # As a real server does: a reader that cannot follow is cut off and has to list again.
                 subscription.close()
