@@ -1,0 +1,491 @@
+"""The loop, tick by tick, between a source and an engine in memory."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import replace
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+
+from bgpctl.core.diff import Action, Announce, Leave
+from bgpctl.core.intent import ClusterObjects
+from bgpctl.core.nodestate import NodeState, from_document, to_document
+from bgpctl.errors import BgpctlError, Temporary
+from bgpctl.speaker import manager as module
+from bgpctl.speaker.manager import IDLE_SECONDS, RETRY_SECONDS, UNPROVED, Manager
+from tests.kit import objects
+from tests.kit.fake_engine import FakeEngine, FakeSource
+
+A, B = "65001/127.0.0.100", "65001/127.0.0.101"
+TWO = objects.policy(objects.router(objects.neighbor(), objects.neighbor("127.0.0.101/32")))
+AWAY: dict[str, str] = {"enable-bgp": "false"}
+
+
+def world(
+    *services: dict[str, Any], labels: dict[str, str] | None = None, policy: Any = TWO
+) -> ClusterObjects:
+    return ClusterObjects(
+        node=objects.node(labels=labels),
+        policies=(policy,) if policy else (),
+        services=services,
+        endpoint_slices=tuple(
+            objects.endpoint_slice(s["metadata"]["name"], objects.endpoint()) for s in services
+        ),
+    )
+
+
+class Clock:
+    """time.monotonic for the manager; stands still unless moved."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Rig:
+    """A manager with its neighbours, and everything that it published."""
+
+    def __init__(self, seen: ClusterObjects | None, recall: Any = lambda: None) -> None:
+        self.source, self.engine = FakeSource(seen), FakeEngine()
+        self.published: list[NodeState] = []
+        self.bell = threading.Event()
+        self.manager = Manager(
+            "worker-1", self.source, self.engine, self.published.append, bell=self.bell, recall=recall
+        )
+
+    @property
+    def state(self) -> NodeState:
+        return self.manager.state
+
+    def tick(self, seen: ClusterObjects | None = None) -> float:
+        if seen is not None:
+            self.source.objects = seen
+        self.engine.performed.clear()
+        return self.manager.tick()
+
+    def did(self) -> list[str]:
+        return [type(action).__name__ for action in self.engine.performed]
+
+    def phases(self) -> list[str]:
+        found: list[str] = []
+        for state in self.published:
+            if state.phase not in found[-1:]:
+                found.append(state.phase)
+        return found
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(module.time, "monotonic", made)
+    return made
+
+
+@pytest.fixture
+def rig(clock: Clock) -> Rig:
+    made = Rig(world(objects.service("web", "192.0.2.80")))
+    made.engine.established = {A, B}
+    made.tick()
+    clock.now += 1
+    return made
+
+
+# --- running ----------------------------------------------------------------------------------------------
+
+
+def test_the_first_tick_starts_the_engine_and_announces_everything_before_end_of_rib(rig: Rig) -> None:
+    assert rig.engine.observed().running
+    assert rig.did()[0] == "Configure" and rig.did()[-1] == "Synced"
+    assert set(rig.did()[1:-1]) == {"Announce"}
+    assert rig.state.phase == "Running"
+    assert (rig.state.announced, rig.state.intended, rig.state.established) == (6, 6, 2)
+    assert rig.state.selected_by == "policy"
+    assert rig.state.problems == ()
+
+
+def test_nothing_changed_nothing_done(rig: Rig) -> None:
+    assert rig.tick() == IDLE_SECONDS
+    assert rig.did() == []
+
+
+def test_not_ready_is_starting_and_touches_nothing() -> None:
+    rig = Rig(None)
+    rig.source.sentences = ("the API server is away",)
+    assert rig.tick() == RETRY_SECONDS
+    assert rig.did() == [] and not rig.engine.observed().running
+    assert rig.published[-1].phase == "Starting"
+    assert rig.published[-1].problems == ("the API server is away",)
+
+
+def test_what_the_source_cannot_read_is_in_the_state(rig: Rig) -> None:
+    rig.source.sentences = ("403", "403", "gone")
+    rig.tick()
+    assert rig.state.problems == ("403", "gone")
+    rig.source.sentences = ()
+    rig.tick()
+    assert rig.state.problems == ()
+
+
+def test_withdrawals_go_at_once_and_announcements_together(rig: Rig, clock: Clock) -> None:
+    web, new = objects.service("web", "192.0.2.80"), objects.service("new", "192.0.2.81")
+    late = objects.service("late", "192.0.2.82")
+    assert rig.tick(world(web, new)) == IDLE_SECONDS  # the first one after a pause
+    clock.now += 0.03
+    wait = rig.tick(world(new, late))
+    assert rig.did() == ["Withdraw", "Withdraw"]
+    assert wait == pytest.approx(0.07)
+    clock.now += 0.05
+    assert rig.tick() == pytest.approx(0.02)
+    assert rig.did() == []
+    clock.now += 0.021
+    rig.tick()
+    assert rig.did() == ["Announce", "Announce"]
+
+
+def test_a_steady_stream_of_changes_cannot_hold_announcements_back(rig: Rig, clock: Clock) -> None:
+    services = [objects.service("web", "192.0.2.80")]
+    begun, waited = clock.now, []
+    for number in range(1, 40):
+        services.append(objects.service(f"s{number}", f"192.0.2.{100 + number}"))
+        rig.tick(world(*services))
+        if rig.did():
+            waited.append(clock.now)
+        clock.now += 0.01
+    assert all(b - a <= 0.111 for a, b in zip([begun, *waited], waited, strict=False))
+
+
+def test_one_line_when_something_changed(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    rig.tick()
+    assert caplog.messages == []
+    rig.tick(world())
+    assert caplog.messages == ["speaker.reconciled"]
+    assert "4/4 routes announced, 2/2 peers established" in caplog.records[0].summary  # type: ignore[attr-defined]
+
+
+# --- leaving ----------------------------------------------------------------------------------------------
+
+
+def test_a_deselected_node_leaves_and_keeps_the_proof(rig: Rig) -> None:
+    rig.tick(world(objects.service("web", "192.0.2.80"), labels=AWAY))
+    assert rig.did() == ["Leave", "Configure"]
+    leave = rig.engine.performed[0]
+    assert isinstance(leave, Leave) and set(leave.peers) == {A, B}
+    assert rig.phases() == ["Running", "Leaving", "Withdrawn"]
+    record = rig.state.withdrawn
+    assert record is not None
+    assert (record.routes, len(record.peers)) == (6, 2)
+    assert (record.sent_at, record.closed_at) == (1000.0, 1001.0)
+    assert all(peer.flushed and peer.state.session.established for peer in record.peers)
+    assert (rig.state.selected_by, rig.state.peers, rig.state.announced) == ("", (), 0)
+
+
+def test_a_router_that_does_not_read_is_not_called_withdrawn_from(rig: Rig) -> None:
+    rig.engine.deaf, rig.engine.established = {B}, {A, B}
+    rig.tick(world(labels=AWAY))
+    assert rig.state.withdrawn is not None
+    assert {p.state.name: p.flushed for p in rig.state.withdrawn.peers} == {A: True, B: False}
+
+
+def test_a_peer_without_a_session_had_nothing_to_flush(rig: Rig) -> None:
+    rig.engine.established = set()
+    rig.tick(world(labels=AWAY))
+    record = rig.state.withdrawn
+    assert record is not None and record.sent_at >= record.observed_at
+    assert not any(peer.flushed for peer in record.peers)
+
+
+def test_a_peer_that_goes_is_left_without_a_record(rig: Rig) -> None:
+    rig.tick(world(policy=objects.policy()))
+    assert "Leave" in rig.did()
+    assert rig.state.withdrawn is None
+    assert rig.phases() == ["Running"]
+
+
+def test_the_record_stays_after_re_selection_until_the_next_leave(rig: Rig) -> None:
+    rig.tick(world(labels=AWAY))
+    first = rig.state.withdrawn
+    assert first is not None
+    rig.tick(world(objects.service("web", "192.0.2.80")))
+    assert (rig.state.phase, rig.state.withdrawn) == ("Running", first)
+    rig.engine.clock = 2000.0
+    rig.tick(world(labels=AWAY))
+    assert rig.state.withdrawn is not None and rig.state.withdrawn.sent_at == 2000.0
+
+
+def test_a_leave_that_fails_is_tried_again_and_proves_nothing_meanwhile(rig: Rig) -> None:
+    rig.tick(world(labels=AWAY))
+    rig.tick(world())
+
+    def refuse(action: Action) -> None:
+        if isinstance(action, Leave):
+            raise Temporary("the engine did not answer `leave`")
+
+    rig.engine.refuse = refuse
+    assert rig.tick(world(labels=AWAY)) == RETRY_SECONDS
+    assert (rig.state.phase, rig.state.withdrawn) == ("Leaving", None)
+    assert "the engine did not answer `leave`" in rig.state.problems
+    assert rig.did() == [], "removing a peer from the configuration would close its session silently"
+    rig.engine.refuse = lambda action: None
+    rig.tick()
+    assert rig.state.phase == "Withdrawn" and rig.state.problems == ()
+
+
+def test_a_node_deselected_while_the_engine_was_dead_has_not_withdrawn(rig: Rig) -> None:
+    """Its routers may have kept the routes of the dead sessions: an older proof must not cover that."""
+    rig.tick(world(labels=AWAY))
+    rig.tick(world())
+    rig.engine.die()
+    rig.tick(world(labels=AWAY))
+    assert (rig.state.phase, rig.state.withdrawn) == ("Idle", None)
+    assert UNPROVED in rig.state.problems
+    rig.tick(world())
+    assert UNPROVED not in rig.state.problems
+
+
+# --- over a restart ---------------------------------------------------------------------------------------
+
+
+def restarted(rig: Rig, seen: ClusterObjects) -> Rig:
+    """The next process: it knows what was published last, as it was on the wire."""
+    wire = from_document(to_document(rig.manager.state))
+    after = Rig(seen, recall=lambda: wire)
+    after.tick()
+    return after
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_the_record_outlives_the_process(rig: Rig, stopped: bool) -> None:
+    rig.tick(world(labels=AWAY))
+    if stopped:
+        rig.manager._shut_down()
+        assert rig.state.phase == "Stopped"
+    after = restarted(rig, world(labels=AWAY))
+    assert after.state.phase == "Withdrawn"
+    assert after.state.withdrawn == from_document(to_document(rig.state)).withdrawn
+    again = restarted(after, world(labels=AWAY))
+    assert again.state.phase == "Withdrawn"
+
+
+def test_a_node_deselected_while_no_speaker_ran_has_not_withdrawn(rig: Rig) -> None:
+    rig.tick(world(labels=AWAY))
+    rig.tick(world())
+    after = restarted(rig, world(labels=AWAY))
+    assert (after.state.phase, after.state.withdrawn) == ("Idle", None)
+    assert UNPROVED in after.state.problems
+    assert restarted(after, world(labels=AWAY)).state.phase == "Idle"
+
+
+def test_not_a_word_before_the_record_is_known() -> None:
+    """Whatever is published replaces the whole status."""
+    calls = []
+
+    def recall() -> NodeState | None:
+        calls.append(1)
+        if len(calls) < 3:
+            raise Temporary("the API server did not answer")
+        return None
+
+    rig = Rig(world(), recall)
+    assert rig.tick() == RETRY_SECONDS and rig.published == []
+    rig.tick()
+    assert rig.published == []
+    rig.tick()
+    assert rig.state.phase == "Running"
+    rig.tick()
+    assert len(calls) == 3
+
+
+def test_a_record_that_may_not_be_read_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    def recall() -> NodeState | None:
+        raise BgpctlError("forbidden")
+
+    rig = Rig(world(), recall)
+    rig.tick()
+    assert rig.state.phase == "Running"
+    assert "speaker.state_unreadable" in caplog.messages
+
+
+def test_a_speaker_that_dies_twice_before_it_is_ready_remembers_its_policy(rig: Rig) -> None:
+    wire = from_document(to_document(rig.state))
+    half = Rig(None, recall=lambda: wire)
+    half.tick()
+    assert half.published[-1].phase == "Starting"
+    after = restarted(half, world(labels=AWAY))
+    assert after.state.phase == "Idle"
+
+
+# --- the engine dies, or refuses --------------------------------------------------------------------------
+
+
+def test_a_new_engine_gets_everything_again(rig: Rig) -> None:
+    rig.engine.die()
+    rig.tick()
+    assert rig.did()[0] == "Configure" and rig.did()[-1] == "Synced"
+    assert (rig.state.announced, rig.state.engine_restarts, rig.state.phase) == (6, 1, "Running")
+
+
+def test_an_engine_that_does_not_start_is_waited_for(rig: Rig) -> None:
+    rig.engine.die()
+    rig.engine.refuse_start = Temporary("it is started again shortly", retry_after=3.0)
+    assert rig.tick() == 3.0
+    assert rig.state.phase == "Starting"
+    assert rig.state.problems == ("it is started again shortly",)
+    rig.engine.refuse_start = None
+    rig.tick()
+    assert (rig.state.phase, rig.state.problems) == ("Running", ())
+
+
+def refuse_announcements_to(peer: str) -> Any:
+    def refuse(action: Action) -> None:
+        if isinstance(action, Announce) and action.peer == peer:
+            raise Temporary(f"refused for {peer}")
+
+    return refuse
+
+
+def test_one_failure_costs_its_peer_only_and_is_told_once(
+    caplog: pytest.LogCaptureFixture, clock: Clock
+) -> None:
+    rig = Rig(world())
+    rig.engine.refuse = refuse_announcements_to(A)
+    assert rig.tick() == RETRY_SECONDS
+    assert rig.engine.observed().synced == {B}, "no End-of-RIB to a peer whose routes are not out"
+    assert {p.name: p.announced for p in rig.state.peers} == {A: 0, B: 2}
+    assert (rig.state.phase, rig.state.problems) == ("Starting", (f"refused for {A}",))
+    for _ in range(3):
+        clock.now += 1
+        rig.tick()
+    assert [r.getMessage() for r in caplog.records].count("speaker.problem") == 1
+    assert rig.manager.counters.reconcile_errors == 4
+    rig.engine.refuse = lambda action: None
+    clock.now += 1
+    rig.tick()
+    assert (rig.state.phase, rig.state.problems, rig.state.announced) == ("Running", (), 4)
+
+
+def test_withdrawals_do_not_wait_for_an_announcement_that_fails(rig: Rig) -> None:
+    rig.engine.refuse = refuse_announcements_to(A)
+    rig.tick(world(objects.service("new", "192.0.2.99")))
+    assert rig.did().count("Withdraw") == 2
+    assert ip_network("192.0.2.99/32") in rig.engine.observed().announced[B]
+
+
+def test_a_bug_keeps_what_runs_and_is_told_once(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise KeyError("s3cret value")
+
+    monkeypatch.setattr(module, "compile_intent", broken)
+    for _ in range(3):
+        assert rig.tick() == IDLE_SECONDS
+    assert rig.did() == []
+    assert rig.state.announced == 6 and rig.state.phase == "Running"
+    assert rig.state.problems == ("bug: KeyError, see the speaker's log",)
+    assert caplog.messages.count("speaker.bug") == 1
+
+
+# --- bad input --------------------------------------------------------------------------------------------
+
+
+def test_an_invalid_policy_keeps_the_last_good_form(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    bad = {**TWO, "spec": {**TWO["spec"], "virtualRouters": [{"localASN": "x"}]}}
+    for _ in range(3):
+        rig.tick(world(objects.service("web", "192.0.2.80"), policy=bad))
+    assert rig.did() == []
+    assert rig.state.announced == 6
+    assert "CiliumBGPPeeringPolicy policy is invalid" in rig.state.policy_problem
+    assert rig.state.policy_problem.endswith("its last good form stays in force")
+    told = [r.problem for r in caplog.records if r.getMessage() == "speaker.problem"]  # type: ignore[attr-defined]
+    assert len(told) == len(set(told)) and any("is invalid" in line for line in told)
+    rig.tick(world(objects.service("web", "192.0.2.80")))
+    assert rig.state.policy_problem == ""
+
+
+def test_a_policy_that_never_was_valid_announces_nothing() -> None:
+    bad = {**TWO, "spec": {**TWO["spec"], "virtualRouters": [{"localASN": "x"}]}}
+    rig = Rig(world(policy=bad))
+    rig.tick()
+    assert rig.state.policy_problem.endswith("nothing is announced")
+    assert rig.state.peers == ()
+
+
+def test_a_node_that_cannot_be_read_is_no_reason_to_leave(rig: Rig) -> None:
+    seen = world(objects.service("web", "192.0.2.80"))
+    rig.tick(replace(seen, node=None))
+    assert rig.did() == []
+    assert (rig.state.phase, rig.state.policy_problem) == ("Running", "")
+    assert any("was not found" in problem for problem in rig.state.problems)
+
+
+def test_a_node_that_no_policy_selects_is_idle() -> None:
+    rig = Rig(world(labels=AWAY))
+    rig.tick()
+    assert (rig.state.phase, rig.state.problems) == ("Idle", ())
+    assert rig.state.absent == {"notSelected": 2}
+
+
+# --- stopping ---------------------------------------------------------------------------------------------
+
+
+def run_and_stop(rig: Rig) -> list[Action]:
+    thread = threading.Thread(target=rig.manager.run)
+    thread.start()
+    rig.manager.stop()
+    thread.join(5)
+    assert not thread.is_alive()
+    return [action for action in rig.engine.performed if isinstance(action, Leave)]
+
+
+def test_a_stop_is_silent_to_peers_that_keep_forwarding(rig: Rig) -> None:
+    rig.engine.graceful = {A, B}
+    rig.engine.performed.clear()
+    assert run_and_stop(rig) == []
+    assert rig.engine.stopped == [True]
+    assert (rig.state.phase, rig.state.peers, rig.state.selected_by) == ("Stopped", (), "policy")
+
+
+def test_a_stop_leaves_the_peers_that_would_not(rig: Rig) -> None:
+    rig.engine.graceful = {A}
+    rig.engine.performed.clear()
+    (leave,) = run_and_stop(rig)
+    assert isinstance(leave, Leave) and leave.peers == (B,)
+    assert rig.state.withdrawn is None, "a restart is no leave"
+    assert rig.engine.stopped == [True]
+
+
+def test_a_leave_that_fails_at_the_stop_does_not_leave_the_engine_behind(rig: Rig) -> None:
+    rig.engine.refuse = lambda action: (_ for _ in ()).throw(Temporary("no answer"))
+    run_and_stop(rig)
+    assert rig.engine.stopped == [True]
+
+
+def test_the_engine_is_stopped_whatever_ends_the_loop(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> float:
+        raise MemoryError
+
+    monkeypatch.setattr(rig.manager, "tick", broken)
+    with pytest.raises(MemoryError):
+        rig.manager.run()
+    assert rig.engine.stopped == [True]
+
+
+def test_the_bell_wakes_the_loop() -> None:
+    rig = Rig(world(labels=AWAY))
+    rig.engine.established = {A, B}
+    thread = threading.Thread(target=rig.manager.run)
+    woken = threading.Event()
+    rig.manager._publish = lambda state: woken.set() if state.phase == "Running" else None
+    thread.start()
+    rig.source.objects = world()
+    rig.bell.set()
+    assert woken.wait(5), "the next tick without a bell is 15 s away"
+    rig.manager.stop()
+    thread.join(5)
+    assert not thread.is_alive()
