@@ -15,7 +15,7 @@ from typing import Any
 
 from bgpctl.core.model import IPNetwork
 from bgpctl.witness.command import read_json
-from bgpctl.witness.model import Path, Sighting, Unanswered, sighting, to_prefix
+from bgpctl.witness.model import Path, Sighting, Unanswered, same_address, sighting, to_prefix
 from bgpctl.witness.probe import TIMEOUT_SECONDS, ask
 
 _FAMILIES = {"ipv4Unicast": "ipv4 unicast", "ipv6Unicast": "ipv6 unicast"}
@@ -36,10 +36,7 @@ class FrrProbe:
     def _routes_from(self, router: str, neighbor: str) -> Sighting:
         with _Vty(self.target) as vty:
             view = neighbor_of(vty.ask(f"show bgp neighbors {neighbor} json"), neighbor)
-            tables = [
-                vty.ask(f"show bgp {family} neighbors {neighbor} routes json") for family in families(view)
-            ]
-        paths = tuple(path for table in tables for path in read_table(table))
+            paths = tuple(path for family in families(view) for path in _routes(vty, family, neighbor, view))
         return sighting(router, neighbor, paths, str(view.get("bgpState", "")).lower(), remaining(view))
 
     def paths(self, prefix: IPNetwork) -> tuple[Path, ...]:
@@ -66,6 +63,13 @@ def families(view: Mapping[str, Any]) -> list[str]:
     if not found:
         raise Unanswered("router has no unicast family activated for this neighbor")
     return found
+
+
+def counted(view: Mapping[str, Any], family: str) -> int:
+    """How many prefixes bgpd keeps from the neighbor in a family, stale ones included; 0 when it does not
+    say."""
+    key = next(key for key, name in _FAMILIES.items() if name == family)
+    return int(view.get("addressFamilyInfo", {}).get(key, {}).get("acceptedPrefixCounter") or 0)
 
 
 def remaining(view: Mapping[str, Any]) -> float | None:
@@ -105,6 +109,16 @@ def _next_hop(entry: Mapping[str, Any]) -> str | None:
 
 
 # --- asking -----------------------------------------------------------------------------------------------
+
+
+def _routes(vty: _Vty, family: str, neighbor: str, view: Mapping[str, Any]) -> list[Path]:
+    """The neighbor's paths of one family. While a session is down FRR (8.4) may list none of the stale paths
+    that it counts and uses: then they are looked for in the whole table."""
+    paths = list(read_table(vty.ask(f"show bgp {family} neighbors {neighbor} routes json")))
+    if len(paths) >= counted(view, family):
+        return paths
+    table = read_table(vty.ask(f"show bgp {family} json"))
+    return [path for path in table if same_address(path.neighbor, neighbor)]
 
 
 class _Vty:
