@@ -12,7 +12,7 @@ import struct
 import sys
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Lock, Thread, current_thread
+from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -60,8 +60,9 @@ class HttpServer(ThreadingHTTPServer):
         )
         with self._lock:
             self._connections.add(request)
-            self._serving.add(thread)
-        thread.start()
+            # Pruned here and not by the threads themselves: `join_connections` must see each to its very end.
+            self._serving = {each for each in self._serving if each.is_alive()} | {thread}
+            thread.start()
 
     def _serve(self, request: Any, client_address: Any) -> None:
         try:
@@ -72,13 +73,14 @@ class HttpServer(ThreadingHTTPServer):
                     self._connections.discard(request)
                     self._connections.add(wrapped)
                 request = wrapped
+                if self.stopping.is_set():
+                    raise Dropped  # `end_connections` may have seen neither of the two
             self.finish_request(request, client_address)
         except (OSError, Dropped):
             pass  # The client went away, or was sent away.
         finally:
             with self._lock:
                 self._connections.discard(request)
-                self._serving.discard(current_thread())
             self.shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
