@@ -33,7 +33,9 @@ class TextFormatter(logging.Formatter):
         pairs = {"time": _time(record), "level": record.levelname.lower(), "msg": record.getMessage()}
         text = " ".join(f"{key}={_quoted(value)}" for key, value in {**pairs, **_fields(record)}.items())
         line = f"{text} subsys={SUBSYS}"
-        return f"{line} error={_quoted(self.formatException(record.exc_info))}" if record.exc_info else line
+        return (
+            f"{line} traceback={_quoted(self.formatException(record.exc_info))}" if record.exc_info else line
+        )
 
 
 class JsonFormatter(logging.Formatter):
@@ -48,7 +50,7 @@ class JsonFormatter(logging.Formatter):
             "subsys": SUBSYS,
         }
         if record.exc_info:
-            document["error"] = self.formatException(record.exc_info)
+            document["traceback"] = self.formatException(record.exc_info)
         return json.dumps(document, default=str)
 
 
@@ -78,4 +80,4 @@ def configure(log_format: str, level: str, node: str) -> None:
 def _thread_died(args: threading.ExceptHookArgs) -> None:
     """Python's own words go to stderr without a tag, over several lines."""
     name = args.thread.name if args.thread else "?"
-    log.error("speaker.thread_died", extra={"thread": name}, exc_info=args.exc_value)
+    log.error("speaker.thread_died", extra={"who": name}, exc_info=args.exc_value)

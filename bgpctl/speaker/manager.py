@@ -290,7 +290,7 @@ class Manager:
             engine_restarts=self._engine.restarts,
             selected_by=self._selected_by(),
             policy_problem=_policy_problem(intent),
-            problems=self._problems(intent),
+            problems=self._problems(intent, observed),
             intended=sum(len(routes) for routes in intent.routes.values()),
             announced=sum(peer.announced for peer in peers),
             peers=peers,
@@ -304,8 +304,8 @@ class Manager:
             return self._before.selected_by
         return self.intent.policy if self.intent.selected else ""
 
-    def _problems(self, intent: Intent) -> tuple[str, ...]:
-        own = (UNPROVED if self._unproved else "", self._error)
+    def _problems(self, intent: Intent, observed: Observed) -> tuple[str, ...]:
+        own = (UNPROVED if self._unproved and not observed.peers else "", self._error)
         return tuple(dict.fromkeys(filter(None, (*intent.problems, *self._source.problems(), *own))))
 
     def _phase(self, observed: Observed) -> str:

@@ -177,6 +177,7 @@ def test_a_deselected_node_leaves_and_keeps_the_proof(rig: Rig) -> None:
     leave = rig.engine.performed[0]
     assert isinstance(leave, Leave) and set(leave.peers) == {A, B}
     assert rig.phases() == ["Running", "Leaving", "Withdrawn"]
+    assert not any(state.problems for state in rig.published)
     record = rig.state.withdrawn
     assert record is not None
     assert (record.routes, len(record.peers)) == (6, 2)
