@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from typing import NoReturn
@@ -27,8 +28,10 @@ _PLEASE = "please report this; running the same command again is safe"
 def guard(command: str, output: str = "text", *, resumable: bool = False) -> Iterator[None]:
     """Run a command's body; whatever leaves it ends the process with its exit code.
 
-    `command` is its name in documents ("node drain"). `resumable`: ^C tells how to go on.
+    `command` is its name in documents ("node drain"). `resumable`: ^C and SIGTERM tell how to go on.
     """
+    if resumable:
+        signal.signal(signal.SIGTERM, _interrupt)
     try:
         yield
         sys.stdout.flush()
@@ -45,6 +48,11 @@ def guard(command: str, output: str = "text", *, resumable: bool = False) -> Ite
         _fail(command, output, "interrupted", hint, Exit.INTERRUPTED)
     except Exception as error:
         _bug(command, output, error)
+
+
+def _interrupt(*_: object) -> None:
+    """A maintenance script's `timeout` sends SIGTERM: it ends a run as ^C does, and the Lease is given back."""
+    raise KeyboardInterrupt
 
 
 @contextlib.contextmanager

@@ -301,7 +301,7 @@ def _read_session(peer: Mapping[str, Any]) -> Session:
     local = peer.get("localAddress")
     return Session(
         peer=peer.get("name", ""),
-        state=SessionState(peer.get("state", "unknown")),
+        state=_state(peer.get("state")),
         since=seconds(peer.get("since")),
         established_at=seconds(peer.get("establishedTime")) or None,
         local_address=ip_address(local) if local else None,
@@ -318,6 +318,11 @@ def _read_session(peer: Mapping[str, Any]) -> Session:
         flaps=peer.get("flaps", 0),
         last_error=_read_error(peer.get("lastError")),
     )
+
+
+def _state(text: str | None) -> SessionState:
+    """A word that this version does not know is no reason to hide the rest."""
+    return SessionState(text) if text in set(SessionState) else SessionState.UNKNOWN
 
 
 def _family(text: str) -> Family:
