@@ -12,6 +12,7 @@ from bgpctl.lab.cluster import Lab
 from bgpctl.lab.watcher import Watcher
 from bgpctl.runbooks.journal import Journal, load
 from tests.kit.cli import Ran, bgpctl
+from tests.kit.wait import eventually
 
 Document = dict[str, Any]
 
@@ -56,6 +57,38 @@ def pods_on(lab: Lab, name: str) -> list[str]:
     """The pods of the node that no DaemonSet owns."""
     found = lab.client().items(PODS, fieldSelector=f"spec.nodeName={name}")
     return [pod["metadata"]["name"] for pod in found if not _of_daemonset(pod)]
+
+
+def gather_pods(lab: Lab, name: str) -> list[str]:
+    """Bring every pod of the Deployments to this node: the others are cordoned meanwhile."""
+    others = [other for other in lab.nodes if other != name]
+    for other in others:
+        _cordon(lab, other, True)
+    try:
+        for pod in (pod for other in others for pod in pods_on(lab, other)):
+            lab.client().delete(f"/api/v1/namespaces/default/pods/{pod}")
+        eventually(lambda: _all_ready_on(lab, name), deadline=15, why=f"all pods run on {name}")
+    finally:
+        for other in others:
+            _cordon(lab, other, None)
+    return pods_on(lab, name)
+
+
+def _cordon(lab: Lab, name: str, value: bool | None) -> None:
+    lab.client().patch(f"{NODES}/{name}", {"spec": {"unschedulable": value}})
+
+
+def _all_ready_on(lab: Lab, name: str) -> bool:
+    """The Deployments have as many ready pods as they want, all here, and their budgets know it."""
+    deployments = lab.client().items("/apis/apps/v1/deployments")
+    budgets = lab.client().items("/apis/policy/v1/poddisruptionbudgets")
+    wanted = sum(deployment["spec"]["replicas"] for deployment in deployments)
+    healthy = all(b["status"]["currentHealthy"] == b["status"]["expectedPods"] for b in budgets)
+    return healthy and len(pods_on(lab, name)) == wanted and not _elsewhere(lab, name)
+
+
+def _elsewhere(lab: Lab, name: str) -> list[str]:
+    return [pod for other in lab.nodes if other != name for pod in pods_on(lab, other)]
 
 
 def _of_daemonset(pod: Document) -> bool:
