@@ -289,7 +289,7 @@ def test_the_file_is_private_and_whole(tmp_path: Path) -> None:
         "{}",
         "null",
         '{"metadata": {"name": "n"}, "status": {"heartbeatTime": "soon"}}',
-        '{"metadata": {"name": "n"}, "status": {"peers": [{"state": "confused"}]}}',
+        '{"metadata": {"name": "n"}, "status": {"peers": [{"localAddress": "nowhere"}]}}',
     ],
 )
 def test_a_file_that_nobody_wrote_properly_is_nothing(tmp_path: Path, text: str) -> None:
