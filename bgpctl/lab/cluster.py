@@ -149,10 +149,20 @@ def _start_api(here: place.Place, addresses: list[str], stack: contextlib.ExitSt
 
 
 def _write_kubeconfig(path: Path, text: str, probe: str) -> None:
-    """The API's kubeconfig plus, on its context, how to ask the lab's router. Mode 0600: it holds a token."""
+    """The API's kubeconfig plus, on its context, how to ask the lab's router. Mode 0600: it holds a token.
+
+    The CA is a file beside it: of one that is inside, the official client would leave a copy in /tmp whenever
+    it is killed.
+    """
+    import base64
+
     import yaml
 
     document = yaml.safe_load(text)
+    authority = path.with_name("ca.crt")
+    for one in document["clusters"]:
+        authority.write_bytes(base64.b64decode(one["cluster"].pop("certificate-authority-data")))
+        one["cluster"]["certificate-authority"] = str(authority)
     for context in document["contexts"]:
         context["context"]["extensions"] = [{"name": PROBES_EXTENSION, "extension": [probe]}]
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
