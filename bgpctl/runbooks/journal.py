@@ -64,16 +64,28 @@ def load(annotations: Mapping[str, str] | None) -> Journal | None:
     if not text:
         return None
     try:
-        document = json.loads(text)
-        if document.pop("version") != VERSION:
-            raise ValueError("another version")
-        deselect = document.pop("deselect")
-        return Journal(
-            **{**document, "peers": tuple(document["peers"])}, deselect=tuple(deselect) if deselect else None
-        )
+        return _read(json.loads(text))
     except (ValueError, TypeError, KeyError) as error:
         raise Blocked(
             f"the annotation {ANNOTATION} cannot be read ({error})",
             "another version of bgpctl wrote it; read it with `kubectl get node NODE -o yaml`, restore the "
             f"node by hand, then remove it with `kubectl annotate node NODE {ANNOTATION}-`",
         ) from None
+
+
+def _read(document: Any) -> Journal:
+    """Raises ValueError, TypeError or KeyError for anything that `dump` of this version did not write."""
+    if not isinstance(document, dict) or document.pop("version") != VERSION:
+        raise ValueError("another version")
+    deselect = document.pop("deselect")
+    journal = Journal(
+        **{**document, "peers": tuple(document["peers"])}, deselect=tuple(deselect) if deselect else None
+    )
+    maps = (journal.prior_labels, journal.steps, journal.marks, journal.evidence)
+    if not all(isinstance(one, dict) for one in maps) or not isinstance(journal.prior_unschedulable, bool):
+        raise ValueError("not as it was written")
+    if not all(isinstance(at, int | float) for at in (*journal.steps.values(), *journal.marks.values())):
+        raise ValueError("an instant is no number")
+    if journal.deselect is not None and len(journal.deselect) != 2:
+        raise ValueError("deselect is no label")
+    return journal

@@ -1,0 +1,358 @@
+"""Every step's answers as tables: a snapshot in, a decision out. Who owns the node, what is refused, what is
+done next, and what is never taken for done."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bgpctl.core.deselection import Deselection
+from bgpctl.core.eviction import EvictionOptions
+from bgpctl.core.guards import Guard
+from bgpctl.runbooks.actions import ChangeNode, EvictPod, ReleaseLease, RunCommand, TakeLease
+from bgpctl.runbooks.claim import Claimed, Released
+from bgpctl.runbooks.drain_steps import RELABELLED, Checked, Cordoned, Deselected, Evicted, ShutDown
+from bgpctl.runbooks.model import Status
+from bgpctl.runbooks.restore_steps import Announced, Established, Selected, Uncordoned, Up
+from bgpctl.runbooks.snapshot import EvictionNote
+from bgpctl.witness.model import Sight
+from tests.kit.snapshots import (
+    LABEL,
+    ME,
+    NOW,
+    OTHER,
+    ROUTER,
+    journal,
+    judged,
+    lease,
+    node,
+    peer,
+    pod,
+    running,
+    seen,
+    snapshot,
+    withdrawn,
+)
+
+DONE, ACT, WAIT, BLOCKED = Status.DONE, Status.ACT, Status.WAIT, Status.BLOCKED
+RACK = Deselection(("rack",), LABEL)
+DRAINED = {"enable-bgp": "false"}
+
+
+def change(decision: Any) -> ChangeNode:
+    (action,) = decision.actions
+    assert isinstance(action, ChangeNode)
+    return action
+
+
+# --- Claimed, Released --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("seen_lease", "contested", "take_over", "status", "words"),
+    [
+        (None, False, False, ACT, "free"),
+        (lease(ME), False, False, ACT, "free"),
+        (lease(expires=NOW - 1), False, False, ACT, "free"),
+        (lease(), False, False, WAIT, OTHER),
+        (lease(), True, False, BLOCKED, OTHER),
+        (lease(), True, True, ACT, OTHER),
+    ],
+)
+def test_a_node_is_taken_only_from_nobody(
+    seen_lease: Any, contested: bool, take_over: bool, status: Status, words: str
+) -> None:
+    s = snapshot(holds_lease=False, lease=seen_lease, lease_contested=contested)
+    decision = Claimed("drain", "run-a", take_over=take_over).decide(s)
+    assert decision.status is status
+    assert words in decision.reason
+    assert decision.actions == ((TakeLease(),) if status is ACT else ())
+    if status is BLOCKED:
+        assert "--take-over" in decision.hint
+
+
+def test_a_fresh_claim_writes_nothing() -> None:
+    assert Claimed("drain", "run-a").decide(snapshot()).status is DONE
+    restore = Claimed("restore", "run-a").decide(snapshot())
+    assert (restore.status, "nothing to restore" in restore.reason) == (DONE, True)
+
+
+def test_a_resumed_run_writes_itself_into_the_journal_and_keeps_the_prior_state() -> None:
+    theirs = journal(holder=OTHER, prior_unschedulable=True, steps={"Cordoned": NOW - 9}, run="run-b")
+    decision = Claimed("drain", "run-a").decide(snapshot(journal=theirs))
+    assert decision.status is ACT
+    assert OTHER in decision.reason
+    assert change(decision).journal == replace(theirs, holder=ME)
+    assert Claimed("drain", "run-a").decide(snapshot(journal=replace(theirs, holder=ME))).status is DONE
+
+
+def test_a_new_direction_keeps_the_prior_state_and_voids_steps_waits_and_proof() -> None:
+    drained = journal(
+        prior_unschedulable=True,
+        steps={"Withdrawn": NOW},
+        marks={RELABELLED: NOW},
+        evidence={"proof": "confirmed"},
+        holder=OTHER,
+    )
+    turned = change(Claimed("restore", "run-c").decide(snapshot(journal=drained))).journal
+    assert turned is not None
+    assert (turned.command, turned.run, turned.holder) == ("restore", "run-c", ME)
+    assert (turned.prior_unschedulable, turned.prior_labels) == (True, drained.prior_labels)
+    assert (turned.steps, turned.marks, turned.evidence) == ({}, {}, {})
+
+
+def test_released_gives_the_lease_back_once() -> None:
+    assert Released().decide(snapshot()).actions == (ReleaseLease(),)
+    assert Released().decide(snapshot(holds_lease=False)).status is DONE
+
+
+# --- Checked, Cordoned --------------------------------------------------------------------------------------
+
+NO = Guard("last-path", "refuse", "it is the last path", "--allow-last-path")
+NEVER = Guard("kured", "refuse", "kured reboots it")
+WARNING = Guard("sole-endpoint", "warn", "a gap is possible")
+
+
+@pytest.mark.parametrize(
+    ("guards", "pods", "words", "hint"),
+    [
+        ((NO,), (), "last path", "to go on anyway: --allow-last-path"),
+        ((NO,), (pod(empty_dir=True),), "local storage", "--allow-last-path --delete-emptydir-data"),
+        ((NEVER,), (), "kured", "when the reason has gone"),
+        ((NO, NEVER), (), "last path; kured", "when the reason has gone"),
+        ((), (pod(controller_kind="", controller_name=""),), "no controller", "--force"),
+    ],
+)
+def test_a_refused_drain_changes_nothing_and_says_what_lifts_it(
+    guards: Any, pods: Any, words: str, hint: str
+) -> None:
+    s = snapshot(guards=guards, pods=judged(*pods), deselection=RACK)
+    decision = Checked("run-a", "guide").decide(s)
+    assert (decision.status, decision.actions) == (BLOCKED, ())
+    assert words in decision.reason
+    assert hint in decision.hint
+    assert "nothing was changed" in decision.hint
+    assert ("to go on anyway" in decision.hint) == (NEVER not in guards)
+
+
+def test_no_label_takes_the_node_out() -> None:
+    s = snapshot(deselection=Deselection(("rack",), refusal="rack selects every node"))
+    decision = Checked("run-a", "guide").decide(s)
+    assert (decision.status, decision.reason) == (BLOCKED, "rack selects every node")
+
+
+def test_the_journal_begins_with_the_prior_state() -> None:
+    s = snapshot(
+        node=node(unschedulable=True),
+        deselection=RACK,
+        state=running(),
+        guards=(WARNING,),
+        pods=judged(pod()),
+    )
+    decision = Checked("run-a", "guide").decide(s)
+    written = change(decision).journal
+    assert written == journal(started_at=NOW, prior_unschedulable=True)
+    assert "1 pod to evict" in decision.reason
+    assert WARNING.message in decision.reason
+    assert Checked("run-a", "guide").decide(replace(s, journal=written)).status is DONE
+
+
+def test_a_resumed_drain_keeps_the_first_prior_state() -> None:
+    """The node is relabelled by now: what it was before is in the journal only."""
+    half = snapshot(node=node(labels=DRAINED, unschedulable=True), journal=journal(), state=withdrawn())
+    assert Checked("run-a", "guide").decide(half).status is DONE
+    another = replace(
+        half, deselection=Deselection(("new",), ("zone", None)), node=node(labels={"zone": "a"})
+    )
+    written = change(Checked("run-a", "guide").decide(another)).journal
+    assert written is not None
+    assert written.deselect == ("zone", None)
+    assert written.prior_labels == {"enable-bgp": "true", "zone": "a"}
+    assert (written.prior_unschedulable, written.peers, written.routes) == (False, (ROUTER,), 2)
+
+
+def test_cordon() -> None:
+    assert change(Cordoned().decide(snapshot(journal=journal()))).unschedulable is True
+    cordoned = snapshot(journal=journal(), node=node(unschedulable=True))
+    assert Cordoned().decide(cordoned).status is DONE
+    admins = replace(cordoned, journal=journal(prior_unschedulable=True))
+    assert "stays so after restore" in Cordoned().decide(admins).reason
+
+
+# --- Evicted ------------------------------------------------------------------------------------------------
+
+GOING = pod("going", deletion_timestamp=NOW + 5)
+HELD = {"uid-web-1": EvictionNote("default/web-1: the disruption budget web needs 2", NOW + 2)}
+DUE = {"uid-web-1": EvictionNote("default/web-1: the disruption budget web needs 2", NOW)}
+
+
+@pytest.mark.parametrize(
+    ("pods", "notes", "status", "evicted", "words"),
+    [
+        ((), {}, DONE, 0, "no workload left"),
+        ((pod("agent", controller_kind="DaemonSet", controller_name="agent"),), {}, DONE, 0, "no workload"),
+        ((pod(), pod("web-2")), {}, ACT, 2, "2 pods left"),
+        ((pod(), GOING), {}, ACT, 1, "default/going"),
+        ((GOING,), {}, WAIT, 0, "1 pod left, terminating: default/going"),
+        ((pod(),), HELD, WAIT, 0, "disruption budget web"),
+        ((pod(),), DUE, ACT, 1, "disruption budget web"),
+        ((pod(empty_dir=True),), {}, BLOCKED, 0, "local storage"),
+    ],
+)
+def test_evictions(pods: Any, notes: Any, status: Status, evicted: int, words: str) -> None:
+    s = snapshot(journal=journal(), pods=judged(*pods), notes=notes)
+    decision = Evicted(EvictionOptions()).decide(s)
+    assert (decision.status, len(decision.actions)) == (status, evicted)
+    assert all(isinstance(action, EvictPod) for action in decision.actions)
+    assert words in decision.reason
+
+
+def test_a_flood_of_evictions_is_sent_in_parts() -> None:
+    s = snapshot(journal=journal(), pods=judged(*(pod(f"web-{number}") for number in range(120))))
+    decision = Evicted(EvictionOptions(disable_eviction=True, grace_period=7)).decide(s)
+    assert len(decision.actions) == 50
+    assert decision.actions[0] == EvictPod(pod("web-0"), delete=True, grace_period=7)
+
+
+# --- Deselected, ShutDown -----------------------------------------------------------------------------------
+
+
+def test_the_relabel_and_its_instant_are_one_patch_that_voids_older_proofs() -> None:
+    old = journal(
+        steps={"Checked": NOW - 50, "Withdrawn": NOW - 9, "Settled": NOW - 8}, evidence={"proof": "confirmed"}
+    )
+    written = change(Deselected().decide(snapshot(journal=old, deselection=RACK)))
+    assert written.labels == {"enable-bgp": "false"}
+    assert written.journal is not None
+    assert written.journal.marks == {RELABELLED: NOW}
+    assert written.journal.steps == {"Checked": NOW - 50}
+    assert written.journal.evidence == {}
+
+
+@pytest.mark.parametrize(
+    ("labels", "marks", "policies", "deselect", "status"),
+    [
+        (DRAINED, {RELABELLED: NOW - 5}, (), LABEL, DONE),
+        (DRAINED, {}, (), LABEL, ACT),
+        ({"enable-bgp": "true"}, {RELABELLED: NOW - 5}, ("rack",), LABEL, ACT),
+        (DRAINED, {RELABELLED: NOW - 5}, ("new",), LABEL, BLOCKED),
+        ({}, {RELABELLED: NOW - 5}, (), ("enable-bgp", None), DONE),
+        ({}, {}, (), None, DONE),
+        ({}, {}, ("new",), None, BLOCKED),
+    ],
+)
+def test_deselected(labels: Any, marks: Any, policies: Any, deselect: Any, status: Status) -> None:
+    s = snapshot(
+        node=node(labels=labels),
+        journal=journal(marks=marks, deselect=deselect),
+        deselection=Deselection(policies),
+    )
+    decision = Deselected().decide(s)
+    assert decision.status is status
+    if status is BLOCKED:
+        assert "new" in decision.reason
+        assert "running this again" in decision.hint
+
+
+@pytest.mark.parametrize(
+    ("command", "exit_code", "status", "words"),
+    [
+        ((), None, DONE, "safe to power off"),
+        (("off", "n1"), None, ACT, "run off"),
+        (("off", "n1"), 0, DONE, "off succeeded"),
+        (("off", "n1"), 7, BLOCKED, "exit code 7: no route to BMC"),
+    ],
+)
+def test_shut_down(command: Any, exit_code: Any, status: Status, words: str) -> None:
+    decision = ShutDown(command).decide(snapshot(command_exit=exit_code, command_tail="no route to BMC"))
+    assert decision.status is status
+    assert words in decision.reason
+    assert decision.actions == ((RunCommand(command),) if status is ACT else ())
+
+
+# --- restore ------------------------------------------------------------------------------------------------
+
+RESTORE = journal(command="restore")
+
+
+@pytest.mark.parametrize("step", [Up(), Selected(), Established(), Announced()])
+def test_without_a_journal_there_is_nothing_to_restore(step: Any) -> None:
+    assert step.decide(snapshot(node=node(ready=False))).status is DONE
+
+
+@pytest.mark.parametrize(
+    ("ready", "state", "status"),
+    [
+        (False, running(), WAIT),
+        (True, None, WAIT),
+        (True, running(heartbeat=NOW - 1000), WAIT),
+        (True, running(phase="Stopped"), WAIT),
+        (True, withdrawn(), DONE),
+    ],
+)
+def test_up(ready: bool, state: Any, status: Status) -> None:
+    assert Up().decide(snapshot(journal=RESTORE, node=node(ready=ready), state=state)).status is status
+
+
+def test_labels_come_back_also_those_that_were_absent() -> None:
+    prior = journal(command="restore", prior_labels={"enable-bgp": "true", "zone": None})
+    s = snapshot(journal=prior, node=node(labels={"enable-bgp": "false", "zone": "x", "other": "1"}))
+    assert change(Selected().decide(s)).labels == {"enable-bgp": "true", "zone": None}
+    back = snapshot(journal=prior, node=node(labels={"enable-bgp": "true", "other": "1"}))
+    assert Selected().decide(back).status is DONE
+
+
+@pytest.mark.parametrize(
+    ("state", "deselection", "status", "words"),
+    [
+        (running(), RACK, DONE, "1/1"),
+        (running(peer(), peer("192.0.2.2", up=False)), RACK, WAIT, "192.0.2.2 is active"),
+        (withdrawn(), RACK, WAIT, "withdrawn"),
+        (None, RACK, WAIT, "silent"),
+        (withdrawn(), Deselection(), BLOCKED, "no policy selects"),
+    ],
+)
+def test_established(state: Any, deselection: Deselection, status: Status, words: str) -> None:
+    decision = Established().decide(snapshot(journal=RESTORE, state=state, deselection=deselection))
+    assert decision.status is status
+    assert words in decision.reason
+
+
+SENT = journal(command="restore", marks={"SawAnnounced": NOW - 11})
+PART = replace(
+    seen(Sight.PRESENT),
+    sighting=replace(seen(Sight.PRESENT).sighting, paths=seen(Sight.PRESENT).sighting.paths[:1]),
+)
+
+
+@pytest.mark.parametrize(
+    ("record", "state", "sightings", "status", "words", "proof"),
+    [
+        (RESTORE, withdrawn(), (), WAIT, "full set", None),
+        (RESTORE, running(peer(announced=1)), (), WAIT, "1 of 2 routes", None),
+        (RESTORE, running(peer(end_of_rib=False)), (), WAIT, "End-of-RIB", None),
+        (RESTORE, running(peer(pending=3)), (), WAIT, "2 of 2", None),
+        (RESTORE, running(), (), DONE, "no router was asked", ""),
+        (RESTORE, running(), (seen(Sight.PRESENT),), DONE, "confirmed by bird", "confirmed"),
+        (RESTORE, running(), (seen(Sight.UNKNOWN),), DONE, "no router was asked", ""),
+        (RESTORE, running(), (seen(Sight.ABSENT),), ACT, "has 0 of them", None),
+        (SENT, running(), (seen(Sight.ABSENT),), WAIT, "has 0 of them", None),
+        (SENT, running(), (seen(Sight.STALE),), WAIT, "has 0 of them", None),
+        (SENT, running(), (PART,), DONE, "has 1 of them: it may filter", ""),
+    ],
+)
+def test_announced(record: Any, state: Any, sightings: Any, status: Status, words: str, proof: Any) -> None:
+    decision = Announced().decide(snapshot(journal=record, state=state, sightings=sightings))
+    assert decision.status is status
+    assert words in decision.reason
+    assert decision.evidence.get("proof") == proof
+
+
+@pytest.mark.parametrize("prior", [True, False])
+def test_uncordon_and_forget_are_one_patch_and_an_admins_cordon_stays(prior: bool) -> None:
+    s = snapshot(journal=journal(prior_unschedulable=prior), node=node(unschedulable=True))
+    written = change(Uncordoned().decide(s))
+    assert (written.unschedulable, written.forget) == (prior, True)
+    assert Uncordoned().decide(snapshot(node=node(unschedulable=prior))).status is DONE
