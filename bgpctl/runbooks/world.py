@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any
 
 from bgpctl.core.eviction import (
-    EvictionAnswer,
     EvictionOptions,
     Outcome,
-    PodView,
     parse_eviction_answer,
     pod_view,
     verdicts,
@@ -25,7 +23,7 @@ from bgpctl.core.nodestate import NodeState, PeerState, from_document
 from bgpctl.core.peerfacts import PeerFacts
 from bgpctl.core.profiles import Profile
 from bgpctl.core.withdrawal import Estimate, Event, estimate, facts_from_state
-from bgpctl.errors import BgpctlError, Blocked, DeadlineExceeded
+from bgpctl.errors import BgpctlError, Blocked, DeadlineExceeded, UsageError
 from bgpctl.kube import lease, paths
 from bgpctl.kube.client import ApiError, Client, NotFound, ServerBusy
 from bgpctl.runbooks import cluster
@@ -107,7 +105,7 @@ class World:
         try:
             self._node_document = self.client.get(paths.node(self.node))
         except NotFound:
-            raise Blocked(f"node {self.node} does not exist", "see `kubectl get nodes`") from None
+            raise UsageError(f"node {self.node} does not exist", "see `kubectl get nodes`") from None
         return self._node_document
 
     def _holder(self) -> str:
@@ -145,19 +143,21 @@ class World:
     def _with_estimates(self, s: Snapshot, document: Document) -> Snapshot:
         facts = tuple(facts_from_state(peer) for peer in _peers(s.state))
         dead = facts or cluster.policy_facts(self.client, document, s.journal)
+        deaf = never_read(s.state)
         return replace(
             s,
-            estimates=self._estimates(facts, Event.DESELECT),
-            dead_estimates=self._estimates(dead, Event.POWER_OFF),
+            estimates=tuple(self._estimate(leaving(fact.address, deaf), fact) for fact in facts),
+            dead_estimates=tuple(self._estimate(Event.POWER_OFF, fact) for fact in dead),
         )
 
-    def _estimates(self, facts: Sequence[PeerFacts], event: Event) -> tuple[Estimate, ...]:
-        return tuple(estimate(event, fact, self.profile_of(fact.address)) for fact in facts)
+    def _estimate(self, event: Event, fact: PeerFacts) -> Estimate:
+        return estimate(event, fact, self.profile_of(fact.address))
 
     # -- perform
 
-    def perform(self, action: Action) -> None:
-        """Carry one action out. Every write is fenced: the Lease must still be ours."""
+    def perform(self, action: Action) -> bool:
+        """Carry one action out; False = it was asked for in vain. Every write is fenced: the Lease must still
+        be ours."""
         match action:
             case TakeLease():
                 self._take_lease()
@@ -166,9 +166,10 @@ class World:
             case ChangeNode():
                 self._change_node(action)
             case EvictPod():
-                self._evict(action)
+                return self._evict(action)
             case RunCommand():
                 self._run_command(action)
+        return True
 
     def finish(self, step: str, decision: Decision) -> None:
         """Write a step that was done into the journal, with what proved it: once, unless the proof is new."""
@@ -212,7 +213,7 @@ class World:
             body["spec"] = {"unschedulable": change.unschedulable or None}
         self._node_document = self.client.patch(paths.node(self.node), body)
 
-    def _evict(self, action: EvictPod) -> None:
+    def _evict(self, action: EvictPod) -> bool:
         self._fence()
         pod = action.pod
         code, body = self._ask_to_evict(action)
@@ -223,7 +224,8 @@ class World:
                 "the node stays cordoned and is still in service; running this again goes on from here",
             )
         again = EVICT_AGAIN if answer.outcome is Outcome.EVICTED else answer.retry_after or RETRY_AFTER
-        self._notes[pod.uid] = EvictionNote(_words(pod, answer), self.now() + again)
+        self._notes[pod.uid] = EvictionNote(answer.message, self.now() + again)
+        return answer.outcome is Outcome.EVICTED
 
     def _ask_to_evict(self, action: EvictPod) -> tuple[int, Mapping[str, Any]]:
         pod = action.pod
@@ -264,6 +266,19 @@ class World:
         self._command = (done.returncode, lines[-1] if lines else "")
 
 
+def leaving(address: str, deaf: frozenset[str]) -> Event:
+    """What a leave amounts to for one peer. A router that never read our withdraws learns nothing from them:
+    for it the node is as good as switched off."""
+    return Event.POWER_OFF if address in deaf else Event.DESELECT
+
+
+def never_read(state: NodeState | None) -> frozenset[str]:
+    """The peers that were Established and did not take the withdraws."""
+    record = state.withdrawn if state else None
+    peers = record.peers if record else ()
+    return frozenset(p.state.address for p in peers if p.state.session.established and not p.flushed)
+
+
 def _peers(state: NodeState | None) -> tuple[PeerState, ...]:
     """The peers that the speaker has or, when it has left them, had."""
     if state is None:
@@ -276,10 +291,6 @@ def _taken_over(holder: str) -> Blocked:
     return Blocked(
         f"another run took the node over: {holder}", "let it finish, or stop it; then run this again"
     )
-
-
-def _words(pod: PodView, answer: EvictionAnswer) -> str:
-    return f"{pod.where}: {answer.message}" if answer.message else ""
 
 
 def _node_view(document: Document) -> NodeView:
