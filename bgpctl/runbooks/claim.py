@@ -35,7 +35,7 @@ class Claimed:
             text = f"undo {s.journal.command} {s.journal.run}"
             return Decision(Status.ACT, text, (ChangeNode(text, journal=self._turned(s)),))
         if s.journal.holder != s.holder:
-            text = f"go on from {s.journal.command} {s.journal.run} of {s.journal.holder}"
+            text = f"go on from {s.journal.command} {s.journal.run}, last run by {s.journal.holder}"
             return Decision(
                 Status.ACT, text, (ChangeNode(text, journal=replace(s.journal, holder=s.holder)),)
             )
@@ -73,5 +73,5 @@ class Released:
 
     def decide(self, s: Snapshot) -> Decision:
         if s.holds_lease:
-            return Decision(Status.ACT, "in service again", (ReleaseLease(),))
-        return Decision(Status.DONE, "in service again")
+            return Decision(Status.ACT, "nothing is left to do", (ReleaseLease(),))
+        return Decision(Status.DONE, "the node is free")

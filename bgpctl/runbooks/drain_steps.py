@@ -10,6 +10,7 @@ from bgpctl.runbooks.actions import Action, ChangeNode, EvictPod, RunCommand
 from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.model import Decision, Status
 from bgpctl.runbooks.snapshot import Snapshot
+from bgpctl.witness.model import Sight
 
 RELABELLED = "Relabelled"
 LEAVING = ("Withdrawn", "Settled", "ShutDown")  # what is true only since the relabel
@@ -36,7 +37,7 @@ class Checked:
     order: str
     name = "Checked"
     title = "nothing forbids it"
-    needs = only("cluster", "pods", "state")
+    needs = only("cluster", "pods", "state", "routers")
 
     def decide(self, s: Snapshot) -> Decision:
         refused = [(guard.message, guard.lift) for guard in s.guards if guard.level == "refuse"]
@@ -80,6 +81,11 @@ def _peers(s: Snapshot) -> tuple[str, ...]:
 def _checked(s: Snapshot) -> str:
     warned = [guard.message for guard in s.guards if guard.level == "warn"] + [
         str(group) for group in warnings(s.pods)
+    ]
+    warned += [
+        f"{a.sighting.router} cannot be asked ({a.sighting.detail}): the proof will be an estimate"
+        for a in s.sightings
+        if a.sighting.sight is Sight.UNKNOWN
     ]
     evictions = len(to_evict(s.pods))
     text = f"{evictions} {_plural(evictions, 'pod')} to evict"
@@ -135,6 +141,11 @@ class Evicted:
         status = Status.ACT if actions else Status.WAIT
         return Decision(status, _left(s, waiting), actions, recheck=EVICTION_RECHECK)
 
+    def preview(self, s: Snapshot) -> str:
+        """For --dry-run: every pod that must go."""
+        pods = [pod.where for pod in to_evict(s.pods)]
+        return f"evict {len(pods)} {_plural(len(pods), 'pod')}: {', '.join(pods)}" if pods else "no workload"
+
     def _evict(self, pod: PodView) -> EvictPod:
         return EvictPod(pod, self.options.disable_eviction, self.options.grace_period)
 
@@ -142,12 +153,16 @@ class Evicted:
 def _left(s: Snapshot, waiting: Sequence[PodView]) -> str:
     """How many, and why it is not over: what holds an eviction back, else the pods' names."""
     text = f"{len(waiting)} {_plural(len(waiting), 'pod')} left"
-    held = [s.notes[pod.uid].text for pod in waiting if pod.uid in s.notes and s.notes[pod.uid].text]
-    ending = [pod.where for pod in waiting if pod.terminating]
+    said = {pod.where: s.notes[pod.uid].text for pod in waiting if pod.uid in s.notes}
+    held = {note: [where for where in said if said[where] == note] for note in said.values() if note}
     if held:
-        return f"{text}: {'; '.join(dict.fromkeys(held))}"
-    shown = ", ".join(ending[:SHOWN]) + (" …" if len(ending) > SHOWN else "")
-    return f"{text}, terminating: {shown}" if ending else text
+        return f"{text}: " + "; ".join(f"{note} ({_named(pods)})" for note, pods in held.items())
+    ending = [pod.where for pod in waiting if pod.terminating]
+    return f"{text}, terminating: {_named(ending)}" if ending else text
+
+
+def _named(pods: Sequence[str]) -> str:
+    return ", ".join(pods[:SHOWN]) + (f" and {len(pods) - SHOWN} more" if len(pods) > SHOWN else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +209,9 @@ class ShutDown:
     name = "ShutDown"
     title = "power off"
     needs = only("command")
+
+    def preview(self, s: Snapshot) -> str:
+        return f"run {self.command[0]}" if self.command else 'say "safe to power off", with the proof'
 
     def decide(self, s: Snapshot) -> Decision:
         if not self.command:

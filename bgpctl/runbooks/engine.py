@@ -13,7 +13,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from bgpctl.errors import BgpctlError, Blocked, DeadlineExceeded, Temporary
+from bgpctl.errors import BgpctlError, Blocked, DeadlineExceeded, Temporary, UsageError
 from bgpctl.kube.client import Conflict
 from bgpctl.runbooks.actions import Action
 from bgpctl.runbooks.catalogue import Step
@@ -27,11 +27,12 @@ Events = Generator[Event, None, Result]
 
 
 class World(Protocol):
-    """What the engine needs of the world. Times are epoch seconds."""
+    """What the engine needs of the world. Times are epoch seconds. `perform` says whether the action had an
+    effect: an eviction that a budget holds back has none, and is tried again without a word."""
 
     def now(self) -> float: ...
     def observe(self, needs: frozenset[str]) -> Snapshot: ...
-    def perform(self, action: Action) -> None: ...
+    def perform(self, action: Action) -> bool: ...
     def finish(self, step: str, decision: Decision) -> None: ...
     def wait(self, seconds: float) -> None: ...
     def close(self) -> None: ...
@@ -64,6 +65,8 @@ def run(command: str, node: str, run_id: str, steps: Sequence[Step], world: Worl
         outcome = replace(outcome, status="blocked", message=error.message, hint=error.hint)
     except DeadlineExceeded as error:
         outcome = replace(outcome, status="deadline", message=error.message, hint=error.hint)
+    except UsageError:
+        raise  # found out by the first looks at the world: nothing was done yet
     except BgpctlError as error:
         outcome = replace(outcome, status="failed", message=error.message, hint=error.hint)
     except KeyboardInterrupt:
@@ -111,13 +114,14 @@ def _perform(step: Step, decision: Decision, world: World) -> Generator[Event, N
     """Carry the actions out in order. Returns what to wait for when one could not be carried out now."""
     for action in decision.actions:
         try:
-            world.perform(action)
+            done = world.perform(action)
         except Conflict:
             return None  # somebody changed the object: look again, decide again
         except Temporary as error:
             yield Event(world.now(), "action", step.name, step.title, "waiting", error.message)
             return _patience(error)
-        yield Event(world.now(), "action", step.name, step.title, "acting", str(action))
+        if done:
+            yield Event(world.now(), "action", step.name, step.title, "acting", str(action))
     return None
 
 

@@ -55,5 +55,4 @@ def _foresee(step: Step, s: Snapshot) -> tuple[str, str, str]:
     if decision.status is Status.DONE:
         return "done", decision.reason, ""
     actions = ", ".join(str(action) for action in decision.actions)
-    words = decision.reason if actions in ("", decision.reason) else f"{decision.reason}: {actions}"
-    return "planned", words, ""
+    return "planned", decision.reason if isinstance(step, Checked) else actions or decision.reason, ""

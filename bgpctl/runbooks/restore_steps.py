@@ -82,7 +82,7 @@ class Established:
             return Decision(Status.WAIT, f"waiting for the speaker (now {said})", recheck=0.2)
         missing = [peer for peer in state.peers if not peer.session.established]
         if missing:
-            text = ", ".join(f"{peer.address} is {peer.session.state}" for peer in missing)
+            text = ", ".join(f"the session to {p.address} is {p.session.state}" for p in missing)
             return Decision(Status.WAIT, text, recheck=0.2)
         return Decision(Status.DONE, f"{state.established}/{len(state.peers)} sessions Established")
 

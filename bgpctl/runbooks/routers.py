@@ -29,6 +29,7 @@ class Routers:
         if not self.probes:
             return ()
         self._remember(state)
+        self._void_before(journal.marks.get("Relabelled", 0.0) if journal else 0.0)
         peers = tuple(self._known) or (journal.peers if journal else ())
         return tuple(self._ask(probe, self._peer_of(probe, peers), now) for probe in self.probes)
 
@@ -37,6 +38,10 @@ class Routers:
         for peer in _peers(state):
             if peer.session.local_address:
                 self._known[peer.address] = str(peer.session.local_address)
+
+    def _void_before(self, relabelled: float) -> None:
+        """What was absent before the relabel may have come and gone since: its row does not count."""
+        self._absent = {peer: row for peer, row in self._absent.items() if row[0] >= relabelled}
 
     def _peer_of(self, probe: Probe, peers: Sequence[str]) -> str:
         if probe.peer:

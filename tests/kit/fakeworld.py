@@ -145,8 +145,9 @@ class FakeWorld:
             command_exit=self._ran,
         )
 
-    def perform(self, action: Action) -> None:
+    def perform(self, action: Action) -> bool:
         self._deed(str(action), lambda: self._do(action))
+        return True
 
     def finish(self, step: str, decision: Decision) -> None:
         journal = self._load()

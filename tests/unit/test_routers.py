@@ -1,0 +1,77 @@
+"""Rows of "absent": unbroken, begun after the relabel, per peer; and which probe is for which peer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from bgpctl.errors import UsageError
+from bgpctl.runbooks.routers import Routers
+from bgpctl.witness.model import Path, Sight, Sighting
+from tests.kit.snapshots import ROUTER, ROUTER_2, journal, peer, running, withdrawn
+
+
+@dataclass
+class FakeProbe:
+    """Answers one sight after the other, at the given instants."""
+
+    answers: list[tuple[float, Sight]]
+    peer: str | None = None
+    kind: str = "bird"
+    target: str = "/run/bird.ctl"
+    asked: list[str] = field(default_factory=list)
+
+    def routes_from(self, neighbor: str) -> Sighting:
+        self.asked.append(neighbor)
+        at, sight = self.answers.pop(0)
+        return Sighting(f"bird {self.target}", neighbor, sight, at=at)
+
+    def paths(self, prefix: object) -> tuple[Path, ...]:
+        return ()
+
+
+A, P, U = Sight.ABSENT, Sight.PRESENT, Sight.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("answers", "since", "count"),
+    [
+        ([(11, A)], 11, 1),
+        ([(11, A), (12, A), (13, A)], 11, 3),
+        ([(11, A), (12, P), (13, A)], 13, 1),
+        ([(11, A), (12, U), (13, A)], 13, 1),
+        ([(11, P)], None, 0),
+        ([(8, A), (9, A), (11, A)], 11, 1),  # a row that began before the relabel proves nothing of it
+    ],
+)
+def test_rows(answers: list[tuple[float, Sight]], since: float | None, count: int) -> None:
+    routers = Routers((FakeProbe(list(answers)),))
+    record = journal(marks={"Relabelled": 10.0})
+    for at, _ in answers:
+        (seen,) = routers.look(running(), record, at)
+    assert (seen.absent_since, seen.absences) == (since, count)
+    assert seen.sighting.router == f"bird {ROUTER}", "named by its peer address, not by a socket's path"
+
+
+def test_the_nodes_address_is_remembered_after_the_sessions_have_gone() -> None:
+    probe = FakeProbe([(1, P), (2, A), (3, A)])
+    routers = Routers((probe,))
+    for state in (running(), withdrawn(), None):
+        routers.look(state, journal(), 0)
+    assert probe.asked == ["10.0.0.1"] * 3
+
+
+def test_an_address_that_nobody_told_is_no_absence() -> None:
+    (seen,) = Routers((FakeProbe([]),)).look(None, journal(), 0)
+    assert seen.sighting.sight is U
+    assert "address" in seen.sighting.detail
+
+
+def test_with_two_peers_a_probe_says_which_it_is() -> None:
+    state = running(peer(), peer(ROUTER_2))
+    with pytest.raises(UsageError) as caught:
+        Routers((FakeProbe([]),)).look(state, None, 0)
+    assert f"bird=/run/bird.ctl@{ROUTER}" in caught.value.hint
+    (seen,) = Routers((FakeProbe([(1, A)], peer=ROUTER_2),)).look(state, None, 0)
+    assert seen.peer == ROUTER_2
