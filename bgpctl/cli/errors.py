@@ -51,7 +51,7 @@ def guard(command: str, output: str = "text", *, resumable: bool = False) -> Ite
 
 
 def _interrupt(*_: object) -> None:
-    """A maintenance script's `timeout` sends SIGTERM: it ends a run as ^C does, and the Lease is given back."""
+    """A maintenance script's `timeout` sends SIGTERM: it ends a run as ^C does and gives the Lease back."""
     raise KeyboardInterrupt
 
 
