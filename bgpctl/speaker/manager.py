@@ -15,17 +15,18 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from bgpctl import __version__
 from bgpctl.core import pacing
-from bgpctl.core.diff import Action, Announce, Leave, Synced, diff
+from bgpctl.core.diff import Action, Announce, Leave, Synced, Withdraw, diff
 from bgpctl.core.intent import ClusterObjects, compile_intent
 from bgpctl.core.model import Intent, IPAddress, Observed, Session
 from bgpctl.core.nodestate import NodeState, PeerState, WithdrawnPeer, WithdrawnRecord, describe_peer
 from bgpctl.core.policy import KIND as POLICY
 from bgpctl.errors import BgpctlError, Temporary
+from bgpctl.speaker.measures import Bell, Counters
 from bgpctl.speaker.source import Source
 
 IDLE_SECONDS = 15.0  # the loop runs this often though no bell rings: a safety net, not a mechanism
@@ -62,16 +63,6 @@ class EnginePort(Protocol):
     def stop(self, *, graceful: bool, reason: str = "") -> None: ...
 
 
-@dataclass(slots=True)
-class Counters:
-    """What /metrics shows of the loop itself. `ticked_at` is monotonic: a loop that hangs shows in it."""
-
-    reconciles: int = 0
-    reconcile_errors: int = 0
-    reconcile_seconds: float = 0.0
-    ticked_at: float = 0.0
-
-
 class Manager:
     """One node's speaker. One thread owns it; others only ring the bell.
 
@@ -85,7 +76,7 @@ class Manager:
         engine: EnginePort,
         publish: Callable[[NodeState], None],
         *,
-        bell: threading.Event,
+        bell: Bell,
         source_address: IPAddress | None = None,
         next_hops: Sequence[IPAddress] = (),
         recall: Callable[[], NodeState | None] = lambda: None,
@@ -100,6 +91,7 @@ class Manager:
         self._stopping = threading.Event()
         self._started_at = time.time()
         self._last_release = 0.0
+        self._changed_at: float | None = None
         self._sentence = ""
         self._error = ""
         self._unproved = False
@@ -133,6 +125,7 @@ class Manager:
         if not self._remembers():
             return RETRY_SECONDS  # not a word before that: it would overwrite the record
         if not self._source.ready():
+            self._bell.take_change()  # a start is no change: its routes were never late
             self._report()
             return RETRY_SECONDS
         wait = self._reconcile()
@@ -141,6 +134,9 @@ class Manager:
 
     def _reconcile(self) -> float:
         began = time.monotonic()
+        changed = self._bell.take_change()
+        if self._changed_at is None and self.intent is not None:
+            self._changed_at = changed
         try:
             objects = self._source.observe()
             self._adopt(self._compile(objects))
@@ -149,9 +145,8 @@ class Manager:
             self._error = ""
         except Exception as error:
             wait = self._failed(error)
-        self.counters.reconciles += 1
         self.counters.reconcile_errors += bool(self._error)
-        self.counters.reconcile_seconds += time.monotonic() - began
+        self.counters.runs.observe(time.monotonic() - began)
         return wait
 
     def _compile(self, objects: ClusterObjects) -> Intent:
@@ -185,12 +180,16 @@ class Manager:
         if any(isinstance(action, Announce) for action in now):
             self._last_release = time.monotonic()
         self._perform(now)
-        return held if held is not None else IDLE_SECONDS
+        if held is None:
+            self._changed_at = None
+            return IDLE_SECONDS
+        return held
 
     def _perform(self, actions: tuple[Action, ...]) -> None:
         """All of them, in order. One that fails costs its peer only; the first is raised at the end."""
         failures: list[Temporary] = []
         incomplete: set[str] = set()
+        done: dict[str, float] = {}
         for action in actions:
             try:
                 if isinstance(action, Leave):
@@ -200,6 +199,8 @@ class Manager:
                     self._sync(tuple(peer for peer in action.peers if peer not in incomplete))
                 else:
                     self._engine.perform(action)
+                if isinstance(action, Announce | Withdraw):
+                    done[type(action).__name__.lower()] = time.monotonic()
             except Temporary as error:
                 failures.append(error)
                 if isinstance(action, Announce):
@@ -208,8 +209,15 @@ class Manager:
                 # silently: not before they have left.
                 if isinstance(action, Leave) or not self._engine.observed().running:
                     break
+        self._measure(done)
         if failures:
             raise failures[0]
+
+    def _measure(self, done: Mapping[str, float]) -> None:
+        """How long the oldest change behind these routes took; `done`: when the last of a kind was out."""
+        for kind, at in done.items():
+            if self._changed_at is not None:
+                self.counters.changes[kind].observe(max(0.0, at - self._changed_at))
 
     def _sync(self, peers: tuple[str, ...]) -> None:
         if peers:

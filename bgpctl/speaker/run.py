@@ -22,6 +22,7 @@ from bgpctl.kube.client import Client
 from bgpctl.speaker import http, logs, metrics
 from bgpctl.speaker.exabgp.engine import Engine
 from bgpctl.speaker.manager import Manager
+from bgpctl.speaker.measures import Bell
 from bgpctl.speaker.publish import FileSink, KubeSink, Publisher, Sink
 from bgpctl.speaker.source import FileSource, KubeSource, Source
 
@@ -51,8 +52,8 @@ def run_speaker(options: SpeakerOptions) -> int:
     """Run until SIGTERM or SIGINT. Returns the exit code. Raises UsageError."""
     logs.configure(options.log_format, options.log_level, options.node)
     directory = _directory(options)
-    bell = threading.Event()
-    source, sink = _source(options, bell.set), _sink(options, directory)
+    bell = Bell()
+    source, sink = _source(options, bell.changed), _sink(options, directory)
     engine = Engine(directory / "engine", ring=bell.set, log=log)
     publisher = Publisher(sink)
     manager = Manager(
@@ -176,9 +177,6 @@ def _answers(manager: Manager, source: Source) -> http.Answers:
         return state.phase not in ("Starting", "Leaving", "Stopped"), text
 
     def exposition() -> str:
-        counters = manager.counters
-        return metrics.render(
-            manager.state, counters.reconciles, counters.reconcile_errors, counters.reconcile_seconds
-        )
+        return metrics.render(manager.state, manager.counters, time.time())
 
     return http.Answers(healthy, ready, exposition)

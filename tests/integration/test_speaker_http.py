@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from bgpctl.core.nodestate import NodeState
 from bgpctl.errors import UsageError
 from bgpctl.speaker import http, run
 from bgpctl.speaker.manager import Manager
+from bgpctl.speaker.measures import Bell
 from tests.kit import objects
 from tests.kit.cli import bgpctl
 from tests.kit.fake_engine import FakeEngine, FakeSource
@@ -151,7 +151,7 @@ def test_the_command_exits_with_2() -> None:
 
 def speaker(seen: ClusterObjects | None) -> tuple[Manager, FakeSource, http.Answers]:
     source = FakeSource(seen)
-    manager = Manager("worker-1", source, FakeEngine(), lambda state: None, bell=threading.Event())
+    manager = Manager("worker-1", source, FakeEngine(), lambda state: None, bell=Bell())
     return manager, source, run._answers(manager, source)
 
 
@@ -167,7 +167,7 @@ def test_ready_once_everything_was_read_and_announced() -> None:
     assert not answers.ready()[0]
     manager.tick()
     assert answers.ready() == (True, "Running, 0/1 peers established")
-    assert "bgpctl_reconciles_total 1\n" in answers.metrics()
+    assert "reconcile_run_duration_seconds_count 1\n" in answers.metrics()
 
 
 def test_a_node_out_of_service_is_ready() -> None:

@@ -16,6 +16,7 @@ from bgpctl.core.nodestate import NodeState, from_document, to_document
 from bgpctl.errors import BgpctlError, Temporary
 from bgpctl.speaker import manager as module
 from bgpctl.speaker.manager import IDLE_SECONDS, RETRY_SECONDS, UNPROVED, Manager
+from bgpctl.speaker.measures import Bell
 from tests.kit import objects
 from tests.kit.fake_engine import FakeEngine, FakeSource
 
@@ -53,7 +54,7 @@ class Rig:
     def __init__(self, seen: ClusterObjects | None, recall: Any = lambda: None) -> None:
         self.source, self.engine = FakeSource(seen), FakeEngine()
         self.published: list[NodeState] = []
-        self.bell = threading.Event()
+        self.bell = Bell()
         self.manager = Manager(
             "worker-1", self.source, self.engine, self.published.append, bell=self.bell, recall=recall
         )
@@ -475,6 +476,69 @@ def test_the_engine_is_stopped_whatever_ends_the_loop(rig: Rig, monkeypatch: pyt
     with pytest.raises(MemoryError):
         rig.manager.run()
     assert rig.engine.stopped == [True]
+
+
+def changes(rig: Rig) -> tuple[int, int]:
+    """How many announcements and withdrawals were measured so far."""
+    measured = rig.manager.counters.changes
+    return measured["announce"].count, measured["withdraw"].count
+
+
+def test_a_change_is_measured_from_its_ring_to_the_engines_word(rig: Rig, clock: Clock) -> None:
+    assert changes(rig) == (0, 0), "the first full set is no change"
+    rig.bell.changed()
+    clock.now += 0.03
+    rig.tick(world(objects.service("web", "192.0.2.81")))
+    assert rig.did() == ["Withdraw", "Withdraw", "Announce", "Announce"]
+    measured = rig.manager.counters.changes
+    assert changes(rig) == (1, 1)
+    assert measured["announce"].total == measured["withdraw"].total == pytest.approx(0.03)
+
+
+def test_the_oldest_of_several_changes_counts_while_announcements_are_held(rig: Rig, clock: Clock) -> None:
+    rig.bell.changed()
+    rig.tick(world(objects.service("web", "192.0.2.81")))
+    assert changes(rig) == (1, 1)
+    clock.now += 0.02
+    rig.bell.changed()
+    held = rig.tick(world(objects.service("web", "192.0.2.82")))
+    assert held < IDLE_SECONDS and changes(rig) == (1, 2), "withdrawn at once, announced later"
+    clock.now += held
+    rig.bell.changed()
+    rig.tick()
+    assert changes(rig) == (2, 2)
+    assert rig.manager.counters.changes["announce"].total == pytest.approx(held)
+
+
+def test_what_no_change_caused_is_not_measured(rig: Rig) -> None:
+    rig.engine.die()
+    rig.bell.set()
+    rig.tick()
+    assert "Announce" in rig.did() and changes(rig) == (0, 0)
+
+
+def test_a_change_that_needs_no_update_is_forgotten(rig: Rig, clock: Clock) -> None:
+    rig.bell.changed()
+    rig.tick()
+    clock.now += 60
+    rig.tick(world(objects.service("web", "192.0.2.81")))
+    assert changes(rig) == (0, 0)
+
+
+def test_a_change_that_the_engine_refuses_counts_until_it_is_through(rig: Rig, clock: Clock) -> None:
+    def refuse(action: Action) -> None:
+        if isinstance(action, Announce):
+            raise Temporary("busy")
+
+    rig.engine.refuse = refuse
+    rig.bell.changed()
+    rig.tick(world(objects.service("web", "192.0.2.81")))
+    assert changes(rig) == (0, 1)
+    rig.engine.refuse = lambda action: None
+    clock.now += 5
+    rig.tick()
+    assert changes(rig) == (1, 1)
+    assert rig.manager.counters.changes["announce"].total == pytest.approx(5)
 
 
 def test_the_bell_wakes_the_loop() -> None:
