@@ -62,13 +62,18 @@ def annotations_of(document: Mapping[str, Any]) -> dict[str, str]:
     return text_map(metadata(document).get("annotations"))
 
 
-def read_header(document: Mapping[str, Any], kind: str, api_version: str, faults: Faults) -> Fields:
-    """Check apiVersion, kind and metadata; the returned fields have the rest (spec …) still to be asked."""
+def read_header(
+    document: Mapping[str, Any], kind: str, api_versions: str | tuple[str, ...], faults: Faults
+) -> Fields:
+    """Check apiVersion (one of them), kind and metadata; the returned fields have the rest (spec …) still to
+    be asked."""
     top = Fields(document, "", faults)
-    for field, wanted in (("apiVersion", api_version), ("kind", kind)):
-        value = top.string(field, f'"{wanted}"', required=True)
-        if value is not None and value != wanted:
-            top.error(field, f'must be "{wanted}"; it is "{value[:60]}"')
+    versions = (api_versions,) if isinstance(api_versions, str) else api_versions
+    for field, wanted in (("apiVersion", versions), ("kind", (kind,))):
+        allowed = " or ".join(f'"{text}"' for text in wanted)
+        value = top.string(field, allowed, required=True)
+        if value is not None and value not in wanted:
+            top.error(field, f'must be {allowed}; it is "{value[:60]}"')
     meta = top.mapping("metadata", required=True)
     if meta is not None:
         _read_metadata(meta)

@@ -161,22 +161,28 @@ class Fields:
             return None
         return Fields(value, self.at(name), self.faults)
 
-    def items(self, name: str, what: str = "a list", minimum: int = 0) -> Iterator[tuple[str, Any]]:
+    def items(
+        self, name: str, what: str = "a list", minimum: int = 0, maximum: int | None = None
+    ) -> Iterator[tuple[str, Any]]:
         """The items of a list with the path of each; absent gives nothing unless `minimum` asks for some."""
         needed = f"{what} of at least {minimum}" if minimum else what
+        if maximum is not None:
+            needed = f"{what} of {minimum} to {maximum}"
         value = self.raw(name, needed, required=minimum > 0)
         if value is None:
             return
         if not isinstance(value, Sequence) or isinstance(value, str):
             self.error(name, f"must be {needed}; it is {show(value)}")
             return
-        if len(value) < minimum:
+        if len(value) < minimum or (maximum is not None and len(value) > maximum):
             self.error(name, f"must be {needed}; it has {len(value)}")
         yield from ((f"{self.at(name)}[{index}]", item) for index, item in enumerate(value))
 
-    def objects(self, name: str, what: str = "a list", minimum: int = 0) -> Iterator[Fields]:
+    def objects(
+        self, name: str, what: str = "a list", minimum: int = 0, maximum: int | None = None
+    ) -> Iterator[Fields]:
         """The items of a list of objects; an item that is none is reported and skipped."""
-        for path, item in self.items(name, what, minimum):
+        for path, item in self.items(name, what, minimum, maximum):
             if isinstance(item, Mapping):
                 yield Fields(item, path, self.faults)
             else:

@@ -144,7 +144,8 @@ class Intent:
     `policy` names the policy that owns the node; `problems` are sentences about objects that were left out
     (a bad policy, a Service without EndpointSlice, a missing Secret); one bad object costs that object only.
     `stale` is set when an invalid policy made us keep the previous intent.
-    `config` is what it was compiled from (a stale intent goes on from it); it is no part of equality.
+    `config` is what it was compiled from (a stale intent goes on from it), `opened` says that the node was
+    Ready once since it was selected (`core/gates.py`); neither is a part of equality.
     """
 
     node: str
@@ -155,6 +156,7 @@ class Intent:
     absent: tuple[Absent, ...] = ()
     problems: tuple[str, ...] = ()
     stale: bool = False
+    opened: bool = field(default=False, compare=False)
     config: NodeConfig | None = field(default=None, compare=False, repr=False)
 
 

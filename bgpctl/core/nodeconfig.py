@@ -1,7 +1,7 @@
 """The neutral form between the custom resources and the intent: what one node is told to run.
 
-CiliumBGPPeeringPolicy compiles to it here; the v2 resources (CiliumBGPClusterConfig, PeerConfig,
-Advertisement, NodeConfigOverride) compile to the same values, so that `core/intent.py` knows neither.
+CiliumBGPPeeringPolicy compiles to it in `core/policy.py`, the v2 resources (CiliumBGPClusterConfig,
+PeerConfig, Advertisement, NodeConfigOverride) in `core/v2/compile.py`; routes are compiled from it alone.
 Facts: cilium.md sections 1.1, 1.2, 1.4, 1.5.
 """
 
@@ -32,17 +32,26 @@ class Source(StrEnum):
     SERVICE = "Service"
     LB_POOL = "CiliumLoadBalancerIPPool"
     POD_POOL = "CiliumPodIPPool"
+    INTERFACE = "Interface"
 
 
 @dataclass(frozen=True, slots=True)
 class Advertisement:
     """What is advertised for one address family. `selector` picks Services, None picks none of them;
-    PodCIDR needs none. `attributes` go with every route of it."""
+    PodCIDR needs none. `attributes` go with every route of it.
+
+    `aggregation` has the prefix lengths (IPv4, IPv6) to which the addresses of Services are aggregated, None
+    = /32 and /128. `interface` names whose addresses are advertised (source Interface). `origin` is the name
+    of the CiliumBGPAdvertisement, "" for a policy's own.
+    """
 
     source: Source
     addresses: frozenset[AddressType] = frozenset()
     selector: LabelSelector | None = None
     attributes: Attributes = NO_ATTRIBUTES
+    aggregation: tuple[int | None, int | None] = (None, None)
+    interface: str = ""
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +76,8 @@ class FamilyConfig:
 @dataclass(frozen=True, slots=True)
 class PeerConfig:
     """One session as configured, defaults filled in. Times in seconds; `restart_time` None = graceful
-    restart off; `secret` names the Secret with the TCP-MD5 password."""
+    restart off; `secret` names the Secret with the TCP-MD5 password; `asn` 0 = whatever the peer's OPEN says.
+    """
 
     name: str
     address: IPAddress
@@ -97,10 +107,11 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class NodeConfig:
-    """Everything one node is told to run, and which object (`owner`) told it."""
+    """Everything one node is told to run, and which object (`owner`, of the `kind`) told it."""
 
     owner: str
     instances: tuple[Instance, ...] = ()
+    kind: str = "CiliumBGPPeeringPolicy"
 
 
 # --- the node's annotations -------------------------------------------------------------------------------

@@ -69,6 +69,7 @@ class _Group:
         self.all = tuple(dict.fromkeys(a for config in families for a in config.advertisements))
         self.rules = rules
         self.pools = pools
+        self._aggregating = any(a.aggregation != (None, None) for a in self.all)
         self._joined: dict[tuple[Attributes, ...], Attributes] = {}
 
     def compile(self, candidates: Iterable[Candidate]) -> tuple[Table, list[Absent]]:
@@ -80,8 +81,23 @@ class _Group:
             if reason or candidate.prefix is None:
                 absent.append(Absent(candidate.origin, candidate.prefix, reason, detail))
             else:
-                self._add(table, candidate.prefix, candidate, matching)
+                for prefix, meant in self._prefixes(candidate, candidate.prefix, matching):
+                    self._add(table, prefix, candidate, meant)
         return table, [item for item in absent if item.prefix not in table]
+
+    def _prefixes(
+        self, candidate: Candidate, prefix: IPNetwork, matching: list[Advertisement]
+    ) -> Iterable[tuple[IPNetwork, list[Advertisement]]]:
+        """What is announced for the candidate, and by which advertisements: its own prefix, or the shorter
+        ones that they ask for (only where every node that announces them can answer for all of it)."""
+        if not self._aggregating or not candidate.aggregable:
+            return ((prefix, matching),)
+        found: dict[IPNetwork, list[Advertisement]] = {}
+        for advertisement in matching:
+            length = advertisement.aggregation[prefix.version == 6]
+            shown = prefix if length is None else prefix.supernet(new_prefix=length)
+            found.setdefault(shown, []).append(advertisement)
+        return found.items()
 
     def _advertisements(self, candidate: Candidate) -> tuple[Advertisement, ...]:
         if candidate.prefix is None:
@@ -129,7 +145,7 @@ class _Group:
     def _applies(self, rule: AttributeRule, prefix: IPNetwork, candidate: Candidate) -> bool:
         if rule.source is Source.POD_CIDR:
             # Cilium matches the CiliumNode's labels, which are the Node's.
-            return candidate.kind is None and (
+            return candidate.source is Source.POD_CIDR and (
                 rule.selector is None or rule.selector.matches(candidate.labels)
             )
         return rule.source is Source.LB_POOL and self.pools.select(rule.selector, prefix, candidate.kind)
@@ -143,11 +159,12 @@ class _Group:
 
 def matches(advertisement: Advertisement, candidate: Candidate) -> bool:
     """Does this advertisement mean this candidate? No selector means no Service."""
+    if candidate.source is not advertisement.source:
+        return False
     if candidate.kind is None:
-        return advertisement.source is Source.POD_CIDR
+        return candidate.interface == advertisement.interface
     return (
-        advertisement.source is Source.SERVICE
-        and candidate.kind in advertisement.addresses
+        candidate.kind in advertisement.addresses
         and advertisement.selector is not None
         and advertisement.selector.matches(candidate.labels)
     )
@@ -167,8 +184,12 @@ def join(parts: Sequence[Attributes]) -> Attributes:
 
 def _unmatched(advertisements: Sequence[Advertisement], candidate: Candidate) -> str:
     """Why no advertisement means the candidate, in one sentence."""
-    if candidate.kind is None:
+    if not advertisements:
+        return "no advertisement is selected for this peer: nothing is advertised"
+    if candidate.source is Source.POD_CIDR:
         return "the policy does not export PodCIDRs to this peer"
+    if candidate.source is Source.INTERFACE:
+        return f"no advertisement names interface {candidate.interface} to this peer for this IP version"
     selectors = [a for a in advertisements if a.source is Source.SERVICE and a.selector is not None]
     if not selectors:
         return "no service selector is set for this peer: no Service is advertised"

@@ -3,7 +3,8 @@
 The rules are Cilium's (facts: cilium.md section 2.2), with these decisions of ours:
 - A backend counts on its node when it is ready (a nil `ready` is ready, as the EndpointSlice API says), or
   when it is terminating and still serving: kube-proxy sends traffic to such ones (KEP-1669).
-- `Cluster` without backends stays announced, as the operation guide says ("Service Losing All Backends").
+- `Cluster` without backends stays announced, as the operation guide says ("Service Losing All Backends"),
+  unless the switch `withdraw_without_endpoints` is on: then it needs a usable one, as with MetalLB.
 - Backends are counted per address family, as a v6 address is served by v6 endpoints only.
 Verdicts here are about the node; whether a peer is told is decided in `core/routes.py`.
 """
@@ -18,7 +19,7 @@ from typing import Any
 
 from bgpctl.core.documents import labels_of, metadata, name_of, namespace_of
 from bgpctl.core.model import IPNetwork
-from bgpctl.core.nodeconfig import AddressType
+from bgpctl.core.nodeconfig import AddressType, Source
 
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 LOAD_BALANCER_CLASS = "io.cilium/bgp-control-plane"
@@ -31,6 +32,7 @@ WRONG_CLASS = "loadBalancerClass"
 NO_LOCAL_ENDPOINTS = "noLocalEndpoints"
 NO_ENDPOINTS = "noEndpoints"
 NO_ENDPOINT_SLICE = "noEndpointSlice"
+NO_INTERFACE_ADDRESS = "noInterfaceAddress"
 FAMILY_NOT_CONFIGURED = "familyNotConfigured"
 FAMILY_NOT_NEGOTIATED = "familyNotNegotiated"
 
@@ -41,8 +43,9 @@ MALFORMED = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """One thing that could be announced. `reason` "" = nothing on the node speaks against it, and `detail`
-    says in a sentence why. `kind` None = a PodCIDR, else an address of a Service. `prefix` None = no
-    address yet."""
+    says in a sentence why. `kind` is the address type of a Service's address, None for other sources.
+    `prefix` None = no address yet. `aggregable`: its traffic policy is Cluster, so that a shorter prefix may
+    stand for it. `interface` is the one that has the address (source Interface)."""
 
     origin: str
     kind: AddressType | None
@@ -50,6 +53,9 @@ class Candidate:
     labels: Mapping[str, str]
     reason: str = ""
     detail: str = ""
+    source: Source = Source.SERVICE
+    aggregable: bool = False
+    interface: str = ""
 
 
 # --- endpoints --------------------------------------------------------------------------------------------
@@ -57,9 +63,11 @@ class Candidate:
 
 @dataclass(slots=True)
 class Backends:
-    """What the EndpointSlices of one Service say, seen from one node, per IP version."""
+    """What the EndpointSlices of one Service say, seen from one node, per IP version: all endpoints, those
+    that can take traffic, and those of them that are on the node."""
 
     total: dict[int, int]
+    usable: dict[int, int]
     local: dict[int, int]
 
 
@@ -87,12 +95,17 @@ class EndpointIndex:
         service = (meta.get("labels") or {}).get(SERVICE_NAME_LABEL)
         if not service:
             return
-        total, local = _count(item.get("endpoints") or (), node)
+        total, usable, local = _count(item.get("endpoints") or (), node)
         key = (meta.get("namespace") or "default", service)
-        backends = self._backends.setdefault(key, Backends({4: 0, 6: 0}, {4: 0, 6: 0}))
+        backends = self._backends.setdefault(key, Backends(_none(), _none(), _none()))
         for version in _versions(item.get("addressType")):
             backends.total[version] += total
+            backends.usable[version] += usable
             backends.local[version] += local
+
+
+def _none() -> dict[int, int]:
+    return {4: 0, 6: 0}
 
 
 def _versions(address_type: str | None) -> tuple[int, ...]:
@@ -100,13 +113,14 @@ def _versions(address_type: str | None) -> tuple[int, ...]:
     return {"IPv4": (4,), "IPv6": (6,), None: (4, 6)}.get(address_type, ())
 
 
-def _count(endpoints: Sequence[Mapping[str, Any]], node: str) -> tuple[int, int]:
-    """(all endpoints, those on `node` that can take traffic)."""
-    local = 0
+def _count(endpoints: Sequence[Mapping[str, Any]], node: str) -> tuple[int, int, int]:
+    """(all endpoints, those that can take traffic, those of them on `node`)."""
+    usable = local = 0
     for endpoint in endpoints:
-        if endpoint.get("nodeName") == node and _usable(endpoint.get("conditions") or {}):
-            local += 1
-    return len(endpoints), local
+        if _usable(endpoint.get("conditions") or {}):
+            usable += 1
+            local += endpoint.get("nodeName") == node
+    return len(endpoints), usable, local
 
 
 def _usable(conditions: Mapping[str, Any]) -> bool:
@@ -163,11 +177,12 @@ def candidates(
     index: EndpointIndex,
     kinds: Sequence[AddressType],
     problems: list[str],
+    withdraw_without_endpoints: bool = False,
 ) -> Iterator[Candidate]:
     """The candidates of the address types `kinds` of all Services; malformed Services go to `problems`."""
     for service in services:
         try:
-            found = list(_of_service(service, index, kinds))
+            found = list(_of_service(service, index, kinds, withdraw_without_endpoints))
         except MALFORMED as error:
             where = f"{namespace_of(service)}/{name_of(service)}" if isinstance(service, Mapping) else "?"
             problems.append(f"Service {where} was left out: it is malformed ({error})")
@@ -176,7 +191,7 @@ def candidates(
 
 
 def _of_service(
-    service: Mapping[str, Any], index: EndpointIndex, kinds: Sequence[AddressType]
+    service: Mapping[str, Any], index: EndpointIndex, kinds: Sequence[AddressType], demanding: bool
 ) -> Iterator[Candidate]:
     spec = service["spec"]
     if spec.get("type") == "ExternalName":
@@ -191,23 +206,29 @@ def _of_service(
     backends = index.of(namespace, name)
     for kind in kinds:
         rule = RULES[kind]
-        texts = rule.addresses(service)
+        texts, local = rule.addresses(service), spec.get(rule.policy) == "Local"
         for text in texts:
             prefix = host_prefix(text)
-            reason, detail = _verdict(spec, rule, backends, prefix.version)
-            yield Candidate(origin, kind, prefix, labels, reason, detail)
+            reason, detail = _verdict(spec, rule, backends, prefix.version, demanding)
+            yield Candidate(origin, kind, prefix, labels, reason, detail, aggregable=not local)
         if kind is AddressType.LOAD_BALANCER and not texts and spec.get("type") == "LoadBalancer":
             yield Candidate(origin, kind, None, labels, NO_LOAD_BALANCER_IP, _no_address(service))
 
 
-def _verdict(spec: Mapping[str, Any], rule: Rule, backends: Backends | None, version: int) -> tuple[str, str]:
-    """("", why) when the node may announce the address, else (reason, detail)."""
+def _verdict(
+    spec: Mapping[str, Any], rule: Rule, backends: Backends | None, version: int, demanding: bool
+) -> tuple[str, str]:
+    """("", why) when the node may announce the address, else (reason, detail). `demanding`: not without a
+    usable endpoint, whatever the traffic policy."""
     wanted = spec.get("loadBalancerClass")
     if rule.class_checked and wanted is not None and wanted != LOAD_BALANCER_CLASS:
         return WRONG_CLASS, f"its loadBalancerClass {wanted} belongs to another load balancer"
-    if spec.get(rule.policy) != "Local":
-        return "", f"{rule.policy} is Cluster: every selected node announces it, with or without endpoints"
-    return _local_verdict(rule, backends, version)
+    if spec.get(rule.policy) == "Local":
+        return _local_verdict(rule, backends, version)
+    if demanding and (backends is None or not backends.usable[version]):
+        return NO_ENDPOINTS, f"the Service has no usable IPv{version} endpoint on any node"
+    needs = "while it has a usable endpoint" if demanding else "with or without endpoints"
+    return "", f"{rule.policy} is Cluster: every selected node announces it, {needs}"
 
 
 def _local_verdict(rule: Rule, backends: Backends | None, version: int) -> tuple[str, str]:

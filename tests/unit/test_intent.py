@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgpctl.core.intent import compile_intent, router_id, select_policy
+from bgpctl.core.intent import compile_intent
 from bgpctl.core.model import IPV4, IPV6, Secret
+from bgpctl.core.owners import Owner, read_claims, select_owner
+from bgpctl.core.peers import router_id
 from tests.kit.intents import PEER, POD_CIDRS, absences, compiled, prefixes, world
 from tests.kit.objects import endpoint, endpoint_slice, neighbor, node, policy, router, service
 
@@ -219,5 +221,7 @@ def test_passwords_do_not_show() -> None:
 
 
 def test_selection_alone() -> None:
-    chosen = select_policy([policy(name="a"), policy(name="b")], {"enable-bgp": "true"}, "b")
+    claims = read_claims([policy(name="a"), policy(name="b")])
+    had = Owner("CiliumBGPPeeringPolicy", "b")
+    chosen = select_owner(claims, {"enable-bgp": "true"}, had)
     assert chosen.owner is not None and chosen.owner.name == "b" and [p.name for p in chosen.others] == ["a"]
