@@ -12,8 +12,9 @@ _bgpctl_offer() {
         'node restore') commands='' options='--timeout --router-probe --peer-profile --take-over --output -o --context --kubeconfig -h --help' arguments='' ;;
         'node status') commands='' options='--output -o --context --kubeconfig -h --help' arguments='' ;;
         'node estimate') commands='' options='--peer-profile --output -o --context --kubeconfig -h --help' arguments='' ;;
-        'speaker') commands='run' options='-h --help' arguments='' ;;
+        'speaker') commands='run status' options='-h --help' arguments='' ;;
         'speaker run') commands='' options='--node-name --file -f --in-cluster --listen --source-address --next-hop --secrets-namespace --directory --log-format --log-level --context --kubeconfig -h --help' arguments='' ;;
+        'speaker status') commands='' options='--directory --output -o -h --help' arguments='' ;;
         'policy') commands='check' options='-h --help' arguments='' ;;
         'policy check') commands='' options='--output -o -h --help' arguments='@file' ;;
         'lab') commands='demo up' options='-h --help' arguments='' ;;
@@ -67,6 +68,8 @@ _bgpctl_values() {
         'speaker run:--log-level') echo 'debug info warning error' ;;
         'speaker run:--context') echo '' ;;
         'speaker run:--kubeconfig') echo '@file' ;;
+        'speaker status:--directory') echo '@dir' ;;
+        'speaker status:--output'|'speaker status:-o') echo 'text json yaml' ;;
         'policy check:--output'|'policy check:-o') echo 'text json' ;;
         'lab demo:--router') echo 'auto bird frr gobgp exabgp' ;;
         'lab demo:--nodes') echo '' ;;

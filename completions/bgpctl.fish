@@ -9,7 +9,7 @@ function __bgpctl_at
             set value no
         else if string match -q -- '-*' $word
             contains -- $word --context --deselect-label --directory --file --grace-period --kubeconfig --listen --log-format --log-level --next-hop --node-name --nodes --order --output --peer-profile --pod-selector --router --router-probe --secrets-namespace --settle --shutdown-command --skip-wait-for-delete-timeout --source-address --timeout -f -o; and set value yes
-        else if contains -- (string join ' ' $path $word) 'peers' 'peers status' 'node' 'node drain' 'node restore' 'node status' 'node estimate' 'speaker' 'speaker run' 'policy' 'policy check' 'lab' 'lab demo' 'lab up'
+        else if contains -- (string join ' ' $path $word) 'peers' 'peers status' 'node' 'node drain' 'node restore' 'node status' 'node estimate' 'speaker' 'speaker run' 'speaker status' 'policy' 'policy check' 'lab' 'lab demo' 'lab up'
             set -a path $word
         end
     end
@@ -86,6 +86,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'node estimate\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'speaker\'' -f
     complete -c $program -n '__bgpctl_at \'speaker\'' -a run -d 'Run one node\'s speaker in the foreground, until SIGTERM'
+    complete -c $program -n '__bgpctl_at \'speaker\'' -a status -d 'Show what the speaker on this machine says of itself'
     complete -c $program -n '__bgpctl_at \'speaker\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -f
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l node-name -x -d 'The node whose routes are announced'
@@ -101,6 +102,10 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l context -x -d 'The kubeconfig context to use'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l kubeconfig -r -F -d 'The kubeconfig file'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -s h -l help -d 'Show help and exit.'
+    complete -c $program -n '__bgpctl_at \'speaker status\'' -f
+    complete -c $program -n '__bgpctl_at \'speaker status\'' -l directory -r -F -d 'The speaker\'s directory'
+    complete -c $program -n '__bgpctl_at \'speaker status\'' -l output -s o -x -a 'text json yaml' -d 'How to print the result'
+    complete -c $program -n '__bgpctl_at \'speaker status\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'policy\'' -f
     complete -c $program -n '__bgpctl_at \'policy\'' -a check -d 'Validate policy files: every error at once, with its place and what is allowed'
     complete -c $program -n '__bgpctl_at \'policy\'' -s h -l help -d 'Show help and exit.'

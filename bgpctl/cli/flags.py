@@ -24,6 +24,9 @@ Kubeconfig = Annotated[
     ),
 ]
 Report = Annotated[Literal["text", "json"], typer.Option("--output", "-o", help="How to print the result.")]
+Document = Annotated[
+    Literal["text", "json", "yaml"], typer.Option("--output", "-o", help="How to print the result.")
+]
 Timeout = Annotated[
     float,
     typer.Option(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,7 @@ from bgpctl.cli import drain_flags as flags
 from bgpctl.cli import errors, parse
 from bgpctl.cli.flags import (
     Context,
+    Document,
     Kubeconfig,
     PeerProfiles,
     Report,
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Take a node out of service, and bring it back.")
 
 Node = Annotated[str, typer.Argument(metavar="NODE", show_default=False)]
-Document = Annotated[
-    Literal["text", "json", "yaml"], typer.Option("--output", "-o", help="How to print the result.")
-]
 
 
 @app.command()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from bgpctl.cli import errors, parse
-from bgpctl.cli.flags import Context, Given, Kubeconfig, given
+from bgpctl.cli.flags import Context, Document, Given, Kubeconfig, given
 
 if TYPE_CHECKING:
     from bgpctl.kube.client import Client
@@ -100,6 +100,32 @@ def run(
             log_level=log_level,
         )
         raise SystemExit(run_speaker(options))
+
+
+@app.command()
+def status(
+    directory: Annotated[
+        Path | None,
+        typer.Option(
+            "--directory",
+            metavar="DIR",
+            help="The speaker's directory. Default: that of your only speaker on this machine.",
+        ),
+    ] = None,
+    output: Document = "text",
+) -> None:
+    """Show what the speaker on this machine says of itself. Asks its local socket; needs no Kubernetes.
+
+    Exit code 0 when a speaker answered, 1 when none runs there.
+    """
+    with errors.guard("speaker status", output):
+        import time
+
+        from bgpctl.out.speaker import RENDERERS
+        from bgpctl.speaker import asking
+
+        place = asking.find(directory)
+        RENDERERS[output](asking.state(place), str(place), time.time())
 
 
 def _client(kube: Given, file: Path | None, in_cluster: bool) -> Client | None:

@@ -119,6 +119,10 @@ class Manager:
         self._stopping.set()
         self._bell.set()
 
+    def observed(self) -> Observed:
+        """What the engine runs now; safe to ask from any thread."""
+        return self._engine.observed()
+
     def tick(self) -> float:
         """One pass. Returns the seconds after which the next one is due though nothing rings."""
         self.counters.ticked_at = time.monotonic()

@@ -8,7 +8,6 @@ import logging
 import os
 import queue
 import signal
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +18,7 @@ from bgpctl.core.model import IPAddress
 from bgpctl.errors import UsageError
 from bgpctl.kube import paths
 from bgpctl.kube.client import Client
-from bgpctl.speaker import http, logs, metrics
+from bgpctl.speaker import http, local, logs, metrics, places
 from bgpctl.speaker.exabgp.engine import Engine
 from bgpctl.speaker.manager import Manager
 from bgpctl.speaker.measures import Bell
@@ -69,6 +68,7 @@ def run_speaker(options: SpeakerOptions) -> int:
     with contextlib.ExitStack() as stack:
         stack.enter_context(_alone(directory))
         _on_signal(manager.stop)
+        stack.callback(local.serve(directory, manager))
         if options.listen:
             stack.callback(http.serve(options.listen, _answers(manager, source)))
         source.start()
@@ -100,7 +100,7 @@ def _on_signal(stop: Callable[[], None]) -> None:
 
 def _directory(options: SpeakerOptions) -> Path:
     """A private place for the engine's socket and its configuration, which may hold passwords."""
-    base = Path(tempfile.gettempdir()) / f"bgpctl-{os.getuid()}"
+    base = places.base()
     directory = options.directory or base / paths.named(options.node)
     try:
         if options.directory is None:

@@ -1,0 +1,227 @@
+"""What each peer should get beside what it got: one row per route, with how it stands. Values and wire form.
+
+Only the speaker knows what it announced (source `speaker`); whoever compiles the intent from the cluster's
+objects knows what should be announced, and nothing more (source `intent`): its rows all stand `intended`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+from bgpctl.core.model import (
+    Absent,
+    Attributes,
+    Intent,
+    IPNetwork,
+    Observed,
+    Route,
+    Session,
+    SessionState,
+    family_of,
+)
+
+Document = dict[str, Any]
+
+SPEAKER, INTENT = "speaker", "intent"
+
+
+class Standing(StrEnum):
+    """How one route stands towards one peer."""
+
+    INTENDED = "intended"  # it should be announced; nobody was asked whether it is
+    ANNOUNCED = "announced"  # the engine has it, and the session carries its family
+    PENDING = "pending"  # the engine was not told yet
+    CHANGING = "changing"  # announced, with other attributes than it should have
+    WITHDRAWING = "withdrawing"  # announced, though it should not be any more
+    NO_SESSION = "no-session"  # the engine has it, and sends it once the session is Established
+    NOT_NEGOTIATED = "not-negotiated"  # the session does not carry its family
+
+
+@dataclass(frozen=True, slots=True)
+class RouteRow:
+    """One route of one peer. `attributes` are those it should have (for WITHDRAWING those it has);
+    `announced` are the ones it still has while CHANGING."""
+
+    prefix: IPNetwork
+    standing: Standing
+    attributes: Attributes
+    announced: Attributes | None = None
+    origin: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PeerRoutes:
+    """One peer's routes. `reported` are the counts (intended, announced) that the speaker published, None
+    when it published none for this peer; `state` is the session's, "" = not known. `pending` counts routes
+    that are not on the socket yet."""
+
+    name: str
+    address: str
+    rows: tuple[RouteRow, ...] = ()
+    state: str = ""
+    pending: int = 0
+    reported: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRoutes:
+    """One node's routes. `source` is SPEAKER or INTENT, `at` the epoch second of the look. `notes` are
+    sentences that a reader must know before believing the rows."""
+
+    node: str
+    source: str
+    at: float
+    peers: tuple[PeerRoutes, ...] = ()
+    absent: tuple[Absent, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+# --- comparing --------------------------------------------------------------------------------------------
+
+
+def compared(intent: Intent, observed: Observed, peer: str) -> Iterator[RouteRow]:
+    """Every route that `peer` should have or has, in the order of prefixes."""
+    wanted: Mapping[IPNetwork, Route] = intent.routes.get(peer, {})
+    has = observed.announced.get(peer, {})
+    session = observed.sessions.get(peer) or Session(peer)
+    for prefix in sorted({*wanted, *has}, key=order):
+        yield _row(prefix, wanted.get(prefix), has.get(prefix), session)
+
+
+def intended(intent: Intent, peer: str) -> Iterator[RouteRow]:
+    """Every route that `peer` should have, in the order of prefixes."""
+    wanted = intent.routes.get(peer, {})
+    for prefix in sorted(wanted, key=order):
+        route = wanted[prefix]
+        yield RouteRow(prefix, Standing.INTENDED, route.attributes, None, route.origin, route.why)
+
+
+def order(prefix: IPNetwork) -> tuple[int, int, int]:
+    """IPv4 before IPv6, then by address."""
+    return prefix.version, int(prefix.network_address), prefix.prefixlen
+
+
+def _row(prefix: IPNetwork, route: Route | None, has: Attributes | None, session: Session) -> RouteRow:
+    if route is None:
+        assert has is not None, "a row has at least one side"
+        return RouteRow(prefix, Standing.WITHDRAWING, has, why="no object asks for it any more")
+    if has is None:
+        standing = Standing.PENDING
+    elif not session.established:
+        standing = Standing.NO_SESSION
+    elif family_of(prefix) not in session.families:
+        standing = Standing.NOT_NEGOTIATED
+    else:
+        standing = Standing.ANNOUNCED if has == route.attributes else Standing.CHANGING
+    other = has if standing is Standing.CHANGING else None
+    return RouteRow(prefix, standing, route.attributes, other, route.origin, route.why)
+
+
+# --- wire -------------------------------------------------------------------------------------------------
+
+
+def row_document(row: RouteRow) -> Document:
+    """Keys without a value are left out."""
+    document = {
+        "prefix": str(row.prefix),
+        "standing": str(row.standing),
+        "attributes": attributes_document(row.attributes),
+        "announcedAttributes": attributes_document(row.announced) if row.announced is not None else None,
+        "origin": row.origin or None,
+        "why": row.why or None,
+    }
+    return {key: value for key, value in document.items() if value is not None}
+
+
+def attributes_document(attributes: Attributes) -> Document:
+    """`nextHop` is left out where it is the session's local address."""
+    document = {
+        "nextHop": str(attributes.next_hop) if attributes.next_hop else None,
+        "communities": sorted(attributes.communities) or None,
+        "largeCommunities": sorted(attributes.large_communities) or None,
+        "localPreference": attributes.local_preference,
+    }
+    return {key: value for key, value in document.items() if value is not None}
+
+
+def absent_document(absent: Absent) -> Document:
+    document = {
+        "origin": absent.origin,
+        "prefix": str(absent.prefix) if absent.prefix else None,
+        "reason": absent.reason,
+        "detail": absent.detail or None,
+        "peer": absent.peer or None,
+    }
+    return {key: value for key, value in document.items() if value is not None}
+
+
+def peer_head(name: str, address: str, session: Session) -> Document:
+    """What a peer's document says before its routes."""
+    return {
+        "name": name,
+        "peerAddress": address,
+        "state": str(session.state),
+        "families": [str(family) for family in session.families],
+        "pending": session.pending,
+    }
+
+
+def read_node_routes(document: Mapping[str, Any]) -> NodeRoutes:
+    """What a speaker answered -> values. Raises ValueError, KeyError or TypeError for what is no answer of
+    one."""
+    return NodeRoutes(
+        node=document["node"],
+        source=SPEAKER,
+        at=float(document["at"]),
+        peers=tuple(_read_peer(peer) for peer in document["peers"]),
+        absent=tuple(_read_absent(absent) for absent in document["absent"]),
+        notes=tuple(document.get("problems") or ()),
+    )
+
+
+def _read_peer(peer: Mapping[str, Any]) -> PeerRoutes:
+    return PeerRoutes(
+        name=peer["name"],
+        address=peer["peerAddress"],
+        rows=tuple(_read_row(row) for row in peer["routes"]),
+        state=str(SessionState(peer["state"])),
+        pending=peer.get("pending", 0),
+    )
+
+
+def _read_row(row: Mapping[str, Any]) -> RouteRow:
+    other = row.get("announcedAttributes")
+    return RouteRow(
+        prefix=ip_network(row["prefix"]),
+        standing=Standing(row["standing"]),
+        attributes=_read_attributes(row["attributes"]),
+        announced=_read_attributes(other) if other is not None else None,
+        origin=row.get("origin", ""),
+        why=row.get("why", ""),
+    )
+
+
+def _read_attributes(document: Mapping[str, Any]) -> Attributes:
+    hop = document.get("nextHop")
+    return Attributes(
+        next_hop=ip_address(hop) if hop else None,
+        communities=frozenset(document.get("communities") or ()),
+        large_communities=frozenset(document.get("largeCommunities") or ()),
+        local_preference=document.get("localPreference"),
+    )
+
+
+def _read_absent(document: Mapping[str, Any]) -> Absent:
+    prefix = document.get("prefix")
+    return Absent(
+        origin=document["origin"],
+        prefix=ip_network(prefix) if prefix else None,
+        reason=document["reason"],
+        detail=document.get("detail", ""),
+        peer=document.get("peer", ""),
+    )
