@@ -129,7 +129,8 @@ def _breaking_requirement(requirement: Requirement) -> Iterator[LabelChange]:
         case "Exists":
             yield key, None
         case "DoesNotExist":
-            yield key, SELECTED
+            # "drained" where another policy waits for "true"
+            yield from ((key, SELECTED), (key, DRAINED))
 
 
 def _breaking_values(key: str, values: frozenset[str]) -> Iterator[LabelChange]:

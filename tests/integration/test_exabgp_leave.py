@@ -84,10 +84,12 @@ def test_leave_of_a_router_that_stopped_reading_ends_and_says_so(eng: EngineUnde
     with new_router(receive_buffer=4096) as router:
         one = up(eng, router, ONE, hold_time=90)
         router.reading.clear()
-        # UPDATEs of 3.6 kB each, until they are more than the sender's socket takes (tcp_wmem: 4 MB)
-        for n in range(1000):
-            fat = Attributes(communities=frozenset(f"{n}:{m}" for m in range(900)))
-            eng.perform(Announce(one.name, fat, (IPv4Network((0x14000000 + n, 32)),)))
+        # Attributes so fat that an UPDATE has room for five prefixes: 40 times 500 prefixes are 16 MB, four
+        # times what the sender's socket may take (tcp_wmem: 4 MB).
+        for n in range(40):
+            fat = Attributes(communities=frozenset(f"{n}:{m}" for m in range(1005)))
+            block = tuple(IPv4Network((0x14000000 + n * 512 + i, 32)) for i in range(500))
+            eng.perform(Announce(one.name, fat, block))
         eng.session(lambda s: s.pending)
         eng.perform(Leave((one.name,)))
         assert eng.departed[one.name].flushed_at is None
