@@ -38,6 +38,7 @@ __all__ = [
 Level = Literal["ok", "warn", "refuse"]
 
 ALLOW_LAST_PATH = "--allow-last-path"
+MAX_UNAVAILABLE = "--max-unavailable"
 
 MEDIK8S_NAMESPACE = "medik8s-leases"
 KURED_LOCK = "weave.works/kured-node-lock"
@@ -123,7 +124,7 @@ def out_of_service(node: str, others: Collection[str], maximum: int = 1) -> Guar
         f"{', '.join(away)} {verb} out of service already, and at most {maximum} may be: "
         f"restore with `bgpctl node restore {away[0] if away else 'NODE'}` first"
     )
-    return Guard("out-of-service", "refuse", message)
+    return Guard("out-of-service", "refuse", message, MAX_UNAVAILABLE)
 
 
 # --- other owners of the node -------------------------------------------------------------------------------

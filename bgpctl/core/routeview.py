@@ -6,8 +6,8 @@ objects knows what should be announced, and nothing more (source `intent`): its 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from ipaddress import ip_address, ip_network
 from typing import Any
@@ -23,6 +23,7 @@ from bgpctl.core.model import (
     SessionState,
     family_of,
 )
+from bgpctl.errors import UsageError
 
 Document = dict[str, Any]
 
@@ -120,6 +121,26 @@ def _row(prefix: IPNetwork, route: Route | None, has: Attributes | None, session
         standing = Standing.ANNOUNCED if has == route.attributes else Standing.CHANGING
     other = has if standing is Standing.CHANGING else None
     return RouteRow(prefix, standing, route.attributes, other, route.origin, route.why)
+
+
+def only_peer(nodes: Sequence[NodeRoutes], address: str) -> tuple[NodeRoutes, ...]:
+    """What concerns one peer, on the nodes that have it; absences that hold for every peer stay. Raises
+    UsageError when none has."""
+    try:
+        wanted = ip_address(address)
+    except ValueError:
+        raise UsageError(f"--peer: {address!r} is not an IP address", "write 192.0.2.1") from None
+    found = []
+    for node in nodes:
+        peers = tuple(peer for peer in node.peers if ip_address(peer.address) == wanted)
+        names = {"", *(peer.name for peer in peers)}
+        if peers:
+            absent = tuple(a for a in node.absent if a.peer in names)
+            found.append(replace(node, peers=peers, absent=absent))
+    if not found:
+        known = ", ".join(sorted({peer.address for node in nodes for peer in node.peers})) or "none"
+        raise UsageError(f"no node has a peer {address}", f"the peers are: {known}")
+    return tuple(found)
 
 
 # --- wire -------------------------------------------------------------------------------------------------
