@@ -4,7 +4,8 @@
 _bgpctl_offer() {
     commands='' options='' arguments=''
     case $1 in
-        '') commands='peers node speaker policy lab' options='--context --kubeconfig --version -h --help' arguments='' ;;
+        '') commands='routes peers node speaker policy lab' options='--context --kubeconfig --version -h --help' arguments='' ;;
+        'routes') commands='' options='--peer --absent --directory --output -o --context --kubeconfig -h --help' arguments='' ;;
         'peers') commands='status' options='-h --help' arguments='' ;;
         'peers status') commands='' options='--output -o --watch -w --context --kubeconfig -h --help' arguments='' ;;
         'node') commands='drain restore status estimate' options='-h --help' arguments='' ;;
@@ -28,6 +29,11 @@ _bgpctl_values() {
     case "$1:$2" in
         ':--context') echo '' ;;
         ':--kubeconfig') echo '@file' ;;
+        'routes:--peer') echo '' ;;
+        'routes:--directory') echo '@dir' ;;
+        'routes:--output'|'routes:-o') echo 'table wide json yaml' ;;
+        'routes:--context') echo '' ;;
+        'routes:--kubeconfig') echo '@file' ;;
         'peers status:--output'|'peers status:-o') echo 'table wide json yaml' ;;
         'peers status:--context') echo '' ;;
         'peers status:--kubeconfig') echo '@file' ;;

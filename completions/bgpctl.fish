@@ -8,8 +8,8 @@ function __bgpctl_at
         if test $value = yes
             set value no
         else if string match -q -- '-*' $word
-            contains -- $word --context --deselect-label --directory --file --grace-period --kubeconfig --listen --log-format --log-level --next-hop --node-name --nodes --order --output --peer-profile --pod-selector --router --router-probe --secrets-namespace --settle --shutdown-command --skip-wait-for-delete-timeout --source-address --timeout -f -o; and set value yes
-        else if contains -- (string join ' ' $path $word) 'peers' 'peers status' 'node' 'node drain' 'node restore' 'node status' 'node estimate' 'speaker' 'speaker run' 'speaker status' 'policy' 'policy check' 'lab' 'lab demo' 'lab up'
+            contains -- $word --context --deselect-label --directory --file --grace-period --kubeconfig --listen --log-format --log-level --next-hop --node-name --nodes --order --output --peer --peer-profile --pod-selector --router --router-probe --secrets-namespace --settle --shutdown-command --skip-wait-for-delete-timeout --source-address --timeout -f -o; and set value yes
+        else if contains -- (string join ' ' $path $word) 'routes' 'peers' 'peers status' 'node' 'node drain' 'node restore' 'node status' 'node estimate' 'speaker' 'speaker run' 'speaker status' 'policy' 'policy check' 'lab' 'lab demo' 'lab up'
             set -a path $word
         end
     end
@@ -18,6 +18,7 @@ end
 
 for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'\'' -f
+    complete -c $program -n '__bgpctl_at \'\'' -a routes -d 'Show intended and announced routes, with their attributes and reasons'
     complete -c $program -n '__bgpctl_at \'\'' -a peers -d 'The BGP sessions of the speakers'
     complete -c $program -n '__bgpctl_at \'\'' -a node -d 'Take a node out of service, and bring it back'
     complete -c $program -n '__bgpctl_at \'\'' -a speaker -d 'The per-node daemon that announces routes'
@@ -27,6 +28,14 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'\'' -l kubeconfig -r -F -d 'The kubeconfig file'
     complete -c $program -n '__bgpctl_at \'\'' -l version -d 'Show the version and exit'
     complete -c $program -n '__bgpctl_at \'\'' -s h -l help -d 'Show help and exit.'
+    complete -c $program -n '__bgpctl_at \'routes\'' -f
+    complete -c $program -n '__bgpctl_at \'routes\'' -l peer -x -d 'Only the routes of this peer'
+    complete -c $program -n '__bgpctl_at \'routes\'' -l absent -d 'Also list what is not announced, each with its reason'
+    complete -c $program -n '__bgpctl_at \'routes\'' -l directory -r -F -d 'Ask the speaker in this directory of this machine: exactly what it announced'
+    complete -c $program -n '__bgpctl_at \'routes\'' -l output -s o -x -a 'table wide json yaml' -d 'How to print it; wide adds why each route is there'
+    complete -c $program -n '__bgpctl_at \'routes\'' -l context -x -d 'The kubeconfig context to use'
+    complete -c $program -n '__bgpctl_at \'routes\'' -l kubeconfig -r -F -d 'The kubeconfig file'
+    complete -c $program -n '__bgpctl_at \'routes\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'peers\'' -f
     complete -c $program -n '__bgpctl_at \'peers\'' -a status -d 'Show every session: state, uptime, routes per family, graceful restart'
     complete -c $program -n '__bgpctl_at \'peers\'' -s h -l help -d 'Show help and exit.'

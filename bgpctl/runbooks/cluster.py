@@ -46,10 +46,10 @@ class Objects:
 
 
 def look(
-    client: Client, node: Document, override: str | None, lifted: frozenset[str], maximum: int = 1
+    client: Client, node: Document, override: str | None, lifted: frozenset[str], maximum: int
 ) -> Cluster:
     """Ask every guard about `node`. `lifted` are the flags the user gave; `override` is --deselect-label."""
-    objects = _read(client)
+    objects = read(client)
     labels = node["metadata"].get("labels") or {}
     deselection = deselecting_label(_selectors(objects.policies), labels, override)
     verdicts = (*_paths(node, objects), *_owners(client, node, objects, maximum))
@@ -76,7 +76,8 @@ def policy_facts(client: Client, node: Document, journal: Journal | None) -> tup
 # --- reading ----------------------------------------------------------------------------------------------
 
 
-def _read(client: Client) -> Objects:
+def read(client: Client) -> Objects:
+    """Every object that decides what nodes announce, and what their speakers published."""
     states = (from_document(document) for document in _optional(client, paths.NODE_STATES))
     return Objects(
         nodes=client.items(paths.NODES),
@@ -113,7 +114,8 @@ def _paths(node: Document, objects: Objects) -> tuple[Guard, Guard]:
     return guard.last_path(name, addresses), guard.sole_endpoint(name, addresses, takers)
 
 
-def _intent(document: Document, objects: Objects) -> Intent:
+def compiled(document: Document, objects: Objects) -> Intent:
+    """What one node should announce by the cluster's objects; nobody may run it (it has no passwords)."""
     cluster = ClusterObjects(
         node=document,
         policies=objects.policies,
@@ -121,8 +123,12 @@ def _intent(document: Document, objects: Objects) -> Intent:
         endpoint_slices=objects.slices,
         secrets=None,  # a CLI may not read them; peers with a password count all the same
     )
-    intent = compile_intent(cluster, document["metadata"]["name"])
-    return replace(intent, absent=(), problems=())
+    return compile_intent(cluster, document["metadata"]["name"])
+
+
+def _intent(document: Document, objects: Objects) -> Intent:
+    """For the guards, which look at every node at once: without what they do not read."""
+    return replace(compiled(document, objects), absent=(), problems=())
 
 
 def _announces(state: NodeState | None) -> bool:

@@ -1,0 +1,78 @@
+"""`bgpctl routes`: what nodes announce, what they should, and why the rest is absent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from bgpctl.cli import errors
+from bgpctl.cli.flags import Context, Kubeconfig, given
+
+if TYPE_CHECKING:
+    from bgpctl.core.routeview import NodeRoutes
+
+Output = Annotated[
+    Literal["table", "wide", "json", "yaml"],
+    typer.Option("--output", "-o", help="How to print it; wide adds why each route is there."),
+]
+Nodes = Annotated[list[str] | None, typer.Argument(metavar="[NODE]...", show_default=False)]
+
+
+def routes(
+    ctx: typer.Context,
+    nodes: Nodes = None,
+    peer: Annotated[
+        str | None, typer.Option("--peer", metavar="ADDRESS", help="Only the routes of this peer.")
+    ] = None,
+    absent: Annotated[
+        bool, typer.Option("--absent", help="Also list what is not announced, each with its reason.")
+    ] = False,
+    directory: Annotated[
+        Path | None,
+        typer.Option(
+            "--directory",
+            metavar="DIR",
+            help="Ask the speaker in this directory of this machine: exactly what it announced.",
+        ),
+    ] = None,
+    output: Output = "table",
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Show intended and announced routes, with their attributes and reasons.
+
+    From outside, the intended routes come from the cluster's objects and the announced ones are counts that
+    the speakers published. With --directory the speaker on this machine tells every route. The output names
+    its source.
+    """
+    with errors.guard("routes", output):
+        import time
+
+        from bgpctl.core.routeview import only_peer
+        from bgpctl.out.routes import RENDERERS, Shown
+
+        names = tuple(nodes or ())
+        if directory is not None:
+            found = _local(directory, names)
+        else:
+            from bgpctl.cli import wire
+            from bgpctl.runbooks.routes import node_routes
+
+            found = node_routes(wire.client(given(ctx, context, kubeconfig)), names, time.time())
+        RENDERERS[output](Shown(only_peer(found, peer) if peer else found, absent))
+
+
+def _local(directory: Path, names: Sequence[str]) -> tuple[NodeRoutes, ...]:
+    """The one node whose speaker runs there."""
+    from bgpctl.errors import UsageError
+    from bgpctl.speaker import asking
+
+    found = asking.routes(directory)
+    if names and tuple(names) != (found.node,):
+        raise UsageError(
+            f"the speaker in {directory} is that of {found.node}", "leave NODE out, or leave --directory out"
+        )
+    return (found,)
