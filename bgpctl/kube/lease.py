@@ -43,20 +43,33 @@ class LeaseView:
 
 
 def identity(run: str) -> str:
-    """`user@host:pid/run`: who holds the node, in words an engineer can act on."""
+    """`user@host:pid/run-boot`: who holds the node, in words an engineer can act on."""
     try:
         user = getpass.getuser()
     except (OSError, KeyError):
         user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}:{os.getpid()}/{run}"
+    return f"{user}@{socket.gethostname()}:{os.getpid()}/{run}-{_boot()}"
+
+
+def _boot() -> str:
+    """This boot of this machine: laptops share names, and process ids come again after a reboot."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id") as file:
+            return file.read(8)
+    except OSError:
+        return "unknown"
 
 
 def _dead_here(holder: str) -> bool:
     """Was the holder a process of this machine that is gone?"""
-    place, _, _ = holder.rpartition("/")
+    place, _, run = holder.rpartition("/")
     host, _, pid = place.rpartition("@")[2].rpartition(":")
     # Seven digits hold Linux's largest process id; anybody may write a Lease.
-    if host != socket.gethostname() or not (pid.isascii() and pid.isdigit() and len(pid) <= 7):
+    if (
+        host != socket.gethostname()
+        or not run.endswith(f"-{_boot()}")
+        or not (pid.isascii() and pid.isdigit() and len(pid) <= 7)
+    ):
         return False
     try:
         os.kill(int(pid), 0)

@@ -10,7 +10,6 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,19 +94,17 @@ def running(
     router: str = "auto",
     kubeconfig: Path | None = None,
     say: Callable[[str], None] = lambda text: None,
-    network: IPv4Address | None = None,
 ) -> Iterator[Lab]:
     """Start a lab, hand it out when all sessions are Established, take everything down at the end.
 
-    `kubeconfig`: where the user wants a copy of it. `network`: the first address of a /24 that this machine
-    (network namespace) has, instead of one on loopback. Everything is registered for its end before it is
+    `kubeconfig`: where the user wants a copy of it. Everything is registered for its end before it is
     started, so that ^C at any moment leaves nothing.
     """
     if not 1 <= nodes <= MAX_NODES:
         raise UsageError(f"--nodes {nodes} is out of range", f"1..{MAX_NODES}")
     kind = choose(router)
     with contextlib.ExitStack() as stack:
-        here = stack.enter_context(place.claimed(network))
+        here = stack.enter_context(place.claimed())
         addresses = [here.node_address(number) for number in range(1, nodes + 1)]
         part = make(_router_spec(kind, here, addresses))
         stack.callback(part.stop)

@@ -119,7 +119,10 @@ def _command(lab: cluster.Lab, *arguments: str) -> None:
     print(f"\n$ bgpctl {' '.join(arguments)}", flush=True)
     environment = {**os.environ, "KUBECONFIG": str(lab.kubeconfig)}
     argv = [sys.executable, "-m", "bgpctl", *arguments]
-    done = subprocess.run(argv, env=environment, timeout=COMMAND_SECONDS, check=False)
+    try:
+        done = subprocess.run(argv, env=environment, timeout=COMMAND_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        raise BgpctlError(f"bgpctl {' '.join(arguments)} took longer than {COMMAND_SECONDS} s") from None
     _expect(done.returncode == 0, f"bgpctl {' '.join(arguments)} ended with exit code {done.returncode}")
 
 

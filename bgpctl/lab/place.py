@@ -41,7 +41,7 @@ class Place:
     def next_hop(self, number: int) -> str:
         """What a node on loopback announces. Its own address is no next hop for a router elsewhere, and GoBGP
         before 3.20 takes such routes for withdrawn: documentation addresses (RFC 5737) stand in."""
-        return f"192.0.2.{number}" if self.network.is_loopback else ""
+        return f"192.0.2.{number}"
 
     @property
     def kubeconfig(self) -> Path:
@@ -65,13 +65,12 @@ class Place:
 
 
 @contextlib.contextmanager
-def claimed(network: IPv4Address | None = None, base: Path | None = None) -> Iterator[Place]:
-    """A fresh place, removed at the end; leftovers of labs that are gone are removed first. `network`: take
-    these addresses instead of free ones of 127.0.0.0/8."""
+def claimed(base: Path | None = None) -> Iterator[Place]:
+    """A fresh place, removed at the end; leftovers of labs that are gone are removed first."""
     root = base or Path(tempfile.gettempdir()) / f"bgpctl-lab-{os.getuid()}"
     with _locked_root(root):
         remove_leftovers(root)
-        place = _take(root, network)
+        place = _take(root)
         lock = _try_lock(place.directory)
         assert lock is not None, "nobody else takes locks while the root is locked"
     try:
@@ -93,11 +92,8 @@ def remove_leftovers(root: Path) -> None:
             os.close(lock)
 
 
-def _take(root: Path, network: IPv4Address | None) -> Place:
+def _take(root: Path) -> Place:
     """Distinct labs get distinct /24s, so that their routers never meet."""
-    if network is not None:
-        directory = Path(tempfile.mkdtemp(prefix=f"{network}-", dir=root))
-        return Place(directory, network)
     for number in range(os.getpid(), os.getpid() + BLOCKS):
         block = number % BLOCKS
         candidate = IPv4Address(f"127.{64 + block // 250}.{1 + block % 250}.0")

@@ -22,7 +22,7 @@ class Speaker:
     address: str
     directory: Path
     kubeconfig: Path
-    next_hop: str = ""
+    next_hop: str
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -38,7 +38,7 @@ class Speaker:
             *("--source-address", self.address),
             *("--directory", str(self.directory)),
             *("--listen", f"{self.address}:{HTTP_PORT}"),
-            *(("--next-hop", self.next_hop) if self.next_hop else ()),
+            *("--next-hop", self.next_hop),
         ]
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(

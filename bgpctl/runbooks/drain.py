@@ -107,6 +107,7 @@ def _drain_world(client: Client, options: DrainOptions, run: str) -> World:
         _routers(options.probes),
         _profiles(options.profiles),
         deselect_override=options.deselect_label,
+        max_unavailable=options.max_unavailable,
         lifted=frozenset({ALLOW_LAST_PATH} if options.force_last_path else ()),
         until=time.time() + options.timeout,
     )

@@ -30,6 +30,7 @@ class DrainOptions:
     probes: tuple[str, ...] = ()
     profiles: Mapping[str, Profile] = field(default_factory=dict)
     force_last_path: bool = False
+    max_unavailable: int = 1
     take_over: bool = False
 
 

@@ -51,6 +51,7 @@ class World:
     profile_of: Callable[[str], Profile]
     deselect_override: str | None = None
     lifted: frozenset[str] = frozenset()
+    max_unavailable: int = 1
     until: float = inf
     _lock: lease.NodeLock | None = None
     _first_lease: lease.LeaseView | None = None
@@ -88,7 +89,9 @@ class World:
         if "state" in needs or "estimates" in needs or "routers" in needs:
             snapshot = self._with_state(snapshot)
         if "cluster" in needs:
-            seen = cluster.look(self.client, document, self.deselect_override, self.lifted)
+            seen = cluster.look(
+                self.client, document, self.deselect_override, self.lifted, self.max_unavailable
+            )
             snapshot = replace(snapshot, guards=seen.guards, deselection=seen.deselection)
         if "policies" in needs:
             now = cluster.deselection(self.client, snapshot.node.labels)

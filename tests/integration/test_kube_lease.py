@@ -184,10 +184,20 @@ def test_held_until_it_expires() -> None:
 def test_a_dead_process_of_this_machine_holds_nothing() -> None:
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    host, now = socket.gethostname(), time.time()
-    assert not view(f"root@{host}:{gone.pid}/run").held_by_other("me", now)
-    assert view(f"root@{host}:{os.getpid()}/run").held_by_other("me", now)
-    assert view(f"root@elsewhere:{gone.pid}/run").held_by_other("me", now)
+    now, alive = time.time(), lease.identity("run")
+    dead = alive.replace(f":{os.getpid()}/", f":{gone.pid}/")
+    assert not view(dead).held_by_other("me", now)
+    assert view(alive).held_by_other("me", now)
+
+
+def test_a_dead_process_of_another_machine_or_boot_is_not_ours_to_judge() -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    dead = lease.identity("run").replace(f":{os.getpid()}/", f":{gone.pid}/")
+    elsewhere = dead.replace(f"@{socket.gethostname()}:", "@elsewhere:")
+    namesake = dead[:-8] + "00000000"
+    assert view(elsewhere).held_by_other("me", time.time())
+    assert view(namesake).held_by_other("me", time.time())
 
 
 @pytest.mark.parametrize("pid", ["", "x", "99999999999999999999", "²", "-1", "1.5"])
@@ -197,7 +207,7 @@ def test_identities_that_others_wrote(pid: str) -> None:
 
 def test_identity_says_who_where_and_which_run() -> None:
     who = lease.identity("4f2a")
-    assert who.endswith(f"@{socket.gethostname()}:{os.getpid()}/4f2a")
+    assert f"@{socket.gethostname()}:{os.getpid()}/4f2a-" in who
     assert not view(who).held_by_other(who, time.time())
 
 
