@@ -9,7 +9,7 @@ _bgpctl_offer() {
         'peers') commands='status' options='-h --help' arguments='' ;;
         'peers status') commands='' options='--output -o --watch -w --context --kubeconfig -h --help' arguments='' ;;
         'node') commands='drain restore status estimate' options='-h --help' arguments='' ;;
-        'node drain') commands='' options='--dry-run --order --timeout --settle --deselect-label --shutdown-command --router-probe --peer-profile --ignore-daemonsets --no-ignore-daemonsets --force --delete-emptydir-data --grace-period --disable-eviction --pod-selector --skip-wait-for-delete-timeout --allow-last-path --take-over --output -o --context --kubeconfig -h --help' arguments='' ;;
+        'node drain') commands='' options='--dry-run --order --timeout --settle --deselect-label --shutdown-command --router-probe --peer-profile --ignore-daemonsets --no-ignore-daemonsets --force --delete-emptydir-data --grace-period --disable-eviction --pod-selector --skip-wait-for-delete-timeout --allow-last-path --max-unavailable --take-over --output -o --context --kubeconfig -h --help' arguments='' ;;
         'node restore') commands='' options='--timeout --router-probe --peer-profile --take-over --output -o --context --kubeconfig -h --help' arguments='' ;;
         'node status') commands='' options='--output -o --context --kubeconfig -h --help' arguments='' ;;
         'node estimate') commands='' options='--peer-profile --output -o --context --kubeconfig -h --help' arguments='' ;;
@@ -47,6 +47,7 @@ _bgpctl_values() {
         'node drain:--grace-period') echo '' ;;
         'node drain:--pod-selector') echo '' ;;
         'node drain:--skip-wait-for-delete-timeout') echo '' ;;
+        'node drain:--max-unavailable') echo '' ;;
         'node drain:--output'|'node drain:-o') echo 'text json' ;;
         'node drain:--context') echo '' ;;
         'node drain:--kubeconfig') echo '@file' ;;

@@ -8,7 +8,7 @@ function __bgpctl_at
         if test $value = yes
             set value no
         else if string match -q -- '-*' $word
-            contains -- $word --context --deselect-label --directory --file --grace-period --kubeconfig --listen --log-format --log-level --next-hop --node-name --nodes --order --output --peer --peer-profile --pod-selector --router --router-probe --secrets-namespace --settle --shutdown-command --skip-wait-for-delete-timeout --source-address --timeout -f -o; and set value yes
+            contains -- $word --context --deselect-label --directory --file --grace-period --kubeconfig --listen --log-format --log-level --max-unavailable --next-hop --node-name --nodes --order --output --peer --peer-profile --pod-selector --router --router-probe --secrets-namespace --settle --shutdown-command --skip-wait-for-delete-timeout --source-address --timeout -f -o; and set value yes
         else if contains -- (string join ' ' $path $word) 'routes' 'peers' 'peers status' 'node' 'node drain' 'node restore' 'node status' 'node estimate' 'speaker' 'speaker run' 'speaker status' 'policy' 'policy check' 'lab' 'lab demo' 'lab up'
             set -a path $word
         end
@@ -68,6 +68,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'node drain\'' -l pod-selector -x -d 'Evict only pods with these labels'
     complete -c $program -n '__bgpctl_at \'node drain\'' -l skip-wait-for-delete-timeout -x -d 'Do not wait for pods that were deleted longer ago than this; 0 = wait for all'
     complete -c $program -n '__bgpctl_at \'node drain\'' -l allow-last-path -d 'Go on although this node is a route\'s last path'
+    complete -c $program -n '__bgpctl_at \'node drain\'' -l max-unavailable -x -d 'How many nodes may be out at once'
     complete -c $program -n '__bgpctl_at \'node drain\'' -l take-over -d 'Take the node over from another run that still holds its lease'
     complete -c $program -n '__bgpctl_at \'node drain\'' -l output -s o -x -a 'text json' -d 'How to print the result'
     complete -c $program -n '__bgpctl_at \'node drain\'' -l context -x -d 'The kubeconfig context to use'

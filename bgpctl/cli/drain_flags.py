@@ -44,6 +44,10 @@ ShutdownCommand = Annotated[
         help="Run this as the last step, without a shell; {node} is the node's name. Default: hand over.",
     ),
 ]
+MaxUnavailable = Annotated[
+    int,
+    typer.Option("--max-unavailable", min=1, metavar="N", help="How many nodes may be out at once."),
+]
 AllowLastPath = Annotated[
     bool, typer.Option("--allow-last-path", help="Go on although this node is a route's last path.")
 ]

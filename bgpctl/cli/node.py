@@ -50,6 +50,7 @@ def drain(
     pod_selector: flags.PodSelector = "",
     skip_wait_for_delete_timeout: flags.SkipWaitForDelete = 0.0,
     allow_last_path: flags.AllowLastPath = False,
+    max_unavailable: flags.MaxUnavailable = 1,
     take_over: TakeOver = False,
     output: Report = "text",
     context: Context = None,
@@ -84,6 +85,7 @@ def drain(
             eviction=eviction,
             profiles=parse.profiles(peer_profiles or ()),
             force_last_path=allow_last_path,
+            max_unavailable=max_unavailable,
             take_over=take_over,
         )
         client = wire.client(given(ctx, context, kubeconfig))
