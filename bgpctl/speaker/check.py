@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 
-from bgpctl.core.documents import labels_of
 from bgpctl.core.fields import Faults, suggestion
 from bgpctl.core.inputs import KINDS, check_input
 from bgpctl.core.policy import KIND as POLICY
-from bgpctl.core.policy import PeeringPolicy, parse_policy
-from bgpctl.core.selectors import LabelSelector
+from bgpctl.core.policy import ParsedPolicy, parse_policy
+from bgpctl.core.v2 import advertisement, cluster, override, peer
 from bgpctl.errors import Exit, InvalidDocuments, Problem
+from bgpctl.speaker.crosscheck import Together, Valid
 from bgpctl.speaker.files import (
     AnyPath,
     Loaded,
@@ -30,15 +31,19 @@ from bgpctl.speaker.files import (
 # etcd's default request limit: what is larger cannot be applied to a cluster.
 MAX_OBJECT_BYTES = 1_572_864
 
-NOT_YET = (
-    "CiliumBGPClusterConfig",
-    "CiliumBGPPeerConfig",
-    "CiliumBGPAdvertisement",
-    "CiliumBGPNodeConfig",
-    "CiliumBGPNodeConfigOverride",
-    "CiliumLoadBalancerIPPool",
-    "CiliumPodIPPool",
-)
+NOT_YET = ("CiliumLoadBalancerIPPool", "CiliumPodIPPool")
+# What Cilium's operator writes for its agents; the speaker compiles its own from the others.
+NOT_OURS = ("CiliumBGPNodeConfig",)
+
+# Each takes (document, source, index, prefix=) and gives problems, warnings and what it has read.
+POLICY_KINDS: Mapping[str, Callable[..., Any]] = {
+    POLICY: parse_policy,
+    cluster.KIND: cluster.parse_cluster_config,
+    peer.KIND: peer.parse_peer_config,
+    advertisement.KIND: advertisement.parse_advertisement,
+    override.KIND: override.parse_override,
+}
+USED = (*POLICY_KINDS, *KINDS)
 
 
 class Verdict(StrEnum):
@@ -89,17 +94,19 @@ def check_files(paths: Sequence[AnyPath]) -> CheckReport:
     """Check all documents of all files, each alone and then together. Raises nothing."""
     loaded = read_documents(paths)
     problems, warnings = list(loaded.problems), []
-    checked, policies = _unreadable(loaded.problems), []
+    checked = _unreadable(loaded.problems)
+    valid: list[Valid] = []
     for document in loaded.documents:
-        faults, policy = check_document(document)
+        faults, value = check_document(document)
         checked.append(_verdict(document, faults))
         problems += faults.problems
         warnings += faults.warnings
-        if policy is not None:
-            policies.append((document, policy))
+        if value is not None:
+            valid.append((document, value))
+    together = Together(loaded, valid)
     problems += duplicates(loaded.documents)
-    problems += _double_selection(loaded, policies)
-    warnings += _missing_secrets(loaded, policies)
+    problems += together.problems()
+    warnings += together.warnings()
     order = {str(path): number for number, path in enumerate(paths)}
     checked.sort(key=lambda c: (order[c.source], c.document))
     return CheckReport(tuple(checked), _placed(loaded, problems, order), _placed(loaded, warnings, order))
@@ -121,16 +128,17 @@ def _placed(loaded: Loaded, problems: Sequence[Problem], order: Mapping[str, int
     return tuple(sorted(placed, key=lambda p: (order[p.source], p.document, p.line or sys.maxsize)))
 
 
-def check_document(document: LoadedDocument) -> tuple[Faults, PeeringPolicy | None]:
-    """The faults of one document; the policy when it is a valid one."""
+def check_document(document: LoadedDocument) -> tuple[Faults, Any]:
+    """The faults of one document, and what was read from it when it is a valid one of `POLICY_KINDS`."""
     faults = Faults(document.source, document.index, prefix=document.prefix)
     if _too_large(document, faults):
         return faults, None
-    if document.kind == POLICY:
-        parsed = parse_policy(document.value, document.source, document.index, prefix=document.prefix)
+    if document.kind in POLICY_KINDS:
+        parse = POLICY_KINDS[document.kind]
+        parsed = parse(document.value, document.source, document.index, prefix=document.prefix)
         faults.problems += parsed.problems
         faults.warnings += parsed.warnings
-        return faults, parsed.policy
+        return faults, parsed.policy if isinstance(parsed, ParsedPolicy) else parsed.value
     if document.kind in KINDS:
         check_input(document.kind, document.value, faults)
     else:
@@ -151,19 +159,20 @@ def _too_large(document: LoadedDocument, faults: Faults) -> bool:
 
 
 def _unused(document: LoadedDocument, faults: Faults) -> None:
-    known = (POLICY, *KINDS)
     if not document.kind:
-        faults.error("kind", f"required; one of {', '.join(known)}")
+        faults.error("kind", f"required; one of {', '.join(USED)}")
+    elif document.kind in NOT_OURS:
+        faults.warn("kind", f"{document.kind} is not read: Cilium's operator writes it for Cilium's agents")
     elif document.kind in NOT_YET:
         faults.warn("kind", f"{document.kind} is not read by this version: nothing in it takes effect")
-    elif guess := suggestion(document.kind, known):
+    elif guess := suggestion(document.kind, USED):
         faults.error("kind", f"{document.kind} is no kind that bgpctl knows.{guess}")
     else:
-        faults.warn("kind", f"{document.kind} is not read: bgpctl uses {', '.join(known)}")
+        faults.warn("kind", f"{document.kind} is not read: bgpctl uses {', '.join(USED)}")
 
 
 def _verdict(document: LoadedDocument, faults: Faults) -> CheckedDocument:
-    verdict = Verdict.VALID if document.kind == POLICY or document.kind in KINDS else Verdict.NOT_USED
+    verdict = Verdict.VALID if document.kind in USED else Verdict.NOT_USED
     return CheckedDocument(
         document.source,
         document.index,
@@ -174,57 +183,3 @@ def _verdict(document: LoadedDocument, faults: Faults) -> CheckedDocument:
         len(faults.problems),
         len(faults.warnings),
     )
-
-
-# --- documents together -----------------------------------------------------------------------------------
-
-_Policies = Sequence[tuple[LoadedDocument, PeeringPolicy]]
-
-
-def _double_selection(loaded: Loaded, policies: _Policies) -> Iterator[Problem]:
-    """Two policies for one node: by the Nodes in the files, else where the selectors alone prove it.
-    At most one problem for each policy, against the first one that it meets."""
-    conflicts: dict[int, tuple[int, str]] = {}
-    for node in (document for document in loaded.documents if document.kind == "Node"):
-        labels = labels_of(node.value)
-        selecting = [i for i, (_, policy) in enumerate(policies) if policy.selects(labels)]
-        for second in selecting[1:]:
-            conflicts.setdefault(second, (selecting[0], f"node {node.name}"))
-    for first, second in _sure_overlaps(policies):
-        conflicts.setdefault(second, (first, "every node that it selects"))
-    for second, (first, where) in sorted(conflicts.items()):
-        at, (before, policy) = policies[second][0], policies[first]
-        if policy.name == policies[second][1].name:
-            continue  # reported as a duplicate
-        yield Problem(
-            at.source,
-            at.index,
-            f"{at.prefix}spec.nodeSelector",
-            f"selects {where} as policy {policy.name} ({before.source}, line {before.line}) does; "
-            "one policy per node is allowed",
-        )
-
-
-def _sure_overlaps(policies: _Policies) -> Iterator[tuple[int, int]]:
-    """Pairs (first, second) by index: equal selectors, or one that selects every node."""
-    seen: dict[LabelSelector, int] = {}
-    for index, (_, policy) in enumerate(policies):
-        selector = policy.node_selector or LabelSelector()
-        first = seen.get(LabelSelector(), seen.get(selector, 0 if selector.empty else None))
-        if first is not None and first != index:
-            yield first, index
-        seen.setdefault(selector, index)
-
-
-def _missing_secrets(loaded: Loaded, policies: _Policies) -> Iterator[Problem]:
-    """Only a state file (it has Nodes) is meant to bring the Secrets along."""
-    if not any(document.kind == "Node" for document in loaded.documents):
-        return
-    known = {document.name for document in loaded.documents if document.kind == "Secret"}
-    for document, policy in policies:
-        for r, router in enumerate(policy.virtual_routers):
-            for n, neighbor in enumerate(router.neighbors):
-                if neighbor.auth_secret and neighbor.auth_secret not in known:
-                    path = f"{document.prefix}spec.virtualRouters[{r}].neighbors[{n}].authSecretRef"
-                    message = f"no Secret {neighbor.auth_secret} is in the files: this peer gets no session"
-                    yield Problem(document.source, document.index, path, message)

@@ -19,6 +19,7 @@ from bgpctl.core.inputs import password_of
 from bgpctl.core.intent import ClusterObjects
 from bgpctl.core.model import Secret
 from bgpctl.core.policy import KIND as POLICY
+from bgpctl.core.v2 import advertisement, cluster, override, peer
 from bgpctl.errors import InvalidDocuments, Problem, UsageError
 from bgpctl.speaker.yamlstream import Lines, RawDocument, read_stream
 
@@ -238,6 +239,10 @@ def objects_from_documents(documents: Sequence[LoadedDocument], node_name: str) 
         services=tuple(by_kind.get("Service", ())),
         endpoint_slices=tuple(by_kind.get("EndpointSlice", ())),
         secrets=_secrets(by_kind.get("Secret", ())),
+        cluster_configs=tuple(by_kind.get(cluster.KIND, ())),
+        peer_configs=tuple(by_kind.get(peer.KIND, ())),
+        advertisements=tuple(by_kind.get(advertisement.KIND, ())),
+        overrides=tuple(by_kind.get(override.KIND, ())),
     )
 
 

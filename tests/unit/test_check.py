@@ -102,7 +102,7 @@ def test_a_fault_in_a_list_item_has_its_path_and_line(write: Write) -> None:
             "must be true or false",
         ),
         ({**node(), "apiVersion": "v2"}, "apiVersion", 'must be "v1"'),
-        ({"apiVersion": "v1"}, "kind", "required; one of CiliumBGPPeeringPolicy, Node"),
+        ({"apiVersion": "v1"}, "kind", "required; one of CiliumBGPPeeringPolicy, CiliumBGPCl"),
         ({**policy(), "kind": "CiliumBGPPeringPolicy"}, "kind", 'Did you mean "CiliumBGPPeeringPolicy"?'),
     ],
 )
@@ -135,7 +135,7 @@ def test_a_password_with_a_line_break_is_a_warning(write: Write) -> None:
     assert report.ok and "white space" in report.warnings[0].message and "hunter2" not in str(report)
 
 
-@pytest.mark.parametrize("kind", ["CiliumBGPClusterConfig", "Deployment"])
+@pytest.mark.parametrize("kind", ["CiliumBGPNodeConfig", "CiliumPodIPPool", "Deployment"])
 def test_kinds_that_are_not_read_are_named(write: Write, kind: str) -> None:
     report = check_files([write({"apiVersion": "x/v1", "kind": kind, "metadata": {"name": "a"}})])
     assert (
