@@ -32,7 +32,7 @@ app.add_typer(lab.app, name="lab")
 
 def _version(asked: bool) -> None:
     if asked:
-        from bgpctl.cli.main import program
+        from bgpctl.cli.program import program
 
         typer.echo(f"{program()} {__version__}")
         raise typer.Exit

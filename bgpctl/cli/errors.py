@@ -108,7 +108,7 @@ def _tell(command: str, output: str, message: str, hint: str, code: Exit) -> Non
 
 
 def _command_line() -> str:
-    from bgpctl.cli.main import program
+    from bgpctl.cli.program import program
 
     return f"{program()} {shlex.join(sys.argv[1:])}"
 

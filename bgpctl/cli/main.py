@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 
 from bgpctl import __version__
+from bgpctl.cli.program import program
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -23,9 +23,3 @@ def main(argv: Sequence[str] | None = None) -> None:
     from bgpctl.cli.app import run
 
     sys.exit(run(arguments, program()))
-
-
-def program() -> str:
-    """The name to show in usage and hints: kubectl shows its plugins' words apart."""
-    name = os.path.basename(sys.argv[0])
-    return "kubectl bgp" if name.startswith("kubectl-bgp") or name == "kubectl_complete-bgp" else "bgpctl"

@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from bgpctl.core.model import IPNetwork
+from bgpctl.witness.asking import TIMEOUT_SECONDS, ask
 from bgpctl.witness.model import Path, Sighting, Unanswered, same_address, sighting, to_prefix
-from bgpctl.witness.probe import TIMEOUT_SECONDS, ask
 
 NETWORK_NOT_FOUND = 8001
 

@@ -7,8 +7,8 @@ import subprocess
 from collections.abc import Sequence
 from typing import Any
 
+from bgpctl.witness.asking import TIMEOUT_SECONDS
 from bgpctl.witness.model import Unanswered
-from bgpctl.witness.probe import TIMEOUT_SECONDS
 
 
 def ask_json(argv: Sequence[str], router: str) -> Any:

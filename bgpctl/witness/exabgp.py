@@ -14,9 +14,9 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from bgpctl.core.model import IPNetwork
+from bgpctl.witness.asking import ask
 from bgpctl.witness.command import read_json
 from bgpctl.witness.model import Path, Sighting, Unanswered, same_address, sighting, to_prefix
-from bgpctl.witness.probe import ask
 
 # The receiver touches its file twice a second; a loaded machine may delay it.
 STALE_FILE_SECONDS = 5.0

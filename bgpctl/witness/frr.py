@@ -14,9 +14,9 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from bgpctl.core.model import IPNetwork
+from bgpctl.witness.asking import TIMEOUT_SECONDS, ask
 from bgpctl.witness.command import read_json
 from bgpctl.witness.model import Path, Sighting, Unanswered, same_address, sighting, to_prefix
-from bgpctl.witness.probe import TIMEOUT_SECONDS, ask
 
 _FAMILIES = {"ipv4Unicast": "ipv4 unicast", "ipv6Unicast": "ipv6 unicast"}
 

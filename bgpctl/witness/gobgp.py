@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from bgpctl.core.model import IPNetwork
+from bgpctl.witness.asking import ask
 from bgpctl.witness.command import ask_json
 from bgpctl.witness.model import Path, Sighting, Unanswered, same_address, sighting, to_prefix
-from bgpctl.witness.probe import ask
 
 # api.PeerState.SessionState
 _STATES = ("unknown", "idle", "connect", "active", "opensent", "openconfirm", "established")

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bgpctl.core.model import IPNetwork
+from bgpctl.witness.asking import ask
 from bgpctl.witness.command import ask_json
 from bgpctl.witness.model import Path, Sighting, Unanswered, same_address, sighting, to_prefix
-from bgpctl.witness.probe import ask
 
 CLIENT = "/usr/sbin/bgpctl"
 CLIENT_VARIABLE = "BGPCTL_OPENBGPD_CLIENT"

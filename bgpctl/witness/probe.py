@@ -1,5 +1,4 @@
-"""The port to a router (`Probe`), how its text form is read, and the one place where "cannot ask" turns
-into UNKNOWN.
+"""The port to a router (`Probe`), and how its text form is read.
 
 One driver file per router stands behind it (bird.py, frr.py, gobgp.py, openbgpd.py, exabgp.py), each a thin
 question and a pure reading of the answer.
@@ -8,18 +7,11 @@ question and a pure reading of the answer.
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable
-from dataclasses import replace
-from ipaddress import ip_address
 from typing import Protocol
 
 from bgpctl.core.model import IPNetwork
 from bgpctl.errors import UsageError
-from bgpctl.witness.model import Path, Sight, Sighting, Unanswered
-
-# OpenBGPD's control socket stalled for 1.95 s when a session went stale (facts/bgp.md 3.8).
-TIMEOUT_SECONDS = 5.0
+from bgpctl.witness.model import Path, Sighting
 
 
 class Probe(Protocol):
@@ -36,23 +28,10 @@ class Probe(Protocol):
 
     def routes_from(self, neighbor: str) -> Sighting:
         """All the router has from `neighbor` (the node's address as the router sees it). Never raises for a
-        router that cannot be asked: UNKNOWN with the reason. Takes TIMEOUT_SECONDS at most per question."""
+        router that cannot be asked: UNKNOWN with the reason. A question takes TIMEOUT_SECONDS at most."""
 
     def paths(self, prefix: IPNetwork) -> tuple[Path, ...]:
         """Every path of one exact prefix, from any neighbor. Unanswered when the router cannot be asked."""
-
-
-def ask(router: str, neighbor: str, question: Callable[[], Sighting]) -> Sighting:
-    """Put the question; a router that does not answer is UNKNOWN with the reason. Stamps the time of the
-    answer."""
-    try:
-        ip_address(neighbor)
-        answer = question()
-    except ValueError:
-        answer = Sighting(router, neighbor, Sight.UNKNOWN, detail=f"{neighbor!r} is no neighbor's address.")
-    except Unanswered as error:
-        answer = Sighting(router, neighbor, Sight.UNKNOWN, detail=error.message)
-    return replace(answer, at=time.time())
 
 
 DEFAULTS = {

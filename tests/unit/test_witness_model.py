@@ -7,8 +7,8 @@ from itertools import combinations_with_replacement
 
 import pytest
 
+from bgpctl.witness.asking import ask
 from bgpctl.witness.model import Path, Sight, Unanswered, judge, same_address, sighting, to_prefix
-from bgpctl.witness.probe import ask
 
 PREFIX = ip_network("10.9.1.0/24")
 
