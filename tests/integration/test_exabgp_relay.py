@@ -1,7 +1,8 @@
-"""The relay between ExaBGP's pipes and the speaker: whole lines, the newest speaker, gone with ExaBGP."""
+"""The relay between ExaBGP's pipes and the speaker: whole lines, one speaker at a time, gone with ExaBGP."""
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import stat
@@ -85,13 +86,39 @@ def test_half_a_command_of_a_dead_speaker_is_forgotten(
         assert command(running) == b"next\n"
 
 
-def test_the_newest_speaker_has_the_line(running: subprocess.Popen[bytes], tmp_path: Path) -> None:
-    with speaker(tmp_path) as first, speaker(tmp_path) as second:
-        second.sendall(b"mine\n")
+def test_a_second_speaker_is_told_who_has_the_engine(
+    running: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    with speaker(tmp_path) as first:
+        first.sendall(b"mine\n")
         assert command(running) == b"mine\n"
-        assert first.recv(100) == b""
+        with speaker(tmp_path) as second:
+            assert json.loads(second.recv(1000)) == {"event": "refused", "pid": os.getpid()}
+            assert second.recv(100) == b""
         tell(running, b"event\n")
-        assert second.recv(100) == b"event\n"
+        assert first.recv(100) == b"event\n"
+
+
+def test_a_dead_speaker_that_was_not_noticed_yet_refuses_nobody(
+    running: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    """Its last words wait unread, so the relay has not come to its end-of-file when the next one connects."""
+    first = speaker(tmp_path)
+    first.sendall(b"last words\n" * 10_000)
+    first.close()
+    with speaker(tmp_path) as second:
+        second.sendall(b"mine\n")
+        while (line := command(running)) != b"mine\n":
+            assert line == b"last words\n"
+
+
+def test_the_log_is_kept_short_while_nobody_reads_it(
+    running: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    log = tmp_path / relay.LOG
+    with speaker(tmp_path):
+        log.write_bytes(b"x" * (relay.LOG_LIMIT + 1))
+    eventually(lambda: log.stat().st_size == 0)
 
 
 def test_events_without_a_speaker_never_block_exabgp(

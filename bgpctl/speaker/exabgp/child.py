@@ -1,13 +1,14 @@
 """The engine's process: ExaBGP as released, with our extension in it.
 
 `python -P -m bgpctl.speaker.exabgp.child DIRECTORY` reads `exabgp.conf` in DIRECTORY and nothing else: no
-environment file, no pid file, no named pipes, no log files.
+environment file, no pid file, no named pipes, no log files. It holds a lock on DIRECTORY while it lives.
 """
 
 from __future__ import annotations
 
 import argparse
 import ctypes
+import fcntl
 import os
 import pwd
 import signal
@@ -37,12 +38,14 @@ _ENVIRONMENT = {
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--parent", type=int, help="die with this process")
+    parser.add_argument("--generation", type=int, default=1, help="which engine of this node it is")
     parser.add_argument("directory", type=Path)
     arguments = parser.parse_args()
     if arguments.parent is not None:
         _die_with(arguments.parent)
+    _alone(arguments.directory)
     _set_environment()
-    sys.exit(_run(str(arguments.directory / CONFIG)))
+    sys.exit(_run(str(arguments.directory / CONFIG), arguments.generation))
 
 
 def _die_with(parent: int) -> None:
@@ -52,6 +55,15 @@ def _die_with(parent: int) -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
     if os.getppid() != parent:
         sys.exit("the speaker is gone")
+
+
+def _alone(directory: Path) -> None:
+    """Two engines in one directory would take each other's socket away. The descriptor stays open: the kernel
+    frees the lock when we end, however that happens."""
+    try:
+        fcntl.flock(os.open(directory, os.O_RDONLY | os.O_DIRECTORY), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit(f"another BGP engine runs in {directory}")
 
 
 def _set_environment() -> None:
@@ -71,7 +83,7 @@ def _some_user() -> str:
         return pwd.getpwall()[0].pw_name
 
 
-def _run(configuration: str) -> int:
+def _run(configuration: str, generation: int) -> int:
     from exabgp.bgp.message.update.attribute import Attribute
     from exabgp.configuration.configuration import Configuration
     from exabgp.environment import getenv
@@ -88,7 +100,7 @@ def _run(configuration: str) -> int:
     Daemon.drop_privileges = lambda self: True
     hooks.install()
     reactor = Reactor(Configuration([configuration]))
-    hooks.attach(reactor)
+    hooks.attach(reactor, generation)
     return int(reactor.run())
 
 

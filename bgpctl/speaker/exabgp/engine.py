@@ -1,37 +1,39 @@
-"""The BGP engine as the speaker sees it: start, observe, perform an action, stop. Keeps the child's books.
+"""The BGP engine as the speaker sees it: adopt or start, observe, perform an action, release or stop.
 
-Nothing counts as announced before the child acknowledged it, and nothing that an earlier child was told
-counts at all: a child that dies leaves an `Observed` without peers, from which the manager's diff rebuilds
-everything.
+Nothing counts as announced before the process acknowledged it, and nothing that an earlier process was told
+counts at all: one that dies leaves an `Observed` without peers, from which the manager's diff rebuilds
+everything. One that outlived its speaker is asked what it runs, and the diff goes on from there.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
-import os
-import sys
+import socket
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from bgpctl import __version__
 from bgpctl.core.diff import Action, Announce, Configure, Leave, Synced, Withdraw
 from bgpctl.core.model import Attributes, IPNetwork, Observed, Peer, Session
 from bgpctl.errors import BgpctlError, Temporary
-from bgpctl.speaker.exabgp import child, relay, wire
-from bgpctl.speaker.exabgp.config import render_config
+from bgpctl.speaker.exabgp import Mode, control, inventory, link, wire
 from bgpctl.speaker.exabgp.events import interrupted, session_of
-from bgpctl.speaker.exabgp.process import ChildProcess, Line
+from bgpctl.speaker.exabgp.link import Line
+from bgpctl.speaker.exabgp.process import EngineProcess
 
 CHUNK = 5000
 """Prefixes per request: 90 ms of the child's time at most, and a tenth of ExaBGP's limit for a line."""
 
 LEAVE_SECONDS = 10.0
 """The child gives up on a router after 4 s; this only bounds a child that does not answer."""
+
+REPLACED_REASON = "engine is replaced (bgpctl)"
 
 BACKOFF = (0.2, 5.0)
 HEALTHY_SECONDS = 10.0
@@ -49,7 +51,7 @@ class Departed:
 
 
 class Engine:
-    """ExaBGP as a child process. `ring` is called without payload, from another thread, on every change."""
+    """One ExaBGP process. `ring` is called without payload, from another thread, on every change."""
 
     def __init__(
         self,
@@ -57,38 +59,55 @@ class Engine:
         *,
         ring: Callable[[], None],
         log: logging.Logger | None = None,
-        outlive: bool = False,
+        mode: Mode = Mode.OWN,
     ) -> None:
-        """`directory` becomes private to the engine (0700). `outlive`: the child survives this process."""
+        """`directory` becomes private to the engine (0700)."""
         self.version = f"exabgp {version('exabgp')}"
         self.restarts = 0
         self.departed: Mapping[str, Departed] = {}
-        self._directory, self._ring, self._outlive = directory, ring, outlive
+        self._directory, self._ring, self._mode = directory, ring, mode
         self._log = log or logging.getLogger("bgpctl.speaker.exabgp")
         self._lock = threading.Lock()
         self._performing = threading.RLock()
-        self._child: ChildProcess | None = None
+        self._child: EngineProcess | None = None
         self._seen = Observed()
         self._flaps: dict[str, int] = {}
         self._started_at = self._not_before = 0.0
         self._pause = BACKOFF[0]
+        self._foreign = ""
 
     # -- the interface
 
+    @property
+    def stays(self) -> bool:
+        """Does the process go on when this speaker ends?"""
+        return self._mode is not Mode.OWN
+
+    def adopt(self) -> bool:
+        """Take over the engine that runs already, and touch nothing. False when there is none that we may or
+        can have; Temporary when there is one that does not answer, or that another speaker has."""
+        with self._performing, self._directory_errors():
+            return self._seen.running or (self.stays and self._adopt())
+
     def start(self) -> None:
-        """Run a child if there is none. Returns when it takes actions; Temporary when it does not come up or
-        when an earlier one died a moment ago (`retry_after`; the bell rings then)."""
-        with self._performing:
-            if self._seen.running:
-                return
+        """Adopt an engine, or run one. Returns when it takes actions; Temporary when it does not come up,
+        when an earlier one died a moment ago (`retry_after`; the bell rings then), or when it is not ours
+        to start."""
+        with self._performing, self._directory_errors():
+            self._foreign = ""
+            try:
+                if self._seen.running or (self.stays and self._adopt()):
+                    return
+            except link.Late as error:
+                self._log.warning("engine.hangs", extra={"error": error.message})
+            if self._mode is Mode.EXTERNAL:
+                raise self._not_ours()
             wait = self._not_before - time.monotonic()
             if wait > 0:
                 raise Temporary("the BGP engine stopped; it is started again shortly", retry_after=wait)
-            try:
-                self._spawn()
-            except OSError as error:
-                hint = "it must be a directory that we may make private"
-                raise BgpctlError(f"the BGP engine cannot use {self._directory}: {error}", hint) from error
+            if control.end(self._directory, leave=False, reason=REPLACED_REASON):
+                self._log.warning("engine.replaced", extra={"version": self._foreign or __version__})
+            self._spawn()
 
     def observed(self) -> Observed:
         """From memory, at once. Every configured peer has a session in it."""
@@ -116,8 +135,16 @@ class Engine:
                     running.request("synced", peers=list(peers))
                     self._update(lambda seen: replace(seen, synced=seen.synced | set(peers)))
 
+    def release(self) -> None:
+        """End our part and leave the process alone: it keeps its sessions and announces what it has."""
+        with self._performing:
+            running, self._child = self._child, None
+            if running is not None:
+                running.release()
+            self._update(lambda seen: Observed(seen.generation))
+
     def stop(self, *, graceful: bool, reason: str = "") -> None:
-        """End the child. `graceful`: close the sessions without a word, so that routers with graceful restart
+        """End the process. `graceful`: close the sessions without a word where routers with graceful restart
         keep forwarding; otherwise leave every peer first. Nothing is left on disk."""
         with self._performing:
             running = self._child
@@ -128,36 +155,36 @@ class Engine:
                 self._child = None
                 running.terminate()
             self._update(lambda seen: Observed(seen.generation))
-            for name in (child.CONFIG, relay.SOCKET, "exabgp.log"):
-                with contextlib.suppress(FileNotFoundError):
-                    (self._directory / name).unlink()
+            control.clean(self._directory)
 
     # -- actions
 
     def _announce(
-        self, running: ChildProcess, peer: str, attributes: Attributes, prefixes: Sequence[IPNetwork]
+        self, running: EngineProcess, peer: str, attributes: Attributes, prefixes: Sequence[IPNetwork]
     ) -> None:
-        body = _attributes(attributes)
+        body = inventory.attributes_document(attributes)
         for chunk in wire.chunks(prefixes, CHUNK):
             running.request("announce", peer=peer, attributes=body, prefixes=wire.pack_prefixes(chunk))
             self._set_rib(peer, lambda rib, new=chunk: {**rib, **dict.fromkeys(new, attributes)})  # type: ignore[misc]
 
-    def _withdraw(self, running: ChildProcess, peer: str, prefixes: Sequence[IPNetwork]) -> None:
+    def _withdraw(self, running: EngineProcess, peer: str, prefixes: Sequence[IPNetwork]) -> None:
         for chunk in wire.chunks(prefixes, CHUNK):
             running.request("withdraw", peer=peer, prefixes=wire.pack_prefixes(chunk))
             gone = set(chunk)
             self._set_rib(peer, lambda rib, gone=gone: {p: a for p, a in rib.items() if p not in gone})  # type: ignore[misc]
 
-    def _leave(self, running: ChildProcess, peers: Sequence[str], reason: str) -> None:
+    def _leave(self, running: EngineProcess, peers: Sequence[str], reason: str) -> None:
         answer = running.request("leave", LEAVE_SECONDS, peers=list(peers), reason=reason)
         self.departed = {name: Departed(**times) for name, times in answer["peers"].items()}
         self._update(lambda seen: _without(seen, set(peers)))
 
-    def _configure(self, running: ChildProcess, peers: Sequence[Peer]) -> None:
-        self._write_config(peers)
-        fresh = set(running.request("configure")["fresh"])
+    def _configure(self, running: EngineProcess, peers: Sequence[Peer]) -> None:
+        control.write_config(self._directory, peers)
+        definitions = {peer.name: inventory.definition(peer) for peer in peers}
+        answer = running.request("configure", definitions=definitions, flaps=self._flaps)
+        fresh = set(answer["fresh"])
         wanted = {peer.name: peer for peer in peers}
-        self._flaps = {name: count for name, count in self._flaps.items() if name in wanted}
+        self._flaps = {}  # the process counts on from them
 
         def configured(seen: Observed) -> Observed:
             kept = _without(seen, (set(seen.peers) - set(wanted)) | fresh)
@@ -172,39 +199,99 @@ class Engine:
             )
         )
 
-    # -- the child
+    # -- the process
+
+    def _adopt(self) -> bool:
+        try:
+            connection = link.connect(self._directory)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+        began, found = time.monotonic(), self._process(connection=connection)
+        seen = None
+        try:
+            found.start()
+            seen = self._read(found)
+            if seen is not None:
+                self._take_over(found, seen, began)
+        finally:
+            if self._child is not found:
+                found.release()
+        return seen is not None
+
+    def _read(self, found: EngineProcess) -> Observed | None:
+        """What it runs; None when it speaks another version of our protocol."""
+        hello = found.request("hello")
+        try:
+            if hello["protocol"] != wire.PROTOCOL:
+                self._foreign = str(hello.get("version"))
+                return None
+            return inventory.adopted(hello["generation"], found.request("inventory"), _groups(found))
+        except (KeyError, ValueError, TypeError) as error:
+            raise Temporary(f"the BGP engine's inventory makes no sense: {error!r}") from error
+
+    def _take_over(self, found: EngineProcess, seen: Observed, began: float) -> None:
+        self._child, self._started_at, self._flaps = found, began, {}
+        self.restarts = seen.generation - 1
+        self._update(lambda _: seen)
+        try:
+            self._on_line(found.request("state"))
+        except Temporary:
+            self._child = None
+            self._update(lambda seen: Observed(seen.generation))
+            raise
+        facts = {
+            "pid": found.pid,
+            "generation": seen.generation,
+            "peers": len(seen.peers),
+            "routes": sum(map(len, seen.announced.values())),
+            "seconds": round(time.monotonic() - began, 3),
+        }
+        self._log.info("engine.adopted", extra=facts)
+        self._ring()
 
     def _spawn(self) -> None:
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._directory.chmod(0o700)
-        self._write_config(())
-        spawned = ChildProcess(
-            self._directory,
-            self._on_line,
-            lambda reason: self._on_exit(spawned, reason),
-            self._log,
-            outlive=self._outlive,
-        )
+        control.prepare(self._directory)
+        own = self._mode is Mode.OWN
+        generation = self._seen.generation + 1 if own else control.next_generation(self._directory)
+        spawned = self._process(generation=generation)
         self._child, self._started_at = spawned, time.monotonic()
         spawned.start()
-        self.restarts = self._seen.generation
-        self._update(lambda seen: replace(seen, generation=seen.generation + 1, running=True))
+        self.restarts = generation - 1
+        self._update(lambda seen: replace(seen, generation=generation, running=True))
         if self._child is not spawned:  # it died in between, and its exit was counted before this
             self._update(lambda seen: replace(seen, running=False))
             raise Temporary("the BGP engine stopped right after its start")
-        self._log.info("engine.started", extra={"pid": spawned.pid, "generation": self._seen.generation})
+        self._log.info("engine.started", extra={"pid": spawned.pid, "generation": generation})
         self._ring()
 
-    def _write_config(self, peers: Sequence[Peer]) -> None:
-        command = (sys.executable, "-I", "-S", relay.__file__, str(self._directory))
-        text = render_config(peers, command)
-        path = self._directory / child.CONFIG
-        temporary = path.with_suffix(".new")
-        with contextlib.suppress(FileNotFoundError):
-            temporary.unlink()
-        with open(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-            file.write(text)
-        temporary.rename(path)
+    def _process(self, *, generation: int = 0, connection: socket.socket | None = None) -> EngineProcess:
+        return EngineProcess(
+            self._directory,
+            self._on_line,
+            self._on_exit,
+            self._log,
+            lasting=self.stays,
+            generation=generation,
+            connection=connection,
+        )
+
+    def _not_ours(self) -> Temporary:
+        if self._foreign:
+            return Temporary(
+                f"the BGP engine in {self._directory} is of bgpctl {self._foreign}, which cannot be adopted",
+                "what it announces stays; restart it with this version",
+            )
+        return Temporary(
+            f"no BGP engine runs in {self._directory}", "`bgpctl speaker engine run` starts one, elsewhere"
+        )
+
+    @contextlib.contextmanager
+    def _directory_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            hint = "it must be a directory that we may make private"
+            raise BgpctlError(f"the BGP engine cannot use {self._directory}: {error}", hint) from error
 
     def _on_line(self, line: Line) -> None:
         bodies: Sequence[Line] = line.get("peers", ()) if "id" in line else (line,)
@@ -219,7 +306,7 @@ class Engine:
             self._update(lambda seen: replace(seen, sessions={**seen.sessions, **sessions}))
             self._ring()
 
-    def _on_exit(self, exited: ChildProcess, reason: str) -> None:
+    def _on_exit(self, exited: EngineProcess, reason: str) -> None:
         if self._child is not exited:
             return
         self._child = None
@@ -253,10 +340,7 @@ def _without(seen: Observed, peers: set[str]) -> Observed:
     )
 
 
-def _attributes(attributes: Attributes) -> dict[str, Any]:
-    return {
-        "next_hop": str(attributes.next_hop) if attributes.next_hop is not None else None,
-        "communities": sorted(attributes.communities),
-        "large_communities": sorted(attributes.large_communities),
-        "local_preference": attributes.local_preference,
-    }
+def _groups(found: EngineProcess) -> Iterator[Mapping[str, Any]]:
+    """Every route of an engine, asked for piece by piece."""
+    while groups := found.request("routes")["groups"]:
+        yield from groups

@@ -2,24 +2,32 @@
 
 ExaBGP runs this as its API `process`: stdin carries its events, stdout takes commands. A speaker that dies
 and comes back finds its engine again through the socket, so the engine's life does not hang on the speaker's
-pipe. Runs as `python -I -S relay.py DIRECTORY`: stdlib only, imports nothing of ours. Ends when ExaBGP does.
+pipe. While no speaker is there, events are dropped (the next one reads the state anew) and ExaBGP's log is
+kept short. Runs as `python -I -S relay.py DIRECTORY`: stdlib only, imports nothing of ours. Ends when ExaBGP
+does.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import select
 import selectors
 import socket
+import struct
 import sys
 
 SOCKET = "engine.sock"
+LOG = "exabgp.log"
+LOG_LIMIT = 1 << 20
 STDIN, STDOUT = 0, 1
 READ_SIZE = 1 << 16
 # What a stuck speaker may cost in memory before it is cut off; a pause in its reading is far below this.
 MAX_BACKLOG = 16 << 20
 # Commands wait here while ExaBGP is busy; beyond this the speaker's writes block instead.
 MAX_COMMANDS = 4 << 20
+LOOK_SECONDS = 60.0  # how often the log is looked at while there is no speaker, who does that otherwise
 
 
 class Lines:
@@ -35,7 +43,7 @@ class Lines:
 
 
 class Relay:
-    """One listener, at most one speaker: the newest wins, because the older one may be half-dead."""
+    """One listener, at most one speaker: a second one is told who has the engine, and goes."""
 
     def __init__(self, listener: socket.socket) -> None:
         self._listener = listener
@@ -52,7 +60,9 @@ class Relay:
         self._selector.register(self._listener, selectors.EVENT_READ)
         while True:
             self._watch()
-            for key, mask in self._selector.select():
+            if self._speaker is None:
+                keep_short(LOG)
+            for key, mask in self._selector.select(LOOK_SECONDS if self._speaker is None else None):
                 if key.fd == STDIN:
                     if not self._read_events():
                         return
@@ -92,9 +102,15 @@ class Relay:
             del self._to_exabgp[: os.write(STDOUT, self._to_exabgp[:READ_SIZE])]
 
     def _accept(self) -> None:
+        comer, _ = self._listener.accept()
+        comer.setblocking(False)
+        if self._speaker is not None and not gone(self._speaker):
+            refused = {"event": "refused", "pid": process_of(self._speaker)}
+            with comer, contextlib.suppress(OSError):
+                comer.send(json.dumps(refused).encode() + b"\n")
+            return
         self._hang_up()
-        self._speaker, _ = self._listener.accept()
-        self._speaker.setblocking(False)
+        self._speaker = comer
 
     def _serve(self, mask: int) -> None:
         speaker = self._speaker
@@ -120,6 +136,27 @@ class Relay:
         self._speaker = None
         self._commands = Lines()
         self._to_speaker.clear()
+
+
+def gone(peer: socket.socket) -> bool:
+    """Has the process at the other end closed it, or died? Its last words may still wait to be read."""
+    poller = select.poll()
+    poller.register(peer, select.POLLRDHUP)
+    return bool(poller.poll(0))
+
+
+def process_of(peer: socket.socket) -> int:
+    """The process id at the other end, 0 when it lives in a container that we cannot see into (struct ucred
+    of unix(7))."""
+    pid: int = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
+    return pid
+
+
+def keep_short(log: str) -> None:
+    """ExaBGP appends to it, so it goes on at the beginning."""
+    with contextlib.suppress(FileNotFoundError):
+        if os.path.getsize(log) > LOG_LIMIT:
+            os.truncate(log, 0)
 
 
 def main(directory: str) -> None:

@@ -3,6 +3,9 @@
 Both ends import this file, so the shape lives in one place. A request is `bgpctl <base64 of JSON>`: ExaBGP
 rewrites brackets, commas and spaces of a command line before anybody sees it, and base64 has none of them.
 An answer or an event is plain ASCII JSON. Stdlib only.
+
+A manager meets engines that another version of bgpctl started. `hello` and `shutdown` therefore keep their
+shape for ever; everything else may change when PROTOCOL is raised.
 """
 
 from __future__ import annotations
@@ -11,9 +14,14 @@ import base64
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
 from bgpctl.core.model import IPV4, IPV6, IPNetwork, family_of
+
+PROTOCOL = 2
+"""What an engine answers to `hello`. A manager adopts no engine that answers anything else: raise it with
+every change of a request, an answer or an event that an engine of the day before would not understand."""
 
 COMMAND = "bgpctl"
 """The name of our command in ExaBGP's registry, and of the process that may send it."""
@@ -26,7 +34,7 @@ Message = dict[str, Any]
 _BITS = {str(IPV4): 32, str(IPV6): 128}
 
 
-def encode_request(identifier: int, operation: str, fields: Mapping[str, Any]) -> bytes:
+def encode_request(identifier: int | str, operation: str, fields: Mapping[str, Any]) -> bytes:
     """One command line, newline included."""
     body = json.dumps({"id": identifier, "op": operation, **fields}, separators=(",", ":"))
     return f"{COMMAND} ".encode() + base64.b64encode(body.encode()) + b"\n"
@@ -55,7 +63,12 @@ def pack_prefixes(prefixes: Iterable[IPNetwork]) -> dict[str, str]:
         octets = (prefix.prefixlen + 7) // 8
         nlri = bytes((prefix.prefixlen,)) + prefix.network_address.packed[:octets]
         packed[str(family_of(prefix))].append(nlri)
-    return {family: base64.b64encode(b"".join(nlris)).decode() for family, nlris in packed.items()}
+    return {family: pack_nlris(nlris) for family, nlris in packed.items()}
+
+
+def pack_nlris(nlris: Iterable[bytes]) -> str:
+    """One family's blob from its NLRI."""
+    return base64.b64encode(b"".join(nlris)).decode()
 
 
 def unpack_prefixes(text: str, family: str) -> Iterator[bytes]:
@@ -67,6 +80,17 @@ def unpack_prefixes(text: str, family: str) -> Iterator[bytes]:
             raise ValueError(f"bad {family} prefix at octet {position}")
         yield blob[position:end]
         position = end
+
+
+def read_prefixes(packed: Mapping[str, str]) -> Iterator[IPNetwork]:
+    """The reverse of `pack_prefixes`. Raises ValueError when a blob is cut or its family is unknown."""
+    for family, text in packed.items():
+        if family not in _BITS:
+            raise ValueError(f"unknown family {family}")
+        size = _BITS[family] // 8
+        network = IPv4Network if size == 4 else IPv6Network
+        for nlri in unpack_prefixes(text, family):
+            yield network((nlri[1:].ljust(size, b"\0"), nlri[0]))
 
 
 def chunks(prefixes: Sequence[IPNetwork], size: int) -> Iterator[Sequence[IPNetwork]]:

@@ -5,7 +5,9 @@ tests/unit/test_exabgp_internals.py fails when one of these moves:
 
 - `Command.register(name, neighbor)`: `f(api, reactor, service, line, use_json)`; `Processes.write`;
 - `Response.JSON`: the encoder class of an API process, whose methods answer a line or None (nothing is sent);
-- `Reactor`: `_peers` (by the neighbor's name as parsed), `reload()`, `processes`;
+- `Reactor`: `_peers` (by the neighbor's name as parsed), `reload()`, `processes`; `asynchronous.schedule(uid,
+  name, generator)`, stepped in the reactor's turn; `signal.received`, looked at in every turn;
+- `Signal`: `rearm()` binds `sigterm` of the instance to the signal; `SHUTDOWN` closes and ends;
 - `Peer`: `__init__`, `_close(message, error)`, `_delay`, `_restart`, `remove()`, `fsm`, `proto`, `neighbor`;
   `generator`, which `Peer.run` steps and whose end with `_restart` False drops the peer; `_main` yields
   `ACTION.LATER` only when no message is half written;
@@ -15,7 +17,8 @@ tests/unit/test_exabgp_internals.py fails when one of these moves:
   of Family), `rib`, `auto_discovery`, `description`;
 - `Negotiated`: `holdtime.keepalive()` paces keepalives; `sent_open`, `received_open` with capabilities 64
   (`Graceful.restart_flag`, `.restart_time`) and 71 (unknown to ExaBGP: `.data`);
-- `INET`, `Change`, `Attributes`, `Update`, `NextHopSelf`: how a route is put together, sorted and packed;
+- `INET`, `Change`, `Attributes`, `Update`, `NextHopSelf`: how a route is put together, sorted and packed; an
+  `Attributes` takes an attribute of ours (`bgpctl`) and comes back with its `Change` from `_seen`;
   `Attributes.index()` is made of text, `Attributes.pack` adds ORIGIN, AS_PATH and LOCAL_PREF 100 by itself;
 - `OutgoingRIB`: `_update_rib`, `_new_nlri`, `_new_attr_af_nlri`, `_seen`, `cached_changes`, `pending`,
   `updates`; `RIB.uncache`.

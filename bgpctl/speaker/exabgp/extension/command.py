@@ -9,8 +9,8 @@ from exabgp.bgp.fsm import FSM
 from exabgp.reactor.api.command.command import Command
 
 from bgpctl.speaker.exabgp import wire
-from bgpctl.speaker.exabgp.extension import routes
-from bgpctl.speaker.exabgp.extension.leave import leave
+from bgpctl.speaker.exabgp.extension import inventory, routes
+from bgpctl.speaker.exabgp.extension.leave import leave, shutdown
 from bgpctl.speaker.exabgp.extension.state import EXTENSION
 
 
@@ -40,6 +40,7 @@ def _announce(request: wire.Message) -> wire.Message:
         family = routes.FAMILIES[text]
         hop = routes.next_hop(family, wanted.get("next_hop"))
         attributes = routes.build_attributes(wanted, hop)
+        inventory.remember(attributes, wanted)
         routes.announce(rib, family, list(wire.unpack_prefixes(blob, text)), attributes, hop)
     _tell_pending(peer)
     return {}
@@ -70,11 +71,12 @@ def _synced(request: wire.Message) -> wire.Message:
 
 
 def _configure(request: wire.Message) -> wire.Message:
-    """Read the configuration again. `fresh` are the peers that start with an empty RIB."""
+    """Read the configuration again. `fresh` are the peers that start with an empty RIB; `definitions` is what
+    the next manager must know of each, `flaps` what a peer lost under an engine that died."""
     reactor = EXTENSION.reactor
     for key in [key for key, peer in reactor._peers.items() if not peer._restart and not peer.generator]:
         del reactor._peers[key]
-    before = {id(peer) for peer in reactor._peers.values()}
+    before, known = {id(peer) for peer in reactor._peers.values()}, set(EXTENSION.records)
     if not reactor.reload():
         # The text of ExaBGP's error quotes the configuration, which may hold a password.
         raise ValueError("ExaBGP refused the configuration")
@@ -82,6 +84,9 @@ def _configure(request: wire.Message) -> wire.Message:
     fresh = [name for name, peer in current.items() if id(peer) not in before]
     EXTENSION.synced &= set(current) - set(fresh)
     EXTENSION.records = {name: EXTENSION.record(peer.neighbor) for name, peer in current.items()}
+    for name in set(current) - known:
+        EXTENSION.records[name].flaps += request["flaps"].get(name, 0)
+    EXTENSION.definitions = request["definitions"]
     for name, peer in current.items():
         if EXTENSION.records[name].awaiting_end_of_rib and peer.fsm == FSM.ESTABLISHED:
             EXTENSION.queue_end_of_rib(name, peer)
@@ -92,12 +97,16 @@ Operation = Callable[[wire.Message], wire.Message | None]
 """Answers at once, or with None when it will answer later."""
 
 OPERATIONS: dict[str, Operation] = {
+    "hello": inventory.hello,
+    "inventory": inventory.inventory,
+    "routes": inventory.next_routes,
     "state": _state,
     "announce": _announce,
     "withdraw": _withdraw,
     "synced": _synced,
     "configure": _configure,
     "leave": leave,
+    "shutdown": shutdown,
 }
 
 

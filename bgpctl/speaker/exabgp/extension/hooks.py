@@ -11,9 +11,11 @@ from exabgp.protocol.family import AFI
 from exabgp.protocol.ip import IP
 from exabgp.reactor import protocol
 from exabgp.reactor.api.response import Response
+from exabgp.reactor.interrupt import Signal
 from exabgp.reactor.peer import Peer
 
-from bgpctl.speaker.exabgp.extension import command, routes
+from bgpctl.speaker.exabgp import wire
+from bgpctl.speaker.exabgp.extension import command, leave, routes
 from bgpctl.speaker.exabgp.extension.encoder import Encoder
 from bgpctl.speaker.exabgp.extension.pacing import RETRY_SECONDS, PacedDelay, PacedOutgoing
 from bgpctl.speaker.exabgp.extension.state import EXTENSION, facts
@@ -28,11 +30,12 @@ def install() -> None:
     _wrap_peer()
     _wrap_protocol()
     _wrap_neighbor()
+    _wrap_signal()
 
 
-def attach(reactor: Any) -> None:
-    """Tell the extension whose inside it works on."""
-    EXTENSION.reactor = reactor
+def attach(reactor: Any, generation: int) -> None:
+    """Tell the extension whose inside it works on, and which engine of this node it is."""
+    EXTENSION.reactor, EXTENSION.generation = reactor, generation
 
 
 def _wrap_peer() -> None:
@@ -63,6 +66,26 @@ def _wrap_protocol() -> None:
         yield from update(self, True)
 
     protocol.Protocol.new_eor, protocol.Protocol.new_update = new_eor, new_update
+
+
+def _wrap_signal() -> None:
+    """SIGTERM may come when no manager is there to leave the peers that need it; the second one is ExaBGP's
+    own, which waits for nothing."""
+    at_once = Signal.sigterm
+
+    def ending() -> Iterator[None]:
+        leave.end()
+        yield
+
+    def sigterm(self: Any, number: int, frame: Any) -> None:
+        if EXTENSION.ending or EXTENSION.reactor is None:
+            at_once(self, number, frame)
+            return
+        EXTENSION.ending = True
+        # In the reactor's own turn: a handler runs in the middle of whatever it does.
+        EXTENSION.reactor.asynchronous.schedule(wire.COMMAND, "shutdown", ending())
+
+    Signal.sigterm = sigterm
 
 
 def _wrap_neighbor() -> None:

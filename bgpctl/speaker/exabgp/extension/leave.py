@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any
 
 from exabgp.bgp.fsm import FSM
 from exabgp.bgp.message import Notify
+from exabgp.reactor.interrupt import Signal
 from exabgp.reactor.network.error import NetworkError
 from exabgp.reactor.peer import ACTION
 
@@ -20,14 +21,50 @@ LEAVE_SECONDS = 3.0  # for a router that stopped reading: then it is closed anyw
 LINGER_SECONDS = 1.0  # for the router to close its side after our Cease
 
 ADMINISTRATIVE_SHUTDOWN = (6, 2)
+RESTART_REASON = "speaker stops (bgpctl)"
+
+Seen = dict[str, dict[str, float | None]]
+"""Per peer: when its last withdraw was on the socket, when Cease was; None = it was not."""
 
 
 def leave(request: wire.Message) -> wire.Message | None:
     """Answers when every peer is gone, with what was seen of each."""
-    departure = Departure(request["id"], set(request["peers"]))
-    notify = Notify(*ADMINISTRATIVE_SHUTDOWN, wire.shutdown_communication(request["reason"]))
+    identifier = request["id"]
+    depart(
+        request["peers"],
+        request["reason"],
+        lambda seen: EXTENSION.send({"id": identifier, "ok": True, "peers": seen}),
+    )
+    return None
+
+
+def shutdown(request: wire.Message) -> wire.Message:
+    """End ExaBGP; answered before. `leave`: every peer is left; otherwise see `end`. Of a shape that never
+    changes: a manager of any version may ask."""
+    end([name for name, _ in EXTENSION.peers()] if request["leave"] else _not_kept(), request["reason"])
+    return {}
+
+
+def end(peers: Iterable[str] | None = None, reason: str = RESTART_REASON) -> None:
+    """Leave `peers` (None: those whose router would not keep our routes over a silent close), then stop,
+    which closes the others without a word."""
+    leaving = list(_not_kept() if peers is None else peers)
+    depart(leaving, reason, lambda seen: setattr(EXTENSION.reactor.signal, "received", Signal.SHUTDOWN))
+
+
+def _not_kept() -> list[str]:
+    """As `core.pacing.keeps_forwarding`, of the sessions that there are."""
+    records = (EXTENSION.record(peer.neighbor) for _, peer in EXTENSION.peers())
+    return [r.peer for r in records if r.state == "established" and not (r.local_gr and r.peer_gr)]
+
+
+def depart(names: Iterable[str], reason: str, done: Callable[[Seen], None]) -> None:
+    """Start to leave these peers; `done` is called once, when the last of them is gone."""
+    waiting = list(names)
+    departure = Departure(set(waiting), done)
+    notify = Notify(*ADMINISTRATIVE_SHUTDOWN, wire.shutdown_communication(reason))
     current = dict(EXTENSION.peers())
-    for name in request["peers"]:
+    for name in waiting:
         EXTENSION.synced.discard(name)
         peer = current.get(name)
         if peer is not None and peer.fsm == FSM.ESTABLISHED and peer.generator:
@@ -38,24 +75,23 @@ def leave(request: wire.Message) -> wire.Message | None:
             if peer is not None:
                 peer.remove()
             departure.gone(name, None, None)
-    departure.answer_when_done()
-    return None
+    departure.tell_when_done()
 
 
 class Departure:
-    """One `leave` request: answered once, when the last of its peers is gone."""
+    """Peers on their way out, and what was seen of those that are gone."""
 
-    def __init__(self, identifier: int, waiting: set[str]) -> None:
-        self._identifier, self._waiting = identifier, waiting
-        self._seen: dict[str, dict[str, float | None]] = {}
+    def __init__(self, waiting: set[str], done: Callable[[Seen], None]) -> None:
+        self._waiting, self._done = waiting, done
+        self._seen: Seen = {}
 
     def gone(self, name: str, flushed_at: float | None, closed_at: float | None) -> None:
         self._waiting.discard(name)
         self._seen[name] = {"flushed_at": flushed_at, "closed_at": closed_at}
 
-    def answer_when_done(self) -> None:
+    def tell_when_done(self) -> None:
         if not self._waiting:
-            EXTENSION.send({"id": self._identifier, "ok": True, "peers": self._seen})
+            self._done(self._seen)
 
 
 def farewell(peer: Any, session: Iterator[Any], notify: Any, departure: Departure) -> Iterator[Any]:
@@ -72,7 +108,7 @@ def farewell(peer: Any, session: Iterator[Any], notify: Any, departure: Departur
         peer._close("left")
     peer.neighbor.rib.uncache()
     departure.gone(name, flushed_at, closed_at)
-    departure.answer_when_done()
+    departure.tell_when_done()
 
 
 def _flush(peer: Any, session: Iterator[Any]) -> Generator[Any, None, float | None]:

@@ -1,4 +1,5 @@
-"""What the extension knows: a record per peer, which peers may send End-of-RIB, and how it tells them."""
+"""What the extension knows: a record per peer, how each was configured, which may send End-of-RIB, and how it
+tells them."""
 
 from __future__ import annotations
 
@@ -15,12 +16,17 @@ from bgpctl.speaker.exabgp.record import Record
 
 
 class Extension:
-    """The state of this ExaBGP: a record per peer, and which peers may send End-of-RIB."""
+    """The state of this ExaBGP. `definitions` are the manager's words, kept unread for the next one; `stock`
+    is what that one has not fetched yet."""
 
     def __init__(self) -> None:
         self.reactor: Any = None
+        self.generation = 0
+        self.ending = False
         self.records: dict[str, Record] = {}
         self.synced: set[str] = set()
+        self.definitions: dict[str, wire.Message] = {}
+        self.stock: Iterator[list[wire.Message]] = iter(())
 
     # -- finding things
 
