@@ -13,9 +13,10 @@ _bgpctl_offer() {
         'node restore') commands='' options='--timeout --router-probe --peer-profile --take-over --output -o --context --kubeconfig -h --help' arguments='' ;;
         'node status') commands='' options='--output -o --context --kubeconfig -h --help' arguments='' ;;
         'node estimate') commands='' options='--peer-profile --output -o --context --kubeconfig -h --help' arguments='' ;;
-        'speaker') commands='run status' options='-h --help' arguments='' ;;
+        'speaker') commands='run status restart' options='-h --help' arguments='' ;;
         'speaker run') commands='' options='--node-name --file -f --in-cluster --listen --source-address --next-hop --secrets-namespace --directory --log-format --log-level --context --kubeconfig -h --help' arguments='' ;;
         'speaker status') commands='' options='--directory --output -o -h --help' arguments='' ;;
+        'speaker restart') commands='' options='--pod-selector --namespace -n --restart-command --expect --allow-route-loss --timeout --router-probe --take-over --output -o --context --kubeconfig -h --help' arguments='' ;;
         'policy') commands='check' options='-h --help' arguments='' ;;
         'policy check') commands='' options='--output -o -h --help' arguments='@file' ;;
         'lab') commands='demo up' options='-h --help' arguments='' ;;
@@ -77,6 +78,15 @@ _bgpctl_values() {
         'speaker run:--kubeconfig') echo '@file' ;;
         'speaker status:--directory') echo '@dir' ;;
         'speaker status:--output'|'speaker status:-o') echo 'text json yaml' ;;
+        'speaker restart:--pod-selector') echo '' ;;
+        'speaker restart:--namespace'|'speaker restart:-n') echo '' ;;
+        'speaker restart:--restart-command') echo '' ;;
+        'speaker restart:--expect') echo '' ;;
+        'speaker restart:--timeout') echo '' ;;
+        'speaker restart:--router-probe') echo '' ;;
+        'speaker restart:--output'|'speaker restart:-o') echo 'text json' ;;
+        'speaker restart:--context') echo '' ;;
+        'speaker restart:--kubeconfig') echo '@file' ;;
         'policy check:--output'|'policy check:-o') echo 'text json' ;;
         'lab demo:--router') echo 'auto bird frr gobgp exabgp' ;;
         'lab demo:--nodes') echo '' ;;

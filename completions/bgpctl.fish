@@ -8,8 +8,8 @@ function __bgpctl_at
         if test $value = yes
             set value no
         else if string match -q -- '-*' $word
-            contains -- $word --context --deselect-label --directory --file --grace-period --kubeconfig --listen --log-format --log-level --max-unavailable --next-hop --node-name --nodes --order --output --peer --peer-profile --pod-selector --router --router-probe --secrets-namespace --settle --shutdown-command --skip-wait-for-delete-timeout --source-address --timeout -f -o; and set value yes
-        else if contains -- (string join ' ' $path $word) 'routes' 'peers' 'peers status' 'node' 'node drain' 'node restore' 'node status' 'node estimate' 'speaker' 'speaker run' 'speaker status' 'policy' 'policy check' 'lab' 'lab demo' 'lab up'
+            contains -- $word --context --deselect-label --directory --expect --file --grace-period --kubeconfig --listen --log-format --log-level --max-unavailable --namespace --next-hop --node-name --nodes --order --output --peer --peer-profile --pod-selector --restart-command --router --router-probe --secrets-namespace --settle --shutdown-command --skip-wait-for-delete-timeout --source-address --timeout -f -n -o; and set value yes
+        else if contains -- (string join ' ' $path $word) 'routes' 'peers' 'peers status' 'node' 'node drain' 'node restore' 'node status' 'node estimate' 'speaker' 'speaker run' 'speaker status' 'speaker restart' 'policy' 'policy check' 'lab' 'lab demo' 'lab up'
             set -a path $word
         end
     end
@@ -97,6 +97,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'speaker\'' -f
     complete -c $program -n '__bgpctl_at \'speaker\'' -a run -d 'Run one node\'s speaker in the foreground, until SIGTERM'
     complete -c $program -n '__bgpctl_at \'speaker\'' -a status -d 'Show what the speaker on this machine says of itself'
+    complete -c $program -n '__bgpctl_at \'speaker\'' -a restart -d 'Restart a node\'s speaker the safe way, and wait until its sessions and routes are back'
     complete -c $program -n '__bgpctl_at \'speaker\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -f
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l node-name -x -d 'The node whose routes are announced'
@@ -116,6 +117,19 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'speaker status\'' -l directory -r -F -d 'The speaker\'s directory'
     complete -c $program -n '__bgpctl_at \'speaker status\'' -l output -s o -x -a 'text json yaml' -d 'How to print the result'
     complete -c $program -n '__bgpctl_at \'speaker status\'' -s h -l help -d 'Show help and exit.'
+    complete -c $program -n '__bgpctl_at \'speaker restart\'' -f
+    complete -c $program -n '__bgpctl_at \'speaker restart\'' -l pod-selector -x -d 'The labels of the speakers\' pods'
+    complete -c $program -n '__bgpctl_at \'speaker restart\'' -l namespace -s n -x -d 'Where these pods are'
+    complete -c $program -n '__bgpctl_at \'speaker restart\'' -l restart-command -x -d 'Restart with this instead of deleting a pod, without a shell; {node} is the node\'s name'
+    complete -c $program -n '__bgpctl_at \'speaker restart\'' -l expect -x -d 'How long a restart may take: routers must keep the routes at least that long'
+    complete -c $program -n '__bgpctl_at \'speaker restart\'' -l allow-route-loss -d 'Go on although routers may drop the routes meanwhile'
+    complete -c $program -n '__bgpctl_at \'speaker restart\'' -l timeout -x -d 'Give up after this long (exit 4); running again resumes'
+    complete -c $program -n '__bgpctl_at \'speaker restart\'' -l router-probe -x -d 'Ask a local router whether the routes are gone: bird=/run/bird/bird.ctl, frr=DIR, gobgp=HOST:PORT, openbgpd=SOCKET; KIND alone takes its default'
+    complete -c $program -n '__bgpctl_at \'speaker restart\'' -l take-over -d 'Take the node over from another run that still holds its lease'
+    complete -c $program -n '__bgpctl_at \'speaker restart\'' -l output -s o -x -a 'text json' -d 'How to print the result'
+    complete -c $program -n '__bgpctl_at \'speaker restart\'' -l context -x -d 'The kubeconfig context to use'
+    complete -c $program -n '__bgpctl_at \'speaker restart\'' -l kubeconfig -r -F -d 'The kubeconfig file'
+    complete -c $program -n '__bgpctl_at \'speaker restart\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'policy\'' -f
     complete -c $program -n '__bgpctl_at \'policy\'' -a check -d 'Validate policy files: every error at once, with its place and what is allowed'
     complete -c $program -n '__bgpctl_at \'policy\'' -s h -l help -d 'Show help and exit.'

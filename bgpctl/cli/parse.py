@@ -64,16 +64,18 @@ def label_change(text: str) -> str:
     return text
 
 
-def command_line(text: str) -> tuple[str, ...]:
+def command_line(
+    text: str, flag: str = "--shutdown-command", example: str = "ssh {node} poweroff"
+) -> tuple[str, ...]:
     """A command as typed in a shell -> its argv. No shell runs it: quotes work, pipes do not. UsageError."""
-    example = "write a command, for example 'ssh {node} poweroff'"
+    hint = f"write a command, for example '{example}'"
     try:
         words = tuple(shlex.split(text))
     except ValueError as error:
         # The text stays out of the message: it may hold a password.
-        raise UsageError(f"--shutdown-command cannot be split into words: {error}", example) from None
+        raise UsageError(f"{flag} cannot be split into words: {error}", hint) from None
     if not words:
-        raise UsageError("--shutdown-command is empty", example)
+        raise UsageError(f"{flag} is empty", hint)
     return words
 
 

@@ -7,13 +7,25 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from bgpctl.cli import engine as engine_commands
 from bgpctl.cli import errors, parse
-from bgpctl.cli.flags import Context, Document, Given, Kubeconfig, given
+from bgpctl.cli.flags import (
+    Context,
+    Document,
+    Given,
+    Kubeconfig,
+    Report,
+    RouterProbes,
+    TakeOver,
+    Timeout,
+    given,
+)
 
 if TYPE_CHECKING:
     from bgpctl.kube.client import Client
 
 app = typer.Typer(no_args_is_help=True, help="The per-node daemon that announces routes.")
+app.add_typer(engine_commands.app, name="engine")
 
 
 @app.callback()
@@ -52,6 +64,15 @@ Directory = Annotated[
     Path | None,
     typer.Option("--directory", metavar="DIR", help="A private directory for the engine's files."),
 ]
+Engine = Annotated[
+    Literal["own", "detached", "external"],
+    typer.Option(
+        "--engine",
+        help="Whose ExaBGP is: own = it ends with this speaker, however that ends. detached = it stays when "
+        "this speaker ends, and the next one adopts it with its sessions. external = `speaker engine run` "
+        "runs it, this speaker only adopts it.",
+    ),
+]
 LogFormat = Annotated[
     Literal["text", "json"], typer.Option("--log-format", help="How log lines are written, to stderr.")
 ]
@@ -72,6 +93,7 @@ def run(
     next_hop: NextHops = None,
     secrets_namespace: SecretsNamespace = "kube-system",
     directory: Directory = None,
+    engine: Engine = "own",
     log_format: LogFormat = "text",
     log_level: LogLevel = "info",
     context: Context = None,
@@ -80,9 +102,11 @@ def run(
     """Run one node's speaker in the foreground, until SIGTERM.
 
     With graceful restart negotiated, stopping keeps the routes on the router; losing the policy's label
-    withdraws them.
+    withdraws them. With --engine detached or external, stopping touches no session at all; `speaker engine
+    stop` ends the engine.
     """
     with errors.guard("speaker run"):
+        from bgpctl.speaker.exabgp import Mode
         from bgpctl.speaker.run import SpeakerOptions, run_speaker
 
         address = parse.ip(source_address) if source_address else None
@@ -96,6 +120,7 @@ def run(
             next_hops=parse.next_hops(next_hop or ()),
             secrets_namespace=secrets_namespace,
             directory=directory,
+            engine=Mode(engine),
             log_format=log_format,
             log_level=log_level,
         )
@@ -126,6 +151,73 @@ def status(
 
         place = asking.find(directory)
         RENDERERS[output](asking.state(place), str(place), time.time())
+
+
+@app.command()
+def restart(
+    ctx: typer.Context,
+    node: Annotated[str, typer.Argument(metavar="NODE", show_default=False)],
+    pod_selector: Annotated[
+        str, typer.Option("--pod-selector", metavar="SELECTOR", help="The labels of the speakers' pods.")
+    ] = "app.kubernetes.io/name=bgpctl-speaker",
+    namespace: Annotated[
+        str, typer.Option("--namespace", "-n", metavar="NS", help="Where these pods are. Default: anywhere.")
+    ] = "",
+    restart_command: Annotated[
+        str | None,
+        typer.Option(
+            "--restart-command",
+            metavar="CMD",
+            help="Restart with this instead of deleting a pod, without a shell; {node} is the node's name.",
+        ),
+    ] = None,
+    expect: Annotated[
+        float,
+        typer.Option(
+            "--expect",
+            metavar="DURATION",
+            show_default="30s",
+            parser=parse.positive_duration,
+            help="How long a restart may take: routers must keep the routes at least that long.",
+        ),
+    ] = 30.0,
+    allow_route_loss: Annotated[
+        bool, typer.Option("--allow-route-loss", help="Go on although routers may drop the routes meanwhile.")
+    ] = False,
+    timeout: Timeout = 600.0,
+    router_probes: RouterProbes = None,
+    take_over: TakeOver = False,
+    output: Report = "text",
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Restart a node's speaker the safe way, and wait until its sessions and routes are back.
+
+    Refuses when a router would not keep the routes meanwhile. With router probes it watches the routers, and
+    says whether any route left.
+    """
+    with errors.guard("speaker restart", output, resumable=True):
+        from bgpctl.cli import wire
+        from bgpctl.out.runbook import RENDERERS
+        from bgpctl.runbooks.options import RestartOptions
+        from bgpctl.runbooks.restart import restart as runbook
+
+        example = "ssh {node} systemctl restart bgpctl-speaker"
+        argv = parse.command_line(restart_command, "--restart-command", example) if restart_command else ()
+        client = wire.client(given(ctx, context, kubeconfig))
+        options = RestartOptions(
+            node=node,
+            command=argv,
+            pod_selector=pod_selector,
+            namespace=namespace,
+            expected=expect,
+            allow_route_loss=allow_route_loss,
+            timeout=timeout,
+            probes=wire.router_probes(client, router_probes or ()),
+            take_over=take_over,
+        )
+        result = RENDERERS[output](runbook(client, options), f"restart the speaker of {node}")
+        raise SystemExit(int(result.exit_code))
 
 
 def _client(kube: Given, file: Path | None, in_cluster: bool) -> Client | None:

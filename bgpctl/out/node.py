@@ -182,7 +182,7 @@ def _record(record: WithdrawnRecord) -> Document:
 def _journal(journal: Journal) -> Document:
     return {
         "id": journal.run,
-        "command": f"node {journal.command}",
+        "command": "speaker restart" if journal.command == "restart" else f"node {journal.command}",
         "order": journal.order,
         "holder": journal.holder,
         "startedAt": units.rfc3339(journal.started_at),

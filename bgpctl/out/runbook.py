@@ -163,8 +163,8 @@ def result_document(result: Result) -> Document:
 
 
 def command_name(command: str) -> str:
-    """ "drain" and "node drain" are one command."""
-    return command if command.startswith("node ") else f"node {command}"
+    """ "drain" and "node drain" are one command; "speaker restart" is another."""
+    return command if " " in command else f"node {command}"
 
 
 def _step(report: StepReport) -> Document:

@@ -55,6 +55,24 @@ class RunCommand:
 
 
 @dataclass(frozen=True, slots=True)
+class RestartCommand:
+    """Run the operator's restart command (argv, no shell) and wait for it; it must end with 0."""
+
+    argv: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"run {self.argv[0]}"
+
+
+@dataclass(frozen=True, slots=True)
+class WatchRouters:
+    """Look at every router that can be asked, several times a second, until the run ends."""
+
+    def __str__(self) -> str:
+        return "watch the routers"
+
+
+@dataclass(frozen=True, slots=True)
 class ReleaseLease:
     """Give the Lease back."""
 
@@ -62,4 +80,4 @@ class ReleaseLease:
         return "release the node's Lease"
 
 
-Action = TakeLease | ChangeNode | EvictPod | RunCommand | ReleaseLease
+Action = TakeLease | ChangeNode | EvictPod | RunCommand | RestartCommand | WatchRouters | ReleaseLease

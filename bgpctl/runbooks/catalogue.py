@@ -8,7 +8,8 @@ from typing import Protocol
 from bgpctl.runbooks.claim import Claimed, Released
 from bgpctl.runbooks.drain_steps import Checked, Cordoned, Deselected, Evicted, ShutDown
 from bgpctl.runbooks.model import Decision
-from bgpctl.runbooks.options import DrainOptions, RestoreOptions
+from bgpctl.runbooks.options import DrainOptions, RestartOptions, RestoreOptions
+from bgpctl.runbooks.restart_steps import ClaimedForRestart, Concluded, Graceful, Restarted
 from bgpctl.runbooks.restore_steps import Announced, Established, Selected, Uncordoned, Up
 from bgpctl.runbooks.snapshot import Snapshot
 from bgpctl.runbooks.withdrawn import Settled, Withdrawn
@@ -40,3 +41,16 @@ def node_restore(options: RestoreOptions, run: str) -> Sequence[Step]:
     """Bring a node back to the state before its drain."""
     claimed = Claimed("restore", run, take_over=options.take_over)
     return (claimed, Up(), Selected(), Established(), Announced(), Uncordoned(), Released())
+
+
+def speaker_restart(options: RestartOptions, run: str) -> Sequence[Step]:
+    """Restart a node's speaker without losing a route."""
+    restarted = Restarted(options.command, options.namespace)
+    return (
+        ClaimedForRestart(run, options.take_over),
+        Graceful(run, options.expected, restarted, options.allow_route_loss),
+        restarted,
+        Established(restart=True),
+        Announced(restart=True),
+        Concluded(),
+    )

@@ -70,7 +70,8 @@ def run(command: str, node: str, run_id: str, steps: Sequence[Step], world: Worl
     except BgpctlError as error:
         outcome = replace(outcome, status="failed", message=error.message, hint=error.hint)
     except KeyboardInterrupt:
-        hint = f"nothing is lost: `bgpctl node {command} {node}` goes on from here"
+        words = command if " " in command else f"node {command}"
+        hint = f"nothing is lost: `bgpctl {words} {node}` goes on from here"
         outcome = replace(outcome, status="interrupted", message="interrupted", hint=hint)
     finally:
         world.close()

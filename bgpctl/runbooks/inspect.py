@@ -28,11 +28,11 @@ class NodeReport:
 
     @property
     def service(self) -> str:
-        """In one word: in-service, draining, drained, restoring, or no-bgp."""
+        """In one word: in-service, draining, drained, restoring, restarting (its speaker), or no-bgp."""
         if self.journal is None:
             return "in-service" if self.state and self.state.peers else "no-bgp"
-        if self.journal.command == "restore":
-            return "restoring"
+        if self.journal.command in ("restore", "restart"):
+            return {"restore": "restoring", "restart": "restarting"}[self.journal.command]
         return "drained" if self.journal.finished("ShutDown") else "draining"
 
 

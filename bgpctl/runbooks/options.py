@@ -43,3 +43,19 @@ class RestoreOptions:
     probes: tuple[str, ...] = ()
     profiles: Mapping[str, Profile] = field(default_factory=dict)
     take_over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RestartOptions:
+    """`command` is an argv template ({node}); without one the speaker's pod (`pod_selector`, `namespace` "" =
+    any) is deleted. `expected` is how many seconds a restart may take: routers must keep routes longer."""
+
+    node: str
+    command: tuple[str, ...] = ()
+    pod_selector: str = ""
+    namespace: str = ""
+    expected: float = 30.0
+    allow_route_loss: bool = False
+    timeout: float = DEFAULT_TIMEOUT
+    probes: tuple[str, ...] = ()
+    take_over: bool = False

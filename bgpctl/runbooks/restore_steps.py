@@ -60,14 +60,16 @@ class Selected:
 
 @dataclass(frozen=True, slots=True)
 class Established:
-    """Every session of the node is Established, and the speaker runs the policy again."""
+    """Every session of the node is Established, and the speaker runs the policy again. After a `restart` that
+    is every session which was Established before it."""
 
+    restart: bool = False
     name = "Established"
     title = "sessions up"
     needs = only("state", "policies")
 
     def decide(self, s: Snapshot) -> Decision:
-        if s.journal is None or s.journal.deselect is None:
+        if s.journal is None or (s.journal.deselect is None and not self.restart):
             return NOTHING
         if not s.deselection.policies:
             labels = ", ".join(_label(key, value) for key, value in s.journal.prior_labels.items())
@@ -80,7 +82,8 @@ class Established:
         if state is None or state.phase not in ("Running", "Starting") or not state.peers:
             said = state.phase.lower() if state else "silent"
             return Decision(Status.WAIT, f"waiting for the speaker (now {said})", recheck=0.2)
-        missing = [peer for peer in state.peers if not peer.session.established]
+        expected = _before(s) if self.restart else state.peers
+        missing = [peer for peer in expected if not peer.session.established]
         if missing:
             text = ", ".join(f"the session to {p.address} is {p.session.state}" for p in missing)
             return Decision(Status.WAIT, text, recheck=0.2)
@@ -90,21 +93,22 @@ class Established:
 @dataclass(frozen=True, slots=True)
 class Announced:
     """Every intended route is on the wire and, where a router can be asked, on the router: at least one, and
-    all of them unless it filters."""
+    all of them unless it filters. After a `restart`: to the peers that had them before it."""
 
+    restart: bool = False
     name = "Announced"
     title = "routes back"
     needs = only("state", "routers")
 
     def decide(self, s: Snapshot) -> Decision:
-        if s.journal is None or s.journal.deselect is None:
+        if s.journal is None or (s.journal.deselect is None and not self.restart):
             return NOTHING
         state = s.state
         if state is None or state.phase != "Running":
             return Decision(Status.WAIT, "waiting for the first full set of routes", recheck=0.2)
         late = [
             p
-            for p in state.peers
+            for p in (_before(s) if self.restart else state.peers)
             if p.announced < p.intended or p.session.pending or not p.session.end_of_rib
         ]
         if late:
@@ -153,6 +157,12 @@ class Uncordoned:
         prior = s.journal.prior_unschedulable
         text = "stays cordoned, as before the drain" if prior else "uncordon"
         return Decision(Status.ACT, text, (ChangeNode(text, unschedulable=prior, forget=True),))
+
+
+def _before(s: Snapshot) -> Sequence[PeerState]:
+    """The peers that were Established before the restart; one that was down then holds nothing up."""
+    known = s.journal.peers if s.journal else ()
+    return [peer for peer in s.state.peers if peer.address in known] if s.state else ()
 
 
 def _label(key: str, value: str | None) -> str:

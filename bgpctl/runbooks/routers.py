@@ -33,6 +33,11 @@ class Routers:
         peers = tuple(self._known) or (journal.peers if journal else ())
         return tuple(self._ask(probe, self._peer_of(probe, peers), now) for probe in self.probes)
 
+    def targets(self) -> tuple[tuple[Probe, str], ...]:
+        """Every probe with the node's address as its router sees it, where a look has told it."""
+        asked = ((probe, self._known.get(self._peer_of(probe, tuple(self._known)))) for probe in self.probes)
+        return tuple((probe, neighbor) for probe, neighbor in asked if neighbor is not None)
+
     def _remember(self, state: NodeState | None) -> None:
         """Local addresses by peer; after the sessions are gone, the withdrawn record still has them."""
         for peer in _peers(state):

@@ -1,0 +1,177 @@
+"""The goals of a speaker's restart: nothing may be lost by it, it happened, the node is let go of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from bgpctl.core.pods import PodView
+from bgpctl.core.restart import kept, refusals
+from bgpctl.runbooks.actions import Action, ChangeNode, EvictPod, ReleaseLease, RestartCommand, WatchRouters
+from bgpctl.runbooks.claim import Claimed
+from bgpctl.runbooks.drain_steps import only
+from bgpctl.runbooks.journal import Journal
+from bgpctl.runbooks.model import Decision, Status
+from bgpctl.runbooks.snapshot import Snapshot
+from bgpctl.witness.model import Sight
+
+COMMAND = "restart"
+BEFORE, ASKED = "SpeakerStarted", "RestartAsked"
+POD = "pod"
+AGAIN_AFTER = 15.0  # seconds after which a command of an earlier, killed run is given up and run again
+LIFT = "--allow-route-loss"
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedForRestart:
+    """The node is ours, and no drain or restore has a hand in it: those are not undone by a restart."""
+
+    run: str
+    take_over: bool = False
+    name = "Claimed"
+    title = "own the node"
+    needs: frozenset[str] = frozenset()
+
+    def decide(self, s: Snapshot) -> Decision:
+        if s.journal is not None and s.journal.command != COMMAND:
+            return Decision(
+                Status.BLOCKED,
+                f"{s.journal.command} {s.journal.run} has the node",
+                hint=f"see `bgpctl node status {s.node.name}`; finish it with `bgpctl node restore`",
+            )
+        return Claimed(COMMAND, self.run, take_over=self.take_over).decide(s)
+
+
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """Another speaker reports than before: its start is later. With `argv` a command restarts it, else its
+    pod is deleted, and its DaemonSet makes the next one."""
+
+    argv: tuple[str, ...] = ()
+    namespace: str = ""
+    name = "Restarted"
+    title = "speaker restarted"
+    needs = only("state", "pods")
+
+    def decide(self, s: Snapshot) -> Decision:
+        assert s.journal is not None, "Graceful writes it"
+        asked = s.journal.marks.get(ASKED)
+        if s.state and round(s.state.started_at, 3) != s.journal.marks[BEFORE]:
+            after = f" {max(0.0, s.state.started_at - asked):.1f} s after it was asked to" if asked else ""
+            return Decision(Status.DONE, f"the new speaker started{after}")
+        return self._by_command(s, s.journal, asked) if self.argv else self._by_pod(s, s.journal)
+
+    def impossible(self, s: Snapshot) -> Decision | None:
+        """Why it cannot be restarted in this way, None when it can."""
+        if self.argv:
+            return None
+        pods = self._pods(s)
+        if len(pods) != 1:
+            found = ", ".join(pod.where for pod in pods) or "none"
+            text = f"exactly one pod on {s.node.name} must be the speaker's; found: {found}"
+            hint = "choose it with --pod-selector and --namespace, or restart with --restart-command"
+            return Decision(Status.BLOCKED, text, hint=hint)
+        if not pods[0].controller_kind:
+            text = f"pod {pods[0].where} has no controller: nothing would make it anew"
+            return Decision(Status.BLOCKED, text, hint="restart it with --restart-command")
+        return None
+
+    def _pods(self, s: Snapshot) -> list[PodView]:
+        return [v.pod for v in s.pods if not self.namespace or v.pod.namespace == self.namespace]
+
+    def _by_command(self, s: Snapshot, journal: Journal, asked: float | None) -> Decision:
+        recent = asked is not None and s.now < asked + AGAIN_AFTER
+        if s.command_exit is not None or recent:
+            return Decision(Status.WAIT, "waiting for the new speaker to report", recheck=0.1)
+        write = ChangeNode("note the time", journal=journal.with_mark(ASKED, s.now))
+        return Decision(
+            Status.ACT, f"run {self.argv[0]}", (write, WatchRouters(), RestartCommand(self.argv)), recheck=0.1
+        )
+
+    def _by_pod(self, s: Snapshot, journal: Journal) -> Decision:
+        pods = self._pods(s)
+        old = journal.evidence.get(POD)
+        if old is not None:
+            again = [pod for pod in pods if pod.uid == old and not pod.terminating]
+            if again:  # killed between the note and the deletion
+                return self._delete(s, journal, again[0])
+            return Decision(Status.WAIT, "waiting for the new pod's speaker to report", recheck=0.1)
+        blocked = self.impossible(s)
+        return blocked or self._delete(s, journal, pods[0])
+
+    def _delete(self, s: Snapshot, journal: Journal, pod: PodView) -> Decision:
+        noted = replace(journal.with_mark(ASKED, s.now), evidence={**journal.evidence, POD: pod.uid})
+        actions: tuple[Action, ...] = (
+            ChangeNode("note the pod", journal=noted),
+            WatchRouters(),
+            EvictPod(pod, delete=True),
+        )
+        return Decision(Status.ACT, f"delete pod {pod.where}", actions, recheck=0.1)
+
+
+@dataclass(frozen=True, slots=True)
+class Graceful:
+    """Every router keeps the routes for longer than the restart takes; what must be known afterwards is
+    written down: the journal begins here."""
+
+    run: str
+    expected: float
+    how: Restarted
+    allow_loss: bool = False
+    name = "Graceful"
+    title = "no route is lost"
+    needs = only("state", "routers", "pods")
+
+    def decide(self, s: Snapshot) -> Decision:
+        if s.journal is not None:
+            return Decision(Status.DONE, "checked before the restart was asked for")
+        refused = refusals(s.state, s.now, self.expected)
+        if s.state is None or (refused and not self.allow_loss):
+            lift = f"; to go on anyway: {LIFT}" if s.state else ""
+            return Decision(Status.BLOCKED, "; ".join(refused), hint=f"nothing was changed on the node{lift}")
+        if impossible := self.how.impossible(s):
+            return impossible
+        told = [f"routes may be lost: {'; '.join(refused)}"] if refused else [kept(s.state)]
+        told += [
+            f"{a.sighting.router} cannot be asked ({a.sighting.detail})" for a in s.sightings if _deaf(a)
+        ]
+        text = "; ".join(told)
+        return Decision(
+            Status.ACT, text, (ChangeNode("write down the prior state", journal=self._journal(s)),)
+        )
+
+    def _journal(self, s: Snapshot) -> Journal:
+        assert s.state is not None
+        return Journal(
+            run=self.run,
+            command=COMMAND,
+            order="",
+            holder=s.holder,
+            started_at=round(s.now, 3),
+            prior_unschedulable=s.node.unschedulable,
+            peers=tuple(peer.address for peer in s.state.peers if peer.session.established),
+            routes=s.state.announced,
+            marks={BEFORE: round(s.state.started_at, 3)},
+        )
+
+
+def _deaf(answer: object) -> bool:
+    sighting = getattr(answer, "sighting", None)
+    return sighting is not None and sighting.sight is Sight.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Concluded:
+    """The journal is gone and the Lease given back: the node is anybody's again."""
+
+    name = "Released"
+    title = "let go of the node"
+    needs: frozenset[str] = frozenset()
+
+    def decide(self, s: Snapshot) -> Decision:
+        if s.journal is not None:
+            return Decision(
+                Status.ACT, "remove the journal", (ChangeNode("remove the journal", forget=True),)
+            )
+        if s.holds_lease:
+            return Decision(Status.ACT, "nothing is left to do", (ReleaseLease(),))
+        return Decision(Status.DONE, "the node is free")
