@@ -68,14 +68,14 @@ def _everything(conditions: Mapping[str, str], ready: str, opened: bool) -> Verd
     return OPEN
 
 
-def announced_before(announced: int, heartbeat: float, booted_at: float | None) -> bool:
+def announced_before(intended: int, heartbeat: float, booted_at: float | None) -> bool:
     """Did the speaker that ran before this one announce from the node as it runs now?
 
-    `announced` routes at `heartbeat` (epoch seconds), as it last published them. After a boot nothing of that
-    counts: the node's datapath is as empty as a new node's. `booted_at` None = not known; then it counts,
-    because taking routes away from a node that works is the greater harm.
+    It meant to announce `intended` routes at `heartbeat` (epoch seconds), as it last published. After a boot
+    nothing of that counts: the node's datapath is as empty as a new node's. `booted_at` None = not known;
+    then it counts, because taking routes away from a node that works is the greater harm.
     """
-    return announced > 0 and (booted_at is None or heartbeat > booted_at)
+    return intended > 0 and (booted_at is None or heartbeat > booted_at)
 
 
 def conditions_of(node: Mapping[str, Any]) -> dict[str, str]:

@@ -117,7 +117,7 @@ def _without_node(node_name: str, previous: Intent | None) -> Intent:
     """An unreadable Node is no evidence that the node should leave: keep what runs."""
     sentence = f"Node {node_name} was not found"
     if previous is None or not previous.selected:
-        return Intent(node_name, problems=(f"{sentence}: no policy can select it",))
+        return Intent(node_name, problems=(f"{sentence}: no policy can select it",), stale=True)
     return replace(previous, stale=True, problems=(f"{sentence}: the previous intent stays in force",))
 
 
@@ -242,8 +242,11 @@ def _interface_candidates(
             why = f"interface {name} has this address"
             yield Candidate(origin, None, prefix, {}, "", why, Source.INTERFACE, interface=name)
         if not made:
-            known = interfaces is not None and name in interfaces
-            why = f"interface {name} " + ("has no usable address" if known else "is not up on this node")
+            if interfaces is None:
+                why = f"the addresses of interface {name} are not known here"
+            else:
+                what = "has no usable address" if name in interfaces else "is not up on this node"
+                why = f"interface {name} {what}"
             yield Candidate(
                 origin, None, None, {}, NO_INTERFACE_ADDRESS, why, Source.INTERFACE, interface=name
             )

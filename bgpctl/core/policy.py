@@ -243,8 +243,6 @@ def _integer(fields: Fields, name: str) -> int:
 def _neighbor(fields: Fields, local_asn: int) -> Neighbor | None:
     address = _address(fields)
     asn = fields.integer("peerASN", LIMITS["peerASN"], required=True)
-    if fields.value.get("peerASN") == 0:
-        fields.warn("peerASN", "0 (any AS) cannot be honoured: bgpctl's speaker compares the AS in the OPEN")
     port = _integer(fields, "peerPort")
     secret = fields.string("authSecretRef", "the name of a Secret with the key password")
     ttl = _integer(fields, "eBGPMultihopTTL")
@@ -252,7 +250,8 @@ def _neighbor(fields: Fields, local_asn: int) -> Neighbor | None:
     hold, keepalive = _timers(fields)
     restart = _graceful_restart(fields)
     families = _families(fields)
-    rules = tuple(_rule(item, asn == local_asn) for item in fields.objects("advertisedPathAttributes"))
+    # A peer of any AS (0) may turn out to be internal: ExaBGP then sends LOCAL_PREF, and else leaves it out.
+    rules = tuple(_rule(item, asn in (0, local_asn)) for item in fields.objects("advertisedPathAttributes"))
     fields.close()
     if ttl != 1 and asn == local_asn:
         fields.warn("eBGPMultihopTTL", "has no effect: peerASN equals localASN (iBGP)")

@@ -14,6 +14,12 @@ ENDPOINT_SLICES = "/apis/discovery.k8s.io/v1/endpointslices"
 DAEMONSETS = "/apis/apps/v1/daemonsets"
 BUDGETS = "/apis/policy/v1/poddisruptionbudgets"
 PEERING_POLICIES = "/apis/cilium.io/v2alpha1/ciliumbgppeeringpolicies"
+# In the order of preference: Cilium serves v2 since 1.18, older ones v2alpha1 only.
+_CILIUM = ("/apis/cilium.io/v2", "/apis/cilium.io/v2alpha1")
+CLUSTER_CONFIGS = tuple(f"{base}/ciliumbgpclusterconfigs" for base in _CILIUM)
+PEER_CONFIGS = tuple(f"{base}/ciliumbgppeerconfigs" for base in _CILIUM)
+ADVERTISEMENTS = tuple(f"{base}/ciliumbgpadvertisements" for base in _CILIUM)
+OVERRIDES = tuple(f"{base}/ciliumbgpnodeconfigoverrides" for base in _CILIUM)
 NODE_STATES = "/apis/bgpctl.io/v1alpha1/bgpnodestates"
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 

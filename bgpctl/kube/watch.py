@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +34,8 @@ class Timing:
 
 
 class Mirror:
-    """The objects of one collection by (namespace, name).
+    """The objects of one collection by (namespace, name). Of several paths, the first one that the server
+    knows is read: versions of one resource, the preferred one first.
 
     `ring` is called after each change, of the objects or of `problem` (one sentence, "" = none). `synced` is
     set once the first list is in; what was read stays while the API server is away. A collection that the
@@ -45,14 +46,15 @@ class Mirror:
     def __init__(
         self,
         client: Client,
-        path: str,
+        path: str | Sequence[str],
         ring: Callable[[], None],
         *,
         query: Mapping[str, str] | None = None,
         slim: Callable[[Document], Document] = lambda document: document,
         timing: Timing = Timing(),
     ) -> None:
-        self._client, self._path, self._ring = client, path, ring
+        self._paths = (path,) if isinstance(path, str) else tuple(path)
+        self._client, self._path, self._ring = client, self._paths[0], ring
         self._query, self._slim, self._timing = dict(query or {}), slim, timing
         self._objects: dict[tuple[str, str], Document] = {}
         self._version = ""
@@ -61,7 +63,7 @@ class Mirror:
         self._stream: Stream | None = None
         self.synced = threading.Event()
         self.problem = ""
-        self._thread = threading.Thread(target=self._run, name=f"watch {path}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"watch {self._path}", daemon=True)
 
     def start(self) -> Mirror:
         self._thread.start()
@@ -118,12 +120,7 @@ class Mirror:
 
     def _relist(self) -> bool:
         """Read everything. Is there something to watch?"""
-        try:
-            items, version = self._client.list_with_version(self._path, **self._query)
-        except NotFound as error:
-            if self._client.serves(self._path):
-                raise Temporary(f"{self._path}: {error.message}, though the API server serves it") from None
-            items, version = [], ""
+        items, version = self._list()
         objects = {_key(item): self._slim(item) for item in items}
         with self._lock:
             changed = objects != self._objects or not self.synced.is_set()
@@ -134,6 +131,19 @@ class Mirror:
         if changed:
             self._ring()
         return bool(version)
+
+    def _list(self) -> tuple[list[Document], str]:
+        """The objects and the version to watch from; of a collection that is not served, nothing and ""."""
+        for path in self._paths:
+            try:
+                listed = self._client.list_with_version(path, **self._query)
+            except NotFound as error:
+                if self._client.serves(path):
+                    raise Temporary(f"{path}: {error.message}, though the API server serves it") from None
+                continue
+            self._path = path
+            return listed
+        return [], ""
 
     def _follow(self) -> None:
         query = {

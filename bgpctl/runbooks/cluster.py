@@ -13,8 +13,8 @@ from bgpctl.core.guards import Guard
 from bgpctl.core.intent import ClusterObjects, compile_intent
 from bgpctl.core.model import Intent
 from bgpctl.core.nodestate import NodeState, from_document
+from bgpctl.core.owners import read_claims
 from bgpctl.core.peerfacts import PeerFacts, facts_from_peer
-from bgpctl.core.policy import parse_policy
 from bgpctl.core.selectors import LabelSelector
 from bgpctl.errors import Blocked
 from bgpctl.kube import paths
@@ -35,11 +35,38 @@ class Cluster:
 
 
 @dataclass(frozen=True, slots=True)
+class Policies:
+    """The objects that tell nodes what to run, v2 resources included."""
+
+    peering: Sequence[Document] = ()
+    cluster_configs: Sequence[Document] = ()
+    peer_configs: Sequence[Document] = ()
+    advertisements: Sequence[Document] = ()
+    overrides: Sequence[Document] = ()
+
+    def seen_from(self, node: Document, objects: ClusterObjects) -> ClusterObjects:
+        """`objects` as seen for `node` by somebody who is not on it: a CLI may not read Secrets and knows
+        neither interfaces nor routes there; peers that need them count all the same."""
+        return replace(
+            objects,
+            node=node,
+            policies=self.peering,
+            cluster_configs=self.cluster_configs,
+            peer_configs=self.peer_configs,
+            advertisements=self.advertisements,
+            overrides=self.overrides,
+            secrets=None,
+            interfaces=None,
+            gateways=None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Objects:
     """The cluster's objects, each kind listed once."""
 
     nodes: Sequence[Document]
-    policies: Sequence[Document]
+    policies: Policies
     services: Sequence[Document]
     slices: Sequence[Document]
     states: Mapping[str, NodeState]
@@ -58,7 +85,8 @@ def look(
 
 def deselection(client: Client, labels: Mapping[str, str]) -> Deselection:
     """Which policies select a node with these labels now."""
-    return deselecting_label(_selectors(_optional(client, paths.PEERING_POLICIES)), labels)
+    policies = Policies(_optional(client, paths.PEERING_POLICIES), _optional(client, *paths.CLUSTER_CONFIGS))
+    return deselecting_label(_selectors(policies), labels)
 
 
 def policy_facts(client: Client, node: Document, journal: Journal | None) -> tuple[PeerFacts, ...]:
@@ -69,7 +97,7 @@ def policy_facts(client: Client, node: Document, journal: Journal | None) -> tup
     for key, value in (journal.prior_labels if journal else {}).items():
         labels.pop(key, None) if value is None else labels.update({key: value})
     before = {**node, "metadata": {**metadata, "labels": labels}}
-    objects = ClusterObjects(node=before, policies=_optional(client, paths.PEERING_POLICIES), secrets=None)
+    objects = read_policies(client).seen_from(before, ClusterObjects())
     return tuple(facts_from_peer(peer) for peer in compile_intent(objects, metadata["name"]).peers)
 
 
@@ -81,24 +109,41 @@ def read(client: Client) -> Objects:
     states = (from_document(document) for document in _optional(client, paths.NODE_STATES))
     return Objects(
         nodes=client.items(paths.NODES),
-        policies=_optional(client, paths.PEERING_POLICIES),
+        policies=read_policies(client),
         services=client.items(paths.SERVICES),
         slices=client.items(paths.ENDPOINT_SLICES),
         states={state.node: state for state in states},
     )
 
 
-def _optional(client: Client, path: str) -> Sequence[Document]:
-    """A collection whose CRD may not be installed."""
-    try:
-        return client.items(path)
-    except NotFound:
-        return ()
+def read_policies(client: Client) -> Policies:
+    """Every object that tells nodes what to run."""
+    return Policies(
+        peering=_optional(client, paths.PEERING_POLICIES),
+        cluster_configs=_optional(client, *paths.CLUSTER_CONFIGS),
+        peer_configs=_optional(client, *paths.PEER_CONFIGS),
+        advertisements=_optional(client, *paths.ADVERTISEMENTS),
+        overrides=_optional(client, *paths.OVERRIDES),
+    )
 
 
-def _selectors(policies: Sequence[Document]) -> dict[str, LabelSelector | None]:
-    parsed = (parse_policy(p, p["metadata"]["name"], strict=False) for p in policies)
-    return {policy.name: policy.node_selector for policy in parsed if policy.node_selector_valid}
+def _optional(client: Client, *versions: str) -> Sequence[Document]:
+    """A collection whose CRD may not be installed; of several versions, the first one that is served."""
+    for path in versions:
+        try:
+            return client.items(path)
+        except NotFound:
+            continue
+    return ()
+
+
+def _selectors(policies: Policies) -> dict[str, LabelSelector | None]:
+    """By the objects' names; where two kinds share one, the second by its kind too."""
+    found: dict[str, LabelSelector | None] = {}
+    for claim in read_claims(policies.peering, policies.cluster_configs):
+        if claim.node_selector_valid:
+            found[str(claim.owner) if claim.name in found else claim.name] = claim.node_selector
+    return found
 
 
 # --- asking -----------------------------------------------------------------------------------------------
@@ -116,14 +161,11 @@ def _paths(node: Document, objects: Objects) -> tuple[Guard, Guard]:
 
 def compiled(document: Document, objects: Objects) -> Intent:
     """What one node should announce by the cluster's objects; nobody may run it (it has no passwords)."""
-    cluster = ClusterObjects(
-        node=document,
-        policies=objects.policies,
-        services=objects.services,
-        endpoint_slices=objects.slices,
-        secrets=None,  # a CLI may not read them; peers with a password count all the same
-    )
-    return compile_intent(cluster, document["metadata"]["name"])
+    seen = ClusterObjects(services=objects.services, endpoint_slices=objects.slices)
+    cluster, name = objects.policies.seen_from(document, seen), document["metadata"]["name"]
+    state = objects.states.get(name)
+    # The speaker's word on whether the node was Ready once: by now it may not be, and announce all the same.
+    return compile_intent(cluster, name, opened=state is not None and state.intended > 0)
 
 
 def _intent(document: Document, objects: Objects) -> Intent:

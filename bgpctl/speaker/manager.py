@@ -21,10 +21,10 @@ from typing import Protocol
 from bgpctl import __version__
 from bgpctl.core import pacing
 from bgpctl.core.diff import Action, Announce, Leave, Synced, Withdraw, diff
-from bgpctl.core.intent import ClusterObjects, compile_intent
+from bgpctl.core.gates import announced_before
+from bgpctl.core.intent import ClusterObjects, compile_intent, owner_problem
 from bgpctl.core.model import Intent, IPAddress, Observed, Session
 from bgpctl.core.nodestate import NodeState, PeerState, WithdrawnPeer, WithdrawnRecord, describe_peer
-from bgpctl.core.policy import KIND as POLICY
 from bgpctl.errors import BgpctlError, Temporary
 from bgpctl.speaker.measures import Bell, Counters
 from bgpctl.speaker.source import Source
@@ -67,6 +67,7 @@ class Manager:
     """One node's speaker. One thread owns it; others only ring the bell.
 
     `recall` reads the state that an earlier run published: its withdrawn record must outlive a restart.
+    `booted_at`: when the machine was booted (epoch seconds), None = not known.
     """
 
     def __init__(
@@ -81,11 +82,14 @@ class Manager:
         next_hops: Sequence[IPAddress] = (),
         recall: Callable[[], NodeState | None] = lambda: None,
         leave_reason: str = "node leaves service (bgpctl)",
+        booted_at: float | None = None,
+        withdraw_without_endpoints: bool = False,
     ) -> None:
         self._node, self._source, self._engine = node, source, engine
         self._publish, self._bell = publish, bell
         self._source_address, self._next_hops = source_address, next_hops
         self._leave_reason = leave_reason
+        self._booted_at, self._withdraw_without_endpoints = booted_at, withdraw_without_endpoints
         self._recall: Callable[[], NodeState | None] | None = recall
         self._before = NodeState(node)
         self._stopping = threading.Event()
@@ -160,7 +164,14 @@ class Manager:
             source_address=self._source_address,
             next_hops=self._next_hops,
             previous=self.intent,
+            opened=self._announced_before(),
+            withdraw_without_endpoints=self._withdraw_without_endpoints,
         )
+
+    def _announced_before(self) -> bool:
+        """Only for the first intent: later ones know by themselves."""
+        before = self._before
+        return self.intent is None and announced_before(before.intended, before.heartbeat, self._booted_at)
 
     def _adopt(self, intent: Intent) -> None:
         """A node that is deselected now has not withdrawn yet, whatever an earlier leave has proved."""
@@ -301,9 +312,9 @@ class Manager:
             engine_version=self._engine.version,
             engine_restarts=self._engine.restarts,
             selected_by=self._selected_by(),
-            policy_problem=_policy_problem(intent),
+            policy_problem=owner_problem(intent),
             problems=self._problems(intent, observed),
-            intended=sum(len(routes) for routes in intent.routes.values()),
+            intended=self._intended(),
             announced=sum(peer.announced for peer in peers),
             peers=peers,
             withdrawn=self.withdrawn,
@@ -315,6 +326,12 @@ class Manager:
         if self.intent is None:
             return self._before.selected_by
         return self.intent.policy if self.intent.selected else ""
+
+    def _intended(self) -> int:
+        """As `_selected_by`: it tells the next run whether the node announced before."""
+        if self.intent is None:
+            return self._before.intended
+        return sum(len(routes) for routes in self.intent.routes.values())
 
     def _problems(self, intent: Intent, observed: Observed) -> tuple[str, ...]:
         own = (UNPROVED if self._unproved and not observed.peers else "", self._error)
@@ -364,14 +381,6 @@ def _peer_state(name: str, observed: Observed, intent: Intent | None) -> PeerSta
     intended = len(intent.routes.get(name, {})) if intent else announced
     return describe_peer(observed.peers[name], session, intended, announced)
 
-
-def _policy_problem(intent: Intent) -> str:
-    """Why the policy in force is not the one that is written, "" when it is."""
-    faults = [p for p in intent.problems if p.startswith(f"{POLICY} {intent.policy} is invalid")]
-    if not intent.stale or not faults:
-        return ""
-    kept = "its last good form stays in force" if intent.config else "nothing is announced"
-    return f"{faults[0]}; {kept}"
 
 
 def _sentence(state: NodeState) -> str:

@@ -39,15 +39,29 @@ class KubeSource:
     """The objects one node needs, one watch per kind."""
 
     def __init__(self, client: Client, node: str, secrets_namespace: str, ring: Callable[[], None]) -> None:
-        def mirror(path: str, slim: Callable[[Document], Document], **query: str) -> Mirror:
+        def mirror(path: str | tuple[str, ...], slim: Callable[[Document], Document], **query: str) -> Mirror:
             return Mirror(client, path, ring, query=query, slim=slim)
 
         self._node = mirror(paths.NODES, _slim_node, fieldSelector=f"metadata.name={node}")
         self._policies = mirror(paths.PEERING_POLICIES, _slim_metadata)
         self._services = mirror(paths.SERVICES, _slim_metadata)
+        self._cluster_configs = mirror(paths.CLUSTER_CONFIGS, _slim_policy)
+        self._peer_configs = mirror(paths.PEER_CONFIGS, _slim_policy)
+        self._advertisements = mirror(paths.ADVERTISEMENTS, _slim_policy)
+        self._overrides = mirror(paths.OVERRIDES, _slim_policy, fieldSelector=f"metadata.name={node}")
         self._slices = mirror(paths.ENDPOINT_SLICES, _slim_slice)
         self._secrets = mirror(paths.secrets(secrets_namespace), _slim_secret)
-        self._required = (self._node, self._policies, self._services, self._slices)
+        # All of them: without its CiliumBGPPeerConfigs, say, a cluster configuration would lose its peers.
+        self._required = (
+            self._node,
+            self._policies,
+            self._cluster_configs,
+            self._peer_configs,
+            self._advertisements,
+            self._overrides,
+            self._services,
+            self._slices,
+        )
 
     def start(self) -> None:
         for mirror in (*self._required, self._secrets):
@@ -68,6 +82,10 @@ class KubeSource:
             services=self._services.items(),
             endpoint_slices=self._slices.items(),
             secrets={name_of(s): s["password"] for s in self._secrets.items() if s["password"]},
+            cluster_configs=self._cluster_configs.items(),
+            peer_configs=self._peer_configs.items(),
+            advertisements=self._advertisements.items(),
+            overrides=self._overrides.items(),
         )
 
     def problems(self) -> tuple[str, ...]:
@@ -145,6 +163,11 @@ def _slim_metadata(item: Document) -> Document:
     metadata = item.get("metadata") or {}
     kept = ("name", "namespace", "uid", "labels", "annotations", "creationTimestamp", "generation")
     return {**item, "metadata": {key: metadata[key] for key in kept if metadata.get(key)}}
+
+
+def _slim_policy(item: Document) -> Document:
+    """Without its status: conditions that change are no reason to compile anything."""
+    return {key: value for key, value in _slim_metadata(item).items() if key != "status"}
 
 
 def _slim_node(item: Document) -> Document:

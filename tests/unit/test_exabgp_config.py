@@ -59,6 +59,10 @@ def test_golden(name: str) -> None:
     assert render_config(CASES[name], RELAY) == (GOLDEN / f"{name}.conf").read_text()
 
 
+def test_a_peer_of_any_as_is_learnt_from_its_open() -> None:
+    assert "  peer-as auto;" in render_config((replace(PLAIN, asn=0),), RELAY).splitlines()
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_exabgp_reads_it(name: str, tmp_path: Path) -> None:
     """The real parser takes the golden file, and finds in it what we meant."""

@@ -70,7 +70,7 @@ def test_the_exclude_label_counts_by_presence(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("announced", "heartbeat", "booted_at", "expected"),
+    ("intended", "heartbeat", "booted_at", "expected"),
     [
         (5, 1000.0, 900.0, True),  # the speaker was restarted: restarting is not leaving
         (5, 1000.0, 1000.5, False),  # the machine was: its datapath is empty
@@ -79,8 +79,8 @@ def test_the_exclude_label_counts_by_presence(text: str) -> None:
         (0, 1000.0, None, False),
     ],
 )
-def test_announced_before(announced: int, heartbeat: float, booted_at: float | None, expected: bool) -> None:
-    assert announced_before(announced, heartbeat, booted_at) is expected
+def test_announced_before(intended: int, heartbeat: float, booted_at: float | None, expected: bool) -> None:
+    assert announced_before(intended, heartbeat, booted_at) is expected
 
 
 json_like = st.recursive(

@@ -309,7 +309,6 @@ def test_unknown_fields_from_an_api_server_are_ignored() -> None:
             "CiliumPodIPPool",
         ),
         (with_neighbor(peerASN=65001, eBGPMultihopTTL=5), f"{NEIGHBOR}.eBGPMultihopTTL", "iBGP"),
-        (with_neighbor(peerASN=0), f"{NEIGHBOR}.peerASN", "any AS"),
         (policy(router(asn=0)), "spec.virtualRouters[0].localASN", "RFC 7607"),
         (with_neighbor(peerAddress="fe80::1/128"), f"{NEIGHBOR}.peerAddress", "link-local"),
     ],

@@ -74,7 +74,7 @@ def _session(peer: Peer) -> Iterator[str]:
     yield f"router-id {peer.router_id};"
     yield f"local-address {peer.local_address or 'auto'};"
     yield f"local-as {peer.local_asn};"
-    yield f"peer-as {peer.asn};"
+    yield f"peer-as {peer.asn or 'auto'};"  # 0: whatever the peer's OPEN says
     yield f"connect {_within(peer, 'port', peer.port, 1, 65535)};"
     if peer.local_port is not None:
         yield f"listen {_within(peer, 'local port', peer.local_port, 1, 65535)};"
