@@ -13,10 +13,13 @@ _bgpctl_offer() {
         'node restore') commands='' options='--timeout --router-probe --peer-profile --take-over --output -o --context --kubeconfig -h --help' arguments='' ;;
         'node status') commands='' options='--output -o --context --kubeconfig -h --help' arguments='' ;;
         'node estimate') commands='' options='--peer-profile --output -o --context --kubeconfig -h --help' arguments='' ;;
-        'speaker') commands='run status restart' options='-h --help' arguments='' ;;
-        'speaker run') commands='' options='--node-name --file -f --in-cluster --listen --source-address --next-hop --secrets-namespace --directory --log-format --log-level --context --kubeconfig -h --help' arguments='' ;;
+        'speaker') commands='run status restart engine' options='-h --help' arguments='' ;;
+        'speaker run') commands='' options='--node-name --file -f --in-cluster --listen --source-address --next-hop --secrets-namespace --directory --engine --log-format --log-level --context --kubeconfig -h --help' arguments='' ;;
         'speaker status') commands='' options='--directory --output -o -h --help' arguments='' ;;
         'speaker restart') commands='' options='--pod-selector --namespace -n --restart-command --expect --allow-route-loss --timeout --router-probe --take-over --output -o --context --kubeconfig -h --help' arguments='' ;;
+        'speaker engine') commands='run stop' options='-h --help' arguments='' ;;
+        'speaker engine run') commands='' options='--directory --node-name -h --help' arguments='' ;;
+        'speaker engine stop') commands='' options='--directory --node-name --leave -h --help' arguments='' ;;
         'policy') commands='check' options='-h --help' arguments='' ;;
         'policy check') commands='' options='--output -o -h --help' arguments='@file' ;;
         'lab') commands='demo up' options='-h --help' arguments='' ;;
@@ -72,6 +75,7 @@ _bgpctl_values() {
         'speaker run:--next-hop') echo '' ;;
         'speaker run:--secrets-namespace') echo '' ;;
         'speaker run:--directory') echo '@dir' ;;
+        'speaker run:--engine') echo 'own detached external' ;;
         'speaker run:--log-format') echo 'text json' ;;
         'speaker run:--log-level') echo 'debug info warning error' ;;
         'speaker run:--context') echo '' ;;
@@ -87,6 +91,10 @@ _bgpctl_values() {
         'speaker restart:--output'|'speaker restart:-o') echo 'text json' ;;
         'speaker restart:--context') echo '' ;;
         'speaker restart:--kubeconfig') echo '@file' ;;
+        'speaker engine run:--directory') echo '@dir' ;;
+        'speaker engine run:--node-name') echo '' ;;
+        'speaker engine stop:--directory') echo '@dir' ;;
+        'speaker engine stop:--node-name') echo '' ;;
         'policy check:--output'|'policy check:-o') echo 'text json' ;;
         'lab demo:--router') echo 'auto bird frr gobgp exabgp' ;;
         'lab demo:--nodes') echo '' ;;

@@ -8,8 +8,8 @@ function __bgpctl_at
         if test $value = yes
             set value no
         else if string match -q -- '-*' $word
-            contains -- $word --context --deselect-label --directory --expect --file --grace-period --kubeconfig --listen --log-format --log-level --max-unavailable --namespace --next-hop --node-name --nodes --order --output --peer --peer-profile --pod-selector --restart-command --router --router-probe --secrets-namespace --settle --shutdown-command --skip-wait-for-delete-timeout --source-address --timeout -f -n -o; and set value yes
-        else if contains -- (string join ' ' $path $word) 'routes' 'peers' 'peers status' 'node' 'node drain' 'node restore' 'node status' 'node estimate' 'speaker' 'speaker run' 'speaker status' 'speaker restart' 'policy' 'policy check' 'lab' 'lab demo' 'lab up'
+            contains -- $word --context --deselect-label --directory --engine --expect --file --grace-period --kubeconfig --listen --log-format --log-level --max-unavailable --namespace --next-hop --node-name --nodes --order --output --peer --peer-profile --pod-selector --restart-command --router --router-probe --secrets-namespace --settle --shutdown-command --skip-wait-for-delete-timeout --source-address --timeout -f -n -o; and set value yes
+        else if contains -- (string join ' ' $path $word) 'routes' 'peers' 'peers status' 'node' 'node drain' 'node restore' 'node status' 'node estimate' 'speaker' 'speaker run' 'speaker status' 'speaker restart' 'speaker engine' 'speaker engine run' 'speaker engine stop' 'policy' 'policy check' 'lab' 'lab demo' 'lab up'
             set -a path $word
         end
     end
@@ -98,6 +98,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'speaker\'' -a run -d 'Run one node\'s speaker in the foreground, until SIGTERM'
     complete -c $program -n '__bgpctl_at \'speaker\'' -a status -d 'Show what the speaker on this machine says of itself'
     complete -c $program -n '__bgpctl_at \'speaker\'' -a restart -d 'Restart a node\'s speaker the safe way, and wait until its sessions and routes are back'
+    complete -c $program -n '__bgpctl_at \'speaker\'' -a engine -d 'The BGP engine (ExaBGP) by itself, for speakers that adopt it'
     complete -c $program -n '__bgpctl_at \'speaker\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -f
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l node-name -x -d 'The node whose routes are announced'
@@ -108,6 +109,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l next-hop -x -d 'Announce this next hop, not the session\'s local address'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l secrets-namespace -x -d 'Where the peers\' passwords are'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l directory -r -F -d 'A private directory for the engine\'s files'
+    complete -c $program -n '__bgpctl_at \'speaker run\'' -l engine -x -a 'own detached external' -d 'Whose ExaBGP is: own = it ends with this speaker, however that ends'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l log-format -x -a 'text json' -d 'How log lines are written, to stderr'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l log-level -x -a 'debug info warning error' -d 'The least that is logged'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l context -x -d 'The kubeconfig context to use'
@@ -130,6 +132,19 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'speaker restart\'' -l context -x -d 'The kubeconfig context to use'
     complete -c $program -n '__bgpctl_at \'speaker restart\'' -l kubeconfig -r -F -d 'The kubeconfig file'
     complete -c $program -n '__bgpctl_at \'speaker restart\'' -s h -l help -d 'Show help and exit.'
+    complete -c $program -n '__bgpctl_at \'speaker engine\'' -f
+    complete -c $program -n '__bgpctl_at \'speaker engine\'' -a run -d 'Run ExaBGP in the foreground, without a speaker'
+    complete -c $program -n '__bgpctl_at \'speaker engine\'' -a stop -d 'End an engine that no speaker manages'
+    complete -c $program -n '__bgpctl_at \'speaker engine\'' -s h -l help -d 'Show help and exit.'
+    complete -c $program -n '__bgpctl_at \'speaker engine run\'' -f
+    complete -c $program -n '__bgpctl_at \'speaker engine run\'' -l directory -r -F -d 'The directory that the speaker was given'
+    complete -c $program -n '__bgpctl_at \'speaker engine run\'' -l node-name -x -d 'In place of --directory: that of this node'
+    complete -c $program -n '__bgpctl_at \'speaker engine run\'' -s h -l help -d 'Show help and exit.'
+    complete -c $program -n '__bgpctl_at \'speaker engine stop\'' -f
+    complete -c $program -n '__bgpctl_at \'speaker engine stop\'' -l directory -r -F -d 'The directory that the speaker was given'
+    complete -c $program -n '__bgpctl_at \'speaker engine stop\'' -l node-name -x -d 'In place of --directory: that of this node'
+    complete -c $program -n '__bgpctl_at \'speaker engine stop\'' -l leave -d 'Withdraw every route and close every session with Cease first'
+    complete -c $program -n '__bgpctl_at \'speaker engine stop\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'policy\'' -f
     complete -c $program -n '__bgpctl_at \'policy\'' -a check -d 'Validate policy files: every error at once, with its place and what is allowed'
     complete -c $program -n '__bgpctl_at \'policy\'' -s h -l help -d 'Show help and exit.'

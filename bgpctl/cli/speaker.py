@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from bgpctl.cli import engine as engine_commands
 from bgpctl.cli import errors, parse
 from bgpctl.cli.flags import (
     Context,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from bgpctl.kube.client import Client
 
 app = typer.Typer(no_args_is_help=True, help="The per-node daemon that announces routes.")
+app.add_typer(engine_commands.app, name="engine")
 
 
 @app.callback()
@@ -62,6 +64,15 @@ Directory = Annotated[
     Path | None,
     typer.Option("--directory", metavar="DIR", help="A private directory for the engine's files."),
 ]
+Engine = Annotated[
+    Literal["own", "detached", "external"],
+    typer.Option(
+        "--engine",
+        help="Whose ExaBGP is: own = it ends with this speaker, however that ends. detached = it stays when "
+        "this speaker ends, and the next one adopts it with its sessions. external = `speaker engine run` "
+        "runs it, this speaker only adopts it.",
+    ),
+]
 LogFormat = Annotated[
     Literal["text", "json"], typer.Option("--log-format", help="How log lines are written, to stderr.")
 ]
@@ -82,6 +93,7 @@ def run(
     next_hop: NextHops = None,
     secrets_namespace: SecretsNamespace = "kube-system",
     directory: Directory = None,
+    engine: Engine = "own",
     log_format: LogFormat = "text",
     log_level: LogLevel = "info",
     context: Context = None,
@@ -90,9 +102,11 @@ def run(
     """Run one node's speaker in the foreground, until SIGTERM.
 
     With graceful restart negotiated, stopping keeps the routes on the router; losing the policy's label
-    withdraws them.
+    withdraws them. With --engine detached or external, stopping touches no session at all; `speaker engine
+    stop` ends the engine.
     """
     with errors.guard("speaker run"):
+        from bgpctl.speaker.exabgp import Mode
         from bgpctl.speaker.run import SpeakerOptions, run_speaker
 
         address = parse.ip(source_address) if source_address else None
@@ -106,6 +120,7 @@ def run(
             next_hops=parse.next_hops(next_hop or ()),
             secrets_namespace=secrets_namespace,
             directory=directory,
+            engine=Mode(engine),
             log_format=log_format,
             log_level=log_level,
         )

@@ -159,6 +159,11 @@ class Intent:
     opened: bool = field(default=False, compare=False)
     config: NodeConfig | None = field(default=None, compare=False, repr=False)
 
+    @property
+    def undecided(self) -> bool:
+        """Nothing that says what to run could be read, now or before: this is no word for leaving either."""
+        return self.stale and self.config is None
+
 
 # --- Session: what is seen of one peer --------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
     Starting ──synced──► Running ──deselected──► Leaving ──► Withdrawn ──selected──► Starting …
                             │
                           SIGTERM ──► Stopped   (silent under graceful restart, else withdraw and Cease)
+                                  └─► nothing, where the engine stays: the next manager adopts it
 
 Nothing here handles "an event": every wake-up reads everything again, so a lost or doubled wake-up costs
 nothing, and an engine that died is simply one to which nothing was announced yet.
@@ -37,6 +38,8 @@ UNPROVED = (
     "routes until their own timers end"
 )
 
+KEPT = "what the adopted engine announces is kept until that is solved"
+
 log = logging.getLogger("bgpctl.speaker")
 
 
@@ -50,16 +53,21 @@ class Departure(Protocol):
 
 
 class EnginePort(Protocol):
-    """What the manager needs of a BGP engine. `departed` is told by the last Leave."""
+    """What the manager needs of a BGP engine. `departed` is told by the last Leave. `stays`: it goes on when
+    the manager ends; `adopt` takes over one that did, and starts none."""
 
     version: str
     restarts: int
 
     @property
     def departed(self) -> Mapping[str, Departure]: ...
+    @property
+    def stays(self) -> bool: ...
+    def adopt(self) -> bool: ...
     def start(self) -> None: ...
     def observed(self) -> Observed: ...
     def perform(self, action: Action) -> None: ...
+    def release(self) -> None: ...
     def stop(self, *, graceful: bool, reason: str = "") -> None: ...
 
 
@@ -134,6 +142,7 @@ class Manager:
             return RETRY_SECONDS  # not a word before that: it would overwrite the record
         if not self._source.ready():
             self._bell.take_change()  # a start is no change: its routes were never late
+            self._look()
             self._report()
             return RETRY_SECONDS
         wait = self._reconcile()
@@ -147,8 +156,10 @@ class Manager:
             self._changed_at = changed
         try:
             objects = self._source.observe()
-            self._adopt(self._compile(objects))
-            actions = diff(self.intent or Intent(self._node), self._running_engine(), self._leave_reason)
+            intent = self._compile(objects)
+            self._keep_while_undecided(intent)
+            self._adopt(intent)
+            actions = diff(intent, self._running_engine(), self._leave_reason)
             wait = self._apply(actions)
             self._error = ""
         except Exception as error:
@@ -189,6 +200,20 @@ class Manager:
             return observed
         self._engine.start()
         return self._engine.observed()
+
+    def _keep_while_undecided(self, intent: Intent) -> None:
+        """A manager that cannot tell yet what should run changes nothing of what an engine announces that
+        outlived the last one, who knew."""
+        if self.intent is None and intent.undecided and self._running_engine().peers:
+            raise Temporary("; ".join((*intent.problems, KEPT)))
+
+    def _look(self) -> None:
+        """Tell what an engine that outlived its manager runs, before anything is known that it should run."""
+        try:
+            self._engine.adopt()
+            self._error = ""
+        except BgpctlError as error:
+            self._failed(error)
 
     def _apply(self, actions: tuple[Action, ...]) -> float:
         now, held = pacing.release(actions, time.monotonic(), self._last_release)
@@ -254,6 +279,11 @@ class Manager:
 
     def _shut_down(self) -> None:
         observed = self._engine.observed()
+        if self._engine.stays:
+            # What was told last stays true for a while; nobody refreshes it, so it becomes stale by itself.
+            self._engine.release()
+            log.info("speaker.stopped", extra={"left_running": len(observed.peers)})
+            return
         ending = pacing.peers_to_leave_on_stop(observed)
         try:
             if ending:
@@ -303,7 +333,7 @@ class Manager:
 
     def _describe(self) -> NodeState:
         observed, intent = self._engine.observed(), self.intent or Intent(self._node)
-        peers = tuple(_peer_state(name, observed, intent) for name in sorted(observed.peers))
+        peers = tuple(_peer_state(name, observed, self.intent) for name in sorted(observed.peers))
         return NodeState(
             node=self._node,
             phase=self._phase(observed),
@@ -380,7 +410,6 @@ def _peer_state(name: str, observed: Observed, intent: Intent | None) -> PeerSta
     announced = len(observed.announced.get(name, {}))
     intended = len(intent.routes.get(name, {})) if intent else announced
     return describe_peer(observed.peers[name], session, intended, announced)
-
 
 
 def _sentence(state: NodeState) -> str:

@@ -1,4 +1,4 @@
-"""Where a speaker keeps its files when nobody said where, and what they are called."""
+"""Where a speaker and its engine keep their files, and what they are called."""
 
 from __future__ import annotations
 
@@ -6,9 +6,35 @@ import os
 import tempfile
 from pathlib import Path
 
+from bgpctl.errors import UsageError
+from bgpctl.kube import paths
+
 STATUS_SOCKET = "status.sock"
+ENGINE = "engine"
 
 
 def base() -> Path:
     """The directory of this user's speakers, each in one of its own; made by the first speaker, mode 0700."""
     return Path(tempfile.gettempdir()) / f"bgpctl-{os.getuid()}"
+
+
+def directory(given: Path | None, node: str) -> Path:
+    """The speaker's directory, made when missing and private: it holds the engine's socket and configuration,
+    which may have passwords in it. Raises UsageError."""
+    place = given or base() / paths.named(node)
+    try:
+        if given is None:
+            _private(base())  # anybody may make this name in a shared /tmp before us
+        _private(place)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UsageError(f"cannot use directory {place}: {reason}", "pass --directory PATH") from None
+    return place
+
+
+def _private(place: Path) -> None:
+    """Ours alone, made when missing. Raises OSError."""
+    place.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if place.stat(follow_symlinks=False).st_uid != os.getuid():
+        raise OSError("it belongs to another user")
+    place.chmod(0o700)

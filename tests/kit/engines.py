@@ -20,6 +20,7 @@ from pathlib import Path
 from bgpctl.core.diff import Announce, Configure, Synced
 from bgpctl.core.model import Attributes, IPAddress, IPNetwork, Observed, Peer, Session
 from bgpctl.errors import Temporary
+from bgpctl.speaker.exabgp import Mode, control
 from bgpctl.speaker.exabgp.engine import Engine
 from tests.kit.bgppeer import BgpPeer
 from tests.kit.wait import eventually
@@ -30,13 +31,13 @@ NODE_ASN = 65001
 class EngineUnderTest(Engine):
     """An engine with its bell, and with what it logged."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, mode: Mode = Mode.OWN) -> None:
         self.bell = threading.Event()
         self.directory = directory
         self.logged: list[str] = []
         logger = logging.Logger("engine-under-test", logging.DEBUG)
         logger.addHandler(_Keep(self.logged))
-        super().__init__(directory, ring=self.bell.set, log=logger)
+        super().__init__(directory, ring=self.bell.set, log=logger, mode=mode)
 
     def until(self, condition: Callable[[Observed], object], deadline: float = 10.0) -> Observed:
         """The first view that satisfies `condition`; asked again whenever the bell rings."""
@@ -93,6 +94,25 @@ def engine() -> Iterator[EngineUnderTest]:
         yield under_test
     finally:
         under_test.stop(graceful=True)
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextmanager
+def detached() -> Iterator[Callable[..., EngineUnderTest]]:
+    """Makes managers of one engine that outlives them. It ends with the block."""
+    directory = Path(tempfile.mkdtemp(prefix="bgpctl-"))
+    made: list[EngineUnderTest] = []
+
+    def manager(mode: Mode = Mode.DETACHED) -> EngineUnderTest:
+        made.append(EngineUnderTest(directory / "engine", mode))
+        return made[-1]
+
+    try:
+        yield manager
+    finally:
+        for one in made:
+            one.release()
+        control.end(directory / "engine", leave=False, reason="the test is over")
         shutil.rmtree(directory, ignore_errors=True)
 
 

@@ -35,11 +35,25 @@ class FakeEngine:
         self.graceful: set[str] = set()
         self.stopped: list[bool] = []
         self.clock = 1000.0
+        self.stays = False
+        self.outlived: Observed | None = None
+        self.released = False
         self._seen = Observed()
 
-    def start(self) -> None:
+    def adopt(self) -> bool:
+        """`outlived` is what an engine runs that outlived its manager."""
         if self.refuse_start:
             raise self.refuse_start
+        if self.outlived is not None:
+            self._seen, self.outlived = self.outlived, None
+        return self._seen.running
+
+    def release(self) -> None:
+        self.released = True
+
+    def start(self) -> None:
+        if self.adopt():
+            return
         self.restarts = self._seen.generation
         self._seen = Observed(self._seen.generation + 1, True)
 

@@ -554,3 +554,75 @@ def test_the_bell_wakes_the_loop() -> None:
     rig.manager.stop()
     thread.join(5)
     assert not thread.is_alive()
+
+
+# --- an engine that outlives its manager ------------------------------------------------------------------
+
+
+def outlived(rig: Rig) -> Rig:
+    """A new manager, and the engine of `rig` that nobody manages."""
+    after = Rig(None)
+    after.engine.stays = True
+    after.engine.outlived = rig.engine.observed()
+    after.engine.established = {A, B}
+    return after
+
+
+def test_an_engine_is_adopted_before_anything_is_known_and_nothing_is_changed_by_that(rig: Rig) -> None:
+    after = outlived(rig)
+    after.tick()
+    assert after.did() == []
+    assert (after.state.phase, after.state.established) == ("Starting", 2)
+    assert [(peer.intended, peer.announced) for peer in after.state.peers] == [(3, 3), (3, 3)]
+    assert after.tick(rig.source.objects) == IDLE_SECONDS
+    assert after.did() == []
+    assert after.state.phase == "Running"
+
+
+def test_only_the_difference_is_made_up(rig: Rig, clock: Clock) -> None:
+    after = outlived(rig)
+    after.tick()
+    clock.now += 1
+    after.tick(world(objects.service("new", "192.0.2.81")))
+    assert after.did() == ["Withdraw", "Withdraw", "Announce", "Announce"]
+
+
+def test_a_node_that_was_deselected_meanwhile_leaves(rig: Rig) -> None:
+    after = outlived(rig)
+    after.tick(world(labels=AWAY))
+    assert next(a for a in after.engine.performed if isinstance(a, Leave)).peers == (A, B)
+    assert after.state.phase == "Withdrawn"
+    assert after.manager.withdrawn is not None and after.manager.withdrawn.routes == 6
+
+
+@pytest.mark.parametrize("unreadable", ["policy", "node"])
+def test_who_cannot_tell_what_should_run_keeps_what_runs(rig: Rig, unreadable: str) -> None:
+    after, good = outlived(rig), rig.source.objects
+    assert good is not None
+    bad = objects.policy(objects.router(objects.neighbor(), objects.neighbor()))
+    seen = replace(good, policies=(bad,)) if unreadable == "policy" else replace(good, node=None)
+    for _ in range(2):
+        assert after.tick(seen) == RETRY_SECONDS
+        assert after.did() == []
+    assert module.KEPT in after.state.problems[-1]
+    assert after.state.established == 2
+    after.tick(good)
+    assert after.did() == [] and after.state.problems == ()
+
+
+def test_an_engine_that_cannot_be_adopted_is_told(rig: Rig) -> None:
+    after = outlived(rig)
+    after.engine.refuse_start = Temporary("another speaker (process 7) manages the BGP engine")
+    assert after.tick() == RETRY_SECONDS
+    assert after.state.problems == ("another speaker (process 7) manages the BGP engine",)
+
+
+def test_the_end_of_the_manager_leaves_it_alone(rig: Rig) -> None:
+    after = outlived(rig)
+    after.tick(rig.source.objects)
+    after.engine.performed.clear()
+    after.manager.stop()
+    after.manager.run()
+    assert after.engine.released and after.engine.stopped == []
+    assert after.did() == []
+    assert (after.state.phase, after.state.established) == ("Running", 2)

@@ -7,12 +7,14 @@ environment file, no pid file, no named pipes, no log files. It holds a lock on 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ctypes
 import fcntl
 import os
 import pwd
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 CONFIG = "exabgp.conf"
@@ -43,9 +45,12 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.parent is not None:
         _die_with(arguments.parent)
-    _alone(arguments.directory)
-    _set_environment()
-    sys.exit(_run(str(arguments.directory / CONFIG), arguments.generation))
+    try:
+        with alone(arguments.directory):
+            _set_environment()
+            sys.exit(_run(str(arguments.directory / CONFIG), arguments.generation))
+    except BlockingIOError:
+        sys.exit(f"another BGP engine runs in {arguments.directory}")
 
 
 def _die_with(parent: int) -> None:
@@ -57,13 +62,16 @@ def _die_with(parent: int) -> None:
         sys.exit("the speaker is gone")
 
 
-def _alone(directory: Path) -> None:
-    """Two engines in one directory would take each other's socket away. The descriptor stays open: the kernel
-    frees the lock when we end, however that happens."""
+@contextlib.contextmanager
+def alone(directory: Path) -> Iterator[None]:
+    """Two engines in one directory would take each other's socket away. The kernel frees the lock of one that
+    ends, however that happens. Raises BlockingIOError."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        fcntl.flock(os.open(directory, os.O_RDONLY | os.O_DIRECTORY), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        sys.exit(f"another BGP engine runs in {directory}")
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _set_environment() -> None:

@@ -49,10 +49,10 @@ def next_generation(directory: Path) -> int:
 
 
 def clean(directory: Path) -> None:
-    """Leave nothing of an engine that has ended but the count."""
-    for name in (child.CONFIG, relay.SOCKET, relay.LOG):
-        with contextlib.suppress(FileNotFoundError):
-            (directory / name).unlink()
+    """Leave nothing of an engine that has ended but the count; nothing is touched when there is one again."""
+    with contextlib.suppress(FileNotFoundError, BlockingIOError), child.alone(directory):
+        for name in (child.CONFIG, relay.SOCKET, relay.LOG):
+            (directory / name).unlink(missing_ok=True)
 
 
 def run_foreground(directory: Path) -> NoReturn:

@@ -226,7 +226,7 @@ class Engine:
                 self._foreign = str(hello.get("version"))
                 return None
             return inventory.adopted(hello["generation"], found.request("inventory"), _groups(found))
-        except (KeyError, ValueError, TypeError) as error:
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise Temporary(f"the BGP engine's inventory makes no sense: {error!r}") from error
 
     def _take_over(self, found: EngineProcess, seen: Observed, began: float) -> None:

@@ -171,6 +171,6 @@ class Link:
 
     def _send(self, line: bytes) -> None:
         if self._closed:
-            raise Temporary("the BGP engine is not running")
+            raise self._refusal or Temporary("the BGP engine is not running")
         with self._sending:
             self._socket.sendall(line)
