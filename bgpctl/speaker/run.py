@@ -17,7 +17,7 @@ from pathlib import Path
 from bgpctl.core.model import IPAddress
 from bgpctl.errors import UsageError
 from bgpctl.kube.client import Client
-from bgpctl.speaker import host, http, local, logs, metrics, places
+from bgpctl.speaker import http, local, logs, metrics, places
 from bgpctl.speaker.exabgp import Mode
 from bgpctl.speaker.exabgp.engine import Engine
 from bgpctl.speaker.manager import Manager
@@ -65,7 +65,6 @@ def run_speaker(options: SpeakerOptions) -> int:
         source_address=options.source_address,
         next_hops=options.next_hops,
         recall=sink.read,
-        booted_at=host.booted_at(),
     )
     with contextlib.ExitStack() as stack:
         stack.enter_context(_alone(directory))
