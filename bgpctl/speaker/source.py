@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +18,7 @@ from bgpctl.errors import BgpctlError
 from bgpctl.kube import paths
 from bgpctl.kube.client import Client
 from bgpctl.kube.watch import Mirror
+from bgpctl.speaker import host
 
 Document = dict[str, Any]
 Stamp = tuple[int, int, int]
@@ -63,11 +65,15 @@ class KubeSource:
             self._slices,
         )
 
+        self._host = host.Watch(ring)
+
     def start(self) -> None:
+        self._host.start()
         for mirror in (*self._required, self._secrets):
             mirror.start()
 
     def stop(self) -> None:
+        self._host.stop()
         for mirror in (*self._required, self._secrets):
             mirror.stop()
 
@@ -86,6 +92,8 @@ class KubeSource:
             peer_configs=self._peer_configs.items(),
             advertisements=self._advertisements.items(),
             overrides=self._overrides.items(),
+            interfaces=self._host.readings.interfaces,
+            gateways=self._host.readings.gateways,
         )
 
     def problems(self) -> tuple[str, ...]:
@@ -103,16 +111,21 @@ class FileSource:
         self._stopped = threading.Event()
         self._problem = ""
         self._objects: ClusterObjects | None = None
+        self._host = host.Watch(self._moved)
+        self._lock = threading.Lock()  # of _objects: the file and the host change in threads of their own
 
     def start(self) -> None:
         """Read once in the caller's thread, so that a bad file is an error at the start; then follow."""
         stamp = self._stamp()
-        self._objects = self._read()
+        objects = self._read()
+        self._host.start()
+        self._keep(objects)
         name = f"follow {self._path.name}"
         threading.Thread(target=self._follow, args=(stamp,), name=name, daemon=True).start()
 
     def stop(self) -> None:
         self._stopped.set()
+        self._host.stop()
 
     def ready(self) -> bool:
         return self._objects is not None
@@ -123,6 +136,17 @@ class FileSource:
 
     def problems(self) -> tuple[str, ...]:
         return (self._problem,) if self._problem else ()
+
+    def _keep(self, objects: ClusterObjects | None = None) -> None:
+        """These objects, or those so far, on the host as it is now."""
+        with self._lock:
+            kept, seen = objects or self._objects, self._host.readings
+            if kept is not None:
+                self._objects = replace(kept, interfaces=seen.interfaces, gateways=seen.gateways)
+
+    def _moved(self) -> None:
+        self._keep()
+        self._ring()
 
     def _read(self) -> ClusterObjects:
         from bgpctl.speaker.files import load_documents, objects_from_documents
@@ -148,7 +172,8 @@ class FileSource:
 
     def _reread(self) -> None:
         try:
-            self._objects, self._problem = self._read(), ""
+            self._keep(self._read())
+            self._problem = ""
         except BgpctlError as error:
             self._problem = f"{self._path} is kept as it was before: {error.message.splitlines()[0]}"
         except Exception as error:
