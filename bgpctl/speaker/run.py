@@ -16,9 +16,9 @@ from pathlib import Path
 
 from bgpctl.core.model import IPAddress
 from bgpctl.errors import UsageError
-from bgpctl.kube import paths
 from bgpctl.kube.client import Client
 from bgpctl.speaker import host, http, local, logs, metrics, places
+from bgpctl.speaker.exabgp import Mode
 from bgpctl.speaker.exabgp.engine import Engine
 from bgpctl.speaker.manager import Manager
 from bgpctl.speaker.measures import Bell
@@ -43,6 +43,7 @@ class SpeakerOptions:
     next_hops: tuple[IPAddress, ...] = ()
     secrets_namespace: str = "kube-system"
     directory: Path | None = None
+    engine: Mode = Mode.OWN
     log_format: str = "text"
     log_level: str = "info"
 
@@ -50,10 +51,10 @@ class SpeakerOptions:
 def run_speaker(options: SpeakerOptions) -> int:
     """Run until SIGTERM or SIGINT. Returns the exit code. Raises UsageError."""
     logs.configure(options.log_format, options.log_level, options.node)
-    directory = _directory(options)
+    directory = places.directory(options.directory, options.node)
     bell = Bell()
     source, sink = _source(options, bell.changed), _sink(options, directory)
-    engine = Engine(directory / "engine", ring=bell.set, log=log)
+    engine = Engine(directory / places.ENGINE, ring=bell.set, log=log, mode=options.engine)
     publisher = Publisher(sink)
     manager = Manager(
         options.node,
@@ -76,7 +77,10 @@ def run_speaker(options: SpeakerOptions) -> int:
         stack.callback(source.stop)
         publisher.start()
         stack.callback(lambda: publisher.close(manager.state))
-        log.info("speaker.started", extra={"engine": engine.version, "directory": str(directory)})
+        log.info(
+            "speaker.started",
+            extra={"engine": engine.version, "mode": options.engine, "directory": str(directory)},
+        )
         manager.run()
     return 0
 
@@ -97,28 +101,6 @@ def _on_signal(stop: Callable[[], None]) -> None:
 
 
 # --- the speaker's directory --------------------------------------------------------------------------------
-
-
-def _directory(options: SpeakerOptions) -> Path:
-    """A private place for the engine's socket and its configuration, which may hold passwords."""
-    base = places.base()
-    directory = options.directory or base / paths.named(options.node)
-    try:
-        if options.directory is None:
-            _private(base)  # anybody may make this name in a shared /tmp before us
-        _private(directory)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise UsageError(f"cannot use directory {directory}: {reason}", "pass --directory PATH") from None
-    return directory
-
-
-def _private(directory: Path) -> None:
-    """Ours alone, made when missing. Raises OSError."""
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if directory.stat(follow_symlinks=False).st_uid != os.getuid():
-        raise OSError("it belongs to another user")
-    directory.chmod(0o700)
 
 
 @contextlib.contextmanager
