@@ -4,8 +4,9 @@
 _bgpctl_offer() {
     commands='' options='' arguments=''
     case $1 in
-        '') commands='routes peers node speaker policy lab' options='--context --kubeconfig --version -h --help' arguments='' ;;
+        '') commands='routes logs peers node speaker policy lab' options='--context --kubeconfig --version -h --help' arguments='' ;;
         'routes') commands='' options='--peer --absent --directory --output -o --context --kubeconfig -h --help' arguments='' ;;
+        'logs') commands='' options='--follow -f --peer --since --file --pod-selector --namespace -n --output -o --context --kubeconfig -h --help' arguments='' ;;
         'peers') commands='status' options='-h --help' arguments='' ;;
         'peers status') commands='' options='--output -o --watch -w --context --kubeconfig -h --help' arguments='' ;;
         'node') commands='drain restore status estimate' options='-h --help' arguments='' ;;
@@ -38,6 +39,14 @@ _bgpctl_values() {
         'routes:--output'|'routes:-o') echo 'table wide json yaml' ;;
         'routes:--context') echo '' ;;
         'routes:--kubeconfig') echo '@file' ;;
+        'logs:--peer') echo '' ;;
+        'logs:--since') echo '' ;;
+        'logs:--file') echo '@file' ;;
+        'logs:--pod-selector') echo '' ;;
+        'logs:--namespace'|'logs:-n') echo '' ;;
+        'logs:--output'|'logs:-o') echo 'text json' ;;
+        'logs:--context') echo '' ;;
+        'logs:--kubeconfig') echo '@file' ;;
         'peers status:--output'|'peers status:-o') echo 'table wide json yaml' ;;
         'peers status:--context') echo '' ;;
         'peers status:--kubeconfig') echo '@file' ;;

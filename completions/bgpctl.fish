@@ -8,8 +8,8 @@ function __bgpctl_at
         if test $value = yes
             set value no
         else if string match -q -- '-*' $word
-            contains -- $word --context --deselect-label --directory --engine --expect --file --grace-period --kubeconfig --listen --log-format --log-level --max-unavailable --namespace --next-hop --node-name --nodes --order --output --peer --peer-profile --pod-selector --restart-command --router --router-probe --secrets-namespace --settle --shutdown-command --skip-wait-for-delete-timeout --source-address --timeout -f -n -o; and set value yes
-        else if contains -- (string join ' ' $path $word) 'routes' 'peers' 'peers status' 'node' 'node drain' 'node restore' 'node status' 'node estimate' 'speaker' 'speaker run' 'speaker status' 'speaker restart' 'speaker engine' 'speaker engine run' 'speaker engine stop' 'policy' 'policy check' 'lab' 'lab demo' 'lab up'
+            contains -- $word --context --deselect-label --directory --engine --expect --file --grace-period --kubeconfig --listen --log-format --log-level --max-unavailable --namespace --next-hop --node-name --nodes --order --output --peer --peer-profile --pod-selector --restart-command --router --router-probe --secrets-namespace --settle --shutdown-command --since --skip-wait-for-delete-timeout --source-address --timeout -f -n -o; and set value yes
+        else if contains -- (string join ' ' $path $word) 'routes' 'logs' 'peers' 'peers status' 'node' 'node drain' 'node restore' 'node status' 'node estimate' 'speaker' 'speaker run' 'speaker status' 'speaker restart' 'speaker engine' 'speaker engine run' 'speaker engine stop' 'policy' 'policy check' 'lab' 'lab demo' 'lab up'
             set -a path $word
         end
     end
@@ -19,6 +19,7 @@ end
 for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'\'' -f
     complete -c $program -n '__bgpctl_at \'\'' -a routes -d 'Show intended and announced routes, with their attributes and reasons'
+    complete -c $program -n '__bgpctl_at \'\'' -a logs -d 'Show the BGP control plane\'s log lines of all selected nodes, merged by time'
     complete -c $program -n '__bgpctl_at \'\'' -a peers -d 'The BGP sessions of the speakers'
     complete -c $program -n '__bgpctl_at \'\'' -a node -d 'Take a node out of service, and bring it back'
     complete -c $program -n '__bgpctl_at \'\'' -a speaker -d 'The per-node daemon that announces routes'
@@ -36,6 +37,17 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'routes\'' -l context -x -d 'The kubeconfig context to use'
     complete -c $program -n '__bgpctl_at \'routes\'' -l kubeconfig -r -F -d 'The kubeconfig file'
     complete -c $program -n '__bgpctl_at \'routes\'' -s h -l help -d 'Show help and exit.'
+    complete -c $program -n '__bgpctl_at \'logs\'' -f
+    complete -c $program -n '__bgpctl_at \'logs\'' -l follow -s f -d 'Go on as lines are written'
+    complete -c $program -n '__bgpctl_at \'logs\'' -l peer -x -d 'Only lines that name this peer'
+    complete -c $program -n '__bgpctl_at \'logs\'' -l since -x -d 'Only the last of them'
+    complete -c $program -n '__bgpctl_at \'logs\'' -l file -r -F -d 'Read this log file instead of pods'
+    complete -c $program -n '__bgpctl_at \'logs\'' -l pod-selector -x -d 'The labels of the pods to read; k8s-app=cilium reads Cilium\'s agents'
+    complete -c $program -n '__bgpctl_at \'logs\'' -l namespace -s n -x -d 'Where these pods are'
+    complete -c $program -n '__bgpctl_at \'logs\'' -l output -s o -x -a 'text json' -d 'How to print the result'
+    complete -c $program -n '__bgpctl_at \'logs\'' -l context -x -d 'The kubeconfig context to use'
+    complete -c $program -n '__bgpctl_at \'logs\'' -l kubeconfig -r -F -d 'The kubeconfig file'
+    complete -c $program -n '__bgpctl_at \'logs\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'peers\'' -f
     complete -c $program -n '__bgpctl_at \'peers\'' -a status -d 'Show every session: state, uptime, routes per family, graceful restart'
     complete -c $program -n '__bgpctl_at \'peers\'' -s h -l help -d 'Show help and exit.'

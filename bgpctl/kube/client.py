@@ -136,12 +136,33 @@ class Client:
 
     def stream(self, path: str, query: Mapping[str, str], read_timeout: float) -> Stream:
         """Begin a watch; returns once the server has accepted it. Raises as `request` does."""
+        return Stream(path, self._begin(path, query, read_timeout))
+
+    def lines(self, path: str, query: Mapping[str, str], read_timeout: float | None = None) -> Iterator[str]:
+        """The lines of a text answer (a pod's log) as they come, without their ends. Raises as `request`
+        does, and Temporary when it breaks off."""
+        import urllib3
+
+        response = self._begin(path, query, read_timeout or READ_TIMEOUT)
+        try:
+            rest = b""
+            for chunk in response.stream(65536, decode_content=True):
+                *whole, rest = (rest + chunk).split(b"\n")
+                yield from (line.decode(errors="replace") for line in whole)
+            if rest:
+                yield rest.decode(errors="replace")
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise Temporary(f"{path} broke off: {plain(error)}") from None
+        finally:
+            response.close()
+
+    def _begin(self, path: str, query: Mapping[str, str], read_timeout: float) -> Any:
         patience = min(read_timeout, READ_TIMEOUT)
         response = self._send("GET", path, query, None, "application/json", patience, preload=False)
         sock = getattr(response.connection, "sock", None)
         if sock is not None:
             sock.settimeout(read_timeout)  # events may be rare; the answer itself may not take that long
-        return Stream(path, response)
+        return response
 
     def _send(
         self,

@@ -15,7 +15,7 @@ from tests.kit.require import require
 KIT = Path(__file__).resolve().parent.parent / "kit"
 
 CASES = [
-    ("bgpctl ", {"peers", "routes", "node", "speaker", "policy", "lab"}),
+    ("bgpctl ", {"peers", "routes", "logs", "node", "speaker", "policy", "lab"}),
     ("bgpctl node ", {"drain", "restore", "status", "estimate"}),
     ("kubectl-bgp node dr", {"drain"}),
     ("bgpctl --context node node re", {"restore"}),

@@ -1,0 +1,111 @@
+"""`bgpctl logs`: what the BGP control planes of all nodes wrote, as one log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bgpctl.cli import errors, parse
+from bgpctl.cli.flags import Context, Given, Kubeconfig, Report, given
+
+if TYPE_CHECKING:
+    from bgpctl.runbooks.logs import Log
+
+    Find = Callable[[], Sequence[Log]]
+
+Nodes = Annotated[list[str] | None, typer.Argument(metavar="[NODE]...", show_default=False)]
+Since = Annotated[
+    float,
+    typer.Option(
+        "--since",
+        metavar="DURATION",
+        show_default="all",
+        parser=parse.duration,
+        help="Only the last of them.",
+    ),
+]
+Files = Annotated[
+    list[Path] | None,
+    typer.Option("--file", metavar="PATH", help="Read this log file instead of pods. Repeatable."),
+]
+
+
+def logs(
+    ctx: typer.Context,
+    nodes: Nodes = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines are written.")] = False,
+    peer: Annotated[
+        str | None, typer.Option("--peer", metavar="ADDRESS", help="Only lines that name this peer.")
+    ] = None,
+    since: Since = 0.0,
+    file: Files = None,
+    pod_selector: Annotated[
+        str,
+        typer.Option(
+            "--pod-selector",
+            metavar="SELECTOR",
+            help="The labels of the pods to read; k8s-app=cilium reads Cilium's agents.",
+        ),
+    ] = "app.kubernetes.io/name=bgpctl-speaker",
+    namespace: Annotated[
+        str, typer.Option("--namespace", "-n", metavar="NS", help="Where these pods are. Default: anywhere.")
+    ] = "",
+    output: Report = "text",
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Show the BGP control plane's log lines of all selected nodes, merged by time.
+
+    Reads text and JSON lines, of bgpctl's speakers and of Cilium. Times are UTC.
+    """
+    with errors.guard("logs", output):
+        import sys
+        import time
+
+        from bgpctl.core.loglines import Wanted
+        from bgpctl.out.logs import RENDERERS
+        from bgpctl.runbooks.logs import Follower, once
+
+        def complain(text: str) -> None:
+            print(f"warning: {text}", file=sys.stderr, flush=True)
+
+        names = tuple(nodes or ())
+        address = str(parse.ip(peer, "--peer")) if peer else ""
+        wanted = Wanted(names, address, time.time() - since if since else 0.0)
+
+        find = (
+            _files(file) if file else _pods(given(ctx, context, kubeconfig), pod_selector, namespace, names)
+        )
+        lines = Follower(find, wanted, complain).lines() if follow else once(find(), wanted, complain)
+        for line in lines:
+            RENDERERS[output](line)
+
+
+def _files(paths: Sequence[Path]) -> Find:
+    from bgpctl.speaker.logfiles import FileLog
+
+    return lambda: [FileLog(path) for path in paths]
+
+
+def _pods(kube: Given, selector: str, namespace: str, nodes: Sequence[str]) -> Find:
+    """What it returns raises BgpctlError when there is none: silence would pass for a quiet cluster."""
+    from bgpctl.cli import wire
+    from bgpctl.errors import BgpctlError
+    from bgpctl.kube.podlogs import pod_logs
+
+    client = wire.client(kube)
+
+    def find() -> Sequence[Log]:
+        found = pod_logs(client, selector, namespace, nodes)
+        if not found:
+            where = f" on {', '.join(nodes)}" if nodes else ""
+            raise BgpctlError(
+                f"no pod with labels {selector}{where}",
+                "choose the speakers' pods with --pod-selector and --namespace, or read files with --file",
+            )
+        return found
+
+    return find

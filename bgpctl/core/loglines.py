@@ -1,0 +1,136 @@
+"""Log lines of BGP control planes, ours and Cilium's: read, chosen, merged by time. Pure.
+
+Both write `subsys=bgp-control-plane`, as logfmt or as one JSON object a line. Lines without that tag
+belong to something else in the same log and are left out.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from ipaddress import ip_address
+
+SUBSYSTEMS = ("bgp-control-plane", "bgp-cp-operator")
+
+_PAIR = re.compile(r'([^\s="]+)=("(?:[^"\\]|\\.)*"|[^\s"]*)(?=\s|$)')
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line. `at` is in epoch seconds; `node` is where it was written, `fields` the rest as written."""
+
+    at: float
+    node: str
+    fields: Mapping[str, str] = field(hash=False)
+
+    @property
+    def level(self) -> str:
+        return self.fields.get("level", "")
+
+    @property
+    def message(self) -> str:
+        return self.fields.get("msg", "")
+
+
+def read(text: str, node: str, before: float = 0.0) -> LogLine | None:
+    """One line of a log, None when it is not the BGP control plane's. `node` is the log's node, for lines
+    that do not name one; a line without a time has that of the line before it."""
+    fields = _fields(text.strip())
+    if fields.get("subsys") not in SUBSYSTEMS:
+        return None
+    at = _time(fields.pop("time", "") or fields.pop("ts", ""))
+    return LogLine(max(at or before, before), fields.pop("node", "") or node, fields)
+
+
+def _fields(text: str) -> dict[str, str]:
+    if not text.startswith("{"):
+        return {key: _unquoted(value) for key, value in _PAIR.findall(text)}
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return {}
+    return {key: v if isinstance(v, str) else json.dumps(v) for key, v in document.items()}
+
+
+def _unquoted(value: str) -> str:
+    if not value.startswith('"'):
+        return value
+    try:
+        return str(json.loads(value))
+    except ValueError:
+        return value.strip('"')  # Go escapes that JSON does not have
+
+
+def _time(text: str) -> float | None:
+    """RFC 3339 -> epoch seconds. Go writes nanoseconds, of which Python reads six digits."""
+    shortened = re.sub(r"(\.\d{6})\d+", r"\1", text)
+    try:
+        return datetime.fromisoformat(shortened.replace("Z", "+00:00")).timestamp()
+    except ValueError:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which lines: of these nodes (none = all), about this peer's address ("" = any), not before `since`."""
+
+    nodes: tuple[str, ...] = ()
+    peer: str = ""
+    since: float = 0.0
+
+    def has(self, line: LogLine) -> bool:
+        if line.at < self.since or (self.nodes and line.node not in self.nodes):
+            return False
+        return not self.peer or any(mentions(text, self.peer) for text in line.fields.values())
+
+
+def mentions(text: str, address: str) -> bool:
+    """Does a text name this address, alone or with a port? 192.0.2.1 is not in 192.0.2.10."""
+    wanted = ip_address(address)
+    if wanted.version == 4:
+        pattern = rf"(?<![\w.]){re.escape(str(wanted))}(?!\w|\.\w)"
+    else:
+        pattern = rf"(?<![\w:.]){re.escape(str(wanted))}(?![\w]|:[0-9a-f:])"
+    return re.search(pattern, text.lower()) is not None
+
+
+def chosen(texts: Iterable[str], node: str, wanted: Wanted) -> Iterator[LogLine]:
+    """The wanted lines of one log, in its order; their times never go back."""
+    before = 0.0
+    for text in texts:
+        line = read(text, node, before)
+        if line is not None:
+            before = line.at
+            if wanted.has(line):
+                yield line
+
+
+def merged(logs: Iterable[Iterator[LogLine]]) -> Iterator[LogLine]:
+    """Several logs as one, by time; one line of each is held at a time."""
+    return heapq.merge(*logs, key=lambda line: line.at)
+
+
+class Window:
+    """Merges lines as they come: each waits `hold` seconds for an earlier one that is still on its way."""
+
+    def __init__(self, hold: float = 0.5) -> None:
+        self._hold = hold
+        self._waiting: list[tuple[float, int, float, LogLine]] = []
+        self._number = 0
+
+    def push(self, line: LogLine, now: float) -> None:
+        self._number += 1
+        heapq.heappush(self._waiting, (line.at, self._number, now + self._hold, line))
+
+    def release(self, now: float) -> list[LogLine]:
+        """What has waited long enough, and everything earlier than it."""
+        due = [entry[:2] for entry in self._waiting if entry[2] <= now]
+        last = max(due, default=None)
+        found = []
+        while last is not None and self._waiting and self._waiting[0][:2] <= last:
+            found.append(heapq.heappop(self._waiting)[3])
+        return found

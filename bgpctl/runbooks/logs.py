@@ -1,0 +1,119 @@
+"""Read the logs of several speakers as one, once or for as long as they are written."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from bgpctl.core.loglines import LogLine, Wanted, Window, chosen, merged
+from bgpctl.errors import BgpctlError, UsageError
+
+FIND_AGAIN = 5.0  # seconds after which new pods are looked for, and logs that ended are begun again
+STEP = 0.1
+
+
+class Log(Protocol):
+    """One log: a container's, or a file. `node` is where it is written; `key` is its own."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def node(self) -> str: ...
+    def lines(self, follow: bool, since_seconds: float | None) -> Iterator[str]: ...
+
+
+Complain = Callable[[str], None]
+
+
+def once(logs: Sequence[Log], wanted: Wanted, complain: Complain) -> Iterator[LogLine]:
+    """The wanted lines of all logs by time. One that cannot be read is complained about; the others go on."""
+    return merged([_read(log, wanted, complain) for log in logs])
+
+
+def _read(log: Log, wanted: Wanted, complain: Complain) -> Iterator[LogLine]:
+    try:
+        yield from chosen(log.lines(False, _ago(wanted)), log.node, wanted)
+    except UsageError:
+        raise
+    except BgpctlError as error:
+        complain(f"{log.name}: {error.message}")
+
+
+def _ago(wanted: Wanted) -> float | None:
+    return time.time() - wanted.since if wanted.since else None
+
+
+@dataclass(slots=True)
+class Follower:
+    """Follows every log that `find` names, now and later (a pod that is made anew has another)."""
+
+    find: Callable[[], Sequence[Log]]
+    wanted: Wanted
+    complain: Complain
+    _queue: queue.SimpleQueue[tuple[str, LogLine | None]] = field(default_factory=queue.SimpleQueue)
+    _running: set[str] = field(default_factory=set)
+    _last: dict[str, float] = field(default_factory=dict)
+    _told: set[str] = field(default_factory=set)
+
+    def lines(self) -> Iterator[LogLine]:
+        """For ever. Raises what the first `find` raises."""
+        window, due = Window(), time.monotonic()
+        self._begin(self.find())
+        while True:
+            self._take(window)
+            yield from window.release(time.monotonic())
+            if time.monotonic() >= due + FIND_AGAIN:
+                due = time.monotonic()
+                self._look_again()
+
+    def _look_again(self) -> None:
+        try:
+            self._begin(self.find())
+        except BgpctlError as error:
+            self._complain(error.message)
+
+    def _take(self, window: Window) -> None:
+        """Whatever comes within one step."""
+        end = time.monotonic() + STEP
+        while (left := end - time.monotonic()) > 0:
+            try:
+                key, line = self._queue.get(timeout=left)
+            except queue.Empty:
+                return
+            if line is None:
+                self._running.discard(key)
+                continue
+            self._last[key] = line.at
+            window.push(line, time.monotonic())
+
+    def _begin(self, logs: Sequence[Log]) -> None:
+        for log in logs:
+            if log.key not in self._running:
+                self._running.add(log.key)
+                threading.Thread(target=self._follow, args=(log,), daemon=True).start()
+
+    def _follow(self, log: Log) -> None:
+        """One log to its end. Begun again, it goes on after the last line that it gave: the API server's
+        `since` has whole seconds, so lines that were seen come once more."""
+        last = self._last.get(log.key)
+        wanted = replace(self.wanted, since=max(self.wanted.since, last or 0.0))
+        try:
+            for line in chosen(log.lines(True, _ago(wanted)), log.node, wanted):
+                if last is None or line.at > last:
+                    self._queue.put((log.key, line))
+        except BgpctlError as error:
+            self._complain(f"{log.name}: {error.message}")
+        finally:
+            self._queue.put((log.key, None))
+
+    def _complain(self, text: str) -> None:
+        """Once: what cannot be read is tried again every few seconds."""
+        if text not in self._told:
+            self._told.add(text)
+            self.complain(text)

@@ -1,0 +1,146 @@
+"""Log lines of BGP control planes: read, chosen and merged."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from bgpctl.core.loglines import LogLine, Wanted, Window, chosen, mentions, merged, read
+from bgpctl.out import logs as out
+from bgpctl.out.text import plain
+from bgpctl.speaker.logs import JsonFormatter, TextFormatter
+
+CILIUM = (
+    'time="2026-11-23T18:32:55.803123456Z" level=warning msg="Failed to fetch secret \\"bgp\\"" '
+    "subsys=bgp-control-plane peer=192.0.2.1:179"
+)
+AT = datetime(2026, 11, 23, 18, 32, 55, tzinfo=UTC).timestamp()
+
+
+def ours(formatter: logging.Formatter, **fields: Any) -> str:
+    record = logging.makeLogRecord(
+        {"msg": "speaker.reconciled", "levelname": "INFO", "created": AT + 0.25, "node": "worker-1", **fields}
+    )
+    return formatter.format(record)
+
+
+@pytest.mark.parametrize("formatter", [TextFormatter(), JsonFormatter()])
+def test_what_our_speakers_write_is_read_back(formatter: logging.Formatter) -> None:
+    words = 'a "word", a\nline = two\\'
+    line = read(ours(formatter, summary=words, peers=["a", "b"]), "elsewhere")
+    assert line is not None
+    assert (line.at, line.node, line.level, line.message) == (
+        AT + 0.25,
+        "worker-1",
+        "info",
+        "speaker.reconciled",
+    )
+    assert line.fields["summary"] == words and line.fields["peers"] == '["a", "b"]'
+
+
+def test_ciliums_lines() -> None:
+    line = read(CILIUM, "worker-2")
+    assert line is not None
+    assert line.at == pytest.approx(AT + 0.803123, abs=1e-6)
+    assert (line.node, line.message) == ("worker-2", 'Failed to fetch secret "bgp"')
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "panic: oh no",
+        "{",
+        "[1]",
+        '{"subsys": "datapath"}',
+        "time=x level=info subsys=envoy",
+        '{"subsys": 1}',
+    ],
+)
+def test_other_lines_are_left_out(text: str) -> None:
+    assert read(text, "n") is None
+
+
+def test_a_line_without_a_time_has_that_of_the_one_before() -> None:
+    for text in ("subsys=bgp-control-plane msg=x", "time=nonsense subsys=bgp-control-plane"):
+        line = read(text, "n", 12.5)
+        assert line is not None and line.at == 12.5
+
+
+@pytest.mark.parametrize(
+    ("text", "address", "found"),
+    [
+        ("192.0.2.1", "192.0.2.1", True),
+        ("65000/192.0.2.1", "192.0.2.1", True),
+        ("to 192.0.2.1:179.", "192.0.2.1", True),
+        ("lost 192.0.2.1.", "192.0.2.1", True),
+        ("192.0.2.10", "192.0.2.1", False),
+        ("1192.0.2.1", "192.0.2.1", False),
+        ("192.0.2.1.5", "192.0.2.1", False),
+        ("[2001:db8::1]:179", "2001:db8::1", True),
+        ("2001:DB8::1", "2001:db8:0::1", True),
+        ("2001:db8::1:2", "2001:db8::1", False),
+        ("2001:db8::12", "2001:db8::1", False),
+    ],
+)
+def test_a_peer_is_found_whole(text: str, address: str, found: bool) -> None:
+    assert mentions(text, address) is found
+
+
+def text_line(at: float, node: str = "a", **fields: str) -> str:
+    moment = datetime.fromtimestamp(at, UTC).isoformat()
+    rest = " ".join(f"{key}={value}" for key, value in fields.items())
+    return f"time={moment} node={node} subsys=bgp-control-plane {rest}"
+
+
+def test_only_what_is_wanted() -> None:
+    texts = [text_line(AT), text_line(AT + 1, "b"), text_line(AT + 2, peer="192.0.2.1"), "noise"]
+    ats = lambda wanted: [line.at - AT for line in chosen(texts, "n", wanted)]  # noqa: E731
+    assert ats(Wanted()) == [0, 1, 2]
+    assert ats(Wanted(nodes=("b",))) == [1]
+    assert ats(Wanted(since=AT + 1)) == [1, 2]
+    assert ats(Wanted(peer="192.0.2.1")) == [2]
+
+
+def test_several_logs_are_one_by_time() -> None:
+    one = [text_line(AT + at, "a") for at in (0, 3, 4)]
+    two = [text_line(AT + at, "b") for at in (1, 2, 5)]
+    lines = merged([chosen(texts, "n", Wanted()) for texts in (one, two)])
+    assert "".join(line.node for line in lines) == "abbaab"
+
+
+def line(at: float, node: str = "a") -> LogLine:
+    return LogLine(at, node, {"level": "info", "msg": "m"})
+
+
+def test_a_line_that_is_late_is_still_in_order() -> None:
+    window = Window(hold=0.5)
+    window.push(line(10.2), 100.0)
+    assert window.release(100.4) == []
+    window.push(line(10.1, "late"), 100.45)
+    assert [found.node for found in window.release(100.5)] == ["late", "a"], "earlier ones do not wait longer"
+    assert window.release(200.0) == []
+
+
+def test_lines_of_one_moment_keep_their_order() -> None:
+    window = Window(hold=0.0)
+    for node in "abc":
+        window.push(line(1.0, node), 1.0)
+    assert [found.node for found in window.release(1.0)] == ["a", "b", "c"]
+
+
+def test_how_a_line_looks() -> None:
+    found = read(CILIUM, "worker-2")
+    assert found is not None
+    words = 'Failed to fetch secret "bgp"'
+    assert plain(out.text(found)) == f"2026-11-23 18:32:55.803  worker-2  warning {words}  peer=192.0.2.1:179"
+    assert out.document(found)["node"] == "worker-2" and out.document(found)["msg"] == words
+
+
+def test_a_routers_words_do_not_steer_the_terminal() -> None:
+    found = read(ours(JsonFormatter(), text="\x1b[2J\nsubsys=x"), "n")
+    assert found is not None
+    assert "\x1b" not in plain(out.text(found)) and "\n" not in plain(out.text(found))
