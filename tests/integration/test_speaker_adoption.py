@@ -3,30 +3,25 @@ every message."""
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.kit import bgppeer, objects, speakers
 from tests.kit.bgppeer import BgpPeer
-from tests.kit.cli import Ran, bgpctl, clean_environment
+from tests.kit.cli import bgpctl
 from tests.kit.speakers import SpeakerProcess
 from tests.kit.wait import eventually, throughout
+from tests.kit.worlds import World
 
 pytestmark = pytest.mark.integration
 
 NODE, ROUTER = "127.88.2.2", "127.88.2.1"
-NAME = "worker-1"
 GRACEFUL = bytes.fromhex("0078" + "00010180" + "00020180")  # 120 s, IPv4 and IPv6, forwarding kept
 OLD, NEW, POD = (ip_network(p) for p in ("192.0.2.80/32", "192.0.2.81/32", "10.244.1.0/24"))
 
@@ -43,88 +38,11 @@ def router() -> Iterator[BgpPeer]:
         yield made
 
 
-class World:
-    """A state file with one node, one policy and Services, and the speakers that read it."""
-
-    def __init__(self, place: Path, router: BgpPeer, **neighbor: Any) -> None:
-        self.place, self.directory, self.path = place, place / "speaker", place / "state.yaml"
-        fields = {"gracefulRestart": {"enabled": True, "restartTimeSeconds": 30}, **neighbor}
-        peer = objects.neighbor(f"{router.address}/32", router.asn, peerPort=router.port, **fields)
-        self.policy = objects.policy(objects.router(peer))
-        self.write(OLD)
-
-    def write(self, *services: Any, labels: dict[str, str] | None = None) -> None:
-        documents = [objects.node(NAME, labels=labels), self.policy]
-        for number, prefix in enumerate(services):
-            name = f"web-{number}"
-            documents += [
-                objects.service(name, str(prefix.network_address), ports=[{"port": 80}]),
-                objects.endpoint_slice(name, objects.endpoint()),
-            ]
-        draft = self.path.with_suffix(".new")
-        draft.write_text(yaml.safe_dump_all(documents))
-        draft.replace(self.path)
-
-    @contextmanager
-    def speaker(self, engine: str = "detached") -> Iterator[SpeakerProcess]:
-        """Killed at the end, and only the speaker is."""
-        given = ("--node-name", NAME, "--source-address", NODE, "--file", self.path, "--engine", engine)
-        made = SpeakerProcess(self.directory, *given).start()
-        try:
-            yield made
-        finally:
-            assert made.process is not None
-            made.process.kill()
-            made.process.wait()
-
-    @contextmanager
-    def engine(self) -> Iterator[subprocess.Popen[bytes]]:
-        """`speaker engine run`, as in a container of its own."""
-        argv = [
-            sys.executable,
-            "-m",
-            "bgpctl",
-            "speaker",
-            "engine",
-            "run",
-            "--directory",
-            str(self.directory),
-        ]
-        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, env=clean_environment())
-        try:
-            yield process
-        finally:
-            process.kill()
-            process.wait()
-
-    def stop_engine(self, *more: str) -> Ran:
-        return bgpctl("speaker", "engine", "stop", "--directory", str(self.directory), *more)
-
-    def state(self) -> dict[str, Any]:
-        path = self.directory / "state.json"
-        return dict(json.loads(path.read_text())["status"]) if path.exists() else {}
-
-    def running(self) -> dict[str, Any]:
-        """The state once the speaker that runs now has reported that all is done."""
-
-        def done() -> bool:
-            state = self.state()
-            peers = state.get("peers", [])
-            sent = all(peer.get("endOfRIBSent") for peer in peers)
-            return state.get("phase") == "Running" and state["sessions"] == "1/1" and sent
-
-        eventually(done, why=f"running: {self.state()}")
-        return self.state()
-
-    def processes(self) -> list[int]:
-        return list(SpeakerProcess(self.directory).processes())
-
-
 @pytest.fixture
 def world(place: Path, router: BgpPeer) -> Iterator[World]:
-    made = World(place, router)
+    made = World(place, router.address, router.port, router.asn, NODE)
     yield made
-    SpeakerProcess(made.directory).end()
+    made.end()
 
 
 def heard(router: BgpPeer) -> list[bgppeer.Message]:
@@ -304,7 +222,7 @@ def test_an_external_engine_that_ends_withdraws_where_the_router_would_not_keep_
     place: Path,
 ) -> None:
     with BgpPeer(ROUTER) as plain:
-        world = World(place, plain)
+        world = World(place, plain.address, plain.port, plain.asn, NODE)
         with world.engine() as engine, world.speaker("external") as speaker:
             has(plain, OLD, POD)
             speaker.signal(signal.SIGKILL)
