@@ -103,7 +103,7 @@ def run(
 
     With graceful restart negotiated, stopping keeps the routes on the router; losing the policy's label
     withdraws them. With --engine detached or external, stopping touches no session at all; `speaker engine
-    stop` ends the engine.
+    stop` ends the engine. Under systemd, detached needs KillMode=process.
     """
     with errors.guard("speaker run"):
         from bgpctl.speaker.exabgp import Mode

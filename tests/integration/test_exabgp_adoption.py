@@ -14,6 +14,7 @@ from bgpctl.core.diff import Announce, Configure, Leave, Synced, Withdraw, diff
 from bgpctl.core.model import Attributes, Intent, IPNetwork, Observed, Route, Secret
 from bgpctl.errors import Temporary
 from bgpctl.speaker.exabgp import Mode, control, wire
+from bgpctl.speaker.exabgp import engine as module
 from tests.kit import bgppeer
 from tests.kit.bgppeer import BgpPeer
 from tests.kit.engines import EngineUnderTest, detached, new_router, peer, up
@@ -139,6 +140,26 @@ def test_a_peer_with_a_password_is_configured_once_more_and_keeps_its_session(
     assert router.sessions == 1
 
 
+def test_a_session_with_a_password_is_adopted_untouched(managers: Managers) -> None:
+    with new_router() as router:
+        try:
+            router.protect("127.0.0.1", b"hush")
+        except OSError as error:
+            pytest.skip(f"this kernel has no TCP-MD5: {error}")
+        first = managers()
+        first.start()
+        one = up(first, router, ONE, local="127.0.0.1", password=Secret("hush"))
+        first.release()
+        second = managers()
+        second.start()
+        before = len(heard(router))
+        second.perform(Configure((one,)))
+        second.perform(Announce(one.name, Attributes(), (TWO,)))
+        eventually(lambda: TWO in router.routes())
+        assert len(heard(router)) == before + 1
+        assert (router.sessions, second.observed().peers[one.name]) == (1, one)
+
+
 def test_a_peer_that_changed_meanwhile_is_configured_as_ever(managers: Managers, router: BgpPeer) -> None:
     first = managers()
     first.start()
@@ -200,6 +221,26 @@ def test_an_engine_that_died_alone_is_replaced_by_the_next_generation(
     seen = second.observed()
     assert (seen.generation, second.restarts) == (2, 1)
     assert (dict(seen.peers), dict(seen.announced)) == ({}, {})
+
+
+def test_an_engine_that_hangs_is_replaced_but_not_one_that_is_not_ours(
+    managers: Managers, router: BgpPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "HELLO_SECONDS", 0.5)
+    monkeypatch.setattr(control, "END_SECONDS", 0.5)
+    first = managers()
+    first.start()
+    up(first, router, ONE)
+    pid = first._child.pid if first._child else None
+    assert pid is not None
+    first.release()
+    os.kill(pid, signal.SIGSTOP)
+    with pytest.raises(Temporary, match="did not answer"):
+        managers(Mode.EXTERNAL).start()
+    second = managers()
+    second.start()
+    assert second.observed().generation == 2
+    assert any(line.startswith("engine.hangs") for line in second.logged)
 
 
 def test_an_external_engine_is_never_started(managers: Managers) -> None:

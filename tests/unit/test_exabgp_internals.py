@@ -10,7 +10,7 @@ import inspect
 import random
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from ipaddress import ip_network
 from types import SimpleNamespace
 from typing import Any
@@ -32,8 +32,10 @@ from exabgp.reactor.api import API
 from exabgp.reactor.api.command.command import Command
 from exabgp.reactor.api.processes import Processes
 from exabgp.reactor.api.response import Response
+from exabgp.reactor.asynchronous import ASYNC
 from exabgp.reactor.daemon import Daemon
 from exabgp.reactor.delay import Delay
+from exabgp.reactor.interrupt import Signal
 from exabgp.reactor.loop import Reactor
 from exabgp.reactor.network.outgoing import Outgoing
 from exabgp.reactor.peer import ACTION, Peer
@@ -62,6 +64,8 @@ SIGNATURES: list[tuple[Callable[..., Any], str]] = [
     (Command.register, "(name, neighbor=True, options=None, json_support=False)"),
     (Processes.write, "(self, process, string, neighbor=None)"),
     (Reactor.reload, "(self)"),
+    (Signal.sigterm, "(self, signum, frame)"),
+    (ASYNC.schedule, "(self, uid, command, callback)"),
     (Peer.__init__, "(self, neighbor, reactor)"),
     (Peer._close, "(self, message='', error='')"),
     (Peer.remove, "(self)"),
@@ -118,6 +122,33 @@ def test_where_the_hooks_are_called() -> None:
     order(API.response, "self.functions", "registered + ' ' in command", "self.callback[api][registered](")
     order(Processes._start, "Response.JSON(")
     holds("Outgoing" in vars(protocol), "protocol no longer looks Outgoing up in its own module")
+
+
+def test_how_a_signal_ends_it() -> None:
+    order(Signal.rearm, "signal.signal(signal.SIGTERM, self.sigterm)")
+    order(Reactor.run, "if self.signal.received:", "signaled == Signal.SHUTDOWN", "self.shutdown()", "break")
+    order(Reactor.run, "peer.run()", "self.processes.received()", "self.asynchronous.run()")
+    order(ASYNC.schedule, "self._async.append((uid, callback))")
+    turns: list[str] = []
+
+    def task() -> Iterator[None]:
+        turns.append("first")
+        yield
+
+    queue = ASYNC()
+    queue._async.append(("us", task()))  # `schedule` without its line in a log that is not set up here
+    queue.run()
+    holds(turns == ["first"], "ASYNC no longer steps a generator")
+
+
+def test_attributes_carry_what_the_next_manager_must_know() -> None:
+    """In `_seen` from the moment of the announcement, also while no session is up."""
+    attributes = routes.build_attributes({"communities": ["65000:1"]}, routes.next_hop(V4, None))
+    attributes.bgpctl = "ours"
+    rib = OutgoingRIB(True, {V4})
+    routes.announce(rib, V4, [b"\x08\x0a"], attributes, routes.next_hop(V4, None))
+    kept = [(c.attributes.bgpctl, c.nlri.packed) for c in rib._seen[V4].values()]
+    holds(kept == [("ours", b"\x08\x0a")], "a Change no longer keeps its Attributes")
 
 
 def test_a_peer_whose_generator_ended_is_dropped() -> None:

@@ -35,6 +35,9 @@ LEAVE_SECONDS = 10.0
 
 REPLACED_REASON = "engine is replaced (bgpctl)"
 
+HELLO_SECONDS = 10.0
+"""For an engine that was found to say who it is; longer, and it hangs."""
+
 BACKOFF = (0.2, 5.0)
 HEALTHY_SECONDS = 10.0
 
@@ -99,6 +102,8 @@ class Engine:
                 if self._seen.running or (self.stays and self._adopt()):
                     return
             except link.Late as error:
+                if self._mode is Mode.EXTERNAL:
+                    raise
                 self._log.warning("engine.hangs", extra={"error": error.message})
             if self._mode is Mode.EXTERNAL:
                 raise self._not_ours()
@@ -220,7 +225,7 @@ class Engine:
 
     def _read(self, found: EngineProcess) -> Observed | None:
         """What it runs; None when it speaks another version of our protocol."""
-        hello = found.request("hello")
+        hello = found.request("hello", HELLO_SECONDS)
         try:
             if hello["protocol"] != wire.PROTOCOL:
                 self._foreign = str(hello.get("version"))
