@@ -57,6 +57,13 @@ NextHops = Annotated[
     list[str] | None,
     typer.Option("--next-hop", metavar="IP", help="Announce this next hop, not the session's local address."),
 ]
+WithoutEndpoints = Annotated[
+    bool,
+    typer.Option(
+        "--withdraw-without-endpoints",
+        help="Withdraw a Service with traffic policy Cluster while it has no usable endpoint. Default: keep.",
+    ),
+]
 SecretsNamespace = Annotated[
     str, typer.Option("--secrets-namespace", metavar="NS", help="Where the peers' passwords are.")
 ]
@@ -91,6 +98,7 @@ def run(
     listen: Listen = "127.0.0.1:9180",
     source_address: SourceAddress = None,
     next_hop: NextHops = None,
+    withdraw_without_endpoints: WithoutEndpoints = False,
     secrets_namespace: SecretsNamespace = "kube-system",
     directory: Directory = None,
     engine: Engine = "own",
@@ -118,6 +126,7 @@ def run(
             listen=listen,
             source_address=address,
             next_hops=parse.next_hops(next_hop or ()),
+            withdraw_without_endpoints=withdraw_without_endpoints,
             secrets_namespace=secrets_namespace,
             directory=directory,
             engine=Mode(engine),

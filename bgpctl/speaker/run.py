@@ -41,6 +41,7 @@ class SpeakerOptions:
     listen: str = ""
     source_address: IPAddress | None = None
     next_hops: tuple[IPAddress, ...] = ()
+    withdraw_without_endpoints: bool = False
     secrets_namespace: str = "kube-system"
     directory: Path | None = None
     engine: Mode = Mode.OWN
@@ -66,6 +67,7 @@ def run_speaker(options: SpeakerOptions) -> int:
         next_hops=options.next_hops,
         recall=sink.read,
         booted_at=host.booted_at(),
+        withdraw_without_endpoints=options.withdraw_without_endpoints,
     )
     with contextlib.ExitStack() as stack:
         stack.enter_context(_alone(directory))
