@@ -204,6 +204,23 @@ def test_a_second_manager_is_refused_by_name_and_the_first_goes_on(
     assert second.observed().generation == 1
 
 
+def test_a_broken_link_is_mended_by_adopting_it_again(managers: Managers, router: BgpPeer) -> None:
+    """As when the relay cuts a manager off that stopped reading."""
+    first = managers()
+    first.start()
+    one = up(first, router, ONE)
+    before, words = first.session(lambda s: s.end_of_rib), heard(router)
+    assert first._child is not None and first._child._link is not None
+    first._child._link.hang_up()
+    assert not first.until(lambda seen: not seen.running).announced
+    first.start_when_allowed()
+    seen = first.observed()
+    assert (seen.generation, dict(seen.announced[one.name])) == (1, {ONE: Attributes()})
+    session = seen.sessions[one.name]
+    assert (session.flaps, session.established_at) == (0, before.established_at)
+    assert heard(router) == words
+
+
 def test_an_engine_that_died_alone_is_replaced_by_the_next_generation(
     managers: Managers, router: BgpPeer
 ) -> None:

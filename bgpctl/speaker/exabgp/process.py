@@ -161,7 +161,9 @@ class EngineProcess:
 
     def _bury(self, reason: str) -> None:
         if self._handle is not None:
-            if not self._spared() and not self._handle.wait(STOP_SECONDS if self._stopping else 0.0):
+            if self._spared():
+                reason = f"{reason}, or only our link to it broke"
+            elif not self._handle.wait(STOP_SECONDS if self._stopping else 0.0):
                 self._handle.signal(signal.SIGKILL)
                 self._handle.wait(STOP_SECONDS)
             self._handle.close()
