@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 from tests.kit import require
 from tests.kit.routers import helper_kind, router_kind, workshop
 
-# A busy machine is no fault of the code: no deadline, no complaint about slow inputs. CI judges a change, so it
+# A busy machine is no fault of the code: no deadline, no complaint about slow inputs. CI judges a change and
 # must judge the same twice; a person's runs go on exploring.
 CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("calm", CALM)
