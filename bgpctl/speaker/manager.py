@@ -24,11 +24,12 @@ from bgpctl.core import pacing
 from bgpctl.core.diff import Action, Announce, Leave, Synced, Withdraw, diff
 from bgpctl.core.gates import announced_before
 from bgpctl.core.intent import ClusterObjects, compile_intent, owner_problem
-from bgpctl.core.model import Intent, IPAddress, Observed, Session
-from bgpctl.core.nodestate import NodeState, PeerState, WithdrawnPeer, WithdrawnRecord, describe_peer
+from bgpctl.core.model import Intent, IPAddress, Observed
+from bgpctl.core.nodestate import NodeState, WithdrawnRecord
 from bgpctl.errors import BgpctlError, Temporary
 from bgpctl.speaker.measures import Bell, Counters
 from bgpctl.speaker.source import Source
+from bgpctl.speaker.telling import Departure, peer_state, record, sentence_of
 
 IDLE_SECONDS = 15.0  # the loop runs this often though no bell rings: a safety net, not a mechanism
 RETRY_SECONDS = 0.5
@@ -41,15 +42,6 @@ UNPROVED = (
 KEPT = "what the adopted engine announces is kept until that is solved"
 
 log = logging.getLogger("bgpctl.speaker")
-
-
-class Departure(Protocol):
-    """How a peer left, in epoch seconds; None = its withdraws did not get out, or it had no session."""
-
-    @property
-    def flushed_at(self) -> float | None: ...
-    @property
-    def closed_at(self) -> float | None: ...
 
 
 class EnginePort(Protocol):
@@ -273,8 +265,8 @@ class Manager:
             self._report()  # a router that reads slowly makes this take seconds
         self._engine.perform(action)
         if node_leaves:
-            before = [_peer_state(name, observed, None) for name in action.peers if name in observed.peers]
-            self.withdrawn = _record(action.reason, seen, before, self._engine.departed)
+            before = [peer_state(name, observed, None) for name in action.peers if name in observed.peers]
+            self.withdrawn = record(action.reason, seen, before, self._engine.departed)
             self._unproved = False
 
     def _shut_down(self) -> None:
@@ -326,14 +318,14 @@ class Manager:
             log.warning("speaker.problem", extra={"problem": problem})
         for problem in sorted(self._told - problems):
             log.info("speaker.problem_solved", extra={"problem": problem})
-        sentence = _sentence(self.state)
+        sentence = sentence_of(self.state)
         if sentence != self._sentence:
             log.info("speaker.reconciled", extra={"summary": sentence})
         self._told, self._sentence = problems, sentence
 
     def _describe(self) -> NodeState:
         observed, intent = self._engine.observed(), self.intent or Intent(self._node)
-        peers = tuple(_peer_state(name, observed, self.intent) for name in sorted(observed.peers))
+        peers = tuple(peer_state(name, observed, self.intent) for name in sorted(observed.peers))
         return NodeState(
             node=self._node,
             phase=self._phase(observed),
@@ -389,31 +381,3 @@ class Manager:
                 log.error("speaker.bug", exc_info=error)
         self._error = text
         return min(wait, IDLE_SECONDS)
-
-
-def _record(
-    reason: str, seen: float, before: list[PeerState], departed: Mapping[str, Departure]
-) -> WithdrawnRecord:
-    """`sent_at` is when the last withdraw got out; when none did, when we gave up."""
-    gone = [departed.get(peer.name) for peer in before]
-    flushed = [d.flushed_at for d in gone if d and d.flushed_at]
-    closed = max([d.closed_at for d in gone if d and d.closed_at] or [time.time()])
-    peers = tuple(
-        WithdrawnPeer(peer, peer.announced, flushed=bool(d and d.flushed_at))
-        for peer, d in zip(before, gone, strict=True)
-    )
-    return WithdrawnRecord(reason, seen, max(flushed, default=closed), closed, peers)
-
-
-def _peer_state(name: str, observed: Observed, intent: Intent | None) -> PeerState:
-    session = observed.sessions.get(name) or Session(name)
-    announced = len(observed.announced.get(name, {}))
-    intended = len(intent.routes.get(name, {})) if intent else announced
-    return describe_peer(observed.peers[name], session, intended, announced)
-
-
-def _sentence(state: NodeState) -> str:
-    return (
-        f"{state.phase}: {state.announced}/{state.intended} routes announced, "
-        f"{state.established}/{len(state.peers)} peers established"
-    )

@@ -1,0 +1,50 @@
+"""What the manager tells of a peer, of a leave and of itself: plain values from what was seen. Pure but for
+the clock of a leave that nobody timed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Protocol
+
+from bgpctl.core.model import Intent, Observed, Session
+from bgpctl.core.nodestate import NodeState, PeerState, WithdrawnPeer, WithdrawnRecord, describe_peer
+
+
+class Departure(Protocol):
+    """How a peer left, in epoch seconds; None = its withdraws did not get out, or it had no session."""
+
+    @property
+    def flushed_at(self) -> float | None: ...
+    @property
+    def closed_at(self) -> float | None: ...
+
+
+def record(
+    reason: str, seen: float, before: list[PeerState], departed: Mapping[str, Departure]
+) -> WithdrawnRecord:
+    """`sent_at` is when the last withdraw got out; when none did, when we gave up."""
+    gone = [departed.get(peer.name) for peer in before]
+    flushed = [d.flushed_at for d in gone if d and d.flushed_at]
+    closed = max([d.closed_at for d in gone if d and d.closed_at] or [time.time()])
+    peers = tuple(
+        WithdrawnPeer(peer, peer.announced, flushed=bool(d and d.flushed_at))
+        for peer, d in zip(before, gone, strict=True)
+    )
+    return WithdrawnRecord(reason, seen, max(flushed, default=closed), closed, peers)
+
+
+def peer_state(name: str, observed: Observed, intent: Intent | None) -> PeerState:
+    """One peer as it is published; without an intent, what is announced counts as intended."""
+    session = observed.sessions.get(name) or Session(name)
+    announced = len(observed.announced.get(name, {}))
+    intended = len(intent.routes.get(name, {})) if intent else announced
+    return describe_peer(observed.peers[name], session, intended, announced)
+
+
+def sentence_of(state: NodeState) -> str:
+    """The loop's one sentence."""
+    return (
+        f"{state.phase}: {state.announced}/{state.intended} routes announced, "
+        f"{state.established}/{len(state.peers)} peers established"
+    )
