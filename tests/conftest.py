@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.kit import require
 from tests.kit.routers import helper_kind, router_kind, workshop
+
+# A run in the background of a script starts with SIGINT ignored, and its children would inherit that: ^C
+# could not be tested. A handler is not inherited, so children get the default again.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine is no fault of the code: no deadline, no complaint about slow inputs. CI judges a change and
 # must judge the same twice; a person's runs go on exploring.

@@ -66,6 +66,16 @@ def world(lab: Lab) -> dict[str, Any]:
     }
 
 
+def wanted(lab: Lab) -> list[Any]:
+    """Every object without its status: speakers beat their hearts and pods become ready meanwhile."""
+    items = [item for path in OBJECTS for item in lab.client().items(path)]
+    moving = ("resourceVersion", "managedFields")
+    return [
+        ({k: v for k, v in i["metadata"].items() if k not in moving}, i.get("spec"), i.get("message"))
+        for i in items
+    ]
+
+
 DRAINED = {
     "labels": {"enable-bgp": "false", "kubernetes.io/hostname": NODE},
     "cordoned": True,
@@ -162,11 +172,11 @@ def test_an_outage_of_the_api_is_survived(lab: Lab) -> None:
 
 
 def test_a_dry_run_changes_nothing(lab: Lab) -> None:
-    before = [lab.client().items(path) for path in OBJECTS]
+    before = wanted(lab)
     ran = kit.run_ok(lab, "node", "drain", NODE, "--dry-run", "-o", "json")
     assert ran.document["status"] == "planned"
     assert [step["step"] for step in ran.document["steps"]] == drain_steps("guide")
-    assert [lab.client().items(path) for path in OBJECTS] == before
+    assert wanted(lab) == before
 
 
 def test_an_admins_own_cordon_stays(lab: Lab) -> None:
