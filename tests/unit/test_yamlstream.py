@@ -99,7 +99,8 @@ def laughs() -> str:
         ("a: !custom x\n", "the tag !custom is not allowed", 1, 4),
         ("? [1]\n: 2\n", "a key must be a string", 1, 3),
         ("a: {<<: 5}\n", "merge key", 1, 10),
-        ("[" * 5000, "nested deeper than 64 levels", 1, 66),
+        ("[" * 200, "nested deeper than 64 levels", 1, 66),
+        ("[" * 5000, "nest", 1, None),  # newer libyaml has a limit of its own, and reads ahead of ours
         (laughs(), "aliases add more than 100000 values", None, None),
     ],
 )
@@ -107,7 +108,8 @@ def test_yaml_faults(text: str, words: str, line: int | None, column: int | None
     start = time.process_time()
     (fault,) = one(text).faults
     assert words in str(fault)
-    assert line is None or (fault.line, fault.column) == (line, column)
+    assert line is None or fault.line == line
+    assert column is None or fault.column == column
     assert time.process_time() - start < 1
 
 
