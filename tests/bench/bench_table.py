@@ -7,9 +7,7 @@ from the order to leave until it counts none. Both announcers hold the routes be
 from __future__ import annotations
 
 import json
-import re
 import shutil
-import socket
 import sys
 import tempfile
 import time
@@ -25,6 +23,7 @@ from bgpctl.core.model import Attributes
 from bgpctl.lab.routers import find
 from bgpctl.lab.routers.process import end, spawn, write
 from bgpctl.lab.routers.spec import Recipe
+from tests.kit.birdctl import Bird
 from tests.kit.engines import engine, peer
 from tests.kit.routers import Lab, Workshop
 
@@ -33,33 +32,6 @@ SIZES = (10_000, 50_000)
 LIMITS = {("load", 10_000): 1.0}
 POLL_SECONDS = 0.002
 DEADLINE_SECONDS = 60.0
-
-
-class Bird:
-    """A BIRD's control socket, kept open: starting `birdc` would cost more than what is measured."""
-
-    def __init__(self, path: Path) -> None:
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(10)
-        self._socket.connect(str(path))
-        self._answer()
-
-    def ask(self, command: str) -> str:
-        self._socket.sendall(f"{command}\n".encode())
-        return self._answer()
-
-    def _answer(self) -> str:
-        text = ""
-        while not re.search(r"^(0\d{3}|[89]\d{3}) .*\n\Z", text, re.MULTILINE):
-            text += self._socket.recv(65536).decode()
-        return text
-
-    def routes(self) -> int:
-        found = re.search(r"(\d+) of \d+ routes", self.ask("show route count table master4"))
-        return int(found.group(1)) if found else -1
-
-    def established(self, protocol: str) -> bool:
-        return "Established" in self.ask(f"show protocols {protocol}")
 
 
 def prefixes(count: int) -> tuple[IPv4Network, ...]:

@@ -1,0 +1,141 @@
+"""Change latency with 5,000 Services: from a Service's write at the embedded API to its route in BIRD.
+
+The peer is what no speaker can go below, measured in the same run: the API's own event on a bare watch, plus
+one route through a bare engine of ours to the same BIRD.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from ipaddress import IPv4Network
+from statistics import median, quantiles
+from typing import Any
+
+from bgpctl.core.diff import Announce, Configure, Synced, Withdraw
+from bgpctl.core.model import Attributes
+from bgpctl.errors import Temporary
+from bgpctl.kube import paths
+from bgpctl.lab.routers import find
+from tests.kit import clients
+from tests.kit.crowd import Crowd, crowd, waited
+from tests.kit.engines import engine, peer
+
+SERVICES = 5000
+ROUNDS = 100
+# Issue 3, "Fast": milliseconds.
+LIMITS = {"p50": 60.0, "p99": 250.0}
+PAUSE_SECONDS = 0.15  # between two changes, so that each is an isolated one
+
+
+def changes(run: Crowd) -> tuple[list[float], list[float]]:
+    """Milliseconds of every announcement and every withdrawal."""
+    announced, withdrawn = [], []
+    for number in range(SERVICES - ROUNDS, SERVICES):
+        there = partial(run.has, number)
+        withdrawn.append(_timed(partial(run.take, number), lambda there=there: not there()))
+        announced.append(_timed(partial(run.give, number), there))
+    return announced, withdrawn
+
+
+def _timed(act: Callable[[], None], condition: Callable[[], bool]) -> float:
+    time.sleep(PAUSE_SECONDS)
+    began = time.monotonic()
+    act()
+    return (waited(condition) - began) * 1000
+
+
+def watch_floor(run: Crowd) -> list[float]:
+    """Milliseconds from a Service's write to its event on a bare watch."""
+    seen, arrived = threading.Event(), [0.0]
+    client = clients.client(run.api)
+    _, version = client.list_with_version(paths.SERVICES)
+    stream = client.stream(paths.SERVICES, {"watch": "true", "resourceVersion": version}, 60.0)
+
+    def follow() -> None:
+        with contextlib.suppress(Temporary):  # it is closed under us
+            for _ in stream:
+                arrived[0] = time.monotonic()
+                seen.set()
+
+    threading.Thread(target=follow, daemon=True).start()
+    found = []
+    for number in range(ROUNDS // 2):
+        for act in (run.take, run.give):
+            seen.clear()
+            time.sleep(PAUSE_SECONDS)
+            began = time.monotonic()
+            act(number)
+            seen.wait(10)
+            found.append((arrived[0] - began) * 1000)
+    stream.close()
+    return found
+
+
+def engine_floor(run: Crowd) -> tuple[list[float], list[float]]:
+    """Milliseconds of one route from our engine, without a manager, to BIRD and away from it."""
+    spec, node = run.lab.router.spec, run.lab.nodes[1]
+    one = peer(spec.address, spec.port, spec.asn, node.address, local_asn=node.asn, hold_time=90)
+    prefix = IPv4Network("198.51.100.1/32")
+    there, away = [], []
+    with engine() as eng:
+        eng.perform(Configure((one,)))
+        eng.perform(Synced((one.name,)))
+        waited(lambda: run.bird.established("node2"))
+        for _ in range(ROUNDS // 2):
+            there.append(
+                _timed(
+                    lambda: eng.perform(Announce(one.name, Attributes(), (prefix,))),
+                    lambda: run.bird.has(str(prefix)),
+                )
+            )
+            away.append(
+                _timed(
+                    lambda: eng.perform(Withdraw(one.name, (prefix,))),
+                    lambda: not run.bird.has(str(prefix)),
+                )
+            )
+    return there, away
+
+
+def figures() -> Iterator[dict[str, Any]]:
+    """p50 and p99 of announcing and withdrawing. A ratio of 1 is the floor."""
+    with crowd(SERVICES) as run:
+        watch, bare = watch_floor(run), engine_floor(run)
+        for what, values, floor in zip(("announce", "withdraw"), changes(run), bare, strict=True):
+            for name, at in (("p50", median), ("p99", _p99)):
+                peer_value = at(watch) + at(floor)
+                yield {
+                    "figure": f"{what} {name}, {SERVICES} Services, API to BIRD",
+                    "value": round(at(values), 1),
+                    "unit": "ms",
+                    "peer": "a bare watch + one route of a bare engine",
+                    "peer_value": round(peer_value, 1),
+                    "ratio": round(at(values) / peer_value, 2),
+                    "limit": LIMITS[name],
+                }
+
+
+def _p99(values: list[float]) -> float:
+    return quantiles(values, n=100, method="inclusive")[98]
+
+
+def main() -> int:
+    """Print every figure; 1 when one is over its limit, 0 without BIRD, which is said."""
+    if find.program("bird") is None:
+        print("the change benchmark needs BIRD: apt install bird2", file=sys.stderr)
+        return 0
+    over = False
+    for figure in figures():
+        print(json.dumps(figure), flush=True)
+        over |= figure["value"] > figure["limit"]
+    return int(over)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
