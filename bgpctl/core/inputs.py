@@ -1,6 +1,7 @@
-"""Node, Service, EndpointSlice and Secret documents: the faults in the fields that bgpctl reads.
+"""Node, Service, EndpointSlice and Secret documents, Cilium's pools and CiliumNodes: the faults in the fields
+that bgpctl reads.
 
-They are the API server's types and it validates them; in a file nobody did. Only what the intent is
+An API server validates them by its types or a CRD; in a file nobody did. Only what the intent is
 compiled from is checked here, everything else in them is left alone.
 """
 
@@ -17,6 +18,8 @@ from bgpctl.core.documents import annotations_of, labels_of, read_header
 from bgpctl.core.fields import Faults, Fields, show
 from bgpctl.core.model import Secret
 from bgpctl.core.nodeconfig import router_settings
+from bgpctl.core.podcidrs import CILIUM_NODE, POD_POOL
+from bgpctl.core.pools import LB_POOL
 from bgpctl.core.services import SERVICE_NAME_LABEL
 
 PASSWORD_KEY = "password"  # noqa: S105  # the key's name, not a password
@@ -113,11 +116,42 @@ def _check_secret(top: Fields) -> None:
         )
 
 
+def _check_cilium_node(top: Fields) -> None:
+    spec = top.mapping("spec", required=True)
+    ipam = spec.mapping("ipam") if spec else None
+    for path, value in ipam.items("podCIDRs") if ipam else ():
+        _cidr(top, path, value)
+    pools = ipam.mapping("pools") if ipam else None
+    for entry in pools.objects("allocated") if pools else ():
+        entry.string("pool", "a pool's name", required=True)
+        for path, value in entry.items("cidrs"):
+            _cidr(entry, path, value)
+
+
+def _check_pod_pool(top: Fields) -> None:
+    """Only its name and labels are read, and the header has them."""
+    top.mapping("spec", required=True)
+
+
+def _check_lb_pool(top: Fields) -> None:
+    spec = top.mapping("spec", required=True)
+    if spec is None:
+        return
+    spec.boolean("disabled")
+    for name in ("blocks", "cidrs"):  # cidrs: as it was spelt before Cilium 1.15
+        for block in spec.objects(name):
+            if block.raw("cidr") is not None:
+                _cidr(block, block.at("cidr"), block.raw("cidr"))
+                continue
+            for end in ("start", "stop") if block.raw("stop") is not None else ("start",):
+                _ip(block, block.at(end), block.raw(end))
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """One kind of input besides the policies."""
 
-    api_version: str
+    api_version: str | tuple[str, ...]
     check: Callable[[Fields], None]
 
 
@@ -126,6 +160,9 @@ KINDS = {
     "Service": Kind("v1", _check_service),
     "EndpointSlice": Kind("discovery.k8s.io/v1", _check_endpoint_slice),
     "Secret": Kind("v1", _check_secret),
+    CILIUM_NODE: Kind("cilium.io/v2", _check_cilium_node),
+    POD_POOL: Kind("cilium.io/v2alpha1", _check_pod_pool),
+    LB_POOL: Kind(("cilium.io/v2", "cilium.io/v2alpha1"), _check_lb_pool),
 }
 
 

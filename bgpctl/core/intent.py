@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from ipaddress import ip_network
 from typing import Any
 
 from bgpctl.core.documents import annotations_of, labels_of
@@ -29,11 +28,11 @@ from bgpctl.core.nodeconfig import (
 )
 from bgpctl.core.owners import NO_OWNER, OWNER_KINDS, Claim, Owner, read_claims, select_owner
 from bgpctl.core.peers import Surroundings, internal_ips, sessions
+from bgpctl.core.podcidrs import pod_cidrs, pool_cidrs
 from bgpctl.core.policy import PeeringPolicy, node_config
 from bgpctl.core.pools import read_pools
 from bgpctl.core.routes import compile_routes
 from bgpctl.core.services import (
-    MALFORMED,
     NO_ENDPOINT_SLICE,
     NO_INTERFACE_ADDRESS,
     NOT_SELECTED,
@@ -56,8 +55,9 @@ class ClusterObjects:
     `overrides` the v2 resources. `secrets` maps a Secret's name to its key `password`, and has only Secrets
     with that key. None says that the reader may not see Secrets (a CLI that asks what a node would announce):
     every peer is listed, without its password, and nobody may run such an intent. `lb_pools` are
-    CiliumLoadBalancerIPPools, None when nobody reads them. `interfaces` and `gateways` are the node's own
-    (see `core.v2.compile.Host`), None when the reader is not on the node.
+    CiliumLoadBalancerIPPools, None when nobody reads them; `pod_pools` are CiliumPodIPPools, None when they
+    cannot be read, and `cilium_node` is the node's CiliumNode, None when it has none. `interfaces` and
+    `gateways` are the node's own (see `core.v2.compile.Host`), None when the reader is not on the node.
     """
 
     node: Document | None = None
@@ -66,6 +66,8 @@ class ClusterObjects:
     endpoint_slices: Sequence[Document] = ()
     secrets: Mapping[str, Secret] | None = field(default_factory=dict)
     lb_pools: Sequence[Document] | None = None
+    pod_pools: Sequence[Document] | None = ()
+    cilium_node: Document | None = None
     cluster_configs: Sequence[Document] = ()
     peer_configs: Sequence[Document] = ()
     advertisements: Sequence[Document] = ()
@@ -194,19 +196,9 @@ class _World:
         kinds = _kinds(config)
         services = candidates(objects.services, index, kinds, self.problems, withdraw_without_endpoints)
         interfaces = _interface_candidates(config, objects.interfaces)
-        self.candidates = list(_withheld([*self._pod_cidrs(), *interfaces, *services], found))
+        pods = _pods(config, self.node, objects, self.problems)
+        self.candidates = list(_withheld([*pods, *interfaces, *services], found))
         self._missing_slices()
-
-    def _pod_cidrs(self) -> Iterator[Candidate]:
-        labels = labels_of(self.node)
-        for text in _pod_cidrs(self.node):
-            try:
-                prefix = ip_network(text)
-            except MALFORMED:
-                self.problems.append(f"Node {self.name}: spec.podCIDRs has {text!r}, which is no CIDR")
-                continue
-            why = "the policy exports this node's PodCIDR"
-            yield Candidate("PodCIDR", None, prefix, labels, "", why, Source.POD_CIDR)
 
     def _missing_slices(self) -> None:
         # One sentence for all of them: a fresh cluster has hundreds for a moment.
@@ -252,14 +244,13 @@ def _interface_candidates(
             )
 
 
-def _pod_cidrs(node: Document) -> list[Any]:
-    spec = node.get("spec")
-    if not isinstance(spec, Mapping):
-        return []
-    many, one = spec.get("podCIDRs"), spec.get("podCIDR")
-    if isinstance(many, Sequence) and not isinstance(many, str) and many:
-        return list(many)
-    return [one] if one else []
+def _pods(
+    config: NodeConfig | None, node: Document, objects: ClusterObjects, problems: list[str]
+) -> Iterator[Candidate]:
+    """The CIDRs of the node's pods: its own, and those from pools."""
+    yield from pod_cidrs(node, objects.cilium_node, problems)
+    advertised = [a.selector for a in _advertisements(config) if a.source is Source.POD_POOL and a.selector]
+    yield from pool_cidrs(objects.cilium_node, objects.pod_pools, advertised, problems)
 
 
 def _kinds(config: NodeConfig | None) -> tuple[AddressType, ...]:

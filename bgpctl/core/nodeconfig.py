@@ -37,8 +37,8 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Advertisement:
-    """What is advertised for one address family. `selector` picks Services, None picks none of them;
-    PodCIDR needs none. `attributes` go with every route of it.
+    """What is advertised for one address family. `selector` picks Services or pod IP pools, None picks none
+    of them; PodCIDR needs none. `attributes` go with every route of it.
 
     `aggregation` has the prefix lengths (IPv4, IPv6) to which the addresses of Services are aggregated, None
     = /32 and /128. `interface` names whose addresses are advertised (source Interface). `origin` is the name

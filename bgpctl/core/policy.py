@@ -1,7 +1,7 @@
 """CiliumBGPPeeringPolicy (cilium.io/v2alpha1) documents -> validated policies, all faults at once.
 
 Every field of the resource with its default, type, range and enum (facts: cilium.md section 1.1). What is
-valid but cannot take effect here (other families than IPv4 and IPv6 unicast, pod IP pools …) is a warning
+valid but cannot take effect here (other families than IPv4 and IPv6 unicast …) is a warning
 with its path, never silence. `LIMITS`, `DEFAULTS` and the enums below are what the CRD in
 bgpctl/deploy/crds says too; a test compares them.
 """
@@ -101,6 +101,7 @@ class VirtualRouter:
 
     local_asn: int
     export_pod_cidr: bool
+    pod_pool_selector: LabelSelector | None
     service_selector: LabelSelector | None
     service_advertisements: tuple[AddressType, ...]
     neighbors: tuple[Neighbor, ...]
@@ -194,13 +195,12 @@ def _virtual_router(fields: Fields, endpoints: dict[tuple[IPAddress, int], str])
     if fields.value.get("localASN") == 0:
         fields.warn("localASN", "AS 0 is reserved (RFC 7607): a router refuses the session")
     export = fields.boolean("exportPodCIDR")
-    if read_selector(fields, "podIPPoolSelector") is not None:
-        fields.warn("podIPPoolSelector", "has no effect: bgpctl does not read CiliumPodIPPool yet")
+    pools = read_selector(fields, "podIPPoolSelector")
     selector = read_selector(fields, "serviceSelector")
     advertised = _service_advertisements(fields)
     neighbors = _neighbors(fields, local_asn, endpoints)
     fields.close()
-    return VirtualRouter(local_asn, export, selector, advertised, neighbors)
+    return VirtualRouter(local_asn, export, pools, selector, advertised, neighbors)
 
 
 def _service_advertisements(fields: Fields) -> tuple[AddressType, ...]:
@@ -325,8 +325,6 @@ def _rule(fields: Fields, internal: bool) -> AttributeRule:
     standard, large = read_communities(fields, "communities")
     preference = fields.optional_integer("localPreference", LIMITS["localPreference"])
     fields.close()
-    if source == Source.POD_POOL:
-        fields.warn("selectorType", "has no effect: bgpctl does not read CiliumPodIPPool yet")
     if preference is not None and not internal:
         fields.warn(
             "localPreference",
@@ -358,10 +356,11 @@ def _instance(router: VirtualRouter, settings: RouterSettings) -> Instance:
 
 
 def _advertisements(router: VirtualRouter) -> tuple[Advertisement, ...]:
-    services = Advertisement(
-        Source.SERVICE, frozenset(router.service_advertisements), router.service_selector
-    )
-    return (Advertisement(Source.POD_CIDR), services) if router.export_pod_cidr else (services,)
+    found = [Advertisement(Source.POD_CIDR)] if router.export_pod_cidr else []
+    if router.pod_pool_selector is not None:
+        found.append(Advertisement(Source.POD_POOL, selector=router.pod_pool_selector))
+    services = frozenset(router.service_advertisements)
+    return (*found, Advertisement(Source.SERVICE, services, router.service_selector))
 
 
 def _peer(router: VirtualRouter, neighbor: Neighbor, advertisements: tuple[Advertisement, ...]) -> PeerConfig:

@@ -1,9 +1,9 @@
 """CiliumLoadBalancerIPPools: which pool an address belongs to. Only attribute rules ask.
 
 Cilium matches a rule by prefix: the address lies in a block of a pool that the rule's selector picks
-(disabled pools count for nothing). Until bgpctl watches pools (`Pools.unknown()`), a rule for all pools
-takes every LoadBalancer address, and a rule with a selector cannot be decided: it takes none, and
-`undecidable` names it. Facts: cilium.md section 1.1, `advertisedPathAttributes`.
+(disabled pools count for nothing). Where nobody can read pools (`Pools.unknown()`: the cluster does not know
+the kind, say), a rule for all pools takes every LoadBalancer address, and a rule with a selector cannot be
+decided: it takes none, and `undecidable` names it. Facts: cilium.md section 1.1, `advertisedPathAttributes`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from bgpctl.core.documents import labels_of, name_of
 from bgpctl.core.model import IPNetwork
 from bgpctl.core.nodeconfig import AddressType, AttributeRule, Source
 from bgpctl.core.selectors import LabelSelector
+
+LB_POOL = "CiliumLoadBalancerIPPool"
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,9 +143,9 @@ class _Group:
         return self._join(own + ruled)
 
     def _applies(self, rule: AttributeRule, prefix: IPNetwork, candidate: Candidate) -> bool:
-        if rule.source is Source.POD_CIDR:
-            # Cilium matches the CiliumNode's labels, which are the Node's.
-            return candidate.source is Source.POD_CIDR and (
+        if rule.source in (Source.POD_CIDR, Source.POD_POOL):
+            # PodCIDR: Cilium matches the CiliumNode's labels, which are the Node's.
+            return candidate.source is rule.source and (
                 rule.selector is None or rule.selector.matches(candidate.labels)
             )
         return rule.source is Source.LB_POOL and self.pools.select(rule.selector, prefix, candidate.kind)
@@ -158,16 +158,14 @@ class _Group:
 
 
 def matches(advertisement: Advertisement, candidate: Candidate) -> bool:
-    """Does this advertisement mean this candidate? No selector means no Service."""
+    """Does this advertisement mean this candidate? No selector means no Service and no pool."""
     if candidate.source is not advertisement.source:
         return False
-    if candidate.kind is None:
+    if candidate.source in (Source.POD_CIDR, Source.INTERFACE):
         return candidate.interface == advertisement.interface
-    return (
-        candidate.kind in advertisement.addresses
-        and advertisement.selector is not None
-        and advertisement.selector.matches(candidate.labels)
-    )
+    if candidate.source is Source.SERVICE and candidate.kind not in advertisement.addresses:
+        return False
+    return advertisement.selector is not None and advertisement.selector.matches(candidate.labels)
 
 
 def join(parts: Sequence[Attributes]) -> Attributes:
@@ -190,15 +188,16 @@ def _unmatched(advertisements: Sequence[Advertisement], candidate: Candidate) ->
         return "the policy does not export PodCIDRs to this peer"
     if candidate.source is Source.INTERFACE:
         return f"no advertisement names interface {candidate.interface} to this peer for this IP version"
-    selectors = [a for a in advertisements if a.source is Source.SERVICE and a.selector is not None]
+    selectors = [a for a in advertisements if a.source is candidate.source and a.selector is not None]
+    what, all_of_them = ("pool", "pool") if candidate.source is Source.POD_POOL else ("service", "Service")
     if not selectors:
-        return "no service selector is set for this peer: no Service is advertised"
+        return f"no {what} selector is set for this peer: no {all_of_them} is advertised"
     for advertisement in selectors:
-        if advertisement.selector is not None and advertisement.selector.matches(candidate.labels):
+        if candidate.kind and advertisement.selector and advertisement.selector.matches(candidate.labels):
             types = ", ".join(sorted(advertisement.addresses))
             return f"{candidate.kind} is not among the advertised address types ({types})"
     shown = " or ".join(f'"{a.selector}"' for a in selectors)
-    return f"its labels do not match the service selector {shown}"
+    return f"its labels do not match the {what} selector {shown}"
 
 
 def not_negotiated(tables: Mapping[str, Table], sessions: Mapping[str, Session]) -> Iterator[Absent]:

@@ -177,6 +177,8 @@ def _access(configuration: Any, extensions: Mapping[str, Any] | None = None) -> 
     # Retries are ours (errors.Temporary): urllib3 would sleep through Retry-After without telling anybody.
     configuration.retries = False
     configuration.keep_alive = True
+    # Of connections that are kept open: a speaker has a watch for each kind (the default is 5 for each CPU).
+    configuration.connection_pool_maxsize = 32
     if not configuration.verify_ssl:
         _accept_insecure()
     refreshing = threading.Lock()

@@ -20,6 +20,9 @@ CLUSTER_CONFIGS = tuple(f"{base}/ciliumbgpclusterconfigs" for base in _CILIUM)
 PEER_CONFIGS = tuple(f"{base}/ciliumbgppeerconfigs" for base in _CILIUM)
 ADVERTISEMENTS = tuple(f"{base}/ciliumbgpadvertisements" for base in _CILIUM)
 OVERRIDES = tuple(f"{base}/ciliumbgpnodeconfigoverrides" for base in _CILIUM)
+LB_POOLS = tuple(f"{base}/ciliumloadbalancerippools" for base in _CILIUM)
+POD_POOLS = "/apis/cilium.io/v2alpha1/ciliumpodippools"
+CILIUM_NODES = "/apis/cilium.io/v2/ciliumnodes"
 NODE_STATES = "/apis/bgpctl.io/v1alpha1/bgpnodestates"
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 

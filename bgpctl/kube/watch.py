@@ -40,6 +40,7 @@ class Mirror:
     `ring` is called after each change, of the objects or of `problem` (one sentence, "" = none). `synced` is
     set once the first list is in; what was read stays while the API server is away. A collection that the
     server does not know (its CRD is not installed) counts as empty, and is asked for again until it is there.
+    `served` says whether it knows it, `refused` that it does not let us read it (403).
     `slim` may cut an object down to what is needed before it is kept.
     """
 
@@ -63,6 +64,7 @@ class Mirror:
         self._stream: Stream | None = None
         self.synced = threading.Event()
         self.problem = ""
+        self.served = self.refused = False
         self._thread = threading.Thread(target=self._run, name=f"watch {self._path}", daemon=True)
 
     def start(self) -> Mirror:
@@ -110,7 +112,7 @@ class Mirror:
         except Temporary as error:
             return error.message, min(error.retry_after or 0.0, LONGEST_WISH)
         except BgpctlError as error:
-            self._version = ""
+            self._version, self.refused = "", getattr(error, "code", 0) == 403
             return error.message, 0.0
         except Exception as error:
             # One object that nobody foresaw must not end the watch for good, silently.
@@ -125,7 +127,7 @@ class Mirror:
         with self._lock:
             changed = objects != self._objects or not self.synced.is_set()
             self._objects = objects
-        self._version = version
+        self._version, self.served, self.refused = version, bool(version), False
         self.synced.set()
         self._set_problem("")
         if changed:

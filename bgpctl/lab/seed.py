@@ -22,10 +22,12 @@ WEB_VIP, API_VIP = "203.0.113.10", "203.0.113.20"
 
 
 def crds() -> Iterator[Document]:
-    """The CRDs that bgpctl ships."""
+    """The CRDs that bgpctl ships, and those of Cilium that it reads besides."""
     import yaml
 
-    for entry in sorted(files("bgpctl.deploy").joinpath("crds").iterdir(), key=lambda entry: entry.name):
+    shipped, others = (files(package).joinpath("crds") for package in ("bgpctl.deploy", "bgpctl.lab"))
+    entries = sorted((*shipped.iterdir(), *others.iterdir()), key=lambda entry: entry.name)
+    for entry in entries:
         yield from (document for document in yaml.safe_load_all(entry.read_text()) if document)
 
 

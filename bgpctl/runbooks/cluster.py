@@ -9,6 +9,7 @@ from typing import Any
 
 from bgpctl.core import guards as guard
 from bgpctl.core.deselection import Deselection, deselecting_label
+from bgpctl.core.documents import name_of
 from bgpctl.core.guards import Guard
 from bgpctl.core.intent import ClusterObjects, compile_intent
 from bgpctl.core.model import Intent
@@ -18,7 +19,7 @@ from bgpctl.core.peerfacts import PeerFacts, facts_from_peer
 from bgpctl.core.selectors import LabelSelector
 from bgpctl.errors import Blocked
 from bgpctl.kube import paths
-from bgpctl.kube.client import Client, NotFound
+from bgpctl.kube.client import ApiError, Client, NotFound
 from bgpctl.runbooks.journal import Journal, load
 
 Document = dict[str, Any]
@@ -43,6 +44,9 @@ class Policies:
     peer_configs: Sequence[Document] = ()
     advertisements: Sequence[Document] = ()
     overrides: Sequence[Document] = ()
+    pod_pools: Sequence[Document] | None = ()
+    lb_pools: Sequence[Document] | None = None
+    cilium_nodes: Sequence[Document] = ()
 
     def seen_from(self, node: Document, objects: ClusterObjects) -> ClusterObjects:
         """`objects` as seen for `node` by somebody who is not on it: a CLI may not read Secrets and knows
@@ -55,6 +59,9 @@ class Policies:
             peer_configs=self.peer_configs,
             advertisements=self.advertisements,
             overrides=self.overrides,
+            pod_pools=self.pod_pools,
+            lb_pools=self.lb_pools,
+            cilium_node=next((c for c in self.cilium_nodes if name_of(c) == name_of(node)), None),
             secrets=None,
             interfaces=None,
             gateways=None,
@@ -124,6 +131,9 @@ def read_policies(client: Client) -> Policies:
         peer_configs=_optional(client, *paths.PEER_CONFIGS),
         advertisements=_optional(client, *paths.ADVERTISEMENTS),
         overrides=_optional(client, *paths.OVERRIDES),
+        pod_pools=_permitted(client, paths.POD_POOLS),
+        lb_pools=_permitted(client, *paths.LB_POOLS) or None,
+        cilium_nodes=_permitted(client, paths.CILIUM_NODES) or (),
     )
 
 
@@ -135,6 +145,16 @@ def _optional(client: Client, *versions: str) -> Sequence[Document]:
         except NotFound:
             continue
     return ()
+
+
+def _permitted(client: Client, *versions: str) -> Sequence[Document] | None:
+    """As `_optional`; None where we may not look: what is found without them is still worth having."""
+    try:
+        return _optional(client, *versions)
+    except ApiError as error:
+        if error.code != 403:
+            raise
+        return None
 
 
 def _selectors(policies: Policies) -> dict[str, LabelSelector | None]:

@@ -31,7 +31,6 @@ from bgpctl.speaker.files import (
 # etcd's default request limit: what is larger cannot be applied to a cluster.
 MAX_OBJECT_BYTES = 1_572_864
 
-NOT_YET = ("CiliumLoadBalancerIPPool", "CiliumPodIPPool")
 # What Cilium's operator writes for its agents; the speaker compiles its own from the others.
 NOT_OURS = ("CiliumBGPNodeConfig",)
 
@@ -163,8 +162,6 @@ def _unused(document: LoadedDocument, faults: Faults) -> None:
         faults.error("kind", f"required; one of {', '.join(USED)}")
     elif document.kind in NOT_OURS:
         faults.warn("kind", f"{document.kind} is not read: Cilium's operator writes it for Cilium's agents")
-    elif document.kind in NOT_YET:
-        faults.warn("kind", f"{document.kind} is not read by this version: nothing in it takes effect")
     elif guess := suggestion(document.kind, USED):
         faults.error("kind", f"{document.kind} is no kind that bgpctl knows.{guess}")
     else:

@@ -18,7 +18,9 @@ from bgpctl.core.documents import name_of, namespace_of
 from bgpctl.core.inputs import password_of
 from bgpctl.core.intent import ClusterObjects
 from bgpctl.core.model import Secret
+from bgpctl.core.podcidrs import CILIUM_NODE, POD_POOL
 from bgpctl.core.policy import KIND as POLICY
+from bgpctl.core.pools import LB_POOL
 from bgpctl.core.v2 import advertisement, cluster, override, peer
 from bgpctl.errors import InvalidDocuments, Problem, UsageError
 from bgpctl.speaker.yamlstream import Lines, RawDocument, read_stream
@@ -243,6 +245,9 @@ def objects_from_documents(documents: Sequence[LoadedDocument], node_name: str) 
         peer_configs=tuple(by_kind.get(peer.KIND, ())),
         advertisements=tuple(by_kind.get(advertisement.KIND, ())),
         overrides=tuple(by_kind.get(override.KIND, ())),
+        lb_pools=tuple(by_kind[LB_POOL]) if LB_POOL in by_kind else None,
+        pod_pools=tuple(by_kind.get(POD_POOL, ())),
+        cilium_node=next((n for n in by_kind.get(CILIUM_NODE, ()) if name_of(n) == node_name), None),
     )
 
 

@@ -53,6 +53,11 @@ class KubeSource:
         self._overrides = mirror(paths.OVERRIDES, _slim_policy, fieldSelector=f"metadata.name={node}")
         self._slices = mirror(paths.ENDPOINT_SLICES, _slim_slice)
         self._secrets = mirror(paths.secrets(secrets_namespace), _slim_secret)
+        self._lb_pools = mirror(paths.LB_POOLS, _slim_policy)
+        self._pod_pools = mirror(paths.POD_POOLS, _slim_pool)
+        self._cilium_node = mirror(paths.CILIUM_NODES, _slim_cilium, fieldSelector=f"metadata.name={node}")
+        # What may be kept from us, by an older ClusterRole say, without stopping the rest.
+        self._optional = (self._secrets, self._lb_pools, self._pod_pools, self._cilium_node)
         # All of them: without its CiliumBGPPeerConfigs, say, a cluster configuration would lose its peers.
         self._required = (
             self._node,
@@ -69,17 +74,17 @@ class KubeSource:
 
     def start(self) -> None:
         self._host.start()
-        for mirror in (*self._required, self._secrets):
+        for mirror in (*self._required, *self._optional):
             mirror.start()
 
     def stop(self) -> None:
         self._host.stop()
-        for mirror in (*self._required, self._secrets):
+        for mirror in (*self._required, *self._optional):
             mirror.stop()
 
     def ready(self) -> bool:
-        secrets = self._secrets.synced.is_set() or bool(self._secrets.problem)
-        return secrets and all(mirror.synced.is_set() for mirror in self._required)
+        optional = all(mirror.synced.is_set() or mirror.refused for mirror in self._optional)
+        return optional and all(mirror.synced.is_set() for mirror in self._required)
 
     def observe(self) -> ClusterObjects:
         return ClusterObjects(
@@ -92,12 +97,15 @@ class KubeSource:
             peer_configs=self._peer_configs.items(),
             advertisements=self._advertisements.items(),
             overrides=self._overrides.items(),
+            lb_pools=self._lb_pools.items() if self._lb_pools.served else None,
+            pod_pools=self._pod_pools.items() if self._pod_pools.synced.is_set() else None,
+            cilium_node=next(iter(self._cilium_node.items()), None),
             interfaces=self._host.readings.interfaces,
             gateways=self._host.readings.gateways,
         )
 
     def problems(self) -> tuple[str, ...]:
-        return tuple(m.problem for m in (*self._required, self._secrets) if m.problem)
+        return tuple(m.problem for m in (*self._required, *self._optional) if m.problem)
 
 
 class FileSource:
@@ -193,6 +201,21 @@ def _slim_metadata(item: Document) -> Document:
 def _slim_policy(item: Document) -> Document:
     """Without its status: conditions that change are no reason to compile anything."""
     return {key: value for key, value in _slim_metadata(item).items() if key != "status"}
+
+
+def _slim_pool(item: Document) -> Document:
+    """A CiliumPodIPPool is a name and labels for us."""
+    return {"metadata": _slim_metadata(item)["metadata"]}
+
+
+def _slim_cilium(item: Document) -> Document:
+    """Of a CiliumNode only what is allocated: Cilium writes the rest of it all the time."""
+    ipam = (item.get("spec") or {}).get("ipam") or {}
+    kept = {
+        "podCIDRs": ipam.get("podCIDRs"),
+        "pools": {"allocated": (ipam.get("pools") or {}).get("allocated")},
+    }
+    return {"metadata": {"name": name_of(item)}, "spec": {"ipam": kept}}
 
 
 def _slim_node(item: Document) -> Document:

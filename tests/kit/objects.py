@@ -92,6 +92,40 @@ def endpoint_slice(
     }
 
 
+def pool(name: str, **labels: str) -> Document:
+    """A CiliumPodIPPool."""
+    return {
+        "apiVersion": "cilium.io/v2alpha1",
+        "kind": "CiliumPodIPPool",
+        "metadata": {"name": name, "labels": labels},
+        "spec": {"ipv4": {"cidrs": ["10.8.0.0/16"], "maskSize": 24}},
+    }
+
+
+def cilium_node(
+    name: str = "worker-1", pod_cidrs: list[str] | None = None, **allocated: list[str]
+) -> Document:
+    """A CiliumNode with CIDRs by the names of their pools."""
+    pools = [{"pool": pool, "cidrs": cidrs} for pool, cidrs in allocated.items()]
+    ipam = {"podCIDRs": pod_cidrs or [], "pools": {"allocated": pools}}
+    return {
+        "apiVersion": "cilium.io/v2",
+        "kind": "CiliumNode",
+        "metadata": {"name": name},
+        "spec": {"ipam": ipam},
+    }
+
+
+def lb_pool(*blocks: dict[str, str], name: str = "vips", version: str = "v2", **labels: str) -> Document:
+    """A CiliumLoadBalancerIPPool."""
+    return {
+        "apiVersion": f"cilium.io/{version}",
+        "kind": "CiliumLoadBalancerIPPool",
+        "metadata": {"name": name, "labels": labels},
+        "spec": {"blocks": list(blocks)},
+    }
+
+
 def password_secret(text: str, name: str = "bgp") -> Document:
     """A Secret with the key `password`."""
     data = {"password": base64.b64encode(text.encode()).decode()}

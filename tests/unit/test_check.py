@@ -14,12 +14,15 @@ from bgpctl.errors import Exit, InvalidDocuments
 from bgpctl.speaker.check import Verdict, check_files
 from tests.kit.documents import Write, write
 from tests.kit.objects import (
+    cilium_node,
     endpoint,
     endpoint_slice,
+    lb_pool,
     neighbor,
     node,
     password_secret,
     policy,
+    pool,
     router,
     service,
 )
@@ -135,12 +138,30 @@ def test_a_password_with_a_line_break_is_a_warning(write: Write) -> None:
     assert report.ok and "white space" in report.warnings[0].message and "hunter2" not in str(report)
 
 
-@pytest.mark.parametrize("kind", ["CiliumBGPNodeConfig", "CiliumPodIPPool", "Deployment"])
+@pytest.mark.parametrize("kind", ["CiliumBGPNodeConfig", "Deployment"])
 def test_kinds_that_are_not_read_are_named(write: Write, kind: str) -> None:
     report = check_files([write({"apiVersion": "x/v1", "kind": kind, "metadata": {"name": "a"}})])
     assert (
         report.ok and report.documents[0].verdict is Verdict.NOT_USED and kind in report.warnings[0].message
     )
+
+
+@pytest.mark.parametrize(
+    ("document", "path"),
+    [
+        (pool("blue"), ""),
+        (cilium_node(blue=["10.8.1.0/24"]), ""),
+        (cilium_node(blue=["10.8.1.7/24"]), "spec.ipam.pools.allocated[0].cidrs[0]"),
+        (cilium_node(pod_cidrs=["x"]), "spec.ipam.podCIDRs[0]"),
+        (lb_pool({"cidr": "203.0.113.0/24"}, {"start": "203.0.113.1"}), ""),
+        (lb_pool({"start": "203.0.113.1", "stop": "x"}), "spec.blocks[0].stop"),
+        (lb_pool({"stop": "203.0.113.1"}), "spec.blocks[0].start"),
+    ],
+)
+def test_what_is_read_of_ciliums_pools(write: Write, document: Any, path: str) -> None:
+    report = check_files([write(document)])
+    assert [problem.path for problem in report.problems] == ([path] if path else [])
+    assert report.warnings == () and report.documents[0].verdict in (Verdict.VALID, Verdict.INVALID)
 
 
 def test_objects_that_are_described_twice(write: Write) -> None:

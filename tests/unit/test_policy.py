@@ -297,16 +297,10 @@ def test_unknown_fields_from_an_api_server_are_ignored() -> None:
             f"{NEIGHBOR}.families[0]",
             "l2vpn/evpn cannot be honoured",
         ),
-        (policy(router(podIPPoolSelector={})), "spec.virtualRouters[0].podIPPoolSelector", "has no effect"),
         (
             with_neighbor(advertisedPathAttributes=[{"selectorType": "PodCIDR", "localPreference": 10}]),
             f"{NEIGHBOR}.advertisedPathAttributes[0].localPreference",
             "the peer is external",
-        ),
-        (
-            with_neighbor(advertisedPathAttributes=[{"selectorType": "CiliumPodIPPool"}]),
-            f"{NEIGHBOR}.advertisedPathAttributes[0].selectorType",
-            "CiliumPodIPPool",
         ),
         (with_neighbor(peerASN=65001, eBGPMultihopTTL=5), f"{NEIGHBOR}.eBGPMultihopTTL", "iBGP"),
         (policy(router(asn=0)), "spec.virtualRouters[0].localASN", "RFC 7607"),

@@ -13,6 +13,7 @@ import yaml
 from bgpctl.core.intent import compile_intent
 from bgpctl.errors import UsageError
 from bgpctl.lab.api.faults import Fault
+from bgpctl.lab.seed import crds
 from bgpctl.speaker import source as module
 from bgpctl.speaker.source import FileSource, KubeSource
 from tests.kit import apiserver, clients, objects
@@ -194,5 +195,32 @@ def test_secrets_that_may_not_be_read_do_not_stop_the_rest() -> None:
             seen = source.observe()
             assert seen.node is not None and seen.node["metadata"]["name"] == NAME
             assert (seen.policies, seen.secrets) == ((), {})
+        finally:
+            source.stop()
+
+
+@pytest.mark.integration
+def test_ciliums_pools_are_read_where_they_are_and_may_be_missing_or_forbidden() -> None:
+    with apiserver.running(controllers=False) as server:
+        server.apply(objects.node(NAME))
+        for resource, code, count in (("ciliumnodes", 403, None), ("ciliumloadbalancerippools", 503, 2)):
+            server.faults.add(Fault("answer", verb="list", resource=resource, code=code, count=count))
+        source = KubeSource(clients.client(server), NAME, "kube-system", Rung())
+        source.start()
+        try:
+            eventually(source.ready)
+            seen = source.observe()
+            assert (seen.pod_pools, seen.lb_pools, seen.cilium_node) == ((), None, None)
+            server.apply(*crds())
+            server.apply(objects.pool("blue", color="blue"), objects.lb_pool({"cidr": "203.0.113.0/24"}))
+            held = [objects.cilium_node(name, blue=["10.8.1.0/24"]) for name in (NAME, "other")]
+            server.apply(*held)
+            eventually(lambda: source.observe().pod_pools and source.observe().lb_pools)
+            assert source.ready() and "fault injected" in " ".join(source.problems())
+            server.faults.clear()
+            seen = eventually(lambda: (s := source.observe()).cilium_node and s)
+            assert seen.cilium_node["spec"]["ipam"]["pools"] == held[0]["spec"]["ipam"]["pools"]
+            assert seen.pod_pools[0]["metadata"]["labels"] == {"color": "blue"}
+            assert seen.lb_pools[0]["spec"]["blocks"] == [{"cidr": "203.0.113.0/24"}]
         finally:
             source.stop()

@@ -409,11 +409,6 @@ def test_an_invalid_advertisement_keeps_its_last_good_form() -> None:
     assert prefixes(run(web, advertisements=[broken]), PEER) == set()
 
 
-def test_pod_ip_pools_are_not_silent() -> None:
-    found = run(advertisements=advertising(v2.advert("CiliumPodIPPool", selector={})))
-    assert any("CiliumPodIPPool" in line for line in found.problems) and prefixes(found, PEER) == set()
-
-
 # --- aggregation ------------------------------------------------------------------------------------------
 
 

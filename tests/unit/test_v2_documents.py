@@ -408,9 +408,9 @@ def test_all_faults_at_once() -> None:
         ),
         (v2.advertisement(v2.advert(selector=None)), f"{ENTRY}.selector", "no Service is advertised"),
         (
-            v2.advertisement(v2.advert("CiliumPodIPPool", selector={})),
-            f"{ENTRY}.advertisementType",
-            "does not read CiliumPodIPPool",
+            v2.advertisement(v2.advert("CiliumPodIPPool")),
+            f"{ENTRY}.selector",
+            "no pool is advertised",
         ),
         (
             v2.advertisement(v2.advert("Interface", interface={"name": "lo"}, selector={})),

@@ -73,8 +73,6 @@ def _check_selector(fields: Fields, kind: str | None, selector: LabelSelector | 
     elif kind in (Source.SERVICE, Source.POD_POOL) and selector is None:
         what = "Service" if kind == Source.SERVICE else "pool"
         fields.warn("selector", f"is not set: no {what} is advertised. An empty one, {{}}, selects all")
-    if kind == Source.POD_POOL:
-        fields.warn("advertisementType", "has no effect: bgpctl does not read CiliumPodIPPool yet")
 
 
 def _service(
