@@ -30,7 +30,8 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class PeerState:
-    """One peer: its definition, its session, and how many routes it should get."""
+    """One peer: its definition, its session, and how many routes it should get. `instance` is the name of its
+    BGP instance, "" when an older speaker wrote it."""
 
     name: str
     address: str
@@ -43,6 +44,7 @@ class PeerState:
     configured_keepalive_time: int = 30
     intended: int = 0
     announced: int = 0
+    instance: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,7 @@ def _peer(peer: PeerState) -> Document:
     return _present(
         {
             "name": peer.name,
+            "instance": peer.instance or None,
             "peerAddress": peer.address,
             "peerPort": peer.port,
             "peerASN": peer.asn,
@@ -291,6 +294,7 @@ def _read_peer(peer: Mapping[str, Any]) -> PeerState:
         configured_keepalive_time=configured.get("keepAliveTimeSeconds", 30),
         intended=peer.get("intended", 0),
         announced=peer.get("announced", 0),
+        instance=peer.get("instance", ""),
     )
 
 
@@ -383,4 +387,5 @@ def describe_peer(peer: Peer, session: Session, intended: int, announced: int) -
         configured_keepalive_time=peer.keepalive_time,
         intended=intended,
         announced=announced,
+        instance=peer.instance,
     )

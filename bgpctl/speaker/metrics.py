@@ -170,7 +170,7 @@ def _counts(peers: Iterable[PeerState], which: str) -> Iterator[Sample]:
 def _peer(peer: PeerState) -> dict[str, str]:
     address = f"[{peer.address}]" if ":" in peer.address else peer.address
     return {
-        "instance_name": str(peer.local_asn),
+        "instance_name": peer.instance or str(peer.local_asn),
         "local_asn": str(peer.local_asn),
         "neighbor": f"{address}:{peer.port}",
         "neighbor_asn": str(peer.asn),

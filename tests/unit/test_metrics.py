@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -81,6 +82,16 @@ def test_sessions_and_routes() -> None:
     assert value(samples, "bgpctl_intended_routes", neighbor="192.0.2.1:1790") == 5
     assert value(samples, "bgpctl_engine_restarts_total") == 2
     assert all((kind == "counter") == name.endswith("_total") for name, kind in types.items())
+
+
+def test_an_instance_is_known_by_its_name() -> None:
+    named = replace(peer("rack/192.0.2.2"), instance="rack")
+    samples, _ = parse(metrics.render(NodeState("n", peers=(peer(), named)), Counters(), NOW))
+    name = "cilium_bgp_control_plane_session_state"
+    assert value(samples, name, instance_name="rack", neighbor="192.0.2.2:1790", local_asn="65001") == 1
+    assert value(samples, name, instance_name="65001", neighbor="192.0.2.1:1790") == 1
+    kept = {"instance_name", "local_asn", "neighbor", "neighbor_asn"}
+    assert {frozenset(dict(have)) for (n, have) in samples if n == name} == {frozenset(kept)}
 
 
 def test_a_speaker_without_anything_has_metrics() -> None:
