@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import IPv4Address, ip_network
 from typing import Any
 
@@ -9,7 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgpctl.core.diff import Announce, Configure, Leave, Synced, Withdraw, diff
+from bgpctl.core.diff import (
+    CHANGED_REASON,
+    REMOVED_REASON,
+    Announce,
+    Configure,
+    Leave,
+    Synced,
+    Withdraw,
+    diff,
+    identity,
+)
 from bgpctl.core.model import Attributes, Intent, Observed, Peer, Route
 
 A, B, C = (ip_network(f"203.0.113.{n}/32") for n in (1, 2, 3))
@@ -68,7 +79,7 @@ def observed(*peers: Peer, synced: tuple[str, ...] = (), **announced: dict[Any, 
         pytest.param(
             intent(P2, p2={A: PLAIN}),
             observed(P1, P2, synced=("p1", "p2"), p1={A: PLAIN}, p2={A: PLAIN, B: PLAIN}),
-            (Withdraw("p2", (B,)), Leave(("p1",), "why"), Configure((P2,))),
+            (Withdraw("p2", (B,)), Leave(("p1",), REMOVED_REASON), Configure((P2,))),
             id="one peer goes, the other's withdrawals come first",
         ),
         pytest.param(
@@ -77,10 +88,42 @@ def observed(*peers: Peer, synced: tuple[str, ...] = (), **announced: dict[Any, 
             (Configure((peer("p1", hold_time=9),)),),
             id="a changed timer configures, and touches no route",
         ),
+        pytest.param(
+            intent(peer("p1", graceful_notification=True), p1={A: PLAIN}),
+            observed(P1, synced=("p1",), p1={A: PLAIN}),
+            (Configure((peer("p1", graceful_notification=True),)),),
+            id="so does the N bit",
+        ),
+        pytest.param(
+            intent(peer("p1", local_asn=65009), P2, p1={A: PLAIN}, p2={B: PLAIN}),
+            observed(P1, P2, synced=("p1", "p2"), p1={A: PLAIN, C: PLAIN}, p2={B: PLAIN}),
+            (
+                Leave(("p1",), CHANGED_REASON),
+                Configure((peer("p1", local_asn=65009), P2)),
+                Announce("p1", PLAIN, (A,)),
+                Synced(("p1",)),
+            ),
+            id="a peer that becomes another session leaves, and starts anew",
+        ),
     ],
 )
 def test_the_order_of_actions(wanted: Intent, seen: Observed, expected: tuple[Any, ...]) -> None:
     assert diff(wanted, seen, "why") == expected
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("address", IPv4Address("192.0.2.9")),
+        ("port", 1179),
+        ("local_address", IPv4Address("192.0.2.200")),
+        ("local_asn", 65009),
+        ("asn", 65009),
+        ("router_id", IPv4Address("10.0.0.9")),
+    ],
+)
+def test_what_makes_another_session(field: str, value: object) -> None:
+    assert identity(replace(P1, **{field: value})) != identity(P1)  # type: ignore[arg-type]
 
 
 prefixes = st.sampled_from([A, B, C])
