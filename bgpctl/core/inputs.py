@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from typing import Any
 
+from bgpctl.core.annotations import node_settings
 from bgpctl.core.documents import annotations_of, labels_of, read_header
 from bgpctl.core.fields import Faults, Fields, show
 from bgpctl.core.model import Secret
@@ -59,8 +60,8 @@ def _cidr(fields: Fields, path: str, value: object) -> None:
 
 
 def _check_node(top: Fields) -> None:
-    _, problems = router_settings(annotations_of(top.value))
-    for problem in problems:
+    annotations = annotations_of(top.value)
+    for problem in (*router_settings(annotations)[1], *node_settings(annotations)[1]):
         top.faults.error("metadata.annotations", problem.removeprefix("annotation "))
     spec = top.mapping("spec")
     if spec is not None:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from bgpctl.core.annotations import node_settings
 from bgpctl.core.documents import annotations_of, labels_of
 from bgpctl.core.gates import OPEN, Gate, gate
 from bgpctl.core.model import Absent, Intent, IPAddress, Secret
@@ -109,7 +110,9 @@ def compile_intent(
     if in_force.config is None:
         told = _unique(problems, world.problems)
         return Intent(node_name, True, selection.owner.name, problems=told, stale=True)
-    around = Surroundings(objects.node, node_name, objects.secrets, source_address)
+    settings, faults = node_settings(annotations_of(objects.node))
+    around = Surroundings(objects.node, node_name, objects.secrets, source_address, settings)
+    problems = (*problems, *faults)
     intent = _intent(world, in_force, around, problems)
     addresses = tuple(internal_ips(objects.node))
     return replace(intent, routes=with_next_hops(intent.routes, intent.peers, addresses, next_hops))

@@ -70,6 +70,7 @@ class Peer:
 
     `name` is unique on the node: "<instance>/<peer>", for CiliumBGPPeeringPolicy "<localASN>/<peer address>".
     `restart_time` is the RFC 4724 Restart Time that we send, in seconds; None = graceful restart off.
+    `graceful_notification`: do we send the N bit (RFC 8538) with it?
     `local_port` None = never listen. `local_address` None = the kernel chooses.
     """
 
@@ -87,6 +88,7 @@ class Peer:
     connect_retry_time: int = 120
     multihop_ttl: int = 1
     restart_time: int | None = None
+    graceful_notification: bool = False
     families: tuple[Family, ...] = (IPV4, IPV6)
     password: Secret | None = None
 

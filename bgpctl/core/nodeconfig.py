@@ -76,7 +76,8 @@ class FamilyConfig:
 @dataclass(frozen=True, slots=True)
 class PeerConfig:
     """One session as configured, defaults filled in. Times in seconds; `restart_time` None = graceful
-    restart off; `secret` names the Secret with the TCP-MD5 password; `asn` 0 = whatever the peer's OPEN says.
+    restart off, `graceful_notification`: with the N bit (RFC 8538)? `secret` names the Secret with the
+    TCP-MD5 password; `asn` 0 = whatever the peer's OPEN says.
     """
 
     name: str
@@ -90,6 +91,7 @@ class PeerConfig:
     hold_time: int = 90
     keepalive_time: int = 30
     restart_time: int | None = None
+    graceful_notification: bool = False
     families: tuple[FamilyConfig, ...] = ()
     rules: tuple[AttributeRule, ...] = ()
 

@@ -45,6 +45,7 @@ class PeerState:
     intended: int = 0
     announced: int = 0
     instance: str = ""
+    configured_notification: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +171,7 @@ def _peer(peer: PeerState) -> Document:
                     "holdTimeSeconds": peer.configured_hold_time,
                     "keepAliveTimeSeconds": peer.configured_keepalive_time,
                     "restartTimeSeconds": peer.configured_restart_time,
+                    "gracefulNotification": peer.configured_notification or None,
                 }
             ),
             "timers": _present(
@@ -292,6 +294,7 @@ def _read_peer(peer: Mapping[str, Any]) -> PeerState:
         configured_restart_time=configured.get("restartTimeSeconds"),
         configured_hold_time=configured.get("holdTimeSeconds", 90),
         configured_keepalive_time=configured.get("keepAliveTimeSeconds", 30),
+        configured_notification=configured.get("gracefulNotification", False),
         intended=peer.get("intended", 0),
         announced=peer.get("announced", 0),
         instance=peer.get("instance", ""),
@@ -385,6 +388,7 @@ def describe_peer(peer: Peer, session: Session, intended: int, announced: int) -
         configured_restart_time=peer.restart_time,
         configured_hold_time=peer.hold_time,
         configured_keepalive_time=peer.keepalive_time,
+        configured_notification=peer.graceful_notification,
         intended=intended,
         announced=announced,
         instance=peer.instance,

@@ -12,10 +12,10 @@ from bgpctl.core.nodestate import PeerState
 class PeerFacts:
     """What decides how long one peer keeps our routes: negotiated where a session told, else configured.
 
-    `restart_time` is R, None = we do not announce graceful restart. `graceful`: negotiated? `peer_n`: the N
-    bit (RFC 8538) of the router's OPEN. Both None = no session told yet. `long_lived` is L in seconds, None
-    = not negotiated. `bfd` is the detection time in seconds, None = no BFD. `negotiated`: taken from a
-    session.
+    `restart_time` is R, None = we do not announce graceful restart. `graceful`: negotiated? `local_n`,
+    `peer_n`: the N bit (RFC 8538) of our OPEN and of the router's. None = no session told yet. `long_lived`
+    is L in seconds, None = not negotiated. `bfd` is the detection time in seconds, None = no BFD.
+    `negotiated`: taken from a session.
     """
 
     peer: str
@@ -41,7 +41,7 @@ def facts_from_state(peer: PeerState) -> PeerFacts:
         keepalive_time=peer.configured_keepalive_time,
         restart_time=peer.configured_restart_time,
         graceful=_unless_off(peer.configured_restart_time),
-        local_n=peer.configured_restart_time is not None,
+        local_n=peer.configured_restart_time is not None and peer.configured_notification,
         peer_n=None,
         long_lived=None,
     )
@@ -63,7 +63,7 @@ def facts_from_state(peer: PeerState) -> PeerFacts:
 
 
 def facts_from_peer(peer: Peer) -> PeerFacts:
-    """The facts of a peer that only the policy describes. Our N bit is taken as set: the slow case."""
+    """The facts of a peer that only the policy describes."""
     return PeerFacts(
         peer=peer.name,
         address=str(peer.address),
@@ -71,7 +71,7 @@ def facts_from_peer(peer: Peer) -> PeerFacts:
         keepalive_time=peer.keepalive_time,
         restart_time=peer.restart_time,
         graceful=_unless_off(peer.restart_time),
-        local_n=peer.restart_time is not None,
+        local_n=peer.restart_time is not None and peer.graceful_notification,
         peer_n=None,
         long_lived=None,
     )

@@ -11,6 +11,7 @@ from hashlib import sha256
 from ipaddress import IPv4Address, ip_address
 from typing import Any
 
+from bgpctl.core.annotations import GRACEFUL_NOTIFICATION, NO_SETTINGS, WITHOUT_RESTART, NodeSettings
 from bgpctl.core.model import IPAddress, Peer, Secret
 from bgpctl.core.nodeconfig import Instance, NodeConfig, PeerConfig
 from bgpctl.core.services import MALFORMED
@@ -21,12 +22,14 @@ Document = Mapping[str, Any]
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What a session needs besides its configuration. `secrets` None = the reader may not see them;
-    `source_address` is the local address of every session of its IP version."""
+    `source_address` is the local address of every session of its IP version; `settings` are those of the
+    node's own annotations."""
 
     node: Document
     node_name: str
     secrets: Mapping[str, Secret] | None
     source_address: IPAddress | None = None
+    settings: NodeSettings = NO_SETTINGS
 
 
 def sessions(config: NodeConfig, around: Surroundings, problems: list[str]) -> list[tuple[PeerConfig, Peer]]:
@@ -38,6 +41,8 @@ def sessions(config: NodeConfig, around: Surroundings, problems: list[str]) -> l
             peer = _peer(around, instance, peer_config, problems)
             if peer is not None and _is_free(peer, taken, problems):
                 found.append((peer_config, peer))
+    if around.settings.graceful_notification and not any(config.restart_time for config, _ in found):
+        problems.append(f"warning: annotation {GRACEFUL_NOTIFICATION} {WITHOUT_RESTART}")
     return found
 
 
@@ -87,9 +92,16 @@ def _peer(around: Surroundings, instance: Instance, config: PeerConfig, problems
         connect_retry_time=config.connect_retry_time,
         multihop_ttl=config.multihop_ttl,
         restart_time=config.restart_time,
+        graceful_notification=config.restart_time is not None and _notifies(around.settings, config),
         families=tuple(family.family for family in config.families),
         password=password,
     )
+
+
+def _notifies(settings: NodeSettings, config: PeerConfig) -> bool:
+    """The N bit: the node's word goes before the policy's."""
+    own = settings.graceful_notification
+    return config.graceful_notification if own is None else own
 
 
 def _source(address: IPAddress | None, config: PeerConfig) -> IPAddress | None:

@@ -8,11 +8,12 @@ bgpctl/deploy/crds says too; a test compares them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_interface
 from typing import Any
 
+from bgpctl.core.annotations import read_graceful_notification
 from bgpctl.core.communities import read_communities
 from bgpctl.core.documents import metadata, name_of, read_header
 from bgpctl.core.fields import Faults, Fields, Range, show
@@ -109,12 +110,14 @@ class VirtualRouter:
 
 @dataclass(frozen=True, slots=True)
 class PeeringPolicy:
-    """A valid policy. `node_selector` None or empty selects every node."""
+    """A valid policy. `node_selector` None or empty selects every node; `graceful_notification`: its peers
+    with graceful restart get the N bit (RFC 8538)."""
 
     name: str
     node_selector: LabelSelector | None
     virtual_routers: tuple[VirtualRouter, ...]
     created: str = ""
+    graceful_notification: bool = False
 
     def selects(self, labels: Mapping[str, str]) -> bool:
         return self.node_selector is None or self.node_selector.matches(labels)
@@ -157,8 +160,9 @@ def parse_policy(
         valid = len(faults.problems) == before
         routers = _virtual_routers(spec)
         spec.close()
+    notification = read_graceful_notification(document, faults, tuple(_without_restart(routers)))
     name, created = name_of(document), str(metadata(document).get("creationTimestamp") or "")
-    policy = None if faults.problems else PeeringPolicy(name, selector, routers, created)
+    policy = None if faults.problems else PeeringPolicy(name, selector, routers, created, notification)
     return ParsedPolicy(
         name,
         policy,
@@ -168,6 +172,11 @@ def parse_policy(
         valid and spec is not None,
         created,
     )
+
+
+def _without_restart(routers: Iterable[VirtualRouter]) -> Iterator[str]:
+    for router in routers:
+        yield from (str(n.address) for n in router.neighbors if n.restart_time is None)
 
 
 # --- virtual routers --------------------------------------------------------------------------------------
@@ -343,15 +352,15 @@ def node_config(policy: PeeringPolicy, settings: Mapping[int, RouterSettings]) -
     return NodeConfig(
         policy.name,
         tuple(
-            _instance(router, settings.get(router.local_asn, RouterSettings()))
+            _instance(policy, router, settings.get(router.local_asn, RouterSettings()))
             for router in policy.virtual_routers
         ),
     )
 
 
-def _instance(router: VirtualRouter, settings: RouterSettings) -> Instance:
+def _instance(policy: PeeringPolicy, router: VirtualRouter, settings: RouterSettings) -> Instance:
     advertisements = _advertisements(router)
-    peers = tuple(_peer(router, neighbor, advertisements) for neighbor in router.neighbors)
+    peers = tuple(_peer(policy, router, neighbor, advertisements) for neighbor in router.neighbors)
     return Instance(str(router.local_asn), router.local_asn, settings.router_id, settings.local_port, peers)
 
 
@@ -363,7 +372,12 @@ def _advertisements(router: VirtualRouter) -> tuple[Advertisement, ...]:
     return (*found, Advertisement(Source.SERVICE, services, router.service_selector))
 
 
-def _peer(router: VirtualRouter, neighbor: Neighbor, advertisements: tuple[Advertisement, ...]) -> PeerConfig:
+def _peer(
+    policy: PeeringPolicy,
+    router: VirtualRouter,
+    neighbor: Neighbor,
+    advertisements: tuple[Advertisement, ...],
+) -> PeerConfig:
     return PeerConfig(
         name=f"{router.local_asn}/{neighbor.address}",
         address=neighbor.address,
@@ -375,6 +389,7 @@ def _peer(router: VirtualRouter, neighbor: Neighbor, advertisements: tuple[Adver
         hold_time=neighbor.hold_time,
         keepalive_time=neighbor.keepalive_time,
         restart_time=neighbor.restart_time,
+        graceful_notification=policy.graceful_notification,
         families=tuple(FamilyConfig(family, advertisements) for family in neighbor.families),
         rules=neighbor.attribute_rules,
     )

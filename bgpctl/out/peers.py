@@ -222,11 +222,13 @@ def restart(session: Session) -> str:
 
 
 def _side(side: GracefulRestart | None) -> str:
-    """One side's capability: its time and its bits, "120 s N R"."""
+    """One side's capability: its time, its bits and the families whose F bit is set, "120 s R N F(ipv4)"."""
     if side is None:
         return "-"
-    bits = [letter for letter, on in (("N", side.notification), ("R", side.restart_state)) if on]
-    return " ".join([f"{side.restart_time} s", *bits])
+    bits = [letter for letter, on in (("R", side.restart_state), ("N", side.notification)) if on]
+    forwarding = [f.afi if f.safi == "unicast" else str(f) for f, bit in side.families if bit]
+    kept = [f"F({', '.join(forwarding)})"] if forwarding else []
+    return " ".join([f"{side.restart_time} s", *bits, *kept])
 
 
 def _note(row: Row, now: float) -> Line | None:

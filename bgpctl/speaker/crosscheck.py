@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from bgpctl.core.documents import labels_of
+from bgpctl.core.annotations import GRACEFUL_NOTIFICATION, WITHOUT_RESTART, node_settings
+from bgpctl.core.documents import annotations_of, labels_of
 from bgpctl.core.policy import KIND as POLICY
 from bgpctl.core.policy import PeeringPolicy
 from bgpctl.core.selectors import LabelSelector
@@ -74,6 +75,7 @@ class Together:
         yield from self._dangling()
         yield from self._selectors_for_nothing()
         yield from self._idle_overrides()
+        yield from self._idle_notifications()
 
     # -- who owns a node
 
@@ -178,6 +180,16 @@ class Together:
                 yield _at(document, "metadata.name", message)
             if peers:
                 yield from _unknown_names(document, override, peers)
+
+    def _idle_notifications(self) -> Iterator[Problem]:
+        """Nodes that ask for the N bit where no peer of the files has graceful restart."""
+        times = [n.restart_time for _, p in self._policies for r in p.virtual_routers for n in r.neighbors]
+        times += [config.restart_time for _, config in self._peers]
+        if not times or any(times):
+            return
+        for node in self._nodes:
+            if node_settings(annotations_of(node.value))[0].graceful_notification:
+                yield _at(node, f"metadata.annotations[{GRACEFUL_NOTIFICATION}]", WITHOUT_RESTART)
 
 
 def _unknown_names(

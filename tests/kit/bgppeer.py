@@ -61,6 +61,7 @@ class BgpPeer:
         self.graceful_restart, self.long_lived = graceful_restart, long_lived
         self.messages: list[Message] = []
         self.endings: list[str] = []
+        self.silent = threading.Event()  # it sends no KEEPALIVE while this is set
         self.reading = threading.Event()
         self.reading.set()
         self._listener = socket.create_server(
@@ -171,7 +172,8 @@ class BgpPeer:
             try:
                 chunk = sock.recv(1 << 16)
             except TimeoutError:
-                self.send(KEEPALIVE)
+                if not self.silent.is_set():
+                    self.send(KEEPALIVE)
                 continue
             if not chunk:
                 return

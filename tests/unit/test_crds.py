@@ -239,7 +239,9 @@ SESSION = Session(
     flaps=4,
     last_error=LastError(1_699_999_999.0, "received", "Hold Timer Expired", 4, 0),
 )
-PEER = nodestate.PeerState(SESSION.peer, "127.0.0.100", 1790, 65000, 65001, SESSION, 120, 9, 3, 5, 4, "main")
+PEER = nodestate.PeerState(
+    SESSION.peer, "127.0.0.100", 1790, 65000, 65001, SESSION, 120, 9, 3, 5, 4, "main", True
+)
 FULL = nodestate.NodeState(
     node="worker-1",
     phase="Withdrawn",

@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 from exabgp.bgp.message import Action, Notify, Update
 from exabgp.bgp.message.open.asn import ASN
-from exabgp.bgp.message.open.capability import Capability, Negotiated
+from exabgp.bgp.message.open.capability import Capabilities, Capability, Negotiated
+from exabgp.bgp.message.open.capability.graceful import Graceful
 from exabgp.bgp.message.open.holdtime import HoldTime
 from exabgp.bgp.message.update.attribute import Attributes
 from exabgp.bgp.message.update.nlri.cidr import CIDR
@@ -36,6 +37,7 @@ from exabgp.reactor.asynchronous import ASYNC
 from exabgp.reactor.daemon import Daemon
 from exabgp.reactor.delay import Delay
 from exabgp.reactor.interrupt import Signal
+from exabgp.reactor.listener import Listener
 from exabgp.reactor.loop import Reactor
 from exabgp.reactor.network.outgoing import Outgoing
 from exabgp.reactor.peer import ACTION, Peer
@@ -68,6 +70,11 @@ SIGNATURES: list[tuple[Callable[..., Any], str]] = [
     (ASYNC.schedule, "(self, uid, command, callback)"),
     (Peer.__init__, "(self, neighbor, reactor)"),
     (Peer._close, "(self, message='', error='')"),
+    (Peer._reset, "(self, message='', error='')"),
+    (Peer.reestablish, "(self, restart_neighbor=None)"),
+    (Peer.handle_connection, "(self, connection)"),
+    (Capabilities._graceful, "(self, neighbor, restarted)"),
+    (Neighbor.__eq__, "(self, other)"),
     (Peer.remove, "(self)"),
     (protocol.Protocol.new_eor, "(self, afi, safi)"),
     (protocol.Protocol.new_update, "(self, include_withdraw)"),
@@ -122,6 +129,28 @@ def test_where_the_hooks_are_called() -> None:
     order(API.response, "self.functions", "registered + ' ' in command", "self.callback[api][registered](")
     order(Processes._start, "Response.JSON(")
     holds("Outgoing" in vars(protocol), "protocol no longer looks Outgoing up in its own module")
+
+
+def test_how_a_changed_definition_ends_a_session() -> None:
+    order(Reactor.reload, "self._peers[key].neighbor != neighbor", "self._peers[key].reestablish(neighbor)")
+    order(Peer.reestablish, "self._restart = True", "self._restarted = True", "self._neighbor = ")
+    order(Peer._reset, "self._close(message, error)", "if not self._restart", "self.generator = None")
+    order(Peer._reset, "self.neighbor.reset_rib()", "if self._neighbor:", "self.neighbor = self._neighbor")
+    order(Peer._main, "# If graceful restart, silent shutdown", "raise Notify(6, self._teardown)")
+    order(Neighbor.__ne__, "self.__eq__(other)")
+
+
+def test_a_refused_connection_gets_no_answer() -> None:
+    order(Peer.handle_connection, "FSM.ESTABLISHED", "return connection.notification(6, 7,")
+    source = inspect.getsource(Listener.new_connections)
+    refused = source[source.index("denied = reactor.handle_connection") : source.index("else:")]
+    holds("schedule" not in refused, "ExaBGP sends it by itself now: hooks need not")
+
+
+def test_the_n_bit_goes_out_with_the_flags() -> None:
+    capability = Graceful().set(Graceful.RESTART_STATE, 120, [(*V4, Graceful.FORWARDING_STATE)])
+    capability.restart_flag |= 0x4
+    holds(capability.extract() == [bytes.fromhex("c07800010180")], f"capability 64: {capability.extract()}")
 
 
 def test_how_a_signal_ends_it() -> None:

@@ -193,6 +193,7 @@ class _Join:
             hold_time=settings.hold_time,
             keepalive_time=settings.keepalive_time,
             restart_time=settings.restart_time,
+            graceful_notification=settings.graceful_notification,
             families=tuple(self._families(settings.families, name, external)),
         )
 

@@ -8,9 +8,10 @@ sections 1.3 and 1.4). `BGPPeerConfig("")` is what a peer without a reference ge
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from bgpctl.core.annotations import read_graceful_notification
 from bgpctl.core.documents import name_of
 from bgpctl.core.fields import Fields, Range
 from bgpctl.core.model import IPV4, IPV6, Family
@@ -50,7 +51,8 @@ class PeerFamily:
 @dataclass(frozen=True, slots=True)
 class BGPPeerConfig:
     """The settings of one or more sessions, defaults filled in. Times in seconds; `restart_time` None =
-    graceful restart off. `families` has only those that we speak."""
+    graceful restart off. `families` has only those that we speak. `graceful_notification`: with the N bit
+    (RFC 8538)?"""
 
     name: str
     port: int = DEFAULTS["peerPort"]
@@ -62,6 +64,7 @@ class BGPPeerConfig:
     restart_time: int | None = None
     multihop_ttl: int = DEFAULTS["ebgpMultihop"]
     families: tuple[PeerFamily, ...] = (PeerFamily(IPV6), PeerFamily(IPV4))
+    graceful_notification: bool = False
 
 
 def parse_peer_config(
@@ -72,6 +75,9 @@ def parse_peer_config(
     value = BGPPeerConfig("")
     if reader.spec is not None:
         value = _peer_config(name_of(document), reader.spec, reader.v2)
+        without = ("its peers",) if value.restart_time is None else ()
+        notification = read_graceful_notification(document, reader.faults, without)
+        value = replace(value, graceful_notification=notification)
     return reader.parsed(value)
 
 

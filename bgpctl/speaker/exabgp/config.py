@@ -37,7 +37,12 @@ def render_config(peers: Sequence[Peer], relay_command: Sequence[str]) -> str:
 def describe(peer: Peer) -> str:
     """What the extension must know of a peer and ExaBGP has no word for, as `description` carries it."""
     return urlencode(
-        {"peer": peer.name, "keepalive": peer.keepalive_time, "retry": peer.connect_retry_time},
+        {
+            "peer": peer.name,
+            "keepalive": peer.keepalive_time,
+            "retry": peer.connect_retry_time,
+            "notification": int(peer.graceful_notification),
+        },
         quote_via=quote,
         safe="/:.",
     )

@@ -125,12 +125,14 @@ def long_lived(capability: bytes, families: tuple[Family, ...]) -> int | None:
 
 
 def last_error(body: Mapping[str, Any] | None) -> LastError | None:
-    """A NOTIFICATION in the RFCs' words, with the operator's own after them (RFC 9003)."""
+    """A NOTIFICATION in the RFCs' words, with the one inside a Hard Reset (RFC 8538) and the operator's own
+    words (RFC 9003) after them."""
     if body is None:
         return None
     code, subcode, text = body.get("code"), body.get("subcode"), body["text"]
     if code is not None and subcode is not None:
-        named = notification_text(code, subcode)
+        inner = body.get("inner")
+        named = ": ".join(notification_text(*pair) for pair in ((code, subcode), inner) if pair)
         text = f"{named}: {text}" if text else named
     return LastError(body["time"], body["direction"], text, code, subcode)
 

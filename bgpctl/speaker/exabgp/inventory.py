@@ -28,8 +28,9 @@ _PLAIN = (
     "connect_retry_time",
     "multihop_ttl",
     "restart_time",
+    "graceful_notification",
 )
-"""The fields of a Peer that are text or numbers already."""
+"""The fields of a Peer that are text, numbers or flags already."""
 
 
 def definition(peer: Peer) -> dict[str, Any]:

@@ -10,13 +10,10 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from bgpctl.speaker.exabgp.wire import read_shutdown_communication
+from bgpctl.speaker.exabgp.wire import CEASE, read_cease
 
 MAX_RECEIVED = 250_000
 """Distinct received prefixes that are counted per peer; more are reported as this many."""
-
-CEASE = 6
-_WITH_COMMUNICATION = (2, 4)  # RFC 9003 section 2: Administrative Shutdown and Administrative Reset
 
 
 @dataclass(slots=True)
@@ -61,14 +58,14 @@ class Record:
 
     def note_notification(self, direction: str, code: int, subcode: int, data: bytes) -> None:
         """A NOTIFICATION went out or came in: that is why the session ends."""
-        words = code == CEASE and subcode in _WITH_COMMUNICATION
-        text = read_shutdown_communication(data) if words else ""
+        inner, text = read_cease(subcode, data) if code == CEASE else (None, "")
         self.notified = True
         self.last_error = {
             "time": time.time(),
             "direction": direction,
             "code": code,
             "subcode": subcode,
+            "inner": inner,
             "text": text,
         }
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from bgpctl.core.model import IPV4, IPV6, IPNetwork, family_of
 
-PROTOCOL = 2
+PROTOCOL = 3
 """What an engine answers to `hello`. A manager adopts no engine that answers anything else: raise it with
 every change of a request, an answer or an event that an engine of the day before would not understand."""
 
@@ -28,6 +28,12 @@ COMMAND = "bgpctl"
 
 MAX_COMMUNICATION = 255
 """RFC 9003 section 2: the Shutdown Communication is at most 255 octets of UTF-8."""
+
+CEASE, HARD_RESET = 6, 9
+"""RFC 8538 section 3.1."""
+
+WITH_COMMUNICATION = (2, 4)
+"""RFC 9003 section 2: Administrative Shutdown and Administrative Reset."""
 
 Message = dict[str, Any]
 
@@ -99,7 +105,7 @@ def chunks(prefixes: Sequence[IPNetwork], size: int) -> Iterator[Sequence[IPNetw
         yield prefixes[start : start + size]
 
 
-# --- RFC 9003 -----------------------------------------------------------------------------------------------
+# --- Cease --------------------------------------------------------------------------------------------------
 
 
 def shutdown_communication(text: str) -> bytes:
@@ -107,6 +113,17 @@ def shutdown_communication(text: str) -> bytes:
     encoded = text.encode("utf-8", "replace")[:MAX_COMMUNICATION]
     whole = encoded.decode("utf-8", "ignore").encode()
     return bytes((len(whole),)) + whole
+
+
+def read_cease(subcode: int, data: bytes) -> tuple[tuple[int, int] | None, str]:
+    """Of a Cease: the NOTIFICATION inside a Hard Reset (RFC 8538 section 3.1; it may be missing), and the
+    operator's words."""
+    if subcode != HARD_RESET:
+        return None, read_shutdown_communication(data) if subcode in WITH_COMMUNICATION else ""
+    if len(data) < 2:
+        return None, ""
+    inner = (data[0], data[1])
+    return inner, read_cease(inner[1], data[2:])[1] if inner[0] == CEASE and inner[1] != HARD_RESET else ""
 
 
 def read_shutdown_communication(data: bytes) -> str:

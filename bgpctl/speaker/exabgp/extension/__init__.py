@@ -1,4 +1,5 @@
-"""Runs inside ExaBGP: bulk routes, leaving, End-of-RIB, compact events, pacing. ExaBGP is as released.
+"""Runs inside ExaBGP: bulk routes, leaving, the N bit, End-of-RIB, compact events, pacing. ExaBGP is as
+released.
 
 Nothing outside this package touches ExaBGP's inside. It relies on the following, and
 tests/unit/test_exabgp_internals.py fails when one of these moves:
@@ -11,10 +12,14 @@ tests/unit/test_exabgp_internals.py fails when one of these moves:
 - `Peer`: `__init__`, `_close(message, error)`, `_delay`, `_restart`, `remove()`, `fsm`, `proto`, `neighbor`;
   `generator`, which `Peer.run` steps and whose end with `_restart` False drops the peer; `_main` yields
   `ACTION.LATER` only when no message is half written;
+  `reestablish(definition)`, which a reload calls for a neighbor that is not equal to its new definition, and
+  `_reset`, which puts `_neighbor` in its place; `_restarted` is the R bit of the next OPEN;
+  `handle_connection`, which makes the refusal of a second connection and leaves it unsent;
 - `Protocol`: looks up `Outgoing` in its module; `new_eor`, `new_update(include_withdraw)`, `write`,
   `negotiated`, `connection.io`;
-- `Neighbor`: `missing()` is asked before `infer()` derives `md5-ip`, the listener's address; `eor` (a deque
-  of Family), `rib`, `auto_discovery`, `description`;
+- `Capabilities._graceful(neighbor, restarted)` puts capability 64 into our OPEN;
+- `Neighbor`: `__eq__`; `missing()` is asked before `infer()` derives `md5-ip`, the listener's address; `eor`
+  (a deque of Family), `rib`, `auto_discovery`, `description`;
 - `Negotiated`: `holdtime.keepalive()` paces keepalives; `sent_open`, `received_open` with capabilities 64
   (`Graceful.restart_flag`, `.restart_time`) and 71 (unknown to ExaBGP: `.data`);
 - `INET`, `Change`, `Attributes`, `Update`, `NextHopSelf`: how a route is put together, sorted and packed; an

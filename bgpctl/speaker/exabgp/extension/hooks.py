@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from exabgp.bgp.fsm import FSM
+from exabgp.bgp.message.open.capability import Capabilities, Capability
 from exabgp.bgp.neighbor import Neighbor
 from exabgp.protocol.family import AFI
 from exabgp.protocol.ip import IP
@@ -14,11 +15,14 @@ from exabgp.reactor.api.response import Response
 from exabgp.reactor.interrupt import Signal
 from exabgp.reactor.peer import Peer
 
+from bgpctl.core.diff import CHANGED_REASON
 from bgpctl.speaker.exabgp import wire
-from bgpctl.speaker.exabgp.extension import command, leave, routes
+from bgpctl.speaker.exabgp.extension import closing, command, leave, routes
 from bgpctl.speaker.exabgp.extension.encoder import Encoder
 from bgpctl.speaker.exabgp.extension.pacing import RETRY_SECONDS, PacedDelay, PacedOutgoing
 from bgpctl.speaker.exabgp.extension.state import EXTENSION, facts
+
+OF_A_SESSION = ("keepalive", "notification")  # facts whose change takes a new session
 
 
 def install() -> None:
@@ -28,6 +32,8 @@ def install() -> None:
     protocol.Outgoing = PacedOutgoing
     routes.install(EXTENSION.on_flushed)
     _wrap_peer()
+    _wrap_definition()
+    _wrap_capabilities()
     _wrap_protocol()
     _wrap_neighbor()
     _wrap_signal()
@@ -39,7 +45,7 @@ def attach(reactor: Any, generation: int) -> None:
 
 
 def _wrap_peer() -> None:
-    init, close = Peer.__init__, Peer._close
+    init, close, arrived = Peer.__init__, Peer._close, Peer.handle_connection
 
     def paced(self: Any, neighbor: Any, reactor: Any) -> None:
         init(self, neighbor, reactor)
@@ -50,7 +56,48 @@ def _wrap_peer() -> None:
             EXTENSION.record(self.neighbor).note_failure(str(error) or message)
         close(self, message, error)
 
-    Peer.__init__, Peer._close = paced, noted
+    def answered(self: Any, connection: Any) -> Any:
+        """ExaBGP makes the Cease 6/7 for a connection that it refuses, and does not send it."""
+        refusal = arrived(self, connection)
+        if refusal:
+            EXTENSION.reactor.asynchronous.schedule(wire.COMMAND, "refusal", refusal)
+        return refusal
+
+    Peer.__init__, Peer._close, Peer.handle_connection = paced, noted, answered
+
+
+def _wrap_definition() -> None:
+    """What a changed definition does. ExaBGP closes at once, be it in the middle of a message, and reconnects
+    with a new definition only when it gets to it."""
+    equal = Neighbor.__eq__
+
+    def same(self: Any, other: Any) -> bool:
+        """Also in what ExaBGP has no word for."""
+        ours, others = facts(self), facts(other)
+        return bool(equal(self, other)) and all(ours[fact] == others[fact] for fact in OF_A_SESSION)
+
+    def reestablish(self: Any, definition: Any = None) -> None:
+        self._restart, self._restarted, self._neighbor = True, True, definition
+        if self.proto is None or self.fsm not in closing.TALKING or not self.generator:
+            self._reset(CHANGED_REASON)
+        elif getattr(self.generator, "__name__", "") != closing.renewal.__name__:
+            self.generator = closing.renewal(self, self.generator)
+        self._delay.reset()
+
+    Neighbor.__eq__, Peer.reestablish = same, reestablish
+
+
+def _wrap_capabilities() -> None:
+    """ExaBGP knows one flag of the graceful restart capability, R."""
+    graceful = Capabilities._graceful
+
+    def with_notification(self: Any, neighbor: Any, restarted: bool) -> None:
+        graceful(self, neighbor, restarted)
+        capability = self.get(Capability.CODE.GRACEFUL_RESTART)
+        if capability is not None and facts(neighbor)["notification"] == "1":
+            capability.restart_flag |= closing.NOTIFICATION_BIT
+
+    Capabilities._graceful = with_notification
 
 
 def _wrap_protocol() -> None:

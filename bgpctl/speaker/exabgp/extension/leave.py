@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any
 
 from exabgp.bgp.fsm import FSM
-from exabgp.bgp.message import Notify
 from exabgp.reactor.interrupt import Signal
 from exabgp.reactor.network.error import NetworkError
 from exabgp.reactor.peer import ACTION
 
 from bgpctl.speaker.exabgp import wire
-from bgpctl.speaker.exabgp.extension import routes
+from bgpctl.speaker.exabgp.extension import closing, routes
 from bgpctl.speaker.exabgp.extension.state import EXTENSION, facts
 
 LEAVE_SECONDS = 3.0  # for a router that stopped reading: then it is closed anyway and reported not flushed
-LINGER_SECONDS = 1.0  # for the router to close its side after our Cease
 
-ADMINISTRATIVE_SHUTDOWN = (6, 2)
 RESTART_REASON = "speaker stops (bgpctl)"
 
 Seen = dict[str, dict[str, float | None]]
@@ -62,15 +58,15 @@ def depart(names: Iterable[str], reason: str, done: Callable[[Seen], None]) -> N
     """Start to leave these peers; `done` is called once, when the last of them is gone."""
     waiting = list(names)
     departure = Departure(set(waiting), done)
-    notify = Notify(*ADMINISTRATIVE_SHUTDOWN, wire.shutdown_communication(reason))
     current = dict(EXTENSION.peers())
     for name in waiting:
         EXTENSION.synced.discard(name)
         peer = current.get(name)
-        if peer is not None and peer.fsm == FSM.ESTABLISHED and peer.generator:
+        if peer is not None and peer.fsm in closing.TALKING and peer.generator:
             peer._restart = False
-            routes.withdraw_all(peer.neighbor.rib.outgoing)
-            peer.generator = farewell(peer, peer.generator, notify, departure)
+            if peer.fsm == FSM.ESTABLISHED:
+                routes.withdraw_all(peer.neighbor.rib.outgoing)
+            peer.generator = farewell(peer, peer.generator, reason, departure)
         else:
             if peer is not None:
                 peer.remove()
@@ -94,14 +90,15 @@ class Departure:
             self._done(self._seen)
 
 
-def farewell(peer: Any, session: Iterator[Any], notify: Any, departure: Departure) -> Iterator[Any]:
+def farewell(peer: Any, session: Iterator[Any], reason: str, departure: Departure) -> Iterator[Any]:
     """Takes the session's place in the reactor: steps it until each withdraw is on the socket, then Cease."""
     name = facts(peer.neighbor)["peer"]
     flushed_at = closed_at = None
     try:
-        flushed_at = yield from _flush(peer, session)
+        if peer.fsm == FSM.ESTABLISHED:
+            flushed_at = yield from _flush(peer, session)
         if peer.proto is not None:
-            closed_at = yield from _cease(peer, notify)
+            closed_at = yield from closing.cease(peer, closing.parting(peer, reason))
     except NetworkError:
         pass  # the router was faster; what was flushed until then is known
     if peer.proto is not None:
@@ -123,26 +120,3 @@ def _flush(peer: Any, session: Iterator[Any]) -> Generator[Any, None, float | No
             return None
         yield action
     return None
-
-
-def _cease(peer: Any, notify: Any) -> Generator[Any, None, float | None]:
-    """Send it and close in order: `close` with unread input would make the kernel send RST and drop what the
-    router has not received yet."""
-    deadline = time.monotonic() + LINGER_SECONDS
-    for _ in peer.proto.write(notify):
-        if time.monotonic() > deadline:
-            return None
-        yield ACTION.NOW
-    closed_at = time.time()
-    io = peer.proto.connection.io
-    try:
-        io.shutdown(socket.SHUT_WR)
-        while time.monotonic() < deadline:
-            try:
-                if not io.recv(1 << 16):
-                    break
-            except BlockingIOError:
-                yield ACTION.LATER
-    except OSError:
-        pass
-    return closed_at

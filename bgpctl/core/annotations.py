@@ -1,0 +1,59 @@
+"""bgpctl's own annotations: what the custom resources have no field for. Pure.
+
+`bgpctl.io/graceful-notification: "true"` on a CiliumBGPPeerConfig or a CiliumBGPPeeringPolicy sends the N bit
+(RFC 8538) to its peers; on a Node it decides for all peers of that node. Off by default: where both sides
+send it, a router keeps the routes of a node that died for hold time + restart time (facts: bgp.md 3.2).
+
+A bad value costs that value only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bgpctl.core.documents import annotations_of
+from bgpctl.core.fields import Faults, show
+
+GRACEFUL_NOTIFICATION = "bgpctl.io/graceful-notification"
+
+WITHOUT_RESTART = "has no effect: graceful restart is off for every peer"
+
+_SWITCH = {"true": True, "false": False}
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSettings:
+    """What the annotations of a Node set; None = it does not say."""
+
+    graceful_notification: bool | None = None
+
+
+NO_SETTINGS = NodeSettings()
+
+
+def node_settings(annotations: Mapping[str, str]) -> tuple[NodeSettings, tuple[str, ...]]:
+    """The settings, and a sentence for each value that is none."""
+    notification, fault = _switch(annotations, GRACEFUL_NOTIFICATION)
+    return NodeSettings(notification), tuple(f"annotation {text}" for text in (fault,) if text)
+
+
+def read_graceful_notification(document: Mapping[str, Any], faults: Faults, without: Sequence[str]) -> bool:
+    """The annotation of an object that configures peers; `without` names those that have no graceful restart.
+    Nonsense is a fault in a file, and no reason to lose an object of the API server."""
+    value, fault = _switch(annotations_of(document), GRACEFUL_NOTIFICATION)
+    path = f"metadata.annotations[{GRACEFUL_NOTIFICATION}]"
+    if fault:
+        report = faults.error if faults.strict else faults.warn
+        report(path, fault.removeprefix(f"{GRACEFUL_NOTIFICATION}: "))
+    if value and without:
+        faults.warn(path, f"has no effect for {', '.join(without)}: graceful restart is off there")
+    return bool(value)
+
+
+def _switch(annotations: Mapping[str, str], key: str) -> tuple[bool | None, str]:
+    text = annotations.get(key)
+    if text is None or text in _SWITCH:
+        return _SWITCH.get(text or ""), ""
+    return None, f'{key}: must be "true" or "false"; it is {show(text)}'

@@ -1,0 +1,106 @@
+"""bgpctl's own annotations: who decides about the N bit, and what nonsense costs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bgpctl.core.annotations import GRACEFUL_NOTIFICATION, node_settings
+from bgpctl.core.intent import ClusterObjects, compile_intent
+from bgpctl.core.policy import parse_policy
+from bgpctl.core.v2.peer import parse_peer_config
+from bgpctl.errors import Exit
+from bgpctl.speaker.check import check_files
+from tests.kit import v2
+from tests.kit.documents import Write, write
+from tests.kit.objects import neighbor, node, policy, router
+
+__all__ = ["write"]
+
+ON, OFF = {GRACEFUL_NOTIFICATION: "true"}, {GRACEFUL_NOTIFICATION: "false"}
+PATH = f"metadata.annotations[{GRACEFUL_NOTIFICATION}]"
+RESTART = {"enabled": True}
+
+
+def annotated(document: Any, annotations: dict[str, str]) -> Any:
+    return {**document, "metadata": {**document["metadata"], "annotations": annotations}}
+
+
+def peering(annotations: dict[str, str], **fields: Any) -> Any:
+    return annotated(policy(router(neighbor("10.0.0.1/32", **fields))), annotations)
+
+
+@pytest.mark.parametrize(
+    ("on_policy", "on_node", "restart", "expected"),
+    [
+        ({}, {}, RESTART, False),
+        (ON, {}, RESTART, True),
+        (OFF, {}, RESTART, False),
+        ({}, ON, RESTART, True),
+        (OFF, ON, RESTART, True),
+        (ON, OFF, RESTART, False),
+        (ON, {}, {"enabled": False}, False),
+        ({}, ON, None, False),
+        (ON, {GRACEFUL_NOTIFICATION: "yes"}, RESTART, True),
+        ({GRACEFUL_NOTIFICATION: "True"}, {}, RESTART, False),
+    ],
+)
+def test_who_decides(
+    on_policy: dict[str, str], on_node: dict[str, str], restart: dict[str, bool] | None, expected: bool
+) -> None:
+    fields = {"gracefulRestart": restart} if restart else {}
+    old = ClusterObjects(node=annotated(node(), on_node), policies=[peering(on_policy, **fields)])
+    settings = annotated(v2.peer_config(**fields), on_policy)
+    new = ClusterObjects(
+        node=annotated(node(), on_node), cluster_configs=[v2.cluster_config()], peer_configs=[settings]
+    )
+    for objects in (old, new):
+        (peer,) = compile_intent(objects, "worker-1").peers
+        assert peer.graceful_notification is expected
+
+
+@pytest.mark.parametrize("read", [parse_policy, parse_peer_config])
+def test_nonsense_is_a_fault_in_a_file_and_costs_no_object_of_a_cluster(read: Any) -> None:
+    fields = {"gracefulRestart": RESTART}
+    document = (
+        peering({GRACEFUL_NOTIFICATION: "on"}, **fields)
+        if read is parse_policy
+        else annotated(v2.peer_config(**fields), {GRACEFUL_NOTIFICATION: "on"})
+    )
+    (problem,) = read(document, "x.yaml").problems
+    assert (problem.path, problem.message) == (PATH, 'must be "true" or "false"; it is "on"')
+    lenient = read(document, "", strict=False)
+    assert lenient.problems == () and PATH in [warning.path for warning in lenient.warnings]
+
+
+def test_a_node_says_what_is_wrong() -> None:
+    settings, faults = node_settings({GRACEFUL_NOTIFICATION: ""})
+    assert settings.graceful_notification is None
+    assert faults == (f'annotation {GRACEFUL_NOTIFICATION}: must be "true" or "false"; it is ""',)
+    objects = ClusterObjects(node=annotated(node(), ON), policies=[peering({})])
+    assert f"warning: annotation {GRACEFUL_NOTIFICATION} has no effect" in "\n".join(
+        compile_intent(objects, "worker-1").problems
+    )
+
+
+@pytest.mark.parametrize(
+    ("documents", "code", "path", "words"),
+    [
+        ((annotated(node(), {GRACEFUL_NOTIFICATION: "1"}),), Exit.USAGE, "metadata.annotations", "must be"),
+        ((peering({GRACEFUL_NOTIFICATION: "1"}),), Exit.USAGE, PATH, "must be"),
+        ((peering(ON),), Exit.DONE, PATH, "has no effect for 10.0.0.1: graceful restart is off there"),
+        ((annotated(v2.peer_config(), ON),), Exit.DONE, PATH, "has no effect for its peers"),
+        ((annotated(node(), ON), peering({})), Exit.DONE, PATH, "graceful restart is off for every peer"),
+    ],
+)
+def test_policy_check_lists_it(write: Write, documents: Any, code: Exit, path: str, words: str) -> None:
+    report = check_files([write(*documents)])
+    assert report.exit_code is code
+    found = {problem.path: problem.message for problem in (*report.problems, *report.warnings)}
+    assert words in found[path]
+
+
+def test_policy_check_has_nothing_against_one_that_works(write: Write) -> None:
+    report = check_files([write(annotated(node(), OFF), peering(ON, gracefulRestart=RESTART))])
+    assert report.problems == report.warnings == ()
