@@ -35,13 +35,10 @@ def _state(request: wire.Message) -> wire.Message:
 
 def _announce(request: wire.Message) -> wire.Message:
     wanted, peer = request["attributes"], EXTENSION.peer(request["peer"])
-    rib = peer.neighbor.rib.outgoing
     for text, blob in request["prefixes"].items():
         family = routes.FAMILIES[text]
-        hop = routes.next_hop(family, wanted.get("next_hop"))
-        attributes = routes.build_attributes(wanted, hop)
-        inventory.remember(attributes, wanted)
-        routes.announce(rib, family, list(wire.unpack_prefixes(blob, text)), attributes, hop)
+        path, nlris = routes.path(family, wanted), list(wire.unpack_prefixes(blob, text))
+        peer.neighbor.rib.outgoing.announce(family, nlris, path)
     _tell_pending(peer)
     return {}
 
@@ -50,7 +47,7 @@ def _withdraw(request: wire.Message) -> wire.Message:
     peer = EXTENSION.peer(request["peer"])
     for text, blob in request["prefixes"].items():
         nlris = list(wire.unpack_prefixes(blob, text))
-        routes.withdraw(peer.neighbor.rib.outgoing, routes.FAMILIES[text], nlris)
+        peer.neighbor.rib.outgoing.withdraw(routes.FAMILIES[text], nlris)
     _tell_pending(peer)
     return {}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from exabgp import rib
 from exabgp.bgp.fsm import FSM
 from exabgp.bgp.message.open.capability import Capabilities, Capability
 from exabgp.bgp.neighbor import Neighbor
@@ -17,9 +18,10 @@ from exabgp.reactor.peer import Peer
 
 from bgpctl.core.diff import CHANGED_REASON
 from bgpctl.speaker.exabgp import wire
-from bgpctl.speaker.exabgp.extension import closing, command, leave, routes
+from bgpctl.speaker.exabgp.extension import closing, command, leave, waiting, writing
 from bgpctl.speaker.exabgp.extension.encoder import Encoder
 from bgpctl.speaker.exabgp.extension.pacing import RETRY_SECONDS, PacedDelay, PacedOutgoing
+from bgpctl.speaker.exabgp.extension.rib import OutgoingRIB
 from bgpctl.speaker.exabgp.extension.state import EXTENSION, facts
 
 OF_A_SESSION = ("keepalive", "notification")  # facts whose change takes a new session
@@ -30,7 +32,9 @@ def install() -> None:
     command.register()
     Response.JSON = Encoder
     protocol.Outgoing = PacedOutgoing
-    routes.install(EXTENSION.on_flushed)
+    rib.OutgoingRIB = OutgoingRIB
+    writing.install()
+    waiting.install()
     _wrap_peer()
     _wrap_definition()
     _wrap_capabilities()
@@ -42,6 +46,7 @@ def install() -> None:
 def attach(reactor: Any, generation: int) -> None:
     """Tell the extension whose inside it works on, and which engine of this node it is."""
     EXTENSION.reactor, EXTENSION.generation = reactor, generation
+    waiting.wake_on_signals()
 
 
 def _wrap_peer() -> None:
@@ -101,18 +106,13 @@ def _wrap_capabilities() -> None:
 
 
 def _wrap_protocol() -> None:
-    end_of_rib, update = protocol.Protocol.new_eor, protocol.Protocol.new_update
+    end_of_rib = protocol.Protocol.new_eor
 
     def new_eor(self: Any, afi: Any, safi: Any) -> Iterator[Any]:
         yield from end_of_rib(self, afi, safi)
         EXTENSION.sent_end_of_rib(self.peer.neighbor, afi, safi)
 
-    def new_update(self: Any, include_withdraw: bool) -> Iterator[Any]:
-        """ExaBGP drops the withdraws of a session's first batch: no loss to a fresh router, but one that kept
-        our routes over a graceful restart would keep them."""
-        yield from update(self, True)
-
-    protocol.Protocol.new_eor, protocol.Protocol.new_update = new_eor, new_update
+    protocol.Protocol.new_eor = new_eor
 
 
 def _wrap_signal() -> None:

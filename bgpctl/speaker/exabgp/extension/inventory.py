@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bgpctl import __version__
@@ -39,12 +38,6 @@ def next_routes(request: wire.Message) -> wire.Message:
     return {"groups": next(EXTENSION.stock, [])}
 
 
-def remember(attributes: Any, wanted: wire.Message) -> None:
-    """Keep a request's attributes as they were asked for: ExaBGP's own have lost what it did not need. One
-    string for all that are equal, however many requests they came in."""
-    attributes.bgpctl = sys.intern(json.dumps(wanted, sort_keys=True))
-
-
 def _pieces(peers: dict[str, Any]) -> Iterator[list[wire.Message]]:
     piece: list[wire.Message] = []
     cost = 0
@@ -62,16 +55,16 @@ def _groups(peers: dict[str, Any]) -> Iterator[tuple[int, wire.Message]]:
     """Number of prefixes, and the group: at most PIECE prefixes of one family, peer and attributes."""
     for name, peer in peers.items():
         for text, family in routes.FAMILIES.items():
-            for wanted, nlris in _by_attributes(peer.neighbor.rib.outgoing, family).items():
+            for path, nlris in _by_path(peer.neighbor.rib.outgoing.table(family)).items():
                 for start in range(0, len(nlris), PIECE):
                     some = nlris[start : start + PIECE]
                     prefixes = {text: wire.pack_nlris(some)}
-                    group = {"peer": name, "attributes": json.loads(wanted), "prefixes": prefixes}
+                    group = {"peer": name, "attributes": json.loads(path.wanted), "prefixes": prefixes}
                     yield len(some), group
 
 
-def _by_attributes(rib: Any, family: routes.AfiSafi) -> dict[str, list[bytes]]:
-    grouped: dict[str, list[bytes]] = {}
-    for change in rib._seen.get(family, {}).values():
-        grouped.setdefault(change.attributes.bgpctl, []).append(change.nlri.packed)
+def _by_path(table: Mapping[bytes, routes.Path]) -> dict[routes.Path, list[bytes]]:
+    grouped: dict[routes.Path, list[bytes]] = {}
+    for nlri, path in table.items():
+        grouped.setdefault(path, []).append(nlri)
     return grouped

@@ -12,7 +12,7 @@ from exabgp.reactor.network.error import NetworkError
 from exabgp.reactor.peer import ACTION
 
 from bgpctl.speaker.exabgp import wire
-from bgpctl.speaker.exabgp.extension import closing, routes
+from bgpctl.speaker.exabgp.extension import closing
 from bgpctl.speaker.exabgp.extension.state import EXTENSION, facts
 
 LEAVE_SECONDS = 3.0  # for a router that stopped reading: then it is closed anyway and reported not flushed
@@ -65,7 +65,7 @@ def depart(names: Iterable[str], reason: str, done: Callable[[Seen], None]) -> N
         if peer is not None and peer.fsm in closing.TALKING and peer.generator:
             peer._restart = False
             if peer.fsm == FSM.ESTABLISHED:
-                routes.withdraw_all(peer.neighbor.rib.outgoing)
+                peer.neighbor.rib.outgoing.withdraw_all()
             peer.generator = farewell(peer, peer.generator, reason, departure)
         else:
             if peer is not None:
@@ -113,8 +113,8 @@ def _flush(peer: Any, session: Iterator[Any]) -> Generator[Any, None, float | No
     deadline = time.monotonic() + LEAVE_SECONDS
     rib = peer.neighbor.rib.outgoing
     for action in session:
-        # LATER: nothing is half written, so another message may follow on the socket.
-        if action == ACTION.LATER and routes.flushed(rib):
+        # LATER: the session has nothing more to do, so its turn ends here.
+        if action == ACTION.LATER and rib.flushed():
             return time.time()
         if time.monotonic() > deadline:
             return None

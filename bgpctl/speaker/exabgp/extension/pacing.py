@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Iterator
 from typing import Any
+from weakref import WeakSet
 
 from exabgp.bgp.message.open.holdtime import HoldTime
 from exabgp.reactor.delay import Delay
@@ -20,6 +21,9 @@ from bgpctl.speaker.exabgp.record import Record
 ATTEMPT_SECONDS = 5.0  # of one SYN: a router that was away is found by a fresh one, not by the kernel's 64 s
 REFUSED_SECONDS = 1.0  # pause after "connection refused"
 RETRY_SECONDS = 5.0  # longest pause before a failed session is tried again; ConnectRetryTime only shortens it
+
+CONNECTING: WeakSet[PacedOutgoing] = WeakSet()
+"""Those on their way to a router: no peer holds them until they are there."""
 
 
 class PacedHold(HoldTime):  # type: ignore[misc]
@@ -57,10 +61,20 @@ class PacedOutgoing(Outgoing):  # type: ignore[misc]
 
     io: Any
     local: Any
+    due = 0.0
+    """When there is something to do although the socket is silent, by the monotonic clock."""
 
     def establish(self) -> Iterator[bool]:
+        CONNECTING.add(self)
+        try:
+            yield from self._establish()
+        finally:
+            CONNECTING.discard(self)
+
+    def _establish(self) -> Iterator[bool]:
         while True:
             started = time.monotonic()
+            self.due = started + ATTEMPT_SECONDS
             try:
                 if (issue := self._connect()) is not None:
                     raise OSError(str(issue))
@@ -71,10 +85,12 @@ class PacedOutgoing(Outgoing):  # type: ignore[misc]
                 self.success()
                 nagle(self.io, self.peer)
                 self.local = self.local or self.io.getsockname()[0]
+                CONNECTING.discard(self)
                 yield True
                 return
             except OSError as error:
                 self._give_up(error.strerror or str(error))
+            self.due = started + REFUSED_SECONDS
             while time.monotonic() - started < REFUSED_SECONDS:
                 yield False
 

@@ -57,8 +57,8 @@ class Extension:
         for name, peer in self.peers():
             if name == record.peer and record.state == "established":
                 rib = peer.neighbor.rib.outgoing
-                advertised = {f: len(rib._seen.get(routes.FAMILIES[f], ())) for f in record.families}
-                pending = len(rib._new_nlri) or rib.in_flight
+                advertised = {f: len(rib.table(routes.FAMILIES[f])) for f in record.families}
+                pending = rib.waiting()
         return record.tell(advertised, pending)
 
     def tell(self, record: Record) -> None:
@@ -67,10 +67,9 @@ class Extension:
     def send(self, message: wire.Message) -> None:
         self.reactor.processes.write(wire.COMMAND, wire.encode_answer(message))
 
-    def on_flushed(self, rib: Any) -> None:
-        for name, peer in list(self.peers()) if self.reactor else ():
-            if peer.neighbor.rib.outgoing is rib and peer.fsm == FSM.ESTABLISHED:
-                self.tell(self.records.setdefault(name, Record(name)))
+    def on_flushed(self, peer: Any) -> None:
+        if peer._restart and peer.fsm == FSM.ESTABLISHED:
+            self.tell(self.record(peer.neighbor))
 
     # -- End-of-RIB
 
