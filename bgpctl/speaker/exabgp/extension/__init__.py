@@ -7,10 +7,9 @@ tests/unit/test_exabgp_internals.py fails when one of these moves:
 - `Command.register(name, neighbor)`: `f(api, reactor, service, line, use_json)`; `Processes.write`;
 - `Response.JSON`: the encoder class of an API process, whose methods answer a line or None (nothing is sent);
 - `Reactor`: `_peers` (by the neighbor's name as parsed), `reload()`, `processes` (`fds`), `listener`
-  (`serving`, `_sockets`, `_accepted`); `asynchronous.schedule(uid, name, generator)`, stepped in the reactor's
-  turn, and its `_async`; `signal.received`, looked at in every turn; `_wait_for_io(milliseconds)`, asked at
-  the end of every turn in which something was done with 0, and whose sockets nobody needs: all peers get a
-  turn;
+  (`serving`, `_sockets`, `_accepted`); `asynchronous.schedule(uid, name, generator)`, stepped in the
+  reactor's turn, and its `_async`; `signal.received`, looked at in every turn; `_wait_for_io(milliseconds)`
+  ends a turn, with 0 when something was done in it; all peers get a turn whatever it yields;
 - `Signal`: `rearm()` binds `sigterm` of the instance to the signal; `SHUTDOWN` closes and ends;
 - `Peer`: `__init__`, `_close(message, error)`, `_delay`, `_restart`, `remove()`, `fsm`, `proto`, `neighbor`;
   `generator`, which `Peer.run` steps and whose end with `_restart` False drops the peer, and which it makes
