@@ -99,11 +99,11 @@ class BgpPeer:
         self.send(NOTIFICATION, bytes((code, subcode)) + data)
         self.hang_up()
 
-    def announce(self, *prefixes: str) -> None:
-        """IPv4 routes with the mandatory attributes."""
+    def announce(self, *prefixes: str, next_hop: str = "") -> None:
+        """IPv4 routes with the mandatory attributes; the next hop is our address unless it is given."""
         path = b"\x02\x01" + struct.pack("!I", self.asn)
         attributes = b"\x40\x01\x01\x00" + b"\x40\x02" + bytes((len(path),)) + path
-        attributes += b"\x40\x03\x04" + socket.inet_aton(self.address)
+        attributes += b"\x40\x03\x04" + socket.inet_aton(next_hop or self.address)
         nlri = b"".join(_pack(ip_network(prefix)) for prefix in prefixes)
         self.send(UPDATE, struct.pack("!HH", 0, len(attributes)) + attributes + nlri)
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,12 +54,16 @@ class Workshop:
     def address(self, host: int) -> str:
         return f"{self._block}.{host}"
 
-    def router(self, kind: str, nodes: int = 2, *, graceful_restart: bool = True, hold_time: int = 90) -> Lab:
-        """A started router with `nodes` neighbors, node N at address .N with AS 65000+N."""
-        neighbors = tuple(Neighbor(self.address(n), ROUTER_ASN + n) for n in range(1, nodes + 1))
+    def router(self, kind: str, nodes: int = 2, *, internal: bool = False, **spec: Any) -> Lab:
+        """A started router with `nodes` neighbors, node N at address .N with AS 65000+N, or `internal`: the
+        router's own. `spec` are fields of RouterSpec."""
+        asns = itertools.repeat(ROUTER_ASN) if internal else itertools.count(ROUTER_ASN + 1)
+        neighbors = tuple(
+            Neighbor(self.address(n), asn) for n, asn in zip(range(1, nodes + 1), asns, strict=False)
+        )
         host = 100 + next(self._names)
-        spec = RouterSpec(kind, self.address(host), PORT, ROUTER_ASN, neighbors, graceful_restart, hold_time)
-        router = self._stack.enter_context(routers.make(spec))
+        described = RouterSpec(kind, self.address(host), PORT, ROUTER_ASN, neighbors, **spec)
+        router = self._stack.enter_context(routers.make(described))
         router.start(self.directory / f"{kind}{host}")
         return Lab(router, parse_probe(router.probe()), neighbors)
 

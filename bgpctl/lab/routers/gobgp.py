@@ -59,10 +59,11 @@ idle-hold-time-after-reset = 1
 def _helper(spec: RouterSpec) -> str:
     if not spec.graceful_restart:
         return ""
-    return """[neighbors.graceful-restart.config]
+    return f"""[neighbors.graceful-restart.config]
 enabled = true
 helper-only = true
 restart-time = 120
+notification-enabled = {str(spec.notification).lower()}
 """
 
 

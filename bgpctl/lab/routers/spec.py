@@ -28,8 +28,9 @@ class Neighbor:
 @dataclass(frozen=True, slots=True)
 class RouterSpec:
     """A router of the lab. `graceful_restart`: whether it keeps the routes of a restarting node (helper,
-    RFC 4724); whether it sends the N bit (RFC 8538) stays the router's own default. `hold_time` in seconds.
-    `multipath`: install equal paths of several nodes (ECMP), where the router has a switch for it."""
+    RFC 4724). `hold_time` in seconds. `multipath`: install equal paths of several nodes (ECMP), where the
+    router has a switch for it. `notification`: whether it sends the N bit (RFC 8538) where that is a setting,
+    in GoBGP; FRR always does, BIRD and OpenBGPD before 8.8 never."""
 
     kind: str
     address: str
@@ -39,6 +40,7 @@ class RouterSpec:
     graceful_restart: bool = True
     hold_time: int = 90
     multipath: bool = True
+    notification: bool = False
 
     @property
     def router_id(self) -> str:

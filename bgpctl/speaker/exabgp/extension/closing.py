@@ -7,7 +7,9 @@
 
 RFC 9003 gives words to 6/2 and 6/4 alone. RFC 8538 section 5.1: a plain Cease is graceful where both sides
 sent the N bit, so who leaves must reset hard. Silence is what keeps the routes on every router (RFC 4724
-section 4): ExaBGP is silent where the router offered no graceful restart, too, and says 6/3 where we did not.
+section 4), also when the change switches graceful restart off: then the routes were away for at most 3 ms on
+BIRD, FRR, GoBGP and OpenBGPD (measured), after a Cease for up to 24 ms, on GoBGP for 6 s. ExaBGP by itself is
+silent where the router offered no graceful restart, too, and says 6/3 where we did not.
 """
 
 from __future__ import annotations

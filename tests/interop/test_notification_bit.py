@@ -1,0 +1,188 @@
+"""The N bit (RFC 8538) and changed definitions at real routers: what stays, what goes, and for how long."""
+
+from __future__ import annotations
+
+import struct
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from ipaddress import ip_address, ip_network
+
+import pytest
+
+from bgpctl.core.diff import Announce, Configure, Leave, Synced
+from bgpctl.core.model import Attributes, Peer, Secret
+from bgpctl.witness.frr import FrrProbe, _Vty
+from bgpctl.witness.model import Sight
+from tests.kit.bgppeer import KEEPALIVE, BgpPeer
+from tests.kit.engines import EngineUnderTest, engine, peer
+from tests.kit.require import require
+from tests.kit.routers import Lab, Workshop
+from tests.kit.wait import eventually, throughout
+
+pytestmark = pytest.mark.interop
+
+ONE = ip_network("10.9.1.0/24")
+# GoBGP before 3.20 takes a route with a loopback next hop for withdrawn.
+VIA = Attributes(next_hop=ip_address("192.0.2.1"))
+# N=1, 60 s; IPv4 unicast with F=1
+WITH_N = struct.pack("!HHBB", 0x4000 | 60, 1, 1, 0x80)
+
+
+@pytest.fixture
+def eng() -> Iterator[EngineUnderTest]:
+    with engine() as under_test:
+        yield under_test
+
+
+@pytest.fixture(params=["frr", "gobgp"])
+def noticing(request: pytest.FixtureRequest, workshop: Workshop) -> Lab:
+    """A router that sends the N bit."""
+    require(request.param)
+    return workshop.router(request.param, nodes=1, notification=True)
+
+
+def speak(eng: EngineUnderTest, lab: Lab, **fields: object) -> Peer:
+    """The lab's router as the first node's peer, with one route there."""
+    spec, node = lab.router.spec, lab.nodes[0]
+    one = peer(
+        spec.address,
+        spec.port,
+        spec.asn,
+        node.address,
+        local_asn=node.asn,
+        router_id=ip_address(node.address),
+        **fields,
+    )
+    eng.perform(Configure((one,)))
+    eng.perform(Announce(one.name, VIA, (ONE,)))
+    eng.perform(Synced((one.name,)))
+    eventually(lambda: sight(lab) is Sight.PRESENT)
+    eng.session(lambda s: s.end_of_rib)
+    return one
+
+
+def sight(lab: Lab) -> Sight:
+    return lab.probe.routes_from(lab.nodes[0].address).sight
+
+
+def vty(lab: Lab, command: str) -> str:
+    assert isinstance(lab.probe, FrrProbe)
+    with _Vty(lab.probe.target) as bgpd:
+        return bgpd._talk(command)[1]
+
+
+# --- the N bit ----------------------------------------------------------------------------------------------
+
+
+def test_with_the_n_bit_a_leave_takes_the_routes_at_once(eng: EngineUnderTest, noticing: Lab) -> None:
+    one = speak(eng, noticing, graceful_notification=True, restart_time=60)
+    session = eng.session(lambda s: s.established)
+    for side in (session.local_gr, session.peer_gr):
+        assert side is not None and side.notification
+    if noticing.router.spec.kind == "frr":
+        view = vty(noticing, f"show bgp neighbors {noticing.nodes[0].address} json")
+        assert '"nBit":true' in view.replace(" ", "")
+    eng.perform(Leave((one.name,), "interop"))
+    eventually(lambda: sight(noticing) is Sight.ABSENT, deadline=1, interval=0.02)
+    throughout(lambda: sight(noticing) is Sight.ABSENT, 1.0)
+
+
+@pytest.mark.parametrize(("subcode", "kept"), [(2, True), (9, False)], ids=["Cease", "Hard Reset"])
+def test_a_plain_cease_would_have_kept_them(noticing: Lab, subcode: int, kept: bool) -> None:
+    """The inverse, with a speaker of our own that withdraws nothing."""
+    spec, node = noticing.router.spec, noticing.nodes[0]
+    with BgpPeer(node.address, node.asn, families=(1,), graceful_restart=WITH_N) as speaker:
+        speaker.connect(spec.address, spec.port)
+        eventually(lambda: speaker.of_kind(KEEPALIVE))
+        speaker.announce(str(ONE), next_hop="192.0.2.1")
+        eventually(lambda: sight(noticing) is Sight.PRESENT)
+        speaker.notify(6, subcode)
+        expected = Sight.STALE if kept else Sight.ABSENT
+        eventually(lambda: sight(noticing) is expected, deadline=2)
+        throughout(lambda: sight(noticing) is expected, 1.0)
+
+
+def test_frr_resets_hard_and_its_words_are_shown(eng: EngineUnderTest, workshop: Workshop) -> None:
+    """By itself: `bgp hard-administrative-reset` is on by default."""
+    require("frr")
+    lab = workshop.router("frr", nodes=1)
+    speak(eng, lab, graceful_notification=True)
+    vty(lab, "clear bgp *")
+    seen = eng.session(lambda s: s.last_error and s.last_error.direction == "received")
+    assert seen.last_error is not None
+    assert seen.last_error.text == "Cease/Hard Reset (6/9): Cease/Administrative Reset (6/4)"
+    eventually(lambda: sight(lab) is Sight.PRESENT)
+
+
+# --- changed definitions ------------------------------------------------------------------------------------
+
+
+def change(eng: EngineUnderTest, one: Peer, **fields: object) -> None:
+    eng.perform(Configure((replace(one, **fields),)))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"hold_time": 12}, {"graceful_notification": True}, {"restart_time": 40}],
+    ids=["hold time", "N bit", "restart time"],
+)
+@pytest.mark.parametrize("kind", ["bird", "frr"])
+def test_a_changed_definition_loses_no_route(
+    eng: EngineUnderTest, workshop: Workshop, kind: str, fields: dict[str, object]
+) -> None:
+    require(kind)
+    lab = workshop.router(kind, nodes=1)
+    one, missing, over = speak(eng, lab), Looks(lab), threading.Event()
+    before = eng.session(lambda s: s.established).established_at
+    watcher = threading.Thread(target=missing.look, args=(over,))
+    watcher.start()
+    change(eng, one, **fields)
+    eng.session(lambda s: s.end_of_rib and s.established_at != before)
+    eventually(lambda: sight(lab) is Sight.PRESENT)
+    over.set()
+    watcher.join()
+    assert missing.seen and not missing.absent
+
+
+class Looks:
+    """A router that is asked without a pause."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab, self.seen, self.absent = lab, 0, 0
+
+    def look(self, over: threading.Event) -> None:
+        while not over.is_set():
+            self.seen += 1
+            self.absent += sight(self.lab) not in (Sight.PRESENT, Sight.STALE)
+
+
+@pytest.mark.parametrize("restart_time", [60, None], ids=["graceful restart", "none"])
+@pytest.mark.parametrize("kind", ["bird", "frr"])
+def test_while_the_new_session_is_not_up(
+    eng: EngineUnderTest, workshop: Workshop, kind: str, restart_time: int | None
+) -> None:
+    """It never is: the router knows of no password. What it keeps is what the old session's end told it."""
+    require(kind)
+    lab = workshop.router(kind, nodes=1)
+    change(eng, speak(eng, lab, restart_time=restart_time), password=Secret("unknown to the router"))
+    expected = (Sight.ABSENT,) if restart_time is None else (Sight.PRESENT, Sight.STALE)
+    eventually(lambda: not eng.observed().sessions[next(iter(eng.observed().peers))].established)
+    eventually(lambda: sight(lab) in expected, deadline=2)
+    throughout(lambda: sight(lab) in expected, 1.0)
+    if kind == "bird" and restart_time is None:
+        log = (lab.router.log_path.parent / "bird.log").read_text()
+        assert 'Received: Administrative reset: "peer configuration changed (bgpctl)"' in log
+
+
+@pytest.mark.parametrize("kind", ["bird", "frr"])
+def test_graceful_restart_is_switched_off(eng: EngineUnderTest, workshop: Workshop, kind: str) -> None:
+    """The routes are there again with the first UPDATE of a session without it, and gone with its end."""
+    require(kind)
+    lab = workshop.router(kind, nodes=1)
+    one = speak(eng, lab)
+    change(eng, one, restart_time=None)
+    eng.session(lambda s: s.established and s.local_gr is None)
+    eventually(lambda: sight(lab) is Sight.PRESENT, deadline=2)
+    eng.stop(graceful=True)
+    eventually(lambda: sight(lab) is Sight.ABSENT, deadline=2)
