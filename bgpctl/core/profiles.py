@@ -17,6 +17,8 @@ from bgpctl.errors import UsageError
 
 # "The product has no stale timer of its own": the node's Restart Time alone bounds the wait.
 NO_CAP = inf
+# RFC 4271 section 10: the smallest factor by which an implementation may shorten its timers.
+SHORTEST_TIMER = 0.75
 
 
 class Switch(StrEnum):
@@ -45,7 +47,9 @@ class Profile:
     `..._long_lived`: the same, when RFC 9494 is in force (BIRD). `hard_reset_safe`: does a Hard Reset
     always flush (FRR before 10.7 can miss it)? `bfd_flushes`: does BFD down flush although graceful restart
     is on? None = unknown. `error_wait`: seconds (lowest, highest) for which it refuses the session after an
-    error.
+    error. `earliest_hold`: the part of the hold time after which its hold timer may run out already (RFC 4271
+    section 10 lets a timer be shortened to three quarters; BIRD does it to this one too). `remembers`: a
+    neighbor that had graceful restart once keeps it though a later session did not negotiate it.
     """
 
     name: str
@@ -61,6 +65,8 @@ class Profile:
     hard_reset_safe: bool | None = None
     bfd_flushes: bool | None = None
     error_wait: tuple[float, float] | None = None
+    earliest_hold: float = SHORTEST_TIMER
+    remembers: bool = False
     aliases: tuple[str, ...] = ()
 
 
@@ -80,6 +86,7 @@ FRR = Profile(
     hold_expiry_graceful=False,
     hard_reset_safe=False,
     bfd_flushes=True,
+    earliest_hold=1.0,
     aliases=("frr8.3", "frr8.4", "frr9", "frr10"),
 )
 
@@ -100,7 +107,7 @@ FRR_OLD = replace(
 BIRD2 = Profile(
     name="bird2",
     product="BIRD 2",
-    source="bgp.md 4, 3.2, 3.5, 3.7, 3.8: M 2.0.12, S; high",
+    source="bgp.md 4, 3.2, 3.5, 3.7, 3.8: M 2.0.12, S (bgp_start_timer: 75 to 100 %); high",
     graceful=Switch.ON,
     notification=Switch.NEVER,
     long_lived=Switch.ON,
@@ -127,6 +134,8 @@ GOBGP3 = Profile(
     hold_expiry_graceful_long_lived=True,
     hard_reset_safe=True,
     error_wait=(5.0, 5.0),
+    earliest_hold=1.0,
+    remembers=True,
     aliases=("gobgp", "gobgp4"),
 )
 
@@ -142,6 +151,7 @@ OPENBGPD7 = Profile(
     hold_expiry_graceful_long_lived=False,
     hard_reset_safe=True,
     error_wait=(30.0, 240.0),
+    earliest_hold=1.0,
     aliases=("openbgpd",),
 )
 

@@ -108,7 +108,7 @@ def estimate(
         event=event,
         best=min(outcome.best for _, outcome in outcomes),
         worst=slowest.worst,
-        why=_sentence(slowest, event, unknown, _read_with(how, facts, profile)),
+        why=_sentence(slowest, unknown, _clauses(how, event, slowest, facts, profile)),
         unknown=unknown,
         negotiated=facts.negotiated,
     )
@@ -142,7 +142,8 @@ def _unknown_hold(close: Close | None, facts: PeerFacts) -> tuple[str, ...]:
 
 
 class World(NamedTuple):
-    """One router that fits the facts; nothing about it is open. `stale_cap` is S in seconds, `inf` = none."""
+    """One router that fits the facts; nothing about it is open. `stale_cap` is S in seconds, `inf` = none;
+    `earliest_hold` as in `Profile`."""
 
     graceful: bool
     notification: bool
@@ -150,9 +151,10 @@ class World(NamedTuple):
     hard_reset_safe: bool
     bfd_flushes: bool
     stale_cap: float
+    earliest_hold: float
 
 
-# In the order of World's fields.
+# In the order of World's fields; how early a hold timer may run out is a bound, not an unknown.
 _UNKNOWN_WORDS = (
     "whether graceful restart is negotiated",
     "the router's N bit",
@@ -173,6 +175,7 @@ def _worlds(facts: PeerFacts, profile: Profile) -> Iterator[World]:
         _flag(profile.hard_reset_safe),
         _flag(profile.bfd_flushes),
         _stale_caps(profile),
+        (profile.earliest_hold,),
     )
     return (World(*answer) for answer in answers)
 
@@ -289,7 +292,7 @@ def _silent(facts: PeerFacts, world: World) -> Outcome:
     if hold == inf:
         why = "with a hold time of 0 nothing notices the silence (RFC 4271 section 4.2)"
         return Outcome(PROCESSING_BEST, inf, why)
-    return _expired(facts, world, _earliest_hold_expiry(facts))
+    return _expired(facts, world, _earliest_hold_expiry(facts, world.earliest_hold))
 
 
 def _expired(facts: PeerFacts, world: World, earliest: float) -> Outcome:
@@ -304,24 +307,30 @@ def _expired(facts: PeerFacts, world: World, earliest: float) -> Outcome:
     return Outcome(earliest + max(0.0, kept - TIMER_GRANULARITY), facts.hold_time + kept, why)
 
 
-def _earliest_hold_expiry(facts: PeerFacts) -> float:
-    """H - K: the node fell silent just before a keepalive was due. Unknown: H as small as it may be."""
-    gap = facts.hold_time - facts.keepalive_time if facts.negotiated else SMALLEST_HOLD - SMALLEST_KEEPALIVE
-    return max(PROCESSING_BEST, gap - TIMER_GRANULARITY)
+def _earliest_hold_expiry(facts: PeerFacts, shortened: float) -> float:
+    """H - K: the node fell silent just before a keepalive was due, and the router's timer is `shortened` (a
+    factor). Unknown: H as small as it may be."""
+    hold, keepalive = SMALLEST_HOLD, SMALLEST_KEEPALIVE
+    if facts.negotiated:
+        hold, keepalive = facts.hold_time, facts.keepalive_time
+    return max(PROCESSING_BEST, hold * shortened - keepalive - TIMER_GRANULARITY)
 
 
-def _sentence(slowest: Outcome, event: Event, unknown: Sequence[str], read_with: str) -> str:
-    """One sentence: the reason, whose behaviour was read, what was unknown."""
-    parts = [slowest.why[0].upper() + slowest.why[1:]]
-    if event in (Event.RESTART, Event.CRASH) and slowest.worst > MARGIN:
-        parts.append("if the speaker does not come back")
-    if read_with:
-        parts.append(f"read with the profile of {read_with}")
-    text = ", ".join(parts)
+def _sentence(slowest: Outcome, unknown: Sequence[str], clauses: Iterable[str]) -> str:
+    """One sentence: the reason, what it holds for, what was unknown."""
+    text = ", ".join((slowest.why[0].upper() + slowest.why[1:], *clauses))
     return text + (f"; unknown and taken at its worst: {', '.join(unknown)}." if unknown else ".")
 
 
-def _read_with(close: Close | None, facts: PeerFacts, profile: Profile) -> str:
-    """The product whose profile counted: none where every router does the same."""
-    alike = close is Close.WITHDRAW_FIRST or facts.restart_time is None or profile is UNKNOWN_ROUTER
-    return "" if alike else profile.product
+def _clauses(
+    close: Close | None, event: Event, slowest: Outcome, facts: PeerFacts, profile: Profile
+) -> Iterator[str]:
+    """On what condition, by whose profile (none where all routers do the same), with what exception."""
+    if event in (Event.RESTART, Event.CRASH) and slowest.worst > MARGIN:
+        yield "if the speaker does not come back"
+    if close is Close.WITHDRAW_FIRST:
+        return
+    if facts.restart_time is not None and profile is not UNKNOWN_ROUTER:
+        yield f"read with the profile of {profile.product}"
+    if profile.remembers and facts.graceful is False:
+        yield f"unless an earlier session had graceful restart, which {profile.product} does not forget"
