@@ -3,7 +3,7 @@
 VENV := .venv
 PY   := $(VENV)/bin/python
 
-.PHONY: demo test bench lint completions clean
+.PHONY: demo test bench matrix lint completions clean
 
 $(VENV)/.installed: pyproject.toml
 	python3 -m venv $(VENV)
@@ -18,6 +18,10 @@ test: $(VENV)/.installed
 
 bench: $(VENV)/.installed
 	@$(PY) -m tests.bench $(ARGS)
+
+# What real routers do to a node's routes, against the estimate: root, and the routers that are installed.
+matrix: $(VENV)/.installed
+	@$(PY) -m tests.matrix $(ARGS)
 
 lint: $(VENV)/.installed
 	$(VENV)/bin/ruff check .

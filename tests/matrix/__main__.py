@@ -1,0 +1,80 @@
+"""`python -m tests.matrix [--router R]… [--event E]… [--gr on|off] [--jobs N] [-o text|markdown|json]`
+
+Exit code 0 when every cell is in order, 1 when one is not, 2 for a wrong word. What cannot run here is named
+at the end, and is a failure with BGPCTL_REQUIRE=all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from tests.kit import require
+from tests.matrix import table
+from tests.matrix.cells import ROUTERS, Cell, Event, cells
+from tests.matrix.result import Result
+
+CELL_SECONDS = 180.0  # one that takes longer hangs
+
+
+def _arguments(words: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.matrix", description=__doc__)
+    parser.add_argument("--router", action="append", choices=ROUTERS, help="default: all; may be repeated")
+    parser.add_argument("--event", action="append", choices=list(map(str, Event)), help="default: all")
+    parser.add_argument("--gr", choices=("on", "off"), help="graceful restart in the policy (default: both)")
+    parser.add_argument("--jobs", type=int, default=3, help="cells at a time (3): looks must not be late")
+    parser.add_argument("-o", "--output", choices=("text", "markdown", "json"), default="text")
+    return parser.parse_args(words)
+
+
+def main(words: Sequence[str]) -> int:
+    asked = _arguments(words)
+    missing = Counter(part for part in ("netns", *(asked.router or ROUTERS)) if not _present(part))
+    routers = [kind for kind in asked.router or ROUTERS if not missing["netns"] and not missing[kind]]
+    graceful = [asked.gr == "on"] if asked.gr else [False, True]
+    chosen = list(cells(routers, list(map(Event, asked.event or Event)), graceful))
+    results = []
+    for number, result in enumerate(run_all(chosen, asked.jobs), start=1):
+        results.append(result)
+        print(f"{number}/{len(chosen)} {result.cell}: {table.word(result)}", file=sys.stderr, flush=True)
+        if asked.output == "json":
+            print(result.to_json(), flush=True)
+    if results and asked.output != "json":
+        print({"text": table.text, "markdown": table.markdown}[asked.output](results))
+    print("\n".join(require.closing_block(missing)), end="\n" if missing else "", file=sys.stderr)
+    lacking = bool(missing) and os.environ.get(require.VARIABLE) == "all"
+    return int(lacking or any(result.complaints for result in results))
+
+
+def _present(part: str) -> bool:
+    return require.PARTS[part].present()
+
+
+def run_all(chosen: Sequence[Cell], jobs: int) -> Iterator[Result]:
+    """Each in a process of its own, in the order given; the results as they are due in that order."""
+    with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
+        yield from pool.map(run_apart, chosen)
+
+
+def run_apart(cell: Cell) -> Result:
+    """One cell in its own process. What does not come up is a failed cell, and nothing is tried again."""
+    argv = (sys.executable, "-m", "tests.matrix.run", cell.router, cell.event, cell.gr)
+    process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        out, err = process.communicate(timeout=CELL_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.terminate()  # it takes its network down
+        out, err = process.communicate()
+    try:
+        return Result.from_json(out)
+    except (ValueError, KeyError, TypeError):
+        return Result.broken(cell, (err.strip().splitlines() or ["it said nothing"])[-1])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,120 @@
+"""The cells: router x event x graceful restart. Which fate the routes must have in each, and which event of
+`bgpctl node estimate` the cell is measured by. Values only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bgpctl.core import withdrawal
+from tests.kit.routers import HELPERS
+
+ROUTERS = HELPERS
+HOLD_SECONDS, KEEPALIVE_SECONDS = 9, 3
+RESTART_SECONDS = 12  # our Restart Time (RFC 4724): how long a router waits for us
+PULL_SECONDS = 3.0  # a pod is replaced by one whose image is there already
+
+
+class Event(StrEnum):
+    """What happens to the node."""
+
+    DESELECT = "deselect"
+    RESTART = "restart"
+    KILL_ENGINE = "kill-engine"
+    KILL_SPEAKER = "kill-speaker"
+    KILL_DETACHED = "kill-detached"
+    KILL_FOR_GOOD = "kill-for-good"
+    UPGRADE = "upgrade"
+    UPGRADE_MANAGER = "upgrade-manager"
+    EDIT_ROUTES = "edit-routes"
+    EDIT_TIMER = "edit-timer"
+    POWER_OFF = "power-off"
+
+
+class Fate(StrEnum):
+    """What must become of the node's routes. In every case another node's routes are not touched."""
+
+    LEAVES = "leaves"  # all of them go, within the estimate, and stay away
+    RETURNS = "returns"  # they may go, and all come back: the gap is measured
+    STAYS = "stays"  # none is ever missing
+    UNTOUCHED = "untouched"  # none is missing, none is sent again, the session is not touched
+    CHANGES = "changes"  # one goes, one comes, one gets another community; the others are not touched
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One event: in words, which engine the speaker has, the fate without and with graceful restart, and the
+    event of the estimate. `silent`: the routes may be stale before they go."""
+
+    words: str
+    off: Fate
+    on: Fate
+    measure: withdrawal.Event
+    engine: str = "own"
+    silent: bool = True
+
+
+_CRASH, _RESTART = withdrawal.Event.CRASH, withdrawal.Event.RESTART
+
+ROWS: dict[Event, Row] = {
+    Event.DESELECT: Row("deselect", Fate.LEAVES, Fate.LEAVES, withdrawal.Event.DESELECT, silent=False),
+    Event.RESTART: Row("SIGTERM, start", Fate.RETURNS, Fate.STAYS, _RESTART),
+    Event.KILL_ENGINE: Row("SIGKILL of ExaBGP", Fate.RETURNS, Fate.STAYS, _CRASH),
+    Event.KILL_SPEAKER: Row("SIGKILL of the manager, start", Fate.RETURNS, Fate.STAYS, _CRASH),
+    Event.KILL_DETACHED: Row(
+        "the same, engine detached", Fate.UNTOUCHED, Fate.UNTOUCHED, _CRASH, "detached", silent=False
+    ),
+    Event.KILL_FOR_GOOD: Row("SIGKILL of the manager, no start", Fate.LEAVES, Fate.LEAVES, _CRASH),
+    Event.UPGRADE: Row("image upgrade", Fate.RETURNS, Fate.STAYS, _RESTART),
+    Event.UPGRADE_MANAGER: Row(
+        "the same, engine in its own container",
+        Fate.UNTOUCHED,
+        Fate.UNTOUCHED,
+        _RESTART,
+        "external",
+        silent=False,
+    ),
+    Event.EDIT_ROUTES: Row(
+        "policy edit of routes", Fate.CHANGES, Fate.CHANGES, withdrawal.Event.DESELECT, silent=False
+    ),
+    Event.EDIT_TIMER: Row("policy edit of a timer", Fate.RETURNS, Fate.STAYS, _RESTART),
+    Event.POWER_OFF: Row("power-off", Fate.LEAVES, Fate.LEAVES, withdrawal.Event.POWER_OFF),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One thing to run."""
+
+    router: str
+    event: Event
+    graceful: bool
+
+    @property
+    def row(self) -> Row:
+        return ROWS[self.event]
+
+    @property
+    def fate(self) -> Fate:
+        return expectation(self.event, self.graceful)
+
+    @property
+    def gr(self) -> str:
+        return "on" if self.graceful else "off"
+
+    def __str__(self) -> str:
+        return f"{self.router} / {self.event} / graceful restart {self.gr}"
+
+
+def expectation(event: Event, graceful: bool) -> Fate:
+    """What must become of the node's routes, on every router."""
+    return ROWS[event].on if graceful else ROWS[event].off
+
+
+def cells(routers: Sequence[str], events: Sequence[Event], graceful: Sequence[bool]) -> Iterator[Cell]:
+    """Router by router; in the order of the table."""
+    for router in routers:
+        for event in events:
+            for on in graceful:
+                yield Cell(router, event, on)
