@@ -35,6 +35,7 @@ class LeaseView:
     renewed_at: float
     expires_at: float
     version: str
+    duration: float = DURATION
 
     def held_by_other(self, me: str, now: float) -> bool:
         return (
@@ -86,17 +87,19 @@ def name_for(node: str) -> str:
 
 def read(client: Client, node: str) -> LeaseView | None:
     document = client.find(paths.lease(NAMESPACE, name_for(node)))
-    return _view(document) if document else None
+    return view(document) if document else None
 
 
-def _view(document: Mapping[str, Any]) -> LeaseView:
+def view(document: Mapping[str, Any]) -> LeaseView:
     spec = document.get("spec") or {}
     at = _seconds(spec.get("renewTime"))
+    duration = spec.get("leaseDurationSeconds") or DURATION
     return LeaseView(
         holder=spec.get("holderIdentity") or "",
         renewed_at=at,
-        expires_at=at + (spec.get("leaseDurationSeconds") or DURATION),
+        expires_at=at + duration,
         version=document["metadata"].get("resourceVersion", ""),
+        duration=duration,
     )
 
 
@@ -136,7 +139,7 @@ class NodeLock:
 
     def acquire(self, seen: LeaseView | None) -> None:
         """Take the Lease as it was `seen` (None = create). Raises Conflict when somebody was faster."""
-        self._acquired_at = _now()
+        self._acquired_at = now()
         if seen is None:
             self._client.create(paths.leases(NAMESPACE), self._document(None))
         else:
@@ -155,9 +158,9 @@ class NodeLock:
         self._stop.set()
         thread.join(RENEW_EVERY)
         with contextlib.suppress(BgpctlError):
-            view = read(self._client, self._node)
-            if view and view.holder == self.holder:
-                self._client.delete(self._path, {"preconditions": {"resourceVersion": view.version}})
+            seen = read(self._client, self._node)
+            if seen and seen.holder == self.holder:
+                self._client.delete(self._path, {"preconditions": {"resourceVersion": seen.version}})
 
     def _keep(self) -> None:
         while not self._stop.wait(self._renew_every) and not self.lost.is_set():
@@ -167,38 +170,46 @@ class NodeLock:
 
     def _renew(self) -> None:
         with self._renewing:
-            view = read(self._client, self._node)
-            if view is None or view.holder != self.holder:
+            seen = read(self._client, self._node)
+            if seen is None or seen.holder != self.holder:
                 self.lost.set()
                 return
             try:
-                self._client.replace(self._path, self._document(view.version))
+                self._client.replace(self._path, self._document(seen.version))
             except Conflict:
                 return  # the next look tells whose it is
             self._renewed = time.monotonic()
 
     def _document(self, version: str | None) -> dict[str, Any]:
         owner = {"apiVersion": "v1", "kind": "Node", "name": self._node, "uid": self._uid}
-        metadata: dict[str, Any] = {
-            "name": self._name,
-            "namespace": NAMESPACE,
-            "labels": {"app.kubernetes.io/managed-by": "bgpctl"},
-            "ownerReferences": [owner],
-        }
-        if version is not None:
-            metadata["resourceVersion"] = version
-        return {
-            "apiVersion": "coordination.k8s.io/v1",
-            "kind": "Lease",
-            "metadata": metadata,
-            "spec": {
-                "holderIdentity": self.holder,
-                "leaseDurationSeconds": DURATION,
-                "renewTime": _now(),
-                "acquireTime": self._acquired_at,
-            },
-        }
+        made = document(self._name, self.holder, self._acquired_at, version=version)
+        made["metadata"]["ownerReferences"] = [owner]
+        return made
 
 
-def _now() -> str:
+def document(
+    name: str, holder: str, acquired_at: str, *, version: str | None, duration: int = DURATION
+) -> dict[str, Any]:
+    """A Lease of ours as it is written now; `version` None = it is to be created."""
+    metadata: dict[str, Any] = {
+        "name": name,
+        "namespace": NAMESPACE,
+        "labels": {"app.kubernetes.io/managed-by": "bgpctl"},
+    }
+    if version is not None:
+        metadata["resourceVersion"] = version
+    return {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": metadata,
+        "spec": {
+            "holderIdentity": holder,
+            "leaseDurationSeconds": duration,
+            "renewTime": now(),
+            "acquireTime": acquired_at,
+        },
+    }
+
+
+def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -20,10 +20,11 @@ from bgpctl.kube.client import Client
 from bgpctl.speaker import host, http, local, logs, metrics, places
 from bgpctl.speaker.exabgp import Mode
 from bgpctl.speaker.exabgp.engine import Engine
+from bgpctl.speaker.judging import JudgingSource
 from bgpctl.speaker.manager import Manager
 from bgpctl.speaker.measures import Bell
 from bgpctl.speaker.publish import FileSink, KubeSink, Publisher, Sink
-from bgpctl.speaker.source import FileSource, KubeSource, Source
+from bgpctl.speaker.source import FileSource, Source
 
 # A loop that has not run for this long is stuck: it ticks at least every 15 s.
 STUCK_AFTER = 60.0
@@ -134,7 +135,7 @@ def _source(options: SpeakerOptions, ring: Callable[[], None]) -> Source:
         raise UsageError(
             "a speaker needs a cluster or a file", "pass --kubeconfig PATH, --in-cluster or --file PATH"
         )
-    return KubeSource(options.client, options.node, options.secrets_namespace, ring)
+    return JudgingSource(options.client, options.node, options.secrets_namespace, ring)
 
 
 def _sink(options: SpeakerOptions, directory: Path) -> Sink:

@@ -54,6 +54,13 @@ def resources(lab: Lab) -> list[dict[str, Any]]:
     ]
 
 
+def verdict(lab: Lab, kind: str) -> tuple[str, str] | None:
+    """What the speakers write on the cluster configuration."""
+    status = lab.client().get(f"{paths.CLUSTER_CONFIGS[0]}/rack").get("status") or {}
+    found = {entry["type"]: (entry["status"], entry["message"]) for entry in status.get("conditions") or ()}
+    return found.get(kind)
+
+
 def since(lab: Lab) -> dict[str, Any]:
     return {name: lab.node_state(name)["peers"][0]["establishedTime"] for name in lab.nodes}
 
@@ -75,6 +82,8 @@ def moved(lab: Lab) -> Moved:
     words = "CiliumBGPClusterConfig rack selects this node too and is ignored here"
     for name in lab.nodes:
         eventually(lambda name=name: words in " ".join(lab.node_state(name).get("problems") or ()))
+    conflict = "Selecting the same node(s) with CiliumBGPPeeringPolicy: [rack-1]"
+    eventually(lambda: verdict(lab, "cilium.io/ConflictingClusterConfig") == ("True", conflict))
     assert since(lab) == sessions and at_the_router(lab) == before
     lab.client().delete(kit.POLICY)
     for name in lab.nodes:
@@ -87,6 +96,7 @@ def test_v2_resources_announce_the_same_routes(moved: Moved) -> None:
     eventually(lambda: at_the_router(moved.lab) == moved.before, why="the same routes as by the policy")
     state = moved.lab.node_state(NODE)
     assert [peer["name"] for peer in state["peers"]] == ["main/router"] and not state.get("problems")
+    eventually(lambda: (verdict(moved.lab, "cilium.io/ConflictingClusterConfig") or ("",))[0] == "False")
 
 
 def test_a_node_is_drained_out_of_its_cluster_config(moved: Moved) -> None:

@@ -17,7 +17,7 @@ def client(server: ApiServer, token: str | None = None) -> Client:
 
 
 def plain_client(url: str, token: str = "not-a-real-token") -> Client:
-    return Client(Access(url, urllib3.PoolManager(maxsize=10), lambda: f"Bearer {token}"))
+    return Client(Access(url, urllib3.PoolManager(maxsize=32), lambda: f"Bearer {token}"))
 
 
 class CountingClient(Client):
