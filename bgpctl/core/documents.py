@@ -12,6 +12,9 @@ from bgpctl.core.selectors import KEY_RULE, VALUE_RULE, valid_label_key, valid_l
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 NAME_RULE = "a DNS-1123 subdomain: a-z 0-9 - . , at most 253 characters"
 
+# One bad object costs that object only: what reading a malformed one may raise.
+MALFORMED = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+
 # What the API server and its clients put into metadata besides what people write.
 _METADATA = (
     "annotations",

@@ -16,12 +16,12 @@ from typing import Any
 
 from bgpctl.core.annotations import node_settings
 from bgpctl.core.documents import annotations_of, labels_of, read_header
+from bgpctl.core.endpoints import SERVICE_NAME_LABEL
 from bgpctl.core.fields import Faults, Fields, show
 from bgpctl.core.model import Secret
 from bgpctl.core.nodeconfig import router_settings
 from bgpctl.core.podcidrs import CILIUM_NODE, POD_POOL
 from bgpctl.core.pools import LB_POOL
-from bgpctl.core.services import SERVICE_NAME_LABEL
 
 PASSWORD_KEY = "password"  # noqa: S105  # the key's name, not a password
 SERVICE_TYPES = ("ClusterIP", "NodePort", "LoadBalancer", "ExternalName")

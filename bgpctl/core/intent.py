@@ -10,20 +10,21 @@ that nobody answers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bgpctl.core.annotations import node_settings
 from bgpctl.core.documents import annotations_of, labels_of
+from bgpctl.core.endpoints import Backends, Key, Slice, backends_of, read_slice
 from bgpctl.core.gates import OPEN, Gate, gate
+from bgpctl.core.memo import Memo
 from bgpctl.core.model import Absent, Intent, IPAddress, Secret
-from bgpctl.core.nexthops import with_next_hops
+from bgpctl.core.nexthops import next_hops as next_hops_of
 from bgpctl.core.nodeconfig import (
     AddressType,
     Advertisement,
     NodeConfig,
-    PeerConfig,
     Source,
     router_settings,
 )
@@ -38,9 +39,10 @@ from bgpctl.core.services import (
     NO_INTERFACE_ADDRESS,
     NOT_SELECTED,
     Candidate,
-    EndpointIndex,
+    Service,
     candidates,
     host_prefix,
+    read_service,
 )
 from bgpctl.core.v2.cluster import ClusterConfig
 from bgpctl.core.v2.compile import Host, compile_node, read_resources, usable
@@ -50,7 +52,8 @@ Document = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class ClusterObjects:
-    """The cluster as the speaker of one node sees it, as raw documents.
+    """The cluster as the speaker of one node sees it, as raw documents. Services and EndpointSlices, of which
+    there are thousands, may also be what `read_service` and `read_slice` made of theirs.
 
     `policies` are CiliumBGPPeeringPolicies; `cluster_configs`, `peer_configs`, `advertisements` and
     `overrides` the v2 resources. `secrets` maps a Secret's name to its key `password`, and has only Secrets
@@ -63,8 +66,8 @@ class ClusterObjects:
 
     node: Document | None = None
     policies: Sequence[Document] = ()
-    services: Sequence[Document] = ()
-    endpoint_slices: Sequence[Document] = ()
+    services: Sequence[Document | Service] = ()
+    endpoint_slices: Sequence[Document | Slice] = ()
     secrets: Mapping[str, Secret] | None = field(default_factory=dict)
     lb_pools: Sequence[Document] | None = None
     pod_pools: Sequence[Document] | None = ()
@@ -86,6 +89,7 @@ def compile_intent(
     previous: Intent | None = None,
     opened: bool = False,
     withdraw_without_endpoints: bool = False,
+    memo: Memo | None = None,
 ) -> Intent:
     """What `node_name` should run now.
 
@@ -94,15 +98,17 @@ def compile_intent(
     decides which object keeps the node, and it is what stays in force while the owner does not parse or the
     Node cannot be read. `opened`: the node announced before this run (`core.gates.announced_before`).
     `withdraw_without_endpoints`: a Service whose traffic policy is Cluster is announced only while it has a
-    usable endpoint; without it always, as the operation guide says.
+    usable endpoint; without it always, as the operation guide says. `memo`: what earlier compiles of this
+    node found out; it changes how long this takes and nothing else.
     """
+    memo = memo or Memo()
     if objects.node is None:
         return _without_node(node_name, previous)
     claims = read_claims(objects.policies, objects.cluster_configs)
     selection = select_owner(claims, labels_of(objects.node), _owner(previous))
     found = gate(objects.node, opened or (previous is not None and previous.opened))
     in_force = _in_force(selection.owner, objects, node_name, previous)
-    world = _World(objects, node_name, in_force.config, found, withdraw_without_endpoints)
+    world = _World(objects, node_name, in_force.config, found, withdraw_without_endpoints, memo)
     problems = (*selection.problems, *in_force.problems)
     if selection.owner is None:
         absent = tuple(world.unselected())
@@ -112,10 +118,7 @@ def compile_intent(
         return Intent(node_name, True, selection.owner.name, problems=told, stale=True)
     settings, faults = node_settings(annotations_of(objects.node))
     around = Surroundings(objects.node, node_name, objects.secrets, source_address, settings)
-    problems = (*problems, *faults)
-    intent = _intent(world, in_force, around, problems)
-    addresses = tuple(internal_ips(objects.node))
-    return replace(intent, routes=with_next_hops(intent.routes, intent.peers, addresses, next_hops))
+    return _intent(world, in_force, around, (*problems, *faults), next_hops, memo)
 
 
 def _without_node(node_name: str, previous: Intent | None) -> Intent:
@@ -189,18 +192,24 @@ class _World:
         config: NodeConfig | None,
         found: Gate,
         withdraw_without_endpoints: bool,
+        memo: Memo,
     ) -> None:
         self.problems: list[str] = [f"warning: {found.note}"] if found.note and config else []
         self.node = objects.node or {}
         self.name, self.gate = node_name, found
         self.pools = read_pools(objects.lb_pools, self.problems)
-        index = EndpointIndex(objects.endpoint_slices, node_name)
-        self.problems += index.problems
-        kinds = _kinds(config)
-        services = candidates(objects.services, index, kinds, self.problems, withdraw_without_endpoints)
+        backends = _backends(objects.endpoint_slices, node_name, self.problems, memo)
+        services = candidates(
+            [s if isinstance(s, Service) else read_service(s) for s in objects.services],
+            backends,
+            _kinds(config),
+            self.problems,
+            withdraw_without_endpoints,
+            memo,
+        )
         interfaces = _interface_candidates(config, objects.interfaces)
         pods = _pods(config, self.node, objects, self.problems)
-        self.candidates = list(_withheld([*pods, *interfaces, *services], found))
+        self.candidates = _withheld([*pods, *interfaces, *services], found)
         self._missing_slices()
 
     def _missing_slices(self) -> None:
@@ -216,13 +225,33 @@ class _World:
             yield Absent(candidate.origin, candidate.prefix, NOT_SELECTED, detail)
 
 
-def _withheld(found: Iterable[Candidate], gate: Gate) -> Iterator[Candidate]:
+def _backends(
+    slices: Sequence[Document | Slice], node: str, problems: list[str], memo: Memo
+) -> dict[Key, Backends]:
+    """By Service. Counted again only when a slice changed."""
+    given = (node, tuple(slices))
+    kept = memo.results("slices", given)
+    if not kept:
+        read = [s if isinstance(s, Slice) else read_slice(s, node) for s in slices]
+        kept = {"backends": backends_of(read), "problems": [s.problem for s in read if s.problem]}
+        memo.keep("slices", given, kept)
+    problems += kept["problems"]
+    found: dict[Key, Backends] = kept["backends"]
+    return found
+
+
+def _withheld(candidates: list[Candidate], gate: Gate) -> list[Candidate]:
     """The candidates with what the node itself says against them, which goes before their own reasons."""
-    for candidate in found:
-        verdict = gate.everything
-        if verdict == OPEN and candidate.source is Source.SERVICE:
-            verdict = gate.services
-        yield candidate if verdict == OPEN else replace(candidate, reason=verdict[0], detail=verdict[1])
+    if gate.everything == gate.services == OPEN:
+        return candidates
+    return [_held_back(candidate, gate) for candidate in candidates]
+
+
+def _held_back(candidate: Candidate, gate: Gate) -> Candidate:
+    verdict = gate.everything
+    if verdict == OPEN and candidate.source is Source.SERVICE:
+        verdict = gate.services
+    return candidate if verdict == OPEN else replace(candidate, reason=verdict[0], detail=verdict[1])
 
 
 def _interface_candidates(
@@ -271,12 +300,20 @@ def _advertisements(config: NodeConfig | None) -> Iterator[Advertisement]:
                 yield from family.advertisements
 
 
-def _intent(world: _World, in_force: _InForce, around: Surroundings, problems: Sequence[str]) -> Intent:
+def _intent(
+    world: _World,
+    in_force: _InForce,
+    around: Surroundings,
+    problems: Sequence[str],
+    next_hops: Sequence[IPAddress],
+    memo: Memo,
+) -> Intent:
     assert in_force.config is not None, "asked only where something is in force"
     peers = sessions(in_force.config, around, world.problems)
-    configs: list[PeerConfig] = [peer_config for peer_config, _ in peers]
-    routes = compile_routes(configs, world.candidates, world.pools)
-    for peer_config in configs:
+    addresses = tuple(internal_ips(around.node))
+    hops = [(config, next_hops_of(peer, addresses, next_hops)) for config, peer in peers]
+    routes = compile_routes(hops, world.candidates, world.pools, memo)
+    for peer_config, _ in peers:
         world.problems += [
             f"warning: peer {peer_config.name}: {s}" for s in world.pools.undecidable(peer_config.rules)
         ]

@@ -19,6 +19,31 @@ IPAddress = IPv4Address | IPv6Address
 IPNetwork = IPv4Network | IPv6Network
 
 
+class _HashedOnce:
+    """A network that remembers its hash: `ipaddress` computes it anew, in Python, at every look into a table,
+    and a table of 10,000 prefixes is looked through at every change."""
+
+    def __hash__(self) -> int:
+        try:
+            return self._hashed
+        except AttributeError:
+            self._hashed: int = super().__hash__()
+            return self._hashed
+
+
+class IPv4Host(_HashedOnce, IPv4Network):
+    """Equal to the IPv4Network with the same prefix."""
+
+
+class IPv6Host(_HashedOnce, IPv6Network):
+    """Equal to the IPv6Network with the same prefix."""
+
+
+def host_network(address: IPAddress) -> IPNetwork:
+    """The address as a /32 or /128."""
+    return IPv4Host(address) if isinstance(address, IPv4Address) else IPv6Host(address)
+
+
 class Family(NamedTuple):
     """An address family as the Cilium resources write it: afi `ipv4|ipv6|…`, safi `unicast|…`."""
 

@@ -12,9 +12,9 @@ from ipaddress import IPv4Address, ip_address
 from typing import Any
 
 from bgpctl.core.annotations import GRACEFUL_NOTIFICATION, NO_SETTINGS, WITHOUT_RESTART, NodeSettings
+from bgpctl.core.documents import MALFORMED
 from bgpctl.core.model import IPAddress, Peer, Secret
 from bgpctl.core.nodeconfig import Instance, NodeConfig, PeerConfig
-from bgpctl.core.services import MALFORMED
 
 Document = Mapping[str, Any]
 

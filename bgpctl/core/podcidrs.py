@@ -14,10 +14,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_network
 from typing import Any
 
-from bgpctl.core.documents import labels_of, metadata, name_of
+from bgpctl.core.documents import MALFORMED, labels_of, metadata, name_of
 from bgpctl.core.nodeconfig import Source
 from bgpctl.core.selectors import LabelSelector
-from bgpctl.core.services import MALFORMED, Candidate
+from bgpctl.core.services import Candidate
 
 CILIUM_NODE, POD_POOL = "CiliumNode", "CiliumPodIPPool"
 POOL_NAME, POOL_NAMESPACE = "io.cilium.podippool.name", "io.cilium.podippool.namespace"

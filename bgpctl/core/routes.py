@@ -10,8 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
+from bgpctl.core.memo import Memo
 from bgpctl.core.model import NO_ATTRIBUTES, Absent, Attributes, IPNetwork, Route, Session, family_of
+from bgpctl.core.nexthops import NextHops
 from bgpctl.core.nodeconfig import Advertisement, AttributeRule, FamilyConfig, PeerConfig, Source
 from bgpctl.core.pools import Pools
 from bgpctl.core.services import (
@@ -32,58 +35,102 @@ class Routes:
     absent: tuple[Absent, ...]
 
 
-def compile_routes(peers: Sequence[PeerConfig], candidates: Sequence[Candidate], pools: Pools) -> Routes:
+def compile_routes(
+    peers: Sequence[tuple[PeerConfig, NextHops]],
+    candidates: Sequence[Candidate],
+    pools: Pools,
+    memo: Memo | None = None,
+) -> Routes:
     """What every peer gets and does not get."""
-    groups: dict[tuple[tuple[FamilyConfig, ...], tuple[AttributeRule, ...]], list[str]] = {}
-    for peer in peers:
-        groups.setdefault((peer.families, peer.rules), []).append(peer.name)
+    memo = memo or Memo()
+    before, groups = memo.results("routes", pools), dict[_Identity, _Group]()
+    names: dict[_Identity, list[str]] = {}
+    for peer, hops in peers:
+        same = (peer.families, peer.rules, hops)
+        groups[same] = before.get(same) or groups.get(same) or _Group(*same, pools)
+        names.setdefault(same, []).append(peer.name)
+    memo.keep("routes", pools, groups)
     tables: dict[str, Table] = {}
-    absences: list[tuple[list[str], list[Absent]]] = []
-    for (families, rules), names in groups.items():
-        table, absent = _Group(families, rules, pools).compile(candidates)
-        tables.update(dict.fromkeys(names, table))
-        absences.append((names, absent))
+    absences: list[tuple[list[str], list[Absent | None]]] = []
+    for same, group in groups.items():
+        table, absent = group.compile(candidates)
+        tables.update(dict.fromkeys(names[same], table))
+        absences.append((names[same], absent))
     return Routes(tables, tuple(_merged(absences)))
 
 
-def _merged(absences: Sequence[tuple[list[str], list[Absent]]]) -> Iterator[Absent]:
-    """What is absent for every group once, the rest per peer."""
-    if len(absences) < 2:
-        yield from (item for _, absent in absences for item in absent)
+def _merged(absences: Sequence[tuple[list[str], list[Absent | None]]]) -> Iterator[Absent]:
+    """What is absent for every group once, the rest per peer. One item, or None, per group and candidate."""
+    if len(absences) == 1:
+        yield from filter(None, absences[0][1])
         return
-    common = set.intersection(*(set(absent) for _, absent in absences))
-    yield from (item for item in absences[0][1] if item in common)
-    for names, absent in absences:
-        for item in absent:
-            if item not in common:
+    for row in zip(*(absent for _, absent in absences), strict=True):
+        if all(item == row[0] for item in row):
+            if row[0] is not None:
+                yield row[0]
+            continue
+        for (names, _), item in zip(absences, row, strict=True):
+            if item is not None:
                 yield from (replace(item, peer=name) for name in names)
 
 
+class _Judged(NamedTuple):
+    """What one candidate comes to: routes, or a reason for none."""
+
+    candidate: Candidate
+    routes: tuple[Route, ...]
+    absent: Absent | None
+
+
+_Identity = tuple[tuple[FamilyConfig, ...], tuple[AttributeRule, ...], NextHops]
+
+
 class _Group:
-    """Compiles one table: the peers that share families, advertisements and attribute rules."""
+    """Compiles one table: the peers that share families, advertisements, attribute rules and next hops."""
 
     def __init__(
-        self, families: tuple[FamilyConfig, ...], rules: tuple[AttributeRule, ...], pools: Pools
+        self,
+        families: tuple[FamilyConfig, ...],
+        rules: tuple[AttributeRule, ...],
+        hops: NextHops,
+        pools: Pools,
     ) -> None:
         self.by_family = {config.family: config.advertisements for config in families}
         self.all = tuple(dict.fromkeys(a for config in families for a in config.advertisements))
         self.rules = rules
+        self.hops = {version: (Attributes(next_hop=address),) for version, address in hops}
         self.pools = pools
         self._aggregating = any(a.aggregation != (None, None) for a in self.all)
         self._joined: dict[tuple[Attributes, ...], Attributes] = {}
+        self._judged: dict[int, _Judged] = {}
 
-    def compile(self, candidates: Iterable[Candidate]) -> tuple[Table, list[Absent]]:
+    def compile(self, candidates: Iterable[Candidate]) -> tuple[Table, list[Absent | None]]:
+        """The table, and for each candidate why it is not in there. Candidates that were judged the last time
+        are not judged again: they are known by identity, and held, so that none is taken for another."""
+        before, now = self._judged, dict[int, _Judged]()
         table: dict[IPNetwork, Route] = {}
-        absent: list[Absent] = []
+        shared: dict[IPNetwork, list[Route]] = {}
+        absent: list[Absent | None] = []
         for candidate in candidates:
-            matching = [a for a in self._advertisements(candidate) if matches(a, candidate)]
-            reason, detail = self._verdict(candidate, matching)
-            if reason or candidate.prefix is None:
-                absent.append(Absent(candidate.origin, candidate.prefix, reason, detail))
-            else:
-                for prefix, meant in self._prefixes(candidate, candidate.prefix, matching):
-                    self._add(table, prefix, candidate, meant)
-        return table, [item for item in absent if item.prefix not in table]
+            judged = before.get(id(candidate)) or self._judge(candidate)
+            now[id(candidate)] = judged
+            absent.append(judged.absent)
+            for route in judged.routes:
+                other = table.setdefault(route.prefix, route)
+                if other is not route:
+                    shared.setdefault(route.prefix, [other]).append(route)
+        self._judged = now
+        table.update((prefix, self._shared(routes)) for prefix, routes in shared.items())
+        return table, [None if item is None or item.prefix in table else item for item in absent]
+
+    def _judge(self, candidate: Candidate) -> _Judged:
+        matching = [a for a in self._advertisements(candidate) if matches(a, candidate)]
+        reason, detail = self._verdict(candidate, matching)
+        if reason or candidate.prefix is None:
+            return _Judged(candidate, (), Absent(candidate.origin, candidate.prefix, reason, detail))
+        shown = self._prefixes(candidate, candidate.prefix, matching)
+        routes = tuple(self._route(prefix, candidate, meant) for prefix, meant in shown)
+        return _Judged(candidate, routes, None)
 
     def _prefixes(
         self, candidate: Candidate, prefix: IPNetwork, matching: list[Advertisement]
@@ -116,31 +163,23 @@ class _Group:
             )
         return "", ""
 
-    def _add(
-        self,
-        table: dict[IPNetwork, Route],
-        prefix: IPNetwork,
-        candidate: Candidate,
-        matching: Sequence[Advertisement],
-    ) -> None:
+    def _route(self, prefix: IPNetwork, candidate: Candidate, matching: Sequence[Advertisement]) -> Route:
         attributes = self._attributes(prefix, candidate, matching)
-        other = table.get(prefix)
-        if other is None:
-            table[prefix] = Route(prefix, attributes, candidate.origin, candidate.detail)
-            return
-        origins = other.origin.split(", ")
-        if candidate.origin not in origins:
-            origins.append(candidate.origin)
-        why = f"{len(origins)} owners share the address; {other.origin.split(', ')[0]}: {other.why}"
-        joined = self._join((other.attributes, attributes))
-        table[prefix] = Route(prefix, joined, ", ".join(origins), other.why if len(origins) < 2 else why)
+        return Route(prefix, attributes, candidate.origin, candidate.detail)
+
+    def _shared(self, routes: Sequence[Route]) -> Route:
+        """The one route to a prefix that several owners have; of one owner that has it twice, its own."""
+        first, owners = routes[0], dict.fromkeys(route.origin for route in routes)
+        joined = self._join(tuple(dict.fromkeys(route.attributes for route in routes)))
+        why = f"{len(owners)} owners share the address; {first.origin}: {first.why}"
+        return Route(first.prefix, joined, ", ".join(owners), why if len(owners) > 1 else first.why)
 
     def _attributes(
         self, prefix: IPNetwork, candidate: Candidate, matching: Sequence[Advertisement]
     ) -> Attributes:
         own = tuple(a.attributes for a in matching if a.attributes is not NO_ATTRIBUTES)
         ruled = tuple(rule.attributes for rule in self.rules if self._applies(rule, prefix, candidate))
-        return self._join(own + ruled)
+        return self._join(own + ruled + self.hops.get(prefix.version, ()))
 
     def _applies(self, rule: AttributeRule, prefix: IPNetwork, candidate: Candidate) -> bool:
         if rule.source in (Source.POD_CIDR, Source.POD_POOL):

@@ -1,27 +1,26 @@
 """Which addresses of which Services this node could announce, and the traffic-policy verdict on each.
 
 The rules are Cilium's (facts: cilium.md section 2.2), with these decisions of ours:
-- A backend counts on its node when it is ready (a nil `ready` is ready, as the EndpointSlice API says), or
-  when it is terminating and still serving: kube-proxy sends traffic to such ones (KEP-1669).
 - `Cluster` without backends stays announced, as the operation guide says ("Service Losing All Backends"),
   unless the switch `withdraw_without_endpoints` is on: then it needs a usable one, as with MetalLB.
-- Backends are counted per address family, as a v6 address is served by v6 endpoints only.
+- What counts as a backend: `core/endpoints.py`.
 Verdicts here are about the node; whether a peer is told is decided in `core/routes.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
-from ipaddress import ip_address, ip_network
-from typing import Any
+from ipaddress import ip_address
+from typing import Any, NamedTuple
 
-from bgpctl.core.documents import labels_of, metadata, name_of, namespace_of
-from bgpctl.core.model import IPNetwork
+from bgpctl.core.documents import MALFORMED, labels_of, metadata, name_of, namespace_of
+from bgpctl.core.endpoints import Backends, Count, Key
+from bgpctl.core.memo import Memo
+from bgpctl.core.model import IPNetwork, host_network
 from bgpctl.core.nodeconfig import AddressType, Source
 
-SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 LOAD_BALANCER_CLASS = "io.cilium/bgp-control-plane"
 
 # Reasons of absence. MetalLB's names where it has one (facts: speakers.md section 6, item 7).
@@ -35,9 +34,6 @@ NO_ENDPOINT_SLICE = "noEndpointSlice"
 NO_INTERFACE_ADDRESS = "noInterfaceAddress"
 FAMILY_NOT_CONFIGURED = "familyNotConfigured"
 FAMILY_NOT_NEGOTIATED = "familyNotNegotiated"
-
-# One bad object costs that object only: what reading a malformed one may raise.
-MALFORMED = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,85 +54,13 @@ class Candidate:
     interface: str = ""
 
 
-# --- endpoints --------------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class Backends:
-    """What the EndpointSlices of one Service say, seen from one node, per IP version: all endpoints, those
-    that can take traffic, and those of them that are on the node."""
-
-    total: dict[int, int]
-    usable: dict[int, int]
-    local: dict[int, int]
-
-
-class EndpointIndex:
-    """The EndpointSlices by Service, read once."""
-
-    __slots__ = ("_backends", "problems")
-
-    def __init__(self, slices: Iterable[Mapping[str, Any]], node: str) -> None:
-        self._backends: dict[tuple[str, str], Backends] = {}
-        self.problems: list[str] = []
-        for item in slices:
-            try:
-                self._add(item, node)
-            except MALFORMED as error:
-                where = f"{namespace_of(item)}/{name_of(item)}" if isinstance(item, Mapping) else "?"
-                self.problems.append(f"EndpointSlice {where} was left out: it is malformed ({error})")
-
-    def of(self, namespace: str, name: str) -> Backends | None:
-        """None when the Service has no EndpointSlice at all."""
-        return self._backends.get((namespace, name))
-
-    def _add(self, item: Mapping[str, Any], node: str) -> None:
-        meta = item["metadata"]
-        service = (meta.get("labels") or {}).get(SERVICE_NAME_LABEL)
-        if not service:
-            return
-        total, usable, local = _count(item.get("endpoints") or (), node)
-        key = (meta.get("namespace") or "default", service)
-        backends = self._backends.setdefault(key, Backends(_none(), _none(), _none()))
-        for version in _versions(item.get("addressType")):
-            backends.total[version] += total
-            backends.usable[version] += usable
-            backends.local[version] += local
-
-
-def _none() -> dict[int, int]:
-    return {4: 0, 6: 0}
-
-
-def _versions(address_type: str | None) -> tuple[int, ...]:
-    # The field is required by the API; a hand-written slice without it stands for both.
-    return {"IPv4": (4,), "IPv6": (6,), None: (4, 6)}.get(address_type, ())
-
-
-def _count(endpoints: Sequence[Mapping[str, Any]], node: str) -> tuple[int, int, int]:
-    """(all endpoints, those that can take traffic, those of them on `node`)."""
-    usable = local = 0
-    for endpoint in endpoints:
-        if _usable(endpoint.get("conditions") or {}):
-            usable += 1
-            local += endpoint.get("nodeName") == node
-    return len(endpoints), usable, local
-
-
-def _usable(conditions: Mapping[str, Any]) -> bool:
-    ready = conditions.get("ready")
-    if ready is None or ready is True:
-        return True
-    return conditions.get("terminating") is True and conditions.get("serving") is True
-
-
 # --- addresses --------------------------------------------------------------------------------------------
 
 
 @lru_cache(maxsize=65536)
 def host_prefix(text: str) -> IPNetwork:
     """`10.0.0.1` -> 10.0.0.1/32. Raises ValueError. The same text gives the same object."""
-    return ip_network(ip_address(text))
+    return host_network(ip_address(text))
 
 
 def _load_balancer_ips(service: Mapping[str, Any]) -> list[str]:
@@ -171,76 +95,165 @@ RULES: dict[AddressType, Rule] = {
     AddressType.CLUSTER: Rule(_cluster_ips, "internalTrafficPolicy"),
 }
 
+POLICIES = ("externalTrafficPolicy", "internalTrafficPolicy")
+
+
+# --- reading ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What is read of one Service, once: a speaker holds every Service of the cluster in memory.
+
+    `texts` are its addresses by type as they are written, `local` its traffic policies that are Local.
+    `pending`: why it has no load balancer address though it should, "" = it has or needs none. `problem` is a
+    sentence when the document is malformed.
+    """
+
+    key: Key
+    labels: Mapping[str, str] = field(default_factory=dict)
+    texts: tuple[tuple[AddressType, tuple[str, ...]], ...] = ()
+    local: tuple[str, ...] = ()
+    load_balancer_class: str | None = None
+    pending: str = ""
+    problem: str = ""
+
+
+def read_service(document: Mapping[str, Any]) -> Service:
+    """Never raises: a malformed one is a problem."""
+    try:
+        return _read(document)
+    except MALFORMED as error:
+        key = (namespace_of(document), name_of(document)) if isinstance(document, Mapping) else ("?", "?")
+        return Service(key, problem=_malformed(key, error))
+
+
+def _malformed(key: Key, error: Exception) -> str:
+    return f"Service {key[0]}/{key[1]} was left out: it is malformed ({error})"
+
+
+def _read(document: Mapping[str, Any]) -> Service:
+    spec, name = document["spec"], document["metadata"]["name"]
+    namespace = metadata(document).get("namespace") or "default"
+    if spec.get("type") == "ExternalName":
+        return Service((namespace, name))
+    if not (isinstance(name, str) and isinstance(namespace, str)):
+        raise TypeError("its name is no text")
+    texts = {kind: tuple(RULES[kind].addresses(document)) for kind in AddressType}
+    pending = spec.get("type") == "LoadBalancer" and not texts[AddressType.LOAD_BALANCER]
+    return Service(
+        (namespace, name),
+        {
+            **labels_of(document),
+            "io.kubernetes.service.name": name,
+            "io.kubernetes.service.namespace": namespace,
+        },
+        tuple((kind, found) for kind, found in texts.items() if found),
+        tuple(policy for policy in POLICIES if spec.get(policy) == "Local"),
+        spec.get("loadBalancerClass"),
+        _no_address(document) if pending else "",
+    )
+
+
+# --- candidates -------------------------------------------------------------------------------------------
+
+
+class Found(NamedTuple):
+    """What one Service comes to, and what that was made of."""
+
+    service: Service
+    backends: Backends | None
+    candidates: tuple[Candidate, ...]
+    problem: str
+
 
 def candidates(
-    services: Iterable[Mapping[str, Any]],
-    index: EndpointIndex,
+    services: Iterable[Service],
+    backends: Mapping[Key, Backends],
     kinds: Sequence[AddressType],
     problems: list[str],
-    withdraw_without_endpoints: bool = False,
-) -> Iterator[Candidate]:
-    """The candidates of the address types `kinds` of all Services; malformed Services go to `problems`."""
+    demanding: bool = False,
+    memo: Memo | None = None,
+) -> list[Candidate]:
+    """The candidates of the address types `kinds` of all Services; malformed Services go to `problems`.
+    `demanding`: none without a usable endpoint, whatever the traffic policy."""
+    memo = memo or Memo()
+    before: dict[Key, Found] = memo.results("services", (kinds, demanding))
+    now: dict[Key, Found] = {}
+    result: list[Candidate] = []
     for service in services:
-        try:
-            found = list(_of_service(service, index, kinds, withdraw_without_endpoints))
-        except MALFORMED as error:
-            where = f"{namespace_of(service)}/{name_of(service)}" if isinstance(service, Mapping) else "?"
-            problems.append(f"Service {where} was left out: it is malformed ({error})")
-            continue
-        yield from found
+        key, behind = service.key, backends.get(service.key)
+        found = before.get(key)
+        if found is None or found.service is not service or found.backends != behind:
+            found = _found(service, behind, kinds, demanding)
+        now[key] = found
+        result += found.candidates
+        if found.problem:
+            problems.append(found.problem)
+    memo.keep("services", (kinds, demanding), now)
+    return result
 
 
-def _of_service(
-    service: Mapping[str, Any], index: EndpointIndex, kinds: Sequence[AddressType], demanding: bool
+def _found(
+    service: Service, backends: Backends | None, kinds: Sequence[AddressType], demanding: bool
+) -> Found:
+    try:
+        made = () if service.problem else tuple(_candidates(service, backends, kinds, demanding))
+    except MALFORMED as error:
+        return Found(service, backends, (), _malformed(service.key, error))
+    return Found(service, backends, made, service.problem)
+
+
+def _candidates(
+    service: Service, backends: Backends | None, kinds: Sequence[AddressType], demanding: bool
 ) -> Iterator[Candidate]:
-    spec = service["spec"]
-    if spec.get("type") == "ExternalName":
-        return
-    namespace, name = metadata(service).get("namespace") or "default", service["metadata"]["name"]
-    origin = f"Service {namespace}/{name}"
-    labels = {
-        **labels_of(service),
-        "io.kubernetes.service.name": name,
-        "io.kubernetes.service.namespace": namespace,
-    }
-    backends = index.of(namespace, name)
-    for kind in kinds:
-        rule = RULES[kind]
-        texts, local = rule.addresses(service), spec.get(rule.policy) == "Local"
-        for text in texts:
-            prefix = host_prefix(text)
-            reason, detail = _verdict(spec, rule, backends, prefix.version, demanding)
-            yield Candidate(origin, kind, prefix, labels, reason, detail, aggregable=not local)
-        if kind is AddressType.LOAD_BALANCER and not texts and spec.get("type") == "LoadBalancer":
-            yield Candidate(origin, kind, None, labels, NO_LOAD_BALANCER_IP, _no_address(service))
+    origin = f"Service {service.key[0]}/{service.key[1]}"
+    for kind, texts in service.texts:
+        if kind in kinds:
+            rule = RULES[kind]
+            local = rule.policy in service.local
+            for text in texts:
+                prefix = host_prefix(text)
+                verdict = _verdict(service, rule, backends, prefix.version, demanding)
+                yield Candidate(origin, kind, prefix, service.labels, *verdict, aggregable=not local)
+    if service.pending and AddressType.LOAD_BALANCER in kinds:
+        kind = AddressType.LOAD_BALANCER
+        yield Candidate(origin, kind, None, service.labels, NO_LOAD_BALANCER_IP, service.pending)
 
 
 def _verdict(
-    spec: Mapping[str, Any], rule: Rule, backends: Backends | None, version: int, demanding: bool
+    service: Service, rule: Rule, backends: Backends | None, version: int, demanding: bool
 ) -> tuple[str, str]:
-    """("", why) when the node may announce the address, else (reason, detail). `demanding`: not without a
-    usable endpoint, whatever the traffic policy."""
-    wanted = spec.get("loadBalancerClass")
+    """("", why) when the node may announce the address, else (reason, detail)."""
+    wanted = service.load_balancer_class
     if rule.class_checked and wanted is not None and wanted != LOAD_BALANCER_CLASS:
         return WRONG_CLASS, f"its loadBalancerClass {wanted} belongs to another load balancer"
-    if spec.get(rule.policy) == "Local":
-        return _local_verdict(rule, backends, version)
-    if demanding and (backends is None or not backends.usable[version]):
+    count = None if backends is None else backends.of(version)
+    if rule.policy in service.local:
+        return _local_verdict(rule.policy, count, version)
+    if demanding and (count is None or not count.usable):
         return NO_ENDPOINTS, f"the Service has no usable IPv{version} endpoint on any node"
+    return "", _cluster_detail(rule.policy, demanding)
+
+
+@lru_cache(maxsize=4)
+def _cluster_detail(policy: str, demanding: bool) -> str:
     needs = "while it has a usable endpoint" if demanding else "with or without endpoints"
-    return "", f"{rule.policy} is Cluster: every selected node announces it, {needs}"
+    return f"{policy} is Cluster: every selected node announces it, {needs}"
 
 
-def _local_verdict(rule: Rule, backends: Backends | None, version: int) -> tuple[str, str]:
-    local = f"{rule.policy} is Local and "
-    if backends is None:
+@lru_cache(maxsize=1024)
+def _local_verdict(policy: str, count: Count | None, version: int) -> tuple[str, str]:
+    """Cached so that the same sentence is there once, not for each Service."""
+    local = f"{policy} is Local and "
+    if count is None:
         return NO_ENDPOINT_SLICE, local + "the Service has no EndpointSlice"
-    if not backends.total[version]:
+    if not count.total:
         return NO_ENDPOINTS, local + f"the Service has no IPv{version} endpoint on any node"
-    if not backends.local[version]:
+    if not count.local:
         return NO_LOCAL_ENDPOINTS, local + f"no usable IPv{version} endpoint is on this node"
-    count = backends.local[version]
-    return "", local + f"{count} usable endpoint{'s are' if count > 1 else ' is'} on this node"
+    here = "1 usable endpoint is" if count.local == 1 else f"{count.local} usable endpoints are"
+    return "", local + f"{here} on this node"
 
 
 def _no_address(service: Mapping[str, Any]) -> str:

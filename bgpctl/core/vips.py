@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bgpctl.core.documents import MALFORMED
+from bgpctl.core.endpoints import SERVICE_NAME_LABEL
 from bgpctl.core.model import Intent, IPNetwork
-from bgpctl.core.services import MALFORMED, RULES, SERVICE_NAME_LABEL, host_prefix
+from bgpctl.core.services import RULES, host_prefix
 
 SERVICE = "Service "
 

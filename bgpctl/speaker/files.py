@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from bgpctl.core.documents import name_of, namespace_of
+from bgpctl.core.endpoints import read_slice
 from bgpctl.core.inputs import password_of
 from bgpctl.core.intent import ClusterObjects
 from bgpctl.core.model import Secret
 from bgpctl.core.podcidrs import CILIUM_NODE, POD_POOL
 from bgpctl.core.policy import KIND as POLICY
 from bgpctl.core.pools import LB_POOL
+from bgpctl.core.services import read_service
 from bgpctl.core.v2 import advertisement, cluster, override, peer
 from bgpctl.errors import InvalidDocuments, Problem, UsageError
 from bgpctl.speaker.yamlstream import Lines, RawDocument, read_stream
@@ -238,8 +240,8 @@ def objects_from_documents(documents: Sequence[LoadedDocument], node_name: str) 
     return ClusterObjects(
         node=nodes[node_name],
         policies=tuple(by_kind.get(POLICY, ())),
-        services=tuple(by_kind.get("Service", ())),
-        endpoint_slices=tuple(by_kind.get("EndpointSlice", ())),
+        services=tuple(map(read_service, by_kind.get("Service", ()))),
+        endpoint_slices=tuple(read_slice(item, node_name) for item in by_kind.get("EndpointSlice", ())),
         secrets=_secrets(by_kind.get("Secret", ())),
         cluster_configs=tuple(by_kind.get(cluster.KIND, ())),
         peer_configs=tuple(by_kind.get(peer.KIND, ())),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, ip_address, ip_network
 
-from bgpctl.core.model import Attributes, Peer, Route
-from bgpctl.core.nexthops import with_next_hops
+from bgpctl.core.model import Peer
+from bgpctl.core.nexthops import next_hops
+from tests.kit.intents import PEER, compiled
+from tests.kit.objects import node, policy, router, service
 
-V4, V6 = ip_network("203.0.113.1/32"), ip_network("2001:db8::1/128")
 NODE4, NODE6 = ip_address("10.0.0.1"), ip_address("2001:db8:ffff::1")
-TAGGED = Attributes(communities=frozenset({"65000:1"}))
 
 
 def peer(name: str, address: str) -> Peer:
@@ -17,38 +17,54 @@ def peer(name: str, address: str) -> Peer:
 
 
 P4, P6 = peer("p4", "192.0.2.1"), peer("p6", "2001:db8::ff")
-TABLE = {V4: Route(V4), V6: Route(V6, TAGGED)}
 
 
-def hops(peer_: Peer, *addresses: object, named: tuple[object, ...] = ()) -> dict[str, object]:
-    tables = with_next_hops({peer_.name: TABLE}, [peer_], addresses, named)  # type: ignore[arg-type]
-    return {str(p): r.attributes.next_hop for p, r in tables[peer_.name].items()}
+def hops(peer_: Peer, *addresses: object, named: tuple[object, ...] = ()) -> dict[int, object]:
+    return dict(next_hops(peer_, addresses, named))  # type: ignore[arg-type]
 
 
 def test_self_where_the_session_has_the_right_version() -> None:
-    assert hops(P4, NODE4)[str(V4)] is None
-    assert hops(P6, NODE6)[str(V6)] is None
+    assert hops(P4, NODE4) == {} == hops(P6, NODE6)
 
 
 def test_the_nodes_own_address_for_the_other_version() -> None:
-    assert hops(P4, NODE4, NODE6) == {str(V4): None, str(V6): NODE6}
-    assert hops(P6, NODE4, NODE6) == {str(V4): NODE4, str(V6): None}
+    assert hops(P4, NODE4, NODE6) == {6: NODE6}
+    assert hops(P6, NODE4, NODE6) == {4: NODE4}
+
+
+def test_of_several_addresses_the_first_one() -> None:
+    assert hops(P6, NODE4, ip_address("10.0.0.2")) == {4: NODE4}
 
 
 def test_a_node_without_such_an_address_keeps_self() -> None:
-    assert hops(P4, NODE4) == {str(V4): None, str(V6): None}
+    assert hops(P6, NODE6) == {}
 
 
 def test_the_operators_word_counts_on_every_session() -> None:
     other = ip_address("198.51.100.7")
-    assert hops(P4, NODE4, NODE6, named=(other,)) == {str(V4): other, str(V6): NODE6}
-    assert hops(P6, NODE4, NODE6, named=(other,))[str(V4)] == other
+    assert hops(P4, NODE4, NODE6, named=(other,)) == {4: other, 6: NODE6}
+    assert hops(P6, NODE4, NODE6, named=(other,)) == {4: other}
 
 
-def test_attributes_stay_shared_and_other_values_stay() -> None:
-    more = {ip_network(f"2001:db8::{n:x}/128"): TAGGED for n in range(2, 9)}
-    table = {prefix: Route(prefix, attributes) for prefix, attributes in more.items()}
-    routes = with_next_hops({"p4": table}, [P4], [NODE4, NODE6])["p4"].values()
-    assert len({id(route.attributes) for route in routes}) == 1
-    assert next(iter(routes)).attributes.communities == TAGGED.communities
-    assert TAGGED.next_hop is None
+def test_routes_carry_them_and_attributes_stay_shared() -> None:
+    addresses = [{"type": "InternalIP", "address": str(address)} for address in (NODE4, NODE6)]
+    tagged = policy(
+        router(
+            {
+                "peerAddress": "127.0.0.100/32",
+                "peerASN": 65000,
+                "advertisedPathAttributes": [
+                    {"selectorType": "CiliumLoadBalancerIPPool", "communities": {"standard": ["65000:1"]}}
+                ],
+            }
+        )
+    )
+    many = [service(f"web-{n}", f"2001:db8::{n:x}", f"203.0.113.{n}") for n in range(2, 9)]
+    intent = compiled(*many, policies=[tagged], node=node(status={"addresses": addresses}))
+    by_version = {v: [r for p, r in intent.routes[PEER].items() if p.version == v] for v in (4, 6)}
+    assert {r.attributes.next_hop for r in by_version[4]} == {None}
+    assert {r.attributes.next_hop for r in by_version[6]} == {NODE6}
+    of_services = [r.attributes for r in by_version[6] if r.origin.startswith("Service")]
+    assert len({id(attributes) for attributes in of_services}) == 1
+    assert of_services[0].communities == {"65000:1"}
+    assert ip_network("2001:db8::2/128") in intent.routes[PEER]

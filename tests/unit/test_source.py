@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
+from bgpctl.core.endpoints import read_slice
 from bgpctl.core.intent import compile_intent
+from bgpctl.core.services import read_service
 from bgpctl.errors import UsageError
 from bgpctl.lab.api.faults import Fault
 from bgpctl.lab.seed import crds
@@ -44,8 +46,8 @@ def test_what_is_kept_compiles_to_the_same_intent() -> None:
     kept = module.ClusterObjects(
         node=module._slim_node(node()),
         policies=(module._slim_metadata(policy),),
-        services=(module._slim_metadata(service),),
-        endpoint_slices=(module._slim_slice(slice_),),
+        services=(read_service(service),),
+        endpoint_slices=(read_slice(slice_, NAME),),
         secrets={"s": module._slim_secret(secret)["password"]},
     )
     whole = module.ClusterObjects(node(), (policy,), (service,), (slice_,), kept.secrets)
