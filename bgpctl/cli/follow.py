@@ -10,7 +10,7 @@ from bgpctl.cli import observe
 
 if TYPE_CHECKING:
     from bgpctl.kube.client import Client
-    from bgpctl.kube.watch import Mirror
+    from bgpctl.kube.watch import Document, Mirror
     from bgpctl.out.peers import Picture
 
 # Uptimes tick and heartbeats grow old without any event.
@@ -20,11 +20,11 @@ LOOK_EVERY = 1.0
 def peers(client: Client, names: Sequence[str], output: str) -> NoReturn:
     """Show sessions until interrupted: redrawn on a terminal, a new block per change elsewhere."""
     from bgpctl.kube import paths
-    from bgpctl.kube.watch import Mirror
+    from bgpctl.kube.watch import Mirror, whole
     from bgpctl.out.peerwatch import viewer
 
     bell = threading.Event()
-    mirror = Mirror(client, paths.NODE_STATES, bell.set).start()
+    mirror = Mirror(client, paths.NODE_STATES, bell.set, slim=whole).start()
     try:
         mirror.synced.wait()
         with viewer(output) as show:
@@ -36,7 +36,7 @@ def peers(client: Client, names: Sequence[str], output: str) -> NoReturn:
         mirror.stop()
 
 
-def _picture(client: Client, names: Sequence[str], mirror: Mirror) -> Picture:
+def _picture(client: Client, names: Sequence[str], mirror: Mirror[Document]) -> Picture:
     from bgpctl.core.nodestate import from_document
 
     return observe.picture(client, names, [from_document(item) for item in mirror.items()])

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from bgpctl import __version__
@@ -17,6 +17,7 @@ from bgpctl.errors import BgpctlError, Temporary, UsageError
 from bgpctl.kube.config import Access
 
 Document = dict[str, Any]
+T = TypeVar("T")
 
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 30.0
@@ -75,21 +76,29 @@ class Client:
 
     def list_with_version(self, path: str, **query: str) -> tuple[list[Document], str]:
         """The items and the collection's resourceVersion, from which a watch goes on without a gap."""
+        return self.read_list(path, query, lambda item: item)
+
+    def read_list(
+        self, path: str, query: Mapping[str, str], read: Callable[[Document], T]
+    ) -> tuple[list[T], str]:
+        """The same, of each item only what `read` makes of it: no more than one page is held at a time."""
         try:
-            return self._pages(path, {**query, "limit": str(PAGE)})
+            return self._pages(path, {**query, "limit": str(PAGE)}, read)
         except Gone:
             # The list took longer than the server keeps a snapshot: ask for an answer in one piece.
-            return self._pages(path, query)
+            return self._pages(path, query, read)
 
-    def _pages(self, path: str, query: Mapping[str, str]) -> tuple[list[Document], str]:
-        items: list[Document] = []
+    def _pages(
+        self, path: str, query: Mapping[str, str], read: Callable[[Document], T]
+    ) -> tuple[list[T], str]:
+        items: list[T] = []
         page = dict(query)
         while True:
             answer = self.request("GET", path, query=page)
             if "items" not in answer:
                 # Anything else with status 200 (a login page, a proxy) must never pass for an empty cluster.
                 raise Temporary(f"GET {path}: the answer is no list of Kubernetes objects")
-            items.extend(answer["items"] or ())
+            items.extend(map(read, answer["items"] or ()))
             metadata = answer.get("metadata") or {}
             if not metadata.get("continue"):
                 return items, metadata.get("resourceVersion", "")

@@ -11,12 +11,14 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from bgpctl.errors import BgpctlError, Temporary
 from bgpctl.kube.client import Client, Gone, NotFound, Stream
 
 Document = dict[str, Any]
+Key = tuple[str, str]
+T = TypeVar("T")
 
 LONGEST_WISH = 30.0  # of a Retry-After, in seconds: a wrong one must not blind a speaker
 
@@ -33,7 +35,12 @@ class Timing:
     healthy: float = 5.0
 
 
-class Mirror:
+def whole(document: Document) -> Document:
+    """Keep everything of an object."""
+    return document
+
+
+class Mirror(Generic[T]):
     """The objects of one collection by (namespace, name). Of several paths, the first one that the server
     knows is read: versions of one resource, the preferred one first.
 
@@ -41,7 +48,8 @@ class Mirror:
     set once the first list is in; what was read stays while the API server is away. A collection that the
     server does not know (its CRD is not installed) counts as empty, and is asked for again until it is there.
     `served` says whether it knows it, `refused` that it does not let us read it (403).
-    `slim` may cut an object down to what is needed before it is kept.
+    `slim` makes of an object what is kept of it, a value that nobody changes; an object of which the same is
+    kept as before has not changed, and stays the same value.
     """
 
     def __init__(
@@ -51,13 +59,14 @@ class Mirror:
         ring: Callable[[], None],
         *,
         query: Mapping[str, str] | None = None,
-        slim: Callable[[Document], Document] = lambda document: document,
+        slim: Callable[[Document], T] = whole,  # type: ignore[assignment]
         timing: Timing = Timing(),
     ) -> None:
         self._paths = (path,) if isinstance(path, str) else tuple(path)
         self._client, self._path, self._ring = client, self._paths[0], ring
         self._query, self._slim, self._timing = dict(query or {}), slim, timing
-        self._objects: dict[tuple[str, str], Document] = {}
+        self._objects: dict[Key, T] = {}
+        self._items: tuple[T, ...] | None = None
         self._version = ""
         self._lock = threading.Lock()
         self._stopped = threading.Event()
@@ -67,7 +76,7 @@ class Mirror:
         self.served = self.refused = False
         self._thread = threading.Thread(target=self._run, name=f"watch {self._path}", daemon=True)
 
-    def start(self) -> Mirror:
+    def start(self) -> Mirror[T]:
         self._thread.start()
         return self
 
@@ -78,10 +87,12 @@ class Mirror:
             if self._stream is not None:
                 self._stream.close()
 
-    def items(self) -> tuple[Document, ...]:
-        """The objects as they are now. They are shared: do not change them."""
+    def items(self) -> tuple[T, ...]:
+        """The objects as they are now; the same tuple while none of them changes."""
         with self._lock:
-            return tuple(self._objects.values())
+            if self._items is None:
+                self._items = tuple(self._objects.values())
+            return self._items
 
     # -- the loop
 
@@ -122,11 +133,12 @@ class Mirror:
 
     def _relist(self) -> bool:
         """Read everything. Is there something to watch?"""
-        items, version = self._list()
-        objects = {_key(item): self._slim(item) for item in items}
+        listed, version = self._list()
         with self._lock:
+            objects = {key: self._known(key, new) for key, new in listed}
             changed = objects != self._objects or not self.synced.is_set()
-            self._objects = objects
+            if changed:
+                self._objects, self._items = objects, None
         self._version, self.served, self.refused = version, bool(version), False
         self.synced.set()
         self._set_problem("")
@@ -134,11 +146,21 @@ class Mirror:
             self._ring()
         return bool(version)
 
-    def _list(self) -> tuple[list[Document], str]:
+    def _kept(self, item: Document) -> tuple[Key, T]:
+        return _key(item), self._slim(item)
+
+    def _known(self, key: Key, new: T) -> T:
+        """What is kept of an object already when that is equal: whoever reads it sees that it is the same."""
+        old = self._objects.get(key, new)
+        return old if old == new else new
+
+    def _list(self) -> tuple[list[tuple[Key, T]], str]:
         """The objects and the version to watch from; of a collection that is not served, nothing and ""."""
         for path in self._paths:
             try:
-                listed = self._client.list_with_version(path, **self._query)
+                listed = self._client.read_list(
+                    path, self._query, lambda item: (_key(item), self._slim(item))
+                )
             except NotFound as error:
                 if self._client.serves(path):
                     raise Temporary(f"{path}: {error.message}, though the API server serves it") from None
@@ -180,14 +202,18 @@ class Mirror:
         if changed:
             self._ring()
 
-    def _adopt(self, key: tuple[str, str], item: Document | None) -> bool:
+    def _adopt(self, key: Key, item: Document | None) -> bool:
         """Keep or drop one object. Did anything that is kept of it change?"""
         new = None if item is None else self._slim(item)
         with self._lock:
-            old = self._objects.pop(key, None) if new is None else self._objects.get(key)
-            if new is not None:
+            if new == self._objects.get(key):
+                return False
+            if new is None:
+                del self._objects[key]
+            else:
                 self._objects[key] = new
-        return new != old
+            self._items = None
+        return True
 
     def _set_problem(self, problem: str) -> None:
         if problem != self.problem:
@@ -195,7 +221,7 @@ class Mirror:
             self._ring()
 
 
-def _key(item: Document) -> tuple[str, str]:
+def _key(item: Document) -> Key:
     metadata = item["metadata"]
     return metadata.get("namespace", ""), metadata["name"]
 

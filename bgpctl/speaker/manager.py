@@ -24,6 +24,7 @@ from bgpctl.core import pacing
 from bgpctl.core.diff import Action, Announce, Leave, Synced, Withdraw, diff
 from bgpctl.core.gates import announced_before
 from bgpctl.core.intent import ClusterObjects, compile_intent, owner_problem
+from bgpctl.core.memo import Memo
 from bgpctl.core.model import Intent, IPAddress, Observed
 from bgpctl.core.nodestate import NodeState, WithdrawnRecord
 from bgpctl.errors import BgpctlError, Temporary
@@ -90,6 +91,7 @@ class Manager:
         self._source_address, self._next_hops = source_address, next_hops
         self._leave_reason = leave_reason
         self._booted_at, self._withdraw_without_endpoints = booted_at, withdraw_without_endpoints
+        self._memo = Memo()
         self._recall: Callable[[], NodeState | None] | None = recall
         self._before = NodeState(node)
         self._stopping = threading.Event()
@@ -169,6 +171,7 @@ class Manager:
             previous=self.intent,
             opened=self._announced_before(),
             withdraw_without_endpoints=self._withdraw_without_endpoints,
+            memo=self._memo,
         )
 
     def _announced_before(self) -> bool:

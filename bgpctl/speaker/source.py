@@ -9,11 +9,13 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from bgpctl.core.documents import name_of
+from bgpctl.core.endpoints import read_slice
 from bgpctl.core.inputs import password_of
 from bgpctl.core.intent import ClusterObjects
+from bgpctl.core.services import read_service
 from bgpctl.errors import BgpctlError
 from bgpctl.kube import paths
 from bgpctl.kube.client import Client
@@ -22,9 +24,9 @@ from bgpctl.speaker import host
 
 Document = dict[str, Any]
 Stamp = tuple[int, int, int]
+T = TypeVar("T")
 
 FILE_POLL_SECONDS = 0.3
-SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 
 
 class Source(Protocol):
@@ -41,17 +43,17 @@ class KubeSource:
     """The objects one node needs, one watch per kind."""
 
     def __init__(self, client: Client, node: str, secrets_namespace: str, ring: Callable[[], None]) -> None:
-        def mirror(path: str | tuple[str, ...], slim: Callable[[Document], Document], **query: str) -> Mirror:
+        def mirror(path: str | tuple[str, ...], slim: Callable[[Document], T], **query: str) -> Mirror[T]:
             return Mirror(client, path, ring, query=query, slim=slim)
 
         self._node = mirror(paths.NODES, _slim_node, fieldSelector=f"metadata.name={node}")
         self._policies = mirror(paths.PEERING_POLICIES, _slim_metadata)
-        self._services = mirror(paths.SERVICES, _slim_metadata)
+        self._services = mirror(paths.SERVICES, read_service)
         self._cluster_configs = mirror(paths.CLUSTER_CONFIGS, _slim_policy)
         self._peer_configs = mirror(paths.PEER_CONFIGS, _slim_policy)
         self._advertisements = mirror(paths.ADVERTISEMENTS, _slim_policy)
         self._overrides = mirror(paths.OVERRIDES, _slim_policy, fieldSelector=f"metadata.name={node}")
-        self._slices = mirror(paths.ENDPOINT_SLICES, _slim_slice)
+        self._slices = mirror(paths.ENDPOINT_SLICES, lambda item: read_slice(item, node))
         self._secrets = mirror(paths.secrets(secrets_namespace), _slim_secret)
         self._lb_pools = mirror(paths.LB_POOLS, _slim_policy)
         self._pod_pools = mirror(paths.POD_POOLS, _slim_pool)
@@ -226,23 +228,6 @@ def _slim_node(item: Document) -> Document:
     # heartbeat times change every few minutes and mean nothing to us
     kept["conditions"] = [{"type": c.get("type"), "status": c.get("status")} for c in conditions]
     return {**node, "status": kept}
-
-
-def _slim_slice(item: Document) -> Document:
-    metadata = item.get("metadata") or {}
-    labels = metadata.get("labels") or {}
-    return {
-        "metadata": {
-            "name": metadata.get("name"),
-            "namespace": metadata.get("namespace"),
-            "labels": {SERVICE_NAME_LABEL: labels.get(SERVICE_NAME_LABEL)},
-        },
-        "addressType": item.get("addressType"),
-        "endpoints": [
-            {key: e[key] for key in ("nodeName", "conditions", "addresses") if key in e}
-            for e in item.get("endpoints") or ()
-        ],
-    }
 
 
 def _slim_secret(item: Document) -> Document:
