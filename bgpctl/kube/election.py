@@ -51,7 +51,9 @@ class Election:
     ) -> None:
         self._client, self._name, self._me, self._terms = client, name, me, terms
         query = {"fieldSelector": f"metadata.name={name}"}
-        self._mirror = Mirror(client, paths.leases(lease.NAMESPACE), ring, query=query)
+        self._mirror: Mirror[dict[str, Any]] = Mirror(
+            client, paths.leases(lease.NAMESPACE), ring, query=query
+        )
         self._mirrored: dict[str, Any] | None = None
         self._latest: dict[str, Any] | None = None
         self._since = time.monotonic()
