@@ -29,9 +29,9 @@ class Seen:
     """What became of the routes that were there before the event.
 
     `missing_at`: the first of them was gone; `gone_at`: all were; `back_at`: all were there again. `gap`: the
-    longest time that any was gone and came back. `flaps`: how often one did. `stale`: any was marked so.
-    `other`: how many looks missed a route of the other node or found it stale. `interval`, `pause`: the usual
-    and the longest time between two looks.
+    longest time that any was gone and came back. `flaps`: how often one did. `stale`: for how long any was
+    marked so. `other`: how many looks missed a route of the other node or found it stale. `interval`,
+    `pause`: the usual and the longest time between two looks.
     """
 
     routes: int
@@ -40,7 +40,7 @@ class Seen:
     back_at: float | None = None
     gap: float = 0.0
     flaps: int = 0
-    stale: bool = False
+    stale: float = 0.0
     other: int = 0
     interval: float = 0.0
     pause: float = 0.0
@@ -62,7 +62,7 @@ def see(looks: Sequence[Look], event: float, watched: Collection[str], end: floa
         back_at=_back_at(missing),
         gap=max((until - since for since, until in absences), default=0.0),
         flaps=len(absences),
-        stale=any(stale for look in later for prefix, stale in look.node.items() if prefix in watched),
+        stale=sum(after.at - look.at for look, after in pairwise(later) if any(look.node.values())),
         other=sum(_less(look.other, looks[first].other) for look in later),
         interval=median(pauses[:-1] or pauses),
         pause=max(pauses),

@@ -30,7 +30,7 @@ def word(result: Result) -> str:
             left = result.left.gone_at if result.left and result.left.gone_at is not None else 0.0
             return f"{left:.1f} s ({allowed}), no flap"
         case Fate.STAYS:
-            return "no flap"
+            return f"no flap, stale {seen.stale:.1f} s" if seen.stale else "no flap"
         case _:
             return "untouched"
 

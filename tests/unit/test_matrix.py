@@ -37,14 +37,14 @@ def looks(*rows: str, start: float = EVENT, other: str = "xy") -> list[Look]:
 @pytest.mark.parametrize(
     ("rows", "missing", "gone", "back", "gap", "flaps", "stale"),
     [
-        pytest.param(("ab", "ab", "ab"), None, None, None, 0, 0, False, id="nothing happens"),
-        pytest.param(("ab", "ab", "a", ""), 2, 3, None, 0, 0, False, id="gone for good"),
-        pytest.param(("ab", "", "a", "ab"), 1, 1, 3, 2, 2, False, id="gone and back"),
-        pytest.param(("ab", "AB", "AB", "ab"), None, None, None, 0, 0, True, id="stale forwards"),
-        pytest.param(("ab", "AB", "", ""), 2, 2, None, 0, 0, True, id="stale, then gone"),
-        pytest.param(("ab", "a", "ab", "b", "ab"), 1, None, 4, 1, 2, False, id="one after the other"),
-        pytest.param(("ab", "a", "ab", "a"), 1, None, None, 1, 1, False, id="not back at the end"),
-        pytest.param(("ab", "abc", "abc"), None, None, None, 0, 0, False, id="a new one is none of ours"),
+        pytest.param(("ab", "ab", "ab"), None, None, None, 0, 0, 0, id="nothing happens"),
+        pytest.param(("ab", "ab", "a", ""), 2, 3, None, 0, 0, 0, id="gone for good"),
+        pytest.param(("ab", "", "a", "ab"), 1, 1, 3, 2, 2, 0, id="gone and back"),
+        pytest.param(("ab", "AB", "AB", "ab"), None, None, None, 0, 0, 2, id="stale forwards"),
+        pytest.param(("ab", "AB", "", ""), 2, 2, None, 0, 0, 1, id="stale, then gone"),
+        pytest.param(("ab", "a", "ab", "b", "ab"), 1, None, 4, 1, 2, 0, id="one after the other"),
+        pytest.param(("ab", "a", "ab", "a"), 1, None, None, 1, 1, 0, id="not back at the end"),
+        pytest.param(("ab", "abc", "abc"), None, None, None, 0, 0, 0, id="a new one is none of ours"),
     ],
 )
 def test_seeing(
@@ -54,7 +54,7 @@ def test_seeing(
     back: float | None,
     gap: float,
     flaps: int,
-    stale: bool,
+    stale: float,
 ) -> None:
     seen = see(looks(*rows), EVENT, "ab")
     assert (seen.missing_at, seen.gone_at, seen.back_at, seen.gap) == (missing, gone, back, gap)
@@ -95,7 +95,7 @@ VERDICTS = [
     (Fate.RETURNS, replace(FLAP, back_at=None), "did not come back"),
     (Fate.RETURNS, replace(FLAP, gone_at=9.4), "exceeded"),
     (Fate.STAYS, QUIET, ""),
-    (Fate.STAYS, replace(QUIET, stale=True), ""),
+    (Fate.STAYS, replace(QUIET, stale=4.0), ""),
     (Fate.STAYS, FLAP, "a route was missing after 0.1 s, for 0.9 s"),
     (Fate.UNTOUCHED, FLAP, "a route was missing"),
     (Fate.CHANGES, FLAP, "a route was missing"),
@@ -116,8 +116,8 @@ def test_an_estimate_without_end_is_never_exceeded_by_a_time() -> None:
 
 
 def test_a_leave_that_goes_through_stale_is_no_leave() -> None:
-    assert complaints(Fate.LEAVES, replace(LEFT, stale=True), BOUNDS) == []
-    (said,) = complaints(Fate.LEAVES, replace(LEFT, stale=True), BOUNDS, silent=False)
+    assert complaints(Fate.LEAVES, replace(LEFT, stale=4.0), BOUNDS) == []
+    (said,) = complaints(Fate.LEAVES, replace(LEFT, stale=4.0), BOUNDS, silent=False)
     assert "closed before they were withdrawn" in said
 
 
@@ -176,7 +176,7 @@ def result(router: str, event: Event, graceful: bool, seen: Seen, *said: str) ->
 
 RESULTS = [
     result("bird", Event.RESTART, False, FLAP),
-    result("bird", Event.RESTART, True, replace(QUIET, stale=True)),
+    result("bird", Event.RESTART, True, replace(QUIET, stale=4.0)),
     result("openbgpd", Event.RESTART, False, QUIET),
     result("openbgpd", Event.RESTART, True, replace(QUIET, pause=1.1)),
     result("bird", Event.EDIT_ROUTES, True, QUIET),
@@ -190,7 +190,7 @@ def test_the_table_names_every_outcome() -> None:
         "| event | GR | BIRD | OpenBGPD |",
         "|---|---|---|---|",
         "| SIGTERM, start | off | 0.1 s (5–9), gap 0.9 s | gap < 0.1 s (5–9) |",
-        "| | on | no flap | no flap |",
+        "| | on | no flap, stale 4.0 s | no flap |",
         "| policy edit of routes | on | 6.1 s (5–9), no flap | not run |",
         "| power-off | on | 6.1 s (5–9) | FAILED: exceeded: it stayed |",
         "",
