@@ -6,17 +6,17 @@ import pytest
 
 from tests.kit.require import require
 from tests.matrix.__main__ import run_all
-from tests.matrix.cells import Cell, Event, Fate
+from tests.matrix.cells import Cell, Event, Fate, Graceful
 from tests.matrix.judging import Bounds
 from tests.matrix.run import run
 
 pytestmark = pytest.mark.interop
 
 SLICE = [
-    Cell("bird", Event.DESELECT, True),
-    Cell("frr", Event.RESTART, True),
-    Cell("bird", Event.KILL_DETACHED, False),
-    Cell("frr", Event.EDIT_ROUTES, True),
+    Cell("bird", Event.DESELECT, Graceful.ON),
+    Cell("frr", Event.RESTART, Graceful.ON),
+    Cell("bird", Event.KILL_DETACHED, Graceful.OFF),
+    Cell("frr", Event.EDIT_ROUTES, Graceful.ON),
 ]
 
 
@@ -29,7 +29,7 @@ def test_a_slice_of_the_matrix_is_in_order() -> None:
 def test_a_silent_close_is_not_taken_for_a_withdrawal() -> None:
     """A speaker that dies under graceful restart, measured by what a leave may take."""
     require("netns", "bird")
-    result = run(Cell("bird", Event.KILL_FOR_GOOD, True), fate=Fate.LEAVES, bounds=Bounds(0.0, 1.0))
+    result = run(Cell("bird", Event.KILL_FOR_GOOD, Graceful.ON), fate=Fate.LEAVES, bounds=Bounds(0.0, 1.0))
     assert [words.partition(":")[0] for words in result.complaints] == ["exceeded"]
     assert result.seen.stale
 
@@ -37,6 +37,6 @@ def test_a_silent_close_is_not_taken_for_a_withdrawal() -> None:
 def test_a_gap_is_seen() -> None:
     """The same restart that must not be seen with graceful restart, without it."""
     require("netns", "frr")
-    result = run(Cell("frr", Event.RESTART, False), fate=Fate.STAYS)
+    result = run(Cell("frr", Event.RESTART, Graceful.OFF), fate=Fate.STAYS)
     assert "a route was missing" in " ".join(result.complaints)
     assert result.seen.flaps == result.seen.routes

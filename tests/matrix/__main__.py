@@ -1,4 +1,4 @@
-"""`python -m tests.matrix [--router R]… [--event E]… [--gr on|off] [--jobs N] [-o text|markdown|json]`
+"""`python -m tests.matrix [--router R]… [--event E]… [--gr off|on|n-bit]… [--jobs N] [-o text|markdown|json]`
 
 Exit code 0 when every cell is in order, 1 when one is not, 2 for a wrong word. What cannot run here is named
 at the end, and is a failure with BGPCTL_REQUIRE=all.
@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tests.kit import require
 from tests.matrix import table
-from tests.matrix.cells import ROUTERS, Cell, Event, cells
+from tests.matrix.cells import ROUTERS, Cell, Event, Graceful, cells
 from tests.matrix.result import Result
 
 CELL_SECONDS = 180.0  # one that takes longer hangs
@@ -26,7 +26,7 @@ def _arguments(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.matrix", description=__doc__)
     parser.add_argument("--router", action="append", choices=ROUTERS, help="default: all; may be repeated")
     parser.add_argument("--event", action="append", choices=list(map(str, Event)), help="default: all")
-    parser.add_argument("--gr", choices=("on", "off"), help="graceful restart in the policy (default: both)")
+    parser.add_argument("--gr", action="append", choices=list(map(str, Graceful)), help="default: all")
     parser.add_argument("--jobs", type=int, default=3, help="cells at a time (3): looks must not be late")
     parser.add_argument("-o", "--output", choices=("text", "markdown", "json"), default="text")
     return parser.parse_args(words)
@@ -36,8 +36,8 @@ def main(words: Sequence[str]) -> int:
     asked = _arguments(words)
     missing = Counter(part for part in ("netns", *(asked.router or ROUTERS)) if not _present(part))
     routers = [kind for kind in asked.router or ROUTERS if not missing["netns"] and not missing[kind]]
-    graceful = [asked.gr == "on"] if asked.gr else [False, True]
-    chosen = list(cells(routers, list(map(Event, asked.event or Event)), graceful))
+    events, graceful = map(Event, asked.event or Event), map(Graceful, asked.gr or Graceful)
+    chosen = list(cells(routers, list(events), list(graceful)))
     results = []
     for number, result in enumerate(run_all(chosen, asked.jobs), start=1):
         results.append(result)
@@ -63,7 +63,7 @@ def run_all(chosen: Sequence[Cell], jobs: int) -> Iterator[Result]:
 
 def run_apart(cell: Cell) -> Result:
     """One cell in its own process. What does not come up is a failed cell, and nothing is tried again."""
-    argv = (sys.executable, "-m", "tests.matrix.run", cell.router, cell.event, cell.gr)
+    argv = (sys.executable, "-m", "tests.matrix.run", cell.router, cell.event, cell.graceful)
     process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         out, err = process.communicate(timeout=CELL_SECONDS)

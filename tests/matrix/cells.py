@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import product
 
 from bgpctl.core import withdrawal
 from tests.kit.routers import HELPERS
@@ -32,6 +33,14 @@ class Event(StrEnum):
     POWER_OFF = "power-off"
 
 
+class Graceful(StrEnum):
+    """Graceful restart in the node's policy: off, on, or on with the N bit (RFC 8538)."""
+
+    OFF = "off"
+    ON = "on"
+    NOTIFICATION = "n-bit"
+
+
 class Fate(StrEnum):
     """What must become of the node's routes. In every case another node's routes are not touched."""
 
@@ -45,7 +54,8 @@ class Fate(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Row:
     """One event: in words, which engine the speaker has, the fate without and with graceful restart, and the
-    event of the estimate. `silent`: the routes may be stale before they go."""
+    event of the estimate. `silent`: the routes may be stale before they go. `notification`: the N bit may
+    make a difference."""
 
     words: str
     off: Fate
@@ -53,12 +63,15 @@ class Row:
     measure: withdrawal.Event
     engine: str = "own"
     silent: bool = True
+    notification: bool = False
 
 
 _CRASH, _RESTART = withdrawal.Event.CRASH, withdrawal.Event.RESTART
 
 ROWS: dict[Event, Row] = {
-    Event.DESELECT: Row("deselect", Fate.LEAVES, Fate.LEAVES, withdrawal.Event.DESELECT, silent=False),
+    Event.DESELECT: Row(
+        "deselect", Fate.LEAVES, Fate.LEAVES, withdrawal.Event.DESELECT, silent=False, notification=True
+    ),
     Event.RESTART: Row("SIGTERM, start", Fate.RETURNS, Fate.STAYS, _RESTART),
     Event.KILL_ENGINE: Row("SIGKILL of ExaBGP", Fate.RETURNS, Fate.STAYS, _CRASH),
     Event.KILL_SPEAKER: Row("SIGKILL of the manager, start", Fate.RETURNS, Fate.STAYS, _CRASH),
@@ -78,8 +91,10 @@ ROWS: dict[Event, Row] = {
     Event.EDIT_ROUTES: Row(
         "policy edit of routes", Fate.CHANGES, Fate.CHANGES, withdrawal.Event.DESELECT, silent=False
     ),
-    Event.EDIT_TIMER: Row("policy edit of a timer", Fate.RETURNS, Fate.STAYS, _RESTART),
-    Event.POWER_OFF: Row("power-off", Fate.LEAVES, Fate.LEAVES, withdrawal.Event.POWER_OFF),
+    Event.EDIT_TIMER: Row("policy edit of a timer", Fate.RETURNS, Fate.STAYS, _RESTART, notification=True),
+    Event.POWER_OFF: Row(
+        "power-off", Fate.LEAVES, Fate.LEAVES, withdrawal.Event.POWER_OFF, notification=True
+    ),
 }
 
 
@@ -89,7 +104,7 @@ class Cell:
 
     router: str
     event: Event
-    graceful: bool
+    graceful: Graceful
 
     @property
     def row(self) -> Row:
@@ -99,22 +114,17 @@ class Cell:
     def fate(self) -> Fate:
         return expectation(self.event, self.graceful)
 
-    @property
-    def gr(self) -> str:
-        return "on" if self.graceful else "off"
-
     def __str__(self) -> str:
-        return f"{self.router} / {self.event} / graceful restart {self.gr}"
+        return f"{self.router} / {self.event} / graceful restart {self.graceful}"
 
 
-def expectation(event: Event, graceful: bool) -> Fate:
+def expectation(event: Event, graceful: Graceful) -> Fate:
     """What must become of the node's routes, on every router."""
-    return ROWS[event].on if graceful else ROWS[event].off
+    return ROWS[event].off if graceful is Graceful.OFF else ROWS[event].on
 
 
-def cells(routers: Sequence[str], events: Sequence[Event], graceful: Sequence[bool]) -> Iterator[Cell]:
-    """Router by router; in the order of the table."""
-    for router in routers:
-        for event in events:
-            for on in graceful:
-                yield Cell(router, event, on)
+def cells(routers: Sequence[str], events: Sequence[Event], graceful: Sequence[Graceful]) -> Iterator[Cell]:
+    """Router by router, in the order of the table; the N bit only where it may make a difference."""
+    for router, event, setting in product(routers, events, graceful):
+        if setting is not Graceful.NOTIFICATION or ROWS[event].notification:
+            yield Cell(router, event, setting)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from bgpctl.core.annotations import GRACEFUL_NOTIFICATION
 from bgpctl.lab import seed
 from tests.kit import objects
 from tests.kit.netlab import Host
-from tests.matrix.cells import HOLD_SECONDS, KEEPALIVE_SECONDS, RESTART_SECONDS
+from tests.matrix.cells import HOLD_SECONDS, KEEPALIVE_SECONDS, RESTART_SECONDS, Graceful
 
 NODE, OTHER = "worker-1", "worker-2"
 NODE_ASN = {NODE: 65001, OTHER: 65002}
@@ -26,7 +27,7 @@ class Policy:
     addresses of these Services."""
 
     node: str
-    graceful: bool
+    graceful: Graceful
     services: tuple[str, ...] = ("a", "b", "c")
     community: str = COMMUNITY
     hold: int = HOLD_SECONDS
@@ -43,7 +44,10 @@ class Policy:
             holdTimeSeconds=self.hold,
             keepAliveTimeSeconds=KEEPALIVE_SECONDS,
             connectRetryTimeSeconds=1,
-            gracefulRestart={"enabled": self.graceful, "restartTimeSeconds": RESTART_SECONDS},
+            gracefulRestart={
+                "enabled": self.graceful is not Graceful.OFF,
+                "restartTimeSeconds": RESTART_SECONDS,
+            },
             families=[{"afi": "ipv4", "safi": "unicast"}],
             advertisedPathAttributes=[
                 {"selectorType": "PodCIDR", "communities": {"standard": [self.community]}}
@@ -52,7 +56,10 @@ class Policy:
         chosen = {"matchExpressions": [{"key": "app", "operator": "In", "values": list(self.services)}]}
         instance = objects.router(neighbor, asn=NODE_ASN[self.node], serviceSelector=chosen)
         selector = {"matchLabels": {seed.LABEL: "true", "kubernetes.io/hostname": self.node}}
-        return objects.policy(instance, name=f"policy-{self.node}", nodeSelector=selector)
+        policy = objects.policy(instance, name=f"policy-{self.node}", nodeSelector=selector)
+        if self.graceful is Graceful.NOTIFICATION:
+            policy["metadata"]["annotations"] = {GRACEFUL_NOTIFICATION: "true"}
+        return policy
 
 
 def pod_cidr(node: str) -> str:

@@ -19,6 +19,7 @@ from tests.kit.cli import bgpctl, clean_environment
 from tests.kit.netlab import Host, NetLab
 from tests.kit.speakers import SpeakerProcess
 from tests.matrix import documents
+from tests.matrix.cells import Graceful
 from tests.matrix.documents import NODE, OTHER, Policy
 from tests.matrix.judging import Bounds
 
@@ -29,7 +30,7 @@ class Net:
     """Everything that a cell runs, ended with `stack`. Call it from the main thread: routers and engines die
     with the thread that started them."""
 
-    def __init__(self, stack: ExitStack, kind: str, graceful: bool, directory: Path) -> None:
+    def __init__(self, stack: ExitStack, kind: str, graceful: Graceful, directory: Path) -> None:
         self.kind, self.directory = kind, directory
         self.lab = stack.enter_context(NetLab())
         self.router = self.lab.host("rt", "10.77.0.1/24")
@@ -52,7 +53,14 @@ class Net:
         neighbors = tuple(
             Neighbor(host.address, documents.NODE_ASN[name]) for name, host in self.hosts.items()
         )
-        spec = RouterSpec(self.kind, self.router.address, documents.PORT, documents.ROUTER_ASN, neighbors)
+        spec = RouterSpec(
+            self.kind,
+            self.router.address,
+            documents.PORT,
+            documents.ROUTER_ASN,
+            neighbors,
+            notification=self.policy.graceful is Graceful.NOTIFICATION,
+        )
         with self.router.inside():
             router = stack.enter_context(routers.make(spec))
             router.start(self.directory / "router")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 
-from tests.matrix.cells import Cell, Event, Fate
+from tests.matrix.cells import Cell, Event, Fate, Graceful
 from tests.matrix.judging import Bounds
 from tests.matrix.seeing import Seen
 
@@ -17,7 +17,7 @@ class Result:
 
     router: str
     event: Event
-    graceful: bool
+    graceful: Graceful
     fate: Fate
     seen: Seen
     bounds: Bounds
@@ -47,6 +47,7 @@ class Result:
         left = Seen(**found["left"]) if found["left"] else None
         parts = {
             "event": Event(found["event"]),
+            "graceful": Graceful(found["graceful"]),
             "fate": Fate(found["fate"]),
             "seen": Seen(**found["seen"]),
             "bounds": Bounds(**found["bounds"]),

@@ -1,4 +1,4 @@
-"""One cell from start to verdict: `python -m tests.matrix.run ROUTER EVENT on|off` prints one JSON line.
+"""One cell from start to verdict: `python -m tests.matrix.run ROUTER EVENT GR` prints one JSON line.
 
 A process of its own per cell: a network, a router and an API that nothing of another cell can disturb.
 """
@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.kit.wait import eventually
-from tests.matrix.cells import Cell, Event, Fate
+from tests.matrix.cells import Cell, Event, Fate, Graceful
 from tests.matrix.documents import NEW_COMMUNITY, NODE, OTHER, pod_cidr
 from tests.matrix.entries import Entry, entries
 from tests.matrix.events import HAPPENS, edited
@@ -156,7 +156,7 @@ class _Run:
 def main(router: str, event: str, graceful: str) -> int:
     """Exit code 0 when the cell could be run, whatever its verdict."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds: the network is removed
-    print(run(Cell(router, Event(event), graceful == "on")).to_json(), flush=True)
+    print(run(Cell(router, Event(event), Graceful(graceful))).to_json(), flush=True)
     return 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from tests.matrix.cells import ROWS, Cell, Event, Fate
+from tests.matrix.cells import ROWS, Cell, Event, Fate, Graceful
 from tests.matrix.eye import INTERVAL
 from tests.matrix.judging import Bounds
 from tests.matrix.result import Result
@@ -12,6 +12,7 @@ from tests.matrix.result import Result
 NOT_RUN = "not run"
 NOTABLE_PAUSE = 0.5  # seconds; a shorter one changes nothing of what the table says
 NAMES = {"frr": "FRR", "bird": "BIRD", "gobgp": "GoBGP", "openbgpd": "OpenBGPD"}
+GR = {Graceful.OFF: "off", Graceful.ON: "on", Graceful.NOTIFICATION: "on, N bit"}
 
 
 def word(result: Result) -> str:
@@ -50,11 +51,11 @@ def grid(results: Sequence[Result]) -> Iterator[tuple[str, ...]]:
     routers = [kind for kind in NAMES if any(cell.router == kind for cell in found)]
     yield ("event", "GR", *(NAMES[kind] for kind in routers))
     for event in Event:
-        for graceful in (False, True):
+        for graceful in Graceful:
             cells = [Cell(kind, event, graceful) for kind in routers]
             if any(cell in found for cell in cells):
                 words = (word(found[cell]) if cell in found else NOT_RUN for cell in cells)
-                yield (ROWS[event].words, "on" if graceful else "off", *words)
+                yield (ROWS[event].words, GR[graceful], *words)
 
 
 def text(results: Sequence[Result]) -> str:

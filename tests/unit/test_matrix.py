@@ -11,7 +11,7 @@ import pytest
 
 from tests.matrix import table
 from tests.matrix.__main__ import main
-from tests.matrix.cells import ROWS, Cell, Event, Fate, cells, expectation
+from tests.matrix.cells import ROWS, Cell, Event, Fate, Graceful, cells, expectation
 from tests.matrix.documents import NEW_COMMUNITY, NODE, Policy
 from tests.matrix.entries import Entry, read_bird, read_frr, read_gobgp, read_openbgpd
 from tests.matrix.events import HAPPENS, edited
@@ -150,17 +150,17 @@ EXPECTED = {
 
 
 def test_what_must_hold() -> None:
-    found = {str(event): (expectation(event, False), expectation(event, True)) for event in Event}
-    assert found == EXPECTED
+    found = {str(event): tuple(expectation(event, setting) for setting in Graceful) for event in Event}
+    assert found == {event: (off, on, on) for event, (off, on) in EXPECTED.items()}
 
 
 def test_every_event_can_be_made_to_happen() -> None:
     assert ROWS.keys() == HAPPENS.keys() == set(Event)
-    assert len(list(cells(["bird"], list(Event), [False, True]))) == 22
+    assert len(list(cells(["bird"], list(Event), list(Graceful)))) == 25
 
 
 def test_an_edit_takes_one_route_gives_one_and_recolours_one() -> None:
-    policy = Policy(NODE, True)
+    policy = Policy(NODE, Graceful.ON)
     after = edited(policy)
     assert len(policy.prefixes - after.prefixes) == len(after.prefixes - policy.prefixes) == 1
     assert (policy.community, after.community) == ("65001:100", NEW_COMMUNITY)
@@ -169,19 +169,19 @@ def test_an_edit_takes_one_route_gives_one_and_recolours_one() -> None:
 # --- the table ----------------------------------------------------------------------------------------------
 
 
-def result(router: str, event: Event, graceful: bool, seen: Seen, *said: str) -> Result:
+def result(router: str, event: Event, graceful: Graceful, seen: Seen, *said: str) -> Result:
     cell = Cell(router, event, graceful)
     return Result(router, event, graceful, cell.fate, seen, BOUNDS, said, left=LEFT)
 
 
 RESULTS = [
-    result("bird", Event.RESTART, False, FLAP),
-    result("bird", Event.RESTART, True, replace(QUIET, stale=4.0)),
-    result("openbgpd", Event.RESTART, False, QUIET),
-    result("openbgpd", Event.RESTART, True, replace(QUIET, pause=1.1)),
-    result("bird", Event.EDIT_ROUTES, True, QUIET),
-    result("bird", Event.POWER_OFF, True, LEFT),
-    result("openbgpd", Event.POWER_OFF, True, QUIET, "exceeded: it stayed"),
+    result("bird", Event.RESTART, Graceful.OFF, FLAP),
+    result("bird", Event.RESTART, Graceful.ON, replace(QUIET, stale=4.0)),
+    result("openbgpd", Event.RESTART, Graceful.OFF, QUIET),
+    result("openbgpd", Event.RESTART, Graceful.ON, replace(QUIET, pause=1.1)),
+    result("bird", Event.EDIT_ROUTES, Graceful.ON, QUIET),
+    result("bird", Event.POWER_OFF, Graceful.ON, LEFT),
+    result("openbgpd", Event.POWER_OFF, Graceful.ON, QUIET, "exceeded: it stayed"),
 ]
 
 
@@ -202,7 +202,7 @@ def test_the_table_names_every_outcome() -> None:
 
 
 def test_a_result_survives_its_json() -> None:
-    for one in [*RESULTS, Result.broken(Cell("frr", Event.UPGRADE, True), "no root")]:
+    for one in [*RESULTS, Result.broken(Cell("frr", Event.UPGRADE, Graceful.ON), "no root")]:
         assert Result.from_json(one.to_json()) == one
     assert json.loads(RESULTS[0].to_json())["seen"]["gap"] == 0.9
 
