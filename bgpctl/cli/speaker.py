@@ -110,8 +110,10 @@ def run(
     """Run one node's speaker in the foreground, until SIGTERM.
 
     With graceful restart negotiated, stopping keeps the routes on the router; losing the policy's label
-    withdraws them. With --engine detached or external, stopping touches no session at all; `speaker engine
-    stop` ends the engine. Under systemd, detached needs KillMode=process.
+    withdraws them, and so does a stop because the node goes away: its Node is deleted, the kubelet or systemd
+    shuts it down, or a taint says so. With --engine detached or external, any other stop touches no session;
+    `speaker engine stop` ends the engine. Under systemd, detached needs KillMode=process. In a pod, 30 s of
+    terminationGracePeriodSeconds are enough, and priorityClassName system-node-critical lets it go last.
     """
     with errors.guard("speaker run"):
         from bgpctl.speaker.exabgp import Mode

@@ -126,7 +126,8 @@ def _without_node(node_name: str, previous: Intent | None) -> Intent:
     sentence = f"Node {node_name} was not found"
     if previous is None or not previous.selected:
         return Intent(node_name, problems=(f"{sentence}: no policy can select it",), stale=True)
-    return replace(previous, stale=True, problems=(f"{sentence}: the previous intent stays in force",))
+    kept = f"{sentence}: what ran before stays; a stop withdraws it"
+    return replace(previous, stale=True, problems=(kept,))
 
 
 # --- what is in force -------------------------------------------------------------------------------------

@@ -102,6 +102,11 @@ class NodeState:
         return now - self.heartbeat > STALE_AFTER_SECONDS
 
     @property
+    def in_service(self) -> bool:
+        """A policy selected the node, and it had not left with its speaker."""
+        return bool(self.selected_by) and self.phase != "Withdrawn"
+
+    @property
     def established(self) -> int:
         return sum(peer.session.established for peer in self.peers)
 

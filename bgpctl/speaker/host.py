@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
+import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -65,6 +66,18 @@ def booted_at(stat: Path = Path("/proc/stat")) -> float | None:
             if line.startswith("btime "):
                 return float(line.split()[1])
     return None
+
+
+def system_state(running: Path = Path("/run/systemd/system")) -> str:
+    """What `systemctl is-system-running` says (running, degraded, stopping …); "" where there is no systemd,
+    as in a pod, and where it does not answer within a second."""
+    if not running.is_dir():  # sd_booted(3)
+        return ""
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        asked = ("systemctl", "is-system-running")
+        done = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=1.0)
+        return done.stdout.strip()
+    return ""
 
 
 class Watch:

@@ -2,8 +2,9 @@
 
     Starting ──synced──► Running ──deselected──► Leaving ──► Withdrawn ──selected──► Starting …
                             │
-                          SIGTERM ──► Stopped   (silent under graceful restart, else withdraw and Cease)
-                                  └─► nothing, where the engine stays: the next manager adopts it
+                          SIGTERM ──► Stopped   a restart: silent under graceful restart, else withdraw and
+                             │                  Cease; nothing where the engine stays, the next one adopts it
+                             └──────► Withdrawn the node goes away (core/ending.py)
 
 Nothing here handles "an event": every wake-up reads everything again, so a lost or doubled wake-up costs
 nothing, and an engine that died is simply one to which nothing was announced yet.
@@ -28,6 +29,8 @@ from bgpctl.core.memo import Memo
 from bgpctl.core.model import Intent, IPAddress, Observed
 from bgpctl.core.nodestate import NodeState, WithdrawnRecord
 from bgpctl.errors import BgpctlError, Temporary
+from bgpctl.speaker import stopping
+from bgpctl.speaker.exabgp import Mode
 from bgpctl.speaker.measures import Bell, Counters
 from bgpctl.speaker.source import Source
 from bgpctl.speaker.telling import Departure, peer_state, record, sentence_of
@@ -51,6 +54,7 @@ class EnginePort(Protocol):
 
     version: str
     restarts: int
+    mode: Mode
 
     @property
     def departed(self) -> Mapping[str, Departure]: ...
@@ -101,6 +105,7 @@ class Manager:
         self._sentence = ""
         self._error = ""
         self._unproved = False
+        self._leaves = False
         self._told: frozenset[str] = frozenset()
         self.intent: Intent | None = None
         self.withdrawn: WithdrawnRecord | None = None
@@ -121,7 +126,7 @@ class Manager:
             self._shut_down()
 
     def stop(self) -> None:
-        """End the loop (a restart, not a leave)."""
+        """End the loop; whether the node leaves with it is decided then."""
         self._stopping.set()
         self._bell.set()
 
@@ -182,7 +187,7 @@ class Manager:
     def _adopt(self, intent: Intent) -> None:
         """A node that is deselected now has not withdrawn yet, whatever an earlier leave has proved."""
         before = self.intent
-        selected = before.selected if before else bool(self._before.selected_by)
+        selected = before.selected if before else self._before.in_service
         if selected and not intent.selected:
             self.withdrawn = None
             self._unproved = bool(before.peers if before else self._before.peers)
@@ -261,10 +266,11 @@ class Manager:
     # -- leaving and stopping
 
     def _leave(self, action: Leave) -> None:
-        """Withdraw, flush, Cease; then write down the proof, which outlives the drain."""
-        node_leaves = self.intent is not None and not self.intent.selected
+        """Withdraw, flush, Cease; of a node that leaves write down the proof, which outlives the drain."""
+        node_leaves = self._leaves or (self.intent is not None and not self.intent.selected)
         seen, observed = time.time(), self._engine.observed()
         if node_leaves:
+            self.withdrawn = None
             self._report()  # a router that reads slowly makes this take seconds
         self._engine.perform(action)
         if node_leaves:
@@ -273,23 +279,20 @@ class Manager:
             self._unproved = False
 
     def _shut_down(self) -> None:
-        observed = self._engine.observed()
-        if self._engine.stays:
-            # What was told last stays true for a while; nobody refreshes it, so it becomes stale by itself.
-            self._engine.release()
-            log.info("speaker.stopped", extra={"left_running": len(observed.peers)})
-            return
-        ending = pacing.peers_to_leave_on_stop(observed)
-        try:
-            if ending:
-                self._engine.perform(Leave(ending, "speaker stops (bgpctl)"))
-        except BgpctlError as error:
-            log.warning("speaker.leave_failed", extra={"error": error.message})
-        finally:
-            self._engine.stop(graceful=True)
-        silent = len(observed.peers) - len(ending)
-        log.info("speaker.stopped", extra={"closed_silently": silent, "closed_with_cease": len(ending)})
-        self.state = replace(self.state, phase="Stopped", peers=(), announced=0)
+        """A node that goes away leaves; a speaker that is merely restarted does as little as it can."""
+        running, end = len(self._engine.observed().peers), stopping.decide(self.intent, self._source)
+        self._leaves = end.leaves
+        left = stopping.shut_down(self._engine, end, self._leave)
+        if end.leaves or not self._engine.stays:
+            # What a released engine was told stays true; nobody refreshes it, so it becomes stale by itself.
+            phase = "Withdrawn" if end.leaves and left else "Stopped"
+            self.state = replace(self.state, phase=phase, peers=(), announced=0, withdrawn=self.withdrawn)
+        if end.leaves:
+            self.state = replace(self.state, intended=0)  # the next start is a return to service
+        log.info(
+            "speaker.stopped",
+            extra={"leaves": end.leaves, "reason": end.reason, "peers": running, "left": len(left)},
+        )
 
     # -- memory
 
@@ -363,6 +366,8 @@ class Manager:
         return tuple(dict.fromkeys(filter(None, (*intent.problems, *self._source.problems(), *own))))
 
     def _phase(self, observed: Observed) -> str:
+        if self._leaves:
+            return "Leaving"
         if self.intent is None:
             return "Starting"
         if self.intent.selected:

@@ -5,6 +5,7 @@ A source rings the manager's bell on every change and hands out what is there no
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,13 +13,14 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from bgpctl.core.documents import name_of
+from bgpctl.core.ending import SHUTTING_DOWN
 from bgpctl.core.endpoints import read_slice
 from bgpctl.core.inputs import password_of
 from bgpctl.core.intent import ClusterObjects
 from bgpctl.core.services import read_service
 from bgpctl.errors import BgpctlError
 from bgpctl.kube import paths
-from bgpctl.kube.client import Client
+from bgpctl.kube.client import Client, NotFound
 from bgpctl.kube.watch import Mirror
 from bgpctl.speaker import host
 
@@ -27,16 +29,20 @@ Stamp = tuple[int, int, int]
 T = TypeVar("T")
 
 FILE_POLL_SECONDS = 0.3
+LAST_LOOK_SECONDS = 1.0
 
 
 class Source(Protocol):
-    """`ready` once everything was read at least once; `problems` are sentences about what cannot be read."""
+    """`ready` once everything was read at least once; `problems` are sentences about what cannot be read.
+    `last_look` is for a speaker that stops: did the API server answer just now, and the Node (as it was seen
+    before where it did not)."""
 
     def start(self) -> None: ...
     def stop(self) -> None: ...
     def ready(self) -> bool: ...
     def observe(self) -> ClusterObjects: ...
     def problems(self) -> tuple[str, ...]: ...
+    def last_look(self) -> tuple[bool, Document | None]: ...
 
 
 class KubeSource:
@@ -46,6 +52,7 @@ class KubeSource:
         def mirror(path: str | tuple[str, ...], slim: Callable[[Document], T], **query: str) -> Mirror[T]:
             return Mirror(client, path, ring, query=query, slim=slim)
 
+        self._client, self._name = client, node
         self._node = mirror(paths.NODES, _slim_node, fieldSelector=f"metadata.name={node}")
         self._policies = mirror(paths.PEERING_POLICIES, _slim_metadata)
         self._services = mirror(paths.SERVICES, read_service)
@@ -109,6 +116,23 @@ class KubeSource:
     def problems(self) -> tuple[str, ...]:
         return tuple(m.problem for m in (*self._required, *self._optional) if m.problem)
 
+    def last_look(self) -> tuple[bool, Document | None]:
+        """Asked in a thread, because a request may take longer than a stop has time for."""
+        found: list[Document | None] = []
+
+        def ask() -> None:
+            with contextlib.suppress(BgpctlError):
+                try:
+                    found.append(self._client.get(paths.node(self._name)))
+                except NotFound as error:
+                    if error.reason == "NotFound":  # not the 404 of a proxy, which is no Status
+                        found.append(None)
+
+        asking = threading.Thread(target=ask, name="last look", daemon=True)
+        asking.start()
+        asking.join(LAST_LOOK_SECONDS)
+        return (True, found[0]) if found else (False, next(iter(self._node.items()), None))
+
 
 class FileSource:
     """One YAML document stream of the same kinds, read again when the file changes. A file that turns bad
@@ -146,6 +170,9 @@ class FileSource:
 
     def problems(self) -> tuple[str, ...]:
         return (self._problem,) if self._problem else ()
+
+    def last_look(self) -> tuple[bool, Document | None]:
+        return False, dict(self._objects.node) if self._objects and self._objects.node else None
 
     def _keep(self, objects: ClusterObjects | None = None) -> None:
         """These objects, or those so far, on the host as it is now."""
@@ -222,12 +249,19 @@ def _slim_cilium(item: Document) -> Document:
 
 def _slim_node(item: Document) -> Document:
     node = _slim_metadata(item)
+    if leaving := (item.get("metadata") or {}).get("deletionTimestamp"):
+        node["metadata"]["deletionTimestamp"] = leaving
     status = item.get("status") or {}
     kept = {key: status[key] for key in ("addresses", "conditions") if key in status}
-    conditions = kept.get("conditions") or ()
-    # heartbeat times change every few minutes and mean nothing to us
-    kept["conditions"] = [{"type": c.get("type"), "status": c.get("status")} for c in conditions]
+    kept["conditions"] = [_slim_condition(c) for c in kept.get("conditions") or ()]
     return {**node, "status": kept}
+
+
+def _slim_condition(condition: Document) -> Document:
+    """Heartbeat times change every few minutes and mean nothing to us; of messages only one does."""
+    slim = {"type": condition.get("type"), "status": condition.get("status")}
+    told = SHUTTING_DOWN in str(condition.get("message"))
+    return {**slim, "message": SHUTTING_DOWN} if told else slim
 
 
 def _slim_secret(item: Document) -> Document:

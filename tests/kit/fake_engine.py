@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from bgpctl.core.diff import Action, Announce, Configure, Leave, Synced, Withdraw
 from bgpctl.core.intent import ClusterObjects
 from bgpctl.core.model import GracefulRestart, Observed, Session, SessionState
 from bgpctl.errors import Temporary
+from bgpctl.speaker.exabgp import Mode
 
 GR = GracefulRestart(120)
 
@@ -35,10 +37,14 @@ class FakeEngine:
         self.graceful: set[str] = set()
         self.stopped: list[bool] = []
         self.clock = 1000.0
-        self.stays = False
+        self.mode = Mode.OWN
         self.outlived: Observed | None = None
         self.released = False
         self._seen = Observed()
+
+    @property
+    def stays(self) -> bool:
+        return self.mode is not Mode.OWN
 
     def adopt(self) -> bool:
         """`outlived` is what an engine runs that outlived its manager."""
@@ -116,6 +122,7 @@ class FakeSource:
     def __init__(self, objects: ClusterObjects | None) -> None:
         self.objects = objects
         self.sentences: tuple[str, ...] = ()
+        self.answers = True
 
     def start(self) -> None: ...
     def stop(self) -> None: ...
@@ -129,3 +136,7 @@ class FakeSource:
 
     def problems(self) -> tuple[str, ...]:
         return self.sentences
+
+    def last_look(self) -> tuple[bool, dict[str, Any] | None]:
+        node = self.objects.node if self.objects else None
+        return self.answers and self.objects is not None, dict(node) if node else None

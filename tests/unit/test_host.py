@@ -37,3 +37,15 @@ def test_no_rtnetlink_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
     watch.start()
     watch.stop()
     assert watch.readings.interfaces is None
+
+
+def test_the_state_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert host.system_state(tmp_path / "missing") == "", "no systemd, as in a pod"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert host.system_state(tmp_path) == "", "a systemd that cannot be asked"
+    command = tmp_path / "systemctl"
+    command.write_text('#!/bin/sh\n[ "$1" = is-system-running ] && echo stopping\nexit 1\n')
+    command.chmod(0o755)
+    assert host.system_state(tmp_path) == "stopping"
+    command.write_text("#!/bin/sh\nexec /bin/sleep 60\n")
+    assert host.system_state(tmp_path) == ""

@@ -15,6 +15,7 @@ from bgpctl.core.intent import ClusterObjects
 from bgpctl.core.nodestate import NodeState, from_document, to_document
 from bgpctl.errors import BgpctlError, Temporary
 from bgpctl.speaker import manager as module
+from bgpctl.speaker.exabgp import Mode
 from bgpctl.speaker.manager import IDLE_SECONDS, RETRY_SECONDS, UNPROVED, Manager
 from bgpctl.speaker.measures import Bell
 from tests.kit import objects
@@ -562,7 +563,7 @@ def test_the_bell_wakes_the_loop() -> None:
 def outlived(rig: Rig) -> Rig:
     """A new manager, and the engine of `rig` that nobody manages."""
     after = Rig(None)
-    after.engine.stays = True
+    after.engine.mode = Mode.DETACHED
     after.engine.outlived = rig.engine.observed()
     after.engine.established = {A, B}
     return after
@@ -626,3 +627,89 @@ def test_the_end_of_the_manager_leaves_it_alone(rig: Rig) -> None:
     assert after.engine.released and after.engine.stopped == []
     assert after.did() == []
     assert (after.state.phase, after.state.established) == ("Running", 2)
+
+
+# --- a stop because the node goes away --------------------------------------------------------------------
+
+
+def taken_down(seen: ClusterObjects) -> ClusterObjects:
+    node = dict(seen.node or {})
+    ready = {"type": "Ready", "status": "False", "message": "node is shutting down"}
+    return replace(seen, node={**node, "status": {**node["status"], "conditions": [ready]}})
+
+
+def test_a_stop_with_a_node_that_goes_away_leaves_every_peer_and_keeps_the_proof(rig: Rig) -> None:
+    rig.engine.graceful = {A, B}
+    rig.source.objects = taken_down(world())
+    (leave,) = run_and_stop(rig)
+    assert isinstance(leave, Leave) and leave.peers == (A, B)
+    assert leave.reason == "node leaves service: the kubelet shuts the node down (bgpctl)"
+    assert rig.engine.stopped == [True]
+    assert rig.phases()[-1] == "Leaving", "told before, because a router that reads slowly takes seconds"
+    state = rig.state
+    assert (state.phase, state.announced, state.peers, state.intended) == ("Withdrawn", 0, (), 0)
+    assert state.withdrawn is not None and state.withdrawn.reason == leave.reason
+
+
+def test_after_such_a_stop_the_proof_stands_and_the_next_start_is_a_return(rig: Rig) -> None:
+    rig.source.objects = taken_down(world())
+    run_and_stop(rig)
+    gone = restarted(rig, world(labels=AWAY))
+    assert gone.state.phase == "Withdrawn" and gone.state.withdrawn is not None
+    assert UNPROVED not in gone.state.problems
+    back = restarted(rig, taken_down(world()))
+    assert back.state.announced == 0 and back.state.absent == {"nodeNotReady": 2}
+
+
+def test_a_leave_at_the_stop_that_fails_proves_nothing(rig: Rig) -> None:
+    rig.tick(world(labels=AWAY))
+    rig.tick(world())
+    rig.engine.refuse = lambda action: (_ for _ in ()).throw(Temporary("no answer"))
+    rig.source.objects = taken_down(world())
+    run_and_stop(rig)
+    assert rig.engine.stopped == [True]
+    assert (rig.state.phase, rig.state.withdrawn) == ("Stopped", None)
+
+
+def test_the_node_object_that_is_gone_goes_on_until_the_stop(rig: Rig) -> None:
+    good = rig.source.objects
+    assert good is not None
+    rig.tick(replace(good, node=None))
+    assert rig.did() == [] and rig.state.announced == 6
+    assert "was not found: what ran before stays; a stop withdraws it" in rig.state.problems[0]
+    (leave,) = run_and_stop(rig)
+    assert isinstance(leave, Leave) and "the Node object was deleted" in leave.reason
+
+
+def test_an_api_that_does_not_answer_says_nothing_about_the_node(rig: Rig) -> None:
+    rig.engine.graceful = {A, B}
+    good = rig.source.objects
+    assert good is not None
+    rig.tick(replace(good, node=None))
+    rig.source.answers = False
+    assert run_and_stop(rig) == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "released", "stopped"), [(Mode.DETACHED, False, [True]), (Mode.EXTERNAL, True, [])]
+)
+def test_an_engine_that_stays_leaves_too(rig: Rig, mode: Mode, released: bool, stopped: list[bool]) -> None:
+    """A detached engine ends with the node; of an external one nothing is left but the process."""
+    after = outlived(rig)
+    after.engine.mode = mode
+    after.tick(rig.source.objects)
+    after.source.objects = taken_down(world())
+    (leave,) = run_and_stop(after)
+    assert isinstance(leave, Leave) and leave.peers == (A, B)
+    assert (after.engine.released, after.engine.stopped) == (released, stopped)
+    assert after.engine.observed().peers == {}
+    assert after.state.phase == "Withdrawn"
+
+
+def test_an_engine_that_was_not_adopted_yet_leaves_too(rig: Rig) -> None:
+    after = outlived(rig)
+    after.source.objects = replace(world(), node=None)
+    after.manager.stop()
+    after.manager.run()
+    assert [a.peers for a in after.engine.performed if isinstance(a, Leave)] == [(A, B)]
+    assert after.engine.stopped == [True]

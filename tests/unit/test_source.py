@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,20 @@ def test_heartbeats_and_images_are_not_kept() -> None:
     later = node(resourceVersion="8")
     later["status"]["conditions"][0]["lastHeartbeatTime"] = "later"
     assert module._slim_node(later) == kept
+
+
+def test_what_says_that_the_node_goes_away_is_kept_and_no_other_message() -> None:
+    def kept(message: str, **metadata: Any) -> dict[str, Any]:
+        made = node(**metadata)
+        made["spec"]["taints"] = [{"key": "node.kubernetes.io/out-of-service"}]
+        made["status"]["conditions"] = [{"type": "Ready", "status": "False", "message": message}]
+        return module._slim_node(made)
+
+    assert kept("PLEG is not healthy for 3m1s") == kept("PLEG is not healthy for 3m2s")
+    going = kept("[a, node is shutting down]", deletionTimestamp="now")
+    assert going["status"]["conditions"][0]["message"] == "node is shutting down"
+    assert going["metadata"]["deletionTimestamp"] == "now"
+    assert going["spec"]["taints"] == [{"key": "node.kubernetes.io/out-of-service"}]
 
 
 def test_a_secret_keeps_nothing_but_the_password_and_does_not_print_it() -> None:
@@ -224,5 +239,29 @@ def test_ciliums_pools_are_read_where_they_are_and_may_be_missing_or_forbidden()
             assert seen.cilium_node["spec"]["ipam"]["pools"] == held[0]["spec"]["ipam"]["pools"]
             assert seen.pod_pools[0]["metadata"]["labels"] == {"color": "blue"}
             assert seen.lb_pools[0]["spec"]["blocks"] == [{"cidr": "203.0.113.0/24"}]
+        finally:
+            source.stop()
+
+
+@pytest.mark.integration
+def test_the_last_look_tells_an_api_that_has_no_such_node_from_one_that_does_not_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "LAST_LOOK_SECONDS", 0.5)
+    with apiserver.running(controllers=False) as server:
+        server.apply(objects.node(NAME))
+        source = KubeSource(clients.client(server), NAME, "kube-system", Rung())
+        source.start()
+        try:
+            eventually(source.ready)
+            asked, found = source.last_look()
+            assert asked and found is not None and found["metadata"]["name"] == NAME
+            for effect in (Fault("answer", code=503), Fault("hang", seconds=2.0), Fault("drop")):
+                server.faults.add(replace(effect, verb="get", resource="nodes"))
+                asked, found = source.last_look()
+                assert not asked and found is not None, "as it was seen before"
+                server.faults.clear()
+            clients.client(server).delete(f"/api/v1/nodes/{NAME}")
+            assert source.last_look() == (True, None)
         finally:
             source.stop()

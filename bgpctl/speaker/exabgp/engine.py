@@ -68,7 +68,8 @@ class Engine:
         self.version = f"exabgp {version('exabgp')}"
         self.restarts = 0
         self.departed: Mapping[str, Departed] = {}
-        self._directory, self._ring, self._mode = directory, ring, mode
+        self.mode = mode
+        self._directory, self._ring = directory, ring
         self._log = log or logging.getLogger("bgpctl.speaker.exabgp")
         self._lock = threading.Lock()
         self._performing = threading.RLock()
@@ -84,7 +85,7 @@ class Engine:
     @property
     def stays(self) -> bool:
         """Does the process go on when this speaker ends?"""
-        return self._mode is not Mode.OWN
+        return self.mode is not Mode.OWN
 
     def adopt(self) -> bool:
         """Take over the engine that runs already, and touch nothing. False when there is none that we may or
@@ -102,10 +103,10 @@ class Engine:
                 if self._seen.running or (self.stays and self._adopt()):
                     return
             except link.Late as error:
-                if self._mode is Mode.EXTERNAL:
+                if self.mode is Mode.EXTERNAL:
                     raise
                 self._log.warning("engine.hangs", extra={"error": error.message})
-            if self._mode is Mode.EXTERNAL:
+            if self.mode is Mode.EXTERNAL:
                 raise self._not_ours()
             wait = self._not_before - time.monotonic()
             if wait > 0:
@@ -255,7 +256,7 @@ class Engine:
 
     def _spawn(self) -> None:
         control.prepare(self._directory)
-        own = self._mode is Mode.OWN
+        own = self.mode is Mode.OWN
         generation = self._seen.generation + 1 if own else control.next_generation(self._directory)
         spawned = self._process(generation=generation)
         self._child, self._started_at = spawned, time.monotonic()
