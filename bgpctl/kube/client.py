@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 from bgpctl import __version__
 from bgpctl.errors import BgpctlError, Temporary, UsageError
+from bgpctl.kube import paths
 from bgpctl.kube.config import Access
 
 Document = dict[str, Any]
@@ -106,14 +107,34 @@ class Client:
 
     def serves(self, collection: str) -> bool:
         """Does the API server know this resource? Asked of its discovery, because a 404 may be a proxy's."""
-        parts = collection.split("/")
-        root = "/".join(parts[:4] if parts[1] == "apis" else parts[:3])
+        root = _root(collection)
         try:
-            return any(r.get("name") == parts[-1] for r in self.get(root)["resources"])
+            return self._discovered(collection) is not None
         except NotFound:
             groups = self.get("/apis")["groups"]
             versions = (v.get("groupVersion") for group in groups for v in group.get("versions") or ())
             return root.removeprefix("/apis/") in versions
+
+    def vanishing(self, collection: str) -> bool:
+        """Is the CRD of this resource gone, or on its way? The server deletes the objects of a CRD before the
+        CRD itself, with an event for each, as if somebody had meant just them. Where the CRD may not be
+        read, discovery tells: it takes `create` away first."""
+        _, _, group, _, plural = collection.split("/")
+        try:
+            crd = self.get(f"{paths.CRDS}/{plural}.{group}")
+        except NotFound:
+            return not self.serves(collection)  # an aggregated API needs no CRD
+        except ApiError as error:
+            if error.code != 403:
+                raise
+            found = self._discovered(collection) if self.serves(collection) else None
+            return found is None or "create" not in (found.get("verbs") or ())
+        return bool(crd["metadata"].get("deletionTimestamp"))
+
+    def _discovered(self, collection: str) -> Document | None:
+        """The resource in discovery. Raises NotFound when its group or version is not there."""
+        name = collection.rpartition("/")[2]
+        return next((r for r in self.get(_root(collection))["resources"] if r.get("name") == name), None)
 
     def create(self, path: str, body: Document, **query: str) -> Document:
         return self.request("POST", path, query=query, body=body)
@@ -260,6 +281,11 @@ def _status(data: bytes) -> Document:
 
 def _excerpt(data: bytes) -> str:
     return " ".join(data[:200].decode(errors="replace").split()) or "it is empty"
+
+
+def _root(collection: str) -> str:
+    parts = collection.split("/")
+    return "/".join(parts[:4] if parts[1] == "apis" else parts[:3])
 
 
 def _error(method: str, path: str, code: int, headers: Mapping[str, str], status: Document) -> BgpctlError:

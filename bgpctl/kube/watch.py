@@ -6,6 +6,7 @@ paging, bookmarks, 410 → list again, a read timeout against half-open connecti
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 import time
@@ -17,7 +18,7 @@ from bgpctl.errors import BgpctlError, Temporary
 from bgpctl.kube.client import Client, Gone, NotFound, Stream
 
 Document = dict[str, Any]
-Key = tuple[str, str]
+Key = tuple[str, str]  # namespace, name
 T = TypeVar("T")
 
 LONGEST_WISH = 30.0  # of a Retry-After, in seconds: a wrong one must not blind a speaker
@@ -27,12 +28,14 @@ LONGEST_WISH = 30.0  # of a Retry-After, in seconds: a wrong one must not blind 
 class Timing:
     """Seconds. `watch`: the server ends a watch by itself after about this long. `silence`: longer than any
     watch lasts, so only a dead connection reaches it. `backoff`: the first and the longest pause between
-    tries. `healthy`: a watch that lived this long makes the next pause a first one."""
+    tries. `healthy`: a watch that lived this long makes the next pause a first one. `returning`: how long the
+    objects of a deleted CRD stay after it is there again, for somebody to put them back."""
 
     watch: float = 240.0
     silence: float = 330.0
     backoff: tuple[float, float] = (0.2, 10.0)
     healthy: float = 5.0
+    returning: float = 300.0
 
 
 def whole(document: Document) -> Document:
@@ -47,6 +50,8 @@ class Mirror(Generic[T]):
     `ring` is called after each change, of the objects or of `problem` (one sentence, "" = none). `synced` is
     set once the first list is in; what was read stays while the API server is away. A collection that the
     server does not know (its CRD is not installed) counts as empty, and is asked for again until it is there.
+    With `cling`, deleting the CRD deletes nothing here: what was read stays, named in `problem`, until the
+    CRD has been there again for a while (`Timing.returning`). An object that is deleted itself goes at once.
     `served` says whether it knows it, `refused` that it does not let us read it (403).
     `slim` makes of an object what is kept of it, a value that nobody changes; an object of which the same is
     kept as before has not changed, and stays the same value.
@@ -61,12 +66,16 @@ class Mirror(Generic[T]):
         query: Mapping[str, str] | None = None,
         slim: Callable[[Document], T] = whole,  # type: ignore[assignment]
         timing: Timing = Timing(),
+        cling: bool = False,
     ) -> None:
         self._paths = (path,) if isinstance(path, str) else tuple(path)
         self._client, self._path, self._ring = client, self._paths[0], ring
         self._query, self._slim, self._timing = dict(query or {}), slim, timing
         self._objects: dict[Key, T] = {}
         self._items: tuple[T, ...] | None = None
+        self._cling = cling
+        self._orphans: set[Key] = set()  # those of _objects that went with their CRD
+        self._orphans_until = math.inf
         self._version = ""
         self._lock = threading.Lock()
         self._stopped = threading.Event()
@@ -116,6 +125,8 @@ class Mirror(Generic[T]):
         """One list where one is needed, and one watch until it ends. What went wrong ("" = nothing), and how
         many seconds the server wants to be left alone."""
         try:
+            if self._orphans and not time.monotonic() < self._orphans_until < math.inf:
+                self._version = ""
             if self._version or self._relist():
                 self._follow()
         except Gone:
@@ -129,19 +140,20 @@ class Mirror(Generic[T]):
             # One object that nobody foresaw must not end the watch for good, silently.
             self._version = ""
             return f"{self._path} cannot be read: {type(error).__name__}: {error}", 0.0
-        return "", 0.0
+        return self._state(), 0.0
 
     def _relist(self) -> bool:
         """Read everything. Is there something to watch?"""
         listed, version = self._list()
+        left = self._left_behind({key for key, _ in listed}, bool(version))
         with self._lock:
-            objects = {key: self._known(key, new) for key, new in listed}
+            objects = {key: self._known(key, new) for key, new in listed} | left
             changed = objects != self._objects or not self.synced.is_set()
             if changed:
                 self._objects, self._items = objects, None
-        self._version, self.served, self.refused = version, bool(version), False
+        self._version, self.served, self.refused = version, bool(version or self._orphans), False
         self.synced.set()
-        self._set_problem("")
+        self._set_problem(self._state())
         if changed:
             self._ring()
         return bool(version)
@@ -158,9 +170,7 @@ class Mirror(Generic[T]):
         """The objects and the version to watch from; of a collection that is not served, nothing and ""."""
         for path in self._paths:
             try:
-                listed = self._client.read_list(
-                    path, self._query, lambda item: (_key(item), self._slim(item))
-                )
+                listed = self._client.read_list(path, self._query, self._kept)
             except NotFound as error:
                 if self._client.serves(path):
                     raise Temporary(f"{path}: {error.message}, though the API server serves it") from None
@@ -175,7 +185,7 @@ class Mirror(Generic[T]):
             "watch": "true",
             "allowWatchBookmarks": "true",
             "resourceVersion": self._version,
-            "timeoutSeconds": str(max(1, round(self._timing.watch * _jitter()))),
+            "timeoutSeconds": str(max(1, math.ceil(min(self._timing.watch * _jitter(), self._grace())))),
         }
         try:
             stream = self._client.stream(self._path, query, self._timing.silence)
@@ -186,7 +196,7 @@ class Mirror(Generic[T]):
             self._stream = stream
             if self._stopped.is_set():
                 stream.close()
-        self._set_problem("")
+        self._set_problem(self._state())
         for event in stream:
             self._handle(event)
 
@@ -197,10 +207,22 @@ class Mirror(Generic[T]):
                 raise Gone(410, "Expired", item.get("message", "too old resource version"), item)
             self._version = ""
             raise Temporary(f"watch {self._path}: {item.get('message', 'error event')}")
-        changed = kind != "BOOKMARK" and self._adopt(_key(item), None if kind == "DELETED" else item)
+        changed = kind != "BOOKMARK" and self._change(kind, _key(item), item)
         self._version = item["metadata"]["resourceVersion"]
         if changed:
             self._ring()
+
+    def _change(self, kind: str, key: Key, item: Document) -> bool:
+        deleted = kind == "DELETED"
+        if deleted and self._cling and self._client.vanishing(self._path):
+            self._orphans.add(key)
+            self._orphans_until = math.inf
+            self._set_problem(self._state())
+            return False
+        if key in self._orphans:
+            self._orphans.discard(key)
+            self._set_problem(self._state())
+        return self._adopt(key, None if deleted else item)
 
     def _adopt(self, key: Key, item: Document | None) -> bool:
         """Keep or drop one object. Did anything that is kept of it change?"""
@@ -214,6 +236,35 @@ class Mirror(Generic[T]):
                 self._objects[key] = new
             self._items = None
         return True
+
+    # -- what a deleted CRD leaves behind
+
+    def _left_behind(self, listed: set[Key], served: bool) -> dict[Key, T]:
+        """The objects that are not listed and stay all the same."""
+        missing = self._objects.keys() - listed if self._cling else set()
+        unsure = missing - self._orphans or self._orphans_until == math.inf
+        if missing and (not served or (unsure and self._client.vanishing(self._path))):
+            self._orphans, self._orphans_until = missing, math.inf
+        elif self._orphans_until == math.inf and served:
+            self._orphans_until = time.monotonic() + self._timing.returning
+        if time.monotonic() >= self._orphans_until:
+            self._orphans = set()
+        self._orphans &= missing
+        return {key: self._objects[key] for key in self._orphans}
+
+    def _grace(self) -> float:
+        return self._orphans_until - time.monotonic() if self._orphans else math.inf
+
+    def _state(self) -> str:
+        """What there is to say while all goes well."""
+        if not self._orphans:
+            return ""
+        names = sorted("/".join(filter(None, key)) for key in self._orphans)
+        which = f"{', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}"
+        what = f"the CustomResourceDefinition of {self._path.rpartition('/')[2]} was deleted"
+        if self._orphans_until == math.inf:
+            return f"{what}: {which} stay in force as they were until it is there again"
+        return f"{what} and is there again: {which} stay in force for some minutes, to be put back"
 
     def _set_problem(self, problem: str) -> None:
         if problem != self.problem:

@@ -50,7 +50,9 @@ class KubeSource:
 
     def __init__(self, client: Client, node: str, secrets_namespace: str, ring: Callable[[], None]) -> None:
         def mirror(path: str | tuple[str, ...], slim: Callable[[Document], T], **query: str) -> Mirror[T]:
-            return Mirror(client, path, ring, query=query, slim=slim)
+            # A CRD that somebody deletes must not take the sessions of every node down.
+            custom = "cilium.io" in (path if isinstance(path, str) else path[0])
+            return Mirror(client, path, ring, query=query, slim=slim, cling=custom)
 
         self._client, self._name = client, node
         self._node = mirror(paths.NODES, _slim_node, fieldSelector=f"metadata.name={node}")

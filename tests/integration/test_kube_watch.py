@@ -57,8 +57,9 @@ def names(made: Mirror) -> list[str]:
     return sorted(item["metadata"]["name"] for item in made.items())
 
 
-def has(made: Mirror, *expected: str) -> None:
-    eventually(lambda: names(made) == sorted(expected), why=f"{expected}; has {names(made)}")
+def has(made: Mirror, *expected: str, deadline: float = 10.0) -> None:
+    why = f"{expected}; has {names(made)}"
+    eventually(lambda: names(made) == sorted(expected), deadline, why=why)
 
 
 def watching(client: clients.CountingClient, count: int = 1) -> None:
@@ -219,6 +220,67 @@ def test_a_proxys_404_does_not_empty_the_copy(server: ApiServer) -> None:
         server.faults.remove(number)
         eventually(lambda: made.problem == "")
         assert names(made) == ["p"]
+
+
+# --- a CRD that is deleted --------------------------------------------------------------------------------
+
+POLICIES_CRD = f"{paths.CRDS}/ciliumbgppeeringpolicies.cilium.io"
+QUICK = Timing(watch=20, backoff=(0.05, 0.2), healthy=0.5, returning=1.5)
+
+
+def clinging(server: ApiServer, token: str | None = None) -> Any:
+    server.apply(*crds())
+    server.apply(objects.policy(name="p"), objects.policy(name="q"))
+    return mirror(clients.client(server, token), paths.PEERING_POLICIES, timing=QUICK, cling=True)
+
+
+def test_what_a_deleted_crd_takes_along_stays_and_what_is_deleted_itself_goes(server: ApiServer) -> None:
+    api = clients.client(server)
+    with clinging(server) as made:
+        has(made, "p", "q")
+        api.delete(f"{paths.PEERING_POLICIES}/q")
+        has(made, "p")
+        assert made.problem == ""
+        api.delete(POLICIES_CRD)
+        eventually(lambda: "was deleted: p stay in force" in made.problem)
+        throughout(lambda: names(made) == ["p"], 0.8)
+        assert made.served
+
+
+def test_a_crd_that_is_there_again_leaves_time_to_put_its_objects_back(server: ApiServer) -> None:
+    api = clients.client(server)
+    with clinging(server) as made:
+        has(made, "p", "q")
+        api.delete(POLICIES_CRD)
+        eventually(lambda: "was deleted: p, q stay" in made.problem)
+        server.apply(*crds())
+        eventually(lambda: "is there again: p, q stay" in made.problem)
+        server.apply(objects.policy(name="q"))
+        eventually(lambda: "is there again: p stay" in made.problem)
+        assert names(made) == ["p", "q"]
+        has(made, "q", deadline=6)
+        assert made.problem == ""
+        api.delete(f"{paths.PEERING_POLICIES}/q")
+        has(made)
+
+
+@pytest.mark.parametrize("permitted", [True, False])
+def test_a_crd_on_its_way_out_deletes_its_objects_first(server: ApiServer, permitted: bool) -> None:
+    """As a real API server does it: the CRD waits for a finalizer until its objects have gone, one by one."""
+    api = clients.client(server)
+    with clinging(server) as made:
+        has(made, "p", "q")
+        if not permitted:
+            server.faults.add(Fault("answer", resource="customresourcedefinitions", verb="get", code=403))
+        finalizer = ["customresourcecleanup.apiextensions.k8s.io"]
+        api.patch(POLICIES_CRD, {"metadata": {"finalizers": finalizer}})
+        api.delete(POLICIES_CRD)
+        api.delete(f"{paths.PEERING_POLICIES}/p")
+        eventually(lambda: "was deleted: p stay" in made.problem)
+        assert names(made) == ["p", "q"]
+        api.patch(POLICIES_CRD, {"metadata": {"finalizers": None}})
+        eventually(lambda: "was deleted: p, q stay" in made.problem)
+        throughout(lambda: names(made) == ["p", "q"], 0.5)
 
 
 # --- trouble ----------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bgpctl.lab.api import status
 from bgpctl.lab.api.documents import Document
-from bgpctl.lab.api.resources import VERBS, Registry, Resource
+from bgpctl.lab.api.resources import Registry, Resource
 
 KUBERNETES_MINOR = 32
 VERSION: Document = {
@@ -71,7 +71,7 @@ def _entries(resource: Resource) -> list[Document]:
         "singularName": resource.one,
         "namespaced": resource.namespaced,
         "kind": resource.kind,
-        "verbs": list(VERBS),
+        "verbs": list(resource.verbs),
     }
     if resource.short_names:
         entry["shortNames"] = list(resource.short_names)

@@ -56,6 +56,8 @@ class Operations:
         self, resource: Resource, namespace: str, document: Document, options: WriteOptions = NO_OPTIONS
     ) -> Stored:
         """A new object, or 404 (namespace), 409, 422."""
+        if resource.terminating:
+            raise status.method_not_allowed()
         new = strategy.created(resource, document, namespace, strict=options.strict)
         name = new["metadata"]["name"]
         with self.store.lock:
@@ -159,6 +161,7 @@ class Operations:
             meta = stored.document["metadata"]
             self.store.remove(key, meta.get("namespace", ""), meta["name"])
         self.registry.drop_crd(crd)
+        self.store.end_subscriptions(key)
 
     # --- patch --------------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bgpctl.lab.api.documents import Document
@@ -21,6 +21,7 @@ class Resource:
     `keeps_status`: a create may bring a status (a kubelet registers its Node with one).
     `unconditional`: PUT without resourceVersion is allowed; `upsert`: PUT creates what is missing.
     `renames`: stored field name -> name at this version, where two versions spell fields differently.
+    `terminating`: its definition is being deleted, and takes no new objects.
     `schema`, `columns`: of a custom resource, its openAPIV3Schema and additionalPrinterColumns.
     """
 
@@ -39,6 +40,7 @@ class Resource:
     unconditional: bool = True
     upsert: bool = False
     custom: bool = False
+    terminating: bool = False
     fields: frozenset[str] = frozenset()
     renames: Mapping[str, str] = field(default_factory=dict)
     schema: Document | None = None
@@ -49,6 +51,12 @@ class Resource:
     def key(self) -> Key:
         """Where its objects are kept; both event groups share one place."""
         return ("", "events") if self.plural == "events" else (self.group, self.plural)
+
+    @property
+    def verbs(self) -> tuple[str, ...]:
+        """What may be done with it; as in apiextensions-apiserver, customresource_discovery_controller.go."""
+        gone = ("create", "patch", "update") if self.terminating else ()
+        return tuple(verb for verb in VERBS if verb not in gone)
 
     @property
     def api_version(self) -> str:
@@ -170,7 +178,8 @@ def from_crd(crd: Document) -> Iterator[Resource]:
     """The resources that a CustomResourceDefinition serves, one per served version."""
     for version in crd["spec"]["versions"]:
         if version.get("served"):
-            yield _custom(crd["spec"], version)
+            terminating = bool((crd.get("metadata") or {}).get("deletionTimestamp"))
+            yield replace(_custom(crd["spec"], version), terminating=terminating)
 
 
 def _custom(spec: Document, version: Document) -> Resource:

@@ -209,10 +209,11 @@ class Store:
         with self.lock:
             return self._version if subscription.queue.empty() else None
 
-    def end_subscriptions(self) -> None:
-        """End every watch, at shutdown."""
+    def end_subscriptions(self, key: Key | None = None) -> None:
+        """End every watch (of one resource): at shutdown, and when a resource is not served any more."""
         with self.lock:
-            open_ones = [sub for shelf in self._shelves.values() for sub in shelf.subscriptions]
+            shelves = [self._shelf(key)] if key else list(self._shelves.values())
+            open_ones = [sub for shelf in shelves for sub in shelf.subscriptions]
         for subscription in open_ones:
             subscription.close()
 
