@@ -87,6 +87,7 @@ def compile_intent(
     source_address: IPAddress | None = None,
     next_hops: Sequence[IPAddress] = (),
     previous: Intent | None = None,
+    owner: Owner = NO_OWNER,
     opened: bool = False,
     withdraw_without_endpoints: bool = False,
     memo: Memo | None = None,
@@ -96,16 +97,17 @@ def compile_intent(
     `source_address` is the local address of every session to a peer of its IP version (None = the kernel
     chooses). `next_hops` replace "self", at most one per IP version. `previous` is the last result: it
     decides which object keeps the node, and it is what stays in force while the owner does not parse or the
-    Node cannot be read. `opened`: the node announced before this run (`core.gates.announced_before`).
-    `withdraw_without_endpoints`: a Service whose traffic policy is Cluster is announced only while it has a
-    usable endpoint; without it always, as the operation guide says. `memo`: what earlier compiles of this
-    node found out; it changes how long this takes and nothing else.
+    Node cannot be read. `owner` had the node before this run. `opened`: the node
+    announced before this run (`core.gates.announced_before`). `withdraw_without_endpoints`: a Service whose
+    traffic policy is Cluster is announced only while it has a usable endpoint; without it always, as the
+    operation guide says. `memo`: what earlier compiles of this node found out; it changes how long this takes
+    and nothing else.
     """
     memo = memo or Memo()
     if objects.node is None:
         return _without_node(node_name, previous)
     claims = read_claims(objects.policies, objects.cluster_configs)
-    selection = select_owner(claims, labels_of(objects.node), _owner(previous))
+    selection = select_owner(claims, labels_of(objects.node), _owner(previous, owner))
     found = gate(objects.node, opened or (previous is not None and previous.opened))
     in_force = _in_force(selection.owner, objects, node_name, previous)
     world = _World(objects, node_name, in_force.config, found, withdraw_without_endpoints, memo)
@@ -142,9 +144,12 @@ class _InForce:
     stale: bool = False
 
 
-def _owner(previous: Intent | None) -> Owner:
-    """Only an object that we could run is an owner: one that never parsed has nothing to keep."""
-    if previous is None or previous.config is None:
+def _owner(previous: Intent | None, before: Owner = NO_OWNER) -> Owner:
+    """Only an object that we could run is an owner: one that never parsed has nothing to keep. `before` had
+    the node until this run began, and counts until something was decided in it."""
+    if previous is None or previous.undecided:
+        return before
+    if previous.config is None:
         return NO_OWNER
     return Owner(previous.config.kind, previous.policy)
 

@@ -79,7 +79,9 @@ class WithdrawnRecord:
 
 @dataclass(frozen=True, slots=True)
 class NodeState:
-    """The whole status of one node's speaker. `selected_by` is the policy's name, "" when none selects."""
+    """The whole status of one node's speaker. `selected_by` is the policy's name, "" when none selects;
+    `selected_by_kind` its kind, "" while no form of it could be run yet. `engine_mode` says whether ExaBGP
+    ends with its speaker (own) or not (detached, external); "" = an older speaker did not say."""
 
     node: str
     phase: str = "Starting"
@@ -88,7 +90,9 @@ class NodeState:
     speaker_version: str = ""
     engine_version: str = ""
     engine_restarts: int = 0
+    engine_mode: str = ""
     selected_by: str = ""
+    selected_by_kind: str = ""
     policy_problem: str = ""
     problems: tuple[str, ...] = ()
     intended: int = 0
@@ -145,7 +149,9 @@ def _status(state: NodeState) -> Document:
             "speakerVersion": state.speaker_version,
             "engineVersion": state.engine_version,
             "engineRestarts": state.engine_restarts,
+            "engineMode": state.engine_mode or None,
             "selectedBy": state.selected_by or None,
+            "selectedByKind": state.selected_by_kind or None,
             "policyProblem": state.policy_problem or None,
             "problems": list(state.problems) or None,
             "sessions": f"{state.established}/{len(state.peers)}",
@@ -276,7 +282,9 @@ def from_document(document: Mapping[str, Any]) -> NodeState:
         speaker_version=status.get("speakerVersion", ""),
         engine_version=status.get("engineVersion", ""),
         engine_restarts=status.get("engineRestarts", 0),
+        engine_mode=status.get("engineMode", ""),
         selected_by=status.get("selectedBy", ""),
+        selected_by_kind=status.get("selectedByKind", ""),
         policy_problem=status.get("policyProblem", ""),
         problems=tuple(status.get("problems") or ()),
         intended=routes.get("intended", 0),

@@ -1,7 +1,8 @@
 """May a speaker be restarted without a route leaving any router? Decided from what it published. Pure.
 
-RFC 4724: a router keeps the routes of a silently closed session for the Restart Time in the *speaker's* OPEN,
-and only for the families that the speaker listed there.
+An engine that outlives its speaker (`engine_mode`) keeps its sessions, unless it ends with the speaker's pod.
+Otherwise, RFC 4724: a router keeps the routes of a silently closed session for the Restart Time in the
+*speaker's* OPEN, and only for the families that the speaker listed there.
 """
 
 from __future__ import annotations
@@ -10,15 +11,20 @@ from collections.abc import Iterator
 
 from bgpctl.core.nodestate import NodeState, PeerState
 
+STAYING = ("detached", "external")
 
-def refusals(state: NodeState | None, now: float, expected: float) -> tuple[str, ...]:
-    """Why routes would be lost (or nobody knows) if the speaker went away for `expected` seconds now."""
+
+def refusals(state: NodeState | None, now: float, expected: float, *, pod: bool = True) -> tuple[str, ...]:
+    """Why routes would be lost (or nobody knows) if the speaker went away for `expected` seconds now. `pod`:
+    it goes with its pod, and so does an engine in there."""
     if state is None:
         return ("no speaker reports for this node",)
     if state.stale(now):
         return (f"its speaker has not reported for {now - state.heartbeat:.0f} s",)
     if state.phase != "Running":
         return (f"its speaker is {state.phase}, not Running",)
+    if untouched(state, pod=pod):
+        return ()
     return tuple(reason for peer in state.peers for reason in _of_peer(peer, expected))
 
 
@@ -42,8 +48,15 @@ def _of_peer(peer: PeerState, expected: float) -> Iterator[str]:
         yield f"graceful restart with {address} does not cover {', '.join(map(str, lost))}"
 
 
-def kept(state: NodeState) -> str:
+def untouched(state: NodeState, *, pod: bool) -> bool:
+    """Do the sessions go on without the speaker?"""
+    return state.engine_mode in STAYING and not pod
+
+
+def kept(state: NodeState, *, pod: bool = True) -> str:
     """In one sentence: who keeps the routes, and for how long at least."""
+    if untouched(state, pod=pod):
+        return f"its engine ({state.engine_mode}) stays: no session is touched"
     times = [p.session.local_gr.restart_time for p in state.peers if p.session.local_gr]
     if not times:
         return "it has no peers: there is nothing to lose"

@@ -28,7 +28,9 @@ def _facts(state: NodeState, directory: str, now: float) -> Iterator[tuple[str, 
         yield "up", units.age(now - state.started_at)
     engine = f", {state.engine_version}" if state.engine_version else ""
     yield "version", f"bgpctl {state.speaker_version}{engine}, replaced {state.engine_restarts} times"
-    yield "selected by", state.selected_by or "no policy"
+    if state.engine_mode:
+        yield "engine", state.engine_mode
+    yield "selected by", f"{state.selected_by_kind} {state.selected_by}".strip() or "no policy"
     yield "routes", f"{state.announced} of {units.count(state.intended, 'route')} announced"
     if state.absent:
         yield "not announced", ", ".join(f"{reason} {n}" for reason, n in sorted(state.absent.items()))

@@ -124,13 +124,17 @@ class Graceful:
     def decide(self, s: Snapshot) -> Decision:
         if s.journal is not None:
             return Decision(Status.DONE, "checked before the restart was asked for")
-        refused = refusals(s.state, s.now, self.expected)
+        refused = refusals(s.state, s.now, self.expected, pod=not self.how.argv)
         if s.state is None or (refused and not self.allow_loss):
             lift = f"; to go on anyway: {LIFT}" if s.state else ""
             return Decision(Status.BLOCKED, "; ".join(refused), hint=f"nothing was changed on the node{lift}")
         if impossible := self.how.impossible(s):
             return impossible
-        told = [f"routes may be lost: {'; '.join(refused)}"] if refused else [kept(s.state)]
+        told = (
+            [f"routes may be lost: {'; '.join(refused)}"]
+            if refused
+            else [kept(s.state, pod=not self.how.argv)]
+        )
         told += [
             f"{a.sighting.router} cannot be asked ({a.sighting.detail})" for a in s.sightings if _deaf(a)
         ]

@@ -28,6 +28,7 @@ from bgpctl.core.intent import ClusterObjects, compile_intent, owner_problem
 from bgpctl.core.memo import Memo
 from bgpctl.core.model import Intent, IPAddress, Observed
 from bgpctl.core.nodestate import NodeState, WithdrawnRecord
+from bgpctl.core.owners import NO_OWNER, Owner
 from bgpctl.errors import BgpctlError, Temporary
 from bgpctl.speaker import stopping
 from bgpctl.speaker.exabgp import Mode
@@ -174,6 +175,7 @@ class Manager:
             source_address=self._source_address,
             next_hops=self._next_hops,
             previous=self.intent,
+            owner=self._owner(),
             opened=self._announced_before(),
             withdraw_without_endpoints=self._withdraw_without_endpoints,
             memo=self._memo,
@@ -331,6 +333,7 @@ class Manager:
 
     def _describe(self) -> NodeState:
         observed, intent = self._engine.observed(), self.intent or Intent(self._node)
+        owner = self._owner()
         peers = tuple(peer_state(name, observed, self.intent) for name in sorted(observed.peers))
         return NodeState(
             node=self._node,
@@ -339,7 +342,9 @@ class Manager:
             speaker_version=__version__,
             engine_version=self._engine.version,
             engine_restarts=self._engine.restarts,
-            selected_by=self._selected_by(),
+            engine_mode=self._engine.mode,
+            selected_by=owner.name,
+            selected_by_kind=owner.kind,
             policy_problem=owner_problem(intent),
             problems=self._problems(intent, observed),
             intended=self._intended(),
@@ -349,14 +354,15 @@ class Manager:
             absent=dict(Counter(absent.reason for absent in intent.absent)) or None,
         )
 
-    def _selected_by(self) -> str:
-        """Until the first intent, what was so before: a speaker that dies twice must not forget it."""
-        if self.intent is None:
-            return self._before.selected_by
-        return self.intent.policy if self.intent.selected else ""
+    def _owner(self) -> Owner:
+        """Until an intent tells, what was so before: a speaker that dies twice must not forget it."""
+        before, intent = Owner(self._before.selected_by_kind, self._before.selected_by), self.intent
+        if intent is None or (intent.undecided and before != NO_OWNER):
+            return before
+        return Owner(intent.config.kind if intent.config else "", intent.policy)
 
     def _intended(self) -> int:
-        """As `_selected_by`: it tells the next run whether the node announced before."""
+        """As `_owner`: it tells the next run whether the node announced before."""
         if self.intent is None:
             return self._before.intended
         return sum(len(routes) for routes in self.intent.routes.values())

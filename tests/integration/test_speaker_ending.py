@@ -168,6 +168,7 @@ def test_a_detached_engine_leaves_with_its_node_and_ends(cluster: Cluster) -> No
         again = SpeakerProcess(speaker.directory, *speaker.arguments).start()
         try:
             again.says("engine.adopted")
+            assert cluster.state()["engineMode"] == "detached"
             eventually(lambda: cluster.state().get("phase") == "Running")
             deleted(cluster)
             assert stop(again) < 4.0
@@ -177,6 +178,21 @@ def test_a_detached_engine_leaves_with_its_node_and_ends(cluster: Cluster) -> No
         assert router.of_kind(bgppeer.NOTIFICATION)[0].body[:2] == bytes([6, 2])
         assert again.processes() == {}
         assert cluster.state()["phase"] == "Withdrawn"
+
+
+def test_the_owner_of_a_node_keeps_it_over_a_restart(cluster: Cluster) -> None:
+    """An older policy that selects the node too, with another AS, is not chosen by the next speaker."""
+    router = cluster.router
+    older = objects.policy(objects.router(objects.neighbor("127.88.7.9/32"), asn=65009), name="a")
+    with cluster.speaker() as speaker:
+        assert cluster.state()["selectedByKind"] == "CiliumBGPPeeringPolicy"
+        stop(speaker)
+    cluster.server.apply(older)
+    with cluster.speaker() as speaker:
+        eventually(lambda: router.sessions == 2)
+        speaker.says("a selects this node too and is ignored here")
+        assert cluster.state()["selectedBy"] == "policy"
+        assert b"\xfd\xe9" in router.of_kind(bgppeer.OPEN, 2)[0].body[1:3], "AS 65001, as before"
 
 
 def test_a_router_that_does_not_read_cannot_hold_the_stop_up(cluster: Cluster) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bgpctl.core.intent import compile_intent
 from bgpctl.core.model import IPV4, IPV6, Secret
-from bgpctl.core.owners import Owner, read_claims, select_owner
+from bgpctl.core.owners import NO_OWNER, Owner, read_claims, select_owner
 from bgpctl.core.peers import router_id
 from tests.kit.intents import PEER, POD_CIDRS, absences, compiled, prefixes, world
 from tests.kit.objects import endpoint, endpoint_slice, neighbor, node, policy, router, service
@@ -55,6 +55,33 @@ def test_the_first_owner_keeps_the_node() -> None:
     assert compile_intent(world(policies=[old, older]), "worker-1", previous=had).policy == "a-new"
     had = replace(intent, policy="gone")
     assert compile_intent(world(policies=[old, older]), "worker-1", previous=had).policy == "z-old"
+
+
+def test_the_owner_of_before_this_run_keeps_the_node() -> None:
+    """A restart is no new choice: by age, z-old would have it."""
+    young = policy(router(neighbor("10.0.0.8/32")), name="a-new", created="2026-02-01T00:00:00Z")
+    old = policy(router(neighbor("10.0.0.9/32")), name="z-old", created="2026-01-01T00:00:00Z")
+    had = Owner("CiliumBGPPeeringPolicy", "a-new")
+    both = world(policies=[young, old])
+    first = compile_intent(both, "worker-1", owner=had)
+    assert first.policy == "a-new" and "z-old selects this node too" in first.problems[0]
+    assert compile_intent(both, "worker-1", previous=first, owner=NO_OWNER).policy == "a-new"
+    for other in (had._replace(name="gone"), had._replace(kind="CiliumBGPClusterConfig"), NO_OWNER):
+        assert compile_intent(both, "worker-1", owner=other).policy == "z-old"
+    away = compile_intent(world(policies=[], node=node(labels={})), "worker-1", previous=first, owner=had)
+    assert compile_intent(both, "worker-1", previous=away, owner=had).policy == "z-old", "it gave the node up"
+
+
+def test_the_owner_of_before_keeps_the_node_though_nobody_can_read_it_now() -> None:
+    """Deciding for another one would take down the sessions of an engine that outlived its speaker."""
+    had = Owner("CiliumBGPPeeringPolicy", "policy")
+    unreadable = policy(nodeSelector={"matchLabels": "x"})
+    for bad in (BAD, unreadable):
+        found = compile_intent(world(policies=[bad, policy(name="second")]), "worker-1", owner=had)
+        assert (found.policy, found.undecided, found.peers) == ("policy", True, ())
+    lost = compile_intent(world(node=None), "worker-1", owner=had)
+    again = world(policies=[policy(), policy(name="a")])
+    assert compile_intent(again, "worker-1", previous=lost, owner=had).policy == "policy"
 
 
 def test_equal_age_goes_by_name() -> None:

@@ -284,6 +284,25 @@ def test_a_node_deselected_while_no_speaker_ran_has_not_withdrawn(rig: Rig) -> N
     assert restarted(after, world(labels=AWAY)).state.phase == "Idle"
 
 
+def test_the_owner_outlives_the_process(clock: Clock) -> None:
+    """Another policy that selects the node too takes it neither now nor at the next start."""
+    first, second = objects.policy(name="z"), objects.policy(name="a")
+    rig = Rig(world(policy=first))
+    rig.tick()
+    both = replace(world(), policies=(first, second))
+    after = restarted(rig, both)
+    assert after.state.selected_by == "z"
+    assert (after.state.engine_mode, after.state.selected_by_kind) == ("own", "CiliumBGPPeeringPolicy")
+    half = Rig(None, recall=lambda: from_document(to_document(after.state)))
+    half.tick()
+    unreadable = restarted(half, replace(both, node=None))
+    assert restarted(unreadable, both).state.selected_by == "z"
+    assert Rig(both).manager._owner() == ("", "")
+    fresh = Rig(both)
+    fresh.tick()
+    assert fresh.state.selected_by == "a"
+
+
 def test_not_a_word_before_the_record_is_known() -> None:
     """Whatever is published replaces the whole status."""
     calls = []

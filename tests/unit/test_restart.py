@@ -68,6 +68,26 @@ def test_refusals(state: NodeState | None, expected: float, words: str) -> None:
     assert words in found and bool(words) == bool(found)
 
 
+@pytest.mark.parametrize("mode", ["detached", "external"])
+def test_an_engine_that_stays_needs_no_graceful_restart(mode: str) -> None:
+    """Its sessions are not touched, unless it ends with the pod that is deleted."""
+    state = replace(running(peer(peer_gr=None), peer(ROUTER_2, up=False)), engine_mode=mode)
+    assert refusals(state, NOW, 3600, pod=False) == ()
+    assert kept(state, pod=False) == f"its engine ({mode}) stays: no session is touched"
+    assert len(refusals(state, NOW, 30, pod=True)) == 2
+    assert "has not reported" in refusals(replace(state, heartbeat=NOW - 1000), NOW, 30, pod=False)[0]
+    for other in ("own", ""):
+        assert len(refusals(replace(state, engine_mode=other), NOW, 30, pod=False)) == 2
+
+
+def test_the_step_knows_how_it_is_restarted() -> None:
+    state = replace(running(peer(peer_gr=None)), engine_mode="detached")
+    decision = Graceful("run", 30, BY_COMMAND).decide(snapshot(state=state))
+    assert decision.status is Status.ACT and "no session is touched" in decision.reason
+    decision = Graceful("run", 30, BY_POD).decide(snapshot(state=state, pods=judged(AGENT)))
+    assert decision.status is Status.BLOCKED
+
+
 def test_every_peer_has_its_own_reason() -> None:
     state = running(peer(peer_gr=None), peer(ROUTER_2, up=False))
     assert len(refusals(state, NOW, 30)) == 2
