@@ -52,8 +52,9 @@ class Event(StrEnum):
 
     WITHDRAW = "withdraw"  # an UPDATE withdraws the routes; the session stays
     DESELECT = "deselect"  # no policy selects the node any more: the speaker leaves
-    RESTART = "restart"  # the speaker is stopped, and meant to come back
-    CRASH = "crash"  # the speaker is killed; the kernel closes its sockets
+    # Of the process that has the sockets: the speaker, or an ExaBGP that outlives it.
+    RESTART = "restart"  # it is stopped, and meant to come back
+    CRASH = "crash"  # it is killed; the kernel closes its sockets
     POWER_OFF = "power-off"  # the node falls silent
     LINK_DOWN = "link-down"  # a link between node and router fails
 
