@@ -16,9 +16,13 @@ GR = {Graceful.OFF: "off", Graceful.ON: "on", Graceful.NOTIFICATION: "on, N bit"
 
 
 def word(result: Result) -> str:
-    """One cell: what became of the routes, and in brackets what the estimate allowed."""
+    """One cell: what became of the routes, and in brackets what the estimate allowed. † as in `summary`."""
     if result.complaints:
         return f"FAILED: {result.complaints[0]}"
+    return _fate(result) + ("†" if result.seen.pause > NOTABLE_PAUSE else "")
+
+
+def _fate(result: Result) -> str:
     seen, allowed = result.seen, span(result.bounds)
     match result.fate:
         case Fate.LEAVES:
@@ -59,6 +63,7 @@ def grid(results: Sequence[Result]) -> Iterator[tuple[str, ...]]:
 
 
 def text(results: Sequence[Result]) -> str:
+    """For a terminal."""
     rows = list(grid(results))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
@@ -87,6 +92,6 @@ def summary(results: Sequence[Result]) -> Iterator[str]:
     for kind, name in NAMES.items():
         pause = max((result.seen.pause for result in results if result.router == kind), default=0.0)
         if pause > NOTABLE_PAUSE:
-            yield f"{name} answered nobody for up to {pause:.1f} s: a shorter flap could hide there."
+            yield f"† {name} answered nobody for up to {pause:.1f} s: a shorter flap could hide there."
     for result in failed:
         yield from (f"{result.cell}: {complaint}" for complaint in result.complaints)

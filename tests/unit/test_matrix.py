@@ -190,12 +190,12 @@ def test_the_table_names_every_outcome() -> None:
         "| event | GR | BIRD | OpenBGPD |",
         "|---|---|---|---|",
         "| SIGTERM, start | off | 0.1 s (5–9), gap 0.9 s | gap < 0.1 s (5–9) |",
-        "| | on | no flap, stale 4.0 s | no flap |",
+        "| | on | no flap, stale 4.0 s | no flap† |",
         "| policy edit of routes | on | 6.1 s (5–9), no flap | not run |",
         "| power-off | on | 6.1 s (5–9) | FAILED: exceeded: it stayed |",
         "",
         "7 cells, 1 failed; a look every 0.10 s or more often.",
-        "OpenBGPD answered nobody for up to 1.1 s: a shorter flap could hide there.",
+        "† OpenBGPD answered nobody for up to 1.1 s: a shorter flap could hide there.",
         "openbgpd / power-off / graceful restart on: exceeded: it stayed",
     ]
     assert re.search(r"power-off +on +6\.1 s \(5–9\) +FAILED", table.text(RESULTS))
