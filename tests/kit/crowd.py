@@ -7,12 +7,16 @@ its own, as always.
 
 from __future__ import annotations
 
+import os
+import random
+import re
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
@@ -87,6 +91,49 @@ class Crowd:
         """And takes it away."""
         self._status({}, number)
 
+    def home(self, number: int, local: bool) -> None:
+        """The Service's first endpoint runs on the speaker's node, or moves to another one."""
+
+        def change(old: Document) -> Document:
+            first, *others = old["endpoints"]
+            where = NAME if local else "worker-2"
+            return {**old, "endpoints": [{**first, "nodeName": where}, *others]}
+
+        slices = self.api.registry.by_plural("endpointslices")
+        found = endpoint_slice(number)["metadata"]["name"]
+        self.api.operations.modify(slices, "default", found, change)
+
+    def expected(self) -> set[str]:
+        """What BIRD should have, by the objects that the API has now, and by rules written once more."""
+        local = {
+            each["metadata"]["labels"]["kubernetes.io/service-name"]
+            for each in self._all("endpointslices")
+            if any(endpoint["nodeName"] == NAME for endpoint in each["endpoints"])
+        }
+        found = set()
+        for each in self._all("services"):
+            if each["spec"]["externalTrafficPolicy"] == "Cluster" or each["metadata"]["name"] in local:
+                ingress = each.get("status", {}).get("loadBalancer", {}).get("ingress", ())
+                found.update(f"{entry['ip']}/32" for entry in ingress)
+        return found
+
+    def _all(self, plural: str) -> list[Document]:
+        """Not copied, as `ApiServer.objects` would: that takes longer than what is measured."""
+        return [stored.document for stored in self.api.store.all(self.api.registry.by_plural(plural).key)[0]]
+
+    def churn(self, numbers: range, seconds: float, per_second: int, seed: int = 1) -> float:
+        """Changes at random of these Services: given, taken, moved. The monotonic time of the last one."""
+        chance = random.Random(seed)
+        began = time.monotonic()
+        for done in range(round(seconds * per_second)):
+            time.sleep(max(0.0, began + done / per_second - time.monotonic()))
+            number = chance.choice(numbers)
+            act = chance.choice(
+                [self.give, self.take, partial(self.home, local=True), partial(self.home, local=False)]
+            )
+            act(number)
+        return time.monotonic()
+
     def _status(self, balancer: Document, number: int) -> None:
         def change(old: Document) -> Document:
             return {**old, "status": {"loadBalancer": balancer}}
@@ -94,8 +141,28 @@ class Crowd:
         services = self.api.registry.by_plural("services")
         self.api.operations.modify(services, "default", name(number), change, "status")
 
+    def memory(self) -> dict[str, float]:
+        """PSS in MB by process: manager, exabgp, relay."""
+        found = {}
+        for pid, command in self.speaker.processes().items():
+            parts = {"speaker run": "manager", "exabgp.child": "exabgp", "relay": "relay"}
+            found[next((p for text, p in parts.items() if text in command), command)] = pss(pid)
+        return found
+
     def has(self, number: int) -> bool:
         return self.bird.has(f"{address(number)}/32")
+
+
+def cpu_seconds(pid: int) -> float:
+    """Of a process, all its threads, until now (proc(5): utime and stime, in clock ticks)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def pss(pid: int) -> float:
+    """The proportional set size of a process in MB."""
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return int(re.search(r"^Pss:\s+(\d+) kB", text, re.MULTILINE)[1]) / 1024  # type: ignore[index]
 
 
 def waited(condition: Callable[[], bool], deadline: float = 60.0) -> float:
