@@ -115,7 +115,8 @@ def _announcements(
 ) -> Iterator[Announce]:
     groups: dict[Attributes, list[IPNetwork]] = defaultdict(list)
     for prefix, route in intent.routes.get(peer, {}).items():
-        if announced.get(prefix) != route.attributes:
+        had = announced.get(prefix)
+        if had is not route.attributes and had != route.attributes:  # mostly the very same
             groups[route.attributes].append(prefix)
     for attributes, prefixes in groups.items():
         yield Announce(peer, attributes, tuple(prefixes))

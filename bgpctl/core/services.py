@@ -178,19 +178,21 @@ def candidates(
     """The candidates of the address types `kinds` of all Services; malformed Services go to `problems`.
     `demanding`: none without a usable endpoint, whatever the traffic policy."""
     memo = memo or Memo()
-    before: dict[Key, Found] = memo.results("services", (kinds, demanding))
-    now: dict[Key, Found] = {}
+    kept = memo.results("services", (kinds, demanding))
+    before: dict[int, Found] = kept.get("found", {})
+    unmoved = kept.get("backends") is backends  # the usual case, and worth a short cut
+    now: dict[int, Found] = {}
     result: list[Candidate] = []
     for service in services:
-        key, behind = service.key, backends.get(service.key)
-        found = before.get(key)
-        if found is None or found.service is not service or found.backends != behind:
-            found = _found(service, behind, kinds, demanding)
-        now[key] = found
+        # By identity, which is cheap: what is kept holds its Service, so that none is taken for another.
+        found = before.get(id(service))
+        if found is None or not (unmoved or found.backends == backends.get(service.key)):
+            found = _found(service, backends.get(service.key), kinds, demanding)
+        now[id(service)] = found
         result += found.candidates
         if found.problem:
             problems.append(found.problem)
-    memo.keep("services", (kinds, demanding), now)
+    memo.keep("services", (kinds, demanding), {"found": now, "backends": backends})
     return result
 
 

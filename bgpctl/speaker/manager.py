@@ -38,6 +38,7 @@ from bgpctl.speaker.telling import Departure, peer_state, record, sentence_of
 
 IDLE_SECONDS = 15.0  # the loop runs this often though no bell rings: a safety net, not a mechanism
 RETRY_SECONDS = 0.5
+REST_SECONDS = 0.05  # the longest pause between two ticks though the bell rings
 
 UNPROVED = (
     "this node was deselected while its sessions were down: nothing was withdrawn, and routers may keep its "
@@ -122,7 +123,10 @@ class Manager:
             while not self._stopping.is_set():
                 self._bell.wait(wait)
                 self._bell.clear()
+                began = time.monotonic()
                 wait = self.tick()
+                # A storm of changes may have half of a core: what rings meanwhile is one tick's work.
+                self._stopping.wait(min(time.monotonic() - began, REST_SECONDS))
         finally:
             self._shut_down()
 

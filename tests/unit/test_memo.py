@@ -6,7 +6,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address, ip_address
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bgpctl.core.endpoints import read_slice
@@ -140,6 +140,10 @@ class World:
         return compile_intent(objects, NAME, previous=previous, memo=memo, **self.options)
 
 
+@example(True, POLICIES[4], [("pools", 0, POOLS[2]), ("pools", 0, POOLS[1])])
+@example(True, POLICIES[1], [("options", 0, True), ("options", 0, False)])
+@example(True, POLICIES[1], [("slice", 0, None), ("slice", 0, kit.endpoint_slice("a", kit.endpoint(NAME)))])
+@example(True, POLICIES[1], [("service", 0, kit.service("a", "203.0.113.9")), ("service", 0, None)])
 @given(st.booleans(), st.sampled_from(POLICIES[1:]), st.lists(STEPS, min_size=1, max_size=20))
 def test_any_history_gives_what_a_compile_from_scratch_gives(
     read: bool, policies: Any, steps: list[Any]
