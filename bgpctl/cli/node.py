@@ -176,8 +176,6 @@ def estimate(
     """Estimate how long routers may go on sending, per peer and event, best and worst, and why.
 
     From negotiated values where a session exists, else from the policy. What is unknown counts at its worst.
-    Restart and crash are of the process that holds the sessions: with --engine detached or external that is
-    ExaBGP, and a speaker that ends alone changes nothing.
     """
     with errors.guard("node estimate", output):
         from bgpctl.cli import wire

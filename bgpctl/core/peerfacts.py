@@ -15,7 +15,7 @@ class PeerFacts:
     `restart_time` is R, None = we do not announce graceful restart. `graceful`: negotiated? `local_n`,
     `peer_n`: the N bit (RFC 8538) of our OPEN and of the router's. None = no session told yet. `long_lived`
     is L in seconds, None = not negotiated. `bfd` is the detection time in seconds, None = no BFD.
-    `negotiated`: taken from a session.
+    `negotiated`: taken from a session. `engine_stays`: ExaBGP, which has the sessions, outlives its speaker.
     """
 
     peer: str
@@ -29,6 +29,7 @@ class PeerFacts:
     long_lived: int | None
     bfd: float | None = None
     negotiated: bool = False
+    engine_stays: bool = False
 
 
 def facts_from_state(peer: PeerState) -> PeerFacts:

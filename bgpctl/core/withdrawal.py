@@ -329,6 +329,8 @@ def _clauses(
     """On what condition, by whose profile (none where all routers do the same), with what exception."""
     if event in (Event.RESTART, Event.CRASH) and slowest.worst > MARGIN:
         yield "if the speaker does not come back"
+    if event in (Event.RESTART, Event.CRASH) and facts.engine_stays:
+        yield "provided that ExaBGP ends too (it outlives its speaker here)"
     if close is Close.WITHDRAW_FIRST:
         return
     if facts.restart_time is not None and profile is not UNKNOWN_ROUTER:

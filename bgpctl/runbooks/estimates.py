@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from bgpctl.core.nodestate import from_document
 from bgpctl.core.profiles import UNKNOWN_ROUTER, Profile
+from bgpctl.core.restart import STAYING
 from bgpctl.core.withdrawal import Estimate, Event, PeerFacts, estimate, facts_from_state
 from bgpctl.errors import BgpctlError, UsageError
 from bgpctl.kube import paths
@@ -37,7 +39,8 @@ def _facts(client: Client, node: str) -> tuple[PeerFacts, ...]:
     if document is None:
         raise UsageError(f"node {node} does not exist", "see `kubectl get nodes`")
     state = client.find(paths.node_state(node))
-    peers = from_document(state).peers if state else ()
-    if peers:
-        return tuple(facts_from_state(peer) for peer in peers)
+    seen = from_document(state) if state else None
+    if seen and seen.peers:
+        stays = seen.engine_mode in STAYING
+        return tuple(replace(facts_from_state(peer), engine_stays=stays) for peer in seen.peers)
     return cluster.policy_facts(client, document, load(document["metadata"].get("annotations")))

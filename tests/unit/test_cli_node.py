@@ -170,3 +170,15 @@ def test_estimate(cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
     assert (
         capsys.readouterr().out.splitlines()[-1].startswith("worker-1: a drain takes the routes away within")
     )
+
+
+@pytest.mark.parametrize(("mode", "told"), [("own", False), ("detached", True), ("external", True)])
+def test_an_estimate_knows_of_an_engine_that_stays(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str], mode: str, told: bool
+) -> None:
+    cluster[0].collections[NODE_STATES][0]["status"]["engineMode"] = mode
+    assert run("node", "estimate", "worker-1", "-o", "json") == 0
+    why = {one["event"]: one["why"] for one in json.loads(capsys.readouterr().out)["estimates"]}
+    assert {event for event in why if "ExaBGP ends too" in why[event]} == (
+        {"restart", "crash"} if told else set()
+    )
