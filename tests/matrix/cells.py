@@ -21,6 +21,7 @@ class Event(StrEnum):
     """What happens to the node."""
 
     DESELECT = "deselect"
+    SHUTDOWN = "shutdown"
     RESTART = "restart"
     KILL_ENGINE = "kill-engine"
     KILL_SPEAKER = "kill-speaker"
@@ -71,6 +72,9 @@ _CRASH, _RESTART = withdrawal.Event.CRASH, withdrawal.Event.RESTART
 ROWS: dict[Event, Row] = {
     Event.DESELECT: Row(
         "deselect", Fate.LEAVES, Fate.LEAVES, withdrawal.Event.DESELECT, silent=False, notification=True
+    ),
+    Event.SHUTDOWN: Row(
+        "SIGTERM, node shuts down", Fate.LEAVES, Fate.LEAVES, withdrawal.Event.DESELECT, silent=False
     ),
     Event.RESTART: Row("SIGTERM, start", Fate.RETURNS, Fate.STAYS, _RESTART),
     Event.KILL_ENGINE: Row("SIGKILL of ExaBGP", Fate.RETURNS, Fate.STAYS, _CRASH),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bgpctl.core.annotations import GRACEFUL_NOTIFICATION
+from bgpctl.core.ending import SHUTTING_DOWN
 from bgpctl.lab import seed
 from tests.kit import objects
 from tests.kit.netlab import Host
@@ -70,11 +71,15 @@ def address(service: str) -> str:
     return f"203.0.113.{10 + _SERVICES.index(service)}"
 
 
-def node(name: str, host: Host, *, selected: bool = True) -> Document:
+def node(name: str, host: Host, *, selected: bool = True, ready: bool = True) -> Document:
+    """One that is not ready is being shut down by its kubelet."""
     labels = {seed.LABEL: "true" if selected else "false", "kubernetes.io/hostname": name}
+    condition = {"type": "Ready", "status": "True"}
+    if not ready:
+        condition |= {"status": "False", "reason": "KubeletNotReady", "message": SHUTTING_DOWN}
     status = {
         "addresses": [{"type": "InternalIP", "address": host.address}],
-        "conditions": [{"type": "Ready", "status": "True"}],
+        "conditions": [condition],
     }
     return objects.node(name, labels, spec={"podCIDRs": [pod_cidr(name)]}, status=status)
 

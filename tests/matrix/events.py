@@ -27,6 +27,12 @@ def _deselect(net: Net, speaker: SpeakerProcess) -> None:
     net.select(False)
 
 
+def _shut_down(net: Net, speaker: SpeakerProcess) -> None:
+    """The kubelet says why it stops the pods (KEP-2000), and stops them."""
+    net.shut_down()
+    speaker.signal(signal.SIGTERM)
+
+
 def _restart(net: Net, speaker: SpeakerProcess, *, pause: float = 0.0, directory: str = "") -> None:
     """SIGTERM, and when it has ended, a new one. `pause` stands for an image that is pulled, `directory` is
     that of a new pod, "" = the same one."""
@@ -67,6 +73,7 @@ def _power_off(net: Net, speaker: SpeakerProcess) -> None:
 
 HAPPENS: dict[Event, Callable[[Net, SpeakerProcess], None]] = {
     Event.DESELECT: _deselect,
+    Event.SHUTDOWN: _shut_down,
     Event.RESTART: _restart,
     Event.KILL_ENGINE: _kill_engine,
     Event.KILL_SPEAKER: _kill,

@@ -82,6 +82,9 @@ class Net:
     def select(self, selected: bool) -> None:
         self.apply(documents.node(NODE, self.hosts[NODE], selected=selected))
 
+    def shut_down(self) -> None:
+        self.apply(documents.node(NODE, self.hosts[NODE], ready=False))
+
     def state(self, name: str = NODE) -> dict[str, Any]:
         """What the node's speaker published last."""
         return dict((self.api.get("bgpnodestates", name) or {}).get("status") or {})

@@ -136,6 +136,7 @@ def test_what_the_router_was_sent_counts_only_where_nothing_may_be() -> None:
 EXPECTED = {
     # event: (without, with graceful restart)
     "deselect": ("leaves", "leaves"),
+    "shutdown": ("leaves", "leaves"),
     "restart": ("returns", "stays"),
     "kill-engine": ("returns", "stays"),
     "kill-speaker": ("returns", "stays"),
@@ -156,7 +157,7 @@ def test_what_must_hold() -> None:
 
 def test_every_event_can_be_made_to_happen() -> None:
     assert ROWS.keys() == HAPPENS.keys() == set(Event)
-    assert len(list(cells(["bird"], list(Event), list(Graceful)))) == 25
+    assert len(list(cells(["bird"], list(Event), list(Graceful)))) == 27
 
 
 def test_an_edit_takes_one_route_gives_one_and_recolours_one() -> None:
