@@ -120,6 +120,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l source-address -x -d 'The local address of every session'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l next-hop -x -d 'Announce this next hop, not the session\'s local address'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l withdraw-without-endpoints -d 'Withdraw a Service with traffic policy Cluster while it has no usable endpoint'
+    complete -c $program -n '__bgpctl_at \'speaker run\'' -l damping -l no-damping -d 'Hold an address back for 1 to 60 s after its endpoints came and went more than twice within a minute'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l secrets-namespace -x -d 'Where the peers\' passwords are'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l directory -r -F -d 'A private directory for the engine\'s files'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l engine -x -a 'own detached external' -d 'Whose ExaBGP is: own = it ends with this speaker, however that ends'

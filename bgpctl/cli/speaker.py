@@ -64,6 +64,14 @@ WithoutEndpoints = Annotated[
         help="Withdraw a Service with traffic policy Cluster while it has no usable endpoint. Default: keep.",
     ),
 ]
+Damping = Annotated[
+    bool,
+    typer.Option(
+        "--damping/--no-damping",
+        help="Hold an address back for 1 to 60 s after its endpoints came and went more than twice within a "
+        "minute. Withdrawals never wait.",
+    ),
+]
 SecretsNamespace = Annotated[
     str, typer.Option("--secrets-namespace", metavar="NS", help="Where the peers' passwords are.")
 ]
@@ -99,6 +107,7 @@ def run(
     source_address: SourceAddress = None,
     next_hop: NextHops = None,
     withdraw_without_endpoints: WithoutEndpoints = False,
+    damping: Damping = True,
     secrets_namespace: SecretsNamespace = "kube-system",
     directory: Directory = None,
     engine: Engine = "own",
@@ -129,6 +138,7 @@ def run(
             source_address=address,
             next_hops=parse.next_hops(next_hop or ()),
             withdraw_without_endpoints=withdraw_without_endpoints,
+            damping=damping,
             secrets_namespace=secrets_namespace,
             directory=directory,
             engine=Mode(engine),

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from bgpctl.core.damping import DAMPED
 from bgpctl.core.model import Intent
 from bgpctl.core.nodestate import NodeState, PeerState
 from bgpctl.core.routeview import INTENT, NodeRoutes, PeerRoutes, intended
@@ -62,6 +63,8 @@ def _notes(intent: Intent, state: NodeState | None, now: float) -> Iterator[str]
         yield f"its speaker runs {state.selected_by}; the routes shown here are those of {intent.policy}"
     if state.policy_problem:
         yield state.policy_problem
+    if held := (state.absent or {}).get(DAMPED):
+        yield f"its speaker holds {held} of these routes back for a while, because they flap (damped)"
     for peer in state.peers:
         wanted = len(intent.routes.get(peer.name, {}))
         if peer.intended != wanted:

@@ -18,10 +18,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from math import inf
 from typing import Protocol
 
 from bgpctl import __version__
 from bgpctl.core import pacing
+from bgpctl.core.damping import Memory, damp
 from bgpctl.core.diff import Action, Announce, Leave, Synced, Withdraw, diff
 from bgpctl.core.gates import announced_before
 from bgpctl.core.intent import ClusterObjects, compile_intent, owner_problem
@@ -91,6 +93,7 @@ class Manager:
         leave_reason: str = "node leaves service (bgpctl)",
         booted_at: float | None = None,
         withdraw_without_endpoints: bool = False,
+        damping: bool = True,
     ) -> None:
         self._node, self._source, self._engine = node, source, engine
         self._publish, self._bell = publish, bell
@@ -98,6 +101,9 @@ class Manager:
         self._leave_reason = leave_reason
         self._booted_at, self._withdraw_without_endpoints = booted_at, withdraw_without_endpoints
         self._memo = Memo()
+        self._damping = damping
+        self._flaps: Memory = {}
+        self._compiled: Intent | None = None  # what `intent` was before anything was held back
         self._recall: Callable[[], NodeState | None] | None = recall
         self._before = NodeState(node)
         self._stopping = threading.Event()
@@ -162,9 +168,10 @@ class Manager:
             objects = self._source.observe()
             intent = self._compile(objects)
             self._keep_while_undecided(intent)
+            intent, due = self._damp(intent)
             self._adopt(intent)
             actions = diff(intent, self._running_engine(), self._leave_reason)
-            wait = self._apply(actions)
+            wait = min(self._apply(actions), due)
             self._error = ""
         except Exception as error:
             wait = self._failed(error)
@@ -173,17 +180,26 @@ class Manager:
         return wait
 
     def _compile(self, objects: ClusterObjects) -> Intent:
-        return compile_intent(
+        self._compiled = compile_intent(
             objects,
             self._node,
             source_address=self._source_address,
             next_hops=self._next_hops,
-            previous=self.intent,
+            previous=self._compiled,
             owner=self._owner(),
             opened=self._announced_before(),
             withdraw_without_endpoints=self._withdraw_without_endpoints,
             memo=self._memo,
         )
+        return self._compiled
+
+    def _damp(self, intent: Intent) -> tuple[Intent, float]:
+        """Flapping addresses are held back; in how many seconds the next one is due (inf = none is)."""
+        if not self._damping:
+            return intent, inf
+        damped = damp(intent, self.intent, self._flaps, time.monotonic(), time.time())
+        self._flaps = damped.memory
+        return damped.intent, damped.due
 
     def _announced_before(self) -> bool:
         """Only for the first intent: later ones know by themselves."""

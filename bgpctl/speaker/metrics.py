@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from math import inf
 
+from bgpctl.core.damping import DAMPED
 from bgpctl.core.model import GracefulRestart
 from bgpctl.core.nodestate import PHASES, NodeState, PeerState
 from bgpctl.speaker.measures import Counters, Histogram
@@ -142,6 +143,11 @@ def _node(state: NodeState, counters: Counters) -> Iterator[str]:
     )
     yield from _gauge(
         f"{OWN}_problems", "Problems that the node's state names", [({}, float(len(state.problems)))]
+    )
+    yield from _gauge(
+        f"{OWN}_absent_routes",
+        "Possible routes that are not announced, by reason; damped: held back because it flaps",
+        (({"reason": r}, float(n)) for r, n in sorted({DAMPED: 0, **(state.absent or {})}.items())),
     )
     yield from _gauge(
         f"{OWN}_phase",

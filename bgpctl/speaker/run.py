@@ -43,6 +43,7 @@ class SpeakerOptions:
     source_address: IPAddress | None = None
     next_hops: tuple[IPAddress, ...] = ()
     withdraw_without_endpoints: bool = False
+    damping: bool = True
     secrets_namespace: str = "kube-system"
     directory: Path | None = None
     engine: Mode = Mode.OWN
@@ -69,6 +70,7 @@ def run_speaker(options: SpeakerOptions) -> int:
         recall=sink.read,
         booted_at=host.booted_at(),
         withdraw_without_endpoints=options.withdraw_without_endpoints,
+        damping=options.damping,
     )
     with contextlib.ExitStack() as stack:
         stack.enter_context(_alone(directory))

@@ -732,3 +732,53 @@ def test_an_engine_that_was_not_adopted_yet_leaves_too(rig: Rig) -> None:
     after.manager.run()
     assert [a.peers for a in after.engine.performed if isinstance(a, Leave)] == [(A, B)]
     assert after.engine.stopped == [True]
+
+
+# --- addresses that flap ----------------------------------------------------------------------------------
+
+
+def with_endpoint(here: bool) -> ClusterObjects:
+    one = world(objects.service("web", "192.0.2.80", local=True))
+    where = objects.endpoint("worker-1" if here else "worker-2")
+    return replace(one, endpoint_slices=(objects.endpoint_slice("web", where),))
+
+
+def test_a_flapping_address_is_held_back_and_comes_by_itself(clock: Clock) -> None:
+    rig = Rig(with_endpoint(True))
+    for _ in range(3):
+        clock.now += 0.2
+        rig.tick(with_endpoint(True))
+        assert rig.state.announced == 6
+        clock.now += 0.2
+        rig.tick(with_endpoint(False))
+        assert rig.did() == ["Withdraw", "Withdraw"]
+    clock.now += 0.2
+    wait = rig.tick(with_endpoint(True))
+    assert rig.did() == [] and wait == pytest.approx(0.8)
+    assert (rig.state.announced, rig.state.intended, rig.state.absent) == (4, 4, {"damped": 1})
+    clock.now += wait
+    assert rig.tick() == IDLE_SECONDS
+    assert rig.did() == ["Announce", "Announce"] and rig.state.absent is None
+
+
+def test_a_node_that_cannot_be_read_meanwhile_holds_nothing_back_for_ever(clock: Clock) -> None:
+    rig = Rig(with_endpoint(True))
+    for here in (True, False) * 3:
+        clock.now += 0.2
+        rig.tick(with_endpoint(here))
+    clock.now += 0.2
+    rig.tick(with_endpoint(True))
+    assert rig.state.absent == {"damped": 1}
+    rig.tick(replace(with_endpoint(True), node=None))
+    clock.now += 1
+    rig.tick()
+    assert rig.state.announced == 6 and rig.state.absent is None
+
+
+def test_damping_can_be_switched_off(clock: Clock) -> None:
+    rig = Rig(with_endpoint(True))
+    rig.manager._damping = False
+    for here in (True, False) * 9:
+        clock.now += 0.2
+        rig.tick(with_endpoint(here))
+        assert rig.state.announced == (6 if here else 4)

@@ -180,3 +180,9 @@ def test_a_histogram_needs_no_observation() -> None:
 def test_label_values_are_escaped(nasty: str) -> None:
     text = "".join(metrics._family("x", "gauge", "help", [({"label": nasty}, 1.0)]))
     assert parse(text)[0] == {("x", frozenset({("label", nasty)})): 1.0}
+
+
+def test_absent_routes_are_counted_by_reason_and_damped_ones_always() -> None:
+    samples, _ = parse(metrics.render(NodeState("n", absent={"noLocalEndpoints": 3}), Counters(), NOW))
+    assert value(samples, "bgpctl_absent_routes", reason="noLocalEndpoints") == 3
+    assert value(samples, "bgpctl_absent_routes", reason="damped") == 0

@@ -168,3 +168,9 @@ def test_absent_routes_are_listed_when_asked_for() -> None:
 
 def test_nothing_at_all() -> None:
     assert words() == "no policy selects any node, and no speaker has a session"
+
+
+def test_held_back_routes_are_explained_from_outside() -> None:
+    """Only the speaker knows which; that it does, and how many, it publishes."""
+    text = words(beside(INTENT, state(reported(2, 2), absent={"damped": 1}), NOW))
+    assert "holds 1 of these routes back for a while, because they flap (damped)" in text

@@ -1,0 +1,92 @@
+"""An endpoint that comes and goes, at a router that records every message."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bgpctl.core.damping import FREE
+from tests.kit import objects, speakers
+from tests.kit.bgppeer import UPDATE, BgpPeer, decode_update
+from tests.kit.cli import bgpctl
+from tests.kit.speakers import SpeakerProcess
+from tests.kit.wait import eventually
+
+pytestmark = pytest.mark.integration
+
+NAME, NODE, ROUTER = "worker-1", "127.88.8.2", "127.88.8.1"
+WEB, STEADY = ip_network("192.0.2.80/32"), ip_network("192.0.2.81/32")
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    with speakers.workplace() as made:
+        yield made
+
+
+@pytest.fixture
+def router() -> Iterator[BgpPeer]:
+    with BgpPeer(ROUTER) as made:
+        yield made
+
+
+class Flapping:
+    """A state file with one Service whose endpoint moves, and one whose endpoint stays."""
+
+    def __init__(self, place: Path, router: BgpPeer) -> None:
+        self.path, self.router = place / "state.yaml", router
+        neighbor = objects.neighbor(f"{router.address}/32", router.asn, peerPort=router.port)
+        self.base = [objects.node(NAME), objects.policy(objects.router(neighbor))]
+        for name, prefix in (("web", WEB), ("steady", STEADY)):
+            address = str(prefix.network_address)
+            self.base.append(objects.service(name, address, local=True, ports=[{"port": 80}]))
+        self.write(True)
+
+    def write(self, here: bool) -> None:
+        web = objects.endpoint(NAME if here else "worker-2")
+        slices = [objects.endpoint_slice("web", web), objects.endpoint_slice("steady", objects.endpoint())]
+        draft = self.path.with_suffix(".new")
+        draft.write_text(yaml.safe_dump_all([*self.base, *slices]))
+        draft.replace(self.path)
+
+    def turn(self, here: bool) -> float:
+        """Seconds from the write to the router's table."""
+        began = time.monotonic()
+        self.write(here)
+        eventually(lambda: (WEB in self.router.routes()) == here, interval=0.01)
+        return time.monotonic() - began
+
+
+@pytest.mark.parametrize("damping", [True, False])
+def test_a_flapping_endpoint(place: Path, router: BgpPeer, damping: bool) -> None:
+    world = Flapping(place, router)
+    given = ("--node-name", NAME, "--source-address", NODE, "--file", world.path)
+    speaker = SpeakerProcess(place / "speaker", *given, *(() if damping else ("--no-damping",))).start()
+    try:
+        eventually(lambda: {WEB, STEADY} <= router.routes(), why=speaker.log)
+        up, down = [], [world.turn(False)]
+        for _ in range(FREE):
+            up.append(world.turn(True))
+            down.append(world.turn(False))
+        world.write(True)
+        if damping:
+            seen = bgpctl("routes", "--directory", str(speaker.directory), "--absent")
+            while "damped" not in seen.out:  # the file is read a moment after it was written
+                assert WEB not in router.routes(), seen.out
+                seen = bgpctl("routes", "--directory", str(speaker.directory), "--absent")
+            assert "came and went 3 times: held back until 20" in seen.out
+        eventually(lambda: WEB in router.routes(), interval=0.01)
+        heard = [(m.time, decode_update(m.body)) for m in router.of_kind(UPDATE)]
+        lost = [at for at, update in heard if WEB in update.withdrawn]
+        back = [at for at, update in heard if WEB in update.announced]
+        assert (len(lost), len(back)) == (FREE + 1, FREE + 2), "each turn is one UPDATE"
+        assert back[-1] - lost[-1] >= 1.0 or not damping
+        assert max(up + down) < 5.0, "the first returns and every withdrawal wait for the file's poll only"
+        assert not any(STEADY in update.withdrawn for _, update in heard)
+    finally:
+        speaker.end()
