@@ -236,6 +236,7 @@ class Session:
     `long_lived` are the RFC 9494 stale times in seconds that apply to our routes, None = not negotiated.
     `advertised`, `received` are prefixes per family, empty unless Established. `pending` counts routes that
     are not on the socket yet; `end_of_rib` says that ours was sent on this session.
+    `troubles`: what is wrong although it is up, each a predicate of the router ("it does not read …").
     """
 
     peer: str
@@ -254,6 +255,7 @@ class Session:
     pending: int = 0
     end_of_rib: bool = False
     flaps: int = 0
+    troubles: tuple[str, ...] = ()
     last_error: LastError | None = None
 
     @property

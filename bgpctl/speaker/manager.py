@@ -36,7 +36,7 @@ from bgpctl.speaker import stopping
 from bgpctl.speaker.exabgp import Mode
 from bgpctl.speaker.measures import Bell, Counters
 from bgpctl.speaker.source import Source
-from bgpctl.speaker.telling import Departure, peer_state, record, sentence_of
+from bgpctl.speaker.telling import Departure, peer_state, record, sentence_of, troubles_of
 
 IDLE_SECONDS = 15.0  # the loop runs this often though no bell rings: a safety net, not a mechanism
 RETRY_SECONDS = 0.5
@@ -389,7 +389,11 @@ class Manager:
 
     def _problems(self, intent: Intent, observed: Observed) -> tuple[str, ...]:
         own = (UNPROVED if self._unproved and not observed.peers else "", self._error)
-        return tuple(dict.fromkeys(filter(None, (*intent.problems, *self._source.problems(), *own))))
+        return tuple(
+            dict.fromkeys(
+                filter(None, (*intent.problems, *self._source.problems(), *troubles_of(observed), *own))
+            )
+        )
 
     def _phase(self, observed: Observed) -> str:
         if self._leaves:

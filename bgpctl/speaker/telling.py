@@ -42,6 +42,15 @@ def peer_state(name: str, observed: Observed, intent: Intent | None) -> PeerStat
     return describe_peer(observed.peers[name], session, intended, announced)
 
 
+def troubles_of(observed: Observed) -> tuple[str, ...]:
+    """What is wrong with sessions that are up: of one that is down, its last error tells."""
+    return tuple(
+        f"router {observed.peers[name].address}: {trouble}"
+        for name, session in sorted(observed.sessions.items())
+        for trouble in (session.troubles if name in observed.peers else ())
+    )
+
+
 def sentence_of(state: NodeState) -> str:
     """The loop's one sentence."""
     return (

@@ -219,7 +219,8 @@ def test_a_wrong_as_is_told(eng: EngineUnderTest, router: BgpPeer) -> None:
     eng.perform(Configure((peer(router.address, router.port, asn=64999),)))
     error = eng.session(lambda s: s.last_error and s.last_error.code).last_error
     assert error is not None
-    assert (error.direction, error.text) == ("sent", "OPEN Message Error/Bad Peer AS (2/2)")
+    words = "OPEN Message Error/Bad Peer AS (2/2): ASN in OPEN (64512) did not match ASN expected (64999)"
+    assert (error.direction, error.text) == ("sent", words)
 
 
 def test_many_routes_in_several_requests(eng: EngineUnderTest, router: BgpPeer) -> None:

@@ -165,15 +165,16 @@ class BgpPeer:
         sock.close()
 
     def _read(self, sock: socket.socket, number: int) -> None:
-        data = b""
+        data, kept = b"", time.monotonic()
         sock.settimeout(1.0)
         while True:
             self.reading.wait()
+            if time.monotonic() - kept >= 1.0 and not self.silent.is_set():
+                kept = time.monotonic()
+                self.send(KEEPALIVE)
             try:
                 chunk = sock.recv(1 << 16)
             except TimeoutError:
-                if not self.silent.is_set():
-                    self.send(KEEPALIVE)
                 continue
             if not chunk:
                 return

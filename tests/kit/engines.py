@@ -142,11 +142,14 @@ N_BIT = struct.pack("!HHBB", 0x4000 | 120, 1, 1, 0x80)
 _hosts = itertools.count(1)
 
 
+def new_address() -> str:
+    """On loopback; no other test has it."""
+    return f"127.{20 + os.getpid() % 10}.{os.getpid() // 10 % 256}.{next(_hosts)}"
+
+
 def new_router(**options: object) -> BgpPeer:
-    """A router on an address that no other test has, with graceful restart and the N bit in its OPEN."""
-    number = next(_hosts)
-    address = f"127.{20 + os.getpid() % 10}.{os.getpid() // 10 % 256}.{number}"
-    return BgpPeer(address, **{"graceful_restart": N_BIT, **options})  # type: ignore[arg-type]
+    """A router on an address of its own, with graceful restart and the N bit in its OPEN."""
+    return BgpPeer(new_address(), **{"graceful_restart": N_BIT, **options})  # type: ignore[arg-type]
 
 
 def up(eng: EngineUnderTest, router: BgpPeer, *prefixes: IPNetwork, **fields: object) -> Peer:

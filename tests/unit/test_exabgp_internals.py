@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 from exabgp import rib as rib_module
 from exabgp.bgp import neighbor as neighbor_module
-from exabgp.bgp.message import Notify
+from exabgp.bgp import timer
+from exabgp.bgp.message import Message, Notify, Update
 from exabgp.bgp.message.open.asn import ASN
 from exabgp.bgp.message.open.capability import Capabilities, Capability, Negotiated
 from exabgp.bgp.message.open.capability.graceful import Graceful
@@ -26,9 +27,9 @@ from exabgp.bgp.message.open.holdtime import HoldTime
 from exabgp.bgp.message.update.attribute import Attributes
 from exabgp.bgp.neighbor import Neighbor
 from exabgp.bgp.timer import ReceiveTimer, SendTimer
+from exabgp.reactor import delay, peer, protocol
 from exabgp.reactor import loop as loop_module
 from exabgp.reactor import peer as peer_module
-from exabgp.reactor import protocol
 from exabgp.reactor.api import API
 from exabgp.reactor.api.command.command import Command
 from exabgp.reactor.api.processes import Processes
@@ -40,7 +41,7 @@ from exabgp.reactor.interrupt import Signal
 from exabgp.reactor.listener import Listener
 from exabgp.reactor.loop import Reactor
 from exabgp.reactor.network.connection import Connection
-from exabgp.reactor.network.error import error
+from exabgp.reactor.network.error import NotifyError, error
 from exabgp.reactor.network.outgoing import Outgoing
 from exabgp.reactor.peer import ACTION, Peer
 from exabgp.rib import RIB
@@ -48,7 +49,7 @@ from exabgp.rib.outgoing import OutgoingRIB
 from exabgp.version import release
 
 from bgpctl.speaker.exabgp import wire
-from bgpctl.speaker.exabgp.extension import pacing, rib, routes
+from bgpctl.speaker.exabgp.extension import clock, pacing, rib, routes
 from bgpctl.speaker.exabgp.extension.encoder import Encoder, graceful_restart
 
 MOVED = f"ExaBGP {release} moved this: see bgpctl/speaker/exabgp/extension/__init__.py before you upgrade"
@@ -289,3 +290,54 @@ def test_a_cease_with_words_is_sent_as_it_is() -> None:
     data = wire.shutdown_communication("été")
     packed = Notify(6, 2, data).message()
     holds(packed[19:] == bytes((6, 2)) + data, "Notify changes octets that it is given")
+
+
+# --- time ---------------------------------------------------------------------------------------------------
+
+
+def test_timers_ask_their_module_for_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`clock.install` puts a steady clock in its place: nothing else may be asked of it."""
+    now = SimpleNamespace(time=lambda: 1000.0)
+    monkeypatch.setattr(timer, "time", now)
+    monkeypatch.setattr(delay, "time", now)
+    monkeypatch.setattr(timer, "log", SimpleNamespace(debug=lambda *args, **kwargs: None))
+    waiting, sending, pause = timer.ReceiveTimer(str, 6, 4, 0), SendTimer(str, HoldTime(6)), delay.Delay()
+    pause.increase()
+    now.time = lambda: 1003.0
+    waiting.check_ka_timer()
+    holds(sending.need_ka() and not pause.backoff(), "a timer does not count on its module's clock")
+    now.time = lambda: 1007.0
+    with pytest.raises(Notify):
+        waiting.check_ka_timer()
+
+
+def test_an_open_that_does_not_come_is_the_hold_timer(monkeypatch: pytest.MonkeyPatch) -> None:
+    holds(peer.ReceiveTimer is timer.ReceiveTimer, "Peer has another timer")
+    asked = inspect.getsource(Peer._read_open)
+    holds("ReceiveTimer(" in asked and "1,\n            1," in asked, "the OPEN is waited for otherwise")
+    monkeypatch.setattr(timer, "log", SimpleNamespace(debug=lambda *args, **kwargs: None))
+    waiting = clock.Wait(str, 15, 1, 1, "stuck")
+    waiting.last_read -= 16
+    with pytest.raises(Notify) as raised:
+        waiting.check_ka_timer()
+    assert (raised.value.code, raised.value.subcode, raised.value.data) == (4, 0, b"no OPEN within 15 s")
+
+
+# --- UPDATEs that come in -----------------------------------------------------------------------------------
+
+
+def test_an_update_is_unpacked_where_reading_replaces_it() -> None:
+    read = inspect.getsource(protocol.Protocol.read_message)
+    holds("Message.unpack(msg_id, body, Direction.IN" in read, "an UPDATE is unpacked otherwise")
+    holds(Message.klass(2).__name__ == "Update", "an UPDATE is another class")
+    holds(
+        str(inspect.signature(Update.unpack_message)) == "(data, direction, negotiated)",
+        "it takes something else",
+    )
+
+
+def test_a_bad_header_is_told_where_reading_silences_it() -> None:
+    read = inspect.getsource(protocol.Protocol.read_message)
+    holds("self.peer.reactor.processes.notification(" in read, "a bad header is told otherwise")
+    holds("in self.connection.reader()" in read, "what comes is read otherwise")
+    assert [NotifyError(1, 3, "x").code, str(NotifyError(1, 3, "x"))] == [1, "x"]

@@ -8,6 +8,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from exabgp.bgp.message import Notify
+from exabgp.bgp.message.open.holdtime import HoldTime
 from exabgp.reactor.network.connection import Connection
 from exabgp.reactor.network.error import LostConnection, NetworkError
 
@@ -26,6 +28,7 @@ class Wire:
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 14)
         self.connection: Any = object.__new__(Connection)
         self.connection.io, self.connection.unsent, self.connection.given = ours, b"", 0
+        self.connection.stuck_at = None
         self.connection.close = self.hang_up
 
     def hang_up(self) -> None:
@@ -91,3 +94,22 @@ def test_a_notification_does_not_wait_for_a_router_that_does_not_read(
     bounded = writing._bounded(lambda protocol, notification: wire.write(notification))
     with pytest.raises(NetworkError, match="does not read"):
         list(bounded(SimpleNamespace(connection=wire.connection), KEEPALIVE))
+
+
+def test_a_router_that_reads_nothing_for_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RFC 9687: its own keepalives would hold the session up for ever."""
+    wire = Wire()
+    next(wire.write(FULL))
+    next(wire.write(KEEPALIVE))
+    assert wire.connection.stuck_at is not None
+    session = SimpleNamespace(connection=wire.connection, negotiated=SimpleNamespace(holdtime=HoldTime(90)))
+    writing._end_when_stuck(session)
+    wire.connection.stuck_at -= 481
+    with pytest.raises(Notify) as raised:
+        writing._end_when_stuck(session)
+    assert (raised.value.code, raised.value.subcode) == (8, 0)
+    session.negotiated.holdtime = HoldTime(300)
+    writing._end_when_stuck(session)
+    wire.read()
+    next(wire.write(KEEPALIVE))
+    assert wire.connection.stuck_at is None, "it took something"

@@ -32,6 +32,8 @@ _ENVIRONMENT = {
     "api.terminate": "true",
     "tcp.bind": "",
     "daemon.pid": "",
+    # Seconds for a router that took the connection to send its OPEN.
+    "bgp.openwait": "15",
     # Seconds; the reactor sleeps a hundredth of it when nothing happens. I/O wakes it at once.
     "reactor.speed": "2.0",
 }

@@ -31,6 +31,9 @@ _CODES = {
     8: "Send Hold Timer Expired",
 }
 _SUBCODES = {
+    (1, 1): "Connection Not Synchronized",
+    (1, 2): "Bad Message Length",
+    (1, 3): "Bad Message Type",
     (2, 1): "Unsupported Version Number",
     (2, 2): "Bad Peer AS",
     (2, 3): "Bad BGP Identifier",
@@ -39,6 +42,10 @@ _SUBCODES = {
     (3, 1): "Malformed Attribute List",
     (3, 8): "Invalid NEXT_HOP Attribute",
     (3, 10): "Invalid Network Field",
+    (3, 11): "Malformed AS_PATH",
+    (5, 1): "Receive Unexpected Message in OpenSent State",
+    (5, 2): "Receive Unexpected Message in OpenConfirm State",
+    (5, 3): "Receive Unexpected Message in Established State",
     (6, 1): "Maximum Number of Prefixes Reached",
     (6, 2): "Administrative Shutdown",
     (6, 3): "Peer De-configured",
@@ -81,6 +88,7 @@ def session_of(body: Mapping[str, Any]) -> Session:
         pending=body["pending"],
         end_of_rib=body["end_of_rib"],
         flaps=body["flaps"],
+        troubles=tuple(body["troubles"]),
         last_error=last_error(body["last_error"]),
     )
 
@@ -96,6 +104,7 @@ def interrupted(session: Session, now: float, reason: str) -> Session:
         received={},
         pending=0,
         end_of_rib=False,
+        troubles=(),
         flaps=session.flaps + session.established,
         last_error=LastError(now, "local", reason),
     )
@@ -133,7 +142,7 @@ def last_error(body: Mapping[str, Any] | None) -> LastError | None:
     if code is not None and subcode is not None:
         inner = body.get("inner")
         named = ": ".join(notification_text(*pair) for pair in ((code, subcode), inner) if pair)
-        text = f"{named}: {text}" if text else named
+        text = f"{named}: {text}" if text and text not in named else named
     return LastError(body["time"], body["direction"], text, code, subcode)
 
 

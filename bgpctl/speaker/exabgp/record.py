@@ -7,22 +7,43 @@ no history.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
+from bgpctl.speaker.exabgp.received import Received
 from bgpctl.speaker.exabgp.wire import CEASE, read_cease
 
-MAX_RECEIVED = 250_000
-"""Distinct received prefixes that are counted per peer; more are reported as this many."""
+STUCK_SECONDS = 5.0  # a router that is busy for longer is worth a word
+JUMP_SECONDS = 0.5
+"""What the machine's clock may be slewed by before that counts as a jump."""
+
+
+class Calendar:
+    """Moments of the monotonic clock as seconds since the epoch. When the machine's clock jumps they move
+    with it, so that no session grows a year old, or younger than nothing; in between they stay the same."""
+
+    def __init__(self) -> None:
+        self._offset = time.time() - time.monotonic()
+
+    def date(self, moment: float) -> float:
+        offset = time.time() - time.monotonic()
+        if abs(offset - self._offset) > JUMP_SECONDS:
+            self._offset = offset
+        return moment + self._offset
+
+
+CALENDAR = Calendar()
 
 
 @dataclass(slots=True)
 class Record:
-    """The session of one peer. Times are seconds since the epoch."""
+    """The session of one peer. Times are on the monotonic clock; `tell` dates them."""
 
     peer: str
     state: str = "idle"
-    since: float = field(default_factory=time.time)
+    since: float = field(default_factory=time.monotonic)
     established_at: float | None = None
     local_address: str | None = None
     hold_time: int | None = None
@@ -35,7 +56,7 @@ class Record:
     last_error: dict[str, Any] | None = None
     end_of_rib: bool = False
     awaiting_end_of_rib: set[str] = field(default_factory=set)
-    received: dict[str, set[bytes]] = field(default_factory=dict)
+    received: Received = field(default_factory=Received)
     told_at: float = 0.0
     notified: bool = False
 
@@ -43,13 +64,13 @@ class Record:
         """The state machine moved. Leaving Established is a flap and forgets what that session had."""
         if state == self.state:
             return
-        now = time.time()
+        now = time.monotonic()
         if self.state == "established":
             self.flaps += 1
             self.established_at = None
             self.end_of_rib = False
             self.awaiting_end_of_rib.clear()
-            self.received.clear()
+            self.received = Received()
         if state == "established":
             self.established_at = now
         if state == "connect":
@@ -58,10 +79,10 @@ class Record:
 
     def note_notification(self, direction: str, code: int, subcode: int, data: bytes) -> None:
         """A NOTIFICATION went out or came in: that is why the session ends."""
-        inner, text = read_cease(subcode, data) if code == CEASE else (None, "")
+        inner, text = read_cease(subcode, data) if code == CEASE else (None, _words(direction, data))
         self.notified = True
         self.last_error = {
-            "time": time.time(),
+            "time": time.monotonic(),
             "direction": direction,
             "code": code,
             "subcode": subcode,
@@ -73,24 +94,16 @@ class Record:
         """The session or the connection attempt ended without a NOTIFICATION."""
         repeated = self.last_error is not None and self.last_error["text"] == text
         if not self.notified and not repeated:
-            self.last_error = {"time": time.time(), "direction": "local", "text": text}
+            self.last_error = {"time": time.monotonic(), "direction": "local", "text": text}
 
-    def count(self, family: str, nlri: bytes, announced: bool) -> None:
-        """One received prefix came or went."""
-        known = self.received.setdefault(family, set())
-        if not announced:
-            known.discard(nlri)
-        elif len(known) < MAX_RECEIVED:
-            known.add(nlri)
-
-    def tell(self, advertised: dict[str, int], pending: int) -> dict[str, Any]:
-        """The record as an event's body."""
+    def tell(self, advertised: dict[str, int], pending: int, stuck_at: float | None = None) -> dict[str, Any]:
+        """The record as an event's body. `stuck_at`: since when the router takes nothing of what waits."""
         self.told_at = time.monotonic()
         return {
             "peer": self.peer,
             "state": self.state,
-            "since": self.since,
-            "established_at": self.established_at,
+            "since": CALENDAR.date(self.since),
+            "established_at": _dated(self.established_at),
             "local_address": self.local_address,
             "hold_time": self.hold_time,
             "keepalive_time": self.keepalive_time,
@@ -99,9 +112,34 @@ class Record:
             "peer_gr": self.peer_gr,
             "llgr": self.llgr,
             "advertised": advertised,
-            "received": {family: len(known) for family, known in self.received.items()},
+            "received": self.received.counts(),
             "pending": pending,
             "end_of_rib": self.end_of_rib,
             "flaps": self.flaps,
-            "last_error": self.last_error,
+            "troubles": list(self._troubles(stuck_at)),
+            "last_error": _dated_error(self.last_error),
         }
+
+    def _troubles(self, stuck_at: float | None) -> Iterator[str]:
+        """What is wrong with a session that is up, in the form "router 192.0.2.1: it …"."""
+        yield from self.received.troubles()
+        if stuck_at is not None and time.monotonic() - stuck_at > STUCK_SECONDS:
+            since = datetime.fromtimestamp(CALENDAR.date(stuck_at), UTC)
+            yield f"it has not read what we send since {since:%H:%M:%S} UTC"
+
+
+def _dated(moment: float | None) -> float | None:
+    return None if moment is None else CALENDAR.date(moment)
+
+
+def _dated_error(error: dict[str, Any] | None) -> dict[str, Any] | None:
+    return None if error is None else {**error, "time": CALENDAR.date(error["time"])}
+
+
+def _words(direction: str, data: bytes) -> str:
+    """ExaBGP says in ASCII what was wrong with a message; a router's own octets are not text."""
+    try:
+        text = data.decode("ascii") if direction == "sent" else ""
+    except UnicodeDecodeError:
+        return ""
+    return text if text.isprintable() else ""

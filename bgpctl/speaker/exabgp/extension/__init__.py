@@ -17,9 +17,15 @@ tests/unit/test_exabgp_internals.py fails when one of these moves:
   `reestablish(definition)`, which a reload calls for a neighbor that is not equal to its new definition, and
   `_reset`, which puts `_neighbor` in its place; `_restarted` is the R bit of the next OPEN;
   `handle_connection`, which makes the refusal of a second connection and leaves it unsent;
-- `Protocol`: looks up `Outgoing` in its module; `new_eor`, `new_notification`, `write`, `negotiated`,
-  `connection`; `new_update(include_withdraw)`, stepped until it ends, asked for when `pending()`;
-- `Connection`: `writer(data)`, through which everything is sent; `io`, `close()`;
+- `Protocol`: looks up `Outgoing` in its module; `new_eor`, `new_keepalive(comment)`, `new_notification`,
+  `write`, `negotiated`, `connection`; `new_update(include_withdraw)`, stepped until it ends, asked for when
+  `pending()`;
+- `Connection`: `writer(data)`, through which everything is sent; `reader()`, through which everything comes,
+  as (length, type, header, body, `NotifyError` or None); `io`, `close()`;
+- `bgp.timer` and `reactor.delay` ask the module `time` for nothing but `time()`; `Peer` looks up
+  `ReceiveTimer` in its module, and waits with it for the OPEN (code 1) and for keepalives (code 4);
+- `Protocol.read_message` reads an UPDATE with `Update.unpack_message`, wants `nlris` and `attributes` of it,
+  and hands its octets to the encoder; of a bad header it tells `Processes.notification`, then raises Notify;
 - `Capabilities._graceful(neighbor, restarted)` puts capability 64 into our OPEN;
 - `Neighbor`: `__eq__`; `missing()` is asked before `infer()` derives `md5-ip`, the listener's address; `eor`
   (a deque of Family), `rib`, `auto_discovery`, `description`;

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from exabgp.bgp.message import Action
 from exabgp.bgp.message.open.capability import Capability
 from exabgp.protocol.ip import IP
 from exabgp.reactor.api.response import Response
@@ -62,9 +61,7 @@ class Encoder(Response.JSON):  # type: ignore[misc]
         _note_local_address(record, neighbor)
         return EXTENSION.line(record)
 
-    def notification(self, neighbor: Any, direction: str, message: Any, *rest: Any) -> str | None:
-        if isinstance(message, int):  # the reader's own complaint; the NOTIFICATION it leads to comes too
-            return None
+    def notification(self, neighbor: Any, direction: str, message: Any, *rest: Any) -> str:
         record = EXTENSION.record(neighbor)
         raw = rest[-1][2:] if direction == "receive" and rest[-1] else message.data
         told = "received" if direction == "receive" else "sent"
@@ -73,11 +70,7 @@ class Encoder(Response.JSON):  # type: ignore[misc]
 
     def update(self, neighbor: Any, direction: str, update: Any, *rest: Any) -> str | None:
         record = EXTENSION.record(neighbor)
-        for nlri in update.nlris:
-            if nlri.EOR:
-                continue
-            family = routes.family_text(nlri.family().afi_safi())
-            record.count(family, nlri.pack_nlri(), nlri.action == Action.ANNOUNCE)
+        record.received.take(rest[-1])
         due = time.monotonic() - record.told_at > TELL_SECONDS
         return EXTENSION.line(record) if due else None
 

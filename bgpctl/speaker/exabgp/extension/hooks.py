@@ -18,7 +18,7 @@ from exabgp.reactor.peer import Peer
 
 from bgpctl.core.diff import CHANGED_REASON
 from bgpctl.speaker.exabgp import wire
-from bgpctl.speaker.exabgp.extension import closing, command, leave, waiting, writing
+from bgpctl.speaker.exabgp.extension import clock, closing, command, leave, reading, waiting, writing
 from bgpctl.speaker.exabgp.extension.encoder import Encoder
 from bgpctl.speaker.exabgp.extension.pacing import RETRY_SECONDS, PacedDelay, PacedOutgoing
 from bgpctl.speaker.exabgp.extension.rib import OutgoingRIB
@@ -33,6 +33,8 @@ def install() -> None:
     Response.JSON = Encoder
     protocol.Outgoing = PacedOutgoing
     rib.OutgoingRIB = OutgoingRIB
+    clock.install()
+    reading.install()
     writing.install()
     waiting.install()
     _wrap_peer()

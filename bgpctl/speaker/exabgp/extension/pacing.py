@@ -51,7 +51,7 @@ class PacedDelay(Delay):  # type: ignore[misc]
 
     def increase(self) -> None:
         super().increase()
-        self._time = min(self._time, time.time() + self._longest)
+        self._time = min(self._time, time.monotonic() + self._longest)
         self._next = min(self._next, int(self._longest))
 
 

@@ -53,13 +53,13 @@ class Extension:
 
     def describe(self, record: Record) -> wire.Message:
         advertised: dict[str, int] = {}
-        pending = 0
+        pending, stuck_at = 0, None
         for name, peer in self.peers():
             if name == record.peer and record.state == "established":
                 rib = peer.neighbor.rib.outgoing
                 advertised = {f: len(rib.table(routes.FAMILIES[f])) for f in record.families}
-                pending = rib.waiting()
-        return record.tell(advertised, pending)
+                pending, stuck_at = rib.waiting(), getattr(peer.proto.connection, "stuck_at", None)
+        return record.tell(advertised, pending, stuck_at)
 
     def tell(self, record: Record) -> None:
         self.send({"event": "peer", **self.describe(record)})

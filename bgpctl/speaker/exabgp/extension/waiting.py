@@ -97,7 +97,7 @@ def _interests(reactor: Any) -> Iterator[tuple[int, int]]:
 
 def _patience(reactor: Any) -> float:
     """Seconds until something is due."""
-    now = time.time()
+    now = time.monotonic()
     if reactor.asynchronous._async:
         return STEP_SECONDS
     dues = [SECOND - now % SECOND]
@@ -106,5 +106,5 @@ def _patience(reactor: Any) -> float:
             dues.append(peer._delay._time - now)
         elif peer.generator and not peer._restart:
             dues.append(STEP_SECONDS)  # it leaves, with deadlines of its own
-    dues += [connecting.due - time.monotonic() for connecting in pacing.CONNECTING]
+    dues += [connecting.due - now for connecting in pacing.CONNECTING]
     return min(dues) + 0.001

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from exabgp.bgp.message import _NOP
+from exabgp.bgp.message import _NOP, Notify
 from exabgp.bgp.message.update import Update
 from exabgp.reactor import protocol
 from exabgp.reactor.network.connection import Connection
@@ -21,13 +21,18 @@ from bgpctl.speaker.exabgp.extension.state import EXTENSION
 NOTIFY_SECONDS = 1.0
 """For a NOTIFICATION to be written: longer, and the router does not read."""
 
+SEND_HOLD_SECONDS = 480.0
+"""RFC 9687 section 3.2: who takes nothing for so long, or for twice the hold time, is dead."""
+SEND_HOLD_TIMER_EXPIRED = (8, 0)
+
 _UPDATE = Update([], b"")  # `_main` wants a message of this kind at the end
 
 
 def install() -> None:
-    Connection.unsent, Connection.given = b"", 0
+    Connection.unsent, Connection.given, Connection.stuck_at = b"", 0, None
     Connection.writer = writer
     protocol.Protocol.new_update = new_update
+    protocol.Protocol.new_keepalive = _ended(protocol.Protocol.new_keepalive)
     protocol.Protocol.new_notification = _bounded(protocol.Protocol.new_notification)
 
 
@@ -54,10 +59,11 @@ def _push(connection: Any) -> None:
         number = connection.io.send(connection.unsent)
     except OSError as problem:
         if problem.errno in error.block:
+            connection.stuck_at = connection.stuck_at or time.monotonic()
             return
         connection.close()
         raise NetworkError(f"cannot write to the router: {problem.strerror}") from None
-    connection.unsent = connection.unsent[number:]
+    connection.unsent, connection.stuck_at = connection.unsent[number:], None
 
 
 def new_update(self: Any, include_withdraw: bool) -> Iterator[Any]:
@@ -66,9 +72,27 @@ def new_update(self: Any, include_withdraw: bool) -> Iterator[Any]:
     for number, burst in self.neighbor.rib.outgoing.bursts(self.negotiated):
         self.peer.stats["send-update"] += number
         for _ in self.connection.writer(burst):
+            _end_when_stuck(self)
             yield _NOP
     EXTENSION.on_flushed(self.peer)
     yield _UPDATE
+
+
+def _ended(original: Any) -> Any:
+    def new_keepalive(self: Any, comment: str = "") -> Iterator[Any]:
+        for step in original(self, comment):
+            _end_when_stuck(self)
+            yield step
+
+    return new_keepalive
+
+
+def _end_when_stuck(session: Any) -> None:
+    """Raises Notify when the router has taken nothing for too long."""
+    stuck_at = session.connection.stuck_at
+    limit = max(SEND_HOLD_SECONDS, 2.0 * session.negotiated.holdtime)
+    if stuck_at is not None and time.monotonic() - stuck_at > limit:
+        raise Notify(*SEND_HOLD_TIMER_EXPIRED, f"nothing was read for {limit:.0f} s")
 
 
 def _bounded(original: Any) -> Any:
