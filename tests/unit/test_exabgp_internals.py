@@ -154,7 +154,10 @@ def test_how_the_reactor_rests() -> None:
     order(Reactor.run, "self.processes.received():", "sleep = 0", "in self._wait_for_io(sleep):")
     order(Reactor.run, "if self.listener.incoming():", "peers = self.active_peers()")
     order(Peer.run, "self._delay.backoff()", "self.generator = self._run()", "return ACTION.LATER")
-    order(Peer._read_ka, "yield ACTION.NOW")
+    order(
+        Peer._read_ka, "in self.proto.read_keepalive():", "recv_timer.check_ka_timer(message)", "ACTION.NOW"
+    )
+    order(protocol.Protocol.connect, "in self.connection.establish():", "yield False", "yield True")
     order(Delay.backoff, "return time.time() <= self._time")
     order(Listener.incoming, "if sock in self._accepted:", "sock.accept()")
     order(ReceiveTimer.check_ka_timer, "int(time.time())")

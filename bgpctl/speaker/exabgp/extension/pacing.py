@@ -85,9 +85,7 @@ class PacedOutgoing(Outgoing):  # type: ignore[misc]
                 self.success()
                 nagle(self.io, self.peer)
                 self.local = self.local or self.io.getsockname()[0]
-                CONNECTING.discard(self)
-                yield True
-                return
+                return  # ExaBGP's own yields once more, which would cost a rest
             except OSError as error:
                 self._give_up(error.strerror or str(error))
             self.due = started + REFUSED_SECONDS

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from exabgp.bgp.fsm import FSM
+from exabgp.bgp.message import NOP
 from exabgp.reactor.loop import Reactor
 from exabgp.reactor.peer import ACTION, Peer
 
@@ -27,7 +27,7 @@ _READ = select.POLLIN | select.POLLPRI
 
 def install() -> None:
     Reactor._wait_for_io = _wait_for_io
-    Peer.run = _resting(Peer.run)
+    Peer.run, Peer._read_ka = _resting(Peer.run), _read_ka
 
 
 def wake_on_signals() -> None:
@@ -48,16 +48,18 @@ def _resting(original: Any) -> Any:
         action = original(self)
         if action == ACTION.LATER and self.generator and not started:
             return ACTION.NOW  # only made, not stepped yet
-        if action == ACTION.NOW and self.proto is not None and _waits(self):
+        if action == ACTION.NOW and self.proto is not None and writing.blocked(self.proto.connection):
             return ACTION.LATER
         return action
 
     return run
 
 
-def _waits(peer: Any) -> bool:
-    """For the router's KEEPALIVE in answer to ours, or for its reading."""
-    return peer.fsm == FSM.OPENCONFIRM or writing.blocked(peer.proto.connection)
+def _read_ka(self: Any) -> Iterator[int]:
+    """The router's KEEPALIVE in answer to ours, as ExaBGP reads its OPEN: without asking all the time."""
+    for message in self.proto.read_keepalive():
+        self.recv_timer.check_ka_timer(message)
+        yield ACTION.LATER if message.TYPE == NOP.TYPE else ACTION.NOW
 
 
 def _wait_for_io(self: Any, milliseconds: int) -> Iterator[int]:
