@@ -176,6 +176,10 @@ def estimate(
     """Estimate how long routers may go on sending, per peer and event, best and worst, and why.
 
     From negotiated values where a session exists, else from the policy. What is unknown counts at its worst.
+
+    The N bit (RFC 8538) keeps routes also over a NOTIFICATION and the hold timer. It pays where sessions end
+    so while nodes forward on, and costs the restart time when a node loses power. A leave withdraws first,
+    and ends with a Hard Reset where both sides send the N bit.
     """
     with errors.guard("node estimate", output):
         from bgpctl.cli import wire

@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from bgpctl.core.durations import seconds
 from bgpctl.errors import UsageError
 
 if TYPE_CHECKING:
     from bgpctl.core.model import IPAddress
     from bgpctl.core.profiles import Profile
 
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)", re.ASCII)
-_NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
 _LABEL = re.compile(rf"(?:[a-z0-9](?:[a-z0-9.-]{{0,251}}[a-z0-9])?/)?{_NAME}")
 _VALUE = re.compile(rf"(?:{_NAME})?")
@@ -32,21 +30,18 @@ def duration(text: str | float) -> float:
     """Seconds. Accepts what kubectl accepts (30s, 1h30m, 500ms) and plain seconds."""
     if isinstance(text, int | float):
         return float(text)
-    stripped = text.strip()
-    if _NUMBER.fullmatch(stripped):
-        return float(stripped)
-    parts = _PART.findall(stripped)
-    if not parts or "".join(number + unit for number, unit in parts) != stripped:
-        raise typer.BadParameter(f"{text!r} is not a duration; {DURATIONS}.")
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+    try:
+        return seconds(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}; {DURATIONS}.") from None
 
 
 def positive_duration(text: str | float) -> float:
     """A duration that is not zero."""
-    seconds = duration(text)
-    if seconds <= 0:
+    length = duration(text)
+    if length <= 0:
         raise typer.BadParameter(f"it must be longer than 0; {DURATIONS}.")
-    return seconds
+    return length
 
 
 def label_change(text: str) -> str:

@@ -72,6 +72,18 @@ Damping = Annotated[
         "minute. Withdrawals never wait.",
     ),
 ]
+Soak = Annotated[
+    float,
+    typer.Option(
+        "--graceful-shutdown-soak",
+        metavar="DURATION",
+        show_default="0s",
+        parser=parse.duration,
+        help="Before the node leaves, announce its routes with GRACEFUL_SHUTDOWN (RFC 8326) for this long: "
+        "routers that listen move traffic first. A Node's own annotation, bgpctl.io/graceful-shutdown-soak, "
+        "counts more.",
+    ),
+]
 SecretsNamespace = Annotated[
     str, typer.Option("--secrets-namespace", metavar="NS", help="Where the peers' passwords are.")
 ]
@@ -108,6 +120,7 @@ def run(
     next_hop: NextHops = None,
     withdraw_without_endpoints: WithoutEndpoints = False,
     damping: Damping = True,
+    graceful_shutdown_soak: Soak = 0.0,
     secrets_namespace: SecretsNamespace = "kube-system",
     directory: Directory = None,
     engine: Engine = "own",
@@ -139,6 +152,7 @@ def run(
             next_hops=parse.next_hops(next_hop or ()),
             withdraw_without_endpoints=withdraw_without_endpoints,
             damping=damping,
+            soak=graceful_shutdown_soak,
             secrets_namespace=secrets_namespace,
             directory=directory,
             engine=Mode(engine),

@@ -4,6 +4,9 @@
 (RFC 8538) to its peers; on a Node it decides for all peers of that node. Off by default: where both sides
 send it, a router keeps the routes of a node that died for hold time + restart time (facts: bgp.md 3.2).
 
+`bgpctl.io/graceful-shutdown-soak: 5s` on a Node: before it leaves, its routes are announced with
+GRACEFUL_SHUTDOWN (RFC 8326) for that long. It goes before `speaker run --graceful-shutdown-soak`.
+
 A bad value costs that value only.
 """
 
@@ -14,9 +17,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from bgpctl.core.documents import annotations_of
+from bgpctl.core.durations import seconds
 from bgpctl.core.fields import Faults, show
 
 GRACEFUL_NOTIFICATION = "bgpctl.io/graceful-notification"
+GRACEFUL_SHUTDOWN_SOAK = "bgpctl.io/graceful-shutdown-soak"
 
 WITHOUT_RESTART = "has no effect: graceful restart is off for every peer"
 
@@ -28,6 +33,7 @@ class NodeSettings:
     """What the annotations of a Node set; None = it does not say."""
 
     graceful_notification: bool | None = None
+    soak: float | None = None
 
 
 NO_SETTINGS = NodeSettings()
@@ -36,7 +42,8 @@ NO_SETTINGS = NodeSettings()
 def node_settings(annotations: Mapping[str, str]) -> tuple[NodeSettings, tuple[str, ...]]:
     """The settings, and a sentence for each value that is none."""
     notification, fault = _switch(annotations, GRACEFUL_NOTIFICATION)
-    return NodeSettings(notification), tuple(f"annotation {text}" for text in (fault,) if text)
+    soak, other = _duration(annotations, GRACEFUL_SHUTDOWN_SOAK)
+    return NodeSettings(notification, soak), tuple(f"annotation {text}" for text in (fault, other) if text)
 
 
 def read_graceful_notification(document: Mapping[str, Any], faults: Faults, without: Sequence[str]) -> bool:
@@ -57,3 +64,13 @@ def _switch(annotations: Mapping[str, str], key: str) -> tuple[bool | None, str]
     if text is None or text in _SWITCH:
         return _SWITCH.get(text or ""), ""
     return None, f'{key}: must be "true" or "false"; it is {show(text)}'
+
+
+def _duration(annotations: Mapping[str, str], key: str) -> tuple[float | None, str]:
+    text = annotations.get(key)
+    if text is None:
+        return None, ""
+    try:
+        return seconds(text), ""
+    except ValueError:
+        return None, f"{key}: must be a duration like 5s or 1m30s; it is {show(text)}"

@@ -44,6 +44,7 @@ from bgpctl.core.services import (
     host_prefix,
     read_service,
 )
+from bgpctl.core.soak import shut_down
 from bgpctl.core.v2.cluster import ClusterConfig
 from bgpctl.core.v2.compile import Host, compile_node, read_resources, usable
 
@@ -91,6 +92,7 @@ def compile_intent(
     opened: bool = False,
     withdraw_without_endpoints: bool = False,
     memo: Memo | None = None,
+    leaving: NodeConfig | None = None,
 ) -> Intent:
     """What `node_name` should run now.
 
@@ -101,7 +103,8 @@ def compile_intent(
     announced before this run (`core.gates.announced_before`). `withdraw_without_endpoints`: a Service whose
     traffic policy is Cluster is announced only while it has a usable endpoint; without it always, as the
     operation guide says. `memo`: what earlier compiles of this node found out; it changes how long this takes
-    and nothing else.
+    and nothing else. `leaving`: what a node that nothing selects any more goes on with for a while, with
+    GRACEFUL_SHUTDOWN (`core.soak`).
     """
     memo = memo or Memo()
     if objects.node is None:
@@ -110,17 +113,20 @@ def compile_intent(
     selection = select_owner(claims, labels_of(objects.node), _owner(previous, owner))
     found = gate(objects.node, opened or (previous is not None and previous.opened))
     in_force = _in_force(selection.owner, objects, node_name, previous)
+    if selection.owner is None:
+        in_force = replace(in_force, config=leaving)
     world = _World(objects, node_name, in_force.config, found, withdraw_without_endpoints, memo)
     problems = (*selection.problems, *in_force.problems)
-    if selection.owner is None:
+    if selection.owner is None and leaving is None:
         absent = tuple(world.unselected())
         return Intent(node_name, absent=absent, problems=_unique(problems, world.problems))
-    if in_force.config is None:
+    if selection.owner is not None and in_force.config is None:
         told = _unique(problems, world.problems)
         return Intent(node_name, True, selection.owner.name, problems=told, stale=True)
     settings, faults = node_settings(annotations_of(objects.node))
     around = Surroundings(objects.node, node_name, objects.secrets, source_address, settings)
-    return _intent(world, in_force, around, (*problems, *faults), next_hops, memo)
+    intent = _intent(world, in_force, around, (*problems, *faults), next_hops, memo)
+    return intent if selection.owner is not None else shut_down(intent)
 
 
 def _without_node(node_name: str, previous: Intent | None) -> Intent:

@@ -63,7 +63,8 @@ class WithdrawnRecord:
     """The proof of a leave, from the node's side; it outlives the drain.
 
     `observed_at`: when the speaker saw that it must leave (the relabel). `sent_at`: every withdraw was on
-    the socket. `closed_at`: Cease was sent to every peer. A router's word is not in here.
+    the socket. `closed_at`: Cease was sent to every peer. `shut_down_at`: the routes were announced with
+    GRACEFUL_SHUTDOWN before (RFC 8326), None = they were not. A router's word is not in here.
     """
 
     reason: str
@@ -71,6 +72,7 @@ class WithdrawnRecord:
     sent_at: float
     closed_at: float
     peers: tuple[WithdrawnPeer, ...]
+    shut_down_at: float | None = None
 
     @property
     def routes(self) -> int:
@@ -81,7 +83,11 @@ class WithdrawnRecord:
 class NodeState:
     """The whole status of one node's speaker. `selected_by` is the policy's name, "" when none selects;
     `selected_by_kind` its kind, "" while no form of it could be run yet. `engine_mode` says whether ExaBGP
-    ends with its speaker (own) or not (detached, external); "" = an older speaker did not say."""
+    ends with its speaker (own) or not (detached, external); "" = an older speaker did not say.
+
+    `soak`: for how many seconds a leave announces the routes with GRACEFUL_SHUTDOWN (RFC 8326); `soak_until`:
+    it does so now, and when that ends by the speaker's clock.
+    """
 
     node: str
     phase: str = "Starting"
@@ -100,6 +106,8 @@ class NodeState:
     peers: tuple[PeerState, ...] = ()
     withdrawn: WithdrawnRecord | None = None
     absent: Mapping[str, int] | None = None
+    soak: float = 0.0
+    soak_until: float | None = None
 
     def stale(self, now: float) -> bool:
         """Has the speaker stopped reporting? Then nothing in here may be shown as the present."""
@@ -157,10 +165,17 @@ def _status(state: NodeState) -> Document:
             "sessions": f"{state.established}/{len(state.peers)}",
             "routes": {"intended": state.intended, "announced": state.announced},
             "absent": dict(state.absent) if state.absent else None,
+            "gracefulShutdown": _soak(state),
             "peers": [_peer(peer) for peer in state.peers],
             "withdrawn": _withdrawn(state.withdrawn) if state.withdrawn else None,
         }
     )
+
+
+def _soak(state: NodeState) -> Document | None:
+    if not state.soak:
+        return None
+    return _present({"soakSeconds": state.soak, "untilTime": timestamp(state.soak_until)})
 
 
 def _peer(peer: PeerState) -> Document:
@@ -254,6 +269,7 @@ def _withdrawn(record: WithdrawnRecord) -> Document:
         {
             "reason": record.reason,
             "observedTime": timestamp(record.observed_at),
+            "gracefulShutdownTime": timestamp(record.shut_down_at),
             "sentTime": timestamp(record.sent_at),
             "closedTime": timestamp(record.closed_at),
             "routes": record.routes,
@@ -274,6 +290,7 @@ def from_document(document: Mapping[str, Any]) -> NodeState:
     """The custom resource -> values. Missing parts read as unknown; nothing raises on an old writer."""
     status = document.get("status") or {}
     routes = status.get("routes") or {}
+    soak = status.get("gracefulShutdown") or {}
     return NodeState(
         node=document["metadata"]["name"],
         phase=status.get("phase", "Starting"),
@@ -292,6 +309,8 @@ def from_document(document: Mapping[str, Any]) -> NodeState:
         peers=tuple(_read_peer(peer) for peer in status.get("peers") or ()),
         withdrawn=_read_withdrawn(status.get("withdrawn")),
         absent=status.get("absent"),
+        soak=soak.get("soakSeconds", 0.0),
+        soak_until=seconds(soak.get("untilTime")) or None,
     )
 
 
@@ -382,6 +401,7 @@ def _read_withdrawn(record: Mapping[str, Any] | None) -> WithdrawnRecord | None:
         sent_at=seconds(record.get("sentTime")),
         closed_at=seconds(record.get("closedTime")),
         peers=tuple(_read_withdrawn_peer(peer) for peer in record.get("peers") or ()),
+        shut_down_at=seconds(record.get("gracefulShutdownTime")) or None,
     )
 
 

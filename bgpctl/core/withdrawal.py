@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 from bgpctl.core.peerfacts import PeerFacts, facts_from_peer, facts_from_state
 from bgpctl.core.profiles import NO_CAP, UNKNOWN_ROUTER, CapStart, Profile, Switch
+from bgpctl.core.soak import READ_SECONDS
 
 __all__ = [
     "Close",
@@ -92,15 +93,24 @@ class Estimate:
 
 
 def estimate(
-    event: Event, facts: PeerFacts, profile: Profile = UNKNOWN_ROUTER, *, close: Close | None = None
+    event: Event,
+    facts: PeerFacts,
+    profile: Profile = UNKNOWN_ROUTER,
+    *,
+    close: Close | None = None,
+    soak: float = 0.0,
 ) -> Estimate:
     """How long `facts.peer` may keep our routes after `event`.
 
     `close` says how the speaker ends its session on DESELECT and RESTART; None = as bgpctl's speaker does.
-    It is ignored for the events in which nobody closes anything on purpose.
+    It is ignored for the events in which nobody closes anything on purpose. `soak`: before it withdraws on
+    DESELECT, our speaker announces the routes with GRACEFUL_SHUTDOWN for so many seconds (`core.soak`).
     """
     how = _close(event, facts, close)
-    outcomes = [(world, _outcome(event, how, facts, world)) for world in _worlds(facts, profile)]
+    soaked = soak if event is Event.DESELECT and how is Close.WITHDRAW_FIRST else 0.0
+    outcomes = [
+        (world, _soaked(_outcome(event, how, facts, world), soaked)) for world in _worlds(facts, profile)
+    ]
     slowest = max((outcome for _, outcome in outcomes), key=lambda outcome: outcome.worst)
     unknown = _matters(outcomes) + _unknown_hold(how, facts)
     return Estimate(
@@ -239,7 +249,10 @@ def _outcome(event: Event, close: Close | None, facts: PeerFacts, world: World) 
 def _closed(close: Close, facts: PeerFacts, world: World) -> Outcome:
     """The session was closed: by a NOTIFICATION, or by the end of its TCP connection (sections 0 and 2.2)."""
     if close is Close.WITHDRAW_FIRST:
-        return _prompt("an UPDATE withdraws every route, graceful restart or not (RFC 4271 section 4.3)")
+        reset = ", then a Hard Reset ends the session (RFC 8538 section 3.1)" if world.notification else ""
+        return _prompt(
+            f"an UPDATE withdraws every route, graceful restart or not (RFC 4271 section 4.3){reset}"
+        )
     if not world.graceful:
         return _prompt(
             "without graceful restart a closed session takes its routes along (RFC 4271 section 6)"
@@ -259,6 +272,14 @@ def _closed(close: Close, facts: PeerFacts, world: World) -> Outcome:
         return obeyed
     missed = _kept("a router that misses the Hard Reset (FRR before 10.7 can)", _N_BIT, facts, world)
     return replace(missed, best=obeyed.best)
+
+
+def _soaked(outcome: Outcome, soak: float) -> Outcome:
+    """The same, after a soak that begins when the routers have read it, or had the time to."""
+    if not soak:
+        return outcome
+    why = f"after a soak of {soak:g} s with GRACEFUL_SHUTDOWN (RFC 8326), {outcome.why}"
+    return Outcome(outcome.best + soak, outcome.worst + soak + READ_SECONDS, why)
 
 
 def _prompt(why: str) -> Outcome:
@@ -337,3 +358,5 @@ def _clauses(
         yield f"read with the profile of {profile.product}"
     if profile.remembers and facts.graceful is False:
         yield f"unless an earlier session had graceful restart, which {profile.product} does not forget"
+    elif profile.remembers and close is Close.CEASE and not (facts.local_n and facts.peer_n):
+        yield f"unless an earlier session had the N bit, which {profile.product} does not forget"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from bgpctl.core.nodestate import from_document
+from bgpctl.core.nbit import advice
+from bgpctl.core.nodestate import NodeState, from_document
 from bgpctl.core.profiles import UNKNOWN_ROUTER, Profile
 from bgpctl.core.restart import STAYING
 from bgpctl.core.withdrawal import Estimate, Event, PeerFacts, estimate, facts_from_state
@@ -21,26 +22,33 @@ EVENTS = (Event.DESELECT, Event.RESTART, Event.CRASH, Event.POWER_OFF, Event.LIN
 def node_estimates(client: Client, node: str, profiles: Mapping[str, Profile]) -> tuple[Estimate, ...]:
     """Every peer times every event: from the negotiated values where a session told them, else from the
     policy. Raises UsageError for a node that does not exist, BgpctlError when it has no peer."""
-    facts = _facts(client, node)
+    facts, soak = _facts(client, node)
     if not facts:
         raise BgpctlError(
             f"node {node} has no BGP peer: no policy selects it",
             "see `bgpctl peers status` and `kubectl get ciliumbgppeeringpolicies`",
         )
     return tuple(
-        estimate(event, fact, profiles.get(fact.address, UNKNOWN_ROUTER))
+        _estimate(event, fact, profiles.get(fact.address, UNKNOWN_ROUTER), soak)
         for fact in facts
         for event in EVENTS
     )
 
 
-def _facts(client: Client, node: str) -> tuple[PeerFacts, ...]:
+def _estimate(event: Event, facts: PeerFacts, profile: Profile, soak: float) -> Estimate:
+    found = estimate(event, facts, profile, soak=soak)
+    note = advice(facts, profile) if event is Event.POWER_OFF else ""
+    return replace(found, why=f"{found.why} {note}") if note else found
+
+
+def _facts(client: Client, node: str) -> tuple[tuple[PeerFacts, ...], float]:
+    """The node's peers, and for how long a leave soaks: only while a session is up."""
     document = client.find(paths.node(node))
     if document is None:
         raise UsageError(f"node {node} does not exist", "see `kubectl get nodes`")
     state = client.find(paths.node_state(node))
-    seen = from_document(state) if state else None
-    if seen and seen.peers:
-        stays = seen.engine_mode in STAYING
-        return tuple(replace(facts_from_state(peer), engine_stays=stays) for peer in seen.peers)
-    return cluster.policy_facts(client, document, load(document["metadata"].get("annotations")))
+    told = from_document(state) if state else NodeState(node)
+    if told.peers:
+        soak, stays = told.soak if told.established else 0.0, told.engine_mode in STAYING
+        return tuple(replace(facts_from_state(peer), engine_stays=stays) for peer in told.peers), soak
+    return cluster.policy_facts(client, document, load(document["metadata"].get("annotations"))), 0.0

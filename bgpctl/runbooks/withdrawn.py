@@ -18,6 +18,7 @@ from math import inf
 from typing import Any
 
 from bgpctl.core.nodestate import NodeState, timestamp
+from bgpctl.core.soak import READ_SECONDS
 from bgpctl.core.withdrawal import Estimate, worst_of
 from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.drain_steps import RELABELLED, only
@@ -54,10 +55,14 @@ class Withdrawn:
         worst = worst_of(s.estimates or s.dead_estimates)
         if worst is None:
             return "the node has no peer"
+        soak = s.state.soak if s.state else 0.0
+        first = f"{soak:g} s with GRACEFUL_SHUTDOWN first, then " if soak else ""
         if _answered(s):
-            return f"until {_routers(s.sightings)} has no route of this node, asked twice (confirmed)"
+            return f"{first}until {_routers(s.sightings)} has no route of this node, asked twice (confirmed)"
         note = _unanswered(s)
-        return f"{_seconds(worst)} after the withdraws, by estimate{note}: {worst.address}: {worst.why}"
+        return (
+            f"{first}{_seconds(worst)} after the withdraws, by estimate{note}: {worst.address}: {worst.why}"
+        )
 
 
 def _still(evidence: Mapping[str, Any], decision: Decision) -> Decision:
@@ -74,7 +79,8 @@ def by_witness(s: Snapshot) -> Decision | None:
     answers = s.sightings
     present = [a for a in answers if a.sighting.sight in (Sight.PRESENT, Sight.STALE)]
     if present:
-        return Decision(Status.WAIT, "; ".join(_seen(a) for a in present), recheck=LOOK_AGAIN)
+        told = filter(None, (*(_seen(a) for a in present), _moving(s)))
+        return Decision(Status.WAIT, "; ".join(told), recheck=LOOK_AGAIN)
     if not _answered(s):
         return None
     since = max(a.absent_since or s.now for a in answers)
@@ -93,8 +99,8 @@ def by_clock(s: Snapshot) -> Decision:
     if s.state is None or s.state.stale(s.now):
         return _silent_speaker(s, s.journal, note)
     if s.state.phase not in GONE_PHASES:
-        text = f"waiting for the speaker to withdraw (now {s.state.phase.lower()}){note}"
-        return Decision(Status.WAIT, text, recheck=LOOK_AGAIN)
+        text = _moving(s) or f"waiting for the speaker to withdraw (now {s.state.phase.lower()})"
+        return Decision(Status.WAIT, f"{text}{note}", recheck=LOOK_AGAIN)
     saw = s.journal.marks.get(SAW_WITHDRAWN)
     if saw is None and not _withdrew(s.state):
         return _restarted_speaker(s, s.journal, note)
@@ -194,6 +200,14 @@ def _seen(answer: PeerSighting) -> str:
     return f"{sighting.router}: {sighting.detail or sighting.sight.value}"
 
 
+def _moving(s: Snapshot) -> str:
+    """The leave soaks; "" when it does not. The speaker's clock may differ from ours."""
+    if s.state is None or s.state.phase != "Leaving" or s.state.soak_until is None:
+        return ""
+    left = min(max(0.0, s.state.soak_until - s.now), s.state.soak + READ_SECONDS)
+    return f"traffic is being moved (GRACEFUL_SHUTDOWN, RFC 8326), {left:.0f} s left"
+
+
 def _seconds(estimate: Estimate) -> str:
     return f"{estimate.worst:.0f} s"
 
@@ -246,6 +260,7 @@ def _record(state: NodeState) -> dict[str, Any]:
         return {}
     return {
         "routes": record.routes,
+        **({"gracefulShutdownTime": timestamp(record.shut_down_at)} if record.shut_down_at else {}),
         "withdrawSentTime": timestamp(record.sent_at),
         "ceaseSentTime": timestamp(record.closed_at),
     }

@@ -29,12 +29,14 @@ from bgpctl.core.gates import announced_before
 from bgpctl.core.intent import ClusterObjects, compile_intent, owner_problem
 from bgpctl.core.memo import Memo
 from bgpctl.core.model import Intent, IPAddress, Observed
+from bgpctl.core.nodeconfig import NodeConfig
 from bgpctl.core.nodestate import NodeState, WithdrawnRecord
 from bgpctl.core.owners import NO_OWNER, Owner
 from bgpctl.errors import BgpctlError, Temporary
 from bgpctl.speaker import stopping
 from bgpctl.speaker.exabgp import Mode
 from bgpctl.speaker.measures import Bell, Counters
+from bgpctl.speaker.soaking import Soaking
 from bgpctl.speaker.source import Source
 from bgpctl.speaker.telling import Departure, peer_state, record, sentence_of, troubles_of
 
@@ -76,7 +78,8 @@ class Manager:
     """One node's speaker. One thread owns it; others only ring the bell.
 
     `recall` reads the state that an earlier run published: its withdrawn record must outlive a restart.
-    `booted_at`: when the machine was booted (epoch seconds), None = not known.
+    `booted_at`: when the machine was booted (epoch seconds), None = not known. `soak`: for how many seconds a
+    leave announces the routes with GRACEFUL_SHUTDOWN before it withdraws them; the Node may say otherwise.
     """
 
     def __init__(
@@ -94,6 +97,7 @@ class Manager:
         booted_at: float | None = None,
         withdraw_without_endpoints: bool = False,
         damping: bool = True,
+        soak: float = 0.0,
     ) -> None:
         self._node, self._source, self._engine = node, source, engine
         self._publish, self._bell = publish, bell
@@ -104,6 +108,7 @@ class Manager:
         self._damping = damping
         self._flaps: Memory = {}
         self._compiled: Intent | None = None  # what `intent` was before anything was held back
+        self._soaking = Soaking(soak)
         self._recall: Callable[[], NodeState | None] | None = recall
         self._before = NodeState(node)
         self._stopping = threading.Event()
@@ -172,6 +177,8 @@ class Manager:
             self._adopt(intent)
             actions = diff(intent, self._running_engine(), self._leave_reason)
             wait = min(self._apply(actions), due)
+            if self._soaking.began is not None:
+                wait = min(wait, self._soaking.left(self._engine.observed()) or wait)
             self._error = ""
         except Exception as error:
             wait = self._failed(error)
@@ -180,7 +187,21 @@ class Manager:
         return wait
 
     def _compile(self, objects: ClusterObjects) -> Intent:
-        self._compiled = compile_intent(
+        """What should run; while a leave soaks, what ran, with GRACEFUL_SHUTDOWN."""
+        before = self._compiled
+        intent = self._compile_after(before, objects)
+        self._soaking.configure(objects.node)
+        if intent.selected or before is None or before.config is None:
+            self._soaking.forget()
+        elif self._soaking.left(self._engine.observed()):
+            intent = self._compile_after(before, objects, before.config)
+        self._compiled = intent
+        return intent
+
+    def _compile_after(
+        self, before: Intent | None, objects: ClusterObjects, leaving: NodeConfig | None = None
+    ) -> Intent:
+        return compile_intent(
             objects,
             self._node,
             source_address=self._source_address,
@@ -190,8 +211,8 @@ class Manager:
             opened=self._announced_before(),
             withdraw_without_endpoints=self._withdraw_without_endpoints,
             memo=self._memo,
+            leaving=leaving,
         )
-        return self._compiled
 
     def _damp(self, intent: Intent) -> tuple[Intent, float]:
         """Flapping addresses are held back; in how many seconds the next one is due (inf = none is)."""
@@ -297,7 +318,8 @@ class Manager:
         self._engine.perform(action)
         if node_leaves:
             before = [peer_state(name, observed, None) for name in action.peers if name in observed.peers]
-            self.withdrawn = record(action.reason, seen, before, self._engine.departed)
+            seen, shut_down_at = self._soaking.began or seen, self._soaking.out
+            self.withdrawn = record(action.reason, seen, before, self._engine.departed, shut_down_at)
             self._unproved = False
 
     def _shut_down(self) -> None:
@@ -372,6 +394,8 @@ class Manager:
             peers=peers,
             withdrawn=self.withdrawn,
             absent=dict(Counter(absent.reason for absent in intent.absent)) or None,
+            soak=self._soaking.seconds,
+            soak_until=self._soaking.until if observed.peers else None,
         )
 
     def _owner(self) -> Owner:
@@ -379,7 +403,7 @@ class Manager:
         before, intent = Owner(self._before.selected_by_kind, self._before.selected_by), self.intent
         if intent is None or (intent.undecided and before != NO_OWNER):
             return before
-        return Owner(intent.config.kind if intent.config else "", intent.policy)
+        return Owner(intent.config.kind if intent.config and intent.selected else "", intent.policy)
 
     def _intended(self) -> int:
         """As `_owner`: it tells the next run whether the node announced before."""

@@ -44,6 +44,7 @@ class SpeakerOptions:
     next_hops: tuple[IPAddress, ...] = ()
     withdraw_without_endpoints: bool = False
     damping: bool = True
+    soak: float = 0.0
     secrets_namespace: str = "kube-system"
     directory: Path | None = None
     engine: Mode = Mode.OWN
@@ -71,6 +72,7 @@ def run_speaker(options: SpeakerOptions) -> int:
         booted_at=host.booted_at(),
         withdraw_without_endpoints=options.withdraw_without_endpoints,
         damping=options.damping,
+        soak=options.soak,
     )
     with contextlib.ExitStack() as stack:
         stack.enter_context(_alone(directory))

@@ -21,9 +21,14 @@ class Departure(Protocol):
 
 
 def record(
-    reason: str, seen: float, before: list[PeerState], departed: Mapping[str, Departure]
+    reason: str,
+    seen: float,
+    before: list[PeerState],
+    departed: Mapping[str, Departure],
+    shut_down_at: float | None = None,
 ) -> WithdrawnRecord:
-    """`sent_at` is when the last withdraw got out; when none did, when we gave up."""
+    """`sent_at` is when the last withdraw got out; when none did, when we gave up. The times are epoch
+    seconds."""
     gone = [departed.get(peer.name) for peer in before]
     flushed = [d.flushed_at for d in gone if d and d.flushed_at]
     closed = max([d.closed_at for d in gone if d and d.closed_at] or [time.time()])
@@ -31,7 +36,7 @@ def record(
         WithdrawnPeer(peer, peer.announced, flushed=bool(d and d.flushed_at))
         for peer, d in zip(before, gone, strict=True)
     )
-    return WithdrawnRecord(reason, seen, max(flushed, default=closed), closed, peers)
+    return WithdrawnRecord(reason, seen, max(flushed, default=closed), closed, peers, shut_down_at)
 
 
 def peer_state(name: str, observed: Observed, intent: Intent | None) -> PeerState:

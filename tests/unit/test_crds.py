@@ -42,6 +42,7 @@ TYPES: dict[str, type | tuple[type, ...]] = {
     "string": str,
     "boolean": bool,
     "integer": int,
+    "number": (int, float),
 }
 
 
@@ -258,8 +259,10 @@ FULL = nodestate.NodeState(
     intended=5,
     announced=4,
     peers=(PEER,),
-    withdrawn=nodestate.WithdrawnRecord("leaves", 1.5, 2.5, 3.5, (nodestate.WithdrawnPeer(PEER, 4),)),
+    withdrawn=nodestate.WithdrawnRecord("leaves", 1.5, 2.5, 3.5, (nodestate.WithdrawnPeer(PEER, 4),), 2.0),
     absent={"noLocalEndpoints": 2},
+    soak=5.0,
+    soak_until=1_700_000_105.5,
 )
 
 

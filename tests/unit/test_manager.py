@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from bgpctl.core.annotations import GRACEFUL_SHUTDOWN_SOAK
 from bgpctl.core.diff import Action, Announce, Leave
 from bgpctl.core.intent import ClusterObjects
 from bgpctl.core.nodestate import NodeState, from_document, to_document
+from bgpctl.core.soak import GRACEFUL_SHUTDOWN
 from bgpctl.errors import BgpctlError, Temporary
 from bgpctl.speaker import manager as module
 from bgpctl.speaker.exabgp import Mode
@@ -249,6 +251,55 @@ def test_a_node_deselected_while_the_engine_was_dead_has_not_withdrawn(rig: Rig)
     assert UNPROVED in rig.state.problems
     rig.tick(world())
     assert UNPROVED not in rig.state.problems
+
+
+def test_a_leave_soaks_first(rig: Rig, clock: Clock) -> None:
+    """Announced again with GRACEFUL_SHUTDOWN; then, and not before, it leaves as ever."""
+    away = world(objects.service("web", "192.0.2.80"), labels=AWAY)
+    away.node["metadata"]["annotations"] = {GRACEFUL_SHUTDOWN_SOAK: "3s"}  # type: ignore[index]
+    assert rig.tick(away) == 3.0
+    assert set(rig.did()) == {"Announce"}
+    assert all(
+        GRACEFUL_SHUTDOWN in action.attributes.communities
+        for action in rig.engine.performed
+        if isinstance(action, Announce)
+    )
+    assert (rig.state.phase, rig.state.announced, rig.state.selected_by) == ("Leaving", 6, "")
+    assert rig.state.soak == 3.0 and rig.state.soak_until is not None and rig.state.withdrawn is None
+    clock.now += 2.9
+    assert 0 < rig.tick() <= 0.11 and rig.did() == []
+    clock.now += 0.2
+    rig.tick()
+    assert rig.did() == ["Leave", "Configure"]
+    assert (rig.state.phase, rig.state.soak_until) == ("Withdrawn", None)
+    record = rig.state.withdrawn
+    assert record is not None and record.shut_down_at is not None and record.routes == 6
+    assert rig.tick() == IDLE_SECONDS and rig.did() == []
+
+
+def test_a_node_that_is_selected_again_does_not_leave(rig: Rig, clock: Clock) -> None:
+    away = world(objects.service("web", "192.0.2.80"), labels=AWAY)
+    away.node["metadata"]["annotations"] = {GRACEFUL_SHUTDOWN_SOAK: "3s"}  # type: ignore[index]
+    rig.tick(away)
+    clock.now += 1
+    rig.tick(world(objects.service("web", "192.0.2.80")))
+    assert set(rig.did()) == {"Announce"}
+    assert not any(
+        GRACEFUL_SHUTDOWN in attributes.communities
+        for table in rig.engine.observed().announced.values()
+        for attributes in table.values()
+    )
+    assert rig.state.phase == "Running" and rig.state.withdrawn is None
+    clock.now += 60
+    assert rig.tick() == IDLE_SECONDS and rig.did() == []
+
+
+def test_a_leave_soaks_for_nobody_when_every_session_is_down(rig: Rig) -> None:
+    rig.engine.established = set()
+    away = world(objects.service("web", "192.0.2.80"), labels=AWAY)
+    away.node["metadata"]["annotations"] = {GRACEFUL_SHUTDOWN_SOAK: "3s"}  # type: ignore[index]
+    rig.tick(away)
+    assert rig.did() == ["Leave", "Configure"]
 
 
 # --- over a restart ---------------------------------------------------------------------------------------

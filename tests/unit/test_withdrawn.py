@@ -32,6 +32,7 @@ LONG_AGO = NOW - 10_000
 RELABELLED = journal(marks={"Relabelled": NOW - 30})
 SAW = journal(marks={"Relabelled": NOW - 30, "SawWithdrawn": NOW - 29})
 TWO = journal(marks={"Relabelled": NOW - 30}, peers=(ROUTER, ROUTER_2))
+SOAKING = running(phase="Leaving", soak=5.0, soak_until=NOW + 3)
 GONE = seen(Sight.ABSENT, since=NOW - 1.2, times=3)
 
 
@@ -80,6 +81,9 @@ def at(**changes: Any) -> Any:
         # the speaker's word and the worst case after it
         ({"state": running()}, WAIT, None, "waiting for the speaker"),
         ({"state": withdrawn(phase="Leaving")}, WAIT, None, "leaving"),
+        ({"state": SOAKING}, WAIT, None, "traffic is being moved (GRACEFUL_SHUTDOWN, RFC 8326), 3 s left"),
+        ({"state": replace(SOAKING, soak_until=NOW + 3600)}, WAIT, None, "10 s left"),
+        ({"state": SOAKING, "sightings": (seen(Sight.PRESENT),)}, WAIT, None, "it is present; traffic is"),
         ({}, ACT, None, "has sent every withdraw"),
         ({"journal": SAW}, DONE, "estimated", "estimated"),
         ({"journal": replace(SAW, marks={**SAW.marks, "SawWithdrawn": NOW - 1})}, WAIT, None, "UPDATE"),
