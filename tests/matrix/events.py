@@ -43,7 +43,7 @@ def _restart(net: Net, speaker: SpeakerProcess, *, pause: float = 0.0, directory
 
 
 def _kill(net: Net, speaker: SpeakerProcess, *, start: bool = True) -> None:
-    """A kubelet notices and starts it again soon; not at once, or OpenBGPD's silence (BLIND) hides all."""
+    """A kubelet notices and starts it again soon, not at once."""
     speaker.signal(signal.SIGKILL)
     speaker.wait(STOP_SECONDS)
     if start:

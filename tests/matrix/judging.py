@@ -12,8 +12,8 @@ SLACK = 0.3
 """Seconds that the poller may add: it sees a change at its next look, and a look takes time."""
 
 BLIND = 2.5
-"""Seconds without a look that are too many. OpenBGPD answers nobody for a second after a session has become
-stale (1.95 s: facts/bgp.md 3.8): the table names such pauses, and "no flap" is said of the rest."""
+"""Seconds without a look that are too many. OpenBGPD answers nobody for a second per family after a session
+has become stale: 1.95 s with both (facts/bgp.md 3.8)."""
 
 
 @dataclass(frozen=True, slots=True)

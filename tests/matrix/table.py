@@ -12,6 +12,11 @@ from tests.matrix.result import Result
 NOT_RUN = "not run"
 NOTABLE_PAUSE = 0.5  # seconds; a shorter one changes nothing of what the table says
 NAMES = {"frr": "FRR", "bird": "BIRD", "gobgp": "GoBGP", "openbgpd": "OpenBGPD"}
+UNSEEN = "a shorter flap could hide there"
+# usr.sbin/bgpd/rde_peer.c, peer_stale(): "make sure new prefixes start on a higher timestamp".
+SILENCE = {
+    "openbgpd": "the process that has its RIB sleeps when a session becomes stale, and changes nothing"
+}
 GR = {Graceful.OFF: "off", Graceful.ON: "on", Graceful.NOTIFICATION: "on, N bit"}
 
 
@@ -92,6 +97,6 @@ def summary(results: Sequence[Result]) -> Iterator[str]:
     for kind, name in NAMES.items():
         pause = max((result.seen.pause for result in results if result.router == kind), default=0.0)
         if pause > NOTABLE_PAUSE:
-            yield f"† {name} answered nobody for up to {pause:.1f} s: a shorter flap could hide there."
+            yield f"† {name} answered nobody for up to {pause:.1f} s: {SILENCE.get(kind, UNSEEN)}."
     for result in failed:
         yield from (f"{result.cell}: {complaint}" for complaint in result.complaints)
