@@ -196,8 +196,8 @@ def test_the_table_names_every_outcome() -> None:
         "| power-off | on | 6.1 s (5–9) | FAILED: exceeded: it stayed |",
         "",
         "7 cells, 1 failed; a look every 0.10 s or more often.",
-        "† OpenBGPD answered nobody for up to 1.1 s: the process that has its RIB sleeps when a session becomes "
-        "stale, and changes nothing.",
+        "† OpenBGPD answered nobody for up to 1.1 s: the process that has its RIB sleeps when a session "
+        "becomes stale, and changes nothing.",
         "openbgpd / power-off / graceful restart on: exceeded: it stayed",
     ]
     assert re.search(r"power-off +on +6\.1 s \(5–9\) +FAILED", table.text(RESULTS))
