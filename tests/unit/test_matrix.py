@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
 import pytest
 
+from tests.kit import require
+from tests.kit.require import Part
+from tests.matrix import __main__ as command
 from tests.matrix import table
-from tests.matrix.__main__ import main
 from tests.matrix.cells import ROWS, Cell, Event, Fate, Graceful, cells, expectation
 from tests.matrix.documents import NEW_COMMUNITY, NODE, Policy
 from tests.matrix.entries import Entry, read_bird, read_frr, read_gobgp, read_openbgpd
@@ -212,9 +215,57 @@ def test_a_result_survives_its_json() -> None:
 @pytest.mark.parametrize("words", [["--router", "quagga"], ["--event", "coffee"], ["--gr", "perhaps"]])
 def test_a_wrong_word_is_a_usage_error(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        main(words)
+        command.main(words)
     assert ended.value.code == 2
     assert "invalid choice" in capsys.readouterr().err
+
+
+# --- the command --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def everything(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """Every router is here and every cell is in order; nothing is run."""
+    quiet = Part(lambda: True, "")
+    monkeypatch.setattr(require, "PARTS", dict.fromkeys(require.PARTS, quiet))
+    monkeypatch.setattr(command, "run_all", lambda chosen, jobs: [_of(cell) for cell in chosen])
+    monkeypatch.delenv(require.VARIABLE, raising=False)
+    yield monkeypatch
+
+
+def _of(cell: Cell, *said: str) -> Result:
+    seen = LEFT if cell.fate is Fate.LEAVES else QUIET
+    return Result(cell.router, cell.event, cell.graceful, cell.fate, seen, BOUNDS, said, left=LEFT)
+
+
+def test_all_in_order_is_exit_0(everything: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main([]) == 0
+    out = capsys.readouterr().out
+    assert "FRR" in out
+    assert f"{4 * 27} cells, 0 failed" in out
+
+
+def test_one_complaint_is_exit_1(everything: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    bad = Cell("frr", Event.POWER_OFF, Graceful.ON)
+    everything.setattr(
+        command, "run_all", lambda chosen, jobs: [_of(c, *(["exceeded"] if c == bad else ())) for c in chosen]
+    )
+    assert command.main(["-o", "json"]) == 1
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["complaints"] for line in lines if line["complaints"]] == [["exceeded"]]
+
+
+@pytest.mark.parametrize(("variable", "code"), [("", 0), ("all", 1)])
+def test_what_cannot_run_is_named(
+    everything: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], variable: str, code: int
+) -> None:
+    absent = Part(lambda: False, "apt install gobgpd")
+    everything.setitem(require.PARTS, "gobgp", absent)
+    everything.setenv(require.VARIABLE, variable)
+    assert command.main(["--event", "deselect"]) == code
+    said = capsys.readouterr()
+    assert "GoBGP" not in said.out
+    assert "this run did not test: gobgp" in said.err
 
 
 # --- the routers' entries -----------------------------------------------------------------------------------
