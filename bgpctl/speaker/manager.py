@@ -36,6 +36,7 @@ from bgpctl.errors import BgpctlError, Temporary
 from bgpctl.speaker import stopping
 from bgpctl.speaker.exabgp import Mode
 from bgpctl.speaker.measures import Bell, Counters
+from bgpctl.speaker.silence import Silence
 from bgpctl.speaker.soaking import Soaking
 from bgpctl.speaker.source import Source
 from bgpctl.speaker.telling import Departure, peer_state, record, sentence_of, troubles_of
@@ -120,6 +121,7 @@ class Manager:
         self._unproved = False
         self._leaves = False
         self._told: frozenset[str] = frozenset()
+        self._silence = Silence()
         self.intent: Intent | None = None
         self.withdrawn: WithdrawnRecord | None = None
         self.counters = Counters()
@@ -413,11 +415,8 @@ class Manager:
 
     def _problems(self, intent: Intent, observed: Observed) -> tuple[str, ...]:
         own = (UNPROVED if self._unproved and not observed.peers else "", self._error)
-        return tuple(
-            dict.fromkeys(
-                filter(None, (*intent.problems, *self._source.problems(), *troubles_of(observed), *own))
-            )
-        )
+        seen = (*troubles_of(observed), *self._silence.problems(intent, observed, time.monotonic()))
+        return tuple(dict.fromkeys(filter(None, (*intent.problems, *self._source.problems(), *seen, *own))))
 
     def _phase(self, observed: Observed) -> str:
         if self._leaves:

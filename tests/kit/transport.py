@@ -184,6 +184,10 @@ class Transport:
         path = self.speaker.directory / "state.json"
         return from_document(json.loads(path.read_text())) if path.exists() else None
 
+    def problems(self) -> tuple[str, ...]:
+        state = self.state()
+        return state.problems if state else ()
+
     def peer(self, name: str) -> PeerState | None:
         state = self.state()
         return next((p for p in state.peers if p.name == name), None) if state else None
