@@ -26,7 +26,7 @@ def client(given: Given) -> Client:
 def in_cluster_client() -> Client:
     """The API server of the pod we run in, whatever kubeconfig files there are."""
     from bgpctl.kube.client import Client
-    from bgpctl.kube.config import in_cluster
+    from bgpctl.kube.incluster import in_cluster
 
     return Client(in_cluster())
 

@@ -1,4 +1,4 @@
-"""How to reach the API: kubeconfig (contexts, exec plugins, TLS) or in-cluster, through the official client.
+"""How to reach the API: kubeconfig (contexts, exec plugins, TLS), through the official client.
 
 Only its configuration side is used; requests go over its urllib3 pool as raw JSON (facts: typed models cost
 0.7 s at start and ten times the memory). The semi-public parts used are pinned by `kubernetes>=37,<38`.
@@ -46,24 +46,13 @@ def load_access(kubeconfig: str | None = None, context: str | None = None) -> Ac
     if present:
         return _from_kubeconfig(present, context)
     if os.environ.get("KUBERNETES_SERVICE_HOST") and not context:
+        from bgpctl.kube.incluster import in_cluster
+
         return in_cluster()
     raise UsageError(
         f"no kubeconfig found ({named} does not exist)" + ("" if context else " and this is not a pod"),
         "pass --kubeconfig PATH, set KUBECONFIG, or try `bgpctl lab up`",
     )
-
-
-def in_cluster() -> Access:
-    """The service account of the pod we run in."""
-    from kubernetes.client import Configuration
-    from kubernetes.config import ConfigException, load_incluster_config
-
-    configuration = Configuration()
-    try:
-        load_incluster_config(client_configuration=configuration)
-    except (ConfigException, OSError) as error:
-        raise UsageError(f"not in a cluster: {error}", "use --kubeconfig PATH outside a pod") from None
-    return _access(configuration)
 
 
 def _from_kubeconfig(paths: list[str], context: str | None) -> Access:

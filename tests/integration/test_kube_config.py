@@ -13,7 +13,7 @@ import yaml
 from bgpctl.errors import BgpctlError, UsageError
 from bgpctl.kube import paths
 from bgpctl.kube.client import Client
-from bgpctl.kube.config import in_cluster, load_access
+from bgpctl.kube.config import load_access
 from tests.kit import apiserver, wire_server
 
 pytestmark = pytest.mark.integration
@@ -277,18 +277,7 @@ def test_extensions_of_the_context(tmp_path: Path) -> None:
     assert load_access(written(tmp_path / "a", content)).extensions == {"x": ["bird=/run/b"]}
 
 
-def test_in_cluster_outside_a_pod(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UsageError, match="not in a cluster: Service host/port is not set") as caught:
-        in_cluster()
-    assert "--kubeconfig" in caught.value.hint
-    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
-    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
-    with pytest.raises(UsageError, match="token file"):
-        load_access()
-
-
 def test_a_token_that_cannot_be_renewed_is_ours_to_tell(tmp_path: Path) -> None:
-    """In a pod the token is read again every minute; the file may be away for a moment."""
     access = load_access(written(tmp_path / "a", document()))
     configuration = next(
         cell.cell_contents
