@@ -15,7 +15,7 @@ _bgpctl_offer() {
         'node status') commands='' options='--output -o --context --kubeconfig -h --help' arguments='' ;;
         'node estimate') commands='' options='--peer-profile --output -o --context --kubeconfig -h --help' arguments='' ;;
         'speaker') commands='run status restart engine' options='-h --help' arguments='' ;;
-        'speaker run') commands='' options='--node-name --file -f --in-cluster --listen --source-address --next-hop --withdraw-without-endpoints --damping --no-damping --graceful-shutdown-soak --secrets-namespace --directory --engine --log-format --log-level --context --kubeconfig -h --help' arguments='' ;;
+        'speaker run') commands='' options='--node-name --file -f --in-cluster --listen --source-address --next-hop --withdraw-without-endpoints --damping --no-damping --graceful-shutdown-soak --ready-url --ready-command --secrets-namespace --directory --engine --log-format --log-level --context --kubeconfig -h --help' arguments='' ;;
         'speaker status') commands='' options='--directory --output -o -h --help' arguments='' ;;
         'speaker restart') commands='' options='--pod-selector --namespace -n --restart-command --expect --allow-route-loss --timeout --router-probe --take-over --output -o --context --kubeconfig -h --help' arguments='' ;;
         'speaker engine') commands='run stop' options='-h --help' arguments='' ;;
@@ -83,6 +83,8 @@ _bgpctl_values() {
         'speaker run:--source-address') echo '' ;;
         'speaker run:--next-hop') echo '' ;;
         'speaker run:--graceful-shutdown-soak') echo '' ;;
+        'speaker run:--ready-url') echo '' ;;
+        'speaker run:--ready-command') echo '' ;;
         'speaker run:--secrets-namespace') echo '' ;;
         'speaker run:--directory') echo '@dir' ;;
         'speaker run:--engine') echo 'own detached external' ;;

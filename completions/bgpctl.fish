@@ -8,7 +8,7 @@ function __bgpctl_at
         if test $value = yes
             set value no
         else if string match -q -- '-*' $word
-            contains -- $word --context --deselect-label --directory --engine --expect --file --grace-period --graceful-shutdown-soak --kubeconfig --listen --log-format --log-level --max-unavailable --namespace --next-hop --node-name --nodes --order --output --peer --peer-profile --pod-selector --restart-command --router --router-probe --secrets-namespace --settle --shutdown-command --since --skip-wait-for-delete-timeout --source-address --timeout -f -n -o; and set value yes
+            contains -- $word --context --deselect-label --directory --engine --expect --file --grace-period --graceful-shutdown-soak --kubeconfig --listen --log-format --log-level --max-unavailable --namespace --next-hop --node-name --nodes --order --output --peer --peer-profile --pod-selector --ready-command --ready-url --restart-command --router --router-probe --secrets-namespace --settle --shutdown-command --since --skip-wait-for-delete-timeout --source-address --timeout -f -n -o; and set value yes
         else if contains -- (string join ' ' $path $word) 'routes' 'logs' 'peers' 'peers status' 'node' 'node drain' 'node restore' 'node status' 'node estimate' 'speaker' 'speaker run' 'speaker status' 'speaker restart' 'speaker engine' 'speaker engine run' 'speaker engine stop' 'policy' 'policy check' 'lab' 'lab demo' 'lab up'
             set -a path $word
         end
@@ -122,6 +122,8 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l withdraw-without-endpoints -d 'Withdraw a Service with traffic policy Cluster while it has no usable endpoint'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l damping -l no-damping -d 'Hold an address back for 1 to 60 s after its endpoints came and went more than twice within a minute'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l graceful-shutdown-soak -x -d 'Before the node leaves, announce its routes with GRACEFUL_SHUTDOWN (RFC 8326) for this long: routers that listen move traffic first'
+    complete -c $program -n '__bgpctl_at \'speaker run\'' -l ready-url -x -d 'After a boot or a drain, announce nothing before a GET of this is answered with 2xx: kube-proxy\'s http://127.0.0.1:10256/healthz, say'
+    complete -c $program -n '__bgpctl_at \'speaker run\'' -l ready-command -x -d 'The same with a command, without a shell: 0 means ready'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l secrets-namespace -x -d 'Where the peers\' passwords are'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l directory -r -F -d 'A private directory for the engine\'s files'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l engine -x -a 'own detached external' -d 'Whose ExaBGP is: own = it ends with this speaker, however that ends'

@@ -23,6 +23,7 @@ from bgpctl.cli.flags import (
 
 if TYPE_CHECKING:
     from bgpctl.kube.client import Client
+    from bgpctl.speaker.readiness import Check
 
 app = typer.Typer(no_args_is_help=True, help="The per-node daemon that announces routes.")
 app.add_typer(engine_commands.app, name="engine")
@@ -84,6 +85,21 @@ Soak = Annotated[
         "counts more.",
     ),
 ]
+ReadyUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--ready-url",
+        metavar="URL",
+        help="After a boot or a drain, announce nothing before a GET of this is answered with 2xx: "
+        "kube-proxy's http://127.0.0.1:10256/healthz, say. Asked no more once it agreed.",
+    ),
+]
+ReadyCommand = Annotated[
+    str | None,
+    typer.Option(
+        "--ready-command", metavar="CMD", help="The same with a command, without a shell: 0 means ready."
+    ),
+]
 SecretsNamespace = Annotated[
     str, typer.Option("--secrets-namespace", metavar="NS", help="Where the peers' passwords are.")
 ]
@@ -121,6 +137,8 @@ def run(
     withdraw_without_endpoints: WithoutEndpoints = False,
     damping: Damping = True,
     graceful_shutdown_soak: Soak = 0.0,
+    ready_url: ReadyUrl = None,
+    ready_command: ReadyCommand = None,
     secrets_namespace: SecretsNamespace = "kube-system",
     directory: Directory = None,
     engine: Engine = "own",
@@ -153,6 +171,7 @@ def run(
             withdraw_without_endpoints=withdraw_without_endpoints,
             damping=damping,
             soak=graceful_shutdown_soak,
+            ready_checks=_ready_checks(ready_url, ready_command),
             secrets_namespace=secrets_namespace,
             directory=directory,
             engine=Mode(engine),
@@ -253,6 +272,17 @@ def restart(
         )
         result = RENDERERS[output](runbook(client, options), f"restart the speaker of {node}")
         raise SystemExit(int(result.exit_code))
+
+
+def _ready_checks(url: str | None, command: str | None) -> tuple[Check, ...]:
+    """Raises UsageError."""
+    from bgpctl.speaker import readiness
+
+    checks = [] if url is None else [readiness.of_url(url)]
+    if command is not None:
+        example = "/usr/local/bin/node-ready --quick"
+        checks.append(readiness.of_command(parse.command_line(command, "--ready-command", example)))
+    return tuple(checks)
 
 
 def _client(kube: Given, file: Path | None, in_cluster: bool) -> Client | None:

@@ -70,7 +70,7 @@ def delay(level: int) -> float:
 def damp(wanted: Intent, before: Intent | None, memory: Memory, now: float, clock: float) -> Damped:
     """`wanted` without the addresses that are held back. `before` is the last result's intent, `memory` its
     memory; `now` is a monotonic time, `clock` the epoch second of it, which decides nothing."""
-    if before is None or not (wanted.selected and before.selected):
+    if before is None or not (wanted.routes and before.routes):
         return Damped(wanted, {})
     were, are = _prefixes(before), _prefixes(wanted)
     memory = _remembered(memory, _lost(wanted, were.difference(are)), now, clock)

@@ -3,8 +3,9 @@
 - Its label node.kubernetes.io/exclude-from-external-load-balancers, by presence and whatever its value, as
   MetalLB and the cloud service controller take it: no Service routes. PodCIDRs stay: pods live on.
 - Its condition NetworkUnavailable=True: nothing at all.
-- On the way up, until it was Ready once: nothing at all. A node that turns NotReady later keeps what it
-  announces, because its pods run on while its kubelet is away, and restarting is not leaving.
+- On the way up, until it was Ready once, and until the operator's own checks have agreed once where there are
+  any (`speaker run --ready-url`, `--ready-command`): nothing at all. A node that turns NotReady later keeps
+  what it announces, because its pods run on while its kubelet is away, and restarting is not leaving.
 
 Sessions are not touched by any of these. The reasons are MetalLB's where it has one (facts: speakers.md
 sections 1.2 and 1.5, section 6 item 7).
@@ -23,6 +24,7 @@ EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
 NODE_EXCLUDED = "nodeLabeledExcludeBalancers"
 NODE_NETWORK_UNAVAILABLE = "nodeNetworkUnavailable"
 NODE_NOT_READY = "nodeNotReady"
+NODE_NOT_CONFIRMED = "nodeReadinessNotConfirmed"
 
 # (reason, detail); the reason "" withholds nothing.
 Verdict = tuple[str, str]
@@ -31,8 +33,8 @@ OPEN: Verdict = ("", "")
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """`everything` withholds every route, `services` those of Services. `opened`: the node was Ready at least
-    once since it was selected. `note`: a sentence worth telling though nothing is withheld."""
+    """`everything` withholds every route, `services` those of Services. `opened`: the node was Ready, and
+    confirmed to be, at least once since it was selected. `note`: a sentence worth telling."""
 
     everything: Verdict = OPEN
     services: Verdict = OPEN
@@ -40,31 +42,38 @@ class Gate:
     note: str = ""
 
 
-def gate(node: Mapping[str, Any], opened: bool) -> Gate:
+def gate(node: Mapping[str, Any], opened: bool, unconfirmed: str = "") -> Gate:
     """What may be announced from `node` (a Node document).
 
     `opened`: it was Ready before, or announced something before and has not been booted since
-    (`announced_before`). A Node without a Ready condition, as in a file, is taken as ready.
+    (`announced_before`). `unconfirmed`: why the operator's own checks do not agree yet, "" = they do. A Node
+    without a Ready condition, as in a file, is taken as ready.
     """
     conditions = conditions_of(node)
     ready = conditions.get("Ready", "True")
-    now_open = opened or ready == "True"
+    now_open = opened or (ready == "True" and not unconfirmed)
     services = (NODE_EXCLUDED, f"the node has the label {EXCLUDE_LABEL}")
     return Gate(
-        everything=_everything(conditions, ready, now_open),
+        everything=_everything(conditions, ready, now_open, unconfirmed),
         services=services if EXCLUDE_LABEL in labels_of(node) else OPEN,
         opened=now_open,
-        note=f"the node is not Ready ({ready}): what it announces stays"
-        if ready != "True" and opened
-        else "",
+        note=_note(ready, opened, unconfirmed),
     )
 
 
-def _everything(conditions: Mapping[str, str], ready: str, opened: bool) -> Verdict:
+def _note(ready: str, opened: bool, unconfirmed: str) -> str:
+    if opened:
+        return "" if ready == "True" else f"the node is not Ready ({ready}): what it announces stays"
+    return f"nothing is announced yet: {unconfirmed}" if unconfirmed else ""
+
+
+def _everything(conditions: Mapping[str, str], ready: str, opened: bool, unconfirmed: str) -> Verdict:
     if conditions.get("NetworkUnavailable") == "True":
         return NODE_NETWORK_UNAVAILABLE, "the node's condition NetworkUnavailable is True"
-    if not opened:
+    if not opened and ready != "True":
         return NODE_NOT_READY, f"the node is not Ready yet ({ready}): it announces nothing before it was once"
+    if not opened:
+        return NODE_NOT_CONFIRMED, unconfirmed
     return OPEN
 
 

@@ -90,6 +90,7 @@ def compile_intent(
     previous: Intent | None = None,
     owner: Owner = NO_OWNER,
     opened: bool = False,
+    unconfirmed: str = "",
     withdraw_without_endpoints: bool = False,
     memo: Memo | None = None,
     leaving: NodeConfig | None = None,
@@ -99,19 +100,19 @@ def compile_intent(
     `source_address` is the local address of every session to a peer of its IP version (None = the kernel
     chooses). `next_hops` replace "self", at most one per IP version. `previous` is the last result: it
     decides which object keeps the node, and it is what stays in force while the owner does not parse or the
-    Node cannot be read. `owner` had the node before this run. `opened`: the node
-    announced before this run (`core.gates.announced_before`). `withdraw_without_endpoints`: a Service whose
-    traffic policy is Cluster is announced only while it has a usable endpoint; without it always, as the
-    operation guide says. `memo`: what earlier compiles of this node found out; it changes how long this takes
-    and nothing else. `leaving`: what a node that nothing selects any more goes on with for a while, with
-    GRACEFUL_SHUTDOWN (`core.soak`).
+    Node cannot be read. `owner` had the node before this run. `opened`: the node announced before this run
+    (`core.gates.announced_before`). `unconfirmed`: why the operator's own readiness checks do not agree yet.
+    `withdraw_without_endpoints`: a Service whose traffic policy is Cluster is announced only while it has a
+    usable endpoint; without it always, as the operation guide says. `memo`: what earlier compiles of this
+    node found out; it changes how long this takes and nothing else. `leaving`: what a
+    node that nothing selects any more goes on with for a while, with GRACEFUL_SHUTDOWN (`core.soak`).
     """
     memo = memo or Memo()
     if objects.node is None:
         return _without_node(node_name, previous)
     claims = read_claims(objects.policies, objects.cluster_configs)
     selection = select_owner(claims, labels_of(objects.node), _owner(previous, owner))
-    found = gate(objects.node, opened or (previous is not None and previous.opened))
+    found = gate(objects.node, opened or (previous is not None and previous.opened), unconfirmed)
     in_force = _in_force(selection.owner, objects, node_name, previous)
     if selection.owner is None:
         in_force = replace(in_force, config=leaving)

@@ -187,6 +187,11 @@ class Intent:
     config: NodeConfig | None = field(default=None, compare=False, repr=False)
 
     @property
+    def waiting(self) -> bool:
+        """The node may not announce yet: it was not (confirmed to be) Ready since it was selected."""
+        return self.selected and self.config is not None and not self.opened
+
+    @property
     def undecided(self) -> bool:
         """Nothing that says what to run could be read, now or before: this is no word for leaving either."""
         return self.stale and self.config is None

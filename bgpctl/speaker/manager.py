@@ -36,6 +36,7 @@ from bgpctl.errors import BgpctlError, Temporary
 from bgpctl.speaker import stopping
 from bgpctl.speaker.exabgp import Mode
 from bgpctl.speaker.measures import Bell, Counters
+from bgpctl.speaker.readiness import Readiness
 from bgpctl.speaker.silence import Silence
 from bgpctl.speaker.soaking import Soaking
 from bgpctl.speaker.source import Source
@@ -99,6 +100,7 @@ class Manager:
         withdraw_without_endpoints: bool = False,
         damping: bool = True,
         soak: float = 0.0,
+        readiness: Readiness | None = None,
     ) -> None:
         self._node, self._source, self._engine = node, source, engine
         self._publish, self._bell = publish, bell
@@ -107,6 +109,7 @@ class Manager:
         self._booted_at, self._withdraw_without_endpoints = booted_at, withdraw_without_endpoints
         self._memo = Memo()
         self._damping = damping
+        self._readiness = readiness or Readiness()
         self._flaps: Memory = {}
         self._compiled: Intent | None = None  # what `intent` was before anything was held back
         self._soaking = Soaking(soak)
@@ -198,6 +201,7 @@ class Manager:
         elif self._soaking.left(self._engine.observed()):
             intent = self._compile_after(before, objects, before.config)
         self._compiled = intent
+        self._readiness.want(intent.waiting)
         return intent
 
     def _compile_after(
@@ -211,6 +215,7 @@ class Manager:
             previous=self._compiled,
             owner=self._owner(),
             opened=self._announced_before(),
+            unconfirmed=self._readiness.unconfirmed,
             withdraw_without_endpoints=self._withdraw_without_endpoints,
             memo=self._memo,
             leaving=leaving,
@@ -424,8 +429,8 @@ class Manager:
         if self.intent is None:
             return "Starting"
         if self.intent.selected:
-            synced = set(observed.peers) <= observed.synced
-            return "Running" if observed.running and synced else "Starting"
+            up = observed.running and set(observed.peers) <= observed.synced
+            return "Running" if up and not self.intent.waiting else "Starting"
         if observed.peers:
             return "Leaving"
         return "Withdrawn" if self.withdrawn else "Idle"

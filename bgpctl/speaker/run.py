@@ -24,6 +24,7 @@ from bgpctl.speaker.judging import JudgingSource
 from bgpctl.speaker.manager import Manager
 from bgpctl.speaker.measures import Bell
 from bgpctl.speaker.publish import FileSink, KubeSink, Publisher, Sink
+from bgpctl.speaker.readiness import Check, Readiness
 from bgpctl.speaker.source import FileSource, Source
 
 # A loop that has not run for this long is stuck: it ticks at least every 15 s.
@@ -45,6 +46,7 @@ class SpeakerOptions:
     withdraw_without_endpoints: bool = False
     damping: bool = True
     soak: float = 0.0
+    ready_checks: tuple[Check, ...] = ()
     secrets_namespace: str = "kube-system"
     directory: Path | None = None
     engine: Mode = Mode.OWN
@@ -73,6 +75,7 @@ def run_speaker(options: SpeakerOptions) -> int:
         withdraw_without_endpoints=options.withdraw_without_endpoints,
         damping=options.damping,
         soak=options.soak,
+        readiness=Readiness(options.ready_checks, bell.set),
     )
     with contextlib.ExitStack() as stack:
         stack.enter_context(_alone(directory))

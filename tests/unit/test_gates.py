@@ -55,6 +55,23 @@ def test_on_the_way_up(
         assert found.everything[0] == "nodeNotReady" and str(ready) in found.everything[1]
 
 
+@pytest.mark.parametrize(
+    ("ready", "opened_before", "reason", "opened"),
+    [
+        ("True", False, "nodeReadinessNotConfirmed", False),
+        ("False", False, "nodeNotReady", False),
+        ("True", True, "", True),  # a gate on the way up only
+        ("False", True, "", True),
+    ],
+)
+def test_the_operators_own_checks_must_agree_on_the_way_up(
+    ready: str, opened_before: bool, reason: str, opened: bool
+) -> None:
+    found = gate(a_node(Ready=ready), opened_before, "healthz answers 503")
+    assert (found.everything[0], found.opened) == (reason, opened)
+    assert (found.note == "nothing is announced yet: healthz answers 503") == (not opened_before)
+
+
 @pytest.mark.parametrize("opened", [True, False])
 @pytest.mark.parametrize("ready", ["True", "False"])
 @pytest.mark.parametrize("network", ["True", "False", "Unknown"])
@@ -130,6 +147,18 @@ def test_a_life_of_a_node() -> None:
     without_network = run(a_node(Ready="Unknown", NetworkUnavailable="True"), ill)
     assert prefixes(without_network) == set() and without_network.opened
     assert prefixes(run(a_node(Ready="Unknown"), without_network)) == ALL
+
+
+def test_a_confirmation_counts_until_the_node_leaves() -> None:
+    waiting = run(a_node(Ready="True"), unconfirmed="no")
+    assert prefixes(waiting) == set() and waiting.waiting
+    assert waiting.problems == ("warning: nothing is announced yet: no",)
+    up = run(a_node(Ready="True"), waiting)
+    assert prefixes(up) == ALL and not up.waiting
+    assert prefixes(run(a_node(Ready="True"), up, unconfirmed="no")) == ALL
+    drained = run(a_node({"enable-bgp": "false"}, Ready="True"), up)
+    assert prefixes(run(a_node(Ready="True"), drained, unconfirmed="no")) == set()
+    assert prefixes(run(a_node(Ready="True"), opened=True, unconfirmed="no")) == ALL
 
 
 def test_leaving_closes_the_gate_behind() -> None:

@@ -20,6 +20,7 @@ from bgpctl.speaker import manager as module
 from bgpctl.speaker.exabgp import Mode
 from bgpctl.speaker.manager import IDLE_SECONDS, RETRY_SECONDS, UNPROVED, Manager
 from bgpctl.speaker.measures import Bell
+from bgpctl.speaker.readiness import Readiness
 from tests.kit import objects
 from tests.kit.fake_engine import FakeEngine, FakeSource
 
@@ -833,3 +834,50 @@ def test_damping_can_be_switched_off(clock: Clock) -> None:
         clock.now += 0.2
         rig.tick(with_endpoint(here))
         assert rig.state.announced == (6 if here else 4)
+
+
+# --- a gate on the way up ---------------------------------------------------------------------------------
+
+
+class Checks(Readiness):
+    """Answers what the test says, once it is waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said, self.waited_for = "healthz answers 503", False
+
+    @property
+    def unconfirmed(self) -> str:
+        return self.said
+
+    def want(self, waiting: bool) -> None:
+        self.waited_for = waiting
+
+
+def test_nothing_is_announced_before_the_checks_agree_and_they_are_asked_no_more_then(clock: Clock) -> None:
+    rig, checks = Rig(world()), Checks()
+    rig.manager._readiness = checks
+    rig.tick()
+    assert (rig.state.phase, rig.state.announced, checks.waited_for) == ("Starting", 0, True)
+    assert rig.state.absent == {"nodeReadinessNotConfirmed": 2}
+    assert rig.state.problems == ("warning: nothing is announced yet: healthz answers 503",)
+    checks.said = ""
+    clock.now += 1
+    rig.tick()
+    assert (rig.state.phase, rig.state.announced, checks.waited_for) == ("Running", 4, False)
+    checks.said = "healthz answers 503"
+    rig.tick()
+    assert rig.state.announced == 4 and not checks.waited_for
+    rig.tick(world(labels=AWAY))
+    assert not checks.waited_for
+    rig.tick(world())
+    assert (rig.state.phase, rig.state.announced, checks.waited_for) == ("Starting", 0, True)
+
+
+def test_a_restarted_speaker_does_not_ask_but_a_booted_machine_does(rig: Rig) -> None:
+    wire = from_document(to_document(replace(rig.state, heartbeat=1000.0)))
+    for booted_at, announced in ((900.0, 4), (1100.0, 0)):
+        after, checks = Rig(world(), recall=lambda: wire), Checks()
+        after.manager._readiness, after.manager._booted_at = checks, booted_at
+        after.tick()
+        assert (after.state.announced, checks.waited_for) == (announced, not announced)
