@@ -56,22 +56,28 @@ def compile_routes(
         table, absent = group.compile(candidates)
         tables.update(dict.fromkeys(names[same], table))
         absences.append((names[same], absent))
-    return Routes(tables, tuple(_merged(absences)))
+    return Routes(tables, tuple(_merged(absences, memo)))
 
 
-def _merged(absences: Sequence[tuple[list[str], list[Absent | None]]]) -> Iterator[Absent]:
+def _merged(absences: Sequence[tuple[list[str], list[Absent | None]]], memo: Memo) -> Iterator[Absent]:
     """What is absent for every group once, the rest per peer. One item, or None, per group and candidate."""
     if len(absences) == 1:
         yield from filter(None, absences[0][1])
         return
+    peers = [names for names, _ in absences]
+    before: dict[int, tuple[Absent, list[Absent]]] = memo.results("absent", peers)
+    now: dict[int, tuple[Absent, list[Absent]]] = {}
     for row in zip(*(absent for _, absent in absences), strict=True):
-        if all(item == row[0] for item in row):
+        if row.count(row[0]) == len(row):
             if row[0] is not None:
                 yield row[0]
             continue
-        for (names, _), item in zip(absences, row, strict=True):
+        for names, item in zip(peers, row, strict=True):
             if item is not None:
-                yield from (replace(item, peer=name) for name in names)
+                told = before.get(id(item)) or (item, [replace(item, peer=name) for name in names])
+                now[id(item)] = told
+                yield from told[1]
+    memo.keep("absent", peers, now)
 
 
 class _Judged(NamedTuple):
