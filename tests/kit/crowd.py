@@ -176,9 +176,9 @@ def waited(condition: Callable[[], bool], deadline: float = 60.0) -> float:
 
 
 @contextmanager
-def crowd(services: int, announced: int | None = None, endpoints: int = 2) -> Iterator[Crowd]:
-    """Started, and BIRD has every route. Of the Services, only the first `announced` have an address. The
-    second node of the lab is free."""
+def crowd(services: int, *flags: str, announced: int | None = None, endpoints: int = 2) -> Iterator[Crowd]:
+    """Started with these flags of `speaker run`, and BIRD has every route. Of the Services, only the first
+    `announced` have an address. The second node of the lab is free."""
     wanted = services if announced is None else announced
     directory = Path(tempfile.mkdtemp(prefix="bgpctl-"))
     with ExitStack() as stack:
@@ -190,7 +190,7 @@ def crowd(services: int, announced: int | None = None, endpoints: int = 2) -> It
         kubeconfig = directory / "kubeconfig"
         api.write_kubeconfig(kubeconfig)
         given = ("--node-name", NAME, "--source-address", lab.nodes[0].address, "--kubeconfig", kubeconfig)
-        speaker = SpeakerProcess(directory / "s", *given).start()
+        speaker = SpeakerProcess(directory / "s", *given, *flags).start()
         stack.callback(speaker.end)
         try:
             waited(lambda: bird.routes() == wanted)
