@@ -344,3 +344,23 @@ def test_a_bad_header_is_told_where_reading_silences_it() -> None:
     holds("self.peer.reactor.processes.notification(" in read, "a bad header is told otherwise")
     holds("in self.connection.reader()" in read, "what comes is read otherwise")
     assert [NotifyError(1, 3, "x").code, str(NotifyError(1, 3, "x"))] == [1, "x"]
+
+
+def test_a_session_that_ends_at_once_does_not_shorten_the_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And one that lasted does."""
+    now = [1000.0]
+    monkeypatch.setattr(pacing.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(delay, "time", clock.STEADY)
+    monkeypatch.setattr(clock.STEADY, "time", lambda: now[0])
+    ours = pacing.PacedDelay(5)
+    pauses = []
+    for _ in range(4):
+        ours.reset()
+        ours.increase()
+        pauses.append(ours._time - now[0])
+        now[0] += 1
+    assert pauses == [0, 1, 2, 3]
+    ours.reset()
+    now[0] += 11
+    ours.increase()
+    assert ours._time - now[0] == 0

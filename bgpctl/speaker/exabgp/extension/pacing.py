@@ -19,6 +19,7 @@ from bgpctl.speaker.exabgp.extension.state import EXTENSION
 from bgpctl.speaker.exabgp.record import Record
 
 ATTEMPT_SECONDS = 5.0  # of one SYN: a router that was away is found by a fresh one, not by the kernel's 64 s
+STEADY_SECONDS = 10.0  # a session that lasted so long is no attempt any more
 REFUSED_SECONDS = 1.0  # pause after "connection refused"
 RETRY_SECONDS = 5.0  # longest pause before a failed session is tried again; ConnectRetryTime only shortens it
 
@@ -40,7 +41,8 @@ class PacedHold(HoldTime):  # type: ignore[misc]
 
 
 class PacedDelay(Delay):  # type: ignore[misc]
-    """The pause after a session ended. ExaBGP's grows to a minute, in which a returned router waits."""
+    """The pause after a session ended. ExaBGP's grows to a minute, in which a returned router waits, and
+    starts over with every session, however short: a router that resets at once would be a loop."""
 
     _time: float
     _next: int
@@ -48,8 +50,16 @@ class PacedDelay(Delay):  # type: ignore[misc]
     def __init__(self, longest: float) -> None:
         super().__init__()
         self._longest = longest
+        self._up_at: float | None = None
+
+    def reset(self) -> None:
+        """There is a session, or a reason to have one at once."""
+        self._time = self._up_at = time.monotonic()
 
     def increase(self) -> None:
+        if self._up_at is not None and time.monotonic() - self._up_at > STEADY_SECONDS:
+            self._next = 0
+        self._up_at = None
         super().increase()
         self._time = min(self._time, time.monotonic() + self._longest)
         self._next = min(self._next, int(self._longest))
