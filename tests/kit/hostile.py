@@ -81,11 +81,15 @@ class Beside:
     def start(self, *others: Peer) -> None:
         """Configure the witness and `others`; returns when the witness has everything."""
         eng = self.eng
-        eng.perform(Configure((self.calm, self._guarded, *others)))
+        self.add(*others)
         eng.perform(Announce(self.calm.name, Attributes(), PLAIN))
         eng.perform(Synced((self.calm.name, *(other.name for other in others))))
         eventually(lambda: len(self.witness.ends_of_rib(1)) == 2)
         self._generation = eng.observed().generation
+
+    def add(self, *others: Peer) -> None:
+        """Configure the witness and `others`."""
+        self.eng.perform(Configure((self.calm, self._guarded, *others)))
 
     @property
     def pid(self) -> int:
