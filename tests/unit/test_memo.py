@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import IPv4Address, ip_address
+from ipaddress import IPv4Address
 from typing import Any
 
 from hypothesis import example, given
@@ -15,129 +15,7 @@ from bgpctl.core.memo import Memo
 from bgpctl.core.model import Intent
 from bgpctl.core.services import read_service
 from tests.kit import objects as kit
-
-NAME = "worker-1"
-NAMES = ("a", "b", "c")
-VIPS = st.sampled_from([f"203.0.113.{n}" for n in range(1, 5)] + ["2001:db8::1", "no address"])
-MALFORMED: list[Any] = [
-    {"metadata": {"name": "a"}},
-    {"metadata": {"name": ["a"], "namespace": "default"}, "spec": {}},
-    {"metadata": {"name": "b"}, "spec": {"type": "LoadBalancer"}, "status": {"loadBalancer": 7}},
-]
-
-
-@st.composite
-def services(draw: st.DrawFn) -> Any:
-    if draw(st.integers(0, 9)) == 0:
-        return draw(st.sampled_from(MALFORMED))
-    fields = draw(
-        st.fixed_dictionaries(
-            {},
-            optional={
-                "externalIPs": st.lists(VIPS, max_size=2),
-                "clusterIPs": st.lists(VIPS, max_size=2),
-                "internalTrafficPolicy": st.sampled_from(["Local", "Cluster"]),
-                "loadBalancerClass": st.sampled_from(["other", "io.cilium/bgp-control-plane"]),
-                "type": st.sampled_from(["ClusterIP", "LoadBalancer", "ExternalName"]),
-            },
-        )
-    )
-    return kit.service(
-        draw(st.sampled_from(NAMES)),
-        *draw(st.lists(VIPS, max_size=2)),
-        local=draw(st.booleans()),
-        labels=draw(st.sampled_from([{}, {"app": "web"}, {"app": "db"}])),
-        **fields,
-    )
-
-
-@st.composite
-def slices(draw: st.DrawFn) -> Any:
-    if draw(st.integers(0, 9)) == 0:
-        return {"metadata": {"name": "x", "labels": {"kubernetes.io/service-name": [1]}}}
-    endpoint = st.builds(kit.endpoint, st.sampled_from([NAME, "worker-2"]), ready=st.booleans())
-    family = draw(st.sampled_from(["IPv4", "IPv6"]))
-    return kit.endpoint_slice(
-        draw(st.sampled_from(NAMES)),
-        *draw(st.lists(endpoint, max_size=2)),
-        family=family,
-        suffix=draw(st.sampled_from("xy")),
-    )
-
-
-NODES = [
-    kit.node(NAME),
-    kit.node(NAME, labels={"enable-bgp": "false"}),
-    kit.node(
-        NAME, labels={"enable-bgp": "true", "node.kubernetes.io/exclude-from-external-load-balancers": ""}
-    ),
-    kit.node(NAME, status={"addresses": [{"type": "InternalIP", "address": "2001:db8::11"}]}),
-]
-TAGGED = {"selectorType": "CiliumLoadBalancerIPPool", "communities": {"standard": ["65000:1"]}}
-POLICIES: list[Any] = [
-    [],
-    [kit.policy()],
-    [kit.policy(kit.router(serviceSelector={"matchLabels": {"app": "web"}}))],
-    [kit.policy(kit.router(serviceAdvertisements=["ClusterIP", "ExternalIP"]))],
-    [
-        kit.policy(
-            kit.router(kit.neighbor(), kit.neighbor("127.0.0.101/32", advertisedPathAttributes=[TAGGED]))
-        )
-    ],
-    [kit.policy(kit.router(kit.neighbor("2001:db8::2/128", families=[{"afi": "ipv6", "safi": "unicast"}])))],
-    [kit.policy(kit.router(kit.neighbor(peerPort=0)))],
-]
-POOLS: list[Any] = [None, [], [{"metadata": {"name": "p"}, "spec": {"blocks": [{"cidr": "203.0.113.0/31"}]}}]]
-
-# What one step replaces of the world; everything else stays the same object, as a mirror's does.
-STEPS = st.one_of(
-    st.tuples(st.just("service"), st.integers(0, 3), st.none() | services()),
-    st.tuples(st.just("slice"), st.integers(0, 3), st.none() | slices()),
-    st.tuples(st.just("node"), st.just(0), st.sampled_from(NODES)),
-    st.tuples(st.just("policies"), st.just(0), st.sampled_from(POLICIES)),
-    st.tuples(st.just("pools"), st.just(0), st.sampled_from(POOLS)),
-    st.tuples(st.just("options"), st.just(0), st.booleans()),
-)
-
-
-class World:
-    """The cluster as it changes: places for Services and slices, each empty or filled. At first there are
-    Services of every name, some Local, some without endpoints, each with two addresses."""
-
-    def __init__(self, read: bool, policies: Any) -> None:
-        self.read = read
-        self.services: dict[int, Any] = {}
-        self.slices: dict[int, Any] = {}
-        self.rest: dict[str, Any] = {"node": NODES[0], "policies": policies, "lb_pools": None}
-        self.options: dict[str, Any] = {}
-        for place, name in enumerate(NAMES):
-            labels = {"app": "web" if place else "db"}
-            address, inner = f"203.0.113.{place + 1}", {"clusterIPs": [f"198.51.100.{place}"]}
-            made = kit.service(name, address, local=place != 1, labels=labels, **inner)
-            self.take("service", place, made)
-            if place != 1:
-                self.take("slice", place, kit.endpoint_slice(name, kit.endpoint(NAME)))
-
-    def take(self, what: str, place: int, value: Any) -> None:
-        if what in ("service", "slice"):
-            kept = self.services if what == "service" else self.slices
-            if value is None:
-                kept.pop(place, None)
-            elif self.read:
-                kept[place] = read_service(value) if what == "service" else read_slice(value, NAME)
-            else:
-                kept[place] = value
-        elif what == "options":
-            hops = (ip_address("192.0.2.99"),) if value else ()
-            self.options = {"withdraw_without_endpoints": value, "next_hops": hops}
-        else:
-            self.rest[{"pools": "lb_pools"}.get(what, what)] = value
-
-    def compiled(self, previous: Intent | None, memo: Memo | None) -> Intent:
-        objects = ClusterObjects(
-            services=tuple(self.services.values()), endpoint_slices=tuple(self.slices.values()), **self.rest
-        )
-        return compile_intent(objects, NAME, previous=previous, memo=memo, **self.options)
+from tests.kit.changing import NAME, NODES, POLICIES, POOLS, STEPS, World, services, slices
 
 
 @example(True, POLICIES[4], [("pools", 0, POOLS[2]), ("pools", 0, POOLS[1])])
