@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import struct
 import threading
 from collections.abc import Iterator
@@ -10,8 +12,8 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from bgpctl.core.diff import Announce, Configure, Leave, Synced
-from bgpctl.core.model import Attributes, Peer, Secret
+from bgpctl.core.diff import Announce, Configure, Leave, Synced, Withdraw
+from bgpctl.core.model import Attributes, IPNetwork, Peer, Secret
 from bgpctl.witness.frr import FrrProbe, _Vty
 from bgpctl.witness.model import Sight
 from tests.kit.bgppeer import KEEPALIVE, BgpPeer
@@ -22,7 +24,7 @@ from tests.kit.wait import eventually, throughout
 
 pytestmark = pytest.mark.interop
 
-ONE = ip_network("10.9.1.0/24")
+ONE, TWO = ip_network("10.9.1.0/24"), ip_network("10.9.2.0/24")
 # GoBGP before 3.20 takes a route with a loopback next hop for withdrawn.
 VIA = Attributes(next_hop=ip_address("192.0.2.1"))
 # N=1, 60 s; IPv4 unicast with F=1
@@ -64,6 +66,31 @@ def speak(eng: EngineUnderTest, lab: Lab, **fields: object) -> Peer:
 
 def sight(lab: Lab) -> Sight:
     return lab.probe.routes_from(lab.nodes[0].address).sight
+
+
+def prefixes(lab: Lab) -> set[IPNetwork]:
+    return {path.prefix for path in lab.probe.routes_from(lab.nodes[0].address).paths}
+
+
+class Looks:
+    """A router that is asked without a pause: how often, and how often it had no route of the node."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab, self.seen, self.absent = lab, 0, 0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._over.is_set():
+            self.seen += 1
+            self.absent += sight(self.lab) is Sight.ABSENT
 
 
 def vty(lab: Lab, command: str) -> str:
@@ -115,6 +142,35 @@ def test_frr_resets_hard_and_its_words_are_shown(eng: EngineUnderTest, workshop:
     eventually(lambda: sight(lab) is Sight.PRESENT)
 
 
+@pytest.mark.parametrize("with_n", [True, False], ids=["N", "no N"])
+def test_a_router_that_stalls_for_longer_than_the_hold_time(
+    eng: EngineUnderTest, workshop: Workshop, with_n: bool
+) -> None:
+    """What the N bit is for: our hold timer ends the session, and the route is used all the time. What was
+    withdrawn meanwhile is gone with the new session."""
+    require("frr")
+    lab = workshop.router("frr", nodes=1, hold_time=3)
+    one = speak(eng, lab, graceful_notification=with_n, hold_time=3, keepalive_time=1)
+    eng.perform(Announce(one.name, VIA, (TWO,)))
+    eventually(lambda: prefixes(lab) == {ONE, TWO})
+    assert lab.router.pid is not None
+    os.kill(lab.router.pid, signal.SIGSTOP)
+    try:
+        seen = eng.session(lambda s: not s.established and s.last_error)
+        assert seen.last_error is not None and (seen.last_error.direction, seen.last_error.code) == (
+            "sent",
+            4,
+        )
+        eng.perform(Withdraw(one.name, (TWO,)))
+        watcher = Looks(lab)
+    finally:
+        os.kill(lab.router.pid, signal.SIGCONT)
+    with watcher:
+        eng.session(lambda s: s.end_of_rib and s.flaps == 1)
+        eventually(lambda: prefixes(lab) == {ONE} and sight(lab) is Sight.PRESENT)
+    assert watcher.seen and bool(watcher.absent) is not with_n
+
+
 # --- changed definitions ------------------------------------------------------------------------------------
 
 
@@ -133,28 +189,13 @@ def test_a_changed_definition_loses_no_route(
 ) -> None:
     require(kind)
     lab = workshop.router(kind, nodes=1)
-    one, missing, over = speak(eng, lab), Looks(lab), threading.Event()
+    one, watcher = speak(eng, lab), Looks(lab)
     before = eng.session(lambda s: s.established).established_at
-    watcher = threading.Thread(target=missing.look, args=(over,))
-    watcher.start()
-    change(eng, one, **fields)
-    eng.session(lambda s: s.end_of_rib and s.established_at != before)
-    eventually(lambda: sight(lab) is Sight.PRESENT)
-    over.set()
-    watcher.join()
-    assert missing.seen and not missing.absent
-
-
-class Looks:
-    """A router that is asked without a pause."""
-
-    def __init__(self, lab: Lab) -> None:
-        self.lab, self.seen, self.absent = lab, 0, 0
-
-    def look(self, over: threading.Event) -> None:
-        while not over.is_set():
-            self.seen += 1
-            self.absent += sight(self.lab) not in (Sight.PRESENT, Sight.STALE)
+    with watcher:
+        change(eng, one, **fields)
+        eng.session(lambda s: s.end_of_rib and s.established_at != before)
+        eventually(lambda: sight(lab) is Sight.PRESENT)
+    assert watcher.seen and not watcher.absent
 
 
 @pytest.mark.parametrize("restart_time", [60, None], ids=["graceful restart", "none"])

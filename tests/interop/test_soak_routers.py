@@ -1,7 +1,9 @@
-"""RFC 8326 at FRR, which listens to GRACEFUL_SHUTDOWN by itself: traffic has moved before a route goes."""
+"""RFC 8326 at FRR, which listens to GRACEFUL_SHUTDOWN by itself: traffic has moved before a route goes. With
+the N bit on both sides, which a node asks for in an annotation too (RFC 8538)."""
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -11,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.annotations import GRACEFUL_SHUTDOWN_SOAK
+from bgpctl.core.annotations import GRACEFUL_NOTIFICATION, GRACEFUL_SHUTDOWN_SOAK
 from bgpctl.core.diff import Announce, Configure, Synced
 from bgpctl.core.model import Attributes, Intent, Route
 from bgpctl.core.soak import shut_down
@@ -65,9 +67,18 @@ def test_a_drain_moves_traffic_first() -> None:
         ours, theirs = lab.address_of(NODE), lab.address_of(OTHER)
         directory = str(lab.router.log_path.parent)
         prefix = shared(lab, directory)
-        annotation = {GRACEFUL_SHUTDOWN_SOAK: f"{SOAK_SECONDS:g}s"}
-        lab.client().patch(f"{kit.NODES}/{NODE}", {"metadata": {"annotations": annotation}})
-        eventually(lambda: lab.node_state(NODE).get("gracefulShutdown"))
+        annotations = {GRACEFUL_SHUTDOWN_SOAK: f"{SOAK_SECONDS:g}s", GRACEFUL_NOTIFICATION: "true"}
+        lab.client().patch(f"{kit.NODES}/{NODE}", {"metadata": {"annotations": annotations}})
+        eventually(lambda: lab.node_state(NODE).get("gracefulShutdown") and notified(lab))
+        lab.wait_ready()
+        wide = kit.run_ok(lab, "peers", "status", NODE, "-o", "wide").out
+        assert re.search(r"120 s R N F\(ipv4\) +120 s (R )?N +yes", wide), wide
+        assert "local: peer configuration changed (bgpctl)" in wide
+        told = kit.run_ok(
+            lab, "node", "estimate", NODE, "--peer-profile", f"{lab.router.spec.address}=frr"
+        ).out
+        assert "After a soak of 2 s" in told and "then a Hard Reset ends the session" in told
+        assert "Without the N bit up to" in told
         with eye(directory, prefix) as seen:
             ran = kit.run_ok(lab, "node", "drain", NODE, "--settle", "0s")
         assert "traffic is being moved (GRACEFUL_SHUTDOWN, RFC 8326)" in ran.out + ran.err
@@ -79,8 +90,27 @@ def test_a_drain_moves_traffic_first() -> None:
         assert all(best(table) == theirs and not multipath(table[ours]) for table in moved)
         assert not any(ours in table for at, table in seen if at > soaking[-1] + 0.5)
         assert all(theirs in table for _, table in seen)
+        assert last_notification(directory, ours) == (
+            "Cease/Administrative Shutdown",
+            True,
+            "node leaves service (bgpctl)",
+        )
         record = lab.node_state(NODE)["withdrawn"]
         assert record["observedTime"] <= record["gracefulShutdownTime"] < record["sentTime"]
+
+
+def notified(lab: Lab) -> bool:
+    """Did both OPENs have the N bit?"""
+    restart = lab.node_state(NODE)["peers"][0].get("gracefulRestart", {})
+    return all(restart.get(side, {}).get("notification") for side in ("local", "peer"))
+
+
+def last_notification(directory: str, neighbor: str) -> tuple[object, ...]:
+    """What FRR found in it, was it in a Hard Reset, and the operator's words."""
+    with _Vty(directory) as bgpd:
+        view = bgpd.ask(f"show bgp neighbors {neighbor} json")[neighbor]
+    keys = ("lastNotificationReason", "lastNotificationHardReset", "lastShutdownDescription")
+    return tuple(view.get(key) for key in keys)
 
 
 def decided(path: dict[str, Any]) -> bool:

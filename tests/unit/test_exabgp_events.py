@@ -107,6 +107,19 @@ def test_a_notification_explains_the_end_better_than_the_closed_socket() -> None
     assert (error.direction, error.text, error.code) == ("local", "the TCP connection was closed", None)
 
 
+def test_what_ended_the_session_outlasts_the_attempts_to_come_back() -> None:
+    record = established()
+    record.note_notification("received", 6, 9, bytes((6, 4, 3)) + b"bye")
+    record.enter("idle")
+    record.enter("connect")
+    record.note_failure("the TCP connection was closed")
+    assert record.last_error is not None and record.last_error["direction"] == "local"
+    record.enter("established")
+    error = events.session_of(record.tell({}, 0)).last_error
+    assert error is not None and (error.code, error.subcode) == (6, 9)
+    assert error.text == "Cease/Hard Reset (6/9): Cease/Administrative Reset (6/4): bye"
+
+
 def test_a_repeated_failure_is_one_failure() -> None:
     record = Record("p")
     record.note_failure("refused")

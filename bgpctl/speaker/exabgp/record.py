@@ -39,7 +39,8 @@ CALENDAR = Calendar()
 
 @dataclass(slots=True)
 class Record:
-    """The session of one peer. Times are on the monotonic clock; `tell` dates them."""
+    """The session of one peer. Times are on the monotonic clock; `tell` dates them. `lost_by` is what ended
+    it last: an attempt that fails on the way back is worth telling only until one succeeds."""
 
     peer: str
     state: str = "idle"
@@ -54,6 +55,7 @@ class Record:
     llgr: str | None = None
     flaps: int = 0
     last_error: dict[str, Any] | None = None
+    lost_by: dict[str, Any] | None = None
     end_of_rib: bool = False
     awaiting_end_of_rib: set[str] = field(default_factory=set)
     received: Received = field(default_factory=Received)
@@ -67,12 +69,14 @@ class Record:
         now = time.monotonic()
         if self.state == "established":
             self.flaps += 1
+            self.lost_by = self.last_error
             self.established_at = None
             self.end_of_rib = False
             self.awaiting_end_of_rib.clear()
             self.received = Received()
         if state == "established":
             self.established_at = now
+            self.last_error = self.lost_by or self.last_error
         if state == "connect":
             self.notified = False
         self.state, self.since = state, now
