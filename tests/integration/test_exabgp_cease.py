@@ -164,11 +164,13 @@ def test_the_next_session_settles_what_the_router_kept(
     set, or the router would drop what it kept (RFC 4724 section 4.2)."""
     with new_router() as router:
         one = up(eng, router, ONE, TWO, graceful_notification=True)
+        router.reading.clear()  # nor answers it before the withdrawal below
         router.notify(code, subcode, data)
         seen = eng.session(lambda s: s.last_error and s.last_error.direction == "received")
         assert seen.last_error is not None and seen.last_error.text == words
         assert (seen.last_error.code, seen.last_error.subcode) == (code, subcode)
         eng.perform(Withdraw(one.name, (TWO,)))
+        router.reading.set()
         eventually(lambda: len(router.ends_of_rib(2)) == 2)
         assert router.routes() == {ONE}
         order = [u.end_of_rib or sorted(map(str, u.announced)) for u in router.updates(2)]

@@ -295,6 +295,17 @@ def test_a_node_that_is_selected_again_does_not_leave(rig: Rig, clock: Clock) ->
     assert rig.tick() == IDLE_SECONDS and rig.did() == []
 
 
+def test_a_speaker_that_is_stopped_while_it_soaks_leaves(rig: Rig) -> None:
+    away = world(objects.service("web", "192.0.2.80"), labels=AWAY)
+    away.node["metadata"]["annotations"] = {GRACEFUL_SHUTDOWN_SOAK: "30s"}  # type: ignore[index]
+    rig.engine.graceful = {A, B}
+    rig.tick(away)
+    rig.engine.performed.clear()
+    rig.manager.stop()
+    rig.manager.run()
+    assert rig.did() == ["Leave"] and rig.state.phase == "Withdrawn"
+
+
 def test_a_leave_soaks_for_nobody_when_every_session_is_down(rig: Rig) -> None:
     rig.engine.established = set()
     away = world(objects.service("web", "192.0.2.80"), labels=AWAY)
