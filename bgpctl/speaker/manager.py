@@ -16,15 +16,13 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import inf
-from typing import Protocol
 
 from bgpctl import __version__
-from bgpctl.core import pacing
 from bgpctl.core.damping import Memory, damp
-from bgpctl.core.diff import Action, Announce, Leave, Synced, Withdraw, diff
+from bgpctl.core.diff import Leave, diff
 from bgpctl.core.gates import announced_before
 from bgpctl.core.intent import ClusterObjects, compile_intent, owner_problem
 from bgpctl.core.memo import Memo
@@ -34,13 +32,13 @@ from bgpctl.core.nodestate import NodeState, WithdrawnRecord
 from bgpctl.core.owners import NO_OWNER, Owner
 from bgpctl.errors import BgpctlError, Temporary
 from bgpctl.speaker import stopping
-from bgpctl.speaker.exabgp import Mode
 from bgpctl.speaker.measures import Bell, Counters
+from bgpctl.speaker.performing import EnginePort, Performer
 from bgpctl.speaker.readiness import Readiness
 from bgpctl.speaker.silence import Silence
 from bgpctl.speaker.soaking import Soaking
 from bgpctl.speaker.source import Source
-from bgpctl.speaker.telling import Departure, peer_state, record, sentence_of, troubles_of
+from bgpctl.speaker.telling import peer_state, record, sentence_of, troubles_of
 
 IDLE_SECONDS = 15.0  # the loop runs this often though no bell rings: a safety net, not a mechanism
 RETRY_SECONDS = 0.5
@@ -54,26 +52,6 @@ UNPROVED = (
 KEPT = "what the adopted engine announces is kept until that is solved"
 
 log = logging.getLogger("bgpctl.speaker")
-
-
-class EnginePort(Protocol):
-    """What the manager needs of a BGP engine. `departed` is told by the last Leave. `stays`: it goes on when
-    the manager ends; `adopt` takes over one that did, and starts none."""
-
-    version: str
-    restarts: int
-    mode: Mode
-
-    @property
-    def departed(self) -> Mapping[str, Departure]: ...
-    @property
-    def stays(self) -> bool: ...
-    def adopt(self) -> bool: ...
-    def start(self) -> None: ...
-    def observed(self) -> Observed: ...
-    def perform(self, action: Action) -> None: ...
-    def release(self) -> None: ...
-    def stop(self, *, graceful: bool, reason: str = "") -> None: ...
 
 
 class Manager:
@@ -117,8 +95,6 @@ class Manager:
         self._before = NodeState(node)
         self._stopping = threading.Event()
         self._started_at = time.time()
-        self._last_release = 0.0
-        self._changed_at: float | None = None
         self._sentence = ""
         self._error = ""
         self._unproved = False
@@ -128,6 +104,7 @@ class Manager:
         self.intent: Intent | None = None
         self.withdrawn: WithdrawnRecord | None = None
         self.counters = Counters()
+        self._performer = Performer(engine, self.counters, self._leave)
         self.state = NodeState(node, started_at=self._started_at)
 
     # -- the loop
@@ -172,8 +149,8 @@ class Manager:
     def _reconcile(self) -> float:
         began = time.monotonic()
         changed = self._bell.take_change()
-        if self._changed_at is None and self.intent is not None:
-            self._changed_at = changed
+        if self.intent is not None:
+            self._performer.changed(changed)
         try:
             objects = self._source.observe()
             intent = self._compile(objects)
@@ -181,7 +158,7 @@ class Manager:
             intent, due = self._damp(intent)
             self._adopt(intent)
             actions = diff(intent, self._running_engine(), self._leave_reason)
-            wait = min(self._apply(actions), due)
+            wait = min(self._performer.apply(actions), due, IDLE_SECONDS)
             if self._soaking.began is not None:
                 wait = min(wait, self._soaking.left(self._engine.observed()) or wait)
             self._error = ""
@@ -264,54 +241,6 @@ class Manager:
             self._error = ""
         except BgpctlError as error:
             self._failed(error)
-
-    def _apply(self, actions: tuple[Action, ...]) -> float:
-        now, held = pacing.release(actions, time.monotonic(), self._last_release)
-        if any(isinstance(action, Announce) for action in now):
-            self._last_release = time.monotonic()
-        self._perform(now)
-        if held is None:
-            self._changed_at = None
-            return IDLE_SECONDS
-        return held
-
-    def _perform(self, actions: tuple[Action, ...]) -> None:
-        """All of them, in order. One that fails costs its peer only; the first is raised at the end."""
-        failures: list[Temporary] = []
-        incomplete: set[str] = set()
-        done: dict[str, float] = {}
-        for action in actions:
-            try:
-                if isinstance(action, Leave):
-                    self._leave(action)
-                elif isinstance(action, Synced):
-                    # End-of-RIB would tell a router to drop what could not be announced.
-                    self._sync(tuple(peer for peer in action.peers if peer not in incomplete))
-                else:
-                    self._engine.perform(action)
-                if isinstance(action, Announce | Withdraw):
-                    done[type(action).__name__.lower()] = time.monotonic()
-            except Temporary as error:
-                failures.append(error)
-                if isinstance(action, Announce):
-                    incomplete.add(action.peer)
-                # The Configure after a Leave drops its peers from the configuration, which closes their TCP
-                # silently: not before they have left.
-                if isinstance(action, Leave) or not self._engine.observed().running:
-                    break
-        self._measure(done)
-        if failures:
-            raise failures[0]
-
-    def _measure(self, done: Mapping[str, float]) -> None:
-        """How long the oldest change behind these routes took; `done`: when the last of a kind was out."""
-        for kind, at in done.items():
-            if self._changed_at is not None:
-                self.counters.changes[kind].observe(max(0.0, at - self._changed_at))
-
-    def _sync(self, peers: tuple[str, ...]) -> None:
-        if peers:
-            self._engine.perform(Synced(peers))
 
     # -- leaving and stopping
 

@@ -10,34 +10,20 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable
-from typing import Protocol
 
 from bgpctl.core import pacing
-from bgpctl.core.diff import Action, Configure, Leave
+from bgpctl.core.diff import Configure, Leave
 from bgpctl.core.ending import Ending, Signs, ending
-from bgpctl.core.model import Intent, Observed
+from bgpctl.core.model import Intent
 from bgpctl.errors import BgpctlError
 from bgpctl.speaker import host
 from bgpctl.speaker.exabgp import Mode
+from bgpctl.speaker.performing import EnginePort
 from bgpctl.speaker.source import Source
 
 RESTART_REASON = "speaker stops (bgpctl)"
 
 log = logging.getLogger("bgpctl.speaker")
-
-
-class Stoppable(Protocol):
-    """What a stop needs of an engine."""
-
-    mode: Mode
-
-    @property
-    def stays(self) -> bool: ...
-    def adopt(self) -> bool: ...
-    def observed(self) -> Observed: ...
-    def perform(self, action: Action) -> None: ...
-    def release(self) -> None: ...
-    def stop(self, *, graceful: bool, reason: str = "") -> None: ...
 
 
 def decide(intent: Intent | None, source: Source) -> Ending:
@@ -47,7 +33,7 @@ def decide(intent: Intent | None, source: Source) -> Ending:
     return ending(Signs(selected, node, asked, host.system_state()))
 
 
-def shut_down(engine: Stoppable, end: Ending, leave: Callable[[Leave], None]) -> tuple[str, ...]:
+def shut_down(engine: EnginePort, end: Ending, leave: Callable[[Leave], None]) -> tuple[str, ...]:
     """End the engine, or let go of one that stays. `leave` performs a Leave. Returns the peers that were
     left; nothing is raised for a leave that fails, which is told in the log."""
     left: tuple[str, ...] = ()
@@ -70,7 +56,7 @@ def shut_down(engine: Stoppable, end: Ending, leave: Callable[[Leave], None]) ->
     return left
 
 
-def _to_leave(engine: Stoppable, end: Ending) -> tuple[str, ...]:
+def _to_leave(engine: EnginePort, end: Ending) -> tuple[str, ...]:
     """A node that goes away leaves every peer, also those of an engine that was not adopted yet. A restart
     leaves only those whose routers would drop the routes anyway; and none of an engine that stays."""
     if end.leaves:
