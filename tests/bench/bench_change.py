@@ -1,4 +1,4 @@
-"""Change latency with 5,000 Services: from a Service's write at the embedded API to its route in BIRD.
+"""Change latency with 5,000 Services: from a write at the embedded API to the route in BIRD.
 
 The peer is what no speaker can go below, measured in the same run: the API's own event on a bare watch, plus
 one route through a bare engine of ours to the same BIRD.
@@ -30,16 +30,19 @@ SERVICES = 5000
 ROUNDS = 100
 # Issue 3, "Fast": milliseconds.
 LIMITS = {"p50": 60.0, "p99": 250.0}
+SLACK = 5.0
 PAUSE_SECONDS = 0.15  # between two changes, so that each is an isolated one
 
 
-def changes(run: Crowd) -> tuple[list[float], list[float]]:
-    """Milliseconds of every announcement and every withdrawal."""
+def changes(
+    run: Crowd, there: Callable[[int], None], away: Callable[[int], None]
+) -> tuple[list[float], list[float]]:
+    """Milliseconds of every announcement and every withdrawal, of Services with the policy Local."""
     announced, withdrawn = [], []
-    for number in range(SERVICES - ROUNDS, SERVICES):
-        there = partial(run.has, number)
-        withdrawn.append(_timed(partial(run.take, number), lambda there=there: not there()))
-        announced.append(_timed(partial(run.give, number), there))
+    for number in range(SERVICES - 2 * ROUNDS + 1, SERVICES, 2):
+        has = partial(run.has, number)
+        withdrawn.append(_timed(partial(away, number), lambda has=has: not has()))
+        announced.append(_timed(partial(there, number), has))
     return announced, withdrawn
 
 
@@ -104,21 +107,27 @@ def engine_floor(run: Crowd) -> tuple[list[float], list[float]]:
 
 
 def figures() -> Iterator[dict[str, Any]]:
-    """p50 and p99 of announcing and withdrawing. A ratio of 1 is the floor."""
+    """p50 and p99 of both kinds of events, each announcing and withdrawing. A ratio of 1 is the floor; p50 of
+    withdrawing may not be above that of announcing, but for what two measurements differ by anyway."""
     with crowd(SERVICES) as run:
         watch, bare = watch_floor(run), engine_floor(run)
-        for what, values, floor in zip(("announce", "withdraw"), changes(run), bare, strict=True):
+        service = changes(run, run.give, run.take)
+        endpoint = changes(run, partial(run.home, local=True), partial(run.home, local=False))
+    for cause, measured in (("Service", service), ("endpoint", endpoint)):
+        limits = dict(LIMITS)
+        for what, values, floor in zip(("announce", "withdraw"), measured, bare, strict=True):
             for name, at in (("p50", median), ("p99", _p99)):
                 peer_value = at(watch) + at(floor)
                 yield {
-                    "figure": f"{what} {name}, {SERVICES} Services, API to BIRD",
+                    "figure": f"{what} {name}, {cause} event, {SERVICES} Services, API to BIRD",
                     "value": round(at(values), 1),
                     "unit": "ms",
                     "peer": "a bare watch + one route of a bare engine",
                     "peer_value": round(peer_value, 1),
                     "ratio": round(at(values) / peer_value, 2),
-                    "limit": LIMITS[name],
+                    "limit": round(limits[name], 1),
                 }
+            limits["p50"] = min(limits["p50"], median(values) + SLACK)
 
 
 def _p99(values: list[float]) -> float:
