@@ -27,12 +27,15 @@ from bgpctl.speaker.manager import Manager
 JSON = "application/json"
 
 
-def serve(directory: Path, manager: Manager) -> Callable[[], None]:
+def serve(
+    directory: Path, manager: Manager, unpublished: Callable[[], str] = lambda: ""
+) -> Callable[[], None]:
     """Start serving in a thread; returns the function that ends it and removes the socket. The caller holds
-    the directory's lock, so a socket that is there is a dead speaker's. Raises UsageError."""
+    the directory's lock, so a socket that is there is a dead speaker's. `unpublished`: why the state cannot
+    be read elsewhere, "" when it can. Raises UsageError."""
     path = directory / places.STATUS_SOCKET
     pages = {
-        "/state": lambda: http.Page(200, JSON, _state(manager)),
+        "/state": lambda: http.Page(200, JSON, _state(manager, unpublished())),
         "/routes": lambda: http.Page(200, JSON, _routes(manager)),
     }
     # The path of a socket may have 107 characters; through the open directory it is always short.
@@ -57,11 +60,13 @@ def serve(directory: Path, manager: Manager) -> Callable[[], None]:
     return end
 
 
-def _state(manager: Manager) -> Iterator[str]:
+def _state(manager: Manager, unpublished: str) -> Iterator[str]:
     """Its heartbeat is the loop's last pass: a loop that hangs shows as stale here too."""
     ticked_at = manager.counters.ticked_at
     age = time.monotonic() - ticked_at if ticked_at else 0.0
-    alive: NodeState = replace(manager.state, heartbeat=time.time() - age)
+    also = (f"this state can be read here only: {unpublished}",) if unpublished else ()
+    problems = (*manager.state.problems, *also)
+    alive: NodeState = replace(manager.state, heartbeat=time.time() - age, problems=problems)
     yield json.dumps(to_document(alive))
 
 

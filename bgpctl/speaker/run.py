@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from bgpctl.core.model import IPAddress
 from bgpctl.errors import UsageError
@@ -80,7 +81,7 @@ def run_speaker(options: SpeakerOptions) -> int:
     with contextlib.ExitStack() as stack:
         stack.enter_context(_alone(directory))
         _on_signal(manager.stop)
-        stack.callback(local.serve(directory, manager))
+        stack.callback(local.serve(directory, manager, lambda: publisher.problem))
         if options.listen:
             stack.callback(http.serve(options.listen, _answers(manager, source)))
         source.start()
@@ -117,7 +118,7 @@ def _on_signal(stop: Callable[[], None]) -> None:
 def _alone(directory: Path) -> Iterator[None]:
     """Two speakers in one directory would take each other's engine away. The kernel frees the lock of a
     speaker that was killed. Raises UsageError."""
-    with open(os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600), "r+") as file:
+    with _lock(directory) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -126,10 +127,27 @@ def _alone(directory: Path) -> Iterator[None]:
                 f"another speaker runs in {directory} (process {owner})",
                 "stop it first, or pass another --directory PATH",
             ) from None
-        file.truncate()
-        file.write(str(os.getpid()))
-        file.flush()
+        try:
+            file.truncate()
+            os.write(
+                file.fileno(), str(os.getpid()).encode()
+            )  # no buffer, which would fail once more at the end
+        except OSError as error:
+            raise _unusable(directory, error) from None
         yield
+
+
+def _lock(directory: Path) -> TextIO:
+    try:
+        return open(os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600), "r+")
+    except OSError as error:
+        raise _unusable(directory, error) from None
+
+
+def _unusable(directory: Path, error: OSError) -> UsageError:
+    return UsageError(
+        f"cannot use directory {directory}: {error.strerror}", "make room, or pass another --directory"
+    )
 
 
 # --- its parts ----------------------------------------------------------------------------------------------

@@ -38,6 +38,11 @@ def _may_make_namespaces() -> bool:
     return _root() and subprocess.run(("unshare", "-n", "true"), capture_output=True).returncode == 0
 
 
+@functools.cache
+def _may_mount() -> bool:
+    return _root() and subprocess.run(("unshare", "-m", "true"), capture_output=True).returncode == 0
+
+
 def _router(kind: str) -> Part:
     if kind == "openbgpd":
         return Part(
@@ -61,6 +66,7 @@ PARTS: dict[str, Part] = {
         "apt install iproute2; run as root, in a container with CAP_SYS_ADMIN",
     ),
     "faketime": Part(lambda: LIBFAKETIME is not None, "apt install faketime"),
+    "mount": Part(_may_mount, "run as root, in a container with CAP_SYS_ADMIN"),
     "tcpdump": _program("tcpdump", "tcpdump"),
     "bash": _program("bash", "bash"),
     "zsh": _program("zsh", "zsh"),

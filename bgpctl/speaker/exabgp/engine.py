@@ -33,6 +33,8 @@ CHUNK = 5000
 LEAVE_SECONDS = 10.0
 """The child gives up on a router after 4 s; this only bounds a child that does not answer."""
 
+CONFIG_RETRY_SECONDS = 5.0
+
 REPLACED_REASON = "engine is replaced (bgpctl)"
 
 HELLO_SECONDS = 10.0
@@ -184,7 +186,11 @@ class Engine:
         self._update(lambda seen: _without(seen, set(peers)))
 
     def _configure(self, running: EngineProcess, peers: Sequence[Peer]) -> None:
-        control.write_config(self._directory, peers)
+        try:
+            control.write_config(self._directory, peers)
+        except OSError as error:
+            text = f"peers cannot be changed: the BGP engine's configuration is not written: {error.strerror}"
+            raise Temporary(text, retry_after=CONFIG_RETRY_SECONDS) from error
         definitions = {peer.name: inventory.definition(peer) for peer in peers}
         answer = running.request("configure", definitions=definitions, flaps=self._flaps)
         fresh = set(answer["fresh"])
