@@ -23,6 +23,7 @@ T = TypeVar("T")
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 30.0
 PAGE = 500
+LONGEST_EVENT = 8 << 20  # octets; etcd takes objects of 1.5 MB
 
 PATCH_TYPES = {
     "merge": "application/merge-patch+json",
@@ -247,6 +248,8 @@ class Stream:
             buffer = b""
             for chunk in self._response.stream(65536, decode_content=True):
                 *lines, buffer = (buffer + chunk).split(b"\n")
+                if len(buffer) > LONGEST_EVENT:
+                    raise ValueError("it is no stream of Kubernetes events")
                 yield from (json.loads(line) for line in lines if line.strip())
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             raise Temporary(f"watch {self._path} broke off: {plain(error)}") from None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -165,7 +166,7 @@ def _access(configuration: Any, extensions: Mapping[str, Any] | None = None) -> 
 
     # Retries are ours (errors.Temporary): urllib3 would sleep through Retry-After without telling anybody.
     configuration.retries = False
-    configuration.keep_alive = True
+    configuration.socket_options = keepalive()
     # Of connections that are kept open: a speaker has a watch for each kind (the default is 5 for each CPU).
     configuration.connection_pool_maxsize = 32
     if not configuration.verify_ssl:
@@ -183,6 +184,20 @@ def _access(configuration: Any, extensions: Mapping[str, Any] | None = None) -> 
 
     pool = RESTClientObject(configuration).pool_manager
     return Access(configuration.host.rstrip("/"), pool, authorization, extensions or {})
+
+
+def keepalive() -> list[tuple[int, int, int]]:
+    """Options of a connection that notices within a minute that nobody is there any more: a watch only reads,
+    and would wait until its server's own time is up."""
+    from urllib3.connection import HTTPConnection
+
+    return [
+        *HTTPConnection.default_socket_options,
+        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+    ]
 
 
 def _accept_insecure() -> None:

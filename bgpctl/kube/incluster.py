@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from bgpctl.errors import Temporary, UsageError
-from bgpctl.kube.config import Access
+from bgpctl.kube.config import Access, keepalive
 
 DIRECTORY = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 REFRESH_SECONDS = 60.0
@@ -31,7 +31,10 @@ def in_cluster(directory: Path = DIRECTORY) -> Access:
     try:
         token.header()
         pool = urllib3.PoolManager(
-            maxsize=CONNECTIONS, cert_reqs="CERT_REQUIRED", ca_cert_data=authority.read_text()
+            maxsize=CONNECTIONS,
+            cert_reqs="CERT_REQUIRED",
+            ca_cert_data=authority.read_text(),
+            socket_options=keepalive(),
         )
     except (OSError, Temporary) as error:
         raise _not_here(f"the service account cannot be read: {error}") from None

@@ -21,6 +21,7 @@ Document = dict[str, Any]
 Key = tuple[str, str]  # namespace, name
 T = TypeVar("T")
 
+STORM = 3  # watches in a row that end with 410: one is usual
 LONGEST_WISH = 30.0  # of a Retry-After, in seconds: a wrong one must not blind a speaker
 
 
@@ -81,7 +82,8 @@ class Mirror(Generic[T]):
         self._stopped = threading.Event()
         self._stream: Stream | None = None
         self.synced = threading.Event()
-        self.problem = ""
+        self._problem = ""
+        self._storm, self._storm_until = 0, -math.inf
         self.served = self.refused = False
         self._thread = threading.Thread(target=self._run, name=f"watch {self._path}", daemon=True)
 
@@ -103,6 +105,16 @@ class Mirror(Generic[T]):
                 self._items = tuple(self._objects.values())
             return self._items
 
+    @property
+    def problem(self) -> str:
+        """One sentence, "" = none. Of watches that are refused one after the other it is known afterwards
+        only, so it stays said for longer than the longest pause."""
+        if self._problem or time.monotonic() > self._storm_until:
+            return self._problem
+        return (
+            f"the API server ends every watch of {self._path} at once (410 Gone): it is read again and again"
+        )
+
     # -- the loop
 
     def _run(self) -> None:
@@ -115,7 +127,7 @@ class Mirror(Generic[T]):
                 return
             self._set_problem(problem)
             if time.monotonic() - began >= self._timing.healthy:
-                pause = first
+                pause, self._storm = first, 0
                 if not problem:
                     continue
             self._stopped.wait(max(pause * _jitter(), wish))
@@ -131,6 +143,12 @@ class Mirror(Generic[T]):
                 self._follow()
         except Gone:
             self._version = ""
+            self._storm += 1
+            if self._storm >= STORM:
+                news = not self.problem
+                self._storm_until = time.monotonic() + 1.5 * self._timing.backoff[1]
+                if news:
+                    self._ring()
         except Temporary as error:
             return error.message, min(error.retry_after or 0.0, LONGEST_WISH)
         except BgpctlError as error:
@@ -267,8 +285,8 @@ class Mirror(Generic[T]):
         return f"{what} and is there again: {which} stay in force for some minutes, to be put back"
 
     def _set_problem(self, problem: str) -> None:
-        if problem != self.problem:
-            self.problem = problem
+        if problem != self._problem:
+            self._problem = problem
             self._ring()
 
 

@@ -94,11 +94,12 @@ def _decoded(document: Any) -> NodeState | None:
 @dataclass(frozen=True, slots=True)
 class Pace:
     """Seconds. `minimum` between two writes of one phase, `heartbeat` without a change, `backoff` after a
-    failure: the first pause and the longest."""
+    failure: the first pause and the longest. `wish`: the longest Retry-After that is heeded."""
 
     minimum: float = 1.0
     heartbeat: float = HEARTBEAT_SECONDS
     backoff: tuple[float, float] = (1.0, 8.0)
+    wish: float = 30.0
 
     def due(self, offered: NodeState, written: NodeState | None, tried_at: float, failures: int) -> float:
         """When to write next, on the clock of `tried_at` (the last try; -inf = never tried)."""
@@ -119,6 +120,7 @@ class Publisher:
         self._written: NodeState | None = None
         self._tried_at = -math.inf
         self._failures = 0
+        self._wish = 0.0
         self._changed = threading.Condition()
         self._closing = False
         self.problem = ""
@@ -157,7 +159,7 @@ class Publisher:
         if self._offered is None:
             return math.inf
         due = self._pace.due(self._offered, self._written, self._tried_at, self._failures)
-        return due - self._clock()
+        return max(due, self._tried_at + self._wish) - self._clock()
 
     def _write(self, state: NodeState) -> None:
         self._tried_at = self._clock()
@@ -168,7 +170,7 @@ class Publisher:
         else:
             if self.problem:
                 log.info("state.published_again")
-            self.problem, self._written, self._failures = "", state, 0
+            self.problem, self._written, self._failures, self._wish = "", state, 0, 0.0
 
     def _failed(self, error: Exception) -> None:
         """The thread goes on in any case: a state that nobody refreshes looks like a dead speaker."""
@@ -177,3 +179,4 @@ class Publisher:
         if text != self.problem:
             log.warning("state.not_published", extra={"error": text}, exc_info=None if expected else error)
         self.problem, self._failures = text, self._failures + 1
+        self._wish = min(getattr(error, "retry_after", None) or 0.0, self._pace.wish)

@@ -296,3 +296,24 @@ def test_a_file_that_nobody_wrote_properly_is_nothing(tmp_path: Path, text: str)
     path = tmp_path / "state.json"
     path.write_text(text)
     assert FileSink(path).read() is None
+
+
+def test_a_server_that_wants_to_be_left_alone_is_for_a_while() -> None:
+    """An hour's Retry-After is not obeyed: the state would look like a dead speaker's."""
+    publisher = Publisher(_Sink(), clock=lambda: 100.0)
+    publisher.offer(NodeState("n"))
+    publisher._tried_at = 100.0
+    publisher._failed(Temporary("busy", retry_after=12.0))
+    assert publisher._patience() == 12.0
+    publisher._failed(Temporary("busy", retry_after=3600.0))
+    assert publisher._patience() == 30.0
+    publisher._failed(Temporary("away"))
+    assert publisher._patience() == 4.0
+
+
+class _Sink:
+    def read(self) -> NodeState | None:
+        return None
+
+    def write(self, state: NodeState) -> None:
+        raise AssertionError("never written")
