@@ -52,7 +52,7 @@ def test_no_session_ends_when_the_clock_jumps(place: Path) -> None:
         with node(place, "--file", path, environment=faked, witness=witness) as one:
             one.has(WEB, POD)
             began = time.time()
-            for number, offset in enumerate((HOUR, -HOUR, YEAR, 0)):
+            for number, offset in enumerate((HOUR, -HOUR, YEAR)):
                 set_clock(clock, offset)
                 eventually(lambda o=offset: abs(one.state.heartbeat - time.time() - o) < 20)
                 # longer than the hold time: either side would have ended the session by now
