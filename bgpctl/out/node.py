@@ -121,7 +121,7 @@ def _gone(journal: Journal | None, how: str) -> str:
 def _sent(record: WithdrawnRecord | None) -> str:
     if record is None:
         return ""
-    took = units.duration(record.sent_at - record.observed_at)
+    took = units.duration(max(0.0, record.sent_at - record.observed_at))
     at = f"{units.day(record.sent_at)} {units.clock(record.sent_at)} UTC"
     return f"; withdraws sent {at}, {took} after the speaker saw the relabel"
 

@@ -218,6 +218,8 @@ class Manager:
         if selected and not intent.selected:
             self.withdrawn = None
             self._unproved = bool(before.peers if before else self._before.peers)
+        if before is None and not intent.selected and self._before.phase == "Leaving":
+            self._recall_leave()
         self._unproved = self._unproved and not intent.selected
         self.intent = intent
 
@@ -257,6 +259,14 @@ class Manager:
             seen, shut_down_at = self._soaking.began or seen, self._soaking.out
             self.withdrawn = record(action.reason, seen, before, self._engine.departed, shut_down_at)
             self._unproved = False
+
+    def _recall_leave(self) -> None:
+        """The speaker before us died while its node left. An engine that outlived it knows how that ended."""
+        left, peers = self._running_engine().peers, self._before.peers
+        gone = self._engine.departed
+        if peers and not left and all(peer.name in gone for peer in peers):
+            self.withdrawn = record(self._leave_reason, time.time(), list(peers), gone)
+            log.info("speaker.leave_recalled", extra={"peers": len(peers)})
 
     def _shut_down(self) -> None:
         """A node that goes away leaves; a speaker that is merely restarted does as little as it can."""

@@ -111,6 +111,31 @@ def test_a_node_that_is_deselected_while_nobody_manages_leaves_when_somebody_doe
         assert record["routes"] == 3
 
 
+def test_a_leave_that_outlives_its_speaker_is_proved_by_the_engine(world: World, router: BgpPeer) -> None:
+    """Killed after it was told to leave and before it could write down how that went."""
+    with world.speaker() as first:
+        has(router, OLD, POD)
+        world.running()
+        router.reading.clear()  # so that it waits for the router's side to close, a second at most
+        world.write(OLD, labels={"enable-bgp": "false"})
+        eventually(lambda: world.state().get("phase") == "Leaving", interval=0.01)
+        first.signal(signal.SIGKILL)
+        first.wait(5)
+    assert "withdrawn" not in world.state()
+    router.reading.set()
+    eventually(lambda: router.of_kind(bgppeer.NOTIFICATION))
+    with world.speaker() as second:
+        eventually(lambda: world.state().get("phase") == "Withdrawn", why=second.log)
+        state = world.state()
+        second.says("speaker.leave_recalled")
+        assert [peer["flushed"] for peer in state["withdrawn"]["peers"]] == [True]
+        assert state["withdrawn"]["routes"] == 3
+        assert state["startedAt"] <= state["withdrawn"]["observedTime"], "a drain takes it for its own"
+        world.write(OLD)
+        eventually(lambda: router.sessions == 2)
+        has(router, OLD, POD)
+
+
 def test_a_policy_that_became_invalid_meanwhile_withdraws_nothing(world: World, router: BgpPeer) -> None:
     with world.speaker() as first:
         has(router, OLD, POD)

@@ -892,3 +892,37 @@ def test_a_restarted_speaker_does_not_ask_but_a_booted_machine_does(rig: Rig) ->
         after.manager._readiness, after.manager._booted_at = checks, booted_at
         after.tick()
         assert (after.state.announced, checks.waited_for) == (announced, not announced)
+
+
+# --- a leave that outlives its manager --------------------------------------------------------------------
+
+
+def killed_while_leaving(rig: Rig) -> Rig:
+    """The next manager; the engine has left every peer meanwhile, and knows it."""
+    told: list[NodeState] = []
+    rig.manager._publish = told.append
+    rig.tick(world(labels=AWAY))
+    leaving = next(state for state in told if state.phase == "Leaving")
+    wire = from_document(to_document(leaving))
+    after = Rig(world(labels=AWAY), recall=lambda: wire)
+    after.engine.mode = Mode.DETACHED
+    after.engine.outlived = rig.engine.observed()
+    after.engine.departed = rig.engine.departed
+    return after
+
+
+def test_what_the_engine_knows_of_an_unfinished_leave_is_the_proof(rig: Rig) -> None:
+    after = killed_while_leaving(rig)
+    after.tick()
+    assert (after.state.phase, after.state.problems) == ("Withdrawn", ())
+    record = after.state.withdrawn
+    assert record is not None and record.routes == 6 and all(peer.flushed for peer in record.peers)
+    assert (record.sent_at, record.closed_at) == (1000.0, 1001.0)
+    assert record.observed_at >= after.state.started_at
+
+
+def test_an_engine_that_does_not_know_how_a_peer_left_proves_nothing(rig: Rig) -> None:
+    after = killed_while_leaving(rig)
+    after.engine.departed = {A: after.engine.departed[A]}
+    after.tick()
+    assert (after.state.phase, after.state.withdrawn) == ("Idle", None)

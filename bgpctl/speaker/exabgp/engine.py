@@ -182,7 +182,7 @@ class Engine:
 
     def _leave(self, running: EngineProcess, peers: Sequence[str], reason: str) -> None:
         answer = running.request("leave", LEAVE_SECONDS, peers=list(peers), reason=reason)
-        self.departed = {name: Departed(**times) for name, times in answer["peers"].items()}
+        self.departed = _departed(answer["peers"])
         self._update(lambda seen: _without(seen, set(peers)))
 
     def _configure(self, running: EngineProcess, peers: Sequence[Peer]) -> None:
@@ -236,7 +236,9 @@ class Engine:
             if hello["protocol"] != wire.PROTOCOL:
                 self._foreign = str(hello.get("version"))
                 return None
-            return inventory.adopted(hello["generation"], found.request("inventory"), _groups(found))
+            stock = found.request("inventory")
+            self.departed = _departed(stock["departed"])
+            return inventory.adopted(hello["generation"], stock, _groups(found))
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise Temporary(f"the BGP engine's inventory makes no sense: {error!r}") from error
 
@@ -347,6 +349,10 @@ def _less(rib: RIB, gone: Sequence[IPNetwork]) -> RIB:
     for prefix in gone:
         kept.pop(prefix, None)
     return kept
+
+
+def _departed(answer: Mapping[str, Any]) -> dict[str, Departed]:
+    return {name: Departed(**times) for name, times in answer.items()}
 
 
 def _without(seen: Observed, peers: set[str]) -> Observed:

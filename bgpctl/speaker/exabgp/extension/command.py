@@ -84,6 +84,8 @@ def _configure(request: wire.Message) -> wire.Message:
     for name in set(current) - known:
         EXTENSION.records[name].flaps += request["flaps"].get(name, 0)
     EXTENSION.definitions = request["definitions"]
+    if current:
+        EXTENSION.departed = {}
     for name, peer in current.items():
         if EXTENSION.records[name].awaiting_end_of_rib and peer.fsm == FSM.ESTABLISHED:
             EXTENSION.queue_end_of_rib(name, peer)

@@ -24,13 +24,15 @@ def hello(request: wire.Message) -> wire.Message:
 
 
 def inventory(request: wire.Message) -> wire.Message:
-    """The peers as they were configured; `routes` then hands out what is announced to them."""
+    """The peers as they were configured; `routes` then hands out what is announced to them. `departed` is how
+    the others left: whoever asked for it may be dead before the answer."""
     if any(not peer._restart and peer.generator for peer in EXTENSION.reactor._peers.values()):
         raise RuntimeError("peers are leaving just now")
     current = {name: peer for name, peer in EXTENSION.peers() if name in EXTENSION.definitions}
     EXTENSION.stock = _pieces(current)
     definitions = {name: EXTENSION.definitions[name] for name in current}
-    return {"peers": definitions, "synced": sorted(EXTENSION.synced & set(current))}
+    synced = sorted(EXTENSION.synced & set(current))
+    return {"peers": definitions, "synced": synced, "departed": EXTENSION.departed}
 
 
 def next_routes(request: wire.Message) -> wire.Message:

@@ -84,6 +84,7 @@ class Departure:
     def gone(self, name: str, flushed_at: float | None, closed_at: float | None) -> None:
         self._waiting.discard(name)
         self._seen[name] = {"flushed_at": flushed_at, "closed_at": closed_at}
+        EXTENSION.departed[name] = dict(self._seen[name])
 
     def tell_when_done(self) -> None:
         if not self._waiting:

@@ -27,6 +27,7 @@ class Extension:
         self.synced: set[str] = set()
         self.definitions: dict[str, wire.Message] = {}
         self.stock: Iterator[list[wire.Message]] = iter(())
+        self.departed: dict[str, wire.Message] = {}  # how peers left, until there are some again
 
     # -- finding things
 
