@@ -18,6 +18,8 @@ Family = tuple[int, int]
 """AFI and SAFI as numbers (RFC 4760)."""
 
 IPV4: Family = (1, 1)
+IPV6: Family = (2, 1)
+_LONGEST = {IPV4: 5, IPV6: 17}  # octets of a host route's NLRI
 
 _REACH, _UNREACH = 14, 15
 _OPTIONAL_EXTENDED = 0x90
@@ -39,7 +41,7 @@ def announced(
     family: Family, attributes: bytes, hop: bytes, nlris: Sequence[bytes], limit: int
 ) -> Iterator[bytes]:
     """Messages of at most `limit` octets that announce these. `hop` is the next hop of a family that is not
-    IPv4, whose next hop is among the attributes. None when there is no `room`."""
+    IPv4, whose next hop is among the attributes. The attributes must leave room (`fits`)."""
     if family == IPV4:
         for some in _fitting(nlris, limit - HEADER - len(attributes)):
             yield _update(b"", attributes, some)
@@ -49,10 +51,10 @@ def announced(
             yield _update(b"", _attribute(_REACH, head + some) + attributes, b"")
 
 
-def room(family: Family, attributes: bytes, hop: bytes, limit: int) -> int:
-    """Octets that an announcing message has for its NLRI; may be negative."""
-    around = HEADER + len(attributes)
-    return limit - around - (0 if family == IPV4 else _ATTRIBUTE + len(_reach(family, hop)))
+def fits(family: Family, attributes: bytes, hop: bytes, limit: int) -> bool:
+    """Is there room for any prefix of the family in a message with these attributes?"""
+    around = HEADER + len(attributes) + (0 if family == IPV4 else _ATTRIBUTE + len(_reach(family, hop)))
+    return around + _LONGEST[family] <= limit
 
 
 def _reach(family: Family, hop: bytes) -> bytes:
