@@ -1,7 +1,8 @@
-"""A table to BIRD and away from it: our engine, and BIRD itself announcing the same routes.
+"""A table to BIRD: our engine, BIRD, FRR and GoBGP announcing the same, and a raw replay of our own UPDATEs.
 
-Loading is measured from the moment the receiving BIRD says Established until it counts every route; leaving
-from the order to leave until it counts none. Both announcers hold the routes before their session starts.
+Loading is measured from Established until BIRD has imported every route, as the median of interleaved runs;
+all announcers hold the routes before their session starts. Leaving is measured from the order to leave until
+BIRD has none.
 """
 
 from __future__ import annotations
@@ -10,150 +11,102 @@ import json
 import shutil
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import replace
-from ipaddress import IPv4Network
 from pathlib import Path
+from statistics import median
 from typing import Any
 
-from bgpctl.core.diff import Announce, Configure, Leave, Synced
-from bgpctl.core.model import Attributes
-from bgpctl.lab.routers import find
-from bgpctl.lab.routers.process import end, spawn, write
-from bgpctl.lab.routers.spec import Recipe
-from tests.kit.birdctl import Bird
-from tests.kit.engines import engine, peer
-from tests.kit.routers import Lab, Workshop
+from bgpctl.lab.routers import Neighbor, find
+from bgpctl.lab.routers import installed as installed_routers
+from tests.bench.table.announcers import Announcer, BirdAnnouncer, Frr, Ours
+from tests.bench.table.gobgp import GoBgp
+from tests.bench.table.load import Load
+from tests.bench.table.raw import Raw
+from tests.bench.table.receiver import Late, Receiver
 
-SIZES = (10_000, 50_000)
-# Issue 2, "Must hold, measured": seconds from Established.
-LIMITS = {("load", 10_000): 1.0}
-POLL_SECONDS = 0.002
-DEADLINE_SECONDS = 60.0
+LOADS = (Load(4, 10_000), Load(4, 50_000), Load(6, 50_000))
+RUNS = 5
+# Issue 3, "Fast": at least as fast as the fastest of the others, within 3 times a raw replay. BIRD is asked
+# every 2 ms, a twentieth of what the fastest of the others has taken: so much may two equal ones differ.
+NOISE = 1.05
+LIMITS = {"fastest": 1.0 * NOISE, "raw": 3.0}
+SLOW_SECONDS = 30.0
+"""GoBGP takes 6 to 14 s to come back to a session, so it is measured once; longer than this is too long."""
 
-
-def prefixes(count: int) -> tuple[IPv4Network, ...]:
-    return tuple(IPv4Network((0x14000000 + number, 32)) for number in range(count))
-
-
-def until(condition: Callable[[], bool]) -> float:
-    """The time at which it became true."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError("the router never got there")
-        time.sleep(POLL_SECONDS)
-    return time.monotonic()
-
-
-def loading(router: Bird, protocol: str, count: int, announcer: Bird | None = None) -> float:
-    """`announcer` is asked something at every look: an idle BIRD 2.0.12 sleeps up to 3 s before it sends what
-    a new session should get, and that is not what is compared here."""
-    established = until(lambda: router.established(protocol))
-    return (
-        until(lambda: bool(announcer is None or announcer.routes()) and router.routes() == count)
-        - established
-    )
-
-
-def ours(lab: Lab, router: Bird, count: int) -> tuple[float, float]:
-    """Seconds to load and to leave."""
-    spec, node = lab.router.spec, lab.nodes[0]
-    one = peer(spec.address, spec.port, spec.asn, node.address, local_asn=node.asn, hold_time=90)
-    with engine() as eng:
-        # Held back by a port where nobody listens, so that the routes are there first, as BIRD's are.
-        eng.perform(Configure((replace(one, port=1),)))
-        eng.perform(Announce(one.name, Attributes(), prefixes(count)))
-        eng.perform(Synced((one.name,)))
-        eng.perform(Configure((one,)))
-        loaded = loading(router, "node1", count)
-        started = time.monotonic()
-        eng.perform(Leave((one.name,)))
-        return loaded, until(lambda: router.routes() == 0) - started
-
-
-def birds(lab: Lab, router: Bird, count: int, directory: Path) -> tuple[float, float]:
-    """The same by a BIRD: its static routes are loaded first; leaving is taking them down."""
-    control = directory / "bird.ctl"
-    recipe = Recipe(
-        ("bird", "-f", "-c", "bird.conf", "-s", str(control), "-P", str(directory / "bird.pid")),
-        {"bird.conf": _announcer(lab, count)},
-        "",
-    )
-    write(recipe, directory)
-    with (directory / "output.log").open("wb") as log:
-        process = spawn(recipe, directory, log.fileno())
-    try:
-        until(lambda: _answers(control))
-        announcer = Bird(control)
-        until(lambda: announcer.routes() == count)
-        announcer.ask("enable uplink")
-        loaded = loading(router, "node2", count, announcer)
-        started = time.monotonic()
-        announcer.ask("disable table1")
-        return loaded, until(lambda: router.routes() == 0) - started
-    finally:
-        end(process)
-
-
-def _answers(control: Path) -> bool:
-    try:
-        Bird(control)
-    except OSError:
-        return False
-    return True
-
-
-def _announcer(lab: Lab, count: int) -> str:
-    spec, node = lab.router.spec, lab.nodes[1]
-    routes = "".join(f"route {prefix} blackhole;\n" for prefix in prefixes(count))
-    return f"""router id {node.address};
-protocol device {{ }}
-protocol static table1 {{ ipv4; {routes} }}
-protocol bgp uplink {{
-  disabled;
-  local {node.address} as {node.asn};
-  neighbor {spec.address} port {spec.port} as {spec.asn};
-  multihop;
-  connect delay time 1;
-  ipv4 {{ next hop self; import none; export all; }};
-}}
-"""
+BLOCK = "127.19.7"
 
 
 def figures() -> Iterator[dict[str, Any]]:
-    """Per size: loading, then leaving. A ratio below 1 means that we are faster."""
-    directory = Path(tempfile.mkdtemp(prefix="bgpctl-"))
+    """Per load: against the fastest of the others, against the raw replay, and leaving against BIRD. A ratio
+    below 1 means that we are faster."""
+    for load in LOADS:
+        with ExitStack() as stack:
+            directory = Path(tempfile.mkdtemp(prefix="bgpctl-"))
+            stack.callback(shutil.rmtree, directory, ignore_errors=True)
+            nodes = [Neighbor(f"{BLOCK}.{number}", 65000 + number) for number in range(1, 6)]
+            receiver = Receiver(stack, directory / "receiver", f"{BLOCK}.100", nodes)
+            yield from _figures(stack, receiver, directory, load)
+
+
+def _figures(stack: ExitStack, receiver: Receiver, directory: Path, load: Load) -> Iterator[dict[str, Any]]:
+    ours, bird = Ours(receiver, 1, directory), BirdAnnouncer(receiver, 2, directory)
+    announcers: list[Announcer] = [ours, bird, Raw(receiver, 3, directory)]
+    if "frr" in installed_routers():
+        announcers.append(Frr(receiver, 4, directory))
+    for announcer in announcers:
+        announcer.prepare(stack, load)
+    runs = [{one.name: one.load(load) for one in announcers} for _ in range(RUNS)]
+    seconds = {one.name: median(run[one.name] for run in runs) for one in announcers}
+    value, raw = seconds.pop(ours.name), seconds.pop("raw replay")
+    seconds |= _gobgp(receiver, directory, load)
+    fastest = min(seconds, key=seconds.__getitem__)
+    others = {name: round(each, 3) for name, each in seconds.items()}
+    yield _figure(f"load {load}", value, f"{fastest} announcing", seconds[fastest], "fastest", others=others)
+    yield _figure(f"load {load}", value, "raw replay", raw, "raw")
+    yield _figure(f"leave with {load}", ours.leave(load), "BIRD announcing", bird.leave(load))
+
+
+def _gobgp(receiver: Receiver, directory: Path, load: Load) -> dict[str, float]:
+    """Its time, or at least SLOW_SECONDS; nothing where it is not installed."""
+    if "gobgp" not in installed_routers():
+        return {}
     with ExitStack() as stack:
-        stack.callback(shutil.rmtree, directory, ignore_errors=True)
-        lab = Workshop(stack, directory).router("bird", nodes=2)
-        router = Bird(directory / "bird101" / "bird.ctl")
-        for count in SIZES:
-            mine = ours(lab, router, count)
-            theirs = birds(lab, router, count, directory / f"announcer{count}")
-            for what, value, peer_value in zip(("load", "leave"), mine, theirs, strict=True):
-                yield {
-                    "figure": f"{what} {count} routes at BIRD",
-                    "value": round(value, 3),
-                    "unit": "s",
-                    "peer": "BIRD announcing",
-                    "peer_value": round(peer_value, 3),
-                    "ratio": round(value / peer_value, 2),
-                    "limit": LIMITS.get((what, count)),
-                }
+        gobgp = GoBgp(receiver, 5, directory, SLOW_SECONDS)
+        gobgp.prepare(stack, load)
+        try:
+            return {gobgp.name: gobgp.load(load)}
+        except Late:
+            return {f"{gobgp.name} (more than)": SLOW_SECONDS}
+
+
+def _figure(
+    figure: str, value: float, peer: str, peer_value: float, limit: str = "", **more: object
+) -> dict[str, Any]:
+    return {
+        "figure": f"{figure} at BIRD",
+        "value": round(value, 3),
+        "unit": "s",
+        "peer": peer,
+        "peer_value": round(peer_value, 3),
+        "ratio": round(value / peer_value, 2),
+        "limit": LIMITS.get(limit),
+        **more,
+    }
 
 
 def main() -> int:
-    """Print every figure; 1 when one is over its limit (in seconds), 0 without BIRD, which is said."""
+    """Print every figure; 1 when a ratio is over its limit, 0 without BIRD, which is said."""
     if find.program("bird") is None:
         print("the table benchmark needs BIRD: apt install bird2", file=sys.stderr)
         return 0
+    missing = {"frr", "gobgp"} - set(installed_routers())
+    if missing:
+        print(f"the table benchmark does not compare with {', '.join(sorted(missing))}", file=sys.stderr)
     over = False
     for figure in figures():
         print(json.dumps(figure), flush=True)
-        over |= figure["limit"] is not None and figure["value"] > figure["limit"]
+        over |= figure["limit"] is not None and figure["ratio"] > figure["limit"]
     return int(over)
 
 
