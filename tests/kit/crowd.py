@@ -141,13 +141,17 @@ class Crowd:
         services = self.api.registry.by_plural("services")
         self.api.operations.modify(services, "default", name(number), change, "status")
 
-    def memory(self) -> dict[str, float]:
-        """PSS in MB by process: manager, exabgp, relay."""
+    def processes(self) -> dict[str, int]:
+        """The process ids of manager, exabgp and relay."""
         found = {}
         for pid, command in self.speaker.processes().items():
             parts = {"speaker run": "manager", "exabgp.child": "exabgp", "relay": "relay"}
-            found[next((p for text, p in parts.items() if text in command), command)] = pss(pid)
+            found[next((p for text, p in parts.items() if text in command), command)] = pid
         return found
+
+    def memory(self) -> dict[str, float]:
+        """PSS in MB by process."""
+        return {name: pss(pid) for name, pid in self.processes().items()}
 
     def has(self, number: int) -> bool:
         return self.bird.has(f"{address(number)}/32")
