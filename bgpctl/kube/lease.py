@@ -25,6 +25,9 @@ from bgpctl.kube.client import Client, Conflict
 NAMESPACE = "kube-system"
 DURATION = 15  # seconds
 RENEW_EVERY = 5.0
+WATCHED_SECONDS = 8.0
+"""An expired Lease that is not renewed for so long is nobody's. Its own time is by its holder's clock and is
+judged by ours, and one of the two may be an hour off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +40,12 @@ class LeaseView:
     version: str
     duration: float = DURATION
 
+    def of_other(self, me: str) -> bool:
+        """Somebody else's, expired or not, who is not known to be dead."""
+        return bool(self.holder) and self.holder != me and not _dead_here(self.holder)
+
     def held_by_other(self, me: str, now: float) -> bool:
-        return (
-            bool(self.holder) and self.holder != me and now < self.expires_at and not _dead_here(self.holder)
-        )
+        return now < self.expires_at and self.of_other(me)
 
 
 def identity(run: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from bgpctl.kube.lease import WATCHED_SECONDS
 from bgpctl.runbooks.actions import ChangeNode, ReleaseLease, TakeLease
 from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.model import Decision, Status
@@ -43,7 +44,7 @@ class Claimed:
 
     def _lease(self, s: Snapshot) -> Decision:
         lease = s.lease
-        if lease is None or not lease.held_by_other(s.holder, s.now):
+        if lease is None or not lease.of_other(s.holder):
             return Decision(Status.ACT, "the node is free", (TakeLease(),))
         if self.take_over:
             return Decision(Status.ACT, f"take the node over from {lease.holder}", (TakeLease(),))
@@ -53,8 +54,13 @@ class Claimed:
                 f"another run is at work on the node: {lease.holder}",
                 hint="let it finish, or stop it; then run this again (--take-over when it cannot be stopped)",
             )
-        text = f"{lease.holder} holds the node; if it is dead, its Lease runs out"
-        return Decision(Status.WAIT, text, recheck=1.0, eta=lease.expires_at)
+        if s.now < lease.expires_at:
+            text = f"{lease.holder} holds the node; if it is dead, its Lease runs out"
+            return Decision(Status.WAIT, text, recheck=1.0, eta=lease.expires_at)
+        if s.lease_watched < WATCHED_SECONDS:
+            text = f"the Lease of {lease.holder} has run out; is it renewed all the same?"
+            return Decision(Status.WAIT, text, recheck=1.0, eta=s.now + WATCHED_SECONDS - s.lease_watched)
+        return Decision(Status.ACT, "the node is free", (TakeLease(),))
 
     def _turned(self, s: Snapshot) -> Journal:
         """A new direction: the prior state stays, the finished steps, running waits and proofs do not."""

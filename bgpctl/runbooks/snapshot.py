@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 
 from bgpctl.core.deselection import Deselection
 from bgpctl.core.eviction import PodVerdict
@@ -50,8 +51,9 @@ class EvictionNote:
 class Snapshot:
     """One look at the world. Parts that the step did not ask for are empty.
 
-    `lease_contested`: somebody else renewed the Lease while we watched. `estimates` hold for a deselect,
-    `dead_estimates` for a node whose speaker no longer reports. `command_exit` is the shutdown command's.
+    `lease_contested`: somebody else renewed the Lease while we watched, which is `lease_watched` seconds.
+    `estimates` hold for a deselect, `dead_estimates` for a node whose speaker no longer reports.
+    `command_exit` is the shutdown command's.
     """
 
     now: float
@@ -61,6 +63,7 @@ class Snapshot:
     holder: str = ""
     holds_lease: bool = False
     lease_contested: bool = False
+    lease_watched: float = inf
     guards: tuple[Guard, ...] = ()
     deselection: Deselection = field(default_factory=Deselection)
     pods: tuple[PodVerdict, ...] = ()

@@ -56,6 +56,7 @@ class World:
     _lock: lease.NodeLock | None = None
     _first_lease: lease.LeaseView | None = None
     _seen_lease: lease.LeaseView | None = None
+    _watching_since: float = field(default_factory=time.monotonic)
     _notes: dict[str, EvictionNote] = field(default_factory=dict)
     _command: tuple[int | None, str] = (None, "")
     _node_document: Document = field(default_factory=dict)
@@ -122,8 +123,9 @@ class World:
             raise _taken_over(view.holder if view else "nobody")
         self._seen_lease = view
         first = self._first_lease = self._first_lease or view
-        contested = bool(view and first and view.renewed_at > first.renewed_at)
-        return {"lease": view, "lease_contested": contested}
+        contested = bool(view and first and view.renewed_at != first.renewed_at)
+        watched = time.monotonic() - self._watching_since
+        return {"lease": view, "lease_contested": contested, "lease_watched": watched}
 
     def _with_state(self, s: Snapshot) -> Snapshot:
         document = self.client.find(paths.node_state(self.node))

@@ -103,6 +103,23 @@ def test_a_new_direction_keeps_the_prior_state_and_voids_steps_waits_and_proof()
     assert (turned.steps, turned.marks, turned.evidence) == ({}, {}, {})
 
 
+@pytest.mark.parametrize(
+    ("watched", "contested", "status", "words"),
+    [
+        (0.0, False, WAIT, "is it renewed all the same?"),
+        (9.0, False, ACT, "free"),
+        (9.0, True, BLOCKED, OTHER),  # the holder's clock is wrong, or ours
+    ],
+)
+def test_an_expired_lease_is_watched_before_it_is_taken(
+    watched: float, contested: bool, status: Status, words: str
+) -> None:
+    expired = lease(expires=NOW - 3600)
+    s = snapshot(holds_lease=False, lease=expired, lease_contested=contested, lease_watched=watched)
+    decided = Claimed("drain", "run-a").decide(s)
+    assert decided.status is status and words in decided.reason
+
+
 def test_released_gives_the_lease_back_once() -> None:
     assert Released().decide(snapshot()).actions == (ReleaseLease(),)
     assert Released().decide(snapshot(holds_lease=False)).status is DONE
