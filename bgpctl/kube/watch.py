@@ -281,8 +281,8 @@ class Mirror(Generic[T]):
         which = f"{', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}"
         what = f"the CustomResourceDefinition of {self._path.rpartition('/')[2]} was deleted"
         if self._orphans_until == math.inf:
-            return f"{what}: {which} stay in force as they were until it is there again"
-        return f"{what} and is there again: {which} stay in force for some minutes, to be put back"
+            return f"{what}; kept in force until it is there again: {which}"
+        return f"{what} and is there again; kept in force for some minutes, to be put back: {which}"
 
     def _set_problem(self, problem: str) -> None:
         if problem != self._problem:

@@ -242,7 +242,7 @@ def test_what_a_deleted_crd_takes_along_stays_and_what_is_deleted_itself_goes(se
         has(made, "p")
         assert made.problem == ""
         api.delete(POLICIES_CRD)
-        eventually(lambda: "was deleted: p stay in force" in made.problem)
+        eventually(lambda: made.problem.endswith("was deleted; kept in force until it is there again: p"))
         throughout(lambda: names(made) == ["p"], 0.8)
         assert made.served
 
@@ -252,11 +252,11 @@ def test_a_crd_that_is_there_again_leaves_time_to_put_its_objects_back(server: A
     with clinging(server) as made:
         has(made, "p", "q")
         api.delete(POLICIES_CRD)
-        eventually(lambda: "was deleted: p, q stay" in made.problem)
+        eventually(lambda: made.problem.endswith("until it is there again: p, q"))
         server.apply(*crds())
-        eventually(lambda: "is there again: p, q stay" in made.problem)
+        eventually(lambda: made.problem.endswith("to be put back: p, q"))
         server.apply(objects.policy(name="q"))
-        eventually(lambda: "is there again: p stay" in made.problem)
+        eventually(lambda: made.problem.endswith("to be put back: p"))
         assert names(made) == ["p", "q"]
         has(made, "q", deadline=6)
         assert made.problem == ""
@@ -276,10 +276,10 @@ def test_a_crd_on_its_way_out_deletes_its_objects_first(server: ApiServer, permi
         api.patch(POLICIES_CRD, {"metadata": {"finalizers": finalizer}})
         api.delete(POLICIES_CRD)
         api.delete(f"{paths.PEERING_POLICIES}/p")
-        eventually(lambda: "was deleted: p stay" in made.problem)
+        eventually(lambda: made.problem.endswith("until it is there again: p"))
         assert names(made) == ["p", "q"]
         api.patch(POLICIES_CRD, {"metadata": {"finalizers": None}})
-        eventually(lambda: "was deleted: p, q stay" in made.problem)
+        eventually(lambda: made.problem.endswith("until it is there again: p, q"))
         throughout(lambda: names(made) == ["p", "q"], 0.5)
 
 

@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,15 @@ class Workshop:
         self.directory = directory
         self._block = f"127.{32 + os.getpid() % 200}.{next(_blocks) % 256}"
         self._names = itertools.count(1)
+
+    @staticmethod
+    @contextmanager
+    def running() -> Iterator[Workshop]:
+        """A short directory: a socket's path may have 107 characters, and pytest's own are long."""
+        directory = Path(tempfile.mkdtemp(prefix="bgpctl-"))
+        with ExitStack() as stack:
+            stack.callback(shutil.rmtree, directory, ignore_errors=True)
+            yield Workshop(stack, directory)
 
     def address(self, host: int) -> str:
         return f"{self._block}.{host}"
@@ -93,8 +102,5 @@ def helper_kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def workshop() -> Iterator[Workshop]:
-    """A short directory: a socket's path may have 107 characters, and pytest's own are long."""
-    directory = Path(tempfile.mkdtemp(prefix="bgpctl-"))
-    with ExitStack() as stack:
-        stack.callback(shutil.rmtree, directory, ignore_errors=True)
-        yield Workshop(stack, directory)
+    with Workshop.running() as made:
+        yield made
