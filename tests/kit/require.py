@@ -12,7 +12,6 @@ import subprocess
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
@@ -51,9 +50,6 @@ def _router(kind: str) -> Part:
     return Part(lambda: kind in routers.installed(), routers.install_hint(kind))
 
 
-LIBFAKETIME = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), None)
-
-
 def _program(name: str, package: str) -> Part:
     return Part(lambda: shutil.which(name) is not None, f"apt install {package}")
 
@@ -65,7 +61,6 @@ PARTS: dict[str, Part] = {
         lambda: shutil.which("ip") is not None and _may_make_namespaces(),
         "apt install iproute2; run as root, in a container with CAP_SYS_ADMIN",
     ),
-    "faketime": Part(lambda: LIBFAKETIME is not None, "apt install faketime"),
     "mount": Part(_may_mount, "run as root, in a container with CAP_SYS_ADMIN"),
     "tcpdump": _program("tcpdump", "tcpdump"),
     "bash": _program("bash", "bash"),
