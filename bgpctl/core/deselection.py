@@ -55,7 +55,7 @@ def deselecting_label(
         return Deselection(policies, refusal=_no_selector(everywhere))
     if override is not None:
         return _overridden(selectors, labels, policies, parse_label_change(override))
-    for change in _candidates(selectors, policies):
+    for change in (*_candidates(selectors, policies), *_last_resort(selectors, policies)):
         if not _selecting(selectors, changed(labels, change)):
             return Deselection(policies, change)
     return Deselection(policies, refusal=_no_label(selectors, policies))
@@ -104,6 +104,23 @@ def _candidates(selectors: Selectors, policies: tuple[str, ...]) -> list[LabelCh
         if selector is not None:
             found.update(dict.fromkeys(_breaking(selector)))
     return sorted((change for change in found if not protected(change[0])), key=_surprise)
+
+
+def _last_resort(selectors: Selectors, policies: tuple[str, ...]) -> list[LabelChange]:
+    """Every value that any policy speaks of, for the keys by which the node is selected: it may bar the node
+    where another policy only asks for the key."""
+    keys = {key for name in policies for key, _ in _spoken(selectors[name]) if not protected(key)}
+    pairs = {pair for selector in selectors.values() for pair in _spoken(selector)}
+    return sorted((key, value) for key, value in pairs if key in keys and value is not None)
+
+
+def _spoken(selector: LabelSelector | None) -> Iterator[tuple[str, str | None]]:
+    """The labels in a selector; None for the value where it asks only for the key."""
+    if selector is None:
+        return
+    yield from selector.match_labels
+    for requirement in selector.match_expressions:
+        yield from ((requirement.key, value) for value in requirement.values or (None,))
 
 
 def _surprise(change: LabelChange) -> int:

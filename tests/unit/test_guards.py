@@ -334,6 +334,12 @@ def test_a_new_value_where_removing_the_label_would_select_too() -> None:
     assert deselecting_label(policies, {"bgp": "true"}).label == ("bgp", "drained")
 
 
+def test_a_value_that_bars_the_node_where_another_policy_asks_for_the_key() -> None:
+    barring = (Requirement("bgp", "NotIn", frozenset({"off"})), Requirement("bgp", "Exists"))
+    policies = {"a": LabelSelector(match_expressions=barring), "b": expression("bgp", "DoesNotExist")}
+    assert deselecting_label(policies, {}).label == ("bgp", "off")
+
+
 def test_nothing_to_change_where_no_policy_selects() -> None:
     found = deselecting_label({"a": BGP}, {"enable-bgp": "false"}, "x=y")
     assert (found.policies, found.label, found.refusal) == ((), None, "")
