@@ -63,6 +63,7 @@ class ClusterObjects:
     CiliumLoadBalancerIPPools, None when nobody reads them; `pod_pools` are CiliumPodIPPools, None when they
     cannot be read, and `cilium_node` is the node's CiliumNode, None when it has none. `interfaces` and
     `gateways` are the node's own (see `core.v2.compile.Host`), None when the reader is not on the node.
+    `unserved` are the kinds in `core.owners.OWNER_KINDS` that the API server does not know.
     """
 
     node: Document | None = None
@@ -79,6 +80,7 @@ class ClusterObjects:
     overrides: Sequence[Document] = ()
     interfaces: Mapping[str, Sequence[IPAddress]] | None = field(default_factory=dict)
     gateways: Mapping[str, IPAddress] | None = field(default_factory=dict)
+    unserved: frozenset[str] = frozenset()
 
 
 def compile_intent(
@@ -111,7 +113,10 @@ def compile_intent(
     if objects.node is None:
         return _without_node(node_name, previous)
     claims = read_claims(objects.policies, objects.cluster_configs)
-    selection = select_owner(claims, labels_of(objects.node), _owner(previous, owner))
+    had = _owner(previous, owner)
+    if (previous is None or previous.undecided) and had.kind in objects.unserved:
+        return _without_kind(node_name, had)
+    selection = select_owner(claims, labels_of(objects.node), had)
     found = gate(objects.node, opened or (previous is not None and previous.opened), unconfirmed)
     in_force = _in_force(selection.owner, objects, node_name, previous)
     if selection.owner is None:
@@ -137,6 +142,13 @@ def _without_node(node_name: str, previous: Intent | None) -> Intent:
         return Intent(node_name, problems=(f"{sentence}: no policy can select it",), stale=True)
     kept = f"{sentence}: what ran before stays; a stop withdraws it"
     return replace(previous, stale=True, problems=(kept,))
+
+
+def _without_kind(node_name: str, had: Owner) -> Intent:
+    """Objects that went with their CustomResourceDefinition are no evidence either. Only where they were
+    never read: a reader that saw them keeps them (`kube.watch.Mirror`, `cling`)."""
+    gone = f"{had} had this node, and the API server does not know {had.kind} (any more)"
+    return Intent(node_name, problems=(f"{gone}: nothing is decided until it does",), stale=True)
 
 
 # --- what is in force -------------------------------------------------------------------------------------

@@ -215,7 +215,7 @@ class Manager:
         """A node that is deselected now has not withdrawn yet, whatever an earlier leave has proved."""
         before = self.intent
         selected = before.selected if before else self._before.in_service
-        if selected and not intent.selected:
+        if selected and not intent.selected and not intent.undecided:
             self.withdrawn = None
             self._unproved = bool(before.peers if before else self._before.peers)
         if before is None and not intent.selected and self._before.phase == "Leaving":

@@ -17,6 +17,7 @@ from bgpctl.core.ending import SHUTTING_DOWN
 from bgpctl.core.endpoints import read_slice
 from bgpctl.core.inputs import password_of
 from bgpctl.core.intent import ClusterObjects
+from bgpctl.core.owners import OWNER_KINDS
 from bgpctl.core.services import read_service
 from bgpctl.errors import BgpctlError
 from bgpctl.kube import paths
@@ -98,6 +99,7 @@ class KubeSource:
         return optional and all(mirror.synced.is_set() for mirror in self._required)
 
     def observe(self) -> ClusterObjects:
+        owners = zip(OWNER_KINDS, (self._policies, self._cluster_configs), strict=True)
         return ClusterObjects(
             node=next(iter(self._node.items()), None),
             policies=self._policies.items(),
@@ -113,6 +115,7 @@ class KubeSource:
             cilium_node=next(iter(self._cilium_node.items()), None),
             interfaces=self._host.readings.interfaces,
             gateways=self._host.readings.gateways,
+            unserved=frozenset(kind for kind, mirror in owners if not mirror.served),
         )
 
     def problems(self) -> tuple[str, ...]:

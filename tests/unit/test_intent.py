@@ -84,6 +84,18 @@ def test_the_owner_of_before_keeps_the_node_though_nobody_can_read_it_now() -> N
     assert compile_intent(again, "worker-1", previous=lost, owner=had).policy == "policy"
 
 
+def test_an_owner_whose_kind_the_server_does_not_know_is_no_word_for_leaving() -> None:
+    """A speaker that starts while somebody has deleted the CRD."""
+    had = Owner("CiliumBGPPeeringPolicy", "policy")
+    lost = replace(world(policies=[]), unserved=frozenset({had.kind}))
+    found = compile_intent(lost, "worker-1", owner=had)
+    assert found.undecided and "nothing is decided until it does" in found.problems[0]
+    again = compile_intent(world(policies=[policy()]), "worker-1", previous=found, owner=had)
+    assert again.selected and again.policy == "policy"
+    assert not compile_intent(world(policies=[]), "worker-1", previous=found, owner=had).undecided
+    assert not compile_intent(lost, "worker-1", owner=NO_OWNER).undecided, "nobody had it: nothing to keep"
+
+
 def test_equal_age_goes_by_name() -> None:
     assert compiled(policies=[policy(name="b"), policy(name="a")]).policy == "a"
     written = [policy(name="a"), policy(name="b", created="2026-01-01T00:00:00Z")]
