@@ -148,7 +148,8 @@ def _without_kind(node_name: str, had: Owner) -> Intent:
     """Objects that went with their CustomResourceDefinition are no evidence either. Only where they were
     never read: a reader that saw them keeps them (`kube.watch.Mirror`, `cling`)."""
     gone = f"{had} had this node, and the API server does not know {had.kind} (any more)"
-    return Intent(node_name, problems=(f"{gone}: nothing is decided until it does",), stale=True)
+    then = "nothing is decided until its CustomResourceDefinition is installed again"
+    return Intent(node_name, problems=(f"{gone}: {then}",), stale=True)
 
 
 # --- what is in force -------------------------------------------------------------------------------------

@@ -7,7 +7,6 @@ one route through a bare engine of ours to the same BIRD.
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
 import threading
 import time
@@ -21,7 +20,7 @@ from bgpctl.core.diff import Announce, Configure, Synced, Withdraw
 from bgpctl.core.model import Attributes
 from bgpctl.errors import Temporary
 from bgpctl.kube import paths
-from bgpctl.lab.routers import find
+from tests.bench.report import report
 from tests.kit import clients
 from tests.kit.crowd import Crowd, crowd, waited
 from tests.kit.engines import engine, peer
@@ -135,15 +134,7 @@ def _p99(values: list[float]) -> float:
 
 
 def main() -> int:
-    """Print every figure; 1 when one is over its limit, 0 without BIRD, which is said."""
-    if find.program("bird") is None:
-        print("the change benchmark needs BIRD: apt install bird2", file=sys.stderr)
-        return 0
-    over = False
-    for figure in figures():
-        print(json.dumps(figure), flush=True)
-        over |= figure["value"] > figure["limit"]
-    return int(over)
+    return report("change", figures())
 
 
 if __name__ == "__main__":

@@ -5,13 +5,12 @@ User and system time from /proc/PID/stat. The peer is an idle BIRD with the othe
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bgpctl.lab.routers import find
+from tests.bench.report import report
 from tests.kit.crowd import cpu_seconds, crowd
 
 SERVICES = 100
@@ -47,15 +46,7 @@ def figures() -> Iterator[dict[str, Any]]:
 
 
 def main() -> int:
-    """Print the figure; 1 when it is over its limit, 0 without BIRD, which is said."""
-    if find.program("bird") is None:
-        print("the idle benchmark needs BIRD: apt install bird2", file=sys.stderr)
-        return 0
-    over = False
-    for figure in figures():
-        print(json.dumps(figure), flush=True)
-        over |= figure["value"] > figure["limit"]
-    return int(over)
+    return report("idle", figures())
 
 
 if __name__ == "__main__":

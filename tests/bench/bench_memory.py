@@ -6,12 +6,11 @@ announced, and some have changed before the figure is taken.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from typing import Any
 
-from bgpctl.lab.routers import find
+from tests.bench.report import report
 from tests.kit.crowd import Crowd, crowd, waited
 
 # Issue 3, "Fast": Services -> MB.
@@ -49,15 +48,7 @@ def _change_some(run: Crowd, services: int) -> None:
 
 
 def main() -> int:
-    """Print every figure; 1 when one is over its limit, 0 without BIRD, which is said."""
-    if find.program("bird") is None:
-        print("the memory benchmark needs BIRD: apt install bird2", file=sys.stderr)
-        return 0
-    over = False
-    for figure in figures():
-        print(json.dumps(figure), flush=True)
-        over |= figure["value"] > figure["limit"]
-    return int(over)
+    return report("memory", figures())
 
 
 if __name__ == "__main__":
