@@ -62,8 +62,8 @@ class WithdrawnPeer:
 class WithdrawnRecord:
     """The proof of a leave, from the node's side; it outlives the drain.
 
-    `observed_at`: when the speaker saw that it must leave (the relabel). `sent_at`: every withdraw was on
-    the socket. `closed_at`: Cease was sent to every peer. `shut_down_at`: the routes were announced with
+    `answers`: the value that the Node's annotation `bgpctl.io/leave` had when the speaker saw that it must
+    leave, "" = it had none. `observed_at`: that instant. `sent_at`: every withdraw was on the socket. `closed_at`: Cease was sent to every peer. `shut_down_at`: the routes were announced with
     GRACEFUL_SHUTDOWN before (RFC 8326), None = they were not. A router's word is not in here.
     """
 
@@ -73,6 +73,7 @@ class WithdrawnRecord:
     closed_at: float
     peers: tuple[WithdrawnPeer, ...]
     shut_down_at: float | None = None
+    answers: str = ""
 
     @property
     def routes(self) -> int:
@@ -87,6 +88,10 @@ class NodeState:
 
     `soak`: for how many seconds a leave announces the routes with GRACEFUL_SHUTDOWN (RFC 8326); `soak_until`:
     it does so now, and when that ends by the speaker's clock.
+
+    `observed_leave`: the value of the annotation `bgpctl.io/leave` on the Node that `phase` was decided from,
+    as `observedGeneration` is for other kinds. All instants are the speaker's clock's, but `reported_at`: when
+    the API server took this status, by *its* clock (0 = it did not say).
     """
 
     node: str
@@ -108,10 +113,23 @@ class NodeState:
     absent: Mapping[str, int] | None = None
     soak: float = 0.0
     soak_until: float | None = None
+    observed_leave: str = ""
+    reported_at: float = 0.0
+
+    @property
+    def last_seen(self) -> float:
+        """The last word of the speaker: epoch seconds by the API server's clock where it tells, else by the
+        speaker's own."""
+        return self.reported_at or self.heartbeat
 
     def stale(self, now: float) -> bool:
-        """Has the speaker stopped reporting? Then nothing in here may be shown as the present."""
-        return now - self.heartbeat > STALE_AFTER_SECONDS
+        """Has the speaker stopped reporting? Then nothing in here may be shown as the present. `now` is epoch
+        seconds by the API server's clock."""
+        return now - self.last_seen > STALE_AFTER_SECONDS
+
+    def by_server(self, instant: float) -> float:
+        """An instant of the speaker's clock by the API server's: both clocks were read at the last write."""
+        return instant + (self.last_seen - self.heartbeat)
 
     @property
     def in_service(self) -> bool:
@@ -158,6 +176,7 @@ def _status(state: NodeState) -> Document:
             "engineVersion": state.engine_version,
             "engineRestarts": state.engine_restarts,
             "engineMode": state.engine_mode or None,
+            "observedLeave": state.observed_leave or None,
             "selectedBy": state.selected_by or None,
             "selectedByKind": state.selected_by_kind or None,
             "policyProblem": state.policy_problem or None,
@@ -268,6 +287,7 @@ def _withdrawn(record: WithdrawnRecord) -> Document:
     return _present(
         {
             "reason": record.reason,
+            "answers": record.answers or None,
             "observedTime": timestamp(record.observed_at),
             "gracefulShutdownTime": timestamp(record.shut_down_at),
             "sentTime": timestamp(record.sent_at),
@@ -311,7 +331,18 @@ def from_document(document: Mapping[str, Any]) -> NodeState:
         absent=status.get("absent"),
         soak=soak.get("soakSeconds", 0.0),
         soak_until=seconds(soak.get("untilTime")) or None,
+        observed_leave=status.get("observedLeave", ""),
+        reported_at=_written(document["metadata"].get("managedFields")),
     )
+
+
+def _written(entries: Any) -> float:
+    """When the status was written last, by the API server's clock (metadata.managedFields[].time)."""
+    return max((seconds(entry.get("time")) for entry in entries or () if _of_status(entry)), default=0.0)
+
+
+def _of_status(entry: Mapping[str, Any]) -> bool:
+    return entry.get("subresource") == "status"
 
 
 def _read_peer(peer: Mapping[str, Any]) -> PeerState:
@@ -402,6 +433,7 @@ def _read_withdrawn(record: Mapping[str, Any] | None) -> WithdrawnRecord | None:
         closed_at=seconds(record.get("closedTime")),
         peers=tuple(_read_withdrawn_peer(peer) for peer in record.get("peers") or ()),
         shut_down_at=seconds(record.get("gracefulShutdownTime")) or None,
+        answers=record.get("answers", ""),
     )
 
 

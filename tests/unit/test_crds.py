@@ -252,6 +252,7 @@ FULL = nodestate.NodeState(
     engine_version="5.0.15",
     engine_restarts=1,
     engine_mode="detached",
+    observed_leave="r1-1",
     selected_by_kind="CiliumBGPPeeringPolicy",
     selected_by="policy",
     policy_problem="stale",
@@ -259,7 +260,9 @@ FULL = nodestate.NodeState(
     intended=5,
     announced=4,
     peers=(PEER,),
-    withdrawn=nodestate.WithdrawnRecord("leaves", 1.5, 2.5, 3.5, (nodestate.WithdrawnPeer(PEER, 4),), 2.0),
+    withdrawn=nodestate.WithdrawnRecord(
+        "leaves", 1.5, 2.5, 3.5, (nodestate.WithdrawnPeer(PEER, 4),), 2.0, "r1-1"
+    ),
     absent={"noLocalEndpoints": 2},
     soak=5.0,
     soak_until=1_700_000_105.5,
