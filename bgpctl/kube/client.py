@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 from bgpctl import __version__
 from bgpctl.errors import BgpctlError, Temporary, UsageError
 from bgpctl.kube import paths
+from bgpctl.kube.clock import ServerClock
 from bgpctl.kube.config import Access
 
 Document = dict[str, Any]
@@ -56,8 +57,20 @@ class Gone(ApiError):
 class Client:
     """Raw JSON requests over an `Access`. Safe to use from several threads."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, clock: ServerClock | None = None) -> None:
         self.access = access
+        self._clock = clock or ServerClock()
+
+    # -- the server's clock
+
+    def now(self) -> float:
+        """Epoch seconds that the API server's clock has reached: not before this is now, by its clock. Never
+        runs backwards once the server was heard; before, and where it sends no Date, the local clock."""
+        return self._clock.now()
+
+    def latest(self) -> float:
+        """Epoch seconds that it has not passed: not after this is now, by its clock."""
+        return self._clock.latest()
 
     # -- verbs
 
@@ -214,6 +227,7 @@ class Client:
             headers["authorization"] = authorization
         if body is not None:
             headers["Content-Type"] = content_type
+        sent = self._clock.local()
         try:
             response = self.access.pool.request(
                 method,
@@ -228,6 +242,8 @@ class Client:
             refused = None if response.status < 300 else response.data
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise _unanswered(self.access.host, error) from None
+        if response.status < 300 or 400 <= response.status < 500:  # others may be a gateway's own words
+            self._clock.hear(response.headers.get("Date"), sent, self._clock.local())
         if refused is not None:
             raise _error(method, path, response.status, response.headers, _status(refused))
         return response
