@@ -1,9 +1,9 @@
 """How far another machine's clock is from ours, as bounds that every answer of it can only tighten. Pure.
 
 An answer dated D (RFC 9110, section 6.6.1: whole seconds, cut off) that was asked for at `sent` and was there
-at `received`, both by our steady clock, says that the server's clock showed at least D at `received`, and less
-than D + 1 at `sent`. Bounds that contradict what is known are not believed: a second server behind the same
-address, a proxy or a clock that jumps can neither hurry nor stop who waits by these bounds.
+at `received`, both by our steady clock, says that the server's clock showed at least D at `received`, and
+less than D + 1 at `sent`. Bounds that contradict what is known are not believed: a second server behind the
+same address, a proxy or a clock that jumps can neither hurry nor stop who waits by these bounds.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What an API server's Date headers say about its clock: honest ones only narrow it, others change nothing."""
+"""What an API server's Date headers say about its clock: honest ones narrow it, others change nothing."""
 
 from __future__ import annotations
 

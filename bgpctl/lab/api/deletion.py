@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from bgpctl.lab.api import status
@@ -78,16 +78,16 @@ def check_preconditions(resource: Resource, document: Document, options: DeleteO
         raise status.conflict(resource.group, resource.plural, name_of(document), why)
 
 
-def marked(resource: Resource, document: Document, options: DeleteOptions) -> Document | None:
-    """The object that stays and waits for its end, None when nothing holds it and it goes now."""
+def marked(resource: Resource, document: Document, options: DeleteOptions, now: datetime) -> Document | None:
+    """The object that stays and waits for its end, None when nothing holds it and it goes at once."""
     new = clone(document)
     if resource.plural == "pods" and (grace := _grace(new, options)) > 0:
-        return _mark(new, grace)
+        return _mark(new, grace, now)
     if resource.plural == "namespaces" and new["spec"].get("finalizers"):
         new["status"] = {**new.get("status", {}), "phase": "Terminating"}
-        return _mark(new, 0)
+        return _mark(new, 0, now)
     _hold(new["metadata"], options.propagation)
-    return _mark(new, 0) if new["metadata"].get("finalizers") else None
+    return _mark(new, 0, now) if new["metadata"].get("finalizers") else None
 
 
 def _hold(meta: Document, propagation: str) -> None:
@@ -105,13 +105,13 @@ def _grace(pod: Document, options: DeleteOptions) -> int:
     return grace if grace >= 0 else 1
 
 
-def _mark(document: Document, grace: int) -> Document:
+def _mark(document: Document, grace: int, now: datetime) -> Document:
     """Set the deletion marks; a second delete may shorten the grace period, never extend it."""
     meta = document["metadata"]
     earlier = meta.get("deletionGracePeriodSeconds")
     if meta.get("deletionTimestamp") and (earlier is None or grace >= earlier):
         return document
-    meta["deletionTimestamp"] = timestamp(datetime.now(UTC) + timedelta(seconds=grace))
+    meta["deletionTimestamp"] = timestamp(now + timedelta(seconds=grace))
     meta["deletionGracePeriodSeconds"] = grace
     if meta.get("generation"):
         meta["generation"] += 1

@@ -1,9 +1,9 @@
-"""Plain JSON documents: copying them, reaching into them, and the clock that stamps them."""
+"""Plain JSON documents: copying them, reaching into them, and the times in them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 Document = dict[str, Any]
@@ -33,9 +33,9 @@ def without(document: Document, keys: Iterable[str]) -> Document:
     return {key: value for key, value in document.items() if key not in dropped}
 
 
-def timestamp(moment: datetime | None = None) -> str:
-    """metav1.Time: RFC 3339, whole seconds, UTC."""
-    return (moment or datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%SZ")
+def timestamp(moment: datetime) -> str:
+    """metav1.Time: RFC 3339, whole seconds (the rest is cut off), UTC."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def parse_time(text: str) -> datetime:

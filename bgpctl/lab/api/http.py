@@ -11,6 +11,7 @@ import socket
 import struct
 import sys
 from collections.abc import Mapping
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any
@@ -217,12 +218,16 @@ class Handler(BaseHTTPRequestHandler):
         reset(self.connection)
         raise Dropped
 
+    def _date(self) -> str:
+        return formatdate(int(self.server.api.operations.clock()), usegmt=True)
+
     # --- answers ------------------------------------------------------------------------------------------
 
     def _send(self, found: Answer, retry_after: int | None) -> None:
         extra = f"Retry-After: {retry_after}\r\n" if retry_after else ""
         head = (
             f"HTTP/1.1 {found.code} {_REASONS.get(found.code, 'Status')}\r\n"
+            f"Date: {self._date()}\r\n"
             f"Content-Type: {found.content_type}\r\n"
             f"Content-Length: {len(found.body)}\r\n{extra}"
             f"{'Connection: close' if self.close_connection else 'Cache-Control: no-cache, private'}\r\n\r\n"
@@ -232,8 +237,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def _stream(self, watch: Watch, fault: Fault | None) -> None:
         self.wfile.write(
-            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n"
-            b"Cache-Control: no-cache, private\r\n\r\n"
+            f"HTTP/1.1 200 OK\r\nDate: {self._date()}\r\n".encode()
+            + b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n"
+            + b"Cache-Control: no-cache, private\r\n\r\n"
         )
         if fault and fault.effect in {"hang", "drop"}:
             self._end(fault)

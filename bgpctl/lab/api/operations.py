@@ -6,11 +6,13 @@ not. Reads that decide about a write happen under the store's lock.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
-from bgpctl.lab.api import allocation, apply, deletion, eviction, patch, status, strategy
+from bgpctl.lab.api import allocation, apply, deletion, eviction, managed, patch, status, strategy
 from bgpctl.lab.api.deletion import DeleteOptions
 from bgpctl.lab.api.documents import Document, clone, metadata, timestamp
 from bgpctl.lab.api.resources import CRDS, Registry, Resource
@@ -22,7 +24,8 @@ NAMESPACES = ("", "namespaces")
 
 @dataclass(frozen=True, slots=True)
 class WriteOptions:
-    """What a write's query says. `strict`: unknown fields are refused; `force`: take fields from others."""
+    """What a write's query says. `strict`: unknown fields are refused; `manager`: who writes, "" = the lab
+    itself, which leaves no entry in managedFields; `force`: take fields from others."""
 
     dry_run: bool = False
     strict: bool = False
@@ -36,12 +39,20 @@ Change = Callable[[Document], Document]
 
 
 class Operations:
-    """The verbs, on one store and one registry of resources."""
+    """The verbs, on one store and one registry of resources. `clock` in epoch seconds: the server's time."""
 
-    def __init__(self, store: Store, registry: Registry) -> None:
+    def __init__(self, store: Store, registry: Registry, clock: Callable[[], float] = time.time) -> None:
         self.store = store
         self.registry = registry
+        self.clock = clock
         self._addresses = allocation.ServiceAddresses()
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.clock(), UTC)
+
+    def stamp(self) -> str:
+        """This moment as metav1.Time."""
+        return timestamp(self.now())
 
     def get(self, resource: Resource, namespace: str, name: str) -> Stored:
         """The object, or 404."""
@@ -58,7 +69,8 @@ class Operations:
         """A new object, or 404 (namespace), 409, 422."""
         if resource.terminating:
             raise status.method_not_allowed()
-        new = strategy.created(resource, document, namespace, strict=options.strict)
+        new = strategy.created(resource, document, namespace, self.stamp(), strict=options.strict)
+        new = self._noted(resource, None, new, "", options)
         name = new["metadata"]["name"]
         with self.store.lock:
             self._check_namespace(resource, namespace, name)
@@ -133,7 +145,13 @@ class Operations:
             old = self.get(resource, namespace, name)
             sent = change(old.document)
             new = strategy.updated(resource, old.document, sent, subresource, strict=options.strict)
+            new = self._noted(resource, old.document, new, subresource, options)
             return self._commit(resource, old, new, options)
+
+    def _noted(
+        self, resource: Resource, old: Document | None, new: Document, subresource: str, options: WriteOptions
+    ) -> Document:
+        return managed.noted(old, new, options.manager, resource.api_version, subresource, self.stamp())
 
     def _commit(self, resource: Resource, old: Stored | None, new: Document, options: WriteOptions) -> Stored:
         """Store it, unless nothing changed, it is a dry run, or this was the last thing it waited for."""
@@ -191,17 +209,20 @@ class Operations:
         options: WriteOptions,
     ) -> tuple[Stored, bool]:
         apply.check(resource, name, body, options.manager)
+        manager, options = options.manager, replace(options, manager="")  # it makes its entry itself
         with self.store.lock:
             if self.store.get(resource.key, namespace, name) is None:
                 if subresource:
                     raise status.not_found(resource.group, resource.plural, name)
-                first = apply.applied(resource, None, body, options.manager, force=options.force)
+                first = apply.applied(resource, None, body, manager, self.stamp(), force=options.force)
                 first["metadata"]["name"] = name
                 return self.create(resource, namespace, first, options), True
 
             def change(old: Document) -> Document:
                 return apply.applied(
-                    resource, old, body, options.manager, force=options.force, subresource=subresource
+                    *(resource, old, body, manager, self.stamp()),
+                    force=options.force,
+                    subresource=subresource,
                 )
 
             return self._change(resource, namespace, name, change, subresource, options), False
@@ -216,7 +237,7 @@ class Operations:
             old = self.get(resource, namespace, name)
             deletion.check_allowed(resource, name)
             deletion.check_preconditions(resource, old.document, options)
-            waiting = deletion.marked(resource, old.document, options)
+            waiting = deletion.marked(resource, old.document, options, self.now())
             if options.dry_run:
                 return Stored(waiting or old.document, old.version), waiting is None
             if waiting is None:
@@ -245,7 +266,7 @@ class Operations:
         with self.store.lock:
             pod = self.get(pods, namespace, name)
             listed = [stored.document for stored in self.store.all(budgets.key, namespace)[0]]
-            verdict = eviction.decide(pod.document, listed, timestamp())
+            verdict = eviction.decide(pod.document, listed, self.stamp())
             if verdict.budget is not None and not options.dry_run:
                 # Before the delete and its preconditions, as in the real one: a stale UID costs a disruption
                 # until the budget's controller notices (facts/drain.md section 1.3).

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bgpctl.lab.api import deletion, listing, scale, selectors, status, watching, wire
+from bgpctl.lab.api import deletion, listing, patch, scale, selectors, status, watching, wire
 from bgpctl.lab.api.documents import Document
 from bgpctl.lab.api.operations import Operations, WriteOptions, patcher
 from bgpctl.lab.api.resources import Resource
@@ -94,7 +94,7 @@ def _document(resource: Resource, request: Request) -> Document:
 def _write_options(request: Request) -> WriteOptions:
     query = request.query
     agent = (request.headers.get("User-Agent") or "unknown").split("/")[0]
-    manager = query.get("fieldManager", "" if request.verb == "patch" else agent)
+    manager = query.get("fieldManager", "" if request.content_type == patch.APPLY else agent)
     return WriteOptions(
         dry_run=deletion.dry_run(query.get("dryRun") or None),
         strict=query.get("fieldValidation") == "Strict",

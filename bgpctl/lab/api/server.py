@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import time
+from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -26,6 +28,7 @@ class ApiServer:
 
     `port` 0 = any free one. `controllers` False leaves objects alone, as an apiserver without a cluster does.
     `grace_cap` is how long, in seconds, a terminating pod takes at most: like a process that exits quickly.
+    `clock`, in epoch seconds, is what the server takes for the time: in answers' Date and in what it stamps.
     """
 
     def __init__(
@@ -37,6 +40,7 @@ class ApiServer:
         controllers: bool = True,
         grace_cap: float = 1.0,
         start_delay: float = 0.2,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._address = (host, port)
         self._with_tls = tls
@@ -45,7 +49,7 @@ class ApiServer:
         self.faults = Faults()
         self.store = Store()
         self.registry = Registry()
-        self.operations = Operations(self.store, self.registry)
+        self.operations = Operations(self.store, self.registry, clock)
         self._controllers = (
             Controllers(self.operations, grace_cap=grace_cap, start_delay=start_delay)
             if controllers

@@ -6,7 +6,6 @@ import heapq
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
 from queue import Empty
 from threading import Thread
 
@@ -51,7 +50,7 @@ class Controllers:
             "nodes": lambda d: nodes.reconcile(self._cluster, d),
             "pods": self._kubelets.reconcile,
             "services": lambda d: endpoints.reconcile(self._cluster, d),
-            "poddisruptionbudgets": lambda d: budgets.reconcile(self._cluster, d, datetime.now(UTC)),
+            "poddisruptionbudgets": lambda d: budgets.reconcile(self._cluster, d, operations.now()),
             "deployments": lambda d: workloads.reconcile_deployment(self._cluster, d),
             "replicasets": lambda d: workloads.reconcile_replica_set(self._cluster, d),
             "statefulsets": lambda d: workloads.reconcile_stateful_set(self._cluster, d),
