@@ -2,8 +2,8 @@
 values.
 
 Whatever it holds, the outcome is a value of the type that was asked for or one `Unreadable` that names the
-place: no other error, no endless number, no depth that a later walk could drown in. `null` counts as absent, as
-in the API server. For documents that people write, where every fault is told at once, see `fields.py`.
+place: no other error, no endless number, no depth that a later walk could drown in. `null` counts as absent,
+as in the API server. For documents that people write, where every fault is told at once, see `fields.py`.
 """
 
 from __future__ import annotations
