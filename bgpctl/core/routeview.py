@@ -199,6 +199,9 @@ def peer_head(name: str, address: str, session: Session) -> Document:
 def read_node_routes(document: Any) -> NodeRoutes:
     """What a speaker answered -> values. Raises Unreadable for what is no answer of one."""
     answer = Foreign.of(document)
+    for name in ("at", "peers", "absent"):
+        if not answer.has(name):
+            answer.refuse(name, "there")
     return NodeRoutes(
         node=answer.required("node"),
         source=SPEAKER,

@@ -44,8 +44,8 @@ def write_yaml(document: Mapping[str, Any], stream: TextIO | None = None) -> Non
 
 
 def escaped(text: str) -> str:
-    """JSON text without what a terminal would obey and the eye would not see: C1 controls, marks that turn the
-    direction of text, lone surrogates. They stay in it as \\uXXXX, as C0 controls do anyway."""
+    r"""JSON text without what a terminal would obey and the eye would not see: C1 controls, marks that turn
+    the direction of text, lone surrogates. They stay in it as \uXXXX, as C0 controls do anyway."""
     if shows(text):
         return text
     return "".join(c if c == "\n" or c.isprintable() else json.dumps(c)[1:-1] for c in text)

@@ -57,7 +57,8 @@ def _notes(intent: Intent, state: NodeState | None, now: float) -> Iterator[str]
         yield "no speaker reports for this node: what it announces is not known"
         return
     if state.unreadable:
-        yield f"what its speaker published cannot be read ({state.unreadable}): what it announces is not known"
+        why = state.unreadable
+        yield f"what its speaker published cannot be read ({why}): what it announces is not known"
         return
     if state.stale(now):
         age = f"{now - state.heartbeat:.0f} s"

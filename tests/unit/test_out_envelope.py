@@ -1,4 +1,4 @@
-"""Documents for machines that people look at all the same: nothing in them drives a terminal or deceives the eye."""
+"""Documents for machines that people look at all the same: nothing in them drives a terminal."""
 
 from __future__ import annotations
 
