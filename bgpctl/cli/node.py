@@ -150,7 +150,7 @@ def status(
 ) -> None:
     """Show what is in service, what runs or ran on each node, and the proof of its withdrawal.
 
-    Without NODE: all nodes.
+    Without NODE: all nodes. Exit code 1 when what is published of one cannot be read.
     """
     with errors.guard("node status", output):
         import time
@@ -161,7 +161,9 @@ def status(
 
         client = wire.client(given(ctx, context, kubeconfig))
         now = time.time()
-        RENDERERS[output](node_reports(client, tuple(nodes or ()), now), now)
+        reports = node_reports(client, tuple(nodes or ()), now)
+        RENDERERS[output](reports, now)
+        raise SystemExit(1 if any(report.unreadable for report in reports) else 0)
 
 
 @app.command()

@@ -141,7 +141,7 @@ def summary(reports: Sequence[NodeReport], now: float) -> str:
 def document(reports: Sequence[NodeReport], now: float) -> Document:
     return envelope(
         COMMAND,
-        "done",
+        "failed" if any(report.unreadable for report in reports) else "done",
         message=summary(reports, now),
         observedAt=units.rfc3339(now),
         nodes=[_document(report, now) for report in reports],
@@ -158,8 +158,8 @@ def _document(report: NodeReport, now: float) -> Document:
         "cordoned": report.unschedulable,
         "speaker": sessions(report, now),
         "selectedBy": (state.selected_by or None) if state else None,
-        "phase": state.phase if state else None,
-        "stale": state.stale(now) if state else None,
+        "phase": state.phase if state and not state.unreadable else None,
+        "stale": state.stale(now) if state and not state.unreadable else None,
         "proof": proof(report) or None,
         "withdrawn": _record(state.withdrawn) if state and state.withdrawn else None,
         "run": _journal(report.journal) if report.journal else None,

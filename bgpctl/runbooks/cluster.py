@@ -13,13 +13,14 @@ from bgpctl.core.documents import name_of
 from bgpctl.core.guards import Guard
 from bgpctl.core.intent import ClusterObjects, compile_intent
 from bgpctl.core.model import Intent
-from bgpctl.core.nodestate import NodeState, from_document
+from bgpctl.core.nodestate import NodeState
 from bgpctl.core.owners import read_claims
 from bgpctl.core.peerfacts import PeerFacts, facts_from_peer
 from bgpctl.core.selectors import LabelSelector
 from bgpctl.errors import Blocked
 from bgpctl.kube import paths
 from bgpctl.kube.client import ApiError, Client, NotFound
+from bgpctl.runbooks import states
 from bgpctl.runbooks.journal import Journal, load
 
 Document = dict[str, Any]
@@ -113,13 +114,12 @@ def policy_facts(client: Client, node: Document, journal: Journal | None) -> tup
 
 def read(client: Client) -> Objects:
     """Every object that decides what nodes announce, and what their speakers published."""
-    states = (from_document(document) for document in _optional(client, paths.NODE_STATES))
     return Objects(
         nodes=client.items(paths.NODES),
         policies=read_policies(client),
         services=client.items(paths.SERVICES),
         slices=client.items(paths.ENDPOINT_SLICES),
-        states={state.node: state for state in states},
+        states={state.node: state for state in states.of_all(client) or ()},
     )
 
 

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bgpctl.core.nodestate import NodeState, from_document
+from bgpctl.core.nodestate import NodeState
 from bgpctl.errors import Blocked, UsageError
 from bgpctl.kube import lease, paths
-from bgpctl.kube.client import Client, NotFound
+from bgpctl.kube.client import Client
+from bgpctl.runbooks import states
 from bgpctl.runbooks.journal import Journal, load
 
 
@@ -27,8 +28,16 @@ class NodeReport:
     problem: str = ""
 
     @property
+    def unreadable(self) -> bool:
+        """Is the journal, or what the speaker published, garbage?"""
+        return bool(self.problem or (self.state and self.state.unreadable))
+
+    @property
     def service(self) -> str:
-        """In one word: in-service, draining, drained, restoring, restarting (its speaker), or no-bgp."""
+        """In one word: in-service, draining, drained, restoring, restarting (its speaker), no-bgp, or unknown
+        (what its speaker published cannot be read)."""
+        if self.journal is None and self.state and self.state.unreadable:
+            return "unknown"
         if self.journal is None:
             return "in-service" if self.state and self.state.peers else "no-bgp"
         if self.journal.command in ("restore", "restart"):
@@ -42,17 +51,9 @@ def node_reports(client: Client, names: Sequence[str], now: float) -> tuple[Node
     missing = [name for name in names if name not in documents]
     if missing:
         raise UsageError(f"node {', '.join(missing)} does not exist", "see `kubectl get nodes`")
-    states = {s.node: s for s in node_states(client)}
+    told = {s.node: s for s in states.of_all(client) or ()}
     chosen = names or sorted(documents)
-    return tuple(_report(client, documents[name], states.get(name), now) for name in chosen)
-
-
-def node_states(client: Client) -> tuple[NodeState, ...]:
-    """Every BGPNodeState of the cluster; none when its CRD is not installed."""
-    try:
-        return tuple(from_document(d) for d in client.items(paths.NODE_STATES))
-    except NotFound:
-        return ()
+    return tuple(_report(client, documents[name], told.get(name), now) for name in chosen)
 
 
 def _report(client: Client, document: dict[str, Any], state: NodeState | None, now: float) -> NodeReport:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
+from bgpctl.core.foreign import Foreign, Unreadable, parse_json, plain
 from bgpctl.errors import Blocked
 
 ANNOTATION = "bgpctl.io/run"
 VERSION = 1
+COMMANDS = ("drain", "restore", "restart")
+LONGEST = 256 << 10  # what the API server allows for all annotations of an object together
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,33 +62,66 @@ def dump(journal: Journal) -> str:
 
 def load(annotations: Mapping[str, str] | None) -> Journal | None:
     """The journal of a Node's annotations. One that cannot be read blocks: guessing a prior state could undo
-    somebody's cordon."""
-    text = (annotations or {}).get(ANNOTATION)
-    if not text:
-        return None
+    somebody's cordon. Raises Blocked, and nothing else."""
     try:
-        return _read(json.loads(text))
-    except (ValueError, TypeError, KeyError) as error:
+        text = Foreign.of(annotations or {}, "annotations").text(ANNOTATION, longest=LONGEST)
+        return _read(Foreign.of(parse_json(text, LONGEST))) if text else None
+    except Unreadable as error:
         raise Blocked(
-            f"the annotation {ANNOTATION} cannot be read ({error})",
+            f"the annotation {ANNOTATION} cannot be read ({error.message})",
             "another version of bgpctl wrote it; read it with `kubectl get node NODE -o yaml`, restore the "
             f"node by hand, then remove it with `kubectl annotate node NODE {ANNOTATION}-`",
         ) from None
 
 
-def _read(document: Any) -> Journal:
-    """Raises ValueError, TypeError or KeyError for anything that `dump` of this version did not write."""
-    if not isinstance(document, dict) or document.pop("version") != VERSION:
-        raise ValueError("another version")
-    deselect = document.pop("deselect")
-    journal = Journal(
-        **{**document, "peers": tuple(document["peers"])}, deselect=tuple(deselect) if deselect else None
+def _read(written: Foreign) -> Journal:
+    """Raises Unreadable for anything that `dump` of this version did not write."""
+    names = {"version", *(one.name for one in fields(Journal))}
+    if written.value.get("version") != VERSION or set(written.value) != names:
+        raise Unreadable("another version")
+    if missing := sorted(n for n in names - {"deselect"} if not written.has(n)):
+        raise Unreadable(f"{', '.join(missing)}: null")
+    return Journal(
+        run=written.required("run"),
+        command=written.choice("command", COMMANDS),
+        order=written.required("order"),
+        holder=written.required("holder"),
+        started_at=written.number("started_at"),
+        prior_unschedulable=written.flag("prior_unschedulable"),
+        prior_labels={key: _label(labels, key) for labels, key in written.each("prior_labels")},
+        deselect=_deselect(written),
+        peers=written.texts("peers"),
+        routes=written.integer("routes"),
+        steps={step: steps.number(step) for steps, step in written.each("steps")},
+        marks={mark: marks.number(mark) for marks, mark in written.each("marks")},
+        evidence=_evidence(written.child("evidence")),
     )
-    maps = (journal.prior_labels, journal.steps, journal.marks, journal.evidence)
-    if not all(isinstance(one, dict) for one in maps) or not isinstance(journal.prior_unschedulable, bool):
-        raise ValueError("not as it was written")
-    if not all(isinstance(at, int | float) for at in (*journal.steps.values(), *journal.marks.values())):
-        raise ValueError("an instant is no number")
-    if journal.deselect is not None and len(journal.deselect) != 2:
-        raise ValueError("deselect is no label")
-    return journal
+
+
+def _label(labels: Foreign, key: str) -> str | None:
+    return labels.required(key) if labels.has(key) else None
+
+
+def _deselect(written: Foreign) -> tuple[str, str | None] | None:
+    """A label as [key, value]; the value may be null."""
+    if not written.has("deselect"):
+        return None
+    pair = [item for _, item in written.items("deselect")]
+    if len(pair) != 2 or not isinstance(pair[0], str) or not isinstance(pair[1], str | None):
+        written.refuse("deselect", "a label: a key and a value")
+    return pair[0], pair[1]
+
+
+def _evidence(evidence: Foreign) -> Mapping[str, Any]:
+    """What the last sentences are made of has its type; the rest is kept as it stands."""
+    evidence.number("secondsAfterRelabel")
+    evidence.number("worstSeconds")
+    evidence.integer("routes")
+    match evidence.text("proof"):
+        case "confirmed":
+            evidence.required("by")
+        case "estimated":
+            evidence.required("why")
+    for name in ("by", "why"):
+        evidence.text(name)
+    return dict(plain(evidence.value, "evidence"))

@@ -26,7 +26,7 @@ def node_routes(client: Client, names: Sequence[str], now: float) -> tuple[NodeR
     found = []
     for name in names or sorted(documents):
         intent, state = cluster.compiled(documents[name], objects), objects.states.get(name)
-        if names or intent.selected or (state and state.peers):
+        if names or intent.selected or (state and (state.peers or state.unreadable)):
             found.append(beside(intent, state, now))
     return tuple(found)
 
@@ -39,7 +39,8 @@ def beside(intent: Intent, state: NodeState | None, now: float) -> NodeRoutes:
     names = {peer.name for peer in wanted}
     left = [_peer(intent, p.name, p.address, p) for name, p in reported.items() if name not in names]
     notes = tuple(dict.fromkeys((*intent.problems, *_notes(intent, state, now))))
-    return NodeRoutes(intent.node, INTENT, now, (*wanted, *left), intent.absent, notes)
+    unreadable = state is not None and bool(state.unreadable)
+    return NodeRoutes(intent.node, INTENT, now, (*wanted, *left), intent.absent, notes, unreadable)
 
 
 def _peer(intent: Intent, name: str, address: str, reported: PeerState | None) -> PeerRoutes:
@@ -54,6 +55,10 @@ def _peer(intent: Intent, name: str, address: str, reported: PeerState | None) -
 def _notes(intent: Intent, state: NodeState | None, now: float) -> Iterator[str]:
     if state is None:
         yield "no speaker reports for this node: what it announces is not known"
+        return
+    if state.unreadable:
+        why = state.unreadable
+        yield f"what its speaker published cannot be read ({why}): what it announces is not known"
         return
     if state.stale(now):
         age = f"{now - state.heartbeat:.0f} s"

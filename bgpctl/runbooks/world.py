@@ -19,14 +19,14 @@ from bgpctl.core.eviction import (
     pod_view,
     verdicts,
 )
-from bgpctl.core.nodestate import NodeState, PeerState, from_document
+from bgpctl.core.nodestate import NodeState, PeerState
 from bgpctl.core.peerfacts import PeerFacts
 from bgpctl.core.profiles import Profile
 from bgpctl.core.withdrawal import Estimate, Event, estimate, facts_from_state
 from bgpctl.errors import BgpctlError, Blocked, DeadlineExceeded, UsageError
 from bgpctl.kube import lease, paths
 from bgpctl.kube.client import ApiError, Client, NotFound, ServerBusy
-from bgpctl.runbooks import cluster
+from bgpctl.runbooks import cluster, states
 from bgpctl.runbooks.actions import Action, ChangeNode, EvictPod, ReleaseLease, RunCommand, TakeLease
 from bgpctl.runbooks.journal import ANNOTATION, Journal, dump, load
 from bgpctl.runbooks.model import Decision
@@ -128,8 +128,7 @@ class World:
         return {"lease": view, "lease_contested": contested, "lease_watched": watched}
 
     def _with_state(self, s: Snapshot) -> Snapshot:
-        document = self.client.find(paths.node_state(self.node))
-        return replace(s, state=from_document(document) if document else None)
+        return replace(s, state=states.of_node(self.client, self.node))
 
     def _with_pods(self, s: Snapshot) -> Snapshot:
         query = {"fieldSelector": f"spec.nodeName={self.node}"}

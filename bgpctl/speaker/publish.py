@@ -16,12 +16,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from bgpctl.core.nodestate import HEARTBEAT_SECONDS, NodeState, from_document, to_document
+from bgpctl.core.foreign import Unreadable, parse_json
+from bgpctl.core.nodestate import HEARTBEAT_SECONDS, NodeState, to_document
+from bgpctl.core.statereader import from_document
 from bgpctl.errors import BgpctlError
 from bgpctl.kube import paths
 from bgpctl.kube.client import Client, Conflict, NotFound
 
 log = logging.getLogger("bgpctl.speaker")
+
+LONGEST = 16 << 20  # octets of a state.json
 
 
 class Sink(Protocol):
@@ -71,8 +75,8 @@ class FileSink:
 
     def read(self) -> NodeState | None:
         try:
-            return _decoded(json.loads(self._path.read_text()))
-        except (OSError, ValueError):
+            return _decoded(parse_json(self._path.read_bytes(), LONGEST))
+        except (OSError, Unreadable):
             return None
 
     def write(self, state: NodeState) -> None:
@@ -87,7 +91,7 @@ def _decoded(document: Any) -> NodeState | None:
     """Another version, or another hand, wrote it: what cannot be read is not there."""
     try:
         return from_document(document)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except Unreadable:
         return None
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from bgpctl.core import nodestate, policy
+from bgpctl.core import nodestate, policy, statereader
 from bgpctl.core.communities import WELL_KNOWN, parse_large, parse_standard
 from bgpctl.core.model import IPV4, IPV6, GracefulRestart, LastError, Session, SessionState
 from bgpctl.core.selectors import OPERATORS
@@ -280,7 +280,7 @@ FULL = nodestate.NodeState(
 def test_node_states_fit_the_schema_and_come_back(state: nodestate.NodeState) -> None:
     document = nodestate.to_document(state)
     assert list(violations(document, NODE_STATE)) == []
-    assert nodestate.from_document(yaml.safe_load(yaml.safe_dump(document))) == state
+    assert statereader.from_document(yaml.safe_load(yaml.safe_dump(document))) == state
 
 
 def test_the_full_state_uses_every_field_of_the_schema() -> None:

@@ -13,8 +13,9 @@ import pytest
 from bgpctl.core.annotations import GRACEFUL_SHUTDOWN_SOAK
 from bgpctl.core.diff import Action, Announce, Leave
 from bgpctl.core.intent import ClusterObjects
-from bgpctl.core.nodestate import NodeState, from_document, to_document
+from bgpctl.core.nodestate import NodeState, to_document
 from bgpctl.core.soak import GRACEFUL_SHUTDOWN
+from bgpctl.core.statereader import from_document
 from bgpctl.errors import BgpctlError, Temporary
 from bgpctl.speaker import manager as module
 from bgpctl.speaker.exabgp import Mode
