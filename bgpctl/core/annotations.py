@@ -7,9 +7,9 @@ send it, a router keeps the routes of a node that died for hold time + restart t
 `bgpctl.io/graceful-shutdown-soak: 5s` on a Node: before it leaves, its routes are announced with
 GRACEFUL_SHUTDOWN (RFC 8326) for that long. It goes before `speaker run --graceful-shutdown-soak`.
 
-`bgpctl.io/leave` on a Node: a name for one request to leave, written in the same patch as the label that takes
-the node out. A speaker repeats it in its state (`observedLeave`) once it has seen that Node, so that an answer
-to an earlier request cannot be taken for an answer to this one.
+`bgpctl.io/leave` on a Node: a name for one request to leave, written in the same patch as the label that
+takes the node out. A speaker repeats it in its state (`observedLeave`) once it has seen that Node, so that an
+answer to an earlier request cannot be taken for an answer to this one.
 
 A bad value costs that value only.
 """
