@@ -25,7 +25,7 @@ class Claimed:
     take_over: bool = False
     name = "Claimed"
     title = "own the node"
-    needs: frozenset[str] = frozenset()
+    needs = frozenset({"lease"})
 
     def decide(self, s: Snapshot) -> Decision:
         if not s.holds_lease:
@@ -74,7 +74,8 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """The Lease is given back: the node is anybody's again."""
+    """The Lease is given back: the node is anybody's again. It does not look at the Lease as the other steps
+    do: it undoes the claim on purpose."""
 
     name = "Released"
     title = "let go of the node"

@@ -20,12 +20,12 @@ SHUTTING_DOWN = "ShutdownCommand"
 EVICTION_RECHECK = 0.5
 SHOWN = 5  # pods named in one line
 EVICTIONS_AT_ONCE = 50  # per pass: kubectl asks for all at once, which floods an API server
-EVERYTHING = frozenset({"cluster", "policies", "pods", "state", "routers", "estimates", "command"})
 
 
 def only(*parts: str) -> frozenset[str]:
-    """The parts of the world that a step looks at, beyond the Node and its Lease."""
-    return frozenset(parts)
+    """The parts of the world that a step looks at, beyond the Node. The Lease is always among them, so that
+    every step keeps the claim; but for the one that gives it back."""
+    return frozenset({"lease", *parts})
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +172,7 @@ class ShutDown:
     command: tuple[str, ...] = ()
     name = "ShutDown"
     title = "power off"
-    needs = EVERYTHING
+    needs = only("cluster", "policies", "pods", "state", "routers", "estimates")
 
     def preview(self, s: Snapshot) -> str:
         return f"run {self.command[0]}" if self.command else 'say "safe to power off", with the proof'

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import lru_cache
 from typing import Any
 
 from bgpctl.core.foreign import Foreign, Unreadable, parse_json, plain
@@ -82,7 +83,7 @@ def load(annotations: Mapping[str, str] | None) -> Journal | None:
     somebody's cordon. Raises Blocked, and nothing else."""
     try:
         text = Foreign.of(annotations or {}, "annotations").text(ANNOTATION, longest=LONGEST)
-        return _read(Foreign.of(parse_json(text, LONGEST))) if text else None
+        return _parsed(text) if text else None
     except Unreadable as error:
         raise Blocked(
             f"the annotation {ANNOTATION} cannot be read ({error.message})",
@@ -90,6 +91,12 @@ def load(annotations: Mapping[str, str] | None) -> Journal | None:
             f"node by hand, then remove it and its copy with `kubectl annotate node NODE {ANNOTATION}-` and "
             "`kubectl delete lease -n kube-system bgpctl-node-NODE`",
         ) from None
+
+
+@lru_cache(16)
+def _parsed(text: str) -> Journal:
+    """Each look at a node reads the same text again. Nobody changes a Journal's parts. Raises Unreadable."""
+    return _read(Foreign.of(parse_json(text, LONGEST)))
 
 
 def _read(written: Foreign) -> Journal:

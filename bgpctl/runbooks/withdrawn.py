@@ -33,7 +33,8 @@ from bgpctl.witness.model import Sight
 
 TWICE = 2
 APART_SECONDS = 1.0
-LOOK_AGAIN = 0.15  # while routes are present: a router answers in milliseconds
+LOOK_AGAIN = 0.15  # while routers are asked: they answer in milliseconds
+READ_AGAIN = 0.5  # while only the API server is: the speaker writes at most once a second
 SAW_WITHDRAWN, SAW_RECORD = "SawWithdrawn", "SawRecord"
 ASSUME_DEAD = "--assume-dead"
 ASSUMED = "that its speaker died when it fell silent"
@@ -99,7 +100,8 @@ class Withdrawn:
             case Word.STOPPED:
                 return _dead(s, journal, note, assumed=False)
             case Word.SERVES:
-                return Decision(Status.WAIT, f"{_serves(s)}{note}", recheck=LOOK_AGAIN)
+                again = LOOK_AGAIN if s.sightings else READ_AGAIN
+                return Decision(Status.WAIT, f"{_serves(s)}{note}", recheck=again)
         assert s.state is not None, "it withdrew"
         if not proof.withdrew(s.state, journal.leave):
             return _restarted(s, journal, note)
