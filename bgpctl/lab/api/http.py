@@ -184,14 +184,15 @@ class Handler(BaseHTTPRequestHandler):
             fault = self._suffer("get", "", path)
             return fault, _text_or_json(discovery.answer(api.registry, path))
         if reviews.concerns(target):
-            return None, Answer(201, wire.dump(reviews.answer(target, user, _loose_json(body))))
+            return None, Answer(201, wire.dump(reviews.answer(target, user, _loose_json(body), api.rights)))
         verb = verb_of(self.command, target, query)
-        auth.authorize(user, verb, target)
+        auth.authorize(user, verb, target, api.faults.known(api.rights))
+        api.faults.check_ready(verb)
         fault = self._suffer(verb, target.resource_text, self.path)
         return fault, answer(api.operations, Request(verb, target, query, headers, body))
 
     def _faults(self, user: str, query: Mapping[str, str], body: bytes) -> Answer:
-        auth.authorize(user, self.command.lower(), Target("bgpctl.io", "", "faults"))
+        auth.authorize(user, self.command.lower(), Target("bgpctl.io", "", "faults"), ())
         try:
             sent = json.loads(body or b"null")
         except ValueError as error:

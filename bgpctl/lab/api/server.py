@@ -10,7 +10,7 @@ from threading import Thread
 from typing import Any
 
 from bgpctl.errors import UsageError
-from bgpctl.lab.api import http, kubeconfig, tls
+from bgpctl.lab.api import auth, http, kubeconfig, tls
 from bgpctl.lab.api.auth import Tokens
 from bgpctl.lab.api.controllers import Controllers
 from bgpctl.lab.api.documents import Document, clone, metadata, name_of, namespace_of
@@ -46,6 +46,7 @@ class ApiServer:
         self._with_tls = tls
         self._tls: Any = None
         self.tokens = Tokens()
+        self.rights: auth.Rights = auth.EVERYTHING
         self.faults = Faults()
         self.store = Store()
         self.registry = Registry()
@@ -65,6 +66,11 @@ class ApiServer:
     def admin_token(self) -> str:
         """The bearer token that may do everything."""
         return self.tokens.admin
+
+    @property
+    def person_token(self) -> str:
+        """The bearer token of a person who may do what `rights` say, as long as the server knows them."""
+        return self.tokens.person
 
     @property
     def nobody_token(self) -> str:
@@ -167,13 +173,14 @@ class ApiServer:
         """Copies of all objects of a resource (of a namespace)."""
         return [_copy(stored) for stored in self.store.all(self.registry.by_plural(plural).key, namespace)[0]]
 
-    def kubeconfig(self) -> str:
-        """A kubeconfig (YAML) with the admin's token in it."""
-        return kubeconfig.text(self.url, self.admin_token, self._tls.certificate if self._tls else "")
+    def kubeconfig(self, token: str = "") -> str:
+        """A kubeconfig (YAML) with this token in it, or the admin's."""
+        certificate = self._tls.certificate if self._tls else ""
+        return kubeconfig.text(self.url, token or self.admin_token, certificate)
 
-    def write_kubeconfig(self, path: Path) -> None:
+    def write_kubeconfig(self, path: Path, token: str = "") -> None:
         """The same as a file that only its owner can read."""
-        kubeconfig.write(path, self.kubeconfig())
+        kubeconfig.write(path, self.kubeconfig(token))
 
 
 def _copy(stored: Stored) -> Document:
