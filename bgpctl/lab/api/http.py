@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from bgpctl.lab.api import auth, discovery, faults, reviews, status, wire
 from bgpctl.lab.api.faults import Fault
-from bgpctl.lab.api.requests import Answer, Request, answer
+from bgpctl.lab.api.requests import Answer, Request, answer, refusal
 from bgpctl.lab.api.routes import Target, target_of, verb_of
 from bgpctl.lab.api.watching import Watch
 
@@ -136,20 +136,19 @@ class Handler(BaseHTTPRequestHandler):
             body = self._body()
             fault, found = self._route(urlsplit(self.path), body)
         except status.ApiError as error:
-            found = _refusal(error)
-            self._send(found, error.retry_after)
+            self._send(refusal(error))
             return
         except Exception as error:  # a bug of ours must not cost the connection
             text = f"{type(error).__name__}: {error}"
             print(f"lab API: {self.command} {self.path}: {text}", file=sys.stderr)
-            self._send(_refusal(status.internal(text)), None)
+            self._send(refusal(status.internal(text)))
             return
         if isinstance(found, Watch):
             self._stream(found, fault)
         elif fault and fault.effect == "cut":
             raise Dropped
         else:
-            self._send(found, None)
+            self._send(found)
 
     def _body(self) -> bytes:
         if "chunked" in (self.headers.get("Transfer-Encoding") or "").lower():
@@ -224,8 +223,8 @@ class Handler(BaseHTTPRequestHandler):
 
     # --- answers ------------------------------------------------------------------------------------------
 
-    def _send(self, found: Answer, retry_after: int | None) -> None:
-        extra = f"Retry-After: {retry_after}\r\n" if retry_after else ""
+    def _send(self, found: Answer) -> None:
+        extra = f"Retry-After: {found.retry_after}\r\n" if found.retry_after else ""
         head = (
             f"HTTP/1.1 {found.code} {_REASONS.get(found.code, 'Status')}\r\n"
             f"Date: {self._date()}\r\n"
@@ -290,10 +289,6 @@ def _headers(headers: Any) -> Mapping[str, str]:
     """email.message.Message looks names up without regard to case, which is what HTTP wants."""
     found: Mapping[str, str] = headers
     return found
-
-
-def _refusal(error: status.ApiError) -> Answer:
-    return Answer(error.code, wire.dump(error.document()))
 
 
 def _text_or_json(found: Any) -> Answer:

@@ -33,11 +33,16 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A complete answer."""
+    """A complete answer. `retry_after` in seconds."""
 
     code: int
     body: bytes
     content_type: str = "application/json"
+    retry_after: int | None = None
+
+
+def refusal(error: status.ApiError) -> Answer:
+    return Answer(error.code, wire.dump(error.document()), retry_after=error.retry_after)
 
 
 def answer(operations: Operations, request: Request) -> Answer | Watch:

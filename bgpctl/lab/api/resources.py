@@ -207,6 +207,11 @@ class Registry:
     def __init__(self, resources: tuple[Resource, ...] = BUILTIN) -> None:
         self._table = {(r.group, r.version, r.plural): r for r in resources}
 
+    def fork(self) -> Registry:
+        made = Registry(())
+        made._table = self._table
+        return made
+
     def find(self, group: str, version: str, plural: str) -> Resource | None:
         return self._table.get((group, version, plural))
 

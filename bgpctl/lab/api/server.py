@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import socket
 import time
 from collections.abc import Callable
@@ -130,6 +131,16 @@ class ApiServer:
             return connection
         wrapped: socket.socket = self._tls.context.wrap_socket(connection, server_side=True)
         return wrapped
+
+    def fork(self, clock: Callable[[], float]) -> ApiServer:
+        """Another server with the same objects, which nobody has started: whatever happens in one of the two
+        stays there. Neither has controllers."""
+        made = copy.copy(self)
+        made.faults, made.store, made.registry = Faults(), self.store.fork(), self.registry.fork()
+        made.operations = Operations(made.store, made.registry, clock)
+        made.rights = self.rights
+        made._controllers = made._http = made._thread = None
+        return made
 
     # --- from inside the process --------------------------------------------------------------------------
 

@@ -89,6 +89,17 @@ class Store:
         self._shelves: dict[Key, _Shelf] = {}
         self._to_everything: list[Subscription] = []
 
+    def fork(self) -> Store:
+        """A store of its own with the same objects and history. Documents never change: they are shared."""
+        made = Store(self._history)
+        with self.lock:
+            made._version, made._compacted = self._version, self._compacted
+            made._shelves = {
+                key: _Shelf(dict(shelf.objects), shelf.events.copy(), shelf.forgotten)
+                for key, shelf in self._shelves.items()
+            }
+        return made
+
     @property
     def version(self) -> int:
         """The newest resourceVersion handed out."""
