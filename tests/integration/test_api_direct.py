@@ -1,4 +1,4 @@
-"""The embedded API as function calls: what a test can do between two requests, and what is real nonetheless."""
+"""The embedded API as function calls: what a test can do between two requests, and what stays real."""
 
 from __future__ import annotations
 

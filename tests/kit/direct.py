@@ -25,7 +25,8 @@ from urllib.parse import parse_qsl, unquote
 from bgpctl.kube.client import Client
 from bgpctl.kube.clock import ServerClock
 from bgpctl.kube.config import Access
-from bgpctl.lab.api import ApiServer, auth, discovery, reviews, status, wire
+from bgpctl.lab.api import ApiServer, auth, discovery, reviews, status
+from bgpctl.lab.api.documents import dump
 from bgpctl.lab.api.requests import Answer, Request, answer, refusal
 from bgpctl.lab.api.routes import Target, target_of, verb_of
 from bgpctl.lab.api.watching import Watch
@@ -153,9 +154,9 @@ class Wire:
     def _answer(self, asked: Asked) -> Answer:
         server, target = self.api.server, asked.target
         if target is None:
-            return Answer(200, wire.dump(discovery.answer(server.registry, asked.path)))
+            return Answer(200, dump(discovery.answer(server.registry, asked.path)))
         if reviews.concerns(target):
-            return Answer(201, wire.dump(reviews.answer(target, self.user, asked.document, server.rights)))
+            return Answer(201, dump(reviews.answer(target, self.user, asked.document, server.rights)))
         verb = asked.verb
         auth.authorize(self.user, verb, target, server.rights)
         found = answer(server.operations, Request(verb, target, asked.query, asked.headers, asked.body))

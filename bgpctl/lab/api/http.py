@@ -17,7 +17,8 @@ from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from bgpctl.lab.api import auth, discovery, faults, reviews, status, wire
+from bgpctl.lab.api import auth, discovery, faults, reviews, status
+from bgpctl.lab.api.documents import dump
 from bgpctl.lab.api.faults import Fault
 from bgpctl.lab.api.requests import Answer, Request, answer, refusal
 from bgpctl.lab.api.routes import Target, target_of, verb_of
@@ -183,7 +184,7 @@ class Handler(BaseHTTPRequestHandler):
             fault = self._suffer("get", "", path)
             return fault, _text_or_json(discovery.answer(api.registry, path))
         if reviews.concerns(target):
-            return None, Answer(201, wire.dump(reviews.answer(target, user, _loose_json(body), api.rights)))
+            return None, Answer(201, dump(reviews.answer(target, user, _loose_json(body), api.rights)))
         verb = verb_of(self.command, target, query)
         auth.authorize(user, verb, target, api.faults.known(api.rights))
         api.faults.check_ready(verb)
@@ -196,7 +197,7 @@ class Handler(BaseHTTPRequestHandler):
             sent = json.loads(body or b"null")
         except ValueError as error:
             raise status.bad_request(f"the body is not JSON: {error}") from error
-        return Answer(200, wire.dump(faults.endpoint(self.server.api.faults, self.command, query, sent)))
+        return Answer(200, dump(faults.endpoint(self.server.api.faults, self.command, query, sent)))
 
     def _suffer(self, verb: str, resource: str, path: str) -> Fault | None:
         """Carry out a fault that comes before the request does; the others are for later."""
@@ -294,4 +295,4 @@ def _headers(headers: Any) -> Mapping[str, str]:
 def _text_or_json(found: Any) -> Answer:
     if isinstance(found, str):
         return Answer(200, found.encode(), "text/plain; charset=utf-8")
-    return Answer(200, wire.dump(found))
+    return Answer(200, dump(found))

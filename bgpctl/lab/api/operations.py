@@ -161,7 +161,7 @@ class Operations:
             return Stored(new, old.version if old else 0)
         if old and deletion.finished(resource, new):
             return self._remove(resource, new)
-        stored = self.store.put(resource.key, new)
+        stored = self.store.put(resource.key, new, given=True)
         if resource.key == CRDS:
             self.registry.sync_crd(stored.document)
         return stored

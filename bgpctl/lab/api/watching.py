@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from queue import Empty
 
 from bgpctl.lab.api import status, wire
-from bgpctl.lab.api.documents import Document
+from bgpctl.lab.api.documents import Document, dump
 from bgpctl.lab.api.listing import number
 from bgpctl.lab.api.resources import Resource
 from bgpctl.lab.api.routes import flag
@@ -89,7 +89,7 @@ class Watch:
             initial = self._open()
         except status.ApiError as error:
             # The stream has begun when the cache finds the version too old: so it is a line, not a 410.
-            yield wire.event("ERROR", wire.dump(error.document()))
+            yield wire.event("ERROR", dump(error.document()))
             return
         try:
             yield initial
@@ -167,7 +167,7 @@ class Watch:
             document["columnDefinitions"] = []
         elif self._form.kind:
             document = wire.partial(document)
-        return wire.event("BOOKMARK", wire.dump(document))
+        return wire.event("BOOKMARK", dump(document))
 
 
 def _next_bookmark(now: float, end: float) -> float:
