@@ -112,3 +112,22 @@ def test_forks_go_their_own_ways(api: direct.Api) -> None:
     assert "x" not in theirs.get(NODE)["metadata"]["labels"]
     theirs.delete(NODE)
     assert ours.get(NODE)["metadata"]["labels"]["x"] == "1"
+
+
+def test_an_evicted_pod_ends_when_its_time_has_come(api: direct.Api, wire: direct.Wire) -> None:
+    ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+    spec = {"nodeName": "n", "containers": [{"name": "c", "image": "i"}]}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": spec}
+    api.server.apply(objects.node("n", status=ready), pod)
+    controllers, client = api.controllers(grace_cap=5.0), wire.client()
+    controllers.catch_up()
+    api.time.move(0.5)
+    controllers.catch_up()
+    path = paths.pod("default", "p")
+    assert client.get(path)["status"]["phase"] == "Running"
+    client.create(paths.eviction("default", "p"), {"metadata": {"name": "p"}})
+    controllers.catch_up()
+    assert client.get(path)["metadata"]["deletionTimestamp"]
+    api.time.move(5.1)
+    controllers.catch_up()
+    assert client.find(path) is None

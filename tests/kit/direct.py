@@ -26,6 +26,7 @@ from bgpctl.kube.client import Client
 from bgpctl.kube.clock import ServerClock
 from bgpctl.kube.config import Access
 from bgpctl.lab.api import ApiServer, auth, discovery, reviews, status
+from bgpctl.lab.api.controllers import Controllers
 from bgpctl.lab.api.documents import dump
 from bgpctl.lab.api.requests import Answer, Request, answer, refusal
 from bgpctl.lab.api.routes import Target, target_of, verb_of
@@ -58,6 +59,13 @@ class Api:
 
     def clock(self) -> float:
         return self.time.now + self.skew
+
+    def controllers(self, start_delay: float = 0.2, grace_cap: float = 1.0) -> Controllers:
+        """What keeps pods, owners and budgets in order: `catch_up` does what is due at this moment."""
+        operations = self.server.operations
+        made = Controllers(operations, start_delay=start_delay, grace_cap=grace_cap, clock=self.time)
+        made.begin()
+        return made
 
     def fork(self) -> Api:
         """A server of its own with the same objects, at the same moment: quicker than to apply them again."""
