@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
-from threading import Thread
+from threading import Thread, Timer
 from typing import Any
 
 from bgpctl.errors import UsageError
@@ -22,6 +22,7 @@ from bgpctl.lab.api.store import Store, Stored
 
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 _STOP_SECONDS = 5.0
+_LATER_SECONDS = 0.1
 
 
 class ApiServer:
@@ -59,6 +60,7 @@ class ApiServer:
         )
         self._http: http.HttpServer | None = None
         self._thread: Thread | None = None
+        self._timers: list[Timer] = []
         self.url = ""
         for namespace in NAMESPACES:
             self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
@@ -92,6 +94,7 @@ class ApiServer:
                 f"cannot listen on {host}:{port}: {error.strerror}",
                 "choose another port, or 0 for any free one",
             ) from error
+        self.operations.later = self._later
         self.faults.on_outage = self._http.end_connections
         scheme = "https" if self._with_tls else "http"
         self.url = f"{scheme}://{host}:{self._http.server_address[1]}"
@@ -107,6 +110,9 @@ class ApiServer:
         """End every connection, watch and thread. Safe to call twice, and without `start`."""
         if self._controllers:
             self._controllers.stop()
+        for timer in self._timers:
+            timer.cancel()
+            timer.join(_STOP_SECONDS)
         if self._http is None:
             return
         server, self._http = self._http, None
@@ -118,6 +124,12 @@ class ApiServer:
         server.join_connections(_STOP_SECONDS)
         if self._thread:
             self._thread.join(_STOP_SECONDS)
+
+    def _later(self, work: Callable[[], None]) -> None:
+        timer = Timer(_LATER_SECONDS, work)
+        timer.daemon = True
+        self._timers = [each for each in self._timers if each.is_alive()] + [timer]
+        timer.start()
 
     def __enter__(self) -> ApiServer:
         return self.start()
@@ -140,6 +152,7 @@ class ApiServer:
         made.operations = Operations(made.store, made.registry, clock)
         made.rights = self.rights
         made._controllers = made._http = made._thread = None
+        made._timers = []
         return made
 
     # --- from inside the process --------------------------------------------------------------------------

@@ -77,6 +77,7 @@ class Watch:
         self._options = options
         self._form = form
         self._subscription: Subscription | None = None
+        self._started_at = options.since or 0
 
     def close(self) -> None:
         """End the watch from outside; the stream closes as at a timeout."""
@@ -104,6 +105,7 @@ class Watch:
                 return b""
             self._subscription = self._store.subscribe(self._resource.key)
             present, version = self._store.all(self._resource.key, self._selection.namespace)
+            self._started_at = version
         lines = [self._line("ADDED", s) for s in present if self._selection.matches(s.document)]
         if self._options.initial_end:
             lines.append(self._bookmark(version, {"k8s.io/initial-events-end": "true"}))
@@ -148,8 +150,9 @@ class Watch:
         return wire.event(kind, wire.one(self._resource, stored, self._form))
 
     def _due_bookmark(self) -> bytes:
+        """None while nothing has happened anywhere since the watch began."""
         version = self._store.caught_up(self._subscription) if self._subscription else None
-        return b"" if version is None else self._bookmark(version, {})
+        return b"" if version is None or version <= self._started_at else self._bookmark(version, {})
 
     def _bookmark(self, version: int, annotations: Document) -> bytes:
         meta: Document = {"resourceVersion": str(version), "creationTimestamp": None}
