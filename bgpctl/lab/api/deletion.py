@@ -12,7 +12,11 @@ from typing import Any
 
 from bgpctl.lab.api import status
 from bgpctl.lab.api.documents import Document, clone, name_of, timestamp
-from bgpctl.lab.api.resources import Resource
+from bgpctl.lab.api.resources import CRDS, Resource
+
+# Held by the server itself until the objects of a definition are gone (apiextensions-apiserver,
+# pkg/registry/customresourcedefinition/etcd.go and pkg/controller/finalizer).
+CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,8 @@ def marked(resource: Resource, document: Document, options: DeleteOptions, now: 
     if resource.plural == "namespaces" and new["spec"].get("finalizers"):
         new["status"] = {**new.get("status", {}), "phase": "Terminating"}
         return _mark(new, 0, now)
+    if resource.key == CRDS and not new["metadata"].get("deletionTimestamp"):
+        _hold_definition(new, timestamp(now))
     _hold(new["metadata"], options.propagation)
     return _mark(new, 0, now) if new["metadata"].get("finalizers") else None
 
@@ -94,6 +100,20 @@ def _hold(meta: Document, propagation: str) -> None:
     finalizer = {"Foreground": "foregroundDeletion", "Orphan": "orphan"}.get(propagation)
     if finalizer and finalizer not in meta.get("finalizers", ()):
         meta["finalizers"] = [*meta.get("finalizers", ()), finalizer]
+
+
+def _hold_definition(crd: Document, now: str) -> None:
+    meta, status = crd["metadata"], crd.setdefault("status", {})
+    if CLEANUP not in meta.get("finalizers", ()):
+        meta["finalizers"] = [*meta.get("finalizers", ()), CLEANUP]
+    terminating = {
+        "type": "Terminating",
+        "status": "True",
+        "reason": "InstanceDeletionPending",
+        "message": "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon",
+        "lastTransitionTime": now,
+    }
+    status["conditions"] = [*(status.get("conditions") or ()), terminating]
 
 
 def _grace(pod: Document, options: DeleteOptions) -> int:

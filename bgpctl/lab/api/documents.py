@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -16,6 +17,14 @@ def clone(value: Any) -> Any:
     if isinstance(value, list):
         return [clone(item) for item in value]
     return value
+
+
+_compact = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def dump(value: Any) -> bytes:
+    """As JSON without spaces."""
+    return _compact(value).encode()
 
 
 def reach(document: Any, path: str) -> Any:

@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from bgpctl.lab.api import allocation, apply, deletion, eviction, managed, patch, status, strategy
+from bgpctl.lab.api import allocation, apply, defaults, deletion, eviction, managed, patch, status, strategy
 from bgpctl.lab.api.deletion import DeleteOptions
 from bgpctl.lab.api.documents import Document, clone, metadata, timestamp
 from bgpctl.lab.api.resources import CRDS, Registry, Resource
 from bgpctl.lab.api.selectors import Selection
-from bgpctl.lab.api.store import Store, Stored
+from bgpctl.lab.api.store import Key, Store, Stored
 
 NAMESPACES = ("", "namespaces")
 
@@ -39,12 +39,16 @@ Change = Callable[[Document], Document]
 
 
 class Operations:
-    """The verbs, on one store and one registry of resources. `clock` in epoch seconds: the server's time."""
+    """The verbs, on one store and one registry of resources. `clock` in epoch seconds: the server's time.
+
+    `later` carries out what a server does a moment after it has answered; without anybody who waits, at once.
+    """
 
     def __init__(self, store: Store, registry: Registry, clock: Callable[[], float] = time.time) -> None:
         self.store = store
         self.registry = registry
         self.clock = clock
+        self.later: Callable[[Callable[[], None]], None] = lambda work: work()
         self._addresses = allocation.ServiceAddresses()
 
     def now(self) -> datetime:
@@ -74,11 +78,15 @@ class Operations:
         name = new["metadata"]["name"]
         with self.store.lock:
             self._check_namespace(resource, namespace, name)
-            if self.store.get(resource.key, namespace, name):
-                raise status.already_exists(resource.group, resource.plural, name)
+            if there := self.store.get(resource.key, namespace, name):
+                going = bool(there.document["metadata"].get("deletionTimestamp"))
+                raise status.already_exists(resource.group, resource.plural, name, going=going)
             if resource.plural == "services":
                 self._addresses.assign(new)
-            return self._commit(resource, None, new, options)
+            stored = self._commit(resource, None, new, options)
+            if resource.key == CRDS and not options.dry_run:
+                self._commit(resource, stored, defaults.established(new), NO_OPTIONS)
+            return stored
 
     def _check_namespace(self, resource: Resource, namespace: str, name: str) -> None:
         if not resource.namespaced:
@@ -161,7 +169,7 @@ class Operations:
             return Stored(new, old.version if old else 0)
         if old and deletion.finished(resource, new):
             return self._remove(resource, new)
-        stored = self.store.put(resource.key, new)
+        stored = self.store.put(resource.key, new, given=True)
         if resource.key == CRDS:
             self.registry.sync_crd(stored.document)
         return stored
@@ -173,13 +181,29 @@ class Operations:
         removed = self.store.remove(resource.key, meta.get("namespace", ""), meta["name"], last)
         return removed or Stored(last, 0)
 
-    def _drop_custom_resources(self, crd: Document) -> None:
-        key = (crd["spec"]["group"], crd["spec"]["names"]["plural"])
+    def _clean_up(self, crds: Resource, name: str, uid: str) -> None:
+        """The end of a definition that is being deleted: its objects first, one by one."""
+        with self.store.lock:
+            found = self.store.get(crds.key, "", name)
+            if found is None or found.document["metadata"]["uid"] != uid:
+                return
+            meta = found.document["metadata"]
+            left = [each for each in meta.get("finalizers") or () if each != deletion.CLEANUP]
+            self._drop_objects(found.document)
+            self._commit(
+                crds, found, {**found.document, "metadata": {**meta, "finalizers": left}}, NO_OPTIONS
+            )
+
+    def _drop_objects(self, crd: Document) -> None:
+        key = _kept_at(crd)
         for stored in self.store.all(key)[0]:
             meta = stored.document["metadata"]
             self.store.remove(key, meta.get("namespace", ""), meta["name"])
+
+    def _drop_custom_resources(self, crd: Document) -> None:
+        self._drop_objects(crd)
         self.registry.drop_crd(crd)
-        self.store.end_subscriptions(key)
+        self.store.end_subscriptions(_kept_at(crd))
 
     # --- patch --------------------------------------------------------------------------------------------
 
@@ -242,7 +266,11 @@ class Operations:
                 return Stored(waiting or old.document, old.version), waiting is None
             if waiting is None:
                 return self._remove(resource, old.document), True
-            return self._commit(resource, old, waiting, NO_OPTIONS), False
+            stored = self._commit(resource, old, waiting, NO_OPTIONS)
+            if resource.key == CRDS and _held(waiting) and not _held(old.document):
+                uid = old.document["metadata"]["uid"]
+                self.later(lambda: self._clean_up(resource, name, uid))
+            return stored, False
 
     def delete_collection(
         self, resource: Resource, selection: Selection, options: DeleteOptions = DELETE_NOW
@@ -273,6 +301,16 @@ class Operations:
                 old = self.get(budgets, namespace, metadata(verdict.budget)["name"])
                 self._commit(budgets, old, verdict.budget, NO_OPTIONS)
             self.delete(pods, namespace, name, options)
+
+
+def _kept_at(crd: Document) -> Key:
+    """Where the objects of a definition are."""
+    return crd["spec"]["group"], crd["spec"]["names"]["plural"]
+
+
+def _held(crd: Document) -> bool:
+    """Does the server itself hold it? Who put the finalizer there by hand plays the server's part."""
+    return deletion.CLEANUP in (crd["metadata"].get("finalizers") or ())
 
 
 def patcher(resource: Resource, content_type: str, body: Any) -> Change:

@@ -175,9 +175,13 @@ def _check_version(resource: Resource, have: Document, sent: Document) -> None:
 def _in_shape(resource: Resource, document: Document, *, strict: bool) -> Document:
     """A private copy with apiVersion and kind, pruned and defaulted by the custom resource's schema."""
     shapes.check(resource, document)
-    new = clone(document) if resource.custom else shapes.without_nulls(document)
+    if resource.custom:
+        new = clone(without(document, ["metadata"]))
+        new["metadata"] = shapes.without_nulls(metadata(document))
+    else:
+        new = shapes.without_nulls(document)
+        new.setdefault("metadata", {})
     new.update(apiVersion=resource.api_version, kind=resource.kind)
-    new["metadata"] = shapes.without_nulls(metadata(new))
     if resource.schema is None:
         return dict(new)
     pruned, unknown = schema.prune(resource.schema, new)
@@ -194,7 +198,8 @@ def _in_shape(resource: Resource, document: Document, *, strict: bool) -> Docume
 def _validate(resource: Resource, document: Document) -> None:
     causes = validation.metadata_causes(resource, document)
     if resource.schema is not None:
-        causes += schema.validate(resource.schema, document)
+        if resource.fits is None or not resource.fits(document):
+            causes += schema.validate(resource.schema, document)
     elif not resource.custom:
         causes += validation.builtin_causes(resource.plural, document)
     if causes:
