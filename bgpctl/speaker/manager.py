@@ -132,6 +132,11 @@ class Manager:
         """What the engine runs now; safe to ask from any thread."""
         return self._engine.observed()
 
+    @property
+    def engine_trouble(self) -> str:
+        """Why nothing may be taken for announced, "" = none; safe to ask from any thread."""
+        return self._engine.trouble
+
     def tick(self) -> float:
         """One pass. Returns the seconds after which the next one is due though nothing rings."""
         self.counters.ticked_at = time.monotonic()
@@ -358,7 +363,7 @@ class Manager:
         return sum(len(routes) for routes in self.intent.routes.values())
 
     def _problems(self, intent: Intent, observed: Observed) -> tuple[str, ...]:
-        own = (UNPROVED if self._unproved and not observed.peers else "", self._error)
+        own = (UNPROVED if self._unproved and not observed.peers else "", self._engine.trouble, self._error)
         seen = (*troubles_of(observed), *self._silence.problems(intent, observed, time.monotonic()))
         return tuple(dict.fromkeys(filter(None, (*intent.problems, *self._source.problems(), *seen, *own))))
 
