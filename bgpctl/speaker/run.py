@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TextIO
 
 from bgpctl.core.model import IPAddress
+from bgpctl.core.settling import SETTLE
 from bgpctl.errors import UsageError
 from bgpctl.kube.client import Client
 from bgpctl.speaker import host, http, local, logs, metrics, places
@@ -76,6 +77,7 @@ def run_speaker(options: SpeakerOptions) -> int:
         withdraw_without_endpoints=options.withdraw_without_endpoints,
         damping=options.damping,
         soak=options.soak,
+        settle=SETTLE,
         readiness=Readiness(options.ready_checks, bell.set),
     )
     with contextlib.ExitStack() as stack:
