@@ -16,8 +16,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from bgpctl.core.documents import metadata
 from bgpctl.core.nodestate import HEARTBEAT_SECONDS, NodeState, from_document, to_document
-from bgpctl.errors import BgpctlError
+from bgpctl.errors import BgpctlError, Temporary
 from bgpctl.kube import paths
 from bgpctl.kube.client import Client, Conflict, NotFound
 
@@ -32,10 +33,13 @@ class Sink(Protocol):
 
 
 class KubeSink:
-    """The BGPNodeState object, created when it is missing."""
+    """The BGPNodeState object, created when it is missing, owned by its Node: the API server's garbage
+    collector removes it with that. `uid` tells the Node's UID, "" = there is no such Node, None = not known
+    (yet)."""
 
-    def __init__(self, client: Client, node: str) -> None:
-        self._client, self._node = client, node
+    def __init__(self, client: Client, node: str, uid: Callable[[], str | None] = lambda: None) -> None:
+        self._client, self._node, self._uid = client, node, uid
+        self._refused = ""
 
     def read(self) -> NodeState | None:
         document = self._client.find(paths.node_state(self._node))
@@ -47,12 +51,18 @@ class KubeSink:
         patch = [{"op": "add", "path": "/status", "value": document["status"]}]
         path = f"{paths.node_state(self._node)}/status"
         try:
-            self._client.patch(path, patch, kind="json")
+            written = self._client.patch(path, patch, kind="json")
         except NotFound:
             self._create(document)
-            self._client.patch(path, patch, kind="json")
+            written = self._client.patch(path, patch, kind="json")
+        self._own(written)
 
     def _create(self, document: dict[str, Any]) -> None:
+        uid = self._uid()
+        if uid == "":
+            raise BgpctlError(f"there is no Node {self._node}: a BGPNodeState of it would stay for ever")
+        if uid:
+            document["metadata"]["ownerReferences"] = [_owner(self._node, uid)]
         try:
             self._client.create(paths.NODE_STATES, document)
         except Conflict:
@@ -61,6 +71,29 @@ class KubeSink:
             raise BgpctlError(
                 "the cluster does not know BGPNodeState: its CustomResourceDefinition is not installed"
             ) from None
+
+    def _own(self, written: dict[str, Any]) -> None:
+        """Of an object that an older speaker made, or that is left of a Node that was made again. Seen in the
+        answer to each write, so it costs a request only when there is something to do."""
+        uid, found = self._uid(), metadata(written).get("ownerReferences") or []
+        nodes = [each.get("uid") for each in found if each.get("kind") == "Node"]
+        if not uid or nodes == [uid] or uid == self._refused:
+            return
+        owners = [*(each for each in found if each.get("kind") != "Node"), _owner(self._node, uid)]
+        version = metadata(written).get("resourceVersion")
+        body = {"metadata": {"resourceVersion": version, "ownerReferences": owners}}
+        try:
+            self._client.patch(paths.node_state(self._node), body)
+        except (Conflict, NotFound, Temporary):
+            return  # the next write sees it again
+        except BgpctlError as error:
+            self._refused = uid
+            hint = "grant patch on bgpnodestates; until then it must be deleted by hand when its Node is gone"
+            log.warning("state.not_owned", extra={"error": error.message, "hint": hint})
+
+
+def _owner(node: str, uid: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "Node", "name": node, "uid": uid, "controller": False}
 
 
 class FileSink:

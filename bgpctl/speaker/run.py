@@ -61,7 +61,7 @@ def run_speaker(options: SpeakerOptions) -> int:
     logs.configure(options.log_format, options.log_level, options.node)
     directory = places.directory(options.directory, options.node)
     bell = Bell()
-    source, sink = _source(options, bell.changed), _sink(options, directory)
+    source, sink = _ends(options, directory, bell.changed)
     engine = Engine(directory / places.ENGINE, ring=bell.set, log=log, mode=options.engine)
     publisher = Publisher(sink)
     manager = Manager(
@@ -155,20 +155,16 @@ def _unusable(directory: Path, error: OSError) -> UsageError:
 # --- its parts ----------------------------------------------------------------------------------------------
 
 
-def _source(options: SpeakerOptions, ring: Callable[[], None]) -> Source:
+def _ends(options: SpeakerOptions, directory: Path, ring: Callable[[], None]) -> tuple[Source, Sink]:
+    """Where objects come from, and where the state goes."""
     if options.file is not None:
-        return FileSource(options.file, options.node, ring)
+        return FileSource(options.file, options.node, ring), FileSink(directory / "state.json")
     if options.client is None:
         raise UsageError(
             "a speaker needs a cluster or a file", "pass --kubeconfig PATH, --in-cluster or --file PATH"
         )
-    return JudgingSource(options.client, options.node, options.secrets_namespace, ring)
-
-
-def _sink(options: SpeakerOptions, directory: Path) -> Sink:
-    if options.client is None:
-        return FileSink(directory / "state.json")
-    return KubeSink(options.client, options.node)
+    source = JudgingSource(options.client, options.node, options.secrets_namespace, ring)
+    return source, KubeSink(options.client, options.node, source.node_uid)
 
 
 def _answers(manager: Manager, source: Source) -> http.Answers:
