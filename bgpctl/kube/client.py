@@ -16,6 +16,7 @@ from bgpctl import __version__
 from bgpctl.errors import BgpctlError, Temporary, UsageError
 from bgpctl.kube import paths
 from bgpctl.kube.config import Access
+from bgpctl.kube.pulse import Pulse
 
 Document = dict[str, Any]
 T = TypeVar("T")
@@ -58,6 +59,7 @@ class Client:
 
     def __init__(self, access: Access) -> None:
         self.access = access
+        self.pulse = Pulse()  # of its watches
 
     # -- verbs
 
