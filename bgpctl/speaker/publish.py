@@ -127,12 +127,14 @@ def _decoded(document: Any) -> NodeState | None:
 @dataclass(frozen=True, slots=True)
 class Pace:
     """Seconds. `minimum` between two writes of one phase, `heartbeat` without a change, `backoff` after a
-    failure: the first pause and the longest. `wish`: the longest Retry-After that is heeded."""
+    failure: the first pause and the longest. `wish`: the longest Retry-After that is heeded. `alive`: for how
+    long a state is somebody's word after it was offered; a heart does not beat for a loop that hangs."""
 
     minimum: float = 1.0
     heartbeat: float = HEARTBEAT_SECONDS
     backoff: tuple[float, float] = (1.0, 8.0)
     wish: float = 30.0
+    alive: float = 60.0
 
     def due(self, offered: NodeState, written: NodeState | None, tried_at: float, failures: int) -> float:
         """When to write next, on the clock of `tried_at` (the last try; -inf = never tried)."""
@@ -155,6 +157,7 @@ class Publisher:
     def __init__(self, sink: Sink, pace: Pace = Pace(), clock: Callable[[], float] = time.monotonic) -> None:
         self._sink, self._pace, self._clock = sink, pace, clock
         self._offered: NodeState | None = None
+        self._offered_at = -math.inf
         self._written: NodeState | None = None
         self._tried_at = -math.inf
         self._failures = 0
@@ -171,7 +174,7 @@ class Publisher:
     def offer(self, state: NodeState) -> None:
         """Give the present state; its heartbeat is set when it is written."""
         with self._changed:
-            self._offered = state
+            self._offered, self._offered_at = state, self._clock()
             self._changed.notify()
 
     def close(self, last: NodeState, timeout: float = 2.0) -> None:
@@ -197,6 +200,9 @@ class Publisher:
         if self._offered is None:
             return math.inf
         due = self._pace.due(self._offered, self._written, self._tried_at, self._failures)
+        beats = self._offered == self._written and not self._failures
+        if beats and due - self._offered_at > self._pace.alive:
+            return math.inf  # until it is offered again
         return max(due, self._tried_at + self._wish) - self._clock()
 
     def _write(self, state: NodeState) -> None:
