@@ -16,7 +16,7 @@ from bgpctl.core.model import Attributes, Secret, SessionState
 from bgpctl.errors import BgpctlError, Temporary
 from tests.kit import bgppeer
 from tests.kit.bgppeer import BgpPeer
-from tests.kit.engines import EngineUnderTest, engine, new_router, peer, up
+from tests.kit.engines import EngineUnderTest, detached, engine, new_router, peer, up
 from tests.kit.wait import eventually
 
 pytestmark = pytest.mark.integration
@@ -70,6 +70,22 @@ def test_a_thread_that_dies_without_a_word_is_seen_and_replaced(
     eng.start_when_allowed()
     assert eng.trouble == ""
     up(eng, router, ONE)
+
+
+def test_an_engine_that_stays_is_adopted_again_when_its_thread_died(router: BgpPeer) -> None:
+    with detached() as manager:
+        eng = manager()
+        eng.start()
+        up(eng, router, ONE)
+        child = eng._child
+        assert child is not None and child._link is not None
+        child._end = lambda reason: None  # type: ignore[method-assign]
+        child._link.hang_up()
+        eng.until(lambda seen: not seen.running)
+        assert eng.trouble == "the thread that owns the BGP engine is gone"
+        eng.start_when_allowed()
+        assert eng.trouble == "" and eng.observed().announced
+        assert (router.sessions, router.routes()) == (1, {ONE})
 
 
 def test_a_bug_in_the_engines_thread_is_its_end_and_told(eng: EngineUnderTest, router: BgpPeer) -> None:
