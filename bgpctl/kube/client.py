@@ -18,6 +18,7 @@ from bgpctl.kube import paths
 from bgpctl.kube.clock import ServerClock
 from bgpctl.kube.config import Access
 from bgpctl.kube.doubts import Doubts, Right, right
+from bgpctl.kube.pulse import Pulse
 
 Document = dict[str, Any]
 T = TypeVar("T")
@@ -62,6 +63,7 @@ class Client:
         self.access = access
         self._clock = clock or ServerClock()
         self._doubts = Doubts(self._clock.local)
+        self.pulse = Pulse()  # of its watches
 
     # -- the server's clock
 

@@ -134,6 +134,21 @@ def test_the_heart_beats_with_a_new_time() -> None:
     assert times == sorted(set(times))
 
 
+def test_the_heart_does_not_beat_for_a_loop_that_hangs() -> None:
+    """A loop offers its state every 15 s; what it said a minute ago is nobody's word."""
+    now = 100.0
+    publisher = Publisher(Memory(), clock=lambda: now)
+    publisher.offer(RUNNING)
+    publisher._write(RUNNING)
+    now = 145.0
+    publisher.offer(RUNNING)
+    assert publisher._patience() == 15.0
+    publisher._tried_at = 160.0
+    assert publisher._patience() == math.inf, "not offered since 145"
+    publisher.offer(MORE)
+    assert publisher._patience() == 16.0, "what is new is written"
+
+
 def test_a_problem_is_told_once_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     sink = Memory()
