@@ -25,6 +25,7 @@ T = TypeVar("T")
 LAST_INSTANT = 253402300799.0
 # What 64 signed bits hold: nothing that is counted here comes near it.
 COUNT = Range(0, 2**63 - 1)
+LONGEST_TEXT = 4096
 _DEEPEST = 8
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
@@ -96,7 +97,7 @@ class Foreign:
     def has(self, name: str) -> bool:
         return self.value.get(name) is not None
 
-    def text(self, name: str, default: str = "", longest: int = 4096) -> str:
+    def text(self, name: str, default: str = "", longest: int = LONGEST_TEXT) -> str:
         """A string, whatever characters it holds: whoever prints it escapes them."""
         value = self.value.get(name)
         if value is None:
@@ -105,7 +106,7 @@ class Foreign:
             self.refuse(name, f"a string of at most {longest} characters")
         return value
 
-    def required(self, name: str, longest: int = 4096) -> str:
+    def required(self, name: str, longest: int = LONGEST_TEXT) -> str:
         """As `text`, but it must be there."""
         if not self.has(name):
             self.refuse(name, "a string")
@@ -180,7 +181,7 @@ class Foreign:
         """The items of a list of objects."""
         return tuple(Foreign.of(item, path) for path, item in self.items(name, most))
 
-    def texts(self, name: str, most: int = 10_000, longest: int = 4096) -> tuple[str, ...]:
+    def texts(self, name: str, most: int = 10_000, longest: int = LONGEST_TEXT) -> tuple[str, ...]:
         """The items of a list of strings."""
         return tuple(Foreign({path: item}).required(path, longest) for path, item in self.items(name, most))
 
@@ -188,6 +189,6 @@ class Foreign:
         """The keys of a nested object, each with the object to read its value from."""
         nested = self.child(name)
         for key in nested.value:
-            if not isinstance(key, str) or len(key) > 4096:
+            if not isinstance(key, str) or len(key) > LONGEST_TEXT:
                 _refuse(nested.path, "an object whose keys are short strings", key)
             yield nested, key

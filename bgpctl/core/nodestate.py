@@ -22,6 +22,10 @@ HEARTBEAT_SECONDS = 60.0
 # A heartbeat may be late by a slow API server and a retry before the state is called stale.
 STALE_AFTER_SECONDS = 150.0
 
+# What the schema allows: a status that is refused would look like a dead speaker.
+LONGEST_SENTENCE = 4096
+MOST_SENTENCES = 1000
+
 PHASES = ("Starting", "Running", "Leaving", "Withdrawn", "Idle", "Stopped")
 
 Document = dict[str, Any]
@@ -182,8 +186,8 @@ def _status(state: NodeState) -> Document:
             "observedLeave": state.observed_leave or None,
             "selectedBy": state.selected_by or None,
             "selectedByKind": state.selected_by_kind or None,
-            "policyProblem": state.policy_problem or None,
-            "problems": list(state.problems) or None,
+            "policyProblem": state.policy_problem[:LONGEST_SENTENCE] or None,
+            "problems": [text[:LONGEST_SENTENCE] for text in state.problems[:MOST_SENTENCES]] or None,
             "sessions": f"{state.established}/{len(state.peers)}",
             "routes": {"intended": state.intended, "announced": state.announced},
             "absent": dict(state.absent) if state.absent else None,
@@ -281,7 +285,7 @@ def _error(error: LastError | None) -> Document | None:
             "direction": error.direction,
             "code": error.code,
             "subcode": error.subcode,
-            "text": error.text,
+            "text": error.text[:LONGEST_SENTENCE],
         }
     )
 
@@ -289,7 +293,7 @@ def _error(error: LastError | None) -> Document | None:
 def _withdrawn(record: WithdrawnRecord) -> Document:
     return _present(
         {
-            "reason": record.reason,
+            "reason": record.reason[:LONGEST_SENTENCE],
             "answers": record.answers or None,
             "observedTime": timestamp(record.observed_at),
             "gracefulShutdownTime": timestamp(record.shut_down_at),

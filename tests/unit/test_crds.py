@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
+from dataclasses import replace
 from importlib.resources import files
 from ipaddress import ip_address
 from typing import Any
@@ -57,9 +59,15 @@ def violations(value: Any, schema: Schema, path: str = "") -> Iterator[str]:
         yield f"{path}: {value} is not in the enum"
     if isinstance(value, int) and not schema.get("minimum", value) <= value <= schema.get("maximum", value):
         yield f"{path}: {value} is out of range"
+    if isinstance(value, str):
+        if len(value) > schema.get("maxLength", len(value)):
+            yield f"{path}: too long"
+        # Go's `$` is the end of the text, Python's also stands before a last newline.
+        if not re.search(schema.get("pattern", "").replace("$", r"\Z"), value):
+            yield f"{path}: does not match the pattern"
     if isinstance(value, list):
-        if len(value) < schema.get("minItems", 0):
-            yield f"{path}: too few items"
+        if not schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value)):
+            yield f"{path}: too few or too many items"
         for index, item in enumerate(value):
             yield from violations(item, schema["items"], f"{path}[{index}]")
     if isinstance(value, Mapping) and "properties" in schema:
@@ -332,3 +340,21 @@ def test_the_validator_of_this_file_sees_faults() -> None:
     document["status"].update(phase="Gone", unknown=1, engineRestarts=-1, routes=[])
     del document["status"]["peers"][0]["name"]
     assert len(list(violations(document, NODE_STATE))) == 5
+
+
+@pytest.mark.parametrize("text", ["garbage", "fe80::1%x json\0enable", "192.0.2.1\n", "fe80::1%" + "x" * 16])
+@pytest.mark.parametrize("field", ["localAddress", "peerAddress"])
+def test_an_address_of_a_node_state_is_one(field: str, text: str) -> None:
+    document = nodestate.to_document(FULL)
+    document["status"]["peers"][0][field] = text
+    document["status"]["withdrawn"]["peers"][0][field] = text
+    assert len(list(violations(document, NODE_STATE))) >= 2
+
+
+def test_sentences_without_end_are_cut_so_that_the_state_is_published() -> None:
+    error = LastError(1.0, "sent", "x" * 9000)
+    peer = replace(PEER, session=replace(SESSION, last_error=error))
+    long = replace(FULL, policy_problem="x" * 9000, problems=("x" * 9000,) * 2000, peers=(peer,))
+    document = nodestate.to_document(long)
+    assert list(violations(document, NODE_STATE)) == []
+    assert len(statereader.from_document(document).problems) == 1000
