@@ -130,7 +130,7 @@ def compile_intent(
         told = _unique(problems, world.problems)
         return Intent(node_name, True, selection.owner.name, problems=told, stale=True)
     settings, faults = node_settings(annotations_of(objects.node))
-    around = Surroundings(objects.node, node_name, objects.secrets, source_address, settings)
+    around = Surroundings(objects.node, node_name, objects.secrets, source_address, settings, next_hops)
     intent = _intent(world, in_force, around, (*problems, *faults), next_hops, memo)
     return intent if selection.owner is not None else shut_down(intent)
 

@@ -233,6 +233,7 @@ def _peer(peer: PeerState) -> Document:
                 }
             ),
             "families": [str(family) for family in session.families],
+            "extendedNextHop": session.extended_next_hop or None,
             "routeCount": _counts(session),
             "intended": peer.intended,
             "announced": peer.announced,
@@ -378,6 +379,7 @@ def _read_session(peer: Mapping[str, Any]) -> Session:
         hold_time=timers.get("appliedHoldTimeSeconds"),
         keepalive_time=timers.get("appliedKeepaliveSeconds"),
         families=tuple(_family(text) for text in peer.get("families") or ()),
+        extended_next_hop=peer.get("extendedNextHop", False),
         local_gr=_read_gr(graceful.get("local")),
         peer_gr=_read_gr(graceful.get("peer")),
         long_lived=graceful.get("longLivedSeconds"),

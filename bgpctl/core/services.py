@@ -34,6 +34,7 @@ NOT_THIS_TYPE = "serviceTypeNotExposed"
 INGRESS_NOT_VIP = "ipModeProxy"
 FAMILY_NOT_CONFIGURED = "familyNotConfigured"
 FAMILY_NOT_NEGOTIATED = "familyNotNegotiated"
+NEXT_HOP_NOT_NEGOTIATED = "nextHopNotNegotiated"
 
 VIP_MODES = (None, "VIP")
 """KEP-1860: what an ingress may say for the cluster to answer for its address; nil is VIP."""
