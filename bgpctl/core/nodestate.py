@@ -240,6 +240,7 @@ def _peer(peer: PeerState) -> Document:
                 }
             ),
             "families": [str(family) for family in session.families],
+            "extendedNextHop": session.extended_next_hop or None,
             "routeCount": _counts(session),
             "intended": peer.intended,
             "announced": peer.announced,

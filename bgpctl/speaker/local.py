@@ -15,6 +15,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 from bgpctl.core.model import Intent, Observed, Session
@@ -24,6 +25,7 @@ from bgpctl.errors import UsageError
 from bgpctl.speaker import places
 from bgpctl.speaker.manager import Manager
 from bgpctl.speaker.serving import Page, Server
+from bgpctl.speaker.telling import unsent_routes
 
 JSON = "application/json"
 
@@ -87,7 +89,8 @@ def routes_text(intent: Intent, observed: Observed, problems: tuple[str, ...], a
         yield from _joined(json.dumps(row_document(row)) for row in compared(intent, observed, name))
         yield "]}"
     yield '], "absent": ['
-    yield from _joined(json.dumps(absent_document(absent)) for absent in intent.absent)
+    missing = chain(intent.absent, unsent_routes(intent, observed))
+    yield from _joined(json.dumps(absent_document(absent)) for absent in missing)
     yield "]}"
 
 

@@ -42,7 +42,7 @@ from bgpctl.speaker.settling import Settling
 from bgpctl.speaker.silence import Silence
 from bgpctl.speaker.soaking import Soaking
 from bgpctl.speaker.source import Source
-from bgpctl.speaker.telling import peer_state, record, sentence_of, troubles_of
+from bgpctl.speaker.telling import peer_state, record, sentence_of, troubles_of, unsent_routes
 
 IDLE_SECONDS = 15.0  # the loop runs this often though no bell rings: a safety net, not a mechanism
 RETRY_SECONDS = 0.5
@@ -345,7 +345,7 @@ class Manager:
 
     def _describe(self) -> NodeState:
         observed, intent = self._engine.observed(), self.intent or Intent(self._node)
-        owner = self._owner()
+        owner, unsent = self._owner(), unsent_routes(intent, observed)
         peers = tuple(peer_state(name, observed, self.intent) for name in sorted(observed.peers))
         return NodeState(
             node=self._node,
@@ -359,11 +359,11 @@ class Manager:
             selected_by_kind=owner.kind,
             policy_problem=owner_problem(intent),
             problems=self._problems(intent, observed),
-            intended=self._intended(),
+            intended=self._intended() - len(unsent),
             announced=sum(peer.announced for peer in peers),
             peers=peers,
             withdrawn=self.withdrawn,
-            absent=dict(Counter(absent.reason for absent in intent.absent)) or None,
+            absent=dict(Counter(absent.reason for absent in (*intent.absent, *unsent))) or None,
             observed_leave=self._leave_seen,
             soak=self._soaking.seconds,
             soak_until=self._soaking.until if observed.peers else None,

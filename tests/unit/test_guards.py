@@ -27,9 +27,14 @@ from bgpctl.core.guards import (
     sole_endpoint,
     vips,
 )
+from bgpctl.core.intent import compile_intent
 from bgpctl.core.model import Intent, IPNetwork, Route
 from bgpctl.core.selectors import OPERATORS, LabelSelector, Requirement
 from bgpctl.errors import UsageError
+from tests.kit.intents import world
+from tests.kit.objects import endpoint, endpoint_slice
+from tests.kit.objects import node as kit_node
+from tests.kit.objects import service as kit_service
 
 NOW = 1_800_000_000.0  # 2027-01-15T08:00:00Z
 NODE = "worker-1"
@@ -139,6 +144,46 @@ def test_vips_join_intents_services_and_endpoints() -> None:
             {},
         ),
     )
+
+
+def slice_of(name: str, *endpoints: dict[str, Any], port: str = "") -> dict[str, Any]:
+    return {**endpoint_slice(name, *endpoints), "ports": [{"port": 80, "name": port}]}
+
+
+LEAVING = {"ready": False, "serving": True, "terminating": True}
+OTHER_PORT, DUMMY = [{"port": 80, "name": "http"}], [{"port": 9999}]
+
+
+@pytest.mark.parametrize(
+    ("changes", "slices", "expected"),
+    [
+        ({}, [slice_of("web", endpoint(NODE), endpoint("worker-2"))], (True, {NODE, "worker-2"}, 2)),
+        ({}, [slice_of("web", endpoint(NODE, **LEAVING), endpoint("worker-2"))], (True, {"worker-2"}, 1)),
+        ({}, [slice_of("web", endpoint(NODE, **LEAVING))], (True, {NODE}, 0)),
+        (
+            {"ports": OTHER_PORT},
+            [slice_of("web", endpoint(NODE), port="http"), slice_of("web", endpoint("worker-2"), port="x")],
+            (True, {NODE}, 1),
+        ),
+        (
+            {"labels": {"cilium.io/ingress": "true"}},
+            [{**endpoint_slice("web", {"addresses": ["192.192.192.192"]}), "ports": DUMMY}],
+            (False, {NODE, "worker-2"}, 0),
+        ),
+    ],
+)
+def test_the_guard_counts_as_the_speaker_does(changes: Any, slices: Any, expected: Any) -> None:
+    """What the speakers of two nodes announce, where it is ready, and whether it follows its endpoints."""
+    web = kit_service("web", "203.0.113.1", local=True, **changes)
+    nodes = [kit_node(name) for name in (NODE, "worker-2")]
+    intents = [
+        compile_intent(world(web, slices=slices, node=each), each["metadata"]["name"]) for each in nodes
+    ]
+    (found,) = vips(intents, [web], slices)
+    assert (found.local, found.announcers, sum(found.endpoints.values())) == expected
+    alone = found.announcers == {NODE}
+    lasts = last_path(NODE, [found]).level, sole_endpoint(NODE, [found], ["worker-2"]).level
+    assert lasts == ("ok", "warn" if alone else "ok")
 
 
 # --- budget and owners --------------------------------------------------------------------------------------
