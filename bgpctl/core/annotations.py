@@ -16,6 +16,7 @@ A bad value costs that value only.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,8 @@ LEAVE = "bgpctl.io/leave"
 
 WITHOUT_RESTART = "has no effect: graceful restart is off for every peer"
 
+_LEAVE_NAME = re.compile(r"[A-Za-z0-9._-]{1,63}")
+
 _SWITCH = {"true": True, "false": False}
 
 
@@ -43,6 +46,12 @@ class NodeSettings:
 
 
 NO_SETTINGS = NodeSettings()
+
+
+def leave_name(annotations: Mapping[str, str]) -> str:
+    """The name of the request to leave, "" where there is none that is one."""
+    name = annotations.get(LEAVE, "")
+    return name if _LEAVE_NAME.fullmatch(name) else ""
 
 
 def node_settings(annotations: Mapping[str, str]) -> tuple[NodeSettings, tuple[str, ...]]:

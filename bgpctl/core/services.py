@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any, NamedTuple
+from weakref import WeakValueDictionary
 
 from bgpctl.core.documents import MALFORMED, labels_of, metadata, name_of, namespace_of
 from bgpctl.core.endpoints import Backends, Count, Key
@@ -57,10 +58,17 @@ class Candidate:
 # --- addresses --------------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=65536)
+# An address that nobody announces any more is forgotten: a cluster may go through millions of them.
+_prefixes: WeakValueDictionary[str, IPNetwork] = WeakValueDictionary()
+
+
 def host_prefix(text: str) -> IPNetwork:
-    """`10.0.0.1` -> 10.0.0.1/32. Raises ValueError. The same text gives the same object."""
-    return host_network(ip_address(text))
+    """`10.0.0.1` -> 10.0.0.1/32. Raises ValueError. The same text gives the same object while somebody has
+    it."""
+    found = _prefixes.get(text)
+    if found is None:
+        found = _prefixes[text] = host_network(ip_address(text))
+    return found
 
 
 def _load_balancer_ips(service: Mapping[str, Any]) -> list[str]:

@@ -110,9 +110,14 @@ class Pace:
         if failures:
             first, longest = self.backoff
             return tried_at + min(first * 2.0 ** min(failures - 1, 10), longest)
-        if written is None or offered.phase != written.phase:
-            return tried_at  # leaving, withdrawn: a drain waits for it
+        if written is None or _awaited(offered) != _awaited(written):
+            return tried_at
         return tried_at + (self.minimum if offered != written else self.heartbeat)
+
+
+def _awaited(state: NodeState) -> tuple[str, str]:
+    """What a drain waits for: leaving, withdrawn, and the request that this answers."""
+    return state.phase, state.observed_leave
 
 
 class Publisher:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TextIO
 
 from bgpctl.core.model import IPAddress
+from bgpctl.core.settling import SETTLE
 from bgpctl.errors import UsageError
 from bgpctl.kube.client import Client
 from bgpctl.speaker import host, http, local, logs, metrics, places
@@ -76,6 +77,7 @@ def run_speaker(options: SpeakerOptions) -> int:
         withdraw_without_endpoints=options.withdraw_without_endpoints,
         damping=options.damping,
         soak=options.soak,
+        settle=SETTLE,
         readiness=Readiness(options.ready_checks, bell.set),
     )
     with contextlib.ExitStack() as stack:
@@ -176,11 +178,15 @@ def _answers(manager: Manager, source: Source) -> http.Answers:
         return f"the loop has not run for {age:.0f} s" if late else ""
 
     def healthy() -> tuple[bool, str]:
-        return not stuck(), stuck() or "ok"
+        """The manager starts a dead engine again by itself, sooner than a kubelet would; who asks here ends a
+        manager that does not get there."""
+        trouble = stuck() or manager.engine_trouble
+        return not trouble, trouble or "ok"
 
     def ready() -> tuple[bool, str]:
-        if stuck():
-            return False, stuck()
+        good, text = healthy()
+        if not good:
+            return False, text
         if not source.ready():
             return False, f"waiting for the first objects: {'; '.join(source.problems()) or 'none seen yet'}"
         state = manager.state

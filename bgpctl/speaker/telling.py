@@ -26,6 +26,7 @@ def record(
     before: list[PeerState],
     departed: Mapping[str, Departure],
     shut_down_at: float | None = None,
+    answers: str = "",
 ) -> WithdrawnRecord:
     """`sent_at` is when the last withdraw got out; when none did, when we gave up. The times are epoch
     seconds."""
@@ -36,7 +37,7 @@ def record(
         WithdrawnPeer(peer, peer.announced, flushed=bool(d and d.flushed_at))
         for peer, d in zip(before, gone, strict=True)
     )
-    return WithdrawnRecord(reason, seen, max(flushed, default=closed), closed, peers, shut_down_at)
+    return WithdrawnRecord(reason, seen, max(flushed, default=closed), closed, peers, shut_down_at, answers)
 
 
 def peer_state(name: str, observed: Observed, intent: Intent | None) -> PeerState:

@@ -40,6 +40,7 @@ class FakeEngine:
         self.mode = Mode.OWN
         self.outlived: Observed | None = None
         self.released = False
+        self.trouble = ""
         self._seen = Observed()
 
     @property
