@@ -29,6 +29,6 @@ def of_node(client: Client, node: str) -> NodeState | None:
     except Unreadable as error:
         raise Blocked(
             f"what node {node} announces is unknown: its BGPNodeState cannot be read ({error.message})",
-            f"see `kubectl get bgpnodestate {node} -o yaml`; a speaker of this version that runs there writes "
-            f"a good one; where none runs, `kubectl delete bgpnodestate {node}` lets the estimate decide",
+            f"see `kubectl get bgpnodestate {node} -o yaml`; a speaker of this version that runs there "
+            f"writes a good one; where none runs, `kubectl delete bgpnodestate {node}`: it is silent then",
         ) from None

@@ -14,8 +14,8 @@ from bgpctl.cli.main import main
 from bgpctl.core.eviction import EvictionOptions
 from bgpctl.kube import paths
 from bgpctl.runbooks import drain as runbook
-from bgpctl.runbooks.model import Event, Result
 from bgpctl.runbooks.command_line import CommandLine
+from bgpctl.runbooks.model import Event, Result
 from bgpctl.runbooks.options import DrainOptions, RestoreOptions
 from tests.kit.fake_api import FakeApi, fake_api
 from tests.kit.node_states import NODE_STATES, established
