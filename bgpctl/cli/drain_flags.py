@@ -62,7 +62,7 @@ RequireConfirmed = Annotated[
     bool,
     typer.Option(
         "--require-confirmed",
-        help="Take only the routers' word that the routes are gone; an estimate waits until --timeout.",
+        help="Take only the routers' word that the routes are gone; an estimate waits on until --timeout.",
     ),
 ]
 AssumeDead = Annotated[

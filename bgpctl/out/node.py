@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bgpctl.runbooks.journal import Journal
 
 COMMAND = "node status"
+NOBODY_ASKED = "no router was asked whether the routes are gone"
 HEADER = ("NODE", "SERVICE", "SCHEDULING", "SELECTED BY", "SESSIONS", "ANNOUNCED", "RUN")
 
 
@@ -120,7 +121,8 @@ def _withdrawal(report: NodeReport) -> Line | None:
     gone = report.state is not None and report.state.phase == "Withdrawn"
     if not gone and not how:
         return None
-    words = _gone(report.journal, how) if how else "no router was asked whether the routes are gone"
+    unasked = "whether a router was asked went with the journal" if report.lost else NOBODY_ASKED
+    words = _gone(report.journal, how) if how else unasked
     return line(f"{report.node}: {words}{_sent(record)}")
 
 

@@ -146,7 +146,8 @@ def _look(number: int, world: World, progress: Progress) -> tuple[Decision, int 
     step = progress.steps[number]
     try:
         seen = world.observe(step.needs)
-        if seen.command_exit is None:  # a command that ran is not undone, whatever became of the node
+        # A command that ran is not undone, whatever became of the node; one that was let go of is not ours.
+        if seen.command_exit is None and not seen.released:
             for earlier, goal in enumerate(progress.steps[:number]):
                 if goal.needs <= step.needs and goal.decide(seen).status is not Status.DONE:
                     return Decision(Status.WAIT, ""), earlier

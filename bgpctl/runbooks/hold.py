@@ -21,8 +21,8 @@ class Hold:
     `holder` names this run (`kube.lease.identity`). `document` is the Node that the last decision was taken
     on. `journal` is what this run last saw or wrote there, None once it removed it itself: a Node without one
     then is a Node whose journal somebody else removed. `last_journal` is never forgotten. `seen_lease` is the
-    Lease as the claim was decided on. `changed`: this run has changed something, so "nothing was changed" is
-    over."""
+    Lease as the claim was decided on. `released`: the Lease was given back, the node is not ours any more.
+    `changed`: this run has changed something, so "nothing was changed" is over."""
 
     client: Client
     node: str
@@ -35,6 +35,7 @@ class Hold:
     journal: Journal | None = None
     last_journal: Journal | None = None
     seen_lease: LeaseView | None = None
+    released: bool = False
     changed: bool = False
 
     def remember(self, journal: Journal | None) -> None:

@@ -52,6 +52,7 @@ class Observer:
             node=node_view(document),
             journal=journal,
             holder=hold.holder,
+            released=hold.released,
             **self._lease(),
         )
         seen = replace(seen, lost=lost or self._copied(seen, journal))

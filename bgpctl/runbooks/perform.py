@@ -97,6 +97,7 @@ class Performer:
         lock, self.hold.lock = self.hold.lock, None
         if lock:
             lock.release()
+            self.hold.released = True
 
     # -- the Node
 

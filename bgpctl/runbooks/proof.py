@@ -27,12 +27,13 @@ class Word(Enum):
 
 
 def word(s: Snapshot, *, assume_dead: bool = False) -> Word:
-    """The speaker's word. Only a state in which it repeats the name of this request answers it."""
+    """The speaker's word. Only a state in which it repeats the name of this request answers it. One that
+    said that it ended says nothing more, and is not silent for that."""
     state = s.state
+    if state is not None and state.phase == "Stopped" and state.engine_mode in ENDS_WITH_SPEAKER:
+        return Word.STOPPED
     if state is None or state.stale(s.now):
         return Word.DEAD if assume_dead else Word.SILENT
-    if state.phase == "Stopped" and state.engine_mode in ENDS_WITH_SPEAKER:
-        return Word.STOPPED
     asked = s.journal.leave if s.journal and s.journal.leaves else ""
     if state.phase in GONE_PHASES and state.observed_leave == asked:
         return Word.WITHDREW

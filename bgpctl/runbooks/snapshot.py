@@ -53,6 +53,7 @@ class Snapshot:
     """One look at the world. Parts that the step did not ask for are empty.
 
     `lost`: the Node has no journal any more, and this is what it was; None where there never was one.
+    `released`: this run held the Lease, and gave it back.
     `lease_contested`: somebody else renewed the Lease while we watched, which is `lease_watched` seconds.
     `estimates` hold for a deselect, `dead_estimates` for a node whose speaker no longer reports.
     `command_exit` is the shutdown command's; `restarted`: the restart command ran and ended well.
@@ -65,6 +66,7 @@ class Snapshot:
     lease: LeaseView | None = None
     holder: str = ""
     holds_lease: bool = False
+    released: bool = False
     lease_contested: bool = False
     lease_watched: float = inf
     guards: tuple[Guard, ...] = ()

@@ -118,8 +118,8 @@ class Withdrawn:
     def _silent(self, s: Snapshot, journal: Journal, note: str) -> Decision:
         """Nobody on the node says anything: whether its routes end, only a router or the operator can
         tell."""
-        if not s.dead_estimates and journal.deselect is None:
-            return _nothing_announced("no policy selects the node, and no speaker reports for it")
+        if not s.dead_estimates and s.state is None:
+            return _nobody(journal)
         worst = worst_of(s.dead_estimates)
         if worst is not None and s.now < (ends := _fell_silent(s, journal) + worst.worst) < inf:
             text = f"the speaker fell silent ({IF_DEAD}){note}"
@@ -183,7 +183,7 @@ def _fell_silent(s: Snapshot, journal: Journal) -> float:
 def _dead(s: Snapshot, journal: Journal, note: str, *, assumed: bool) -> Decision:
     """Only the routers' timers end it."""
     if not s.dead_estimates:
-        return _nothing_announced("the speaker has no peer")
+        return _nobody(journal) if s.state is None else _nothing_announced("the speaker has no peer")
     what = "the speaker fell silent, assuming that it died" if assumed else "the speaker stopped"
     begun = min(_fell_silent(s, journal), s.now)
     assumption = {"assumed": ASSUMED} if assumed else {}
@@ -199,6 +199,18 @@ def _restarted(s: Snapshot, journal: Journal, note: str) -> Decision:
     began = max(journal.marks.get(RELABELLED, journal.started_at), s.state.by_server(s.state.started_at))
     what = f"the speaker was started, and the one before it did not withdraw{note}"
     return _until(s, min(began, s.now), s.dead_estimates, what, {})
+
+
+def _nobody(journal: Journal) -> Decision:
+    """No speaker ever reported, and no policy tells of a peer."""
+    if journal.deselect is None:
+        return _nothing_announced("no policy selects the node, and no speaker reports for it")
+    return Decision(
+        Status.BLOCKED,
+        "no speaker reports for the node, and nothing is known about its peers: whether its routes are gone "
+        "nobody knows",
+        hint="bring the policy back that selected it, or look at its routers by hand",
+    )
 
 
 def _nothing_announced(why: str) -> Decision:

@@ -67,6 +67,8 @@ class World:
         """Write a step that was done into the journal, with what proved it: once, unless the proof is new.
         The last step is always written: under the version that it was decided on, so that what it says was
         true. Raises Conflict when the world changed meanwhile."""
+        if self.hold.released:
+            return
         journal = load(self.hold.document["metadata"].get("annotations"))
         if journal is None or (journal.finished(step) and not decision.evidence and not last):
             return

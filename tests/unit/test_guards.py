@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from bgpctl.core.deselection import parse_label_change
 from bgpctl.core.guards import (
+    ALLOW_ADDRESS_GAP,
     ALLOW_LAST_PATH,
     Guard,
     Vip,
@@ -65,19 +66,25 @@ def test_a_long_list_is_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "others", "level"),
+    ("address", "others", "level", "lifted_by"),
     [
-        (vip("10.0.0.1", NODE, local=True, worker_1=2), ["worker-2"], "warn"),
-        (vip("10.0.0.1", NODE, local=True, worker_1=2), [], "refuse"),
-        (vip("10.0.0.1", NODE, local=True, worker_1=2), [NODE], "refuse"),
-        (vip("10.0.0.1", NODE, "worker-2", local=True, worker_1=2, worker_2=1), ["worker-2"], "ok"),
-        (vip("10.0.0.1", NODE, local=True, worker_1=2, worker_2=0), ["worker-2"], "warn"),
-        (vip("10.0.0.1", "worker-2", local=True, worker_2=1), ["worker-2"], "ok"),
-        (vip("10.0.0.1", NODE, local=False, worker_1=2), ["worker-2"], "ok"),
+        (vip("10.0.0.1", NODE, local=True, worker_1=2), ["worker-2"], "refuse", ALLOW_ADDRESS_GAP),
+        (vip("10.0.0.1", NODE, local=True, worker_1=2), [], "refuse", ALLOW_LAST_PATH),
+        (vip("10.0.0.1", NODE, local=True, worker_1=2), [NODE], "refuse", ALLOW_LAST_PATH),
+        (vip("10.0.0.1", NODE, "worker-2", local=True, worker_1=2, worker_2=1), ["worker-2"], "ok", ""),
+        (
+            vip("10.0.0.1", NODE, local=True, worker_1=2, worker_2=0),
+            ["worker-2"],
+            "refuse",
+            ALLOW_ADDRESS_GAP,
+        ),
+        (vip("10.0.0.1", "worker-2", local=True, worker_2=1), ["worker-2"], "ok", ""),
+        (vip("10.0.0.1", NODE, local=False, worker_1=2), ["worker-2"], "ok", ""),
     ],
 )
-def test_sole_endpoint(address: Vip, others: list[str], level: str) -> None:
-    assert sole_endpoint(NODE, [address], others).level == level
+def test_sole_endpoint(address: Vip, others: list[str], level: str, lifted_by: str) -> None:
+    guard = sole_endpoint(NODE, [address], others)
+    assert (guard.level, guard.lift) == (level, lifted_by)
     assert address.local is False or last_path(NODE, [address]).level == "ok"
 
 
@@ -204,6 +211,24 @@ def test_out_of_service(others: list[str], maximum: int, level: str) -> None:
     guard = out_of_service(NODE, others, maximum)
     assert guard.level == level
     assert level == "ok" or not others or "worker-2" in guard.message
+    assert guard.lift == (f"--max-unavailable {len(others) + 1}" if level == "refuse" else "")
+
+
+@pytest.mark.parametrize(
+    ("others", "maximum", "deciding", "level"),
+    [
+        ([], 1, ["worker-2"], "wait"),
+        ([], 2, ["worker-2"], "ok"),
+        (["worker-2"], 2, ["worker-3"], "wait"),
+        (["worker-2"], 1, ["worker-3"], "refuse"),
+    ],
+)
+def test_another_drain_that_is_being_checked_is_waited_for(
+    others: list[str], maximum: int, deciding: list[str], level: str
+) -> None:
+    guard = out_of_service(NODE, others, maximum, deciding)
+    assert guard.level == level
+    assert level != "wait" or deciding[0] in guard.message
 
 
 def lease(**spec: Any) -> dict[str, Any]:
