@@ -89,6 +89,31 @@ def test_absent_and_empty_are_told_apart() -> None:
             "must be absent",
         ),
         ({"matchExpressions": [{"operator": "Exists"}]}, "selector.matchExpressions[0].key", "required"),
+        (
+            {"matchExpressions": [{"key": "a", "operator": "NotIn"}]},
+            "selector.matchExpressions[0].values",
+            "required for NotIn: at least one value",
+        ),
+        (
+            {"matchExpressions": [{"key": "a", "operator": "DoesNotExist", "values": ["b"]}]},
+            "selector.matchExpressions[0].values",
+            "must be absent for DoesNotExist",
+        ),
+        (
+            {"matchExpressions": [{"key": "-", "operator": "Exists"}]},
+            "selector.matchExpressions[0].key",
+            "must be a label key",
+        ),
+        (
+            {"matchExpressions": [{"key": "a", "operator": "In", "values": ["b", "c d"]}]},
+            "selector.matchExpressions[0].values[1]",
+            "must be a label value",
+        ),
+        (
+            {"matchExpressions": [{"key": "a", "operator": "Exists", "value": "b"}]},
+            "selector.matchExpressions[0].value",
+            'Did you mean "values"?',
+        ),
     ],
 )
 def test_faults(document: Any, path: str, words: str) -> None:
@@ -119,3 +144,16 @@ def test_negated_operators_are_complements(have: dict[str, str], key: str, value
 def test_match_labels_is_a_subset_test(wanted: dict[str, str], have: dict[str, str]) -> None:
     selector = LabelSelector(tuple(wanted.items()))
     assert selector.matches(have) == (wanted.items() <= have.items())
+
+
+@pytest.mark.parametrize(
+    ("requirement", "text"),
+    [
+        (Requirement("a", "In", frozenset({"c", "b"})), "a in (b,c)"),
+        (Requirement("a", "NotIn", frozenset({"b"})), "a notin (b)"),
+        (Requirement("a", "Exists"), "a"),
+        (Requirement("a", "DoesNotExist"), "!a"),
+    ],
+)
+def test_a_requirement_reads_as_kubectl_takes_it(requirement: Requirement, text: str) -> None:
+    assert str(LabelSelector((("x", "y"),), (requirement,))) == f"x=y,{text}"
