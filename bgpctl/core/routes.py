@@ -162,7 +162,7 @@ class _Group:
         if candidate.reason:
             return candidate.reason, candidate.detail
         if candidate.prefix is not None and family_of(candidate.prefix) not in self.by_family:
-            configured = ", ".join(str(family) for family in self.by_family) or "none"
+            configured = ", ".join(str(family) for family in self.by_family)
             return FAMILY_NOT_CONFIGURED, (
                 f"the peer's families ({configured}) do not have {family_of(candidate.prefix)}"
             )
@@ -192,7 +192,7 @@ class _Group:
             return candidate.source is rule.source and (
                 rule.selector is None or rule.selector.matches(candidate.labels)
             )
-        return rule.source is Source.LB_POOL and self.pools.select(rule.selector, prefix, candidate.kind)
+        return self.pools.select(rule.selector, prefix, candidate.kind)
 
     def _join(self, parts: tuple[Attributes, ...]) -> Attributes:
         joined = self._joined.get(parts)

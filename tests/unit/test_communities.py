@@ -28,3 +28,11 @@ def test_communities_are_exactly_what_their_ranges_allow(numbers: list[int]) -> 
 @pytest.mark.parametrize("text", ["", ":", "01:1", "+1:1", " 1:1", "1:1\n", "٣:1", "1:-1", "0x1:1"])
 def test_communities_that_are_none(text: str) -> None:
     assert parse_standard(text) is None and parse_large(f"{text}:1") is None
+
+
+@pytest.mark.parametrize(
+    ("numbers", "known"),
+    [([2**32 - 1] * 3, True), ([2**32, 0, 0], False), ([0, 0, 2**32], False), ([0] * 4, False)],
+)
+def test_a_large_community_is_three_numbers_of_32_bits(numbers: list[int], known: bool) -> None:
+    assert (parse_large(":".join(map(str, numbers))) is not None) is known

@@ -90,6 +90,31 @@ def test_absent_and_empty_are_told_apart() -> None:
             "must be absent",
         ),
         ({"matchExpressions": [{"operator": "Exists"}]}, "selector.matchExpressions[0].key", "required"),
+        (
+            {"matchExpressions": [{"key": "a", "operator": "NotIn"}]},
+            "selector.matchExpressions[0].values",
+            "required for NotIn: at least one value",
+        ),
+        (
+            {"matchExpressions": [{"key": "a", "operator": "DoesNotExist", "values": ["b"]}]},
+            "selector.matchExpressions[0].values",
+            "must be absent for DoesNotExist",
+        ),
+        (
+            {"matchExpressions": [{"key": "-", "operator": "Exists"}]},
+            "selector.matchExpressions[0].key",
+            "must be a label key",
+        ),
+        (
+            {"matchExpressions": [{"key": "a", "operator": "In", "values": ["b", "c d"]}]},
+            "selector.matchExpressions[0].values[1]",
+            "must be a label value",
+        ),
+        (
+            {"matchExpressions": [{"key": "a", "operator": "Exists", "value": "b"}]},
+            "selector.matchExpressions[0].value",
+            'Did you mean "values"?',
+        ),
     ],
 )
 def test_faults(document: Any, path: str, words: str) -> None:
@@ -168,3 +193,16 @@ def test_any_text_is_a_selector_or_a_value_error(text: str) -> None:
         parse_selector(text).matches({"a": "b"})
     except ValueError:
         return
+
+
+@pytest.mark.parametrize(
+    ("requirement", "text"),
+    [
+        (Requirement("a", "In", frozenset({"c", "b"})), "a in (b,c)"),
+        (Requirement("a", "NotIn", frozenset({"b"})), "a notin (b)"),
+        (Requirement("a", "Exists"), "a"),
+        (Requirement("a", "DoesNotExist"), "!a"),
+    ],
+)
+def test_a_requirement_reads_as_kubectl_takes_it(requirement: Requirement, text: str) -> None:
+    assert str(LabelSelector((("x", "y"),), (requirement,))) == f"x=y,{text}"
