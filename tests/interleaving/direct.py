@@ -61,7 +61,8 @@ class DirectClient(Client):
         except Unreachable as error:
             if not error.code:
                 raise Temporary("the API server did not answer: Connection refused") from None
-            raise _error(method, path, error.code, {}, {"reason": error.reason, "message": error.reason})
+            told = {"reason": error.reason, "message": error.reason}
+            raise _error(method, path, error.code, {}, told) from None
         if code >= 300:
             raise _error(method, path, code, {}, data)
         return dict(data)
