@@ -116,6 +116,7 @@ def test_another_version_blocks_and_says_how_to_get_rid_of_it(text: str) -> None
     assert len(caught.value.message) < 1000
     assert ANNOTATION in caught.value.message
     assert f"{ANNOTATION}-" in caught.value.hint
+    assert "bgpctl node restore NODE` goes by its copy" in caught.value.hint
 
 
 def test_finished_steps_can_be_voided() -> None:
