@@ -367,7 +367,7 @@ class Engine:
         now = time.time()
         if time.monotonic() - self._started_at > HEALTHY_SECONDS:
             self._deaths = 0
-        self._not_before = time.monotonic() + min(BACKOFF[0] * 2.0**self._deaths, BACKOFF[1])
+        self._not_before = time.monotonic() + min(BACKOFF[0] * 2.0 ** min(self._deaths, 10), BACKOFF[1])
         self._deaths += 1
         self._failure = reason
         gone = {name: interrupted(session, now, reason) for name, session in self._seen.sessions.items()}
