@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from ipaddress import ip_address
 from typing import Any, NamedTuple
 
+from bgpctl.core.addresses import parse_address
 from bgpctl.core.documents import MALFORMED, labels_of, metadata, name_of, namespace_of
 from bgpctl.core.endpoints import Backends, Count, Key
 from bgpctl.core.memo import Memo
@@ -60,7 +60,7 @@ class Candidate:
 @lru_cache(maxsize=65536)
 def host_prefix(text: str) -> IPNetwork:
     """`10.0.0.1` -> 10.0.0.1/32. Raises ValueError. The same text gives the same object."""
-    return host_network(ip_address(text))
+    return host_network(parse_address(text))
 
 
 def _load_balancer_ips(service: Mapping[str, Any]) -> list[str]:

@@ -13,12 +13,13 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from bgpctl.errors import BgpctlError
+from bgpctl.core.fields import Range
+from bgpctl.core.foreign import Foreign, Unreadable
+from bgpctl.errors import BgpctlError, Blocked
 from bgpctl.kube import paths
 from bgpctl.kube.client import Client, Conflict
 
@@ -91,19 +92,28 @@ def name_for(node: str) -> str:
 
 
 def read(client: Client, node: str) -> LeaseView | None:
+    """The Lease of a node, None = there is none. Raises Blocked when who holds it cannot be read."""
     document = client.find(paths.lease(NAMESPACE, name_for(node)))
-    return view(document) if document else None
+    try:
+        return view(document) if document else None
+    except Unreadable as error:
+        raise Blocked(
+            f"who holds node {node} is unknown: its Lease cannot be read ({error.message})",
+            f"when nobody does: `kubectl -n {NAMESPACE} delete lease {name_for(node)}`, then run this again",
+        ) from None
 
 
-def view(document: Mapping[str, Any]) -> LeaseView:
-    spec = document.get("spec") or {}
-    at = _seconds(spec.get("renewTime"))
-    duration = spec.get("leaseDurationSeconds") or DURATION
+def view(document: Any) -> LeaseView:
+    """A Lease as values. Raises Unreadable."""
+    lease = Foreign.of(document)
+    spec = lease.child("spec")
+    at = _seconds(spec.text("renewTime"))
+    duration = spec.integer("leaseDurationSeconds", limits=Range(0, 2**31 - 1)) or DURATION
     return LeaseView(
-        holder=spec.get("holderIdentity") or "",
+        holder=spec.text("holderIdentity"),
         renewed_at=at,
         expires_at=at + duration,
-        version=document["metadata"].get("resourceVersion", ""),
+        version=lease.child("metadata").text("resourceVersion"),
         duration=duration,
     )
 
@@ -112,7 +122,7 @@ def _seconds(text: str | None) -> float:
     """Epoch seconds; a time that cannot be read counts as long ago."""
     try:
         return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() if text else 0.0
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0.0
 
 

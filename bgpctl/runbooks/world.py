@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any
 
+from bgpctl.core.documents import name_of, namespace_of
 from bgpctl.core.eviction import (
     EvictionOptions,
     Outcome,
     parse_eviction_answer,
-    pod_view,
     verdicts,
 )
 from bgpctl.core.nodestate import NodeState, PeerState
@@ -26,12 +26,12 @@ from bgpctl.core.withdrawal import Estimate, Event, estimate, facts_from_state
 from bgpctl.errors import BgpctlError, Blocked, DeadlineExceeded, UsageError
 from bgpctl.kube import lease, paths
 from bgpctl.kube.client import ApiError, Client, NotFound, ServerBusy
-from bgpctl.runbooks import cluster, states
+from bgpctl.runbooks import cluster, objects, states
 from bgpctl.runbooks.actions import Action, ChangeNode, EvictPod, ReleaseLease, RunCommand, TakeLease
 from bgpctl.runbooks.journal import ANNOTATION, Journal, dump, load
 from bgpctl.runbooks.model import Decision
 from bgpctl.runbooks.routers import Routers
-from bgpctl.runbooks.snapshot import EvictionNote, NodeView, Snapshot
+from bgpctl.runbooks.snapshot import EvictionNote, Snapshot
 
 Document = dict[str, Any]
 
@@ -85,7 +85,11 @@ class World:
         journal = load(document["metadata"].get("annotations"))
         self._journal = journal or self._journal
         snapshot = Snapshot(
-            now=self.now(), node=_node_view(document), journal=journal, holder=self._holder(), **self._lease()
+            now=self.now(),
+            node=objects.node(document),
+            journal=journal,
+            holder=self._holder(),
+            **self._lease(),
         )
         if "state" in needs or "estimates" in needs or "routers" in needs:
             snapshot = self._with_state(snapshot)
@@ -134,7 +138,7 @@ class World:
         query = {"fieldSelector": f"spec.nodeName={self.node}"}
         if self.eviction.pod_selector:
             query["labelSelector"] = self.eviction.pod_selector
-        pods = [pod_view(document) for document in self.client.items(paths.PODS, **query)]
+        pods = objects.pods(self.client.items(paths.PODS, **query))
         daemonsets = (
             self._daemonsets() if any(p.controller_kind == "DaemonSet" for p in pods) else frozenset()
         )
@@ -142,7 +146,7 @@ class World:
 
     def _daemonsets(self) -> frozenset[tuple[str, str]]:
         items = self.client.items(paths.DAEMONSETS)
-        return frozenset((d["metadata"].get("namespace", ""), d["metadata"]["name"]) for d in items)
+        return frozenset((namespace_of(d), name_of(d)) for d in items)
 
     def _with_estimates(self, s: Snapshot, document: Document) -> Snapshot:
         facts = tuple(facts_from_state(peer) for peer in _peers(s.state))
@@ -294,16 +298,4 @@ def _peers(state: NodeState | None) -> tuple[PeerState, ...]:
 def _taken_over(holder: str) -> Blocked:
     return Blocked(
         f"another run took the node over: {holder}", "let it finish, or stop it; then run this again"
-    )
-
-
-def _node_view(document: Document) -> NodeView:
-    metadata, conditions = document["metadata"], (document.get("status") or {}).get("conditions") or ()
-    return NodeView(
-        name=metadata["name"],
-        uid=metadata["uid"],
-        version=metadata["resourceVersion"],
-        labels=metadata.get("labels") or {},
-        unschedulable=bool((document.get("spec") or {}).get("unschedulable")),
-        ready=any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions),
     )
