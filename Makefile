@@ -3,7 +3,7 @@
 VENV := .venv
 PY   := $(VENV)/bin/python
 
-.PHONY: demo test bench matrix lint completions clean
+.PHONY: demo test bench matrix fuzz lint completions clean
 
 $(VENV)/.installed: pyproject.toml
 	python3 -m venv $(VENV)
@@ -22,6 +22,10 @@ bench: $(VENV)/.installed
 # What real routers do to a node's routes, against the estimate: root, and the routers that are installed.
 matrix: $(VENV)/.installed
 	@$(PY) -m tests.matrix $(ARGS)
+
+# A million broken inputs for every parser of what others wrote. ARGS: how many, the seed, one target's name.
+fuzz: $(VENV)/.installed
+	@$(PY) -m tests.fuzz $(ARGS)
 
 lint: $(VENV)/.installed
 	$(VENV)/bin/ruff check .
