@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from bgpctl import __version__
+from bgpctl.core.documents import name_of
 from bgpctl.errors import BgpctlError, Temporary, UsageError
 from bgpctl.kube import paths
 from bgpctl.kube.clock import ServerClock
@@ -26,6 +28,9 @@ T = TypeVar("T")
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 30.0
 PAGE = 500
+ANSWER_SECONDS = 120.0  # for the whole of an answer, however it comes
+LONGEST_ANSWER = 256 << 20  # octets; a page is 500 objects, and where it must be one, 25,000 Pods
+MOST_ITEMS = 1_000_000
 LONGEST_EVENT = 8 << 20  # octets; etcd takes objects of 1.5 MB
 
 PATCH_TYPES = {
@@ -113,15 +118,13 @@ class Client:
         items: list[T] = []
         page = dict(query)
         while True:
-            answer = self.request("GET", path, query=page)
-            if "items" not in answer:
-                # Anything else with status 200 (a login page, a proxy) must never pass for an empty cluster.
-                raise Temporary(f"GET {path}: the answer is no list of Kubernetes objects")
-            items.extend(map(read, answer["items"] or ()))
-            metadata = answer.get("metadata") or {}
-            if not metadata.get("continue"):
-                return items, metadata.get("resourceVersion", "")
-            page["continue"] = metadata["continue"]
+            found, version, rest = _listed(self.request("GET", path, query=page), path)
+            items.extend(map(read, found))
+            if not rest:
+                return items, version
+            if len(items) > MOST_ITEMS or not found:
+                raise Temporary(f"GET {path}: the list does not end")
+            page["continue"] = rest
 
     def serves(self, collection: str) -> bool:
         """Does the API server know this resource? Asked of its discovery, because a 404 may be a proxy's."""
@@ -179,8 +182,14 @@ class Client:
         content_type: str = "application/json",
     ) -> Document:
         """One request. Raises Temporary, NotFound, Conflict, Gone or ApiError."""
-        response = self._send(method, path, query, body, content_type, READ_TIMEOUT, preload=True)
-        return _document(response.data, f"{method} {path}")
+        import urllib3
+
+        response = self._send(method, path, query, body, content_type, READ_TIMEOUT)
+        try:
+            data = _whole(response, f"{method} {path}")
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise _unanswered(self.access.host, error) from None
+        return _document(data, f"{method} {path}")
 
     def stream(self, path: str, query: Mapping[str, str], read_timeout: float) -> Stream:
         """Begin a watch; returns once the server has accepted it. Raises as `request` does."""
@@ -197,6 +206,8 @@ class Client:
             for chunk in response.stream(65536, decode_content=True):
                 *whole, rest = (rest + chunk).split(b"\n")
                 yield from (line.decode(errors="replace") for line in whole)
+                if len(rest) > LONGEST_EVENT:
+                    raise Temporary(f"{path} broke off: a line does not end")
             if rest:
                 yield rest.decode(errors="replace")
         except (urllib3.exceptions.HTTPError, OSError) as error:
@@ -207,7 +218,7 @@ class Client:
 
     def _begin(self, path: str, query: Mapping[str, str], read_timeout: float) -> Any:
         patience = min(read_timeout, READ_TIMEOUT)
-        response = self._send("GET", path, query, None, "application/json", patience, preload=False)
+        response = self._send("GET", path, query, None, "application/json", patience)
         sock = getattr(response.connection, "sock", None)
         if sock is not None:
             sock.settimeout(read_timeout)  # events may be rare; the answer itself may not take that long
@@ -221,9 +232,8 @@ class Client:
         body: Any,
         content_type: str,
         read_timeout: float,
-        *,
-        preload: bool,
     ) -> Any:
+        """A good answer whose body is still to be read. Raises as `request` does."""
         import urllib3
 
         url = self.access.host + path + ("?" + urlencode(query) if query else "")
@@ -240,11 +250,11 @@ class Client:
                 body=json.dumps(body) if body is not None else None,
                 headers=headers,
                 timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=read_timeout),
-                preload_content=preload,
+                preload_content=False,
                 retries=False,
                 redirect=False,
             )
-            refused = None if response.status < 300 else response.data
+            refused = None if response.status < 300 else _whole(response, f"{method} {path}")
         except (urllib3.exceptions.HTTPError, OSError) as error:
             self._doubts.trouble()
             raise _unanswered(self.access.host, error) from None
@@ -285,7 +295,7 @@ class Stream:
                 if len(buffer) > LONGEST_EVENT:
                     raise ValueError("it is no stream of Kubernetes events")
                 yield from (json.loads(line) for line in lines if line.strip())
-        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+        except (urllib3.exceptions.HTTPError, OSError, ValueError, RecursionError) as error:
             self._broke()
             raise Temporary(f"watch {self._path} broke off: {plain(error)}") from None
         finally:
@@ -297,11 +307,36 @@ class Stream:
             self._response.shutdown()
 
 
+def _whole(response: Any, what: str) -> bytes:
+    """All of an answer's body. Raises Temporary for one that does not end in time, or at all."""
+    data, ends = bytearray(), time.monotonic() + ANSWER_SECONDS
+    for chunk in response.stream(1 << 16, decode_content=True):
+        data += chunk
+        if len(data) > LONGEST_ANSWER or time.monotonic() > ends:
+            response.close()
+            raise Temporary(f"{what}: the answer does not end")
+    return bytes(data)
+
+
+def _listed(answer: Document, path: str) -> tuple[list[Document], str, str]:
+    """The items of one page, the list's resourceVersion, and where it goes on ("" = nowhere)."""
+    items, metadata = answer.get("items", ""), answer.get("metadata") or {}
+    if not isinstance(items, list | None) or not all(map(_is_object, items or ())):
+        # Anything else with status 200 (a login page, a proxy) must never pass for an empty cluster.
+        raise Temporary(f"GET {path}: the answer is no list of Kubernetes objects")
+    return items or [], str(metadata.get("resourceVersion") or ""), str(metadata.get("continue") or "")
+
+
+def _is_object(item: Any) -> bool:
+    """Has it the name that every object has? Its readers see to the rest."""
+    return isinstance(item, dict) and bool(name_of(item))
+
+
 def _document(data: bytes, what: str) -> Document:
     """The JSON object of a good answer; whatever else came with a good status is no API server's word."""
     try:
         document = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
         raise Temporary(f"{what}: the answer is not from a Kubernetes API: {_excerpt(data)}")
@@ -312,7 +347,7 @@ def _status(data: bytes) -> Document:
     """The metav1.Status of a refusal; a proxy's own words become its message."""
     try:
         document = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = {"message": _excerpt(data) if data else ""}
     return document if isinstance(document, dict) else {}
 

@@ -22,10 +22,11 @@ from typing import Any
 
 from bgpctl import __version__
 from bgpctl.core.diff import Action, Announce, Configure, Leave, Synced, Withdraw
+from bgpctl.core.foreign import Foreign, Unreadable
 from bgpctl.core.model import Attributes, IPNetwork, Observed, Peer, Session
 from bgpctl.errors import BgpctlError, Temporary
 from bgpctl.speaker.exabgp import Mode, control, inventory, link, view, wire
-from bgpctl.speaker.exabgp.events import interrupted, session_of
+from bgpctl.speaker.exabgp.events import interrupted, sessions_in
 from bgpctl.speaker.exabgp.link import Line
 from bgpctl.speaker.exabgp.process import EngineProcess
 
@@ -68,6 +69,7 @@ class Engine:
         self.version = f"exabgp {version('exabgp')}"
         self.restarts = 0
         self.departed: Mapping[str, view.Departed] = {}
+        self._fault = ""
         self.mode = mode
         self._directory, self._ring = directory, ring
         self._log = log or logging.getLogger("bgpctl.speaker.exabgp")
@@ -208,7 +210,7 @@ class Engine:
 
     def _leave(self, running: EngineProcess, peers: Sequence[str], reason: str) -> None:
         answer = running.request("leave", LEAVE_SECONDS, peers=list(peers), reason=reason)
-        self.departed = view.departed(answer["peers"])
+        self.departed = view.departed(Foreign(answer).child("peers"))
         self._update(lambda seen: view.without(seen, set(peers)))
 
     def _configure(self, running: EngineProcess, peers: Sequence[Peer]) -> None:
@@ -219,7 +221,7 @@ class Engine:
             raise Temporary(text, retry_after=CONFIG_RETRY_SECONDS) from error
         definitions = {peer.name: inventory.definition(peer) for peer in peers}
         answer = running.request("configure", definitions=definitions, flaps=self._flaps)
-        fresh = set(answer["fresh"])
+        fresh = set(Foreign(answer).texts("fresh"))
         wanted = {peer.name: peer for peer in peers}
         self._flaps = {}  # the process counts on from them
 
@@ -263,10 +265,10 @@ class Engine:
                 self._foreign = str(hello.get("version"))
                 return None
             stock = found.request("inventory")
-            self.departed = view.departed(stock["departed"])
+            self.departed = view.departed(Foreign.of(stock).child("departed"))
             return inventory.adopted(hello["generation"], stock, _groups(found))
-        except (KeyError, ValueError, TypeError, AttributeError) as error:
-            raise Temporary(f"the BGP engine's inventory makes no sense: {error!r}") from error
+        except (KeyError, Unreadable) as error:
+            raise Temporary(f"the BGP engine's inventory makes no sense: {error}") from error
 
     def _take_over(self, found: EngineProcess, seen: Observed, began: float) -> None:
         self._child, self._started_at, self._flaps = found, began, {}
@@ -334,13 +336,12 @@ class Engine:
             raise BgpctlError(f"the BGP engine cannot use {self._directory}: {error}", hint) from error
 
     def _on_line(self, line: Line) -> None:
-        bodies: Sequence[Line] = line.get("peers", ()) if "id" in line else (line,)
-        sessions = {}
-        for body in bodies:
-            with contextlib.suppress(KeyError, ValueError, TypeError):
-                session = session_of(body)
-                base = self._flaps.get(session.peer, 0)
-                sessions[session.peer] = replace(session, flaps=session.flaps + base)
+        told, fault = sessions_in(line)
+        if fault and fault != self._fault:
+            self._log.warning("engine.event_unreadable", extra={"error": fault})
+        self._fault = fault or self._fault
+        flaps = self._flaps
+        sessions = {one.peer: replace(one, flaps=one.flaps + flaps.get(one.peer, 0)) for one in told}
         before = self._seen.sessions
         if any(before.get(name) != session for name, session in sessions.items()):
             self._update(lambda seen: replace(seen, sessions={**seen.sessions, **sessions}))

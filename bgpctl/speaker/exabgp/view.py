@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
+from bgpctl.core.foreign import Foreign
 from bgpctl.core.model import Attributes, IPNetwork, Observed, SessionState
 
 RIB = Mapping[IPNetwork, Attributes]
@@ -28,8 +28,14 @@ def less(rib: RIB, gone: Sequence[IPNetwork]) -> RIB:
     return kept
 
 
-def departed(answer: Mapping[str, Any]) -> dict[str, Departed]:
-    return {name: Departed(**times) for name, times in answer.items()}
+def departed(answer: Foreign) -> dict[str, Departed]:
+    """Raises Unreadable."""
+    peers = ((name, answer.child(name)) for name in answer.value)
+    return {name: Departed(_instant(peer, "flushed_at"), _instant(peer, "closed_at")) for name, peer in peers}
+
+
+def _instant(peer: Foreign, name: str) -> float | None:
+    return peer.number(name) if peer.has(name) else None
 
 
 def without(seen: Observed, peers: set[str]) -> Observed:
