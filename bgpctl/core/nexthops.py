@@ -18,6 +18,7 @@ from bgpctl.core.model import (
     IPV6,
     Absent,
     Attributes,
+    Intent,
     IPAddress,
     IPNetwork,
     Peer,
@@ -80,8 +81,23 @@ def not_negotiated(
                     yield Absent(route.origin, prefix, reason, detail, name)
 
 
+def carried(intent: Intent, sessions: Mapping[str, Session]) -> Intent:
+    """Without what its sessions that are up cannot carry."""
+    unsent = {(absent.peer, absent.prefix) for absent in not_negotiated(intent.routes, sessions)}
+    if not unsent:
+        return intent
+    routes = {
+        name: {prefix: route for prefix, route in table.items() if (name, prefix) not in unsent}
+        for name, table in intent.routes.items()
+    }
+    return replace(intent, routes=routes)
+
+
 def _doubtful(session: Session) -> tuple[int, ...]:
-    """The IP versions of which some route may be refused: none mostly, and no table is looked through."""
+    """The IP versions of which some route may be refused: none mostly, and no table is looked through. A
+    session that tells no family is not known well enough to refuse anything."""
+    if not session.families:
+        return ()
     lacking = [family for family in (IPV4, IPV6) if family not in session.families]
     four = IPV4 in lacking or _narrow(session)
     return (*((4,) if four else ()), *((6,) if IPV6 in lacking else ()))
