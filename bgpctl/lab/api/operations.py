@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from bgpctl.lab.api import allocation, apply, defaults, deletion, eviction, managed, patch, status, strategy
@@ -56,7 +57,7 @@ class Operations:
 
     def stamp(self) -> str:
         """This moment as metav1.Time."""
-        return timestamp(self.now())
+        return _stamp(int(self.clock()))
 
     def get(self, resource: Resource, namespace: str, name: str) -> Stored:
         """The object, or 404."""
@@ -301,6 +302,11 @@ class Operations:
                 old = self.get(budgets, namespace, metadata(verdict.budget)["name"])
                 self._commit(budgets, old, verdict.budget, NO_OPTIONS)
             self.delete(pods, namespace, name, options)
+
+
+@lru_cache(maxsize=8)
+def _stamp(seconds: int) -> str:
+    return timestamp(datetime.fromtimestamp(seconds, UTC))
 
 
 def _kept_at(crd: Document) -> Key:
