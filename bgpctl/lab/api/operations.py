@@ -13,12 +13,23 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from bgpctl.lab.api import allocation, apply, defaults, deletion, eviction, managed, patch, status, strategy
+from bgpctl.lab.api import (
+    allocation,
+    apply,
+    defaults,
+    definitions,
+    deletion,
+    eviction,
+    managed,
+    patch,
+    status,
+    strategy,
+)
 from bgpctl.lab.api.deletion import DeleteOptions
 from bgpctl.lab.api.documents import Document, clone, metadata, timestamp
 from bgpctl.lab.api.resources import CRDS, Registry, Resource
 from bgpctl.lab.api.selectors import Selection
-from bgpctl.lab.api.store import Key, Store, Stored
+from bgpctl.lab.api.store import Store, Stored
 
 NAMESPACES = ("", "namespaces")
 
@@ -50,6 +61,7 @@ class Operations:
         self.registry = registry
         self.clock = clock
         self.later: Callable[[Callable[[], None]], None] = lambda work: work()
+        self._definitions = definitions.Definitions(store, registry)
         self._addresses = allocation.ServiceAddresses()
 
     def now(self) -> datetime:
@@ -172,13 +184,13 @@ class Operations:
             return self._remove(resource, new)
         stored = self.store.put(resource.key, new, given=True)
         if resource.key == CRDS:
-            self.registry.sync_crd(stored.document)
+            self._definitions.stored(stored.document)
         return stored
 
     def _remove(self, resource: Resource, last: Document) -> Stored:
         meta = last["metadata"]
         if resource.key == CRDS:
-            self._drop_custom_resources(last)
+            self._definitions.removed(last)
         removed = self.store.remove(resource.key, meta.get("namespace", ""), meta["name"], last)
         return removed or Stored(last, 0)
 
@@ -188,23 +200,8 @@ class Operations:
             found = self.store.get(crds.key, "", name)
             if found is None or found.document["metadata"]["uid"] != uid:
                 return
-            meta = found.document["metadata"]
-            left = [each for each in meta.get("finalizers") or () if each != deletion.CLEANUP]
-            self._drop_objects(found.document)
-            self._commit(
-                crds, found, {**found.document, "metadata": {**meta, "finalizers": left}}, NO_OPTIONS
-            )
-
-    def _drop_objects(self, crd: Document) -> None:
-        key = _kept_at(crd)
-        for stored in self.store.all(key)[0]:
-            meta = stored.document["metadata"]
-            self.store.remove(key, meta.get("namespace", ""), meta["name"])
-
-    def _drop_custom_resources(self, crd: Document) -> None:
-        self._drop_objects(crd)
-        self.registry.drop_crd(crd)
-        self.store.end_subscriptions(_kept_at(crd))
+            self._definitions.empty(found.document)
+            self._commit(crds, found, definitions.let_go(found.document), NO_OPTIONS)
 
     # --- patch --------------------------------------------------------------------------------------------
 
@@ -268,7 +265,7 @@ class Operations:
             if waiting is None:
                 return self._remove(resource, old.document), True
             stored = self._commit(resource, old, waiting, NO_OPTIONS)
-            if resource.key == CRDS and _held(waiting) and not _held(old.document):
+            if resource.key == CRDS and definitions.held(waiting) and not definitions.held(old.document):
                 uid = old.document["metadata"]["uid"]
                 self.later(lambda: self._clean_up(resource, name, uid))
             return stored, False
@@ -307,16 +304,6 @@ class Operations:
 @lru_cache(maxsize=8)
 def _stamp(seconds: int) -> str:
     return timestamp(datetime.fromtimestamp(seconds, UTC))
-
-
-def _kept_at(crd: Document) -> Key:
-    """Where the objects of a definition are."""
-    return crd["spec"]["group"], crd["spec"]["names"]["plural"]
-
-
-def _held(crd: Document) -> bool:
-    """Does the server itself hold it? Who put the finalizer there by hand plays the server's part."""
-    return deletion.CLEANUP in (crd["metadata"].get("finalizers") or ())
 
 
 def patcher(resource: Resource, content_type: str, body: Any) -> Change:
