@@ -194,7 +194,7 @@ class Operations:
         removed = self.store.remove(resource.key, meta.get("namespace", ""), meta["name"], last)
         return removed or Stored(last, 0)
 
-    def _clean_up(self, crds: Resource, name: str, uid: str) -> None:
+    def clean_up(self, crds: Resource, name: str, uid: str) -> None:
         """The end of a definition that is being deleted: its objects first, one by one."""
         with self.store.lock:
             found = self.store.get(crds.key, "", name)
@@ -267,7 +267,7 @@ class Operations:
             stored = self._commit(resource, old, waiting, NO_OPTIONS)
             if resource.key == CRDS and definitions.held(waiting) and not definitions.held(old.document):
                 uid = old.document["metadata"]["uid"]
-                self.later(lambda: self._clean_up(resource, name, uid))
+                self.later(lambda: self.clean_up(resource, name, uid))
             return stored, False
 
     def delete_collection(
