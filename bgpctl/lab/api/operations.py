@@ -6,6 +6,7 @@ not. Reads that decide about a write happen under the store's lock.
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -63,6 +64,12 @@ class Operations:
         self.later: Callable[[Callable[[], None]], None] = lambda work: work()
         self._definitions = definitions.Definitions(store, registry)
         self._addresses = allocation.ServiceAddresses()
+
+    def fork(self, store: Store, registry: Registry, clock: Callable[[], float]) -> Operations:
+        """The same on a copy of the store: addresses that were handed out stay handed out."""
+        made = Operations(store, registry, clock)
+        made._addresses = copy.deepcopy(self._addresses)
+        return made
 
     def now(self) -> datetime:
         return datetime.fromtimestamp(self.clock(), UTC)

@@ -149,7 +149,7 @@ class ApiServer:
         stays there. Neither has controllers."""
         made = copy.copy(self)
         made.faults, made.store, made.registry = Faults(), self.store.fork(), self.registry.fork()
-        made.operations = Operations(made.store, made.registry, clock)
+        made.operations = self.operations.fork(made.store, made.registry, clock)
         made.rights = self.rights
         made._controllers = made._http = made._thread = None
         made._timers = []
