@@ -1,8 +1,4 @@
-"""Requests to the API server as plain JSON: one method per verb, every failure sorted by what to do about it.
-
-`Temporary` may succeed later; `ApiError` will not; `NotFound` and `Conflict` are ApiErrors that callers ask
-for by name. A response body never reaches the user unread: the server's own message does.
-"""
+"""Requests to the API server as plain JSON: one method per verb. Failures are those of `kube.failures`."""
 
 from __future__ import annotations
 
@@ -15,12 +11,26 @@ from urllib.parse import urlencode
 
 from bgpctl import __version__
 from bgpctl.core.documents import name_of
-from bgpctl.errors import BgpctlError, Temporary, UsageError
+from bgpctl.errors import BgpctlError, Temporary
 from bgpctl.kube import paths
 from bgpctl.kube.clock import ServerClock
 from bgpctl.kube.config import Access
 from bgpctl.kube.doubts import Doubts, Right, right
+from bgpctl.kube.failures import (
+    ApiError,
+    Conflict,
+    Gone,
+    NotFound,
+    ServerBusy,
+    document,
+    held_back,
+    plain,
+    refusal,
+    unanswered,
+)
 from bgpctl.kube.pulse import Pulse
+
+__all__ = ["ApiError", "Client", "Conflict", "Gone", "NotFound", "ServerBusy", "Stream", "plain"]
 
 Document = dict[str, Any]
 T = TypeVar("T")
@@ -39,26 +49,6 @@ PATCH_TYPES = {
     "strategic": "application/strategic-merge-patch+json",
     "apply": "application/apply-patch+yaml",
 }
-
-
-class ApiError(BgpctlError):
-    """The API server refused: `code` is the HTTP status, `reason` metav1.Status.reason, `status` its body."""
-
-    def __init__(self, code: int, reason: str, message: str, status: Document, hint: str = "") -> None:
-        super().__init__(message, hint)
-        self.code, self.reason, self.status = code, reason, status
-
-
-class NotFound(ApiError):
-    """404."""
-
-
-class Conflict(ApiError):
-    """409: the object changed since it was read, or it exists already."""
-
-
-class Gone(ApiError):
-    """410: the resourceVersion is too old; list again."""
 
 
 class Client:
@@ -188,8 +178,9 @@ class Client:
         try:
             data = _whole(response, f"{method} {path}")
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise _unanswered(self.access.host, error) from None
-        return _document(data, f"{method} {path}")
+            self._doubts.trouble()
+            raise unanswered(self.access.host, error) from None
+        return document(data, f"{method} {path}")
 
     def stream(self, path: str, query: Mapping[str, str], read_timeout: float) -> Stream:
         """Begin a watch; returns once the server has accepted it. Raises as `request` does."""
@@ -257,18 +248,18 @@ class Client:
             refused = None if response.status < 300 else _whole(response, f"{method} {path}")
         except (urllib3.exceptions.HTTPError, OSError) as error:
             self._doubts.trouble()
-            raise _unanswered(self.access.host, error) from None
+            raise unanswered(self.access.host, error) from None
         if response.status < 300 or 400 <= response.status < 500:  # others may be a gateway's own words
             self._clock.hear(response.headers.get("Date"), sent, self._clock.local())
         if refused is not None:
-            failed = _error(method, path, response.status, response.headers, _status(refused))
+            failed = refusal(method, path, response.status, response.headers, refused)
             raise self._judged(failed, right(method, path, query))
         self._doubts.granted(right(method, path, query))
         return response
 
     def _judged(self, error: BgpctlError, asked: Right) -> BgpctlError:
         """The error as it is to be taken: a refusal that may pass is Temporary."""
-        if isinstance(error, ServerBusy) and not _held_back(error):
+        if isinstance(error, ServerBusy) and not held_back(error):
             self._doubts.trouble()
         elif isinstance(error, ApiError) and error.code not in (401, 403):
             self._doubts.granted(asked)
@@ -332,99 +323,6 @@ def _is_object(item: Any) -> bool:
     return isinstance(item, dict) and bool(name_of(item))
 
 
-def _document(data: bytes, what: str) -> Document:
-    """The JSON object of a good answer; whatever else came with a good status is no API server's word."""
-    try:
-        document = json.loads(data)
-    except (ValueError, RecursionError):
-        document = None
-    if not isinstance(document, dict):
-        raise Temporary(f"{what}: the answer is not from a Kubernetes API: {_excerpt(data)}")
-    return document
-
-
-def _status(data: bytes) -> Document:
-    """The metav1.Status of a refusal; a proxy's own words become its message."""
-    try:
-        document = json.loads(data)
-    except (ValueError, RecursionError):
-        document = {"message": _excerpt(data) if data else ""}
-    return document if isinstance(document, dict) else {}
-
-
-def _excerpt(data: bytes) -> str:
-    return " ".join(data[:200].decode(errors="replace").split()) or "it is empty"
-
-
 def _root(collection: str) -> str:
     parts = collection.split("/")
     return "/".join(parts[:4] if parts[1] == "apis" else parts[:3])
-
-
-def _error(method: str, path: str, code: int, headers: Mapping[str, str], status: Document) -> BgpctlError:
-    reason = status.get("reason") or ""
-    message = status.get("message") or f"HTTP {code}"
-    kinds = {404: NotFound, 409: Conflict, 410: Gone}
-    if code < 400:
-        return Temporary(f"{method} {path}: redirected (HTTP {code}): this is not the Kubernetes API itself")
-    if code == 401:
-        return ApiError(
-            code, reason, "the API server does not accept the credential (401)", status, "log in again"
-        )
-    if code == 403 and reason != "":
-        return ApiError(code, reason, message, status, "ask for this permission, or use another --context")
-    if code == 429 or code >= 500:
-        error = ServerBusy(f"{method} {path}: {message}", retry_after=_seconds(headers.get("Retry-After")))
-        error.code, error.status = code, status
-        return error
-    return kinds.get(code, ApiError)(code, reason, message, status)
-
-
-def _unanswered(host: str, error: BaseException) -> BgpctlError:
-    from ssl import SSLCertVerificationError
-
-    cause = _innermost(error)
-    if isinstance(cause, SSLCertVerificationError):
-        # A certificate does not become better by waiting.
-        return UsageError(
-            f"the certificate of the API server {host} is not trusted: {cause.verify_message}",
-            "check certificate-authority and the server's address in the kubeconfig",
-        )
-    return Temporary(
-        f"the API server {host} did not answer: {plain(error)}",
-        "nothing is known to have changed; running the same command again is safe",
-    )
-
-
-class ServerBusy(Temporary):
-    """429 or 5xx. Carries the Status: an eviction's 429 names the PodDisruptionBudget in it."""
-
-    code: int = 0
-    status: Document = {}  # noqa: RUF012 — replaced per instance, never mutated
-
-
-def _held_back(error: ServerBusy) -> bool:
-    """Did a PodDisruptionBudget say no, and not a server in trouble?"""
-    details = error.status.get("details")
-    causes = details.get("causes") if isinstance(details, dict) else None
-    listed = causes if isinstance(causes, list) else ()
-    return any(isinstance(cause, dict) and cause.get("reason") == "DisruptionBudget" for cause in listed)
-
-
-def _seconds(text: str | None) -> float | None:
-    return float(text) if text and text.isascii() and text.isdigit() else None
-
-
-def plain(error: BaseException) -> str:
-    """The innermost cause in words: urllib3 nests the socket's error in its own, which print as objects."""
-    cause = _innermost(error)
-    if isinstance(cause, OSError) and cause.strerror:
-        return cause.strerror
-    text = str(cause).rsplit(": ", 1)[-1] if "object at 0x" in str(cause) else str(cause)
-    return text.strip() or type(cause).__name__
-
-
-def _innermost(error: BaseException) -> BaseException:
-    nested = (getattr(error, "reason", None), error.__cause__, *error.args)
-    inner = next((cause for cause in nested if isinstance(cause, BaseException)), None)
-    return error if inner is None else _innermost(inner)
