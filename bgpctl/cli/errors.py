@@ -6,13 +6,14 @@ With `-o json` the same ends as one document on stdout. A bug leaves its traceba
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
-import shlex
 import signal
 import sys
 from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
+from bgpctl.cli.program import typed
 from bgpctl.errors import BgpctlError, Exit
 
 _STATUS = {
@@ -21,6 +22,10 @@ _STATUS = {
     Exit.DEADLINE: "deadline",
     Exit.INTERRUPTED: "interrupted",
 }
+# What a write says whose file system, quota or device is full or broken. Files that commands write themselves
+# are named in their errors.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+_UNHEARD = "make room, or write elsewhere; running the same command again is safe"
 _PLEASE = "please report this; running the same command again is safe"
 
 
@@ -44,8 +49,14 @@ def guard(command: str, output: str = "text", *, resumable: bool = False) -> Ite
         if not resumable and output != "json":
             # ^C is how one ends a watch: nothing went wrong.
             raise SystemExit(int(Exit.INTERRUPTED)) from None
-        hint = f"resume with: {_command_line()}" if resumable else ""
+        hint = f"resume with: {typed()}" if resumable else ""
         _fail(command, output, "interrupted", hint, Exit.INTERRUPTED)
+    except OSError as error:
+        if error.filename is None and error.errno in _FULL:
+            _close_pipe()
+            message = f"cannot write to standard output: {error.strerror}"
+            _fail(command, "text", message, _UNHEARD, Exit.FAILED)
+        _bug(command, output, error)
     except Exception as error:
         _bug(command, output, error)
 
@@ -87,30 +98,32 @@ def _wants_json(arguments: Sequence[str]) -> bool:
 
 
 def _fail(command: str, output: str, message: str, hint: str, code: Exit) -> NoReturn:
-    with contextlib.suppress(BrokenPipeError):
-        _tell(command, output, message, hint, code)
+    """What cannot be said on one stream is said on the other."""
+    try:
+        sys.stdout.flush()
+        if output == "json":
+            _tell_json(command, message, hint, code)
+    except OSError:
+        _close_pipe()
+    with contextlib.suppress(OSError):
+        _tell(message, hint)
     raise SystemExit(int(code))
 
 
-def _tell(command: str, output: str, message: str, hint: str, code: Exit) -> None:
+def _tell_json(command: str, message: str, hint: str, code: Exit) -> None:
+    from bgpctl.out.envelope import envelope, write_json
+
+    status = _STATUS.get(code, "failed")
+    write_json(envelope(command, status, message=message, hint=hint or None), one_line=True)
+
+
+def _tell(message: str, hint: str) -> None:
     from bgpctl.out.text import printable
 
-    sys.stdout.flush()
-    if output == "json":
-        from bgpctl.out.envelope import envelope, write_json
-
-        status = _STATUS.get(code, "failed")
-        write_json(envelope(command, status, message=message, hint=hint or None), one_line=True)
     for number, text in enumerate(message.splitlines() or [""]):
         print(f"{'error: ' if number == 0 else '       '}{printable(text)}", file=sys.stderr)
     if hint:
         print(f"hint: {printable(hint)}", file=sys.stderr)
-
-
-def _command_line() -> str:
-    from bgpctl.cli.program import program
-
-    return f"{program()} {shlex.join(sys.argv[1:])}"
 
 
 def _close_pipe() -> None:

@@ -37,6 +37,6 @@ def peers(client: Client, names: Sequence[str], output: str) -> NoReturn:
 
 
 def _picture(client: Client, names: Sequence[str], mirror: Mirror[Document]) -> Picture:
-    from bgpctl.core.nodestate import from_document
+    from bgpctl.core.statereader import read_states
 
-    return observe.picture(client, names, [from_document(item) for item in mirror.items()])
+    return observe.picture(client, names, read_states(mirror.items()))

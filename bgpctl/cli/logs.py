@@ -67,10 +67,11 @@ def logs(
 
         from bgpctl.core.loglines import Wanted
         from bgpctl.out.logs import RENDERERS
+        from bgpctl.out.text import printable
         from bgpctl.runbooks.logs import Follower, once
 
         def complain(text: str) -> None:
-            print(f"warning: {text}", file=sys.stderr, flush=True)
+            print(f"warning: {printable(text)}", file=sys.stderr, flush=True)
 
         names = tuple(nodes or ())
         address = str(parse.ip(peer, "--peer")) if peer else ""

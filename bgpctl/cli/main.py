@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from bgpctl import __version__
+from bgpctl.cli.errors import guard
 from bgpctl.cli.program import program
 
 
@@ -14,7 +15,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments == ["--version"]:
         # Asked by scripts and by every bug report: answered before the parser is even imported.
-        print(f"{program()} {__version__}")
+        with guard("--version"):
+            print(f"{program()} {__version__}")
         sys.exit(0)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):

@@ -62,7 +62,9 @@ def routes(
             from bgpctl.runbooks.routes import node_routes
 
             found = node_routes(wire.client(given(ctx, context, kubeconfig)), names, time.time())
-        RENDERERS[output](Shown(only_peer(found, peer) if peer else found, absent))
+        shown = Shown(only_peer(found, peer) if peer else found, absent)
+        RENDERERS[output](shown)
+        raise SystemExit(1 if shown.unreadable else 0)
 
 
 def _local(directory: Path, names: Sequence[str]) -> tuple[NodeRoutes, ...]:

@@ -33,17 +33,15 @@ def in_cluster_client() -> Client:
 
 def node_states(client: Client) -> tuple[NodeState, ...]:
     """What every speaker of the cluster said last."""
-    from bgpctl.core.nodestate import from_document
-    from bgpctl.kube import paths
-    from bgpctl.kube.client import NotFound
+    from bgpctl.runbooks import states
 
-    try:
-        return tuple(from_document(item) for item in client.items(paths.NODE_STATES))
-    except NotFound:
+    found = states.of_all(client)
+    if found is None:
         raise BgpctlError(
             "this cluster does not know BGPNodeState: no bgpctl speaker was ever installed in it",
             "check the context with `kubectl config current-context`",
-        ) from None
+        )
+    return found
 
 
 def existing_nodes(client: Client, names: Iterable[str]) -> frozenset[str]:

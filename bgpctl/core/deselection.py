@@ -31,11 +31,13 @@ OVERRIDE = "--deselect-label"
 @dataclass(frozen=True, slots=True)
 class Deselection:
     """`policies` select the node now. Then either `label` takes it out of all of them or `refusal` says in a
-    sentence why none does. No policy: nothing to change."""
+    sentence why none does. No policy: nothing to change; `ways_in` are the labels that would make one select
+    the node."""
 
     policies: tuple[str, ...] = ()
     label: LabelChange | None = None
     refusal: str = ""
+    ways_in: tuple[LabelChange, ...] = ()
 
 
 def deselecting_label(
@@ -50,7 +52,7 @@ def deselecting_label(
     selectors = {name: selector or LabelSelector() for name, selector in policies.items()}
     selecting = _selecting(selectors, labels)
     if not selecting:
-        return Deselection()
+        return Deselection(ways_in=tuple(_ways_in(selectors, labels)))
     everywhere = [name for name in selecting if selectors[name].empty]
     if everywhere:
         return Deselection(selecting, refusal=_no_selector(everywhere))
@@ -60,6 +62,14 @@ def deselecting_label(
         if not _selecting(selectors, changed(labels, change)):
             return Deselection(selecting, change)
     return Deselection(selecting, refusal=_no_label(selectors, selecting))
+
+
+def _ways_in(selectors: Selectors, labels: Mapping[str, str]) -> Iterator[LabelChange]:
+    """The one label that each policy misses on the node."""
+    for selector in selectors.values():
+        for change in selector.match_labels:
+            if selector.matches(changed(labels, change)):
+                yield change
 
 
 def changed(labels: Mapping[str, str], change: LabelChange) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """BGPNodeState (bgpctl.io/v1alpha1): what a speaker says about its node, as values and as the CRD's dict.
 
-The speaker writes it, the CLI and the runbooks read it; both sides go through this file, so the wire shape
-lives in one place. Times are RFC 3339 strings on the wire and epoch seconds here.
+The speaker writes it, the CLI and the runbooks read it (statereader.py). Times are RFC 3339 strings on the
+wire and epoch seconds here.
 """
 
 from __future__ import annotations
@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from ipaddress import ip_address
 from typing import Any
 
-from bgpctl.core.model import Family, GracefulRestart, LastError, Peer, Session, SessionState
+from bgpctl.core.model import GracefulRestart, LastError, Peer, Session
 
 GROUP = "bgpctl.io"
 VERSION = "v1alpha1"
@@ -22,6 +21,10 @@ PLURAL = "bgpnodestates"
 HEARTBEAT_SECONDS = 60.0
 # A heartbeat may be late by a slow API server and a retry before the state is called stale.
 STALE_AFTER_SECONDS = 150.0
+
+# What the schema allows: a status that is refused would look like a dead speaker.
+LONGEST_SENTENCE = 4096
+MOST_SENTENCES = 1000
 
 PHASES = ("Starting", "Running", "Leaving", "Withdrawn", "Idle", "Stopped")
 
@@ -63,7 +66,8 @@ class WithdrawnRecord:
     """The proof of a leave, from the node's side; it outlives the drain.
 
     `answers`: the value that the Node's annotation `bgpctl.io/leave` had when the speaker saw that it must
-    leave, "" = it had none. `observed_at`: that instant. `sent_at`: every withdraw was on the socket. `closed_at`: Cease was sent to every peer. `shut_down_at`: the routes were announced with
+    leave, "" = it had none. `observed_at`: that instant. `sent_at`: every withdraw was on the socket.
+    `closed_at`: Cease was sent to every peer. `shut_down_at`: the routes were announced with
     GRACEFUL_SHUTDOWN before (RFC 8326), None = they were not. A router's word is not in here.
     """
 
@@ -90,8 +94,10 @@ class NodeState:
     it does so now, and when that ends by the speaker's clock.
 
     `observed_leave`: the value of the annotation `bgpctl.io/leave` on the Node that `phase` was decided from,
-    as `observedGeneration` is for other kinds. All instants are the speaker's clock's, but `reported_at`: when
-    the API server took this status, by *its* clock (0 = it did not say).
+    as `observedGeneration` is for other kinds. All instants are the speaker's clock's, but `reported_at`:
+    when the API server took this status, by *its* clock (0 = it did not say).
+
+    `unreadable`: why the node's object cannot be read, "" = it can. Then nothing else in here says anything.
     """
 
     node: str
@@ -115,6 +121,7 @@ class NodeState:
     soak_until: float | None = None
     observed_leave: str = ""
     reported_at: float = 0.0
+    unreadable: str = ""
 
     @property
     def last_seen(self) -> float:
@@ -179,8 +186,8 @@ def _status(state: NodeState) -> Document:
             "observedLeave": state.observed_leave or None,
             "selectedBy": state.selected_by or None,
             "selectedByKind": state.selected_by_kind or None,
-            "policyProblem": state.policy_problem or None,
-            "problems": list(state.problems) or None,
+            "policyProblem": state.policy_problem[:LONGEST_SENTENCE] or None,
+            "problems": [text[:LONGEST_SENTENCE] for text in state.problems[:MOST_SENTENCES]] or None,
             "sessions": f"{state.established}/{len(state.peers)}",
             "routes": {"intended": state.intended, "announced": state.announced},
             "absent": dict(state.absent) if state.absent else None,
@@ -233,6 +240,7 @@ def _peer(peer: PeerState) -> Document:
                 }
             ),
             "families": [str(family) for family in session.families],
+            "extendedNextHop": session.extended_next_hop or None,
             "routeCount": _counts(session),
             "intended": peer.intended,
             "announced": peer.announced,
@@ -278,7 +286,7 @@ def _error(error: LastError | None) -> Document | None:
             "direction": error.direction,
             "code": error.code,
             "subcode": error.subcode,
-            "text": error.text,
+            "text": error.text[:LONGEST_SENTENCE],
         }
     )
 
@@ -286,7 +294,7 @@ def _error(error: LastError | None) -> Document | None:
 def _withdrawn(record: WithdrawnRecord) -> Document:
     return _present(
         {
-            "reason": record.reason,
+            "reason": record.reason[:LONGEST_SENTENCE],
             "answers": record.answers or None,
             "observedTime": timestamp(record.observed_at),
             "gracefulShutdownTime": timestamp(record.shut_down_at),
@@ -304,141 +312,6 @@ def _withdrawn_peer(peer: WithdrawnPeer) -> Document:
 
 def _present(document: Document) -> Document:
     return {key: value for key, value in document.items() if value is not None}
-
-
-def from_document(document: Mapping[str, Any]) -> NodeState:
-    """The custom resource -> values. Missing parts read as unknown; nothing raises on an old writer."""
-    status = document.get("status") or {}
-    routes = status.get("routes") or {}
-    soak = status.get("gracefulShutdown") or {}
-    return NodeState(
-        node=document["metadata"]["name"],
-        phase=status.get("phase", "Starting"),
-        heartbeat=seconds(status.get("heartbeatTime")),
-        started_at=seconds(status.get("startedAt")),
-        speaker_version=status.get("speakerVersion", ""),
-        engine_version=status.get("engineVersion", ""),
-        engine_restarts=status.get("engineRestarts", 0),
-        engine_mode=status.get("engineMode", ""),
-        selected_by=status.get("selectedBy", ""),
-        selected_by_kind=status.get("selectedByKind", ""),
-        policy_problem=status.get("policyProblem", ""),
-        problems=tuple(status.get("problems") or ()),
-        intended=routes.get("intended", 0),
-        announced=routes.get("announced", 0),
-        peers=tuple(_read_peer(peer) for peer in status.get("peers") or ()),
-        withdrawn=_read_withdrawn(status.get("withdrawn")),
-        absent=status.get("absent"),
-        soak=soak.get("soakSeconds", 0.0),
-        soak_until=seconds(soak.get("untilTime")) or None,
-        observed_leave=status.get("observedLeave", ""),
-        reported_at=_written(document["metadata"].get("managedFields")),
-    )
-
-
-def _written(entries: Any) -> float:
-    """When the status was written last, by the API server's clock (metadata.managedFields[].time)."""
-    return max((seconds(entry.get("time")) for entry in entries or () if _of_status(entry)), default=0.0)
-
-
-def _of_status(entry: Mapping[str, Any]) -> bool:
-    return entry.get("subresource") == "status"
-
-
-def _read_peer(peer: Mapping[str, Any]) -> PeerState:
-    configured = peer.get("configured") or {}
-    return PeerState(
-        name=peer.get("name", ""),
-        address=peer.get("peerAddress", ""),
-        port=peer.get("peerPort", 179),
-        asn=peer.get("peerASN", 0),
-        local_asn=peer.get("localASN", 0),
-        session=_read_session(peer),
-        configured_restart_time=configured.get("restartTimeSeconds"),
-        configured_hold_time=configured.get("holdTimeSeconds", 90),
-        configured_keepalive_time=configured.get("keepAliveTimeSeconds", 30),
-        configured_notification=configured.get("gracefulNotification", False),
-        intended=peer.get("intended", 0),
-        announced=peer.get("announced", 0),
-        instance=peer.get("instance", ""),
-    )
-
-
-def _read_session(peer: Mapping[str, Any]) -> Session:
-    timers = peer.get("timers") or {}
-    graceful = peer.get("gracefulRestart") or {}
-    counts = peer.get("routeCount") or ()
-    local = peer.get("localAddress")
-    return Session(
-        peer=peer.get("name", ""),
-        state=_state(peer.get("state")),
-        since=seconds(peer.get("since")),
-        established_at=seconds(peer.get("establishedTime")) or None,
-        local_address=ip_address(local) if local else None,
-        hold_time=timers.get("appliedHoldTimeSeconds"),
-        keepalive_time=timers.get("appliedKeepaliveSeconds"),
-        families=tuple(_family(text) for text in peer.get("families") or ()),
-        local_gr=_read_gr(graceful.get("local")),
-        peer_gr=_read_gr(graceful.get("peer")),
-        long_lived=graceful.get("longLivedSeconds"),
-        advertised={Family(c["afi"], c["safi"]): c["advertised"] for c in counts},
-        received={Family(c["afi"], c["safi"]): c["received"] for c in counts},
-        pending=peer.get("pending", 0),
-        end_of_rib=peer.get("endOfRIBSent", False),
-        flaps=peer.get("flaps", 0),
-        last_error=_read_error(peer.get("lastError")),
-    )
-
-
-def _state(text: str | None) -> SessionState:
-    """A word that this version does not know is no reason to hide the rest."""
-    return SessionState(text) if text in set(SessionState) else SessionState.UNKNOWN
-
-
-def _family(text: str) -> Family:
-    afi, _, safi = text.partition("/")
-    return Family(afi, safi or "unicast")
-
-
-def _read_gr(side: Mapping[str, Any] | None) -> GracefulRestart | None:
-    if not side:
-        return None
-    return GracefulRestart(
-        restart_time=side.get("restartTimeSeconds", 0),
-        restart_state=side.get("restartState", False),
-        notification=side.get("notification", False),
-        families=tuple((_family(f["family"]), f["forwarding"]) for f in side.get("families") or ()),
-    )
-
-
-def _read_error(error: Mapping[str, Any] | None) -> LastError | None:
-    if not error:
-        return None
-    return LastError(
-        seconds(error.get("time")),
-        error.get("direction", ""),
-        error.get("text", ""),
-        error.get("code"),
-        error.get("subcode"),
-    )
-
-
-def _read_withdrawn(record: Mapping[str, Any] | None) -> WithdrawnRecord | None:
-    if not record:
-        return None
-    return WithdrawnRecord(
-        reason=record.get("reason", ""),
-        observed_at=seconds(record.get("observedTime")),
-        sent_at=seconds(record.get("sentTime")),
-        closed_at=seconds(record.get("closedTime")),
-        peers=tuple(_read_withdrawn_peer(peer) for peer in record.get("peers") or ()),
-        shut_down_at=seconds(record.get("gracefulShutdownTime")) or None,
-        answers=record.get("answers", ""),
-    )
-
-
-def _read_withdrawn_peer(peer: Mapping[str, Any]) -> WithdrawnPeer:
-    return WithdrawnPeer(_read_peer(peer), peer.get("routes", 0), peer.get("flushed", True))
 
 
 def describe_peer(peer: Peer, session: Session, intended: int, announced: int) -> PeerState:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from ipaddress import ip_address, ip_network
 from typing import Any
 
+from bgpctl.core.addresses import parse_network, parse_zoned
+from bgpctl.core.foreign import Foreign
 from bgpctl.core.model import (
     Absent,
     Attributes,
@@ -21,25 +22,26 @@ from bgpctl.core.model import (
     Route,
     Session,
     SessionState,
-    family_of,
 )
+from bgpctl.core.nexthops import as_sent, refused
 from bgpctl.errors import UsageError
 
 Document = dict[str, Any]
 
 SPEAKER, INTENT = "speaker", "intent"
+MOST = 1_000_000  # rows of one peer: ten times what any table here was measured with
 
 
 class Standing(StrEnum):
     """How one route stands towards one peer."""
 
     INTENDED = "intended"  # it should be announced; nobody was asked whether it is
-    ANNOUNCED = "announced"  # the engine has it, and the session carries its family
+    ANNOUNCED = "announced"  # the engine has it, and the session carries it
     PENDING = "pending"  # the engine was not told yet
     CHANGING = "changing"  # announced, with other attributes than it should have
     WITHDRAWING = "withdrawing"  # announced, though it should not be any more
     NO_SESSION = "no-session"  # the engine has it, and sends it once the session is Established
-    NOT_NEGOTIATED = "not-negotiated"  # the session does not carry its family
+    NOT_NEGOTIATED = "not-negotiated"  # the session cannot carry it: its family, or its next hop
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,8 @@ class PeerRoutes:
 @dataclass(frozen=True, slots=True)
 class NodeRoutes:
     """One node's routes. `source` is SPEAKER or INTENT, `at` the epoch second of the look. `notes` are
-    sentences that a reader must know before believing the rows."""
+    sentences that a reader must know before believing the rows; `unreadable`: what the speaker published is
+    garbage."""
 
     node: str
     source: str
@@ -80,6 +83,7 @@ class NodeRoutes:
     peers: tuple[PeerRoutes, ...] = ()
     absent: tuple[Absent, ...] = ()
     notes: tuple[str, ...] = ()
+    unreadable: bool = False
 
 
 # --- comparing --------------------------------------------------------------------------------------------
@@ -115,24 +119,25 @@ def _row(prefix: IPNetwork, route: Route | None, has: Attributes | None, session
         standing = Standing.PENDING
     elif not session.established:
         standing = Standing.NO_SESSION
-    elif family_of(prefix) not in session.families:
+    elif refused(prefix, route.attributes, session)[0]:
         standing = Standing.NOT_NEGOTIATED
     else:
         standing = Standing.ANNOUNCED if has == route.attributes else Standing.CHANGING
-    other = has if standing is Standing.CHANGING else None
-    return RouteRow(prefix, standing, route.attributes, other, route.origin, route.why)
+    other = as_sent(prefix, has, session) if has is not None and standing is Standing.CHANGING else None
+    shown = as_sent(prefix, route.attributes, session)
+    return RouteRow(prefix, standing, shown, other, route.origin, route.why)
 
 
 def only_peer(nodes: Sequence[NodeRoutes], address: str) -> tuple[NodeRoutes, ...]:
     """What concerns one peer, on the nodes that have it; absences that hold for every peer stay. Raises
     UsageError when none has."""
     try:
-        wanted = ip_address(address)
+        wanted = str(parse_zoned(address))
     except ValueError:
         raise UsageError(f"--peer: {address!r} is not an IP address", "write 192.0.2.1") from None
     found = []
     for node in nodes:
-        peers = tuple(peer for peer in node.peers if ip_address(peer.address) == wanted)
+        peers = tuple(peer for peer in node.peers if peer.address == wanted)
         names = {"", *(peer.name for peer in peers)}
         if peers:
             absent = tuple(a for a in node.absent if a.peer in names)
@@ -192,57 +197,60 @@ def peer_head(name: str, address: str, session: Session) -> Document:
     }
 
 
-def read_node_routes(document: Mapping[str, Any]) -> NodeRoutes:
-    """What a speaker answered -> values. Raises ValueError, KeyError or TypeError for what is no answer of
-    one."""
+def read_node_routes(document: Any) -> NodeRoutes:
+    """What a speaker answered -> values. Raises Unreadable for what is no answer of one."""
+    answer = Foreign.of(document)
+    for name in ("at", "peers", "absent"):
+        if not answer.has(name):
+            answer.refuse(name, "there")
     return NodeRoutes(
-        node=document["node"],
+        node=answer.required("node"),
         source=SPEAKER,
-        at=float(document["at"]),
-        peers=tuple(_read_peer(peer) for peer in document["peers"]),
-        absent=tuple(_read_absent(absent) for absent in document["absent"]),
-        notes=tuple(document.get("problems") or ()),
+        at=answer.number("at"),
+        peers=tuple(_read_peer(peer) for peer in answer.children("peers")),
+        absent=tuple(_read_absent(absent) for absent in answer.children("absent", MOST)),
+        notes=answer.texts("problems"),
     )
 
 
-def _read_peer(peer: Mapping[str, Any]) -> PeerRoutes:
+def _read_peer(peer: Foreign) -> PeerRoutes:
     return PeerRoutes(
-        name=peer["name"],
-        address=peer["peerAddress"],
-        rows=tuple(_read_row(row) for row in peer["routes"]),
-        state=str(SessionState(peer["state"])),
-        pending=peer.get("pending", 0),
+        name=peer.required("name"),
+        address=str(peer.parsed("peerAddress", parse_zoned, "an IP address") or ""),
+        rows=tuple(_read_row(row) for row in peer.children("routes", MOST)),
+        state=peer.choice("state", tuple(SessionState)),
+        pending=peer.integer("pending"),
     )
 
 
-def _read_row(row: Mapping[str, Any]) -> RouteRow:
-    other = row.get("announcedAttributes")
+def _read_row(row: Foreign) -> RouteRow:
+    prefix = row.parsed("prefix", parse_network, "a prefix") or row.refuse("prefix", "a prefix")
     return RouteRow(
-        prefix=ip_network(row["prefix"]),
-        standing=Standing(row["standing"]),
-        attributes=_read_attributes(row["attributes"]),
-        announced=_read_attributes(other) if other is not None else None,
-        origin=row.get("origin", ""),
-        why=row.get("why", ""),
+        prefix=prefix,
+        standing=Standing(row.choice("standing", tuple(Standing))),
+        attributes=_read_attributes(row.child("attributes")),
+        announced=_read_attributes(row.child("announcedAttributes"))
+        if row.has("announcedAttributes")
+        else None,
+        origin=row.text("origin"),
+        why=row.text("why"),
     )
 
 
-def _read_attributes(document: Mapping[str, Any]) -> Attributes:
-    hop = document.get("nextHop")
+def _read_attributes(read: Foreign) -> Attributes:
     return Attributes(
-        next_hop=ip_address(hop) if hop else None,
-        communities=frozenset(document.get("communities") or ()),
-        large_communities=frozenset(document.get("largeCommunities") or ()),
-        local_preference=document.get("localPreference"),
+        next_hop=read.parsed("nextHop", parse_zoned, "an IP address"),
+        communities=frozenset(read.texts("communities")),
+        large_communities=frozenset(read.texts("largeCommunities")),
+        local_preference=read.optional_integer("localPreference"),
     )
 
 
-def _read_absent(document: Mapping[str, Any]) -> Absent:
-    prefix = document.get("prefix")
+def _read_absent(absent: Foreign) -> Absent:
     return Absent(
-        origin=document["origin"],
-        prefix=ip_network(prefix) if prefix else None,
-        reason=document["reason"],
-        detail=document.get("detail", ""),
-        peer=document.get("peer", ""),
+        origin=absent.required("origin"),
+        prefix=absent.parsed("prefix", parse_network, "a prefix"),
+        reason=absent.required("reason"),
+        detail=absent.text("detail"),
+        peer=absent.text("peer"),
     )

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from itertools import product
 from math import inf
 from typing import NamedTuple
@@ -92,6 +93,7 @@ class Estimate:
     negotiated: bool
 
 
+@lru_cache(256)
 def estimate(
     event: Event,
     facts: PeerFacts,

@@ -15,7 +15,10 @@ from urllib.parse import urlencode
 from bgpctl import __version__
 from bgpctl.errors import BgpctlError, Temporary, UsageError
 from bgpctl.kube import paths
+from bgpctl.kube.clock import ServerClock
 from bgpctl.kube.config import Access
+from bgpctl.kube.doubts import Doubts, Right, right
+from bgpctl.kube.pulse import Pulse
 
 Document = dict[str, Any]
 T = TypeVar("T")
@@ -56,8 +59,22 @@ class Gone(ApiError):
 class Client:
     """Raw JSON requests over an `Access`. Safe to use from several threads."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, clock: ServerClock | None = None) -> None:
         self.access = access
+        self._clock = clock or ServerClock()
+        self._doubts = Doubts(self._clock.local)
+        self.pulse = Pulse()  # of its watches
+
+    # -- the server's clock
+
+    def now(self) -> float:
+        """Epoch seconds that the API server's clock has reached: not before this is now, by its clock. Never
+        runs backwards once the server was heard; before, and where it sends no Date, the local clock."""
+        return self._clock.now()
+
+    def latest(self) -> float:
+        """Epoch seconds that it has not passed: not after this is now, by its clock."""
+        return self._clock.latest()
 
     # -- verbs
 
@@ -167,7 +184,7 @@ class Client:
 
     def stream(self, path: str, query: Mapping[str, str], read_timeout: float) -> Stream:
         """Begin a watch; returns once the server has accepted it. Raises as `request` does."""
-        return Stream(path, self._begin(path, query, read_timeout))
+        return Stream(path, self._begin(path, query, read_timeout), self._doubts.trouble)
 
     def lines(self, path: str, query: Mapping[str, str], read_timeout: float | None = None) -> Iterator[str]:
         """The lines of a text answer (a pod's log) as they come, without their ends. Raises as `request`
@@ -183,6 +200,7 @@ class Client:
             if rest:
                 yield rest.decode(errors="replace")
         except (urllib3.exceptions.HTTPError, OSError) as error:
+            self._doubts.trouble()
             raise Temporary(f"{path} broke off: {plain(error)}") from None
         finally:
             response.close()
@@ -214,6 +232,7 @@ class Client:
             headers["authorization"] = authorization
         if body is not None:
             headers["Content-Type"] = content_type
+        sent = self._clock.local()
         try:
             response = self.access.pool.request(
                 method,
@@ -227,19 +246,34 @@ class Client:
             )
             refused = None if response.status < 300 else response.data
         except (urllib3.exceptions.HTTPError, OSError) as error:
+            self._doubts.trouble()
             raise _unanswered(self.access.host, error) from None
+        if response.status < 300 or 400 <= response.status < 500:  # others may be a gateway's own words
+            self._clock.hear(response.headers.get("Date"), sent, self._clock.local())
         if refused is not None:
-            raise _error(method, path, response.status, response.headers, _status(refused))
+            failed = _error(method, path, response.status, response.headers, _status(refused))
+            raise self._judged(failed, right(method, path, query))
+        self._doubts.granted(right(method, path, query))
         return response
+
+    def _judged(self, error: BgpctlError, asked: Right) -> BgpctlError:
+        """The error as it is to be taken: a refusal that may pass is Temporary."""
+        if isinstance(error, ServerBusy) and not _held_back(error):
+            self._doubts.trouble()
+        elif isinstance(error, ApiError) and error.code not in (401, 403):
+            self._doubts.granted(asked)
+        elif isinstance(error, ApiError) and self._doubts.passing(asked):
+            return Temporary(f"{error.message} (this may pass: the API server may have only just started)")
+        return error
 
 
 class Stream:
     """The events of one watch, one document each, until the server ends it. Read by one thread; `close` ends
-    it from any other. Raises Temporary when it breaks off, and when nothing came for the read timeout (a
-    half-open connection)."""
+    it from any other. Raises Temporary when it breaks off (`broke` is called first), and when nothing came
+    for the read timeout (a half-open connection)."""
 
-    def __init__(self, path: str, response: Any) -> None:
-        self._path, self._response = path, response
+    def __init__(self, path: str, response: Any, broke: Callable[[], None] = lambda: None) -> None:
+        self._path, self._response, self._broke = path, response, broke
 
     def __iter__(self) -> Iterator[Document]:
         import urllib3
@@ -252,6 +286,7 @@ class Stream:
                     raise ValueError("it is no stream of Kubernetes events")
                 yield from (json.loads(line) for line in lines if line.strip())
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            self._broke()
             raise Temporary(f"watch {self._path} broke off: {plain(error)}") from None
         finally:
             self._response.close()
@@ -331,6 +366,14 @@ class ServerBusy(Temporary):
 
     code: int = 0
     status: Document = {}  # noqa: RUF012 — replaced per instance, never mutated
+
+
+def _held_back(error: ServerBusy) -> bool:
+    """Did a PodDisruptionBudget say no, and not a server in trouble?"""
+    details = error.status.get("details")
+    causes = details.get("causes") if isinstance(details, dict) else None
+    listed = causes if isinstance(causes, list) else ()
+    return any(isinstance(cause, dict) and cause.get("reason") == "DisruptionBudget" for cause in listed)
 
 
 def _seconds(text: str | None) -> float | None:

@@ -27,7 +27,7 @@ def write_json(document: Mapping[str, Any], stream: TextIO | None = None, *, one
     """One JSON document, indented, or on one line where lines are the records."""
     stream = stream or sys.stdout
     text = json.dumps(plain_data(document), indent=None if one_line else 2, ensure_ascii=False)
-    stream.write(text + "\n")
+    stream.write(escaped(text) + "\n")
     stream.flush()
 
 
@@ -35,8 +35,25 @@ def write_yaml(document: Mapping[str, Any], stream: TextIO | None = None) -> Non
     import yaml
 
     stream = stream or sys.stdout
-    yaml.safe_dump(plain_data(document), stream, sort_keys=False, allow_unicode=True)
+    plain = plain_data(document)
+    text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+    if not shows(text):
+        text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=False)  # escapes all that is not ASCII
+    stream.write(text)
     stream.flush()
+
+
+def escaped(text: str) -> str:
+    r"""JSON text without what a terminal would obey and the eye would not see: C1 controls, marks that turn
+    the direction of text, lone surrogates. They stay in it as \uXXXX, as C0 controls do anyway."""
+    if shows(text):
+        return text
+    return "".join(c if c == "\n" or c.isprintable() else json.dumps(c)[1:-1] for c in text)
+
+
+def shows(text: str) -> bool:
+    """Is every character of it one that is seen, or the end of a line?"""
+    return text.replace("\n", "").isprintable()
 
 
 def plain_data(value: Any) -> Any:

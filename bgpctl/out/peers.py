@@ -107,6 +107,8 @@ def node_word(state: NodeState, now: float) -> str:
 
     A withdrawal stays true when the speaker is gone (that is what a drain is for), so it wins over stale.
     """
+    if state.unreadable:
+        return f"unreadable: {state.unreadable}"
     seen = f"last seen {units.age(now - state.heartbeat)} ago" if state.heartbeat else "never seen"
     stale = state.stale(now)
     if state.phase == "Withdrawn":
@@ -268,6 +270,8 @@ def document(picture: Picture) -> Document:
 
 
 def _node(state: NodeState, now: float) -> dict[str, Any]:
+    if state.unreadable:
+        return {"node": state.node, "state": node_word(state, now), "peers": []}
     status = to_document(state)["status"]
     word = node_word(state, now)
     if word:

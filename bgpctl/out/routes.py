@@ -43,6 +43,11 @@ class Shown:
     nodes: tuple[NodeRoutes, ...]
     absent: bool = False
 
+    @property
+    def unreadable(self) -> bool:
+        """Is there a node whose speaker published garbage?"""
+        return any(node.unreadable for node in self.nodes)
+
 
 # --- words --------------------------------------------------------------------------------------------------
 
@@ -137,7 +142,8 @@ def _sentences(node: NodeRoutes, listed: bool) -> Iterator[str]:
 
 
 def document(shown: Shown) -> Document:
-    return envelope("routes", "done", nodes=[_node(node, shown.absent) for node in shown.nodes])
+    status = "failed" if shown.unreadable else "done"
+    return envelope("routes", status, nodes=[_node(node, shown.absent) for node in shown.nodes])
 
 
 def _node(node: NodeRoutes, listed: bool) -> Document:

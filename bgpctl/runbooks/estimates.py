@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from bgpctl.core.nbit import advice
-from bgpctl.core.nodestate import NodeState, from_document
+from bgpctl.core.nodestate import NodeState
 from bgpctl.core.profiles import UNKNOWN_ROUTER, Profile
 from bgpctl.core.restart import STAYING
 from bgpctl.core.withdrawal import Estimate, Event, PeerFacts, estimate, facts_from_state
 from bgpctl.errors import BgpctlError, UsageError
 from bgpctl.kube import paths
 from bgpctl.kube.client import Client
-from bgpctl.runbooks import cluster
+from bgpctl.runbooks import cluster, states
 from bgpctl.runbooks.journal import load
 
 EVENTS = (Event.DESELECT, Event.RESTART, Event.CRASH, Event.POWER_OFF, Event.LINK_DOWN)
@@ -46,8 +46,7 @@ def _facts(client: Client, node: str) -> tuple[tuple[PeerFacts, ...], float]:
     document = client.find(paths.node(node))
     if document is None:
         raise UsageError(f"node {node} does not exist", "see `kubectl get nodes`")
-    state = client.find(paths.node_state(node))
-    told = from_document(state) if state else NodeState(node)
+    told = states.of_node(client, node) or NodeState(node)
     if told.peers:
         soak, stays = told.soak if told.established else 0.0, told.engine_mode in STAYING
         return tuple(replace(facts_from_state(peer), engine_stays=stays) for peer in told.peers), soak

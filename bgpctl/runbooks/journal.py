@@ -8,21 +8,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
+from functools import lru_cache
 from typing import Any
 
+from bgpctl.core.foreign import Foreign, Unreadable, parse_json, plain
 from bgpctl.errors import Blocked
 
 ANNOTATION = "bgpctl.io/run"
 VERSION = 1
+LATER = {"leaves", "baselines", "ending"}  # fields that came after the first journals were written
+COMMANDS = ("drain", "restore", "restart")
+LONGEST = 256 << 10  # what the API server allows for all annotations of an object together
 
 
 @dataclass(frozen=True, slots=True)
 class Journal:
     """`prior_labels` holds the labels that the run may change, with their value before (None = absent).
     `steps` maps a finished step to its epoch second, `marks` other instants ("Relabelled", "SawWithdrawn")
-    that a resumed wait continues from. `evidence` is what proved the withdrawal. `holder` is the run at work:
-    whoever takes the node over writes itself in here, and a run that finds another name stops."""
+    that a resumed wait continues from; all by the API server's clock. `evidence` is what proved the
+    withdrawal. `holder` is the run at work: whoever takes the node over writes itself in here, and a run that
+    finds another name stops. `leaves` counts the relabels. `baselines`: how many routes of the node each
+    peer's router was seen to have before the withdrawal. `ending`: how the last run ended (status, reason,
+    at), empty while it runs and when it was killed."""
 
     run: str
     command: str
@@ -37,6 +45,19 @@ class Journal:
     steps: Mapping[str, float] = field(default_factory=dict)
     marks: Mapping[str, float] = field(default_factory=dict)
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    leaves: int = 0
+    baselines: Mapping[str, int] = field(default_factory=dict)
+    ending: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def leave(self) -> str:
+        """The name of the last request to leave (annotation `bgpctl.io/leave`): it is in no other run's."""
+        return f"{self.run}-{self.leaves}"
+
+    @property
+    def begun(self) -> bool:
+        """Has the run passed its checks? Before that it has changed nothing."""
+        return bool(set(self.steps) - {"Claimed"})
 
     def finished(self, step: str) -> bool:
         return step in self.steps
@@ -59,33 +80,87 @@ def dump(journal: Journal) -> str:
 
 def load(annotations: Mapping[str, str] | None) -> Journal | None:
     """The journal of a Node's annotations. One that cannot be read blocks: guessing a prior state could undo
-    somebody's cordon."""
-    text = (annotations or {}).get(ANNOTATION)
-    if not text:
-        return None
+    somebody's cordon. Raises Blocked, and nothing else."""
     try:
-        return _read(json.loads(text))
-    except (ValueError, TypeError, KeyError) as error:
+        text = Foreign.of(annotations or {}, "annotations").text(ANNOTATION, longest=LONGEST)
+        return _parsed(text) if text else None
+    except Unreadable as error:
         raise Blocked(
-            f"the annotation {ANNOTATION} cannot be read ({error})",
+            f"the annotation {ANNOTATION} cannot be read ({error.message})",
             "another version of bgpctl wrote it; read it with `kubectl get node NODE -o yaml`, restore the "
-            f"node by hand, then remove it with `kubectl annotate node NODE {ANNOTATION}-`",
+            f"node by hand, then remove it and its copy with `kubectl annotate node NODE {ANNOTATION}-` and "
+            "`kubectl delete lease -n kube-system bgpctl-node-NODE`",
         ) from None
 
 
-def _read(document: Any) -> Journal:
-    """Raises ValueError, TypeError or KeyError for anything that `dump` of this version did not write."""
-    if not isinstance(document, dict) or document.pop("version") != VERSION:
-        raise ValueError("another version")
-    deselect = document.pop("deselect")
-    journal = Journal(
-        **{**document, "peers": tuple(document["peers"])}, deselect=tuple(deselect) if deselect else None
+@lru_cache(16)
+def _parsed(text: str) -> Journal:
+    """Each look at a node reads the same text again. Nobody changes a Journal's parts. Raises Unreadable."""
+    return _read(Foreign.of(parse_json(text, LONGEST)))
+
+
+def _read(written: Foreign) -> Journal:
+    """Raises Unreadable for anything that `dump` of this version did not write."""
+    names = {"version", *(one.name for one in fields(Journal))}
+    needed, found = names - LATER, set(written.value)
+    if written.value.get("version") != VERSION or not needed <= found <= names:
+        raise Unreadable("another version")
+    if missing := sorted(n for n in needed - {"deselect"} if not written.has(n)):
+        raise Unreadable(f"{', '.join(missing)}: null")
+    return Journal(
+        run=written.required("run"),
+        command=written.choice("command", COMMANDS),
+        order=written.required("order"),
+        holder=written.required("holder"),
+        started_at=written.number("started_at"),
+        prior_unschedulable=written.flag("prior_unschedulable"),
+        prior_labels={key: _label(labels, key) for labels, key in written.each("prior_labels")},
+        deselect=_deselect(written),
+        peers=written.texts("peers"),
+        routes=written.integer("routes"),
+        steps={step: steps.number(step) for steps, step in written.each("steps")},
+        marks={mark: marks.number(mark) for marks, mark in written.each("marks")},
+        evidence=_evidence(written.child("evidence")),
+        leaves=written.integer("leaves"),
+        baselines={peer: counts.integer(peer) for counts, peer in written.each("baselines")},
+        ending=_ending(written.child("ending")),
     )
-    maps = (journal.prior_labels, journal.steps, journal.marks, journal.evidence)
-    if not all(isinstance(one, dict) for one in maps) or not isinstance(journal.prior_unschedulable, bool):
-        raise ValueError("not as it was written")
-    if not all(isinstance(at, int | float) for at in (*journal.steps.values(), *journal.marks.values())):
-        raise ValueError("an instant is no number")
-    if journal.deselect is not None and len(journal.deselect) != 2:
-        raise ValueError("deselect is no label")
-    return journal
+
+
+def _ending(ending: Foreign) -> Mapping[str, Any]:
+    if not ending.value:
+        return {}
+    return {
+        "status": ending.required("status"),
+        "reason": ending.text("reason"),
+        "at": ending.number("at"),
+    }
+
+
+def _label(labels: Foreign, key: str) -> str | None:
+    return labels.required(key) if labels.has(key) else None
+
+
+def _deselect(written: Foreign) -> tuple[str, str | None] | None:
+    """A label as [key, value]; the value may be null."""
+    if not written.has("deselect"):
+        return None
+    pair = [item for _, item in written.items("deselect")]
+    if len(pair) != 2 or not isinstance(pair[0], str) or not isinstance(pair[1], str | None):
+        written.refuse("deselect", "a label: a key and a value")
+    return pair[0], pair[1]
+
+
+def _evidence(evidence: Foreign) -> Mapping[str, Any]:
+    """What the last sentences are made of has its type; the rest is kept as it stands."""
+    evidence.number("secondsAfterRelabel")
+    evidence.number("worstSeconds")
+    evidence.integer("routes")
+    match evidence.text("proof"):
+        case "confirmed":
+            evidence.required("by")
+        case "estimated":
+            evidence.required("why")
+    for name in ("by", "why"):
+        evidence.text(name)
+    return dict(plain(evidence.value, "evidence"))

@@ -6,7 +6,6 @@ A socket is believed only when it belongs to who asks: anybody may put one into 
 from __future__ import annotations
 
 import http.client
-import json
 import os
 import pwd
 import socket
@@ -14,13 +13,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bgpctl.core.nodestate import NodeState, from_document
+from bgpctl.core.foreign import Foreign, Unreadable, parse_json
+from bgpctl.core.nodestate import NodeState
 from bgpctl.core.routeview import NodeRoutes, read_node_routes
+from bgpctl.core.statereader import from_document
 from bgpctl.errors import BgpctlError, UsageError
 from bgpctl.speaker import places
 
 TIMEOUT_SECONDS = 10.0
-MALFORMED = (ValueError, KeyError, TypeError, AttributeError)
+LONGEST = 64 << 20  # octets of an answer: 50,000 routes take 12 MB
 
 Document = dict[str, Any]
 T = TypeVar("T")
@@ -64,16 +65,15 @@ def _ask(directory: Path, page: str) -> Document:
         answer, body = _get(path, page)
     except (OSError, http.client.HTTPException) as error:
         raise _unanswered(directory, error) from None
+    if answer == 503:
+        raise BgpctlError(f"the speaker in {directory} has too many to answer", "ask again in a moment")
     if answer != 200:
         raise BgpctlError(f"the speaker in {directory} does not know {page}", "it may be of another version")
     return _understood(directory, _object, body)
 
 
 def _object(body: bytes) -> Document:
-    document = json.loads(body)
-    if not isinstance(document, dict):
-        raise ValueError("no object")
-    return document
+    return dict(Foreign.of(parse_json(body, LONGEST)).value)
 
 
 def _own(directory: Path, path: Path) -> None:
@@ -106,7 +106,7 @@ def _get(path: Path, page: str) -> tuple[int, bytes]:
         connection.sock.connect(f"/proc/self/fd/{descriptor}/{path.name}")
         connection.request("GET", page)
         answer = connection.getresponse()
-        return answer.status, answer.read()
+        return answer.status, answer.read(LONGEST + 1)
     finally:
         connection.close()
         os.close(descriptor)
@@ -124,7 +124,7 @@ def _unanswered(directory: Path, error: Exception) -> BgpctlError:
 def _understood(directory: Path, read: Callable[[Any], T], answer: Any) -> T:
     try:
         return read(answer)
-    except MALFORMED:
+    except Unreadable:
         raise BgpctlError(
             f"the speaker in {directory} gave an answer that cannot be read",
             "it ended in the middle, or it is of another version; ask again",

@@ -5,14 +5,14 @@ A source rings the manager's bell on every change and hands out what is there no
 
 from __future__ import annotations
 
-import contextlib
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from bgpctl.core.documents import name_of
+from bgpctl.core.documents import metadata, name_of
 from bgpctl.core.ending import SHUTTING_DOWN
 from bgpctl.core.endpoints import read_slice
 from bgpctl.core.inputs import password_of
@@ -21,7 +21,7 @@ from bgpctl.core.owners import OWNER_KINDS
 from bgpctl.core.services import read_service
 from bgpctl.errors import BgpctlError
 from bgpctl.kube import paths
-from bgpctl.kube.client import Client, NotFound
+from bgpctl.kube.client import ApiError, Client
 from bgpctl.kube.watch import Mirror
 from bgpctl.speaker import host
 
@@ -31,6 +31,8 @@ T = TypeVar("T")
 
 FILE_POLL_SECONDS = 0.3
 LAST_LOOK_SECONDS = 1.0
+
+log = logging.getLogger("bgpctl.speaker")
 
 
 class Source(Protocol):
@@ -121,17 +123,30 @@ class KubeSource:
     def problems(self) -> tuple[str, ...]:
         return tuple(m.problem for m in (*self._required, *self._optional) if m.problem)
 
+    def node_uid(self) -> str | None:
+        """metadata.uid of the Node, "" = there is no such Node, None = not known yet."""
+        if not self._node.synced.is_set():
+            return None
+        return next((str(metadata(node).get("uid") or "") for node in self._node.items()), "")
+
     def last_look(self) -> tuple[bool, Document | None]:
-        """Asked in a thread, because a request may take longer than a stop has time for."""
+        """Asked in a thread, because a request may take longer than a stop has time for. As a list, which is
+        what the watch needs too: without the right to `get` a Node, a leave would look like a restart."""
         found: list[Document | None] = []
 
         def ask() -> None:
-            with contextlib.suppress(BgpctlError):
-                try:
-                    found.append(self._client.get(paths.node(self._name)))
-                except NotFound as error:
-                    if error.reason == "NotFound":  # not the 404 of a proxy, which is no Status
-                        found.append(None)
+            try:
+                nodes = self._client.items(paths.NODES, fieldSelector=f"metadata.name={self._name}")
+            except ApiError as error:
+                facts = {
+                    "error": error.message,
+                    "hint": "a Node that was deleted is taken for one that is there",
+                }
+                log.warning("speaker.node_not_read", extra=facts)
+            except BgpctlError:
+                pass  # away: what was seen before counts
+            else:
+                found.append(next(iter(nodes), None))
 
         asking = threading.Thread(target=ask, name="last look", daemon=True)
         asking.start()

@@ -1,26 +1,33 @@
-"""Putting a question to a router: how long it may take, and where "cannot ask" turns into UNKNOWN."""
+"""Putting a question to a router: about whom, for how long, and where "cannot ask" turns into UNKNOWN."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from ipaddress import ip_address
 
+from bgpctl.core.addresses import parse_zoned
+from bgpctl.core.foreign import Unreadable
+from bgpctl.core.model import IPAddress
 from bgpctl.witness.model import Sight, Sighting, Unanswered
 
 # OpenBGPD's control socket stalled for 1.95 s when a session went stale (facts/bgp.md 3.8).
 TIMEOUT_SECONDS = 5.0
 
 
-def ask(router: str, neighbor: str, question: Callable[[], Sighting]) -> Sighting:
+def ask(router: str, neighbor: str, question: Callable[[IPAddress], Sighting]) -> Sighting:
     """Put the question; a router that does not answer is UNKNOWN with the reason. Stamps the time of the
-    answer."""
+    answer. What a question sends is made of this address: `neighbor` is text of a cluster object."""
     try:
-        ip_address(neighbor)
-        answer = question()
+        address = parse_zoned(neighbor)
     except ValueError:
-        answer = Sighting(router, neighbor, Sight.UNKNOWN, detail=f"{neighbor!r} is no neighbor's address.")
+        detail = f"{neighbor[:64]!r} is no neighbor's address."
+        return Sighting(router, neighbor, Sight.UNKNOWN, detail=detail, at=time.time())
+    try:
+        answer = question(address)
     except Unanswered as error:
         answer = Sighting(router, neighbor, Sight.UNKNOWN, detail=error.message)
+    except Unreadable as error:
+        detail = f"its answer cannot be read: {error.message}"
+        answer = Sighting(router, neighbor, Sight.UNKNOWN, detail=detail)
     return replace(answer, at=time.time())

@@ -9,14 +9,13 @@ careful reading.
 from __future__ import annotations
 
 import re
-import socket
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from bgpctl.core.model import IPNetwork
 from bgpctl.witness.asking import TIMEOUT_SECONDS, ask
+from bgpctl.witness.conversation import Conversation
 from bgpctl.witness.model import Path, Sighting, Unanswered, same_address, sighting, to_prefix
 
 NETWORK_NOT_FOUND = 8001
@@ -75,16 +74,16 @@ class BirdProbe:
 
     def routes_from(self, neighbor: str) -> Sighting:
         router = f"bird {self.target}"
-        return ask(router, neighbor, lambda: self._routes_from(router, neighbor))
+        return ask(router, neighbor, lambda address: self._routes_from(router, str(address)))
 
     def _routes_from(self, router: str, neighbor: str) -> Sighting:
-        with _Socket(self.target) as bird:
+        with _Bird(self.target) as bird:
             protocols = protocols_of(bird.ask("show protocols all"), neighbor)
             replies = [bird.ask(f"show route protocol {_quoted(p.name)} all") for p in protocols]
         return read(router, neighbor, protocols, replies)
 
     def paths(self, prefix: IPNetwork) -> tuple[Path, ...]:
-        with _Socket(self.target) as bird:
+        with _Bird(self.target) as bird:
             protocols = read_protocols(bird.ask("show protocols all"))
             tables = _tables(protocols, f"ipv{prefix.version}")
             replies = [bird.ask(f"show route {prefix} table {_quoted(table)} all") for table in tables]
@@ -156,7 +155,7 @@ def _value(lines: Iterable[str], key: str) -> str:
 
 def _seconds(value: str) -> float | None:
     """`4.064/-` -> 4.064"""
-    match = re.match(r"[0-9.]+", value)
+    match = re.match(r"\d{1,9}(\.\d{1,9})?", value, re.ASCII)
     return float(match[0]) if match else None
 
 
@@ -192,8 +191,12 @@ def _tables(protocols: Iterable[Protocol], family: str) -> list[str]:
 
 
 def _quoted(name: str) -> str:
-    """BIRD writes a name that is no plain symbol in single quotes."""
-    return name if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) else f"'{name.strip(chr(39))}'"
+    """BIRD writes a name that is no plain symbol in single quotes. Unanswered for what cannot be one (BIRD 2,
+    conf/cf-lex.l: SYMBOL)."""
+    bare = name.strip("'")
+    if not re.fullmatch(r"[A-Za-z0-9_.:-]{1,64}", bare):
+        raise Unanswered(f"BIRD names {name[:64]!r}, which cannot be asked about")
+    return bare if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", bare) else f"'{bare}'"
 
 
 def split_replies(text: str) -> Iterator[Reply]:
@@ -215,49 +218,32 @@ def split_replies(text: str) -> Iterator[Reply]:
 # --- asking -----------------------------------------------------------------------------------------------
 
 
-class _Socket:
+class _Bird:
     """One connection to BIRD, made read-only by its own `restrict` before anything is asked."""
 
     def __init__(self, path: str) -> None:
-        self._path = path
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._deadline = time.monotonic() + TIMEOUT_SECONDS
+        self._line = Conversation(path, "BIRD", TIMEOUT_SECONDS)
 
-    def __enter__(self) -> _Socket:
+    def __enter__(self) -> _Bird:
+        self._line.__enter__()
         try:
-            self._socket.settimeout(TIMEOUT_SECONDS)
-            self._socket.connect(self._path)
-        except OSError as error:
-            self._socket.close()
-            raise Unanswered(f"cannot reach BIRD at {self._path}: {error.strerror or error}") from error
-        self._receive()
-        self.ask("restrict")
+            self._line.hear(_whole)
+            self.ask("restrict")
+        except Unanswered:
+            self._line.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._socket.close()
+        self._line.__exit__()
 
     def ask(self, command: str) -> Reply:
-        try:
-            self._socket.sendall(command.encode() + b"\n")
-        except OSError as error:
-            raise Unanswered(f"BIRD at {self._path} went away: {error.strerror or error}") from error
-        return self._receive()
+        self._line.say(command.encode() + b"\n")
+        text = self._line.hear(_whole).decode(errors="replace")
+        return next(split_replies(text))
 
-    def _receive(self) -> Reply:
-        buffer = b""
-        while True:
-            buffer += self._chunk()
-            last = buffer[buffer.rfind(b"\n", 0, -1) + 1 :][:5]
-            if buffer.endswith(b"\n") and re.fullmatch(rb"\d{4} ", last):
-                return next(split_replies(buffer.decode(errors="replace")))
 
-    def _chunk(self) -> bytes:
-        self._socket.settimeout(max(0.01, self._deadline - time.monotonic()))
-        try:
-            chunk = self._socket.recv(1 << 16)
-        except OSError as error:
-            raise Unanswered(f"BIRD at {self._path} did not answer: {error.strerror or error}") from error
-        if not chunk:
-            raise Unanswered(f"BIRD at {self._path} closed the connection")
-        return chunk
+def _whole(heard: bytearray) -> bool:
+    """Does it end with a line `CODE text`?"""
+    last = heard[heard.rfind(b"\n", 0, -1) + 1 :][:5] if heard.endswith(b"\n") else b""
+    return re.fullmatch(rb"\d{4} ", last) is not None

@@ -7,16 +7,20 @@ receiver left is not an answer.
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
 
+from bgpctl.core.foreign import Foreign
 from bgpctl.core.model import IPNetwork
 from bgpctl.witness.asking import ask
 from bgpctl.witness.command import read_json
-from bgpctl.witness.model import Path, Sighting, Unanswered, same_address, sighting, to_prefix
+from bgpctl.witness.model import LONGEST, Path, Sighting, Unanswered, same_address, sighting, to_prefix
 
 # The receiver touches its file twice a second; a loaded machine may delay it.
 STALE_FILE_SECONDS = 5.0
@@ -33,7 +37,7 @@ class ExabgpProbe:
 
     def routes_from(self, neighbor: str) -> Sighting:
         router = f"exabgp {self.target}"
-        return ask(router, neighbor, lambda: read(router, neighbor, self._load()))
+        return ask(router, neighbor, lambda address: read(router, str(address), self._load()))
 
     def paths(self, prefix: IPNetwork) -> tuple[Path, ...]:
         neighbors = self._load()
@@ -45,18 +49,27 @@ class ExabgpProbe:
         )
 
     def _load(self) -> Mapping[str, Any]:
-        file = FilePath(self.target)
         try:
-            text, touched = file.read_bytes(), file.stat().st_mtime
+            text, touched = _contents(self.target)
         except OSError as error:
             raise Unanswered(f"cannot read {self.target}: {error.strerror}; is the lab running?") from error
         if (age := time.time() - touched) > STALE_FILE_SECONDS:
             raise Unanswered(f"the receiver has not written {self.target} for {age:.0f} s: it does not run")
         document = read_json(text, "the receiver")
         neighbors = neighbors_in(document)
-        if not FilePath(f"/proc/{document.get('pid')}").exists():
+        if not FilePath(f"/proc/{Foreign.of(document).integer('pid')}").exists():
             raise Unanswered(f"the receiver that wrote {self.target} does not run any more")
         return neighbors
+
+
+def _contents(path: str) -> tuple[bytes, float]:
+    """At most LONGEST octets of a file, and when it was touched. OSError for what is no file: a pipe would
+    be read for ever."""
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "it is no file")
+        return file.read(LONGEST + 1), status.st_mtime
 
 
 # --- reading answers (pure) -------------------------------------------------------------------------------
@@ -74,11 +87,12 @@ def read(router: str, neighbor: str, neighbors: Mapping[str, Any]) -> Sighting:
     """What the receiver has from one neighbor. Unanswered when it has no such neighbor."""
     for address, view in neighbors.items():
         if same_address(address, neighbor):
-            return sighting(router, neighbor, tuple(read_routes(address, view)), view["session"], None, NOTE)
+            session = Foreign.of(view, address).text("session")
+            return sighting(router, neighbor, tuple(read_routes(address, view)), session, None, NOTE)
     raise Unanswered(f"router has no neighbor {neighbor}")
 
 
-def read_routes(address: str, view: Mapping[str, Any]) -> Iterator[Path]:
+def read_routes(address: str, view: Any) -> Iterator[Path]:
     """One neighbor's routes: prefix -> next hop."""
-    for prefix, next_hop in view.get("routes", {}).items():
-        yield Path(to_prefix(prefix), address, next_hop=next_hop)
+    for routes, prefix in Foreign.of(view, address).each("routes"):
+        yield Path(to_prefix(prefix), address, next_hop=routes.text(prefix) or None)

@@ -9,10 +9,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bgpctl.core.foreign import Foreign
 from bgpctl.core.model import IPNetwork
 from bgpctl.witness.asking import ask
-from bgpctl.witness.command import ask_json
-from bgpctl.witness.model import Path, Sighting, Unanswered, same_address, sighting, to_prefix
+from bgpctl.witness.command import Client
+from bgpctl.witness.model import MOST, Path, Sighting, Unanswered, same_address, sighting, to_prefix
 
 # api.PeerState.SessionState
 _STATES = ("unknown", "idle", "connect", "active", "opensent", "openconfirm", "established")
@@ -31,24 +32,25 @@ class GobgpProbe:
 
     def routes_from(self, neighbor: str) -> Sighting:
         router = f"gobgp {self.target}"
-        return ask(router, neighbor, lambda: self._routes_from(router, neighbor))
+        return ask(router, neighbor, lambda address: self._routes_from(router, str(address)))
 
     def _routes_from(self, router: str, neighbor: str) -> Sighting:
-        view = neighbor_of(self._ask("neighbor"), neighbor)
-        tables = [self._ask("global", "rib", "-a", family) for family in families(view)]
+        client = self._client()
+        view = neighbor_of(client.ask("neighbor", "-j"), neighbor)
+        tables = [client.ask("global", "rib", "-a", family, "-j") for family in families(view)]
         paths = tuple(
             path for table in tables for path in read_rib(table) if same_address(path.neighbor, neighbor)
         )
         return sighting(router, neighbor, paths, session_of(view), None)
 
     def paths(self, prefix: IPNetwork) -> tuple[Path, ...]:
-        answer = self._ask("global", "rib", str(prefix), "-a", f"ipv{prefix.version}")
+        answer = self._client().ask("global", "rib", str(prefix), "-a", f"ipv{prefix.version}", "-j")
         return tuple(path for path in read_rib(answer) if path.prefix == prefix)
 
-    def _ask(self, *words: str) -> Any:
+    def _client(self) -> Client:
         host, _, port = self.target.rpartition(":")
-        argv = (self.client, "-u", (host or self.target).strip("[]"), "-p", port or "50051", *words, "-j")
-        return ask_json(argv, f"gobgp {self.target}")
+        where = ("-u", (host or self.target).strip("[]"), "-p", port or "50051")
+        return Client(f"gobgp {self.target}", (self.client, *where))
 
 
 # --- reading answers (pure) -------------------------------------------------------------------------------
@@ -56,21 +58,23 @@ class GobgpProbe:
 
 def neighbor_of(answer: Any, neighbor: str) -> Mapping[str, Any]:
     """`gobgp neighbor -j` -> the entry of one neighbor. Unanswered when GoBGP has no such neighbor."""
-    for view in answer or ():
-        if same_address(address_of(view), neighbor):
-            return dict(view)
+    for view in Foreign({"neighbors": answer or ()}).children("neighbors", MOST):
+        if same_address(address_of(view.value), neighbor):
+            return view.value
     raise Unanswered(f"router has no neighbor {neighbor}")
 
 
 def address_of(view: Mapping[str, Any]) -> str:
     """A dynamic neighbor has its address only in its state."""
-    return str(view.get("state", {}).get("neighbor_address") or view.get("conf", {}).get("neighbor_address"))
+    read = Foreign(view)
+    return read.child("state").text("neighbor_address") or read.child("conf").text("neighbor_address")
 
 
 def families(view: Mapping[str, Any]) -> list[str]:
     """The unicast families that are configured for the neighbor; GoBGP's default is that of its address."""
-    pairs = (entry.get("config", {}).get("family", {}) for entry in view.get("afi_safis", ()))
-    found = [_FAMILIES[key] for pair in pairs if (key := (pair.get("afi"), pair.get("safi"))) in _FAMILIES]
+    pairs = (entry.child("config").child("family") for entry in Foreign(view).children("afi_safis"))
+    keys = [(pair.optional_integer("afi"), pair.optional_integer("safi")) for pair in pairs]
+    found = [word for key, word in _FAMILIES.items() if key in keys]
     if not found:
         raise Unanswered("router has no unicast family configured for this neighbor")
     return found
@@ -78,22 +82,25 @@ def families(view: Mapping[str, Any]) -> list[str]:
 
 def session_of(view: Mapping[str, Any]) -> str:
     """The FSM's state as a word; a key that is missing is protobuf's zero."""
-    number = view.get("state", {}).get("session_state", 0)
-    return _STATES[number] if number in range(len(_STATES)) else str(number).lower()
+    state = Foreign(view).child("state")
+    if isinstance(state.value.get("session_state"), str):
+        return state.text("session_state").lower()
+    number = state.integer("session_state")
+    return _STATES[number] if number < len(_STATES) else str(number)
 
 
-def read_rib(answer: Mapping[str, Any]) -> Iterator[Path]:
+def read_rib(answer: Any) -> Iterator[Path]:
     """`gobgp global rib -j` -> paths of every neighbor."""
-    for prefix, entries in answer.items():
-        for entry in entries:
+    for table, prefix in Foreign({"rib": answer}).each("rib"):
+        for entry in table.children(prefix):
             yield Path(
                 prefix=to_prefix(prefix),
-                neighbor=str(entry.get("neighbor-ip", "")),
-                stale=bool(entry.get("stale")),
-                best=bool(entry.get("best")),
-                next_hop=_next_hop(entry.get("attrs", ())),
+                neighbor=entry.text("neighbor-ip"),
+                stale=entry.flag("stale"),
+                best=entry.flag("best"),
+                next_hop=_next_hop(entry),
             )
 
 
-def _next_hop(attributes: Any) -> str | None:
-    return next((str(a["nexthop"]) for a in attributes if a.get("nexthop")), None)
+def _next_hop(entry: Foreign) -> str | None:
+    return next((a.text("nexthop") for a in entry.children("attrs") if a.has("nexthop")), None)

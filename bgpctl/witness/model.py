@@ -10,10 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import ip_address, ip_network
 
+from bgpctl.core.addresses import parse_network, parse_zoned
 from bgpctl.core.model import IPNetwork
 from bgpctl.errors import Temporary
+
+# What one answer may take: octets, and entries of a list. A full table of 1,000,000 prefixes is more.
+LONGEST = 64 << 20
+MOST = 1_000_000
 
 
 class Sight(StrEnum):
@@ -106,14 +110,14 @@ def _paths(count: int) -> str:
 def same_address(one: str, other: str) -> bool:
     """Are two texts the same address? Zones ("fe80::1%eth0") count; other text is compared as it is."""
     try:
-        return ip_address(one) == ip_address(other)
+        return parse_zoned(one) == parse_zoned(other)
     except ValueError:
         return one == other
 
 
-def to_prefix(text: str) -> IPNetwork:
+def to_prefix(text: object) -> IPNetwork:
     """A router's prefix text as a network. Unanswered when it is none: then nothing it says is understood."""
     try:
-        return ip_network(text, strict=False)
+        return parse_network(text, strict=False)
     except ValueError as error:
-        raise Unanswered(f"the router names {text!r}, which is no IP prefix") from error
+        raise Unanswered(f"the router names {str(text)[:64]!r}, which is no IP prefix") from error

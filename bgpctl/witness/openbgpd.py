@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bgpctl.core.foreign import Foreign
 from bgpctl.core.model import IPNetwork
 from bgpctl.witness.asking import ask
-from bgpctl.witness.command import ask_json
-from bgpctl.witness.model import Path, Sighting, Unanswered, same_address, sighting, to_prefix
+from bgpctl.witness.command import Client
+from bgpctl.witness.model import MOST, Path, Sighting, Unanswered, same_address, sighting, to_prefix
 
 CLIENT = "/usr/sbin/bgpctl"
 CLIENT_VARIABLE = "BGPCTL_OPENBGPD_CLIENT"
@@ -29,40 +30,42 @@ class OpenbgpdProbe:
 
     def routes_from(self, neighbor: str) -> Sighting:
         router = f"openbgpd {self.target}"
-        return ask(router, neighbor, lambda: self._routes_from(router, neighbor))
+        return ask(router, neighbor, lambda address: self._routes_from(router, str(address)))
 
     def _routes_from(self, router: str, neighbor: str) -> Sighting:
-        view = neighbor_of(self._ask("neighbor", neighbor), neighbor)
-        paths = tuple(read_rib(self._ask("rib", "neighbor", neighbor)))
-        return sighting(router, neighbor, paths, str(view.get("state", "")).lower(), None)
+        client = self._client()
+        view = neighbor_of(client.ask("neighbor", neighbor), neighbor)
+        paths = tuple(read_rib(client.ask("rib", "neighbor", neighbor)))
+        return sighting(router, neighbor, paths, Foreign(view).text("state").lower(), None)
 
     def paths(self, prefix: IPNetwork) -> tuple[Path, ...]:
-        return tuple(path for path in read_rib(self._ask("rib", str(prefix))) if path.prefix == prefix)
+        return tuple(
+            path for path in read_rib(self._client().ask("rib", str(prefix))) if path.prefix == prefix
+        )
 
-    def _ask(self, *words: str) -> Any:
-        argv = (self.client, "-s", self.target, "-j", "show", *words)
-        return ask_json(argv, f"openbgpd {self.target}")
+    def _client(self) -> Client:
+        return Client(f"openbgpd {self.target}", (self.client, "-s", self.target, "-j", "show"))
 
 
 # --- reading answers (pure) -------------------------------------------------------------------------------
 
 
-def neighbor_of(answer: Mapping[str, Any], neighbor: str) -> Mapping[str, Any]:
+def neighbor_of(answer: Any, neighbor: str) -> Mapping[str, Any]:
     """`show neighbor N` -> its entry. OpenBGPD answers `{}` for a neighbor that it does not have, and `{}`
     for one without routes: only this question tells the two apart."""
-    for view in answer.get("neighbors", ()):
-        if same_address(str(view.get("remote_addr", "")), neighbor):
-            return dict(view)
+    for view in Foreign.of(answer).children("neighbors"):
+        if same_address(view.text("remote_addr"), neighbor):
+            return view.value
     raise Unanswered(f"router has no neighbor {neighbor}")
 
 
-def read_rib(answer: Mapping[str, Any]) -> Iterator[Path]:
+def read_rib(answer: Any) -> Iterator[Path]:
     """`show rib …` -> paths; `stale` and `best` are there only when true."""
-    for entry in answer.get("rib", ()):
+    for entry in Foreign.of(answer).children("rib", MOST):
         yield Path(
-            prefix=to_prefix(str(entry.get("prefix", ""))),
-            neighbor=str(entry.get("neighbor", {}).get("remote_addr", "")),
-            stale=bool(entry.get("stale")),
-            best=bool(entry.get("best")),
-            next_hop=entry.get("exit_nexthop"),
+            prefix=to_prefix(entry.text("prefix")),
+            neighbor=entry.child("neighbor").text("remote_addr"),
+            stale=entry.flag("stale"),
+            best=entry.flag("best"),
+            next_hop=entry.text("exit_nexthop") or None,
         )

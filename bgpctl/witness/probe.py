@@ -52,7 +52,7 @@ def parse_probe(text: str) -> Probe:
     kinds and an example."""
     rest, at, peer = text.strip().rpartition("@")
     kind, equals, target = (rest if at else peer).partition("=")
-    if kind not in DEFAULTS or (at and not re.fullmatch(r"\S+", peer)):
+    if kind not in DEFAULTS or (at and not re.fullmatch(r"[!-~]{1,128}", peer)) or not target.isprintable():
         raise UsageError(f"{text!r} is no router probe; the kinds are {', '.join(DEFAULTS)}", _HINT)
     target = target if equals else DEFAULTS[kind]
     if not target:

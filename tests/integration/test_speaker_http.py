@@ -20,17 +20,11 @@ from bgpctl.speaker.measures import Bell
 from tests.kit import objects
 from tests.kit.cli import bgpctl
 from tests.kit.fake_engine import FakeEngine, FakeSource
+from tests.kit.ports import free_port
 
 pytestmark = pytest.mark.integration
 
 YES = http.Answers(lambda: (True, "ok"), lambda: (True, "fine"), lambda: "metric 1\n")
-
-
-def free_port(family: socket.AddressFamily = socket.AF_INET, host: str = "127.0.0.1") -> int:
-    with socket.socket(family) as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager

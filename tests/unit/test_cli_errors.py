@@ -219,3 +219,31 @@ def test_the_plugin_shows_its_own_name(tmp_path: Path) -> None:
     assert run("--version").stdout.startswith("kubectl bgp ")
     assert "Usage: kubectl bgp node drain" in run("node", "drain", "--help").stdout
     assert "see `kubectl bgp node drain --help`" in run("node", "drain").stderr
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("words", [("--version",), ("--help",), ("peers", "status"), ("node", "status")])
+def test_a_full_disk_is_no_bug(words: tuple[str, ...], unbuffered: str, tmp_path: Path) -> None:
+    with fake_api(tmp_path) as (api, kubeconfig), open("/dev/full", "w") as full:
+        api.collections[NODE_STATES] = [established("n1")]
+        api.collections["/api/v1/nodes"] = [{"metadata": {"name": "n1"}}]
+        done = subprocess.run(
+            [sys.executable, "-m", "bgpctl", *words],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=30,
+            env=clean_environment(kubeconfig, PYTHONUNBUFFERED=unbuffered),
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: cannot write to standard output: No space left on device\nhint: ")
+    assert len(done.stderr.splitlines()) == 2
+
+
+def test_an_error_that_cannot_be_said_as_json_is_said_all_the_same(tmp_path: Path) -> None:
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "bgpctl", "peers", "status", "-o", "json"]
+        env = clean_environment(tmp_path / "none")
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=30, env=env)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ") and "Traceback" not in done.stderr

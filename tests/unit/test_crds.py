@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
+from dataclasses import replace
 from importlib.resources import files
 from ipaddress import ip_address
 from typing import Any
@@ -11,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from bgpctl.core import nodestate, policy
+from bgpctl.core import nodestate, policy, statereader
 from bgpctl.core.communities import WELL_KNOWN, parse_large, parse_standard
 from bgpctl.core.model import IPV4, IPV6, GracefulRestart, LastError, Session, SessionState
 from bgpctl.core.selectors import OPERATORS
@@ -57,9 +59,15 @@ def violations(value: Any, schema: Schema, path: str = "") -> Iterator[str]:
         yield f"{path}: {value} is not in the enum"
     if isinstance(value, int) and not schema.get("minimum", value) <= value <= schema.get("maximum", value):
         yield f"{path}: {value} is out of range"
+    if isinstance(value, str):
+        if len(value) > schema.get("maxLength", len(value)):
+            yield f"{path}: too long"
+        # Go's `$` is the end of the text, Python's also stands before a last newline.
+        if not re.search(schema.get("pattern", "").replace("$", r"\Z"), value):
+            yield f"{path}: does not match the pattern"
     if isinstance(value, list):
-        if len(value) < schema.get("minItems", 0):
-            yield f"{path}: too few items"
+        if not schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value)):
+            yield f"{path}: too few or too many items"
         for index, item in enumerate(value):
             yield from violations(item, schema["items"], f"{path}[{index}]")
     if isinstance(value, Mapping) and "properties" in schema:
@@ -232,6 +240,7 @@ SESSION = Session(
     families=(IPV4, IPV6),
     local_gr=GracefulRestart(120, True, True, ((IPV4, True),)),
     peer_gr=GracefulRestart(60, False, False, ((IPV4, False), (IPV6, True))),
+    extended_next_hop=True,
     long_lived=3600,
     advertised={IPV4: 3, IPV6: 0},
     received={IPV4: 1, IPV6: 0},
@@ -280,7 +289,7 @@ FULL = nodestate.NodeState(
 def test_node_states_fit_the_schema_and_come_back(state: nodestate.NodeState) -> None:
     document = nodestate.to_document(state)
     assert list(violations(document, NODE_STATE)) == []
-    assert nodestate.from_document(yaml.safe_load(yaml.safe_dump(document))) == state
+    assert statereader.from_document(yaml.safe_load(yaml.safe_dump(document))) == state
 
 
 def test_the_full_state_uses_every_field_of_the_schema() -> None:
@@ -332,3 +341,21 @@ def test_the_validator_of_this_file_sees_faults() -> None:
     document["status"].update(phase="Gone", unknown=1, engineRestarts=-1, routes=[])
     del document["status"]["peers"][0]["name"]
     assert len(list(violations(document, NODE_STATE))) == 5
+
+
+@pytest.mark.parametrize("text", ["garbage", "fe80::1%x json\0enable", "192.0.2.1\n", "fe80::1%" + "x" * 16])
+@pytest.mark.parametrize("field", ["localAddress", "peerAddress"])
+def test_an_address_of_a_node_state_is_one(field: str, text: str) -> None:
+    document = nodestate.to_document(FULL)
+    document["status"]["peers"][0][field] = text
+    document["status"]["withdrawn"]["peers"][0][field] = text
+    assert len(list(violations(document, NODE_STATE))) >= 2
+
+
+def test_sentences_without_end_are_cut_so_that_the_state_is_published() -> None:
+    error = LastError(1.0, "sent", "x" * 9000)
+    peer = replace(PEER, session=replace(SESSION, last_error=error))
+    long = replace(FULL, policy_problem="x" * 9000, problems=("x" * 9000,) * 2000, peers=(peer,))
+    document = nodestate.to_document(long)
+    assert list(violations(document, NODE_STATE)) == []
+    assert len(statereader.from_document(document).problems) == 1000

@@ -62,11 +62,45 @@ def _changed(**changes: object) -> str:
         "[]",
         "17",
         "null",
+        "[" * 100_000,
+        '{"version":1,"evidence":' * 10_000,
+        "9" * 5000,
+        _changed(started_at=float("nan")),
+        _changed(marks={"Relabelled": float("inf")}),
+        _changed(steps={"Checked": -1.0}),
+        _changed(steps={"Checked": 10**400}),
+        _changed(started_at=True),
+        dump(journal(started_at=1.5)).replace("1.5", "1e999"),
+        _changed(started_at="yesterday"),
+        _changed(routes="many"),
+        _changed(routes=[]),
+        _changed(run=7),
+        _changed(run="x" * 5000),
+        _changed(command="destroy"),
+        _changed(holder=None),
+        _changed(order={}),
+        _changed(peers="10.0.0.1"),
+        _changed(peers=[["10.0.0.1"]]),
+        _changed(prior_labels={"enable-bgp": True}),
+        _changed(prior_labels=["enable-bgp"]),
+        _changed(deselect=[["a"], "b"]),
+        _changed(deselect="ab"),
+        _changed(evidence=[1]),
+        _changed(evidence={"proof": "confirmed"}),
+        _changed(evidence={"proof": "confirmed", "by": ["bird"]}),
+        _changed(evidence={"proof": "estimated", "worstSeconds": 3}),
+        _changed(evidence={"proof": {}}),
+        _changed(evidence={"routes": "many"}),
+        _changed(evidence={"secondsAfterRelabel": "soon"}),
+        _changed(evidence={"deep": json.loads("[" * 20 + "]" * 20)}),
+        " " * (256 << 10) + dump(journal()),
+        "\ud800",
     ],
 )
 def test_another_version_blocks_and_says_how_to_get_rid_of_it(text: str) -> None:
     with pytest.raises(Blocked) as caught:
         load({ANNOTATION: text})
+    assert len(caught.value.message) < 1000
     assert ANNOTATION in caught.value.message
     assert f"{ANNOTATION}-" in caught.value.hint
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from bgpctl.core.model import IPV4, GracefulRestart, LastError, SessionState
-from bgpctl.core.nodestate import STALE_AFTER_SECONDS, from_document, to_document
+from bgpctl.core.nodestate import STALE_AFTER_SECONDS, to_document
+from bgpctl.core.statereader import from_document
 from bgpctl.out import peers
 from bgpctl.out.envelope import plain_data
 from bgpctl.out.peers import NO_NODE, NO_SPEAKER, Picture

@@ -47,7 +47,7 @@ def test_a_caveat_follows_the_sentence() -> None:
 
 
 def test_who_cannot_be_asked_is_unknown_with_the_reason() -> None:
-    def question() -> None:
+    def question(address: object) -> None:
         raise Unanswered("nobody there")
 
     seen = ask("bird x", "10.0.0.1", question)  # type: ignore[arg-type]
@@ -56,7 +56,7 @@ def test_who_cannot_be_asked_is_unknown_with_the_reason() -> None:
 
 
 def test_a_neighbor_that_is_no_address_is_never_sent_to_a_router() -> None:
-    def question() -> None:
+    def question(address: object) -> None:
         raise AssertionError("asked")
 
     seen = ask("frr x", "10.0.0.1\0clear bgp *", question)  # type: ignore[arg-type]

@@ -80,6 +80,7 @@ def session_of(body: Mapping[str, Any]) -> Session:
         hold_time=body["hold_time"],
         keepalive_time=body["keepalive_time"],
         families=families,
+        extended_next_hop=body["extended_next_hop"],
         local_gr=graceful_restart(body["local_gr"]),
         peer_gr=graceful_restart(body["peer_gr"]),
         long_lived=long_lived(bytes.fromhex(body["llgr"]), families) if body["llgr"] is not None else None,
