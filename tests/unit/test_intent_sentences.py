@@ -130,7 +130,7 @@ def test_a_field_that_a_newer_server_has_costs_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "words"), [(1, "1 usable endpoint is on this node"), (2, "2 usable endpoints are on this node")]
+    ("count", "words"), [(1, "1 ready endpoint is on this node"), (2, "2 ready endpoints are on this node")]
 )
 def test_how_many_endpoints_keep_a_local_address_here(count: int, words: str) -> None:
     slices = [endpoint_slice("web", *[endpoint()] * count)]

@@ -16,9 +16,9 @@ from bgpctl.core.nodestate import (
     WithdrawnPeer,
     WithdrawnRecord,
     describe_peer,
-    from_document,
     to_document,
 )
+from bgpctl.core.statereader import from_document
 
 
 def read(status: dict[str, Any], **metadata: Any) -> NodeState:

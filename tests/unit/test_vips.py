@@ -52,7 +52,7 @@ def test_addresses_are_in_order_ipv4_first() -> None:
     ],
 )
 def test_ready_endpoints_by_node(slices: Any, endpoints: dict[str, int]) -> None:
-    assert found(*slices).endpoints == endpoints
+    assert found(*slices, services=[service("web", "203.0.113.1"), service("api")]).endpoints == endpoints
 
 
 @pytest.mark.parametrize(
