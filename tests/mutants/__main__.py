@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -40,6 +41,7 @@ def _arguments(words: Sequence[str]) -> argparse.Namespace:
 
 def main(words: Sequence[str]) -> int:
     asked = _arguments(words)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the workers end with this process
     start = time.monotonic()
     everything = [source for target in settings.TARGETS for source in _sources(target)]
     wanted = {source.path for target in asked.targets for source in _sources(target)}

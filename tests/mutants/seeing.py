@@ -12,7 +12,7 @@ import gc
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatch
 from functools import cache, cached_property
@@ -76,7 +76,7 @@ class Map:
 def measured(sources: Sequence[Source], files: Sequence[str], jobs: int, scratch: str) -> Map:
     """The map of these files of tests; those whose part is kept are not run."""
     paths = {file: CACHE / f"{_key(file)}.json" for file in files}
-    missing = [file for file, path in paths.items() if not path.exists()]
+    missing = {file: path for file, path in paths.items() if not path.exists()}
     CACHE.mkdir(parents=True, exist_ok=True)
     if missing:
         queue = workers.Queue(range(len(missing)))
@@ -95,7 +95,11 @@ def test_files(words: Iterable[str]) -> list[str]:
     return [name for name in names if not any(fnmatch(name, pattern) for pattern in LEFT_OUT)]
 
 
-def _measure(sources: Sequence[Source], files: Sequence[str], queue: workers.Queue, scratch: str) -> None:
+def _measure(
+    sources: Sequence[Source], missing: Mapping[str, Path], queue: workers.Queue, scratch: str
+) -> None:
+    """Run the tests of the files that the queue names, and write each file's part."""
+    files = list(missing)
     seen: set[int] = set()
     builtins.__seen__ = seen.add  # type: ignore[attr-defined]
     importing.exchange(
@@ -115,8 +119,7 @@ def _measure(sources: Sequence[Source], files: Sequence[str], queue: workers.Que
         for number in queue:
             tests = [asdict(_run(item, seen, sources, caches)) for item in by_file.get(files[number], ())]
             part = {"tests": tests, "imported": imported}
-            path = CACHE / f"{_key(files[number])}.json"
-            path.write_text(json.dumps(part, default=list))
+            missing[files[number]].write_text(json.dumps(part, default=list))
 
     harness.collect(files, scratch, take)
 

@@ -127,9 +127,10 @@ def _peer(fields: Fields, seen: dict[str, str], v2: bool) -> ClusterPeer:
     address = read_address(fields, "peerAddress")
     asn = fields.integer("peerASN", LIMITS["peerASN"], DEFAULTS["peerASN"])
     gateway = _discovery(fields) if v2 else None
+    discovers = v2 and fields.value.get("autoDiscovery") is not None
     config = _reference(fields, v2)
     fields.close()
-    if fields.value.get("peerAddress") is None and gateway is None:
+    if fields.value.get("peerAddress") is None and not discovers:
         fields.warn("peerAddress", "is not set, nor is autoDiscovery: this peer gets no session")
     elif address is not None and gateway is not None:
         fields.warn("autoDiscovery", "has no effect: peerAddress is set")
