@@ -40,4 +40,6 @@ class Clock:
         """Ask the API server for anything, once; while it is away the local clock has to do."""
         with contextlib.suppress(BgpctlError):
             self._client.get("/version")
-            self._offset = self._client.now() - self.monotonic()
+            local = time.time()
+            seen = min(max(local, self._client.now()), self._client.latest())
+            self._offset = seen - self.monotonic()

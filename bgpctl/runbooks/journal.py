@@ -88,7 +88,7 @@ def load(annotations: Mapping[str, str] | None) -> Journal | None:
         raise Blocked(
             f"the annotation {ANNOTATION} cannot be read ({error.message})",
             "another version of bgpctl or somebody else wrote it; read it with "
-            f"`kubectl get node NODE -o yaml`, remove it with `kubectl annotate node NODE {ANNOTATION}-`, then "
+            f"`kubectl get node NODE -o yaml`, remove it: `kubectl annotate node NODE {ANNOTATION}-`, then "
             "`bgpctl node restore NODE` goes by its copy (Lease bgpctl-node-NODE in kube-system); without a "
             "copy restore it by hand",
         ) from None
