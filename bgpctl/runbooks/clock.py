@@ -1,8 +1,9 @@
 """The time of a run: the API server's, so that instants which another machine wrote can be compared.
 
-Anchored once, to the first answers of the API server: from then on a clock counts that nobody sets, so that a
-change of time during the run shortens no wait and lengthens none. What is left is the Date header's
-resolution."""
+That is the local clock where the API server's Date headers do not contradict it, else the nearest time that
+they allow. Anchored once, to the first answer: from then on a clock counts that nobody sets, so that a change
+of time during the run shortens no wait and lengthens none. What is left is the Date header's resolution.
+"""
 
 from __future__ import annotations
 
