@@ -51,6 +51,27 @@ MaxUnavailable = Annotated[
 AllowLastPath = Annotated[
     bool, typer.Option("--allow-last-path", help="Go on although this node is a route's last path.")
 ]
+AllowAddressGap = Annotated[
+    bool,
+    typer.Option(
+        "--allow-address-gap",
+        help="Go on although an address is announced from nowhere until its evicted pods run elsewhere.",
+    ),
+]
+RequireConfirmed = Annotated[
+    bool,
+    typer.Option(
+        "--require-confirmed",
+        help="Take only the routers' word that the routes are gone; an estimate waits on until --timeout.",
+    ),
+]
+AssumeDead = Annotated[
+    bool,
+    typer.Option(
+        "--assume-dead",
+        help="You know that a speaker which no longer reports is dead, not just hung or cut off.",
+    ),
+]
 
 # --- which pods may go
 
@@ -85,3 +106,8 @@ SkipWaitForDelete = Annotated[
         help="Do not wait for pods that were deleted longer ago than this; 0 = wait for all.",
     ),
 ]
+
+
+def lifted(**given: bool) -> frozenset[str]:
+    """The flags that turn a guard's refusal into a warning, of those that were given."""
+    return frozenset(f"--{name.replace('_', '-')}" for name, on in given.items() if on)

@@ -8,12 +8,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import shlex
 import signal
 import sys
 from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
+from bgpctl.cli.program import typed
 from bgpctl.errors import BgpctlError, Exit
 
 _STATUS = {
@@ -49,7 +49,7 @@ def guard(command: str, output: str = "text", *, resumable: bool = False) -> Ite
         if not resumable and output != "json":
             # ^C is how one ends a watch: nothing went wrong.
             raise SystemExit(int(Exit.INTERRUPTED)) from None
-        hint = f"resume with: {_command_line()}" if resumable else ""
+        hint = f"resume with: {typed()}" if resumable else ""
         _fail(command, output, "interrupted", hint, Exit.INTERRUPTED)
     except OSError as error:
         if error.filename is None and error.errno in _FULL:
@@ -124,12 +124,6 @@ def _tell(message: str, hint: str) -> None:
         print(f"{'error: ' if number == 0 else '       '}{printable(text)}", file=sys.stderr)
     if hint:
         print(f"hint: {printable(hint)}", file=sys.stderr)
-
-
-def _command_line() -> str:
-    from bgpctl.cli.program import program
-
-    return f"{program()} {shlex.join(sys.argv[1:])}"
 
 
 def _close_pipe() -> None:

@@ -20,6 +20,7 @@ from bgpctl.cli.flags import (
     Timeout,
     given,
 )
+from bgpctl.cli.program import typed
 
 if TYPE_CHECKING:
     from bgpctl.kube.client import Client
@@ -50,6 +51,9 @@ def drain(
     pod_selector: flags.PodSelector = "",
     skip_wait_for_delete_timeout: flags.SkipWaitForDelete = 0.0,
     allow_last_path: flags.AllowLastPath = False,
+    allow_address_gap: flags.AllowAddressGap = False,
+    require_confirmed: flags.RequireConfirmed = False,
+    assume_dead: flags.AssumeDead = False,
     max_unavailable: flags.MaxUnavailable = 1,
     take_over: TakeOver = False,
     output: Report = "text",
@@ -58,8 +62,8 @@ def drain(
 ) -> None:
     """Take a node out of service: cordon, evict, withdraw its routes, wait until the routers let go.
 
-    Ends with "safe to power off" and the proof: confirmed (a router said so) or estimated (a computed time
-    passed). Running it again goes on where it stopped.
+    Ends with "safe to power off" and the proof: confirmed (every router said so) or estimated (a computed
+    time passed). Running it again goes on where it stopped.
     """
     with errors.guard("node drain", output, resumable=True):
         from bgpctl.cli import wire
@@ -84,9 +88,12 @@ def drain(
             shutdown_command=parse.command_line(shutdown_command) if shutdown_command is not None else (),
             eviction=eviction,
             profiles=parse.profiles(peer_profiles or ()),
-            force_last_path=allow_last_path,
+            lifted=flags.lifted(allow_last_path=allow_last_path, allow_address_gap=allow_address_gap),
             max_unavailable=max_unavailable,
             take_over=take_over,
+            require_confirmed=require_confirmed,
+            assume_dead=assume_dead,
+            typed=typed(),
         )
         client = wire.client(given(ctx, context, kubeconfig))
         raise SystemExit(_drain(client, options, router_probes or (), dry_run=dry_run, output=output))
@@ -134,7 +141,12 @@ def restore(
         client = wire.client(given(ctx, context, kubeconfig))
         probes = wire.router_probes(client, router_probes or ())
         options = RestoreOptions(
-            node=node, timeout=timeout, probes=probes, profiles=profiles, take_over=take_over
+            node=node,
+            timeout=timeout,
+            probes=probes,
+            profiles=profiles,
+            take_over=take_over,
+            typed=typed(),
         )
         result = RENDERERS[output](runbook.restore(client, options), f"restore {node}")
         raise SystemExit(int(result.exit_code))
@@ -153,16 +165,13 @@ def status(
     Without NODE: all nodes. Exit code 1 when what is published of one cannot be read.
     """
     with errors.guard("node status", output):
-        import time
-
         from bgpctl.cli import wire
         from bgpctl.out.node import RENDERERS
         from bgpctl.runbooks.inspect import node_reports
 
         client = wire.client(given(ctx, context, kubeconfig))
-        now = time.time()
-        reports = node_reports(client, tuple(nodes or ()), now)
-        RENDERERS[output](reports, now)
+        reports = node_reports(client, tuple(nodes or ()))
+        RENDERERS[output](reports, client.now())
         raise SystemExit(1 if any(report.unreadable for report in reports) else 0)
 
 

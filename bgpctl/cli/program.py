@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bgpctl.runbooks.command_line import CommandLine
 
 
 def program() -> str:
     """The name to show in usage and hints: kubectl shows its plugins' words apart."""
     name = os.path.basename(sys.argv[0])
     return "kubectl bgp" if name.startswith("kubectl-bgp") or name == "kubectl_complete-bgp" else "bgpctl"
+
+
+def typed() -> CommandLine:
+    """The command as it was typed, for hints that say what to type next."""
+    from bgpctl.runbooks.command_line import CommandLine
+
+    return CommandLine((*program().split(), *sys.argv[1:]))

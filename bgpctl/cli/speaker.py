@@ -20,6 +20,7 @@ from bgpctl.cli.flags import (
     Timeout,
     given,
 )
+from bgpctl.cli.program import typed
 
 if TYPE_CHECKING:
     from bgpctl.kube.client import Client
@@ -269,6 +270,7 @@ def restart(
             timeout=timeout,
             probes=wire.router_probes(client, router_probes or ()),
             take_over=take_over,
+            typed=typed(),
         )
         result = RENDERERS[output](runbook(client, options), f"restart the speaker of {node}")
         raise SystemExit(int(result.exit_code))

@@ -7,15 +7,16 @@ send it, a router keeps the routes of a node that died for hold time + restart t
 `bgpctl.io/graceful-shutdown-soak: 5s` on a Node: before it leaves, its routes are announced with
 GRACEFUL_SHUTDOWN (RFC 8326) for that long. It goes before `speaker run --graceful-shutdown-soak`.
 
-`bgpctl.io/leave` on a Node: a name for one request to leave, written in the same patch as the label that takes
-the node out. A speaker repeats it in its state (`observedLeave`) once it has seen that Node, so that an answer
-to an earlier request cannot be taken for an answer to this one.
+`bgpctl.io/leave` on a Node: a name for one request to leave, written in the same patch as the label that
+takes the node out. A speaker repeats it in its state (`observedLeave`) once it has seen that Node, so that an
+answer to an earlier request cannot be taken for an answer to this one.
 
 A bad value costs that value only.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,8 @@ LEAVE = "bgpctl.io/leave"
 
 WITHOUT_RESTART = "has no effect: graceful restart is off for every peer"
 
+_LEAVE_NAME = re.compile(r"[A-Za-z0-9._-]{1,63}")
+
 _SWITCH = {"true": True, "false": False}
 
 
@@ -43,6 +46,12 @@ class NodeSettings:
 
 
 NO_SETTINGS = NodeSettings()
+
+
+def leave_name(annotations: Mapping[str, str]) -> str:
+    """The name of the request to leave, "" where there is none that is one."""
+    name = annotations.get(LEAVE, "")
+    return name if _LEAVE_NAME.fullmatch(name) else ""
 
 
 def node_settings(annotations: Mapping[str, str]) -> tuple[NodeSettings, tuple[str, ...]]:

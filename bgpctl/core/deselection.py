@@ -22,7 +22,7 @@ from bgpctl.errors import UsageError
 
 # (key, new value); None = the label is removed.
 LabelChange = tuple[str, str | None]
-Selectors = Mapping[str, LabelSelector | None]
+Selectors = Mapping[str, LabelSelector]
 
 SELECTED, DESELECTED, DRAINED = "true", "false", "drained"
 OVERRIDE = "--deselect-label"
@@ -31,34 +31,45 @@ OVERRIDE = "--deselect-label"
 @dataclass(frozen=True, slots=True)
 class Deselection:
     """`policies` select the node now. Then either `label` takes it out of all of them or `refusal` says in a
-    sentence why none does. No policy: nothing to change."""
+    sentence why none does. No policy: nothing to change; `ways_in` are the labels that would make one select
+    the node."""
 
     policies: tuple[str, ...] = ()
     label: LabelChange | None = None
     refusal: str = ""
+    ways_in: tuple[LabelChange, ...] = ()
 
 
 def deselecting_label(
-    selectors: Selectors, labels: Mapping[str, str], override: str | None = None
+    policies: Mapping[str, LabelSelector | None], labels: Mapping[str, str], override: str | None = None
 ) -> Deselection:
     """The label to change on a node with `labels`.
 
-    `selectors`: the nodeSelector of every policy by name; None and empty select every node. `override` is the
+    `policies`: the nodeSelector of every policy by name; None and empty select every node. `override` is the
     user's KEY=VALUE, or KEY- to remove a label; it is taken as it is, also for a protected key, but must
     deselect the node too. Raises UsageError when it is not written like that.
     """
-    policies = _selecting(selectors, labels)
-    if not policies:
-        return Deselection()
-    everywhere = [name for name in policies if _selects_all(selectors[name])]
+    selectors = {name: selector or LabelSelector() for name, selector in policies.items()}
+    selecting = _selecting(selectors, labels)
+    if not selecting:
+        return Deselection(ways_in=tuple(_ways_in(selectors, labels)))
+    everywhere = [name for name in selecting if selectors[name].empty]
     if everywhere:
-        return Deselection(policies, refusal=_no_selector(everywhere))
+        return Deselection(selecting, refusal=_no_selector(everywhere))
     if override is not None:
-        return _overridden(selectors, labels, policies, parse_label_change(override))
-    for change in (*_candidates(selectors, policies), *_last_resort(selectors, policies)):
+        return _overridden(selectors, labels, selecting, parse_label_change(override))
+    for change in (*_candidates(selectors, selecting), *_last_resort(selectors, selecting)):
         if not _selecting(selectors, changed(labels, change)):
-            return Deselection(policies, change)
-    return Deselection(policies, refusal=_no_label(selectors, policies))
+            return Deselection(selecting, change)
+    return Deselection(selecting, refusal=_no_label(selectors, selecting))
+
+
+def _ways_in(selectors: Selectors, labels: Mapping[str, str]) -> Iterator[LabelChange]:
+    """The one label that each policy misses on the node."""
+    for selector in selectors.values():
+        for change in selector.match_labels:
+            if selector.matches(changed(labels, change)):
+                yield change
 
 
 def changed(labels: Mapping[str, str], change: LabelChange) -> dict[str, str]:
@@ -84,25 +95,19 @@ def parse_label_change(text: str) -> LabelChange:
 
 def protected(key: str) -> bool:
     """Labels that Kubernetes, the kubelet or the cloud own: others decide by them, and they come back."""
-    domain, slash, _ = key.rpartition("/")
-    return bool(slash) and (f".{domain}".endswith(".kubernetes.io") or f".{domain}".endswith(".k8s.io"))
+    domain = "." + key.rpartition("/")[0]
+    return domain.endswith((".kubernetes.io", ".k8s.io"))
 
 
 def _selecting(selectors: Selectors, labels: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(name for name, selector in selectors.items() if selector is None or selector.matches(labels))
-
-
-def _selects_all(selector: LabelSelector | None) -> bool:
-    return selector is None or selector.empty
+    return tuple(name for name, selector in selectors.items() if selector.matches(labels))
 
 
 def _candidates(selectors: Selectors, policies: tuple[str, ...]) -> list[LabelChange]:
     """The least surprising first: true to false, a label that is set, one that is removed, a new value."""
     found: dict[LabelChange, None] = {}
     for name in policies:
-        selector = selectors[name]
-        if selector is not None:
-            found.update(dict.fromkeys(_breaking(selector)))
+        found.update(dict.fromkeys(_breaking(selectors[name])))
     return sorted((change for change in found if not protected(change[0])), key=_surprise)
 
 
@@ -114,10 +119,8 @@ def _last_resort(selectors: Selectors, policies: tuple[str, ...]) -> list[LabelC
     return sorted((key, value) for key, value in pairs if key in keys and value is not None)
 
 
-def _spoken(selector: LabelSelector | None) -> Iterator[tuple[str, str | None]]:
+def _spoken(selector: LabelSelector) -> Iterator[tuple[str, str | None]]:
     """The labels in a selector; None for the value where it asks only for the key."""
-    if selector is None:
-        return
     yield from selector.match_labels
     for requirement in selector.match_expressions:
         yield from ((requirement.key, value) for value in requirement.values or (None,))
@@ -151,7 +154,7 @@ def _breaking_requirement(requirement: Requirement) -> Iterator[LabelChange]:
 
 
 def _breaking_values(key: str, values: frozenset[str]) -> Iterator[LabelChange]:
-    if SELECTED in values and DESELECTED not in values:
+    if SELECTED in values:
         yield key, DESELECTED
     yield key, None
     yield key, DRAINED
@@ -165,12 +168,8 @@ def _overridden(
         return Deselection(policies, change)
     key, value = change
     shown = f"without the label {key}" if value is None else f"with the label {key}={value}"
-    which = "; ".join(f"{name} by {_shown(selectors[name])}" for name in left)
+    which = "; ".join(f"{name} by {selectors[name]}" for name in left)
     return Deselection(policies, refusal=f"{shown} the node would still be selected: {which}")
-
-
-def _shown(selector: LabelSelector | None) -> str:
-    return str(selector) if selector and not selector.empty else "an empty nodeSelector"
 
 
 def _no_selector(names: list[str]) -> str:
@@ -182,7 +181,7 @@ def _no_selector(names: list[str]) -> str:
 
 
 def _no_label(selectors: Selectors, policies: tuple[str, ...]) -> str:
-    which = "; ".join(f"{name} selects by {_shown(selectors[name])}" for name in policies)
+    which = "; ".join(f"{name} selects by {selectors[name]}" for name in policies)
     return (
         f"no label of ours takes the node out of {'the policy' if len(policies) == 1 else 'all policies'} "
         f"({which}), and labels of Kubernetes itself are not touched: pass {OVERRIDE} KEY=VALUE"

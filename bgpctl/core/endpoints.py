@@ -1,13 +1,19 @@
 """EndpointSlices: how many endpoints of a Service there are, can take traffic, and do so on one node.
 
 Only counts are kept: an endpoint that moves between two other nodes, or changes its address, changes nothing.
-Backends are counted per address family, as a v6 address is served by v6 endpoints only.
-A backend counts when it is ready (a nil `ready` is ready, as the EndpointSlice API says), or when it is
-terminating and still serving: kube-proxy sends traffic to such ones (KEP-1669).
+Backends are counted per address family, as a v6 address is served by v6 endpoints only, and per names of
+ports, as a port of a Service leads to the ports of the same name only.
+
+An endpoint is ready when its slice says so (nil is ready, as the EndpointSlice API says). One that is
+terminating and still serving can take traffic too, where no other can: kube-proxy sends it there (KEP-1669).
+
+Cilium's Gateway and Ingress Services have no endpoint but a dummy: its Envoy, on every node, answers for them
+(Cilium's `isIngressDummyEndpoint`).
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,35 +23,48 @@ from bgpctl.core.documents import MALFORMED, name_of, namespace_of
 
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 
+ENVOY_DUMMY = "192.192.192.192"
+ENVOY_DUMMY_PORT = 9999
+
 Key = tuple[str, str]
 """(namespace, name) of a Service."""
 
+Ports = tuple[str, ...]
+"""The names of the ports of a Service or of a slice; () = any, because there are none or one has no name."""
+
 
 class Count(NamedTuple):
-    """Endpoints of one IP version: all, those that can take traffic, and those of them on the node."""
+    """Endpoints of one IP version: all; those that can take traffic; of the ready ones those on the node and
+    those on other nodes; those on the node that are terminating and still serve."""
 
     total: int = 0
     usable: int = 0
-    local: int = 0
+    here: int = 0
+    elsewhere: int = 0
+    leaving: int = 0
 
     def plus(self, other: Count) -> Count:
-        return Count(self.total + other.total, self.usable + other.usable, self.local + other.local)
+        return Count(*(one + more for one, more in zip(self, other, strict=True)))
 
 
 class Backends(NamedTuple):
-    """What EndpointSlices of one Service say, by IP version."""
+    """What EndpointSlices of one Service say, by IP version. `dummy`: Cilium's endpoint is among them."""
 
     v4: Count = Count()
     v6: Count = Count()
+    dummy: bool = False
 
     def of(self, version: int) -> Count:
         return self.v4 if version == 4 else self.v6
 
     def plus(self, other: Backends) -> Backends:
-        return Backends(self.v4.plus(other.v4), self.v6.plus(other.v6))
+        return Backends(self.v4.plus(other.v4), self.v6.plus(other.v6), self.dummy or other.dummy)
 
 
 NONE = Backends()
+
+Served = tuple[tuple[Ports, Backends], ...]
+"""The backends of one Service, mostly one group: those whose slices have ports of the same names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +73,7 @@ class Slice:
     none. `problem` is a sentence when it is malformed."""
 
     service: Key | None
-    backends: Backends = NONE
+    backends: Served = ()
     problem: str = ""
 
 
@@ -67,47 +86,112 @@ def read_slice(document: Mapping[str, Any], node: str) -> Slice:
         return Slice(None, problem=f"EndpointSlice {where} was left out: it is malformed ({error})")
 
 
-def backends_of(slices: Iterable[Slice]) -> dict[Key, Backends]:
+def backends_of(slices: Iterable[Slice]) -> dict[Key, Served]:
     """By Service; one without any EndpointSlice is not in there."""
-    found: dict[Key, Backends] = {}
+    found: dict[Key, Served] = {}
     for each in slices:
         if each.service is not None:
             known = found.get(each.service)
-            found[each.service] = each.backends if known is None else known.plus(each.backends)
+            found[each.service] = each.backends if known is None else _joined(known, each.backends)
     return found
 
 
-def _read(document: Mapping[str, Any], node: str) -> Slice:
-    meta = document["metadata"]
-    service = (meta.get("labels") or {}).get(SERVICE_NAME_LABEL)
-    if not service:
-        return Slice(None)
-    namespace = meta.get("namespace") or "default"
-    if not (isinstance(service, str) and isinstance(namespace, str)):
-        raise TypeError("the name of its Service is no text")
-    count = _count(document.get("endpoints") or (), node)
-    return Slice((namespace, service), _backends(document.get("addressType"), count))
+def serving(served: Served, ports: Ports) -> Backends:
+    """Those that a Service with these ports leads to."""
+    if len(served) == 1:  # nearly always
+        return served[0][1] if answers(served[0][0], ports) else NONE
+    total = NONE
+    for theirs, backends in served:
+        if answers(theirs, ports):
+            total = total.plus(backends)
+    return total
+
+
+def answers(theirs: Ports, ports: Ports) -> bool:
+    """Does a slice with `theirs` have a port for one of the Service's?"""
+    return not theirs or not ports or theirs == ports or not set(theirs).isdisjoint(ports)
+
+
+def ready_nodes(document: Mapping[str, Any]) -> tuple[Key | None, Ports, Mapping[str, int]]:
+    """Of one EndpointSlice: its Service, its ports, and the ready endpoints by node. Raises MALFORMED."""
+    nodes = (e.get("nodeName") for e in document.get("endpoints") or () if _ready(e.get("conditions") or {}))
+    return _service(document), port_names(document.get("ports")), Counter(filter(None, nodes))
+
+
+def port_names(ports: Sequence[Mapping[str, Any]] | None) -> Ports:
+    """Of `spec.ports` of a Service, or of `ports` of a slice."""
+    return _ports(tuple([port.get("name") or "" for port in ports or ()]))
 
 
 @lru_cache(maxsize=4096)
-def _backends(address_type: str | None, count: Count) -> Backends:
+def _ports(names: tuple[str, ...]) -> Ports:
+    """One object for the many that have the same."""
+    return () if "" in names else tuple(sorted(set(names)))
+
+
+def _joined(one: Served, other: Served) -> Served:
+    groups = dict(one)
+    for ports, backends in other:
+        groups[ports] = groups.get(ports, NONE).plus(backends)
+    return tuple(groups.items())
+
+
+def _read(document: Mapping[str, Any], node: str) -> Slice:
+    service = _service(document)
+    if service is None:
+        return Slice(None)
+    given, ports = document.get("endpoints") or (), document.get("ports") or ()
+    endpoints = _without_dummy(given) if _may_have_dummy(ports) else given
+    dummy = len(endpoints) < len(given)
+    return Slice(
+        service, _backends(document.get("addressType"), _count(endpoints, node), port_names(ports), dummy)
+    )
+
+
+def _may_have_dummy(ports: Sequence[Mapping[str, Any]]) -> bool:
+    return any(port.get("port") == ENVOY_DUMMY_PORT for port in ports)
+
+
+def _without_dummy(endpoints: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    return [endpoint for endpoint in endpoints if endpoint.get("addresses") != [ENVOY_DUMMY]]
+
+
+def _service(document: Mapping[str, Any]) -> Key | None:
+    meta = document["metadata"]
+    service = (meta.get("labels") or {}).get(SERVICE_NAME_LABEL)
+    if not service:
+        return None
+    namespace = meta.get("namespace") or "default"
+    if not (isinstance(service, str) and isinstance(namespace, str)):
+        raise TypeError("the name of its Service is no text")
+    return namespace, service
+
+
+@lru_cache(maxsize=4096)
+def _backends(address_type: str | None, count: Count, ports: Ports, dummy: bool) -> Served:
     """One object for the many Services that have the same."""
     # The field is required by the API; a hand-written slice without it stands for both.
     versions = {"IPv4": (4,), "IPv6": (6,), None: (4, 6)}.get(address_type, ())
-    return Backends(count if 4 in versions else Count(), count if 6 in versions else Count())
+    v4, v6 = (count if version in versions else Count() for version in (4, 6))
+    return ((ports, Backends(v4, v6, dummy)),)
 
 
 def _count(endpoints: Sequence[Mapping[str, Any]], node: str) -> Count:
-    usable = local = 0
+    usable = here = elsewhere = leaving = 0
     for endpoint in endpoints:
-        if _usable(endpoint.get("conditions") or {}):
+        conditions, where = endpoint.get("conditions") or {}, endpoint.get("nodeName")
+        if _ready(conditions):
             usable += 1
-            local += endpoint.get("nodeName") == node
-    return Count(len(endpoints), usable, local)
+            if where == node:
+                here += 1
+            elif where:
+                elsewhere += 1
+        elif conditions.get("terminating") is True and conditions.get("serving") is True:
+            usable += 1
+            leaving += where == node
+    return Count(len(endpoints), usable, here, elsewhere, leaving)
 
 
-def _usable(conditions: Mapping[str, Any]) -> bool:
+def _ready(conditions: Mapping[str, Any]) -> bool:
     ready = conditions.get("ready")
-    if ready is None or ready is True:
-        return True
-    return conditions.get("terminating") is True and conditions.get("serving") is True
+    return ready is None or ready is True

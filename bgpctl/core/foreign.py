@@ -150,7 +150,7 @@ class Foreign:
         if not text:
             return 0.0
         try:
-            seconds = datetime.fromisoformat(text).timestamp() if _RFC3339.fullmatch(text) else -1.0
+            seconds = datetime.fromisoformat(text.upper()).timestamp() if _RFC3339.fullmatch(text) else -1.0
         except (ValueError, OverflowError):
             seconds = -1.0
         return seconds if 0 <= seconds <= LAST_INSTANT else self.refuse(name, "an RFC 3339 time since 1970")

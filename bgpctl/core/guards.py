@@ -1,9 +1,8 @@
 """May this node go out of service now? One pure verdict per question, with the reason in words.
 
 A guard refuses what would take traffic down or cross another owner of the node, warns of what the operator
-should know, and says ok otherwise. `lift` is the flag that turns its refusal into a warning; "" = only the
-world can change it.
-"""
+should know, waits for another drain that is deciding at this moment, and says ok otherwise. `lift` is the
+flag that turns its refusal into a warning; "" = only the world can change it."""
 
 from __future__ import annotations
 
@@ -33,9 +32,10 @@ __all__ = [
     "vips",
 ]
 
-Level = Literal["ok", "warn", "refuse"]
+Level = Literal["ok", "warn", "wait", "refuse"]
 
 ALLOW_LAST_PATH = "--allow-last-path"
+ALLOW_ADDRESS_GAP = "--allow-address-gap"
 MAX_UNAVAILABLE = "--max-unavailable"
 
 MEDIK8S_NAMESPACE = "medik8s-leases"
@@ -94,7 +94,7 @@ def sole_endpoint(node: str, addresses: Iterable[Vip], others: Collection[str]) 
     start = f"all ready endpoints of {_named(lost)} are on {node} (traffic policy Local)"
     if set(others) - {node}:
         message = f"{start}: not announced from the eviction until a replacement is ready elsewhere"
-        return Guard(name, "warn", message)
+        return Guard(name, "refuse", message, ALLOW_ADDRESS_GAP)
     message = f"{start}, and no other node could announce: nothing does afterwards"
     return Guard(name, "refuse", message, ALLOW_LAST_PATH)
 
@@ -113,17 +113,23 @@ def _named(addresses: Sequence[Vip]) -> str:
 # --- budget -----------------------------------------------------------------------------------------------
 
 
-def out_of_service(node: str, others: Collection[str], maximum: int = 1) -> Guard:
-    """How many nodes may be out at once? `others` are those that bgpctl has taken out already."""
+def out_of_service(
+    node: str, others: Collection[str], maximum: int = 1, deciding: Collection[str] = ()
+) -> Guard:
+    """How many nodes may be out at once? `others` are those that bgpctl has taken out already, `deciding`
+    those whose drain is at this very check too, and goes first."""
+    name = "out-of-service"
     away = sorted(set(others) - {node})
-    if len(away) < maximum:
-        return Guard("out-of-service", "ok", f"{len(away)} other nodes are out of service")
-    verb = "is" if len(away) == 1 else "are"
-    message = (
-        f"{', '.join(away)} {verb} out of service already, and at most {maximum} may be: "
-        f"restore with `bgpctl node restore {away[0] if away else 'NODE'}` first"
-    )
-    return Guard("out-of-service", "refuse", message, MAX_UNAVAILABLE)
+    if len(away) >= maximum:
+        verb = "is" if len(away) == 1 else "are"
+        message = (
+            f"{', '.join(away)} {verb} out of service already, and at most {maximum} may be: "
+            f"restore with `bgpctl node restore {away[0] if away else 'NODE'}` first"
+        )
+        return Guard(name, "refuse", message, f"{MAX_UNAVAILABLE} {len(away) + 1}")
+    if len(away) + len(set(deciding)) >= maximum:
+        return Guard(name, "wait", f"the drain of {', '.join(sorted(deciding))} is being checked too")
+    return Guard(name, "ok", f"{len(away)} other nodes are out of service")
 
 
 # --- other owners of the node -------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from bgpctl.core.addresses import parse_address, parse_network
 from bgpctl.core.annotations import node_settings
 from bgpctl.core.documents import annotations_of, labels_of, read_header
 from bgpctl.core.endpoints import SERVICE_NAME_LABEL
+from bgpctl.core.exposure import read_exposure
 from bgpctl.core.fields import Faults, Fields, show
 from bgpctl.core.model import Secret
 from bgpctl.core.nodeconfig import router_settings
@@ -26,6 +27,7 @@ from bgpctl.core.pools import LB_POOL
 PASSWORD_KEY = "password"  # noqa: S105  # the key's name, not a password
 SERVICE_TYPES = ("ClusterIP", "NodePort", "LoadBalancer", "ExternalName")
 TRAFFIC_POLICIES = ("Cluster", "Local")
+IP_MODES = ("VIP", "Proxy")
 ADDRESS_TYPES = ("IPv4", "IPv6", "FQDN")
 
 
@@ -81,6 +83,12 @@ def _check_service(top: Fields) -> None:
         spec.choice("type", SERVICE_TYPES)
         for policy in ("externalTrafficPolicy", "internalTrafficPolicy"):
             spec.choice(policy, TRAFFIC_POLICIES)
+        for port in spec.objects("ports"):
+            if port.raw("name") != "":
+                port.string("name", "a port's name")
+        ignored = read_exposure(top.value, labels_of(top.value))[1]
+        if ignored:
+            top.faults.error("metadata.annotations", ignored.removeprefix("annotation "))
         for name in ("clusterIPs", "externalIPs"):
             for path, value in spec.items(name):
                 if value not in ("None", ""):
@@ -88,6 +96,7 @@ def _check_service(top: Fields) -> None:
     status = top.mapping("status")
     balancer = status.mapping("loadBalancer") if status else None
     for entry in balancer.objects("ingress") if balancer else ():
+        entry.choice("ipMode", IP_MODES)
         if entry.raw("ip") is not None:
             _ip(entry, entry.at("ip"), entry.raw("ip"))
 
@@ -101,6 +110,9 @@ def _check_endpoint_slice(top: Fields) -> None:
         conditions = endpoint.mapping("conditions")
         for name in ("ready", "serving", "terminating") if conditions else ():
             conditions.boolean(name)  # type: ignore[union-attr]
+    for port in top.objects("ports"):
+        if port.raw("name") != "":
+            port.string("name", "a port's name")
 
 
 def _check_secret(top: Fields) -> None:

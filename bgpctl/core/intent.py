@@ -15,8 +15,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bgpctl.core.annotations import node_settings
+from bgpctl.core.candidates import candidates
 from bgpctl.core.documents import annotations_of, labels_of
-from bgpctl.core.endpoints import Backends, Key, Slice, backends_of, read_slice
+from bgpctl.core.endpoints import Key, Served, Slice, backends_of, read_slice
 from bgpctl.core.gates import OPEN, Gate, gate
 from bgpctl.core.memo import Memo
 from bgpctl.core.model import Absent, Intent, IPAddress, Secret
@@ -40,7 +41,6 @@ from bgpctl.core.services import (
     NOT_SELECTED,
     Candidate,
     Service,
-    candidates,
     host_prefix,
     read_service,
 )
@@ -130,7 +130,7 @@ def compile_intent(
         told = _unique(problems, world.problems)
         return Intent(node_name, True, selection.owner.name, problems=told, stale=True)
     settings, faults = node_settings(annotations_of(objects.node))
-    around = Surroundings(objects.node, node_name, objects.secrets, source_address, settings)
+    around = Surroundings(objects.node, node_name, objects.secrets, source_address, settings, next_hops)
     intent = _intent(world, in_force, around, (*problems, *faults), next_hops, memo)
     return intent if selection.owner is not None else shut_down(intent)
 
@@ -232,6 +232,7 @@ class _World:
             self.problems,
             withdraw_without_endpoints,
             memo,
+            labels_of(self.node),
         )
         interfaces = _interface_candidates(config, objects.interfaces)
         pods = _pods(config, self.node, objects, self.problems)
@@ -253,7 +254,7 @@ class _World:
 
 def _backends(
     slices: Sequence[Document | Slice], node: str, problems: list[str], memo: Memo
-) -> dict[Key, Backends]:
+) -> dict[Key, Served]:
     """By Service. Counted again only when a slice changed."""
     given = (node, tuple(slices))
     kept = memo.results("slices", given)
@@ -262,7 +263,7 @@ def _backends(
         kept = {"backends": backends_of(read), "problems": [s.problem for s in read if s.problem]}
         memo.keep("slices", given, kept)
     problems += kept["problems"]
-    found: dict[Key, Backends] = kept["backends"]
+    found: dict[Key, Served] = kept["backends"]
     return found
 
 

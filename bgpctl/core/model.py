@@ -95,7 +95,8 @@ class Peer:
 
     `name` is unique on the node: "<instance>/<peer>", for CiliumBGPPeeringPolicy "<localASN>/<peer address>".
     `restart_time` is the RFC 4724 Restart Time that we send, in seconds; None = graceful restart off.
-    `graceful_notification`: do we send the N bit (RFC 8538) with it?
+    `graceful_notification`: do we send the N bit (RFC 8538) with it? `extended_next_hop`: do we offer to send
+    IPv4 routes with the session's IPv6 address as their next hop (RFC 8950)?
     `local_port` None = never listen. `local_address` None = the kernel chooses.
     """
 
@@ -114,6 +115,7 @@ class Peer:
     multihop_ttl: int = 1
     restart_time: int | None = None
     graceful_notification: bool = False
+    extended_next_hop: bool = False
     families: tuple[Family, ...] = (IPV4, IPV6)
     password: Secret | None = None
 
@@ -238,6 +240,7 @@ class LastError:
 class Session:
     """One peer as the engine sees it. Negotiated values are None until the session was Established once.
 
+    `extended_next_hop`: both sides agreed that IPv4 routes have an IPv6 next hop here (RFC 8950).
     `long_lived` are the RFC 9494 stale times in seconds that apply to our routes, None = not negotiated.
     `advertised`, `received` are prefixes per family, empty unless Established. `pending` counts routes that
     are not on the socket yet; `end_of_rib` says that ours was sent on this session.
@@ -252,6 +255,7 @@ class Session:
     hold_time: int | None = None
     keepalive_time: int | None = None
     families: tuple[Family, ...] = ()
+    extended_next_hop: bool = False
     local_gr: GracefulRestart | None = None
     peer_gr: GracefulRestart | None = None
     long_lived: int | None = None

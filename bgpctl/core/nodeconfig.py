@@ -153,9 +153,10 @@ def _settings(key: str, text: str, problems: list[str]) -> RouterSettings:
     pairs = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, equals, value = part.partition("=")
-        if not equals or name not in ("router-id", "local-port"):
+        if equals and name in ("router-id", "local-port"):
+            pairs[name] = value
+        else:
             problems.append(f"annotation {key}: {part!r} is neither router-id=IPV4 nor local-port=PORT")
-        pairs[name] = value
     return RouterSettings(
         _router_id(key, pairs.get("router-id"), problems), _local_port(key, pairs.get("local-port"), problems)
     )

@@ -59,7 +59,7 @@ class Claim:
     def selects(self, labels: Mapping[str, str], previous: Owner) -> bool:
         """A selector that does not parse selects only the node that its object has (`previous`)."""
         if not self.node_selector_valid:
-            return bool(previous.name) and self.owner == previous
+            return self.owner == previous
         return self.node_selector is None or self.node_selector.matches(labels)
 
 

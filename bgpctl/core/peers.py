@@ -15,6 +15,7 @@ from bgpctl.core.addresses import parse_address
 from bgpctl.core.annotations import GRACEFUL_NOTIFICATION, NO_SETTINGS, WITHOUT_RESTART, NodeSettings
 from bgpctl.core.documents import MALFORMED
 from bgpctl.core.model import IPAddress, Peer, Secret
+from bgpctl.core.nexthops import extends
 from bgpctl.core.nodeconfig import Instance, NodeConfig, PeerConfig
 
 Document = Mapping[str, Any]
@@ -24,13 +25,14 @@ Document = Mapping[str, Any]
 class Surroundings:
     """What a session needs besides its configuration. `secrets` None = the reader may not see them;
     `source_address` is the local address of every session of its IP version; `settings` are those of the
-    node's own annotations."""
+    node's own annotations; `next_hops` are the operator's."""
 
     node: Document
     node_name: str
     secrets: Mapping[str, Secret] | None
     source_address: IPAddress | None = None
     settings: NodeSettings = NO_SETTINGS
+    next_hops: Sequence[IPAddress] = ()
 
 
 def sessions(config: NodeConfig, around: Surroundings, problems: list[str]) -> list[tuple[PeerConfig, Peer]]:
@@ -94,6 +96,7 @@ def _peer(around: Surroundings, instance: Instance, config: PeerConfig, problems
         multihop_ttl=config.multihop_ttl,
         restart_time=config.restart_time,
         graceful_notification=config.restart_time is not None and _notifies(around.settings, config),
+        extended_next_hop=extends(config, around.next_hops),
         families=tuple(family.family for family in config.families),
         password=password,
     )

@@ -13,13 +13,12 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from bgpctl.core.memo import Memo
-from bgpctl.core.model import NO_ATTRIBUTES, Absent, Attributes, IPNetwork, Route, Session, family_of
+from bgpctl.core.model import NO_ATTRIBUTES, Absent, Attributes, IPNetwork, Route, family_of
 from bgpctl.core.nexthops import NextHops
 from bgpctl.core.nodeconfig import Advertisement, AttributeRule, FamilyConfig, PeerConfig, Source
 from bgpctl.core.pools import Pools
 from bgpctl.core.services import (
     FAMILY_NOT_CONFIGURED,
-    FAMILY_NOT_NEGOTIATED,
     NO_MATCHING_ADVERTISEMENT,
     Candidate,
 )
@@ -163,7 +162,7 @@ class _Group:
         if candidate.reason:
             return candidate.reason, candidate.detail
         if candidate.prefix is not None and family_of(candidate.prefix) not in self.by_family:
-            configured = ", ".join(str(family) for family in self.by_family) or "none"
+            configured = ", ".join(str(family) for family in self.by_family)
             return FAMILY_NOT_CONFIGURED, (
                 f"the peer's families ({configured}) do not have {family_of(candidate.prefix)}"
             )
@@ -193,7 +192,7 @@ class _Group:
             return candidate.source is rule.source and (
                 rule.selector is None or rule.selector.matches(candidate.labels)
             )
-        return rule.source is Source.LB_POOL and self.pools.select(rule.selector, prefix, candidate.kind)
+        return self.pools.select(rule.selector, prefix, candidate.kind)
 
     def _join(self, parts: tuple[Attributes, ...]) -> Attributes:
         joined = self._joined.get(parts)
@@ -243,15 +242,3 @@ def _unmatched(advertisements: Sequence[Advertisement], candidate: Candidate) ->
             return f"{candidate.kind} is not among the advertised address types ({types})"
     shown = " or ".join(f'"{a.selector}"' for a in selectors)
     return f"its labels do not match the {what} selector {shown}"
-
-
-def not_negotiated(tables: Mapping[str, Table], sessions: Mapping[str, Session]) -> Iterator[Absent]:
-    """Intended routes that an Established session cannot carry: their family was not negotiated."""
-    for name, table in tables.items():
-        session = sessions.get(name)
-        if session is None or not session.established:
-            continue
-        for prefix, route in table.items():
-            if family_of(prefix) not in session.families:
-                detail = f"the peer did not agree to {family_of(prefix)} in its OPEN"
-                yield Absent(route.origin, prefix, FAMILY_NOT_NEGOTIATED, detail, name)

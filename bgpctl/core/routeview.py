@@ -22,8 +22,8 @@ from bgpctl.core.model import (
     Route,
     Session,
     SessionState,
-    family_of,
 )
+from bgpctl.core.nexthops import as_sent, refused
 from bgpctl.errors import UsageError
 
 Document = dict[str, Any]
@@ -36,12 +36,12 @@ class Standing(StrEnum):
     """How one route stands towards one peer."""
 
     INTENDED = "intended"  # it should be announced; nobody was asked whether it is
-    ANNOUNCED = "announced"  # the engine has it, and the session carries its family
+    ANNOUNCED = "announced"  # the engine has it, and the session carries it
     PENDING = "pending"  # the engine was not told yet
     CHANGING = "changing"  # announced, with other attributes than it should have
     WITHDRAWING = "withdrawing"  # announced, though it should not be any more
     NO_SESSION = "no-session"  # the engine has it, and sends it once the session is Established
-    NOT_NEGOTIATED = "not-negotiated"  # the session does not carry its family
+    NOT_NEGOTIATED = "not-negotiated"  # the session cannot carry it: its family, or its next hop
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +119,13 @@ def _row(prefix: IPNetwork, route: Route | None, has: Attributes | None, session
         standing = Standing.PENDING
     elif not session.established:
         standing = Standing.NO_SESSION
-    elif family_of(prefix) not in session.families:
+    elif refused(prefix, route.attributes, session)[0]:
         standing = Standing.NOT_NEGOTIATED
     else:
         standing = Standing.ANNOUNCED if has == route.attributes else Standing.CHANGING
-    other = has if standing is Standing.CHANGING else None
-    return RouteRow(prefix, standing, route.attributes, other, route.origin, route.why)
+    other = as_sent(prefix, has, session) if has is not None and standing is Standing.CHANGING else None
+    shown = as_sent(prefix, route.attributes, session)
+    return RouteRow(prefix, standing, shown, other, route.origin, route.why)
 
 
 def only_peer(nodes: Sequence[NodeRoutes], address: str) -> tuple[NodeRoutes, ...]:

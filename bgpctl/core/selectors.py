@@ -7,14 +7,15 @@ left to the caller: `read_selector` gives None for an absent one, and an empty o
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from bgpctl.core.fields import Fields
+from bgpctl.core.fields import Fields, show
 
 OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
 
 _NAME = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)")
+_INTEGER = re.compile(r"-?[0-9]{1,18}")
 _DNS = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 
 KEY_RULE = "a label key: [DNS prefix/]name, the name at most 63 of A-Z a-z 0-9 - _ ."
@@ -36,7 +37,7 @@ def valid_label_value(value: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """One `matchExpressions` entry."""
+    """One `matchExpressions` entry, or one of a selector in text, which has Gt and Lt too."""
 
     key: str
     operator: str
@@ -47,13 +48,22 @@ class Requirement:
         value = labels.get(self.key)
         match self.operator:
             case "In":
-                return value is not None and value in self.values
+                return value in self.values
             case "NotIn":
-                return value is None or value not in self.values
+                return value not in self.values
             case "Exists":
                 return value is not None
+            case "Gt" | "Lt":
+                return value is not None and self._compares(value)
             case _:
                 return value is None
+
+    def _compares(self, value: str) -> bool:
+        """As whole numbers; a label that is none compares to nothing."""
+        (limit,) = self.values
+        if not _INTEGER.fullmatch(value):
+            return False
+        return int(value) > int(limit) if self.operator == "Gt" else int(value) < int(limit)
 
     def __str__(self) -> str:
         match self.operator:
@@ -61,6 +71,8 @@ class Requirement:
                 return self.key
             case "DoesNotExist":
                 return f"!{self.key}"
+            case "Gt" | "Lt":
+                return f"{self.key} {'>' if self.operator == 'Gt' else '<'} {min(self.values)}"
             case _:
                 return f"{self.key} {self.operator.lower()} ({','.join(sorted(self.values))})"
 
@@ -121,3 +133,48 @@ def _requirement(fields: Fields) -> Requirement:
     if operator in ("Exists", "DoesNotExist") and fields.value.get("values"):
         fields.error("values", f"must be absent for {operator}")
     return Requirement(key, operator or "Exists", frozenset(value for _, value in values))
+
+
+# --- in text ------------------------------------------------------------------------------------------------
+
+_KEY, _VALUE = r"([-A-Za-z0-9_./]+)", r"([-A-Za-z0-9_.]*)"
+_TERMS = tuple(
+    (re.compile(pattern), operator)
+    for pattern, operator in (
+        (rf"!\s*{_KEY}", "DoesNotExist"),
+        (rf"{_KEY}\s+in\s*\(([^()]*)\)", "In"),
+        (rf"{_KEY}\s+notin\s*\(([^()]*)\)", "NotIn"),
+        (rf"{_KEY}\s*!=\s*{_VALUE}", "NotIn"),
+        (rf"{_KEY}\s*==?\s*{_VALUE}", "In"),
+        (rf"{_KEY}\s*>\s*(-?[0-9]{{1,18}})", "Gt"),
+        (rf"{_KEY}\s*<\s*(-?[0-9]{{1,18}})", "Lt"),
+        (_KEY, "Exists"),
+    )
+)
+
+
+def parse_selector(text: str) -> LabelSelector:
+    """`a=b,c!=d,e in (f,g),!h,i` as kubectl's `-l` takes it; "" matches everything. Raises ValueError with
+    what is wrong. Source: k8s.io/apimachinery/pkg/labels/selector.go."""
+    return LabelSelector((), tuple(map(_term, _terms(text) if text.strip() else ())))
+
+
+def _terms(text: str) -> Iterator[str]:
+    """Between the commas that are not inside parentheses."""
+    start = depth = 0
+    for place, character in enumerate(text):
+        depth += (character == "(") - (character == ")")
+        if character == "," and depth <= 0:
+            yield text[start:place].strip()
+            start = place + 1
+    yield text[start:].strip()
+
+
+def _term(text: str) -> Requirement:
+    for pattern, operator in _TERMS:
+        if found := pattern.fullmatch(text):
+            key, *rest = found.groups()
+            values = frozenset(value.strip() for part in rest for value in part.split(","))
+            if valid_label_key(key) and (operator in ("Gt", "Lt") or all(map(valid_label_value, values))):
+                return Requirement(key, operator, values)
+    raise ValueError(f"{show(text)} is no requirement of a label selector")

@@ -102,6 +102,7 @@ def _session(peer: Foreign) -> Session:
         hold_time=timers.optional_integer("appliedHoldTimeSeconds", SECONDS),
         keepalive_time=timers.optional_integer("appliedKeepaliveSeconds", SECONDS),
         families=tuple(_family(text) for text in peer.texts("families")),
+        extended_next_hop=peer.flag("extendedNextHop"),
         local_gr=_graceful_restart(graceful.child("local")),
         peer_gr=_graceful_restart(graceful.child("peer")),
         long_lived=graceful.optional_integer("longLivedSeconds", SECONDS),

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from bgpctl.core.candidates import by_envoy
 from bgpctl.core.documents import MALFORMED
-from bgpctl.core.endpoints import SERVICE_NAME_LABEL
+from bgpctl.core.endpoints import (
+    Backends,
+    Key,
+    Ports,
+    Served,
+    answers,
+    backends_of,
+    read_slice,
+    ready_nodes,
+    serving,
+)
 from bgpctl.core.model import Intent, IPNetwork
-from bgpctl.core.services import RULES, host_prefix
+from bgpctl.core.services import RULES, Service, host_prefix, read_service
 
 SERVICE = "Service "
 
@@ -19,8 +31,8 @@ SERVICE = "Service "
 class Vip:
     """One announced Service address. `owners` are "Service namespace/name" (several may share an address).
 
-    `local`: its traffic policy is Local, so only nodes with a ready endpoint announce it. `announcers` are
-    the nodes whose intent has it; `endpoints` counts the ready ones per node.
+    `local`: it follows its endpoints, because its traffic policy is Local. `announcers` are the nodes whose
+    intent has it; `endpoints` counts the ready ones per node.
     """
 
     prefix: IPNetwork
@@ -34,12 +46,13 @@ Document = Mapping[str, Any]
 
 
 def vips(
-    intents: Iterable[Intent], services: Iterable[Document], slices: Iterable[Document]
+    intents: Iterable[Intent], services: Iterable[Document], slices: Sequence[Document]
 ) -> tuple[Vip, ...]:
     """Every Service address of `intents`. Give only the intents of nodes that really announce: a node whose
     speaker is dead is no second path. Aggregates and PodCIDRs are left out; malformed objects are skipped."""
-    local = _local_addresses(services)
-    endpoints = _endpoints(slices)
+    known = {_origin(service.key): service for service in map(read_service, services) if not service.problem}
+    local = _local_addresses(known, slices)
+    endpoints = _endpoints(known, slices)
     announcers: dict[IPNetwork, set[str]] = {}
     owners: dict[IPNetwork, dict[str, None]] = {}
     for intent in intents:
@@ -65,37 +78,44 @@ def _service_routes(intent: Intent) -> Iterable[tuple[IPNetwork, str]]:
                 yield prefix, route.origin
 
 
-def _local_addresses(services: Iterable[Document]) -> set[tuple[str, IPNetwork]]:
-    """(owner, address) whose traffic policy is Local; which policy counts depends on the address' kind."""
+def _origin(key: Key) -> str:
+    return f"{SERVICE}{key[0]}/{key[1]}"
+
+
+def _local_addresses(
+    services: Mapping[str, Service], slices: Iterable[Document]
+) -> set[tuple[str, IPNetwork]]:
+    """(owner, address) that follow their endpoints; which policy counts depends on the address' kind."""
+    backends = backends_of(read_slice(document, "") for document in slices)
     found: set[tuple[str, IPNetwork]] = set()
-    for service in services:
-        try:
-            for rule in RULES.values():
-                if service["spec"].get(rule.policy) == "Local":
-                    found.update((_owner(service), host_prefix(text)) for text in rule.addresses(service))
-        except MALFORMED:
-            continue
+    for owner, service in services.items():
+        envoy = by_envoy(service, _serving(backends.get(service.key), service.ports))
+        for kind, texts in service.texts:
+            rule = RULES[kind]
+            if rule.policy in service.local and not (rule.balanced and envoy):
+                found.update((owner, prefix) for prefix in _prefixes(texts))
     return found
 
 
-def _owner(service: Document) -> str:
-    meta = service["metadata"]
-    return f"{SERVICE}{meta.get('namespace') or 'default'}/{meta['name']}"
+def _serving(served: Served | None, ports: Ports) -> Backends | None:
+    return None if served is None else serving(served, ports)
 
 
-def _endpoints(slices: Iterable[Document]) -> dict[str, Counter[str]]:
-    """Owner -> node -> ready endpoints. A nil `ready` is ready, as the EndpointSlice API says."""
+def _prefixes(texts: Iterable[str]) -> Iterable[IPNetwork]:
+    for text in texts:
+        with contextlib.suppress(*MALFORMED):
+            yield host_prefix(text)
+
+
+def _endpoints(services: Mapping[str, Service], slices: Iterable[Document]) -> dict[str, Counter[str]]:
+    """Owner -> node -> ready endpoints for its ports."""
     found: dict[str, Counter[str]] = {}
-    for item in slices:
-        try:
-            meta = item["metadata"]
-            service = (meta.get("labels") or {}).get(SERVICE_NAME_LABEL)
-            owner = f"{SERVICE}{meta.get('namespace') or 'default'}/{service}"
-            for endpoint in item.get("endpoints") or ():
-                if (endpoint.get("conditions") or {}).get("ready") is not False and endpoint.get("nodeName"):
-                    found.setdefault(owner, Counter())[endpoint["nodeName"]] += 1
-        except MALFORMED:
-            continue
+    for document in slices:
+        with contextlib.suppress(*MALFORMED):
+            key, ports, nodes = ready_nodes(document)
+            service = services.get(_origin(key)) if key else None
+            if service is not None and answers(ports, service.ports):
+                found.setdefault(_origin(service.key), Counter()).update(nodes)
     return found
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from itertools import product
 from math import inf
 from typing import NamedTuple
@@ -92,6 +93,7 @@ class Estimate:
     negotiated: bool
 
 
+@lru_cache(256)
 def estimate(
     event: Event,
     facts: PeerFacts,
@@ -206,7 +208,7 @@ def _stale_caps(profile: Profile) -> tuple[float, ...]:
     """The values that S may have. A cap that may run from the return only does not end this wait (2.1)."""
     if profile.stale_cap is None:
         return (0.0, NO_CAP)
-    if profile.stale_cap_start is CapStart.DROP or profile.stale_cap == NO_CAP:
+    if profile.stale_cap_start is CapStart.DROP:
         return (profile.stale_cap,)
     return (NO_CAP,) if profile.stale_cap_start is CapStart.RETURN else (profile.stale_cap, NO_CAP)
 

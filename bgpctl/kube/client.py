@@ -1,8 +1,4 @@
-"""Requests to the API server as plain JSON: one method per verb, every failure sorted by what to do about it.
-
-`Temporary` may succeed later; `ApiError` will not; `NotFound` and `Conflict` are ApiErrors that callers ask
-for by name. A response body never reaches the user unread: the server's own message does.
-"""
+"""Requests to the API server as plain JSON: one method per verb. Failures are those of `kube.failures`."""
 
 from __future__ import annotations
 
@@ -15,9 +11,26 @@ from urllib.parse import urlencode
 
 from bgpctl import __version__
 from bgpctl.core.documents import name_of
-from bgpctl.errors import BgpctlError, Temporary, UsageError
+from bgpctl.errors import BgpctlError, Temporary
 from bgpctl.kube import paths
+from bgpctl.kube.clock import ServerClock
 from bgpctl.kube.config import Access
+from bgpctl.kube.doubts import Doubts, Right, right
+from bgpctl.kube.failures import (
+    ApiError,
+    Conflict,
+    Gone,
+    NotFound,
+    ServerBusy,
+    document,
+    held_back,
+    plain,
+    refusal,
+    unanswered,
+)
+from bgpctl.kube.pulse import Pulse
+
+__all__ = ["ApiError", "Client", "Conflict", "Gone", "NotFound", "ServerBusy", "Stream", "plain"]
 
 Document = dict[str, Any]
 T = TypeVar("T")
@@ -38,31 +51,25 @@ PATCH_TYPES = {
 }
 
 
-class ApiError(BgpctlError):
-    """The API server refused: `code` is the HTTP status, `reason` metav1.Status.reason, `status` its body."""
-
-    def __init__(self, code: int, reason: str, message: str, status: Document, hint: str = "") -> None:
-        super().__init__(message, hint)
-        self.code, self.reason, self.status = code, reason, status
-
-
-class NotFound(ApiError):
-    """404."""
-
-
-class Conflict(ApiError):
-    """409: the object changed since it was read, or it exists already."""
-
-
-class Gone(ApiError):
-    """410: the resourceVersion is too old; list again."""
-
-
 class Client:
     """Raw JSON requests over an `Access`. Safe to use from several threads."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, clock: ServerClock | None = None) -> None:
         self.access = access
+        self._clock = clock or ServerClock()
+        self._doubts = Doubts(self._clock.local)
+        self.pulse = Pulse()  # of its watches
+
+    # -- the server's clock
+
+    def now(self) -> float:
+        """Epoch seconds that the API server's clock has reached: not before this is now, by its clock. Never
+        runs backwards once the server was heard; before, and where it sends no Date, the local clock."""
+        return self._clock.now()
+
+    def latest(self) -> float:
+        """Epoch seconds that it has not passed: not after this is now, by its clock."""
+        return self._clock.latest()
 
     # -- verbs
 
@@ -171,12 +178,13 @@ class Client:
         try:
             data = _whole(response, f"{method} {path}")
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise _unanswered(self.access.host, error) from None
-        return _document(data, f"{method} {path}")
+            self._doubts.trouble()
+            raise unanswered(self.access.host, error) from None
+        return document(data, f"{method} {path}")
 
     def stream(self, path: str, query: Mapping[str, str], read_timeout: float) -> Stream:
         """Begin a watch; returns once the server has accepted it. Raises as `request` does."""
-        return Stream(path, self._begin(path, query, read_timeout))
+        return Stream(path, self._begin(path, query, read_timeout), self._doubts.trouble)
 
     def lines(self, path: str, query: Mapping[str, str], read_timeout: float | None = None) -> Iterator[str]:
         """The lines of a text answer (a pod's log) as they come, without their ends. Raises as `request`
@@ -194,6 +202,7 @@ class Client:
             if rest:
                 yield rest.decode(errors="replace")
         except (urllib3.exceptions.HTTPError, OSError) as error:
+            self._doubts.trouble()
             raise Temporary(f"{path} broke off: {plain(error)}") from None
         finally:
             response.close()
@@ -224,6 +233,7 @@ class Client:
             headers["authorization"] = authorization
         if body is not None:
             headers["Content-Type"] = content_type
+        sent = self._clock.local()
         try:
             response = self.access.pool.request(
                 method,
@@ -237,19 +247,34 @@ class Client:
             )
             refused = None if response.status < 300 else _whole(response, f"{method} {path}")
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise _unanswered(self.access.host, error) from None
+            self._doubts.trouble()
+            raise unanswered(self.access.host, error) from None
+        if response.status < 300 or 400 <= response.status < 500:  # others may be a gateway's own words
+            self._clock.hear(response.headers.get("Date"), sent, self._clock.local())
         if refused is not None:
-            raise _error(method, path, response.status, response.headers, _status(refused))
+            failed = refusal(method, path, response.status, response.headers, refused)
+            raise self._judged(failed, right(method, path, query))
+        self._doubts.granted(right(method, path, query))
         return response
+
+    def _judged(self, error: BgpctlError, asked: Right) -> BgpctlError:
+        """The error as it is to be taken: a refusal that may pass is Temporary."""
+        if isinstance(error, ServerBusy) and not held_back(error):
+            self._doubts.trouble()
+        elif isinstance(error, ApiError) and error.code not in (401, 403):
+            self._doubts.granted(asked)
+        elif isinstance(error, ApiError) and self._doubts.passing(asked):
+            return Temporary(f"{error.message} (this may pass: the API server may have only just started)")
+        return error
 
 
 class Stream:
     """The events of one watch, one document each, until the server ends it. Read by one thread; `close` ends
-    it from any other. Raises Temporary when it breaks off, and when nothing came for the read timeout (a
-    half-open connection)."""
+    it from any other. Raises Temporary when it breaks off (`broke` is called first), and when nothing came
+    for the read timeout (a half-open connection)."""
 
-    def __init__(self, path: str, response: Any) -> None:
-        self._path, self._response = path, response
+    def __init__(self, path: str, response: Any, broke: Callable[[], None] = lambda: None) -> None:
+        self._path, self._response, self._broke = path, response, broke
 
     def __iter__(self) -> Iterator[Document]:
         import urllib3
@@ -262,6 +287,7 @@ class Stream:
                     raise ValueError("it is no stream of Kubernetes events")
                 yield from (json.loads(line) for line in lines if line.strip())
         except (urllib3.exceptions.HTTPError, OSError, ValueError, RecursionError) as error:
+            self._broke()
             raise Temporary(f"watch {self._path} broke off: {plain(error)}") from None
         finally:
             self._response.close()
@@ -298,91 +324,6 @@ def _is_object(item: Any) -> bool:
     return isinstance(item, dict) and bool(name_of(item))
 
 
-def _document(data: bytes, what: str) -> Document:
-    """The JSON object of a good answer; whatever else came with a good status is no API server's word."""
-    try:
-        document = json.loads(data)
-    except (ValueError, RecursionError):
-        document = None
-    if not isinstance(document, dict):
-        raise Temporary(f"{what}: the answer is not from a Kubernetes API: {_excerpt(data)}")
-    return document
-
-
-def _status(data: bytes) -> Document:
-    """The metav1.Status of a refusal; a proxy's own words become its message."""
-    try:
-        document = json.loads(data)
-    except (ValueError, RecursionError):
-        document = {"message": _excerpt(data) if data else ""}
-    return document if isinstance(document, dict) else {}
-
-
-def _excerpt(data: bytes) -> str:
-    return " ".join(data[:200].decode(errors="replace").split()) or "it is empty"
-
-
 def _root(collection: str) -> str:
     parts = collection.split("/")
     return "/".join(parts[:4] if parts[1] == "apis" else parts[:3])
-
-
-def _error(method: str, path: str, code: int, headers: Mapping[str, str], status: Document) -> BgpctlError:
-    reason = status.get("reason") or ""
-    message = status.get("message") or f"HTTP {code}"
-    kinds = {404: NotFound, 409: Conflict, 410: Gone}
-    if code < 400:
-        return Temporary(f"{method} {path}: redirected (HTTP {code}): this is not the Kubernetes API itself")
-    if code == 401:
-        return ApiError(
-            code, reason, "the API server does not accept the credential (401)", status, "log in again"
-        )
-    if code == 403 and reason != "":
-        return ApiError(code, reason, message, status, "ask for this permission, or use another --context")
-    if code == 429 or code >= 500:
-        error = ServerBusy(f"{method} {path}: {message}", retry_after=_seconds(headers.get("Retry-After")))
-        error.code, error.status = code, status
-        return error
-    return kinds.get(code, ApiError)(code, reason, message, status)
-
-
-def _unanswered(host: str, error: BaseException) -> BgpctlError:
-    from ssl import SSLCertVerificationError
-
-    cause = _innermost(error)
-    if isinstance(cause, SSLCertVerificationError):
-        # A certificate does not become better by waiting.
-        return UsageError(
-            f"the certificate of the API server {host} is not trusted: {cause.verify_message}",
-            "check certificate-authority and the server's address in the kubeconfig",
-        )
-    return Temporary(
-        f"the API server {host} did not answer: {plain(error)}",
-        "nothing is known to have changed; running the same command again is safe",
-    )
-
-
-class ServerBusy(Temporary):
-    """429 or 5xx. Carries the Status: an eviction's 429 names the PodDisruptionBudget in it."""
-
-    code: int = 0
-    status: Document = {}  # noqa: RUF012 — replaced per instance, never mutated
-
-
-def _seconds(text: str | None) -> float | None:
-    return float(text) if text and text.isascii() and text.isdigit() else None
-
-
-def plain(error: BaseException) -> str:
-    """The innermost cause in words: urllib3 nests the socket's error in its own, which print as objects."""
-    cause = _innermost(error)
-    if isinstance(cause, OSError) and cause.strerror:
-        return cause.strerror
-    text = str(cause).rsplit(": ", 1)[-1] if "object at 0x" in str(cause) else str(cause)
-    return text.strip() or type(cause).__name__
-
-
-def _innermost(error: BaseException) -> BaseException:
-    nested = (getattr(error, "reason", None), error.__cause__, *error.args)
-    inner = next((cause for cause in nested if isinstance(cause, BaseException)), None)
-    return error if inner is None else _innermost(inner)

@@ -1,9 +1,11 @@
-"""One runbook owns a node: a Lease per node, renewed by a thread, released on exit.
+"""One runbook owns a node: a Lease per node, renewed by a thread, read again before every change.
 
 The pattern of medik8s (drain.md §2.1): the Node owns the Lease, so a vanished node takes its lock along. An
 expired Lease may be taken. A holder that died on this very machine is recognised by its process id and does
 not have to be waited for.
-"""
+
+The Lease also keeps a copy of the journal, out of the reach of a careless `kubectl annotate node`. So it
+stays, with no holder, for as long as the node has a journal."""
 
 from __future__ import annotations
 
@@ -13,17 +15,21 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from bgpctl.core.fields import Range
 from bgpctl.core.foreign import Foreign, Unreadable
-from bgpctl.errors import BgpctlError, Blocked
+from bgpctl.errors import BgpctlError, Blocked, Temporary
 from bgpctl.kube import paths
 from bgpctl.kube.client import Client, Conflict
 
 NAMESPACE = "kube-system"
+COPY = "bgpctl.io/run"
+"""The annotation with the journal's copy; the Node's own has the same name."""
+LONGEST_COPY = 1 << 18  # characters; an object's annotations together may have 256 KiB
 DURATION = 15  # seconds
 RENEW_EVERY = 5.0
 WATCHED_SECONDS = 8.0
@@ -33,13 +39,15 @@ judged by ours, and one of the two may be an hour off."""
 
 @dataclass(frozen=True, slots=True)
 class LeaseView:
-    """What a Lease says. `expires_at` is epoch seconds by our clock; holder "" = free."""
+    """What a Lease says. `expires_at` is epoch seconds by its holder's clock; holder "" = free. `copy`: the
+    journal that it keeps, "" = none."""
 
     holder: str
     renewed_at: float
     expires_at: float
     version: str
     duration: float = DURATION
+    copy: str = ""
 
     def of_other(self, me: str) -> bool:
         """Somebody else's, expired or not, who is not known to be dead."""
@@ -87,8 +95,18 @@ def _dead_here(holder: str) -> bool:
     return False
 
 
+PREFIX = "bgpctl-node-"
+SELECTOR = "app.kubernetes.io/managed-by=bgpctl"
+
+
 def name_for(node: str) -> str:
-    return f"bgpctl-node-{node}"
+    return f"{PREFIX}{node}"
+
+
+def node_of(document: Mapping[str, Any]) -> str:
+    """The node that a Lease is about, "" for another Lease of ours."""
+    name = str(document["metadata"]["name"])
+    return name.removeprefix(PREFIX) if name.startswith(PREFIX) else ""
 
 
 def read(client: Client, node: str) -> LeaseView | None:
@@ -106,15 +124,16 @@ def read(client: Client, node: str) -> LeaseView | None:
 def view(document: Any) -> LeaseView:
     """A Lease as values. Raises Unreadable."""
     lease = Foreign.of(document)
-    spec = lease.child("spec")
+    spec, metadata = lease.child("spec"), lease.child("metadata")
     at = _seconds(spec.text("renewTime"))
     duration = spec.integer("leaseDurationSeconds", limits=Range(0, 2**31 - 1)) or DURATION
     return LeaseView(
         holder=spec.text("holderIdentity"),
         renewed_at=at,
         expires_at=at + duration,
-        version=lease.child("metadata").text("resourceVersion"),
+        version=metadata.text("resourceVersion"),
         duration=duration,
+        copy=metadata.child("annotations").text(COPY, longest=LONGEST_COPY),
     )
 
 
@@ -126,79 +145,129 @@ def _seconds(text: str | None) -> float:
         return 0.0
 
 
+def taken_over(holder: str) -> Blocked:
+    """This run was replaced; it may change nothing any more."""
+    who = holder or "nobody now"
+    return Blocked(f"another run took the node over: {who}", "let it finish, or stop it; then run this again")
+
+
 class NodeLock:
-    """Our hold on one node. `lost` is set when somebody else took it: stop changing things then."""
+    """Our hold on one node. `lost` is set when somebody else took it: nothing may be changed then.
+
+    `background` False: no thread renews, whoever waits calls `renew_when_due` (tests with a clock of their
+    own)."""
 
     def __init__(
-        self, client: Client, node: str, node_uid: str, holder: str, *, renew_every: float = RENEW_EVERY
+        self,
+        client: Client,
+        node: str,
+        node_uid: str,
+        holder: str,
+        *,
+        renew_every: float = RENEW_EVERY,
+        background: bool = True,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client, self._uid, self.holder = client, node_uid, holder
         self._name, self._path = name_for(node), paths.lease(NAMESPACE, name_for(node))
         self._node, self._renew_every = node, renew_every
+        self._background, self._monotonic = background, monotonic
         self._acquired_at = ""
         self._renewed = 0.0
         self._renewing = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+        self.copy = ""
         self.lost = threading.Event()
-
-    @property
-    def held(self) -> bool:
-        """Is the node ours? After an outage longer than the Lease lasts, nobody knows: then it is renewed
-        first, and Temporary says that it could not be."""
-        if self._thread is None or self.lost.is_set():
-            return False
-        if time.monotonic() - self._renewed > DURATION:
-            self._renew()
-        return not self.lost.is_set()
 
     def acquire(self, seen: LeaseView | None) -> None:
         """Take the Lease as it was `seen` (None = create). Raises Conflict when somebody was faster."""
         self._acquired_at = now()
+        self.copy = seen.copy if seen else ""
         if seen is None:
             self._client.create(paths.leases(NAMESPACE), self._document(None))
         else:
             self._client.replace(self._path, self._document(seen.version))
-        self._renewed = time.monotonic()
+        self._renewed = self._monotonic()
         self.lost.clear()
         self._stop.clear()
-        self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
-        self._thread.start()
+        if self._background:
+            self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
+            self._thread.start()
+
+    def confirm(self) -> None:
+        """The Lease, read now, is ours; renewed first where it had run out. Raises Blocked when it is not,
+        and Temporary when nobody can tell."""
+        with self._renewing:
+            seen = self._read()
+            if self._monotonic() - self._renewed > DURATION:
+                self._write(seen)
+
+    def keep(self, copy: str) -> None:
+        """Write the journal's copy, "" = remove it; what is there already is not written again."""
+        with self._renewing:
+            if copy != self.copy:
+                before, self.copy = self.copy, copy
+                try:
+                    self._write(self._read())
+                except BgpctlError:
+                    self.copy = before
+                    raise
+
+    def renew_when_due(self) -> None:
+        """Renew, when it is time. An API that is away is no failure: an expired Lease nobody took is ours."""
+        if not self.lost.is_set() and self._monotonic() - self._renewed >= self._renew_every:
+            with self._renewing, contextlib.suppress(BgpctlError):
+                self._write(self._read())
 
     def release(self) -> None:
-        """Give it back, if it is still ours. Failing is harmless: it expires."""
-        thread, self._thread = self._thread, None
-        if thread is None:
+        """Give it back, if it is still ours; it stays, without a holder, while it keeps a copy. Failing is
+        harmless: it expires."""
+        if not self._acquired_at:
             return
         self._stop.set()
-        thread.join(RENEW_EVERY)
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.join(RENEW_EVERY)
+        self._acquired_at = ""
         with contextlib.suppress(BgpctlError):
             seen = read(self._client, self._node)
-            if seen and seen.holder == self.holder:
+            if seen is None or seen.holder != self.holder:
+                return
+            if self.copy:
+                self._client.replace(self._path, self._document(seen.version, holder=""))
+            else:
                 self._client.delete(self._path, {"preconditions": {"resourceVersion": seen.version}})
 
     def _keep(self) -> None:
         while not self._stop.wait(self._renew_every) and not self.lost.is_set():
-            # The API is away: an expired Lease that nobody took is still ours.
-            with contextlib.suppress(BgpctlError):
-                self._renew()
+            self.renew_when_due()
 
-    def _renew(self) -> None:
-        with self._renewing:
-            seen = read(self._client, self._node)
-            if seen is None or seen.holder != self.holder:
-                self.lost.set()
-                return
-            try:
-                self._client.replace(self._path, self._document(seen.version))
-            except Conflict:
-                return  # the next look tells whose it is
-            self._renewed = time.monotonic()
+    def _read(self) -> LeaseView:
+        if self.lost.is_set():
+            raise taken_over("")
+        seen = read(self._client, self._node)
+        if seen is None or seen.holder != self.holder:
+            self.lost.set()
+            raise taken_over(seen.holder if seen else "")
+        return seen
 
-    def _document(self, version: str | None) -> dict[str, Any]:
+    def _write(self, seen: LeaseView) -> None:
+        """As it was `seen` just now; a Conflict is somebody who writes at this moment: the next look
+        tells."""
+        try:
+            self._client.replace(self._path, self._document(seen.version))
+        except Conflict:
+            raise Temporary(f"the Lease {self._name} is being written by somebody else") from None
+        self._renewed = self._monotonic()
+
+    def _document(self, version: str | None, *, holder: str | None = None) -> dict[str, Any]:
         owner = {"apiVersion": "v1", "kind": "Node", "name": self._node, "uid": self._uid}
-        made = document(self._name, self.holder, self._acquired_at, version=version)
+        me = self.holder if holder is None else holder
+        made = document(self._name, me, self._acquired_at, version=version)
         made["metadata"]["ownerReferences"] = [owner]
+        if self.copy:
+            made["metadata"]["annotations"] = {COPY: self.copy}
         return made
 
 

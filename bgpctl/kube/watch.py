@@ -79,7 +79,7 @@ class Mirror(Generic[T]):
         self._orphans_until = math.inf
         self._version = ""
         self._lock = threading.Lock()
-        self._stopped = threading.Event()
+        self._stopped, self._woken = threading.Event(), threading.Event()
         self._stream: Stream | None = None
         self.synced = threading.Event()
         self._problem = ""
@@ -94,9 +94,20 @@ class Mirror(Generic[T]):
     def stop(self) -> None:
         """Stop keeping the copy; an open watch ends at once, a request that runs ends in the background."""
         self._stopped.set()
+        self._client.pulse.forget(self._woken)
         with self._lock:
             if self._stream is not None:
                 self._stream.close()
+
+    @property
+    def path(self) -> str:
+        return self._path
+
+    @property
+    def gone(self) -> bool:
+        """Did its thread end although nobody stopped it? Then what is here is not followed any more."""
+        ended = self._thread.ident is not None and not self._thread.is_alive()
+        return ended and not self._stopped.is_set()
 
     def items(self) -> tuple[T, ...]:
         """The objects as they are now; the same tuple while none of them changes."""
@@ -130,12 +141,16 @@ class Mirror(Generic[T]):
                 pause, self._storm = first, 0
                 if not problem:
                     continue
-            self._stopped.wait(max(pause * _jitter(), wish))
+            if wish is None:
+                self._stopped.wait(pause * _jitter())
+            else:
+                self._client.pulse.pause(self._woken, self._stopped, pause * _jitter(), wish)
             pause = min(pause * 2, longest)
 
-    def _round(self) -> tuple[str, float]:
-        """One list where one is needed, and one watch until it ends. What went wrong ("" = nothing), and how
-        many seconds the server wants to be left alone."""
+    def _round(self) -> tuple[str, float | None]:
+        """One list where one is needed, and one watch until it ends. What went wrong ("" = nothing), and of a
+        server that did not answer, or not for now, for how many seconds it wants to be left alone (None = it
+        did)."""
         try:
             if self._orphans and not time.monotonic() < self._orphans_until < math.inf:
                 self._version = ""
@@ -153,12 +168,12 @@ class Mirror(Generic[T]):
             return error.message, min(error.retry_after or 0.0, LONGEST_WISH)
         except BgpctlError as error:
             self._version, self.refused = "", getattr(error, "code", 0) == 403
-            return error.message, 0.0
+            return error.message, None
         except Exception as error:
             # One object that nobody foresaw must not end the watch for good, silently.
             self._version = ""
-            return f"{self._path} cannot be read: {type(error).__name__}: {error}", 0.0
-        return self._state(), 0.0
+            return f"{self._path} cannot be read: {type(error).__name__}: {error}", None
+        return self._state(), None
 
     def _relist(self) -> bool:
         """Read everything. Is there something to watch?"""
@@ -169,9 +184,11 @@ class Mirror(Generic[T]):
             changed = objects != self._objects or not self.synced.is_set()
             if changed:
                 self._objects, self._items = objects, None
-        self._version, self.served, self.refused = version, bool(version or self._orphans), False
+        self._version, self.served = version, bool(version or self._orphans)
+        if not version:
+            self.refused = False
         self.synced.set()
-        self._set_problem(self._state())
+        self._client.pulse.answered(self._woken)
         if changed:
             self._ring()
         return bool(version)
@@ -214,6 +231,9 @@ class Mirror(Generic[T]):
             self._stream = stream
             if self._stopped.is_set():
                 stream.close()
+        self._client.pulse.answered(self._woken)
+        # Only now: a list that is allowed and a watch that is not would be solved and a problem for ever.
+        self.refused = False
         self._set_problem(self._state())
         for event in stream:
             self._handle(event)

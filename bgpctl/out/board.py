@@ -35,6 +35,16 @@ class Board:
 
     def __init__(self) -> None:
         self._steps: dict[str, Progress] = {}
+        self._offset = 0.0  # the run's clock minus ours
+
+    def tell(self, event: Event, at: float) -> None:
+        """Take one event in that came `at` this instant of our clock: the run has another one."""
+        self._offset = event.at - at
+        self.apply(event)
+
+    def now(self, at: float) -> float:
+        """The run's time at this instant of our clock."""
+        return at + self._offset
 
     def apply(self, event: Event) -> None:
         """Take one event in. An action's text is shown on the line of its step until the step says more."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bgpctl.runbooks.journal import Journal
 
 COMMAND = "node status"
+NOBODY_ASKED = "no router was asked whether the routes are gone"
 HEADER = ("NODE", "SERVICE", "SCHEDULING", "SELECTED BY", "SESSIONS", "ANNOUNCED", "RUN")
 
 
@@ -39,12 +40,10 @@ def sessions(report: NodeReport, now: float) -> str:
 
 def run(report: NodeReport, now: float) -> str:
     """What the journal says: the command, how far it came, since when, and who holds it now."""
-    if report.problem:
-        return report.problem
-    journal = report.journal
+    journal = report.journal or report.lost
     if journal is None:
-        return "-"
-    held = f", held by {report.holder}" if report.holder else ""
+        return report.problem or "-"
+    held = f", run by {report.holder}" if report.holder else ""
     began = f"began {units.age(now - journal.started_at)} ago"
     return f"{journal.command} {journal.run}: {_reached(journal)}, {began}{held}"
 
@@ -80,7 +79,7 @@ def service(report: NodeReport, now: float) -> str:
 def text(reports: Sequence[NodeReport], now: float) -> list[Line]:
     """One line per node; how it is known that routes are gone follows for nodes that left."""
     rows = [_row(report, now) for report in reports]
-    details = [detail for report in reports if (detail := _withdrawal(report))]
+    details = [detail for report in reports for detail in (_stopped(report), _withdrawal(report)) if detail]
     good = all(in_service(report, now) for report in reports)
     last = line(Span(summary(reports, now), "bold" if good else "accent"))
     return [*table(HEADER, rows), *([line(""), *details] if details else []), line(""), last]
@@ -100,13 +99,30 @@ def _row(report: NodeReport, now: float) -> list[Cell]:
     ]
 
 
+def _stopped(report: NodeReport) -> Line | None:
+    """Why nobody goes on with a run that did not come to its end."""
+    if report.problem:
+        return line(f"{report.node}: ", Span(report.problem, "accent"))
+    if not report.stopped or report.journal is None:
+        return None
+    again = f"bgpctl node {report.journal.command} {report.node}"
+    if report.journal.command == "restart":
+        again = f"bgpctl speaker restart {report.node}"
+    return line(
+        f"{report.node}: the {report.journal.command} stopped, ",
+        Span(report.stopped, "accent"),
+        f"; it goes on with `{again}`",
+    )
+
+
 def _withdrawal(report: NodeReport) -> Line | None:
     """When the routes went, and who says so."""
     record, how = report.state.withdrawn if report.state else None, proof(report)
     gone = report.state is not None and report.state.phase == "Withdrawn"
     if not gone and not how:
         return None
-    words = _gone(report.journal, how) if how else "no router was asked whether the routes are gone"
+    unasked = "whether a router was asked went with the journal" if report.lost else NOBODY_ASKED
+    words = _gone(report.journal, how) if how else unasked
     return line(f"{report.node}: {words}{_sent(record)}")
 
 
@@ -164,6 +180,8 @@ def _document(report: NodeReport, now: float) -> Document:
         "withdrawn": _record(state.withdrawn) if state and state.withdrawn else None,
         "run": _journal(report.journal) if report.journal else None,
         "holder": report.holder or None,
+        "running": report.running if report.journal else None,
+        "stopped": report.stopped or None,
         "problem": report.problem or None,
     }
     return {key: value for key, value in document.items() if value is not None}

@@ -71,15 +71,26 @@ class PlainLines:
         said = (event.step, event.state, event.text)
         # A step that acts says why; what it does follows at once, as actions.
         announcing = event.kind == "step" and event.state == "acting"
+        if event.kind == "still":
+            return self._still(event)
         if said == self._last or announcing or event.state == "pending":
             return None
         self._last = said
-        return line(
-            Span(units.clock(event.at), "dim"),
-            f"  {event.step:<11}  ",
-            Span(f"{event.state:<8}", "accent" if event.state in _UNFINISHED else ""),
-            f"  {event.text}{_at_most(event)}",
-        )
+        return _row(event, f"{event.text}{_at_most(event)}")
+
+    def _still(self, event: Event) -> Line:
+        """A pipe is silent for minutes otherwise: what is waited for, and when the run gives up."""
+        gives_up = f"; gives up at {units.clock(event.until)[:8]}" if event.until else ""
+        return _row(event, f"still: {event.text}{_at_most(event)}{gives_up}")
+
+
+def _row(event: Event, text: str) -> Line:
+    return line(
+        Span(units.clock(event.at), "dim"),
+        f"  {event.step:<11}  ",
+        Span(f"{event.state:<8}", "accent" if event.state in _UNFINISHED else ""),
+        f"  {text}",
+    )
 
 
 def _at_most(event: Event) -> str:
@@ -96,10 +107,13 @@ def _follow_live(run: Run) -> Result:
     def draw() -> Text:
         from rich.text import Text
 
-        return Text("\n").join(rich_text(row) for row in board.lines(time.time()))
+        return Text("\n").join(rich_text(row) for row in board.lines(board.now(time.monotonic())))
+
+    def show(event: Event) -> None:
+        board.tell(event, time.monotonic())
 
     with Live(get_renderable=draw, console=console(), refresh_per_second=REFRESH_PER_SECOND):
-        return drive(run, board.apply)
+        return drive(run, show)
 
 
 def result_lines(result: Result) -> list[Line]:
@@ -129,7 +143,7 @@ def follow_json(run: Run, title: str) -> Result:
 
 
 def event_document(event: Event) -> Document:
-    """{"schema", "type": "event", "time", "kind", "step", "title", "state", "text"[, "eta"]}."""
+    """{"schema", "type": "event", "time", "kind", "step", "title", "state", "text"[, "eta", "givesUp"]}."""
     document = {
         "schema": SCHEMA,
         "type": "event",
@@ -140,6 +154,7 @@ def event_document(event: Event) -> Document:
         "state": event.state,
         "text": event.text,
         "eta": units.rfc3339(event.eta),
+        "givesUp": units.rfc3339(event.until),
     }
     return {key: value for key, value in document.items() if value is not None}
 

@@ -20,13 +20,15 @@ class TakeLease:
 @dataclass(frozen=True, slots=True)
 class ChangeNode:
     """One patch of the Node: cordon, labels (None removes) and the journal together, or not at all.
-    `journal` None leaves it; `forget` removes it."""
+    `journal` None leaves it; `forget` removes it. `leave` names the request that the labels are (annotation
+    `bgpctl.io/leave`), "" = they are none."""
 
     what: str
     unschedulable: bool | None = None
     labels: Mapping[str, str | None] = field(default_factory=dict)
     journal: Journal | None = None
     forget: bool = False
+    leave: str = ""
 
     def __str__(self) -> str:
         return self.what

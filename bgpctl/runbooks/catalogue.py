@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from bgpctl.runbooks.checked import Checked
 from bgpctl.runbooks.claim import Claimed, Released
-from bgpctl.runbooks.drain_steps import Checked, Cordoned, Deselected, Evicted, ShutDown
+from bgpctl.runbooks.drain_steps import Cordoned, Deselected, Evicted, ShutDown
 from bgpctl.runbooks.model import Decision
 from bgpctl.runbooks.options import DrainOptions, RestartOptions, RestoreOptions
 from bgpctl.runbooks.restart_steps import ClaimedForRestart, Concluded, Graceful, Restarted
@@ -30,11 +31,17 @@ class Step(Protocol):
 
 def node_drain(options: DrainOptions, run: str) -> Sequence[Step]:
     """Take a node out of service."""
-    claimed = Claimed("drain", run, options.order, options.take_over)
-    evicted = Evicted(options.eviction)
-    leaving = (Deselected(), Withdrawn(), Settled(options.settle))
-    work = (evicted, *leaving) if options.order == "guide" else (*leaving, evicted)
-    return (claimed, Checked(run, options.order), Cordoned(), *work, ShutDown(options.shutdown_command))
+    typed, first = options.command, options.order == "withdraw-first"
+    evicted = Evicted(options.eviction, typed, away=first)
+    withdrawn = Withdrawn(options.require_confirmed, options.assume_dead, typed)
+    leaving = (Deselected(), withdrawn, Settled(options.settle))
+    return (
+        Claimed("drain", run, options.order, options.take_over),
+        Checked(run, options.order, typed, tuple(options.profiles)),
+        Cordoned(),
+        *((*leaving, evicted) if first else (evicted, *leaving)),
+        ShutDown(options.shutdown_command),
+    )
 
 
 def node_restore(options: RestoreOptions, run: str) -> Sequence[Step]:

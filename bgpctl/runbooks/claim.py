@@ -15,7 +15,8 @@ from bgpctl.runbooks.snapshot import Snapshot
 class Claimed:
     """The Lease is ours, and a journal that an earlier run left names us and points in our direction.
 
-    Nothing is written on the Node for a fresh drain: one that is refused must leave no trace.
+    Nothing is written on the Node for a fresh drain: one that is refused must leave no trace. A journal that
+    somebody removed in the middle is written back: it is all that knows the prior state.
     """
 
     command: str
@@ -24,11 +25,14 @@ class Claimed:
     take_over: bool = False
     name = "Claimed"
     title = "own the node"
-    needs: frozenset[str] = frozenset()
+    needs = frozenset({"lease"})
 
     def decide(self, s: Snapshot) -> Decision:
         if not s.holds_lease:
             return self._lease(s)
+        if s.journal is None and s.lost is not None:
+            text = f"write the journal of {s.lost.command} {s.lost.run} back: somebody removed it"
+            return Decision(Status.ACT, text, (ChangeNode(text, journal=replace(s.lost, holder=s.holder)),))
         if s.journal is None:
             nothing = "bgpctl did not take this node out: nothing to restore"
             return Decision(Status.DONE, nothing if self.command == "restore" else f"run {self.run}")
@@ -37,9 +41,8 @@ class Claimed:
             return Decision(Status.ACT, text, (ChangeNode(text, journal=self._turned(s)),))
         if s.journal.holder != s.holder:
             text = f"go on from {s.journal.command} {s.journal.run}, last run by {s.journal.holder}"
-            return Decision(
-                Status.ACT, text, (ChangeNode(text, journal=replace(s.journal, holder=s.holder)),)
-            )
+            ours = replace(s.journal, holder=s.holder, ending={})
+            return Decision(Status.ACT, text, (ChangeNode(text, journal=ours),))
         return Decision(Status.DONE, f"run {s.journal.run}")
 
     def _lease(self, s: Snapshot) -> Decision:
@@ -54,24 +57,29 @@ class Claimed:
                 f"another run is at work on the node: {lease.holder}",
                 hint="let it finish, or stop it; then run this again (--take-over when it cannot be stopped)",
             )
-        if s.now < lease.expires_at:
-            text = f"{lease.holder} holds the node; if it is dead, its Lease runs out"
-            return Decision(Status.WAIT, text, recheck=1.0, eta=lease.expires_at)
-        if s.lease_watched < WATCHED_SECONDS:
-            text = f"the Lease of {lease.holder} has run out; is it renewed all the same?"
-            return Decision(Status.WAIT, text, recheck=1.0, eta=s.now + WATCHED_SECONDS - s.lease_watched)
+        # Its own time is by its holder's clock; that nobody renews it while we look is by ours.
+        expired = s.now >= lease.expires_at
+        left = (WATCHED_SECONDS if expired else lease.duration) - s.lease_watched
+        if left > 0:
+            text = (
+                f"the Lease of {lease.holder} has run out; is it renewed all the same?"
+                if expired
+                else f"{lease.holder} holds the node; if it is dead, its Lease runs out"
+            )
+            return Decision(Status.WAIT, text, recheck=1.0, eta=s.now + left)
         return Decision(Status.ACT, "the node is free", (TakeLease(),))
 
     def _turned(self, s: Snapshot) -> Journal:
         """A new direction: the prior state stays, the finished steps, running waits and proofs do not."""
         assert s.journal is not None
-        fresh = s.journal.without(s.journal.steps)
+        fresh = replace(s.journal.without(s.journal.steps), leaves=0, ending={})
         return replace(fresh, run=self.run, command=self.command, order=self.order, holder=s.holder)
 
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """The Lease is given back: the node is anybody's again."""
+    """The Lease is given back: the node is anybody's again. It does not look at the Lease as the other steps
+    do: it undoes the claim on purpose."""
 
     name = "Released"
     title = "let go of the node"

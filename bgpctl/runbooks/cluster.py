@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,6 +12,7 @@ from bgpctl.core.documents import name_of
 from bgpctl.core.guards import Guard
 from bgpctl.core.intent import ClusterObjects, compile_intent
 from bgpctl.core.model import Intent
+from bgpctl.core.nexthops import carried
 from bgpctl.core.nodestate import NodeState
 from bgpctl.core.owners import read_claims
 from bgpctl.core.peerfacts import PeerFacts, facts_from_peer
@@ -81,13 +81,14 @@ class Objects:
 
 
 def look(
-    client: Client, node: Document, override: str | None, lifted: frozenset[str], maximum: int
+    client: Client, node: Document, override: str | None, lifted: frozenset[str], maximum: int, now: float
 ) -> Cluster:
-    """Ask every guard about `node`. `lifted` are the flags the user gave; `override` is --deselect-label."""
+    """Ask every guard about `node`. `lifted` are the flags the user gave; `override` is --deselect-label;
+    `now` is epoch seconds by the API server's clock."""
     objects = read(client)
     labels = node["metadata"].get("labels") or {}
     deselection = deselecting_label(_selectors(objects.policies), labels, override)
-    verdicts = (*_paths(node, objects), *_owners(client, node, objects, maximum))
+    verdicts = (*_paths(node, objects, now), *_owners(client, node, objects, maximum, now))
     return Cluster(guard.lift(verdicts, lifted), deselection)
 
 
@@ -169,11 +170,11 @@ def _selectors(policies: Policies) -> dict[str, LabelSelector | None]:
 # --- asking -----------------------------------------------------------------------------------------------
 
 
-def _paths(node: Document, objects: Objects) -> tuple[Guard, Guard]:
+def _paths(node: Document, objects: Objects, now: float) -> tuple[Guard, Guard]:
     """Does somebody else announce what this node announces?"""
     name = node["metadata"]["name"]
     intents = [_intent(document, objects) for document in objects.nodes]
-    alive = [i for i in intents if i.node == name or _announces(objects.states.get(i.node))]
+    alive = [i for i in intents if i.node == name or _announces(objects.states.get(i.node), now)]
     addresses = guard.vips(alive, objects.services, objects.slices)
     takers = frozenset(i.node for i in alive if i.selected and not _cordoned(i.node, objects))
     return guard.last_path(name, addresses), guard.sole_endpoint(name, addresses, takers)
@@ -189,13 +190,16 @@ def compiled(document: Document, objects: Objects) -> Intent:
 
 
 def _intent(document: Document, objects: Objects) -> Intent:
-    """For the guards, which look at every node at once: without what they do not read."""
-    return replace(compiled(document, objects), absent=(), problems=())
+    """For the guards, which look at every node at once: without what they do not read, and without what no
+    router was ever sent, because its session cannot carry it."""
+    intent = replace(compiled(document, objects), absent=(), problems=())
+    state = objects.states.get(intent.node)
+    return carried(intent, {peer.name: peer.session for peer in state.peers}) if state else intent
 
 
-def _announces(state: NodeState | None) -> bool:
+def _announces(state: NodeState | None, now: float) -> bool:
     """Is this node's speaker really there? A dead one is no second path."""
-    return state is not None and not state.stale(time.time()) and state.established > 0
+    return state is not None and not state.stale(now) and state.established > 0
 
 
 def _cordoned(name: str, objects: Objects) -> bool:
@@ -203,33 +207,44 @@ def _cordoned(name: str, objects: Objects) -> bool:
     return bool((node.get("spec") or {}).get("unschedulable"))
 
 
-def _away(other: Document, node: Document) -> bool:
-    """Has bgpctl taken `other` out? Of two drains that passed the checks at the same moment, the one that
-    began later gives way; a journal that cannot be read counts."""
+def _away(other: Document, node: Document) -> str:
+    """Has bgpctl taken `other` out ("out"), or is another drain at this very check ("deciding"), or neither
+    ("")?
+
+    Both drains write their journal and look again, so at least one of them sees the other. The later gives
+    way when it sees the earlier; the earlier waits until the later has given way, or has gone on because it
+    had not seen it. A journal that cannot be read counts as out."""
     try:
         theirs, ours = _journal(other), _journal(node)
     except Blocked:
-        return True
-    if theirs is None or theirs.steps or ours is None or ours.steps:
-        return theirs is not None and (bool(theirs.steps) or ours is None)
+        return "out"
+    if theirs is None or other["metadata"]["uid"] == node["metadata"]["uid"]:
+        return ""
+    if ours is not None and ours.begun:
+        return "out" if theirs.begun else ""
+    if theirs.begun or ours is None:
+        return "out"
     names = other["metadata"]["name"], node["metadata"]["name"]
-    return (theirs.started_at, names[0]) < (ours.started_at, names[1])
+    earlier = (theirs.started_at, names[0]) < (ours.started_at, names[1])
+    return "out" if earlier else "deciding"
 
 
 def _journal(node: Document) -> Journal | None:
     return load(node["metadata"].get("annotations"))
 
 
-def _owners(client: Client, node: Document, objects: Objects, maximum: int) -> tuple[Guard, ...]:
+def _owners(client: Client, node: Document, objects: Objects, maximum: int, now: float) -> tuple[Guard, ...]:
     """Is somebody else at work on this node, or are too many nodes out already?"""
-    metadata, now = node["metadata"], time.time()
+    metadata = node["metadata"]
     name, annotations = metadata["name"], metadata.get("annotations") or {}
-    away = [other["metadata"]["name"] for other in objects.nodes if _away(other, node)]
+    standing = {other["metadata"]["name"]: _away(other, node) for other in objects.nodes}
+    away = [other for other, word in standing.items() if word == "out"]
+    deciding = [other for other, word in standing.items() if word == "deciding"]
     medik8s = client.find(paths.lease(guard.MEDIK8S_NAMESPACE, f"node-{name}"))
     kured = client.find(KURED_DAEMONSET) or {"metadata": {}}
     lock = (kured["metadata"].get("annotations") or {}).get(guard.KURED_LOCK)
     return (
-        guard.out_of_service(name, away, maximum),
+        guard.out_of_service(name, away, maximum, deciding),
         guard.medik8s(name, medik8s, now),
         guard.kured(name, lock, annotations, now, "DaemonSet kube-system/kured"),
         guard.removal_taints(name, (node.get("spec") or {}).get("taints") or ()),

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from bgpctl.core.eviction import EvictionOptions
-from bgpctl.core.guards import ALLOW_LAST_PATH
 from bgpctl.core.profiles import UNKNOWN_ROUTER, Profile
 from bgpctl.kube.client import Client
 from bgpctl.runbooks import engine
 from bgpctl.runbooks import plan as planning
+from bgpctl.runbooks import world as worlds
 from bgpctl.runbooks.catalogue import node_drain, node_restore
 from bgpctl.runbooks.engine import Events
 from bgpctl.runbooks.journal import Journal
@@ -28,9 +26,8 @@ def drain(client: Client, options: DrainOptions) -> Events:
     """Take the node out of service."""
     run = _new_run()
     world = _drain_world(client, options, run)
-    result = yield from engine.run(
-        "drain", options.node, run, node_drain(options, run), world, options.timeout
-    )
+    steps = node_drain(options, run)
+    result = yield from engine.run("drain", options.node, run, steps, world, options.timeout, options.command)
     return conclude(result, world.last_journal)
 
 
@@ -44,11 +41,16 @@ def plan(client: Client, options: DrainOptions) -> Events:
 def restore(client: Client, options: RestoreOptions) -> Events:
     """Bring the node back to the state before its drain."""
     run = _new_run()
-    routers, profile_of = _routers(options.probes), _profiles(options.profiles)
-    until = time.time() + options.timeout
-    world = World(client, options.node, run, EvictionOptions(), routers, profile_of, until=until)
+    world = worlds.build(
+        client,
+        options.node,
+        run,
+        timeout=options.timeout,
+        routers=routers(options.probes),
+        profile_of=_profiles(options.profiles),
+    )
     steps = node_restore(options, run)
-    result = yield from engine.run("restore", options.node, run, steps, world, options.timeout)
+    result = yield from engine.run("restore", options.node, run, steps, world, options.timeout, options.typed)
     return conclude(result, world.last_journal)
 
 
@@ -78,20 +80,27 @@ def _gone(evidence: Mapping[str, Any]) -> str:
         case "confirmed":
             within = evidence.get("secondsAfterRelabel")
             when = f", within {within:.2f} s of the relabel" if within is not None else ""
-            return f"{routes} gone, confirmed by {evidence['by']}{when}"
+            return f"{routes} gone, confirmed by {evidence.get('by')}{when}{_assumed(evidence)}"
         case "estimated":
             waited = evidence.get("worstSeconds", 0)
+            missing = "; ".join(evidence.get("unconfirmed") or ["no router was asked"])
+            why = evidence.get("why")
             return (
-                f"{routes} gone, estimated: no router was asked, {waited:g} s were waited ({evidence['why']})"
+                f"{routes} gone, estimated: {missing}; {waited:g} s were waited ({why}){_assumed(evidence)}"
             )
         case _:
             return "it announced no routes"
 
 
+def _assumed(evidence: Mapping[str, Any]) -> str:
+    return f", assuming {evidence['assumed']}" if evidence.get("assumed") else ""
+
+
 def _restored(result: Result, journal: Journal | None) -> str:
     texts = {report.step: report.text for report in result.steps}
     if journal is None:
-        return f"{result.node}: {texts['Claimed']}"
+        by_hand = f"; {texts['Established']}" if texts["Established"] else ""
+        return f"{result.node}: {texts['Claimed']}{by_hand}"
     cordon = "still cordoned, as it was before" if journal.prior_unschedulable else "schedulable"
     if journal.deselect is None:
         return f"{result.node}: {cordon} — no policy selected it before the drain, so it announces nothing"
@@ -99,21 +108,22 @@ def _restored(result: Result, journal: Journal | None) -> str:
 
 
 def _drain_world(client: Client, options: DrainOptions, run: str) -> World:
-    return World(
+    return worlds.build(
         client,
         options.node,
         run,
-        options.eviction,
-        _routers(options.probes),
-        _profiles(options.profiles),
+        timeout=options.timeout,
+        routers=routers(options.probes),
+        eviction=options.eviction,
+        profile_of=_profiles(options.profiles),
         deselect_override=options.deselect_label,
+        lifted=options.lifted,
         max_unavailable=options.max_unavailable,
-        lifted=frozenset({ALLOW_LAST_PATH} if options.force_last_path else ()),
-        until=time.time() + options.timeout,
     )
 
 
-def _routers(probes: Sequence[str]) -> Routers:
+def routers(probes: Sequence[str]) -> Routers:
+    """The probes of a run, from their text form."""
     return Routers(tuple(parse_probe(text) for text in probes))
 
 

@@ -3,101 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from bgpctl.core.eviction import EvictionOptions, PodView, refusals, to_evict, warnings
+from bgpctl.core.eviction import EvictionOptions, PodView, refusals, to_evict
 from bgpctl.runbooks.actions import Action, ChangeNode, EvictPod, RunCommand
+from bgpctl.runbooks.baseline import baselines
+from bgpctl.runbooks.command_line import CommandLine
 from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.model import Decision, Status
 from bgpctl.runbooks.snapshot import Snapshot
-from bgpctl.witness.model import Sight
 
 RELABELLED = "Relabelled"
 LEAVING = ("Withdrawn", "Settled", "ShutDown")  # what is true only since the relabel
+RELABELS = 5  # in one run: whoever puts the label back more often than that will not stop
+SHUTTING_DOWN = "ShutdownCommand"
 EVICTION_RECHECK = 0.5
 SHOWN = 5  # pods named in one line
 EVICTIONS_AT_ONCE = 50  # per pass: kubectl asks for all at once, which floods an API server
 
 
 def only(*parts: str) -> frozenset[str]:
-    """The parts of the world that a step looks at, beyond the Node and its Lease."""
-    return frozenset(parts)
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """Nothing forbids the drain, and the prior state is written down: the journal begins here. Decided before
-    the first change: kubectl cordons first and finds out then (drain.md §1.4).
-
-    The prior state is taken only when no journal exists: a run that resumes (or a drain after a half-done
-    restore) must come back to the state before the *first* run.
-    """
-
-    run: str
-    order: str
-    name = "Checked"
-    title = "nothing forbids it"
-    needs = only("cluster", "pods", "state", "routers")
-
-    def decide(self, s: Snapshot) -> Decision:
-        refused = [(guard.message, guard.lift) for guard in s.guards if guard.level == "refuse"]
-        refused += [(str(group), group.lift) for group in refusals(s.pods)]
-        if s.deselection.refusal:
-            refused.append((s.deselection.refusal, ""))
-        if refused:
-            reasons = "; ".join(message for message, _ in refused)
-            return Decision(Status.BLOCKED, reasons, hint=_lift([flag for _, flag in refused], s.journal))
-        if s.journal is None or s.deselection.label not in (None, s.journal.deselect):
-            write = ChangeNode("write down the prior state", journal=self.journal(s))
-            return Decision(Status.ACT, _checked(s), (write,))
-        return Decision(Status.DONE, _checked(s))
-
-    def journal(self, s: Snapshot) -> Journal:
-        """The journal as this step leaves it."""
-        journal = s.journal or Journal(
-            run=self.run,
-            command="drain",
-            order=self.order,
-            holder=s.holder,
-            started_at=round(s.now, 3),
-            prior_unschedulable=s.node.unschedulable,
-        )
-        if s.deselection.label is None:
-            return journal
-        key, _ = s.deselection.label
-        return replace(
-            journal,
-            deselect=s.deselection.label,
-            prior_labels={key: s.node.labels.get(key), **journal.prior_labels},
-            peers=journal.peers or _peers(s),
-            routes=journal.routes or (s.state.announced if s.state else 0),
-        )
-
-
-def _peers(s: Snapshot) -> tuple[str, ...]:
-    return tuple(peer.address for peer in s.state.peers) if s.state else ()
-
-
-def _checked(s: Snapshot) -> str:
-    warned = [guard.message for guard in s.guards if guard.level == "warn"] + [
-        str(group) for group in warnings(s.pods)
-    ]
-    warned += [
-        f"{a.sighting.router} cannot be asked ({a.sighting.detail}): the proof will be an estimate"
-        for a in s.sightings
-        if a.sighting.sight is Sight.UNKNOWN
-    ]
-    evictions = len(to_evict(s.pods))
-    text = f"{evictions} {_plural(evictions, 'pod')} to evict"
-    return f"{text}; {'; '.join(warned)}" if warned else text
-
-
-def _lift(flags: list[str], journal: Journal | None) -> str:
-    """What to type next: the flags that lift the refusals, when every one of them can be lifted."""
-    kept = "the node stays as it is now" if journal else "nothing was changed on the node"
-    if flags and all(flags):
-        return f"{kept}; to go on anyway: {' '.join(dict.fromkeys(flags))}"
-    return f"{kept}; run this again when the reason has gone"
+    """The parts of the world that a step looks at, beyond the Node. The Lease is always among them, so that
+    every step keeps the claim; but for the one that gives it back."""
+    return frozenset({"lease", *parts})
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,24 +42,33 @@ class Cordoned:
             return Decision(
                 Status.DONE, "was cordoned already, and stays so after restore" if prior else "cordoned"
             )
-        return Decision(Status.ACT, "cordon", (ChangeNode("cordon", unschedulable=True),))
+        again = s.journal is not None and s.journal.finished(self.name)
+        text = "cordon again: somebody uncordoned the node" if again else "cordon"
+        return Decision(Status.ACT, text, (ChangeNode(text, unschedulable=True),))
 
 
 @dataclass(frozen=True, slots=True)
 class Evicted:
     """No pod that the filters chose is left, by a fresh list. Pods are known by UID: a replacement with the
-    same name elsewhere is not ours."""
+    same name elsewhere is not ours. `away`: the routes were withdrawn before (order withdraw-first), and have
+    to stay away meanwhile."""
 
     options: EvictionOptions
+    typed: CommandLine = field(default_factory=CommandLine)
+    away: bool = False
     name = "Evicted"
     title = "no workload left"
-    needs = only("pods")
+
+    @property
+    def needs(self) -> frozenset[str]:
+        return only("pods", *(("policies", "state", "routers", "estimates") if self.away else ()))
 
     def decide(self, s: Snapshot) -> Decision:
         refused = refusals(s.pods)
         if refused:
             texts = "; ".join(str(group) for group in refused)
-            return Decision(Status.BLOCKED, texts, hint=_lift([group.lift for group in refused], s.journal))
+            flags = [group.lift for group in refused]
+            return Decision(Status.BLOCKED, texts, hint=lift_hint(flags, s.journal, self.typed))
         waiting = to_evict(s.pods)
         if not waiting:
             return Decision(Status.DONE, "no workload left")
@@ -144,7 +81,7 @@ class Evicted:
     def preview(self, s: Snapshot) -> str:
         """For --dry-run: every pod that must go."""
         pods = [pod.where for pod in to_evict(s.pods)]
-        return f"evict {len(pods)} {_plural(len(pods), 'pod')}: {', '.join(pods)}" if pods else "no workload"
+        return f"evict {len(pods)} {plural(len(pods), 'pod')}: {', '.join(pods)}" if pods else "no workload"
 
     def _evict(self, pod: PodView) -> EvictPod:
         return EvictPod(pod, self.options.disable_eviction, self.options.grace_period)
@@ -152,7 +89,7 @@ class Evicted:
 
 def _left(s: Snapshot, waiting: Sequence[PodView]) -> str:
     """How many, and why it is not over: what holds an eviction back, else the pods' names."""
-    text = f"{len(waiting)} {_plural(len(waiting), 'pod')} left"
+    text = f"{len(waiting)} {plural(len(waiting), 'pod')} left"
     said = {pod.where: s.notes[pod.uid].text for pod in waiting if pod.uid in s.notes}
     held = {note: [where for where in said if said[where] == note] for note in said.values() if note}
     if held:
@@ -167,12 +104,13 @@ def _named(pods: Sequence[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Deselected:
-    """No policy selects the node: its label says so. The instant is journalled in the same patch, because
-    every wait for routers counts from it."""
+    """No policy selects the node: its label says so. In the same patch the instant is journalled, because
+    every wait for routers counts from it, with what each router had until now; and the request gets its name,
+    which the speaker repeats once it has seen it."""
 
     name = "Deselected"
     title = "BGP told to leave"
-    needs = only("policies")
+    needs = only("policies", "state", "routers")
 
     def decide(self, s: Snapshot) -> Decision:
         journal = s.journal
@@ -183,12 +121,37 @@ class Deselected:
             return _selected(s, "it did not when the drain began")
         key, value = journal.deselect
         shown = f"label {key}={value}" if value is not None else f"label {key} removed"
-        if s.node.labels.get(key) != value or RELABELLED not in journal.marks:
-            marked = journal.without(LEAVING).with_mark(RELABELLED, s.now)
-            return Decision(Status.ACT, shown, (ChangeNode(shown, labels={key: value}, journal=marked),))
+        if (
+            s.node.labels.get(key) != value
+            or RELABELLED not in journal.marks
+            or s.node.leave != journal.leave
+        ):
+            return self._ask(s, journal, shown)
         if s.deselection.policies:
             return _selected(s, f"in spite of {shown}")
         return Decision(Status.DONE, f"{shown}: no policy selects the node")
+
+    def _ask(self, s: Snapshot, journal: Journal, shown: str) -> Decision:
+        if journal.leaves >= RELABELS:
+            text = f"somebody takes the {shown} back, {journal.leaves} times in this run"
+            hint = "stop what sets it (a GitOps controller?), then run the same command again"
+            return Decision(Status.BLOCKED, text, hint=hint)
+        assert journal.deselect is not None
+        asked = replace(
+            journal.without(LEAVING).with_mark(RELABELLED, s.now),
+            leaves=journal.leaves + 1,
+            baselines=baselines(s),
+            peers=known(journal.peers, s),
+        )
+        text = f"{shown}, again: somebody took it back" if journal.leaves else shown
+        change = ChangeNode(text, labels=dict([journal.deselect]), journal=asked, leave=asked.leave)
+        return Decision(Status.ACT, text, (change,))
+
+
+def known(before: Sequence[str], s: Snapshot) -> tuple[str, ...]:
+    """The addresses of every peer the node was seen to have."""
+    now = (peer.address for peer in s.state.peers) if s.state else ()
+    return tuple(dict.fromkeys((*before, *now)))
 
 
 def _selected(s: Snapshot, although: str) -> Decision:
@@ -200,7 +163,8 @@ def _selected(s: Snapshot, although: str) -> Decision:
 
 @dataclass(frozen=True, slots=True)
 class ShutDown:
-    """The node is off, or handed over to whoever switches it off, with the evidence.
+    """The node is off, or handed over to whoever switches it off, with the evidence. It needs to see
+    everything, so every goal before it is decided again on the same look (`engine`).
 
     The command is run again by every run, also by one that resumes: it must be safe to run twice.
     """
@@ -208,16 +172,21 @@ class ShutDown:
     command: tuple[str, ...] = ()
     name = "ShutDown"
     title = "power off"
-    needs = only("command")
+    needs = only("cluster", "policies", "pods", "state", "routers", "estimates")
 
     def preview(self, s: Snapshot) -> str:
         return f"run {self.command[0]}" if self.command else 'say "safe to power off", with the proof'
 
     def decide(self, s: Snapshot) -> Decision:
+        assert s.journal is not None, "Checked comes first"
         if not self.command:
             return Decision(Status.DONE, "safe to power off")
         if s.command_exit is None:
-            return Decision(Status.ACT, f"run {self.command[0]}", (RunCommand(self.command),))
+            # The note is written under the version that this look saw: whoever changed the node, or took it
+            # over, since then makes it fail, and the command does not run.
+            noted = s.journal.with_mark(SHUTTING_DOWN, s.now)
+            note = ChangeNode("note that the shutdown command runs", journal=noted)
+            return Decision(Status.ACT, f"run {self.command[0]}", (note, RunCommand(self.command)))
         if s.command_exit == 0:
             return Decision(Status.DONE, f"{self.command[0]} succeeded")
         return Decision(
@@ -227,5 +196,13 @@ class ShutDown:
         )
 
 
-def _plural(count: int, noun: str) -> str:
+def lift_hint(flags: Sequence[str], journal: Journal | None, typed: CommandLine) -> str:
+    """What to type next: the whole command, when every refusal can be lifted by a flag."""
+    kept = "the node stays as it is now" if journal and journal.begun else "nothing was changed on the node"
+    if flags and all(flags):
+        return f"{kept}; to go on anyway: {typed.without('--dry-run').with_flags(flags)}"
+    return f"{kept}; run this again when the reason has gone"
+
+
+def plural(count: int, noun: str) -> str:
     return noun if count == 1 else f"{noun}s"

@@ -1,6 +1,10 @@
 """Run a list of goals: observe, decide, perform, look again. Knows nothing of nodes, pods or BGP.
 
-    for each step:  until done:  snapshot -> decision -> actions -> (wait)
+    for each goal:  until it holds:  snapshot -> decision -> actions -> (wait)
+
+A goal that was reached is kept: every look at a step is a look at all the goals before it that it can see
+(whose `needs` it has), and the first that no longer holds is brought about again. The last step needs to see
+everything, so before it every goal is decided again on one fresh snapshot.
 
 What it adds is time (deadline, re-checks), patience (a Temporary failure is a wait with a reason) and memory
 (when a step was done, in the journal). Every run asks every step again: killed at any point, the next run
@@ -17,32 +21,44 @@ from bgpctl.errors import BgpctlError, Blocked, DeadlineExceeded, Temporary, Usa
 from bgpctl.kube.client import Conflict
 from bgpctl.runbooks.actions import Action
 from bgpctl.runbooks.catalogue import Step
+from bgpctl.runbooks.command_line import CommandLine
 from bgpctl.runbooks.model import Decision, Event, Result, Status, StepReport
 from bgpctl.runbooks.snapshot import Snapshot
 
 RETRY_SECONDS = 1.0
 LOOK_AGAIN = {Status.WAIT: 0.5, Status.ACT: 0.0}  # seconds, where a decision names none
+TELL_AGAIN = 10.0  # seconds after which a wait that goes on is told again
 
 Events = Generator[Event, None, Result]
 
 
 class World(Protocol):
-    """What the engine needs of the world. Times are epoch seconds. `perform` says whether the action had an
-    effect: an eviction that a budget holds back has none, and is tried again without a word."""
+    """What the engine needs of the world. `now` is epoch seconds by one clock that all runs share,
+    `monotonic` seconds of one that nobody sets. `perform` says whether the action had an effect: an eviction
+    that a budget holds back has none, and is tried again without a word. `finish` writes a step that was done
+    down, `conclude` why a run ended before its end. `changed`: something was changed."""
 
+    @property
+    def changed(self) -> bool: ...
     def now(self) -> float: ...
+    def monotonic(self) -> float: ...
     def observe(self, needs: frozenset[str]) -> Snapshot: ...
     def perform(self, action: Action) -> bool: ...
-    def finish(self, step: str, decision: Decision) -> None: ...
+    def finish(self, step: str, decision: Decision, *, last: bool) -> None: ...
+    def conclude(self, status: str, reason: str) -> None: ...
     def wait(self, seconds: float) -> None: ...
     def close(self) -> None: ...
 
 
 @dataclass(slots=True)
 class Progress:
-    """The reports so far: one per step, in order."""
+    """How far a run is. `reports`: one per step, in order; `waited_for`: what the last look said."""
 
+    steps: Sequence[Step]
+    deadline: float
+    typed: CommandLine
     reports: dict[str, StepReport] = field(default_factory=dict)
+    waited_for: str = ""
 
     def begin(self, step: Step, at: float) -> None:
         self.reports[step.name] = StepReport(step.name, step.title, "acting", "", started_at=at)
@@ -50,61 +66,94 @@ class Progress:
     def note(self, step: Step, state: str, text: str, at: float | None = None) -> None:
         report = self.reports[step.name]
         self.reports[step.name] = replace(report, state=state, text=text, ended_at=at)
+        self.waited_for = "" if state == "done" else f" at {step.name}: {text}"
 
 
-def run(command: str, node: str, run_id: str, steps: Sequence[Step], world: World, timeout: float) -> Events:
-    """Run the steps to the end, or to the first that may not go on. `timeout` is seconds for this attempt."""
-    begun = world.now()
-    progress = Progress({s.name: StepReport(s.name, s.title, "pending", "") for s in steps})
-    outcome = Result(command, node, "failed", "", run=run_id, started_at=begun)
+def run(
+    command: str,
+    node: str,
+    run_id: str,
+    steps: Sequence[Step],
+    world: World,
+    timeout: float,
+    typed: CommandLine | None = None,
+) -> Events:
+    """Run the steps to the end, or to the first that may not go on. `timeout` is seconds for this attempt;
+    `typed` the command to type again."""
+    words = command if " " in command else f"node {command}"
+    typed = typed or CommandLine(("bgpctl", *words.split(), node))
+    progress = Progress(steps, world.monotonic() + timeout, typed)
+    progress.reports = {s.name: StepReport(s.name, s.title, "pending", "") for s in steps}
+    outcome = Result(command, node, "failed", "", run=run_id, started_at=world.now())
     try:
-        for step in steps:
-            yield from _reach(step, world, progress, begun + timeout)
+        reached = 0
+        while reached < len(steps):
+            reached = yield from _reach(reached, world, progress)
         outcome = replace(outcome, status="done")
     except Blocked as error:
         outcome = replace(outcome, status="blocked", message=error.message, hint=error.hint)
     except DeadlineExceeded as error:
         outcome = replace(outcome, status="deadline", message=error.message, hint=error.hint)
-    except UsageError:
-        raise  # found out by the first looks at the world: nothing was done yet
+    except UsageError as error:
+        if not world.changed:
+            raise  # found out by the first looks at the world: nothing was done yet
+        outcome = replace(outcome, status="blocked", message=error.message, hint=error.hint)
     except BgpctlError as error:
         outcome = replace(outcome, status="failed", message=error.message, hint=error.hint)
     except KeyboardInterrupt:
-        words = command if " " in command else f"node {command}"
-        hint = f"nothing is lost: `bgpctl {words} {node}` goes on from here"
-        outcome = replace(outcome, status="interrupted", message="interrupted", hint=hint)
+        hint = f"nothing is lost: to go on: {typed}"
+        message = f"interrupted{progress.waited_for}"
+        outcome = replace(outcome, status="interrupted", message=message, hint=hint)
     finally:
+        if outcome.status != "done":
+            world.conclude(outcome.status, outcome.message)
         world.close()
     if outcome.status != "done":
         yield from _mark_open(progress, outcome, world.now())
     return replace(outcome, ended_at=world.now(), steps=tuple(progress.reports.values()))
 
 
-def _reach(step: Step, world: World, progress: Progress, deadline: float) -> Generator[Event, None, None]:
-    """Bring one goal about."""
+def _reach(number: int, world: World, progress: Progress) -> Generator[Event, None, int]:
+    """Bring one goal about. Returns the number of the next one, or of one before that no longer holds."""
+    step = progress.steps[number]
+    last = number == len(progress.steps) - 1
     progress.begin(step, world.now())
     shown: tuple[str, str] | None = None
+    told = world.monotonic()
     while True:
-        decision = _look(step, world)
+        decision, lapsed = _look(number, world, progress)
+        if lapsed is not None:
+            return lapsed
         if shown != (decision.status, decision.reason):
-            shown = (decision.status, decision.reason)
+            shown, told = (decision.status, decision.reason), world.monotonic()
             yield _event(step, progress, decision, world.now())
+        elif world.monotonic() - told >= TELL_AGAIN:
+            told = world.monotonic()
+            yield _still(step, progress, decision, world)
         if decision.status is Status.DONE:
-            if _finish(step, decision, world):
-                return
-            decision = replace(decision, status=Status.WAIT, recheck=RETRY_SECONDS)
+            if _finish(step, decision, world, last=last):
+                return number + 1
+            decision = replace(decision, status=Status.WAIT, recheck=0.0 if last else RETRY_SECONDS)
+        trouble = yield from _perform(step, decision, world)
         if decision.status is Status.BLOCKED:
             raise Blocked(decision.reason, decision.hint)
-        trouble = yield from _perform(step, decision, world)
-        _check(deadline, step, trouble or decision, world.now())
-        _wait(trouble or decision, world, deadline)
+        _check(progress, step, trouble or decision, world.monotonic())
+        _wait(trouble or decision, world, progress.deadline)
 
 
-def _look(step: Step, world: World) -> Decision:
+def _look(number: int, world: World, progress: Progress) -> tuple[Decision, int | None]:
+    """The step's decision on a fresh look, and the first goal before it that the same look shows undone."""
+    step = progress.steps[number]
     try:
-        return step.decide(world.observe(step.needs))
+        seen = world.observe(step.needs)
+        # A command that ran is not undone, whatever became of the node; one that was let go of is not ours.
+        if seen.command_exit is None and not seen.released:
+            for earlier, goal in enumerate(progress.steps[:number]):
+                if goal.needs <= step.needs and goal.decide(seen).status is not Status.DONE:
+                    return Decision(Status.WAIT, ""), earlier
+        return step.decide(seen), None
     except Temporary as error:
-        return _patience(error)
+        return _patience(error), None
 
 
 def _patience(error: Temporary) -> Decision:
@@ -129,23 +178,23 @@ def _perform(step: Step, decision: Decision, world: World) -> Generator[Event, N
 def _wait(decision: Decision, world: World, deadline: float) -> None:
     seconds = LOOK_AGAIN.get(decision.status, 0.0) if decision.recheck is None else decision.recheck
     if seconds > 0:
-        world.wait(min(seconds, max(0.05, deadline - world.now())))
+        world.wait(min(seconds, TELL_AGAIN, max(0.05, deadline - world.monotonic())))
 
 
-def _finish(step: Step, decision: Decision, world: World) -> bool:
+def _finish(step: Step, decision: Decision, world: World, *, last: bool) -> bool:
     """Journal a finished step. False: the journal could not be written now; look again and try again."""
     try:
-        world.finish(step.name, decision)
+        world.finish(step.name, decision, last=last)
     except (Temporary, Conflict):
         return False
     return True
 
 
-def _check(deadline: float, step: Step, decision: Decision, now: float) -> None:
-    if now >= deadline:
+def _check(progress: Progress, step: Step, decision: Decision, now: float) -> None:
+    if now >= progress.deadline:
         raise DeadlineExceeded(
             f"time is up at {step.name}: {decision.reason}",
-            "nothing is lost: running the same command again goes on from here (--timeout gives it longer)",
+            f"nothing is lost: to go on (--timeout gives it longer): {progress.typed}",
         )
 
 
@@ -156,6 +205,14 @@ def _event(step: Step, progress: Progress, decision: Decision, now: float) -> Ev
     state = STATES[decision.status]
     progress.note(step, state, decision.reason, now if state == "done" else None)
     return Event(now, "step", step.name, step.title, state, decision.reason, decision.eta)
+
+
+def _still(step: Step, progress: Progress, decision: Decision, world: World) -> Event:
+    """What is waited for, and when the run gives up."""
+    now = world.now()
+    until = now + progress.deadline - world.monotonic()
+    state = STATES[decision.status]
+    return Event(now, "still", step.name, step.title, state, decision.reason, decision.eta, until)
 
 
 def _mark_open(progress: Progress, outcome: Result, now: float) -> Generator[Event, None, None]:

@@ -9,15 +9,17 @@ from typing import Any
 from bgpctl.core.nodestate import NodeState
 from bgpctl.errors import Blocked, UsageError
 from bgpctl.kube import lease, paths
-from bgpctl.kube.client import Client
+from bgpctl.kube.client import ApiError, Client
+from bgpctl.kube.lease import LeaseView
 from bgpctl.runbooks import states
-from bgpctl.runbooks.journal import Journal, load
+from bgpctl.runbooks.journal import ANNOTATION, Journal, load
 
 
 @dataclass(frozen=True, slots=True)
 class NodeReport:
     """One node. `journal` None = bgpctl has no hand in it; `holder` is who owns a run right now, "" = nobody.
-    `problem` says what could not be read."""
+    `lost`: the journal was removed from the Node, and this is its copy. `problem` says what could not be
+    read."""
 
     node: str
     ready: bool
@@ -26,6 +28,12 @@ class NodeReport:
     journal: Journal | None
     holder: str = ""
     problem: str = ""
+    lost: Journal | None = None
+
+    @property
+    def running(self) -> bool:
+        """Is somebody at work on the node at this moment?"""
+        return bool(self.holder)
 
     @property
     def unreadable(self) -> bool:
@@ -34,41 +42,79 @@ class NodeReport:
 
     @property
     def service(self) -> str:
-        """In one word: in-service, draining, drained, restoring, restarting (its speaker), no-bgp, or unknown
-        (what its speaker published cannot be read)."""
-        if self.journal is None and self.state and self.state.unreadable:
+        """In one word: in-service, no-bgp, unknown (what its speaker published cannot be read), drained;
+        draining, restoring, restarting while somebody is at it; drain-stopped, restore-stopped,
+        restart-stopped when nobody is."""
+        journal = self.journal or self.lost
+        if journal is None and self.state and self.state.unreadable:
             return "unknown"
-        if self.journal is None:
+        if journal is None:
             return "in-service" if self.state and self.state.peers else "no-bgp"
-        if self.journal.command in ("restore", "restart"):
-            return {"restore": "restoring", "restart": "restarting"}[self.journal.command]
-        return "drained" if self.journal.finished("ShutDown") else "draining"
+        if journal.command == "drain" and journal.finished("ShutDown") and not self.running:
+            return "drained"
+        if not self.running:
+            return f"{journal.command}-stopped"
+        return {"restore": "restoring", "restart": "restarting"}.get(journal.command, "draining")
+
+    @property
+    def stopped(self) -> str:
+        """Why a run is not at its end and nobody goes on with it: its own words, "" = it runs or is done."""
+        journal = self.journal or self.lost
+        if journal is None or not self.service.endswith("-stopped"):
+            return ""
+        reason = journal.ending.get("reason")
+        return f"{journal.ending.get('status', '')}: {reason}" if reason else "its process was killed"
 
 
-def node_reports(client: Client, names: Sequence[str], now: float) -> tuple[NodeReport, ...]:
+def node_reports(client: Client, names: Sequence[str]) -> tuple[NodeReport, ...]:
     """The named nodes, or all. Raises UsageError for a name that does not exist."""
     documents = {d["metadata"]["name"]: d for d in client.items(paths.NODES)}
     missing = [name for name in names if name not in documents]
     if missing:
         raise UsageError(f"node {', '.join(missing)} does not exist", "see `kubectl get nodes`")
     told = {s.node: s for s in states.of_all(client) or ()}
+    leases = _leases(client, [name for name, d in documents.items() if _has_journal(d)])
     chosen = names or sorted(documents)
-    return tuple(_report(client, documents[name], told.get(name), now) for name in chosen)
+    now = client.now()
+    return tuple(_report(documents[name], told.get(name), leases.get(name), now) for name in chosen)
 
 
-def _report(client: Client, document: dict[str, Any], state: NodeState | None, now: float) -> NodeReport:
+def _leases(client: Client, touched: Sequence[str]) -> dict[str, LeaseView]:
+    """The nodes' Leases by node. Whoever may not list them sees those of the nodes with a journal."""
+    try:
+        found = client.items(paths.leases(lease.NAMESPACE), labelSelector=lease.SELECTOR)
+        views = {lease.node_of(document): lease.view(document) for document in found}
+        return {name: view for name, view in views.items() if name}
+    except ApiError as error:
+        if error.code != 403:
+            raise
+    single = {name: lease.read(client, name) for name in touched}
+    return {name: view for name, view in single.items() if view}
+
+
+def _has_journal(document: dict[str, Any]) -> bool:
+    return ANNOTATION in (document["metadata"].get("annotations") or {})
+
+
+def _report(
+    document: dict[str, Any], state: NodeState | None, held: LeaseView | None, now: float
+) -> NodeReport:
     metadata, conditions = document["metadata"], (document.get("status") or {}).get("conditions") or ()
+    lost = None
     try:
         journal, problem = load(metadata.get("annotations")), ""
+        if journal is None and held and held.copy:
+            lost = load({ANNOTATION: held.copy})
+            problem = "somebody removed the journal; `bgpctl node restore` brings the node back by its copy"
     except Blocked as error:
         journal, problem = None, error.message
-    view = lease.read(client, metadata["name"]) if journal else None
     return NodeReport(
         node=metadata["name"],
         ready=any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions),
         unschedulable=bool((document.get("spec") or {}).get("unschedulable")),
         state=state,
         journal=journal,
-        holder=view.holder if view and view.held_by_other("", now) else "",
+        holder=held.holder if held and held.held_by_other("", now) else "",
         problem=problem,
+        lost=lost,
     )

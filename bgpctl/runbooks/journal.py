@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import lru_cache
 from typing import Any
 
 from bgpctl.core.foreign import Foreign, Unreadable, parse_json, plain
@@ -16,6 +17,7 @@ from bgpctl.errors import Blocked
 
 ANNOTATION = "bgpctl.io/run"
 VERSION = 1
+LATER = {"leaves", "baselines", "ending"}  # fields that came after the first journals were written
 COMMANDS = ("drain", "restore", "restart")
 LONGEST = 256 << 10  # what the API server allows for all annotations of an object together
 
@@ -24,8 +26,11 @@ LONGEST = 256 << 10  # what the API server allows for all annotations of an obje
 class Journal:
     """`prior_labels` holds the labels that the run may change, with their value before (None = absent).
     `steps` maps a finished step to its epoch second, `marks` other instants ("Relabelled", "SawWithdrawn")
-    that a resumed wait continues from. `evidence` is what proved the withdrawal. `holder` is the run at work:
-    whoever takes the node over writes itself in here, and a run that finds another name stops."""
+    that a resumed wait continues from; all by the API server's clock. `evidence` is what proved the
+    withdrawal. `holder` is the run at work: whoever takes the node over writes itself in here, and a run that
+    finds another name stops. `leaves` counts the relabels. `baselines`: how many routes of the node each
+    peer's router was seen to have before the withdrawal. `ending`: how the last run ended (status, reason,
+    at), empty while it runs and when it was killed."""
 
     run: str
     command: str
@@ -40,6 +45,19 @@ class Journal:
     steps: Mapping[str, float] = field(default_factory=dict)
     marks: Mapping[str, float] = field(default_factory=dict)
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    leaves: int = 0
+    baselines: Mapping[str, int] = field(default_factory=dict)
+    ending: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def leave(self) -> str:
+        """The name of the last request to leave (annotation `bgpctl.io/leave`): it is in no other run's."""
+        return f"{self.run}-{self.leaves}"
+
+    @property
+    def begun(self) -> bool:
+        """Has the run passed its checks? Before that it has changed nothing."""
+        return bool(set(self.steps) - {"Claimed"})
 
     def finished(self, step: str) -> bool:
         return step in self.steps
@@ -65,21 +83,30 @@ def load(annotations: Mapping[str, str] | None) -> Journal | None:
     somebody's cordon. Raises Blocked, and nothing else."""
     try:
         text = Foreign.of(annotations or {}, "annotations").text(ANNOTATION, longest=LONGEST)
-        return _read(Foreign.of(parse_json(text, LONGEST))) if text else None
+        return _parsed(text) if text else None
     except Unreadable as error:
         raise Blocked(
             f"the annotation {ANNOTATION} cannot be read ({error.message})",
-            "another version of bgpctl wrote it; read it with `kubectl get node NODE -o yaml`, restore the "
-            f"node by hand, then remove it with `kubectl annotate node NODE {ANNOTATION}-`",
+            "another version of bgpctl or somebody else wrote it; read it with "
+            f"`kubectl get node NODE -o yaml`, remove it: `kubectl annotate node NODE {ANNOTATION}-`, then "
+            "`bgpctl node restore NODE` goes by its copy (Lease bgpctl-node-NODE in kube-system); without a "
+            "copy restore it by hand",
         ) from None
+
+
+@lru_cache(16)
+def _parsed(text: str) -> Journal:
+    """Each look at a node reads the same text again. Nobody changes a Journal's parts. Raises Unreadable."""
+    return _read(Foreign.of(parse_json(text, LONGEST)))
 
 
 def _read(written: Foreign) -> Journal:
     """Raises Unreadable for anything that `dump` of this version did not write."""
     names = {"version", *(one.name for one in fields(Journal))}
-    if written.value.get("version") != VERSION or set(written.value) != names:
+    needed, found = names - LATER, set(written.value)
+    if written.value.get("version") != VERSION or not needed <= found <= names:
         raise Unreadable("another version")
-    if missing := sorted(n for n in names - {"deselect"} if not written.has(n)):
+    if missing := sorted(n for n in needed - {"deselect"} if not written.has(n)):
         raise Unreadable(f"{', '.join(missing)}: null")
     return Journal(
         run=written.required("run"),
@@ -95,7 +122,20 @@ def _read(written: Foreign) -> Journal:
         steps={step: steps.number(step) for steps, step in written.each("steps")},
         marks={mark: marks.number(mark) for marks, mark in written.each("marks")},
         evidence=_evidence(written.child("evidence")),
+        leaves=written.integer("leaves"),
+        baselines={peer: counts.integer(peer) for counts, peer in written.each("baselines")},
+        ending=_ending(written.child("ending")),
     )
+
+
+def _ending(ending: Foreign) -> Mapping[str, Any]:
+    if not ending.value:
+        return {}
+    return {
+        "status": ending.required("status"),
+        "reason": ending.text("reason"),
+        "at": ending.number("at"),
+    }
 
 
 def _label(labels: Foreign, key: str) -> str | None:

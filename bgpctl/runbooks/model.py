@@ -28,10 +28,10 @@ class Status(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Decision:
     """A step's answer. `reason` is a sentence for people. `actions` are performed in order when status is ACT
-    (or WAIT: things worth doing while waiting). `recheck` is seconds until the world is worth another look,
-    None = at once after an action, soon when waiting; `eta` is the epoch second at which waiting ends at the
-    latest, None when only an event can end it.
-    `hint` tells, when blocked, what to type next. `evidence` goes into the journal and the result."""
+    (or WAIT: things worth doing while waiting; or BLOCKED: what the step wrote is taken back first).
+    `recheck` is seconds until the world is worth another look, None = at once after an action, soon when
+    waiting; `eta` is the epoch second at which waiting ends at the latest, None when only an event can end
+    it. `hint` tells, when blocked, what to type next. `evidence` goes into the journal and the result."""
 
     status: Status
     reason: str
@@ -44,8 +44,9 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One line of progress. `kind`: "step" (a step's state changed) or "action" (something was done).
-    `state`: pending, acting, waiting, done, blocked, failed, deadline, interrupted, planned."""
+    """One line of progress. `kind`: "step" (a step's state changed), "action" (something was done) or "still"
+    (nothing changed for a while; `until` is when the run gives up). `state`: pending, acting, waiting, done,
+    blocked, failed, deadline, interrupted, planned."""
 
     at: float
     kind: str
@@ -54,6 +55,7 @@ class Event:
     state: str
     text: str
     eta: float | None = None
+    until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from bgpctl.core.annotations import LEAVE
 from bgpctl.core.documents import name_of, namespace_of
 from bgpctl.core.foreign import Foreign, Unreadable
 from bgpctl.core.pods import PodView, pod_view, ready
@@ -35,6 +36,7 @@ def node_view(document: Any) -> NodeView:
         labels={key: labels.text(key) for labels, key in metadata.each("labels")},
         unschedulable=read.child("spec").flag("unschedulable"),
         ready=ready(read.child("status")),
+        leave=metadata.child("annotations").text(LEAVE),
     )
 
 

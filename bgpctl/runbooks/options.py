@@ -1,4 +1,4 @@
-"""What the operator asked for: the options of a drain and of a restore, as values."""
+"""What the operator asked for: the options of a drain, a restore and a restart, as values."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from bgpctl.core.eviction import EvictionOptions
 from bgpctl.core.profiles import Profile
+from bgpctl.runbooks.command_line import CommandLine
 
 ORDERS = ("guide", "withdraw-first")
 
@@ -18,7 +19,9 @@ DEFAULT_SETTLE = 2.0
 class DrainOptions:
     """`order` guide = evict, then withdraw; withdraw-first = the reverse. `deselect_label` KEY=VALUE (KEY- to
     remove) overrides the label that is changed. `probes` are router probes in parse_probe's text form,
-    `profiles` router profiles by peer address. `shutdown_command` is an argv template ({node})."""
+    `profiles` router profiles by peer address. `shutdown_command` is an argv template ({node}). `lifted`: the
+    flags that turn a guard's refusal into a warning. `require_confirmed`: only a router's word ends the wait;
+    `assume_dead`: a silent speaker is dead. `typed`: the command as it was typed, None = the plain one."""
 
     node: str
     order: str = "guide"
@@ -29,9 +32,16 @@ class DrainOptions:
     eviction: EvictionOptions = field(default_factory=EvictionOptions)
     probes: tuple[str, ...] = ()
     profiles: Mapping[str, Profile] = field(default_factory=dict)
-    force_last_path: bool = False
+    lifted: frozenset[str] = frozenset()
     max_unavailable: int = 1
     take_over: bool = False
+    require_confirmed: bool = False
+    assume_dead: bool = False
+    typed: CommandLine | None = None
+
+    @property
+    def command(self) -> CommandLine:
+        return self.typed or CommandLine(("bgpctl", "node", "drain", self.node))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +53,7 @@ class RestoreOptions:
     probes: tuple[str, ...] = ()
     profiles: Mapping[str, Profile] = field(default_factory=dict)
     take_over: bool = False
+    typed: CommandLine | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +70,4 @@ class RestartOptions:
     timeout: float = DEFAULT_TIMEOUT
     probes: tuple[str, ...] = ()
     take_over: bool = False
+    typed: CommandLine | None = None

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from bgpctl.errors import BgpctlError
 from bgpctl.runbooks.catalogue import Step
-from bgpctl.runbooks.drain_steps import Checked
+from bgpctl.runbooks.checked import Checked
 from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.model import Decision, Event, Result, Status, StepReport
 from bgpctl.runbooks.snapshot import Snapshot

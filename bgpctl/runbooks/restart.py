@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import secrets
-import subprocess
-import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from bgpctl.core.eviction import EvictionOptions
-from bgpctl.core.profiles import UNKNOWN_ROUTER
-from bgpctl.errors import BgpctlError, DeadlineExceeded
+from bgpctl.errors import BgpctlError
 from bgpctl.kube.client import Client
 from bgpctl.runbooks import engine
+from bgpctl.runbooks import world as worlds
 from bgpctl.runbooks.actions import Action, RestartCommand, WatchRouters
 from bgpctl.runbooks.catalogue import speaker_restart
 from bgpctl.runbooks.engine import Events
@@ -31,12 +29,10 @@ def restart(client: Client, options: RestartOptions) -> Events:
     run = secrets.token_hex(4)
     routers = Routers(tuple(parse_probe(text) for text in options.probes))
     pods = EvictionOptions(ignore_daemonsets=False, force=True, pod_selector=options.pod_selector)
-    until = time.time() + options.timeout
-    inner = World(client, options.node, run, pods, routers, lambda address: UNKNOWN_ROUTER, until=until)
+    inner = worlds.build(client, options.node, run, timeout=options.timeout, routers=routers, eviction=pods)
     world = RestartWorld(inner, routers)
-    result = yield from engine.run(
-        NAME, options.node, run, speaker_restart(options, run), world, options.timeout
-    )
+    steps = speaker_restart(options, run)
+    result = yield from engine.run(NAME, options.node, run, steps, world, options.timeout, options.typed)
     return _concluded(result, world)
 
 
@@ -48,20 +44,29 @@ class RestartWorld:
     routers: Routers
     gaps: tuple[Gaps, ...] = ()
     _vigil: Vigil | None = None
-    _ran: bool = field(default=False)
+    _ran: bool = False
+
+    @property
+    def changed(self) -> bool:
+        return self.inner.changed
 
     def now(self) -> float:
         return self.inner.now()
 
+    def monotonic(self) -> float:
+        return self.inner.monotonic()
+
     def wait(self, seconds: float) -> None:
         self.inner.wait(seconds)
 
-    def finish(self, step: str, decision: Decision) -> None:
-        self.inner.finish(step, decision)
+    def finish(self, step: str, decision: Decision, *, last: bool) -> None:
+        self.inner.finish(step, decision, last=last)
+
+    def conclude(self, status: str, reason: str) -> None:
+        self.inner.conclude(status, reason)
 
     def observe(self, needs: frozenset[str]) -> Snapshot:
-        seen = self.inner.observe(needs)
-        return replace(seen, command_exit=0) if self._ran else seen
+        return replace(self.inner.observe(needs), restarted=self._ran)
 
     def perform(self, action: Action) -> bool:
         match action:
@@ -85,22 +90,12 @@ class RestartWorld:
         return bool(targets)
 
     def _run(self, action: RestartCommand) -> None:
-        argv = [part.replace("{node}", self.inner.node) for part in action.argv]
-        limit = max(1.0, self.inner.until - self.now())
-        again = "running the same command again tries it again"
-        try:
-            done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=limit)
-        except subprocess.TimeoutExpired:
-            raise DeadlineExceeded(
-                f"time is up at Restarted: {argv[0]} did not end, and was killed", again
-            ) from None
-        except OSError as error:
+        code, last = self.inner.performer.run_command(action.argv, "restart", "Restarted")
+        if code:
             raise BgpctlError(
-                f"the restart command {argv[0]} cannot be run: {error.strerror}", again
-            ) from None
-        if done.returncode:
-            last = ((done.stdout + done.stderr).strip().splitlines() or ["it said nothing"])[-1]
-            raise BgpctlError(f"the restart command {argv[0]} ended with {done.returncode}: {last}", again)
+                f"the restart command {action.argv[0]} ended with {code}: {last or 'it said nothing'}",
+                "running the same command again tries it again",
+            )
         self._ran = True
 
 

@@ -29,7 +29,7 @@ class ClaimedForRestart:
     take_over: bool = False
     name = "Claimed"
     title = "own the node"
-    needs: frozenset[str] = frozenset()
+    needs = frozenset({"lease"})
 
     def decide(self, s: Snapshot) -> Decision:
         if s.journal is not None and s.journal.command != COMMAND:
@@ -80,7 +80,7 @@ class Restarted:
 
     def _by_command(self, s: Snapshot, journal: Journal, asked: float | None) -> Decision:
         recent = asked is not None and s.now < asked + AGAIN_AFTER
-        if s.command_exit is not None or recent:
+        if s.restarted or recent:
             return Decision(Status.WAIT, "waiting for the new speaker to report", recheck=0.1)
         write = ChangeNode("note the time", journal=journal.with_mark(ASKED, s.now))
         return Decision(

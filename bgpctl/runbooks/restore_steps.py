@@ -69,7 +69,9 @@ class Established:
     needs = only("state", "policies")
 
     def decide(self, s: Snapshot) -> Decision:
-        if s.journal is None or (s.journal.deselect is None and not self.restart):
+        if s.journal is None:
+            return Decision(Status.DONE, by_hand(s))
+        if s.journal.deselect is None and not self.restart:
             return NOTHING
         if not s.deselection.policies:
             labels = ", ".join(_label(key, value) for key, value in s.journal.prior_labels.items())
@@ -138,7 +140,8 @@ class Announced:
             return Decision(
                 Status.DONE, f"{announced} routes, confirmed by {', '.join(routers)}", evidence=proof
             )
-        text = f"{announced} routes sent; no router was asked"
+        silent = [f"{a.sighting.router} did not answer: {a.sighting.detail}" for a in s.sightings]
+        text = f"{announced} routes sent; {'; '.join(silent) or 'no router was asked'}"
         return Decision(Status.DONE, text, evidence={"proof": "", "routes": announced})
 
 
@@ -157,6 +160,19 @@ class Uncordoned:
         prior = s.journal.prior_unschedulable
         text = "stays cordoned, as before the drain" if prior else "uncordon"
         return Decision(Status.ACT, text, (ChangeNode(text, unschedulable=prior, forget=True),))
+
+
+def by_hand(s: Snapshot) -> str:
+    """How somebody else's hand is undone: what to type when bgpctl has no part in it, "" = nothing."""
+    name, told = s.node.name, []
+    if s.node.unschedulable:
+        told.append(f"it is cordoned: `kubectl uncordon {name}`")
+    if not s.deselection.policies:
+        labels = ", ".join(
+            f"`kubectl label node {name} {key}={value} --overwrite`" for key, value in s.deselection.ways_in
+        )
+        told.append(f"no policy selects it{f': {labels}' if labels else ''}")
+    return "; ".join(told)
 
 
 def _before(s: Snapshot) -> Sequence[PeerState]:

@@ -5,11 +5,10 @@ A probe without "@PEER" looks at the node's only peer; with several peers it mus
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from bgpctl.core.nodestate import NodeState, PeerState
-from bgpctl.errors import UsageError
 from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.snapshot import PeerSighting
 from bgpctl.witness.model import Sight, Sighting
@@ -24,18 +23,21 @@ class Routers:
     _absent: dict[str, tuple[float, int]] = field(default_factory=dict)
     _known: dict[str, str] = field(default_factory=dict)
 
-    def look(self, state: NodeState | None, journal: Journal | None, now: float) -> tuple[PeerSighting, ...]:
-        """One answer per probe. The speaker's sessions tell the node's address as the router sees it."""
+    def look(
+        self, state: NodeState | None, journal: Journal | None, now: Callable[[], float]
+    ) -> tuple[PeerSighting, ...]:
+        """One answer per probe. The speaker's sessions tell the node's address as the router sees it; `now`
+        is the run's clock, by which an answer is dated once it is there."""
         if not self.probes:
             return ()
         self._remember(state)
         self._void_before(journal.marks.get("Relabelled", 0.0) if journal else 0.0)
         peers = tuple(self._known) or (journal.peers if journal else ())
-        return tuple(self._ask(probe, self._peer_of(probe, peers), now) for probe in self.probes)
+        return tuple(self._ask(probe, peers, now) for probe in self.probes)
 
     def targets(self) -> tuple[tuple[Probe, str], ...]:
         """Every probe with the node's address as its router sees it, where a look has told it."""
-        asked = ((probe, self._known.get(self._peer_of(probe, tuple(self._known)))) for probe in self.probes)
+        asked = ((probe, self._known.get(_peer_of(probe, tuple(self._known)) or "")) for probe in self.probes)
         return tuple((probe, neighbor) for probe, neighbor in asked if neighbor is not None)
 
     def _remember(self, state: NodeState | None) -> None:
@@ -48,35 +50,40 @@ class Routers:
         """What was absent before the relabel may have come and gone since: its row does not count."""
         self._absent = {peer: row for peer, row in self._absent.items() if row[0] >= relabelled}
 
-    def _peer_of(self, probe: Probe, peers: Sequence[str]) -> str:
-        if probe.peer:
-            return probe.peer
-        if len(peers) > 1:
-            example = f"{probe.kind}={probe.target}@{peers[0]}"
-            raise UsageError(
-                f"the node has {len(peers)} peers: --router-probe {probe.kind}={probe.target} must say which",
-                f"for example --router-probe {example}",
-            )
-        return peers[0] if peers else ""
-
-    def _ask(self, probe: Probe, peer: str, now: float) -> PeerSighting:
+    def _ask(self, probe: Probe, peers: Sequence[str], now: Callable[[], float]) -> PeerSighting:
+        peer = _peer_of(probe, peers)
+        if peer is None:
+            example = f"--router-probe {probe.kind}={probe.target}@{peers[0]}"
+            return _unasked(probe, "", f"the node has {len(peers)} peers; say which it is, as in {example}")
         neighbor = self._known.get(peer)
         if neighbor is None:
-            detail = f"the node's address towards {peer or 'it'} is unknown"
-            return PeerSighting(
-                peer, Sighting(f"{probe.kind} {peer}".strip(), "", Sight.UNKNOWN, detail=detail), None, 0
-            )
-        answer = replace(probe.routes_from(neighbor), router=f"{probe.kind} {peer}")
-        since, count = self._row(peer, answer, now)
+            return _unasked(probe, peer, f"the node's address towards {peer or 'it'} is unknown")
+        answer = replace(probe.routes_from(neighbor), router=f"{probe.kind} {peer}", at=now())
+        since, count = self._row(peer, answer)
         return PeerSighting(peer, answer, since, count)
 
-    def _row(self, peer: str, answer: Sighting, now: float) -> tuple[float | None, int]:
+    def _row(self, peer: str, answer: Sighting) -> tuple[float | None, int]:
         if answer.sight is not Sight.ABSENT:
             self._absent.pop(peer, None)
             return None, 0
-        since, count = self._absent.get(peer, (answer.at or now, 0))
+        since, count = self._absent.get(peer, (answer.at, 0))
         self._absent[peer] = (since, count + 1)
         return since, count + 1
+
+
+def _peer_of(probe: Probe, peers: Sequence[str]) -> str | None:
+    """The peer that the probe's router is; "" = there is none yet, None = it does not say which of
+    several."""
+    if probe.peer:
+        return probe.peer
+    if len(peers) > 1:
+        return None
+    return peers[0] if peers else ""
+
+
+def _unasked(probe: Probe, peer: str, why: str) -> PeerSighting:
+    router = f"{probe.kind} {peer or probe.target}"
+    return PeerSighting(peer, Sighting(router, "", Sight.UNKNOWN, detail=why), None, 0)
 
 
 def _peers(state: NodeState | None) -> tuple[PeerState, ...]:

@@ -3,11 +3,12 @@ that its speaker published. Which routes are announced one by one, only the spea
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from bgpctl.core.damping import DAMPED
-from bgpctl.core.model import Intent
+from bgpctl.core.model import Absent, Intent
+from bgpctl.core.nexthops import not_negotiated
 from bgpctl.core.nodestate import NodeState, PeerState
 from bgpctl.core.routeview import INTENT, NodeRoutes, PeerRoutes, intended
 from bgpctl.errors import UsageError
@@ -39,8 +40,14 @@ def beside(intent: Intent, state: NodeState | None, now: float) -> NodeRoutes:
     names = {peer.name for peer in wanted}
     left = [_peer(intent, p.name, p.address, p) for name, p in reported.items() if name not in names]
     notes = tuple(dict.fromkeys((*intent.problems, *_notes(intent, state, now))))
+    absent = (*intent.absent, *_unsent(intent, reported))
     unreadable = state is not None and bool(state.unreadable)
-    return NodeRoutes(intent.node, INTENT, now, (*wanted, *left), intent.absent, notes, unreadable)
+    return NodeRoutes(intent.node, INTENT, now, (*wanted, *left), absent, notes, unreadable)
+
+
+def _unsent(intent: Intent, reported: Mapping[str, PeerState]) -> Iterator[Absent]:
+    """What the reported sessions cannot carry."""
+    return not_negotiated(intent.routes, {name: peer.session for name, peer in reported.items()})
 
 
 def _peer(intent: Intent, name: str, address: str, reported: PeerState | None) -> PeerRoutes:
@@ -71,7 +78,8 @@ def _notes(intent: Intent, state: NodeState | None, now: float) -> Iterator[str]
     if held := (state.absent or {}).get(DAMPED):
         yield f"its speaker holds {held} of these routes back for a while, because they flap (damped)"
     for peer in state.peers:
-        wanted = len(intent.routes.get(peer.name, {}))
+        table = intent.routes.get(peer.name, {})
+        wanted = len(table) - sum(1 for _ in not_negotiated({peer.name: table}, {peer.name: peer.session}))
         if peer.intended != wanted:
             yield (
                 f"its speaker intends {peer.intended} routes for {peer.address}, the cluster's objects ask "

@@ -18,7 +18,7 @@ from bgpctl.witness.model import Sighting
 
 @dataclass(frozen=True, slots=True)
 class NodeView:
-    """The Node object, cut to what a runbook decides on."""
+    """The Node object, cut to what a runbook decides on. `leave`: its annotation `bgpctl.io/leave`."""
 
     name: str
     uid: str
@@ -26,6 +26,7 @@ class NodeView:
     labels: Mapping[str, str]
     unschedulable: bool
     ready: bool
+    leave: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,23 +52,26 @@ class EvictionNote:
 class Snapshot:
     """One look at the world. Parts that the step did not ask for are empty.
 
+    `lost`: the Node has no journal any more, and this is what it was; None where there never was one.
+    `released`: this run held the Lease, and gave it back.
     `lease_contested`: somebody else renewed the Lease while we watched, which is `lease_watched` seconds.
     `estimates` hold for a deselect, `dead_estimates` for a node whose speaker no longer reports.
-    `command_exit` is the shutdown command's.
+    `command_exit` is the shutdown command's; `restarted`: the restart command ran and ended well.
     """
 
     now: float
     node: NodeView
     journal: Journal | None = None
+    lost: Journal | None = None
     lease: LeaseView | None = None
     holder: str = ""
     holds_lease: bool = False
+    released: bool = False
     lease_contested: bool = False
     lease_watched: float = inf
     guards: tuple[Guard, ...] = ()
     deselection: Deselection = field(default_factory=Deselection)
     pods: tuple[PodVerdict, ...] = ()
-    terminating: tuple[str, ...] = ()
     notes: Mapping[str, EvictionNote] = field(default_factory=dict)
     state: NodeState | None = None
     estimates: tuple[Estimate, ...] = ()
@@ -75,3 +79,4 @@ class Snapshot:
     sightings: tuple[PeerSighting, ...] = ()
     command_exit: int | None = None
     command_tail: str = ""
+    restarted: bool = False

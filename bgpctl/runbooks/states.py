@@ -30,6 +30,5 @@ def of_node(client: Client, node: str) -> NodeState | None:
         raise Blocked(
             f"what node {node} announces is unknown: its BGPNodeState cannot be read ({error.message})",
             f"see `kubectl get bgpnodestate {node} -o yaml`; a speaker of this version that runs there "
-            f"writes a good one; where none runs, delete it and the estimate decides: "
-            f"`kubectl delete bgpnodestate {node}`",
+            f"writes a good one; where none runs, `kubectl delete bgpnodestate {node}`: it is silent then",
         ) from None

@@ -1,54 +1,67 @@
-"""The heart of a drain: are the routes gone from the routers? Said by a router (confirmed) or by the end of a
-computed deadline (estimated), never by a session that went down (facts/bgp.md §5.4).
+"""The heart of a drain: are the routes gone from the routers? Four words, never mixed up (design.md):
 
-    a router still has them, live or stale ............................ wait, whatever the clock says
-    absent on every peer twice in a row, a second apart ............... done, confirmed
-    not every peer can be asked, the speaker says that every withdraw
-      is on the socket, and the worst case of every peer has passed ... done, estimated
-    not every peer can be asked, the speaker is silent or was started
-      after its predecessor died, and the worst case of a node that
-      died has passed ................................................. done, estimated
-"""
+    confirmed   every router that the node peers with now, each of which showed the node's routes before, said
+                twice, a second apart, that it has none; and the speaker said that it withdrew, or is dead
+    estimated   the worst case that the negotiated capabilities allow has passed since an instant that is
+                known: the speaker's last withdraw, or its death
+    unknown     anything else: the sentence says what is missing; the wait goes on, or the run is blocked
+
+A session that is down proves nothing: with graceful restart its routes forward on, and a speaker that still
+means to announce brings them back (facts/bgp.md §5.4). A speaker that is silent is not a dead one: it may
+only have lost the API server, while its engine announces on. That it is dead, somebody has to say
+(`--assume-dead`)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any
 
-from bgpctl.core.nodestate import NodeState, timestamp
-from bgpctl.core.soak import READ_SECONDS
+from bgpctl.core.nodestate import timestamp
 from bgpctl.core.withdrawal import Estimate, worst_of
+from bgpctl.runbooks import proof
 from bgpctl.runbooks.actions import ChangeNode
+from bgpctl.runbooks.clock import UNCERTAIN
+from bgpctl.runbooks.command_line import CommandLine
 from bgpctl.runbooks.drain_steps import RELABELLED, only
 from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.model import Decision, Status
-from bgpctl.runbooks.snapshot import PeerSighting, Snapshot
+from bgpctl.runbooks.proof import GONE_PHASES, Word
+from bgpctl.runbooks.snapshot import Snapshot
 from bgpctl.witness.model import Sight
 
 TWICE = 2
 APART_SECONDS = 1.0
-LOOK_AGAIN = 0.15  # while routes are present: a router answers in milliseconds
-GONE_PHASES = ("Withdrawn", "Idle")
-SAW_WITHDRAWN = "SawWithdrawn"
-IF_DEAD = "if it died; one that only lost the API server still announces"
+LOOK_AGAIN = 0.15  # while routers are asked: they answer in milliseconds
+READ_AGAIN = 0.5  # while only the API server is: the speaker writes at most once a second
+SAW_WITHDRAWN, SAW_RECORD = "SawWithdrawn", "SawRecord"
+ASSUME_DEAD = "--assume-dead"
+ASSUMED = "that its speaker died when it fell silent"
+IF_DEAD = "if it died; one that hangs or only lost the API server still announces"
 
 
 @dataclass(frozen=True, slots=True)
 class Withdrawn:
-    """No router sends traffic to the node any more."""
+    """No router sends traffic to the node any more. `require_confirmed`: only routers may say so.
+    `assume_dead`: a speaker that is silent is dead, by the operator's word."""
 
+    require_confirmed: bool = False
+    assume_dead: bool = False
+    typed: CommandLine = field(default_factory=CommandLine)
     name = "Withdrawn"
     title = "routes gone"
-    needs = only("state", "routers", "estimates")
+    needs = only("state", "routers", "estimates", "policies")
 
     def decide(self, s: Snapshot) -> Decision:
         assert s.journal is not None, "Checked comes first"
-        decision = by_witness(s) or by_clock(s)
-        if decision.status is Status.DONE and s.journal.finished(self.name):
-            return _still(s.journal.evidence, decision)
-        return decision
+        word = proof.word(s, assume_dead=self.assume_dead)
+        decision = by_witness(s, word) or self.by_clock(s, s.journal, word)
+        if decision.status is not Status.DONE:
+            return decision
+        if s.journal.finished(self.name):
+            decision = _still(s.journal.evidence, decision)
+        return self._confirmed_enough(s, decision)
 
     def preview(self, s: Snapshot) -> str:
         """For --dry-run: what will end the wait."""
@@ -57,12 +70,90 @@ class Withdrawn:
             return "the node has no peer"
         soak = s.state.soak if s.state else 0.0
         first = f"{soak:g} s with GRACEFUL_SHUTDOWN first, then " if soak else ""
-        if _answered(s):
-            return f"{first}until {_routers(s.sightings)} has no route of this node, asked twice (confirmed)"
-        note = _unanswered(s)
+        if not proof.missing(s):
+            routers = proof.routers(s.sightings)
+            return f"{first}until {routers} has no route of this node, asked twice (confirmed)"
+        note = proof.note(s)
         return (
             f"{first}{_seconds(worst)} after the withdraws, by estimate{note}: {worst.address}: {worst.why}"
         )
+
+    def _confirmed_enough(self, s: Snapshot, decision: Decision) -> Decision:
+        """`--require-confirmed` makes any lesser proof a wait, which ends with the run's time."""
+        assert s.journal is not None
+        evidence = decision.evidence or s.journal.evidence
+        sure = evidence.get("proof") in ("confirmed", "") and not evidence.get("assumed")
+        if sure or not self.require_confirmed:
+            return decision
+        missing = "; ".join(proof.missing(s)) or "no router was asked"
+        text = f"{decision.reason}; --require-confirmed waits for a router's word: {missing}"
+        return Decision(Status.WAIT, text, recheck=1.0)
+
+    def by_clock(self, s: Snapshot, journal: Journal, word: Word) -> Decision:
+        """What the speaker says, and the worst case that the negotiated capabilities allow after it."""
+        note = proof.note(s)
+        match word:
+            case Word.SILENT:
+                return self._silent(s, journal, note)
+            case Word.DEAD:
+                return _dead(s, journal, note, assumed=True)
+            case Word.STOPPED:
+                return _dead(s, journal, note, assumed=False)
+            case Word.SERVES:
+                again = LOOK_AGAIN if s.sightings else READ_AGAIN
+                return Decision(Status.WAIT, f"{_serves(s)}{note}", recheck=again)
+        assert s.state is not None, "it withdrew"
+        if not proof.withdrew(s.state, journal.leave):
+            return _restarted(s, journal, note)
+        sent = round(s.state.withdrawn.sent_at, 3) if s.state.withdrawn else 0.0
+        if SAW_WITHDRAWN not in journal.marks or journal.marks.get(SAW_RECORD) != sent:
+            # The wait counts from when *we* saw it: the speaker's clock is another one. A record that changed
+            # is another withdrawal.
+            noted = journal.with_mark(SAW_WITHDRAWN, s.now).with_mark(SAW_RECORD, sent)
+            write = ChangeNode("note the time", journal=noted)
+            return Decision(Status.ACT, "the speaker has sent every withdraw", (write,))
+        begun = journal.marks[SAW_WITHDRAWN]
+        return _until(s, begun, s.estimates, f"the withdraws were sent{note}", proof.record(s.state))
+
+    def _silent(self, s: Snapshot, journal: Journal, note: str) -> Decision:
+        """Nobody on the node says anything: whether its routes end, only a router or the operator can
+        tell."""
+        if not s.dead_estimates and s.state is None:
+            return _nobody(journal)
+        worst = worst_of(s.dead_estimates)
+        if worst is not None and s.now < (ends := _fell_silent(s, journal) + worst.worst) < inf:
+            text = f"the speaker fell silent ({IF_DEAD}){note}"
+            return Decision(Status.WAIT, text, recheck=1.0, eta=ends)
+        text = (
+            f"the speaker is silent, and whether its routes are gone nobody knows: they are {IF_DEAD}{note}"
+        )
+        dead = self.typed.with_flags([ASSUME_DEAD])
+        hint = (
+            f"ask a router with --router-probe KIND=TARGET@PEER; or, if you know that the node is off: {dead}"
+        )
+        return Decision(Status.BLOCKED, text, hint=hint)
+
+
+def by_witness(s: Snapshot, word: Word) -> Decision | None:
+    """What the routers say. None when none has the routes but that is not proof enough."""
+    answers = s.sightings
+    present = [a for a in answers if a.sighting.sight in (Sight.PRESENT, Sight.STALE)]
+    if present:
+        told = filter(None, (*(proof.seen(a) for a in present), proof.moving(s)))
+        return Decision(Status.WAIT, "; ".join(told), recheck=LOOK_AGAIN)
+    if proof.missing(s) or word is Word.SILENT:
+        return None
+    if word is Word.SERVES:
+        text = f"no route on {proof.routers(answers)}; {_serves(s)}"
+        return Decision(Status.WAIT, text, recheck=LOOK_AGAIN)
+    since = max(a.absent_since if a.absent_since is not None else s.now for a in answers)
+    if min(a.absences for a in answers) < TWICE or s.now - since < APART_SECONDS:
+        left = max(LOOK_AGAIN, APART_SECONDS - (s.now - since))
+        return Decision(Status.WAIT, "gone; asking once more", recheck=left, eta=since + APART_SECONDS)
+    took = _after_relabel(s, since)
+    text = f"gone{took}, confirmed by {proof.routers(answers)}"
+    assumed = {"assumed": ASSUMED} if word is Word.DEAD else {}
+    return Decision(Status.DONE, text, evidence={**proof.confirmed(s, since), **assumed})
 
 
 def _still(evidence: Mapping[str, Any], decision: Decision) -> Decision:
@@ -74,72 +165,52 @@ def _still(evidence: Mapping[str, Any], decision: Decision) -> Decision:
     return replace(decision, reason=f"still gone{by}", evidence={})
 
 
-def by_witness(s: Snapshot) -> Decision | None:
-    """What the routers say. None when none has the routes but not every peer could be asked."""
-    answers = s.sightings
-    present = [a for a in answers if a.sighting.sight in (Sight.PRESENT, Sight.STALE)]
-    if present:
-        told = filter(None, (*(_seen(a) for a in present), _moving(s)))
-        return Decision(Status.WAIT, "; ".join(told), recheck=LOOK_AGAIN)
-    if not _answered(s):
-        return None
-    since = max(a.absent_since or s.now for a in answers)
-    if min(a.absences for a in answers) < TWICE or s.now - since < APART_SECONDS:
-        left = max(LOOK_AGAIN, APART_SECONDS - (s.now - since))
-        return Decision(Status.WAIT, "gone; asking once more", recheck=left, eta=since + APART_SECONDS)
-    took = _after_relabel(s, since)
-    text = f"gone{took}, confirmed by {_routers(answers)}"
-    return Decision(Status.DONE, text, evidence=_confirmed(s, answers, since))
+def _serves(s: Snapshot) -> str:
+    """The speaker has not left yet."""
+    assert s.state is not None and s.journal is not None
+    if moving := proof.moving(s):
+        return moving
+    if s.state.phase in GONE_PHASES:
+        return "waiting for the speaker to see the relabel"
+    return f"waiting for the speaker to withdraw (now {s.state.phase.lower()})"
 
 
-def by_clock(s: Snapshot) -> Decision:
-    """What the speaker says, and the worst case that the negotiated capabilities allow after it."""
-    assert s.journal is not None, "Checked comes first"
-    note = _unanswered(s)
-    if s.state is None or s.state.stale(s.now):
-        return _silent_speaker(s, s.journal, note)
-    if s.state.phase not in GONE_PHASES:
-        text = _moving(s) or f"waiting for the speaker to withdraw (now {s.state.phase.lower()})"
-        return Decision(Status.WAIT, f"{text}{note}", recheck=LOOK_AGAIN)
-    saw = s.journal.marks.get(SAW_WITHDRAWN)
-    if saw is None and not _withdrew(s.state):
-        return _restarted_speaker(s, s.journal, note)
-    if saw is None:
-        # The clocks of speaker and runbook may differ: the wait counts from when *we* saw it.
-        text = "the speaker has sent every withdraw"
-        write = ChangeNode("note the time", journal=s.journal.with_mark(SAW_WITHDRAWN, s.now))
-        return Decision(Status.ACT, text, (write,))
-    return _until(s, saw, s.estimates, f"the withdraws were sent{note}", _record(s.state))
-
-
-def _silent_speaker(s: Snapshot, journal: Journal, note: str) -> Decision:
-    """Nobody on the node withdraws anything: only the routers' timers end it."""
-    if not s.dead_estimates and journal.deselect is None:
-        return _nothing_announced("no policy selects the node, and no speaker reports for it")
-    if not s.dead_estimates:
-        return Decision(
-            Status.BLOCKED,
-            f"no speaker reports for this node, and nothing is known about its peers{note}",
-            hint="pass --router-probe so that a router can be asked",
-        )
+def _fell_silent(s: Snapshot, journal: Journal) -> float:
     relabelled = min(journal.marks.get(RELABELLED, journal.started_at), s.now)
-    begun = max(s.state.heartbeat, relabelled) if s.state else relabelled
-    return _until(s, begun, s.dead_estimates, f"the speaker fell silent ({IF_DEAD}){note}", {})
+    return max(s.state.last_seen, relabelled) if s.state else relabelled
 
 
-def _withdrew(state: NodeState) -> bool:
-    """Is the record that of this speaker process? Both times are by its clock. One that was started after
-    the relabel has nothing to withdraw, while routers may keep what its predecessor announced."""
-    return state.withdrawn is not None and state.withdrawn.observed_at >= state.started_at
+def _dead(s: Snapshot, journal: Journal, note: str, *, assumed: bool) -> Decision:
+    """Only the routers' timers end it."""
+    if not s.dead_estimates:
+        return _nobody(journal) if s.state is None else _nothing_announced("the speaker has no peer")
+    what = "the speaker fell silent, assuming that it died" if assumed else "the speaker stopped"
+    begun = min(_fell_silent(s, journal), s.now)
+    assumption = {"assumed": ASSUMED} if assumed else {}
+    return _until(s, begun, s.dead_estimates, f"{what}{note}", assumption)
 
 
-def _restarted_speaker(s: Snapshot, journal: Journal, note: str) -> Decision:
+def _restarted(s: Snapshot, journal: Journal, note: str) -> Decision:
+    """One that was started after the relabel has nothing to withdraw, while routers may keep what its
+    predecessor announced."""
     assert s.state is not None, "it reports"
     if not s.dead_estimates:
         return _nothing_announced("the speaker has no peer")
-    began = max(journal.marks.get(RELABELLED, journal.started_at), s.state.started_at)
+    began = max(journal.marks.get(RELABELLED, journal.started_at), s.state.by_server(s.state.started_at))
     what = f"the speaker was started, and the one before it did not withdraw{note}"
     return _until(s, min(began, s.now), s.dead_estimates, what, {})
+
+
+def _nobody(journal: Journal) -> Decision:
+    """No speaker ever reported, and no policy tells of a peer."""
+    if journal.deselect is None:
+        return _nothing_announced("no policy selects the node, and no speaker reports for it")
+    return Decision(
+        Status.BLOCKED,
+        "no speaker reports for the node, and nothing is known about its peers: whether its routes are gone "
+        "nobody knows",
+        hint="bring the policy back that selected it, or look at its routers by hand",
+    )
 
 
 def _nothing_announced(why: str) -> Decision:
@@ -154,13 +225,19 @@ def _until(
     if worst.worst == inf:
         reason = f"{worst.address} may keep the routes for ever: {worst.why}"
         return Decision(Status.BLOCKED, reason, hint="pass --router-probe so that the router can be asked")
-    ends = begun + worst.worst
+    ends = begun + worst.worst + UNCERTAIN
     if s.now < ends:
         text = f"{_seconds(worst)} since {what}: {worst.address}: {worst.why}"
         return Decision(Status.WAIT, text, recheck=min(1.0, ends - s.now), eta=ends)
     text = f"gone, estimated: {_seconds(worst)} passed since {what}"
-    proof = {"proof": "estimated", "why": worst.why, "worstSeconds": worst.worst, "until": timestamp(ends)}
-    return Decision(Status.DONE, text, evidence={"routes": s.journal.routes, **evidence, **proof})
+    found = {
+        "proof": "estimated",
+        "why": worst.why,
+        "worstSeconds": worst.worst,
+        "until": timestamp(ends),
+        "unconfirmed": list(proof.missing(s)) or ["no router was asked"],
+    }
+    return Decision(Status.DONE, text, evidence={"routes": s.journal.routes, **evidence, **found})
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +247,7 @@ class Settled:
     seconds: float
     name = "Settled"
     title = "traffic settled"
-    needs = only("routers")
+    needs = only("state", "routers", "estimates", "policies")
 
     def preview(self, s: Snapshot) -> str:
         return f"{self.seconds:g} s for packets on their way"
@@ -181,7 +258,7 @@ class Settled:
         if back:
             return Decision(
                 Status.BLOCKED,
-                "the routes are back: " + "; ".join(_seen(a) for a in back),
+                "the routes are back: " + "; ".join(proof.seen(a) for a in back),
                 hint="something announces them again; see `bgpctl peers status` and the node's labels",
             )
         ends = s.journal.steps.get("Withdrawn", s.now) + self.seconds
@@ -192,75 +269,11 @@ class Settled:
         return Decision(Status.DONE, "settled")
 
 
-# --- words and evidence -----------------------------------------------------------------------------------
-
-
-def _seen(answer: PeerSighting) -> str:
-    sighting = answer.sighting
-    return f"{sighting.router}: {sighting.detail or sighting.sight.value}"
-
-
-def _moving(s: Snapshot) -> str:
-    """The leave soaks; "" when it does not. The speaker's clock may differ from ours."""
-    if s.state is None or s.state.phase != "Leaving" or s.state.soak_until is None:
-        return ""
-    left = min(max(0.0, s.state.soak_until - s.now), s.state.soak + READ_SECONDS)
-    return f"traffic is being moved (GRACEFUL_SHUTDOWN, RFC 8326), {left:.0f} s left"
-
-
 def _seconds(estimate: Estimate) -> str:
     return f"{estimate.worst:.0f} s"
-
-
-def _routers(answers: Iterable[PeerSighting]) -> str:
-    return ", ".join(sorted({answer.sighting.router for answer in answers}))
-
-
-def _answered(s: Snapshot) -> bool:
-    """Did a router answer for every peer that the node had when the drain began?"""
-    peers = set(s.journal.peers) if s.journal else set()
-    known = {a.peer for a in s.sightings if a.sighting.sight is not Sight.UNKNOWN}
-    return bool(s.sightings) and {a.peer for a in s.sightings} == known and peers <= known
-
-
-def _unanswered(s: Snapshot) -> str:
-    """Why the clock decides though there are probes."""
-    silent = [a.sighting for a in s.sightings if a.sighting.sight is Sight.UNKNOWN]
-    peers = set(s.journal.peers) if s.journal else set()
-    unseen = sorted(peers - {answer.peer for answer in s.sightings}) if s.sightings else []
-    notes = [f"{sighting.router} cannot be asked: {sighting.detail}" for sighting in silent]
-    notes += [f"no probe asks {peer}" for peer in unseen]
-    return "".join(f" ({note})" for note in notes)
 
 
 def _after_relabel(s: Snapshot, gone: float) -> str:
     """The router was looked at from time to time: it went in that time, or just before its end."""
     relabelled = s.journal.marks.get(RELABELLED) if s.journal else None
     return f" within {max(0.0, gone - relabelled):.2f} s of the relabel" if relabelled else ""
-
-
-def _confirmed(s: Snapshot, answers: tuple[PeerSighting, ...], since: float) -> dict[str, Any]:
-    relabelled = s.journal.marks.get(RELABELLED) if s.journal else None
-    record = _record(s.state) if s.state and s.state.phase in GONE_PHASES else {}
-    return {
-        **record,
-        "proof": "confirmed",
-        "by": _routers(answers),
-        "relabelledTime": timestamp(relabelled),
-        "goneTime": timestamp(since),
-        "secondsAfterRelabel": round(max(0.0, since - relabelled), 3) if relabelled else None,
-        "routers": [{"router": a.sighting.router, "peer": a.peer, "absences": a.absences} for a in answers],
-        "routes": s.journal.routes if s.journal else 0,
-    }
-
-
-def _record(state: NodeState) -> dict[str, Any]:
-    record = state.withdrawn
-    if record is None:
-        return {}
-    return {
-        "routes": record.routes,
-        **({"gracefulShutdownTime": timestamp(record.shut_down_at)} if record.shut_down_at else {}),
-        "withdrawSentTime": timestamp(record.sent_at),
-        "ceaseSentTime": timestamp(record.closed_at),
-    }

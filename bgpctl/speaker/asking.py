@@ -65,6 +65,8 @@ def _ask(directory: Path, page: str) -> Document:
         answer, body = _get(path, page)
     except (OSError, http.client.HTTPException) as error:
         raise _unanswered(directory, error) from None
+    if answer == 503:
+        raise BgpctlError(f"the speaker in {directory} has too many to answer", "ask again in a moment")
     if answer != 200:
         raise BgpctlError(f"the speaker in {directory} does not know {page}", "it may be of another version")
     return _understood(directory, _object, body)

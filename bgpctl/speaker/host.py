@@ -192,8 +192,10 @@ def _interfaces(links: Mapping[int, str], messages: list[Message]) -> dict[str, 
 
 
 def _gateways(links: Mapping[int, str], messages: list[Message]) -> dict[str, IPAddress]:
-    """Of the default routes over interfaces that are up, the gateway of the one with the lowest metric."""
-    best: dict[str, tuple[int, IPAddress]] = {}
+    """Of the default routes over interfaces that are up, the gateway of the one with the lowest metric. A
+    link-local IPv6 one, as router advertisements make it, cannot be a peer (no interface can be named for
+    it): it counts only where there is no other."""
+    best: dict[str, tuple[tuple[bool, int], IPAddress]] = {}
     for kind, body in messages:
         if kind != _NEWROUTE:
             continue
@@ -203,9 +205,9 @@ def _gateways(links: Mapping[int, str], messages: list[Message]) -> dict[str, IP
             continue
         metric = _number(attributes.get(6), 0)
         for index, gateway in _hops(attributes):
-            name = f"ipv{gateway.version}"
-            if index in links and (name not in best or metric < best[name][0]):
-                best[name] = metric, gateway
+            name, rank = f"ipv{gateway.version}", (gateway.version == 6 and gateway.is_link_local, metric)
+            if index in links and (name not in best or rank < best[name][0]):
+                best[name] = rank, gateway
     return {name: gateway for name, (_, gateway) in best.items()}
 
 

@@ -15,14 +15,17 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 from bgpctl.core.model import Intent, Observed, Session
 from bgpctl.core.nodestate import NodeState, to_document
 from bgpctl.core.routeview import absent_document, compared, peer_head, row_document
 from bgpctl.errors import UsageError
-from bgpctl.speaker import http, places
+from bgpctl.speaker import places
 from bgpctl.speaker.manager import Manager
+from bgpctl.speaker.serving import Page, Server
+from bgpctl.speaker.telling import unsent_routes
 
 JSON = "application/json"
 
@@ -35,15 +38,15 @@ def serve(
     be read elsewhere, "" when it can. Raises UsageError."""
     path = directory / places.STATUS_SOCKET
     pages = {
-        "/state": lambda: http.Page(200, JSON, _state(manager, unpublished())),
-        "/routes": lambda: http.Page(200, JSON, _routes(manager)),
+        "/state": lambda: Page(200, JSON, _state(manager, unpublished())),
+        "/routes": lambda: Page(200, JSON, _routes(manager)),
     }
     # The path of a socket may have 107 characters; through the open directory it is always short.
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         path.unlink(missing_ok=True)
         short = f"/proc/self/fd/{descriptor}/{path.name}"
-        stop = http.start(http.make_server(socket.AF_UNIX, short, pages), "status")
+        stop = Server(socket.AF_UNIX, short, pages).start("status")
         path.chmod(0o600)  # until here the directory's 0700 keeps others out
     except OSError as error:
         raise UsageError(
@@ -86,7 +89,8 @@ def routes_text(intent: Intent, observed: Observed, problems: tuple[str, ...], a
         yield from _joined(json.dumps(row_document(row)) for row in compared(intent, observed, name))
         yield "]}"
     yield '], "absent": ['
-    yield from _joined(json.dumps(absent_document(absent)) for absent in intent.absent)
+    missing = chain(intent.absent, unsent_routes(intent, observed))
+    yield from _joined(json.dumps(absent_document(absent)) for absent in missing)
     yield "]}"
 
 

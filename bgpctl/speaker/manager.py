@@ -16,13 +16,16 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import inf
+from typing import Any
 
 from bgpctl import __version__
+from bgpctl.core.annotations import leave_name
 from bgpctl.core.damping import Memory, damp
 from bgpctl.core.diff import Leave, diff
+from bgpctl.core.documents import annotations_of
 from bgpctl.core.gates import announced_before
 from bgpctl.core.intent import ClusterObjects, compile_intent, owner_problem
 from bgpctl.core.memo import Memo
@@ -35,10 +38,11 @@ from bgpctl.speaker import stopping
 from bgpctl.speaker.measures import Bell, Counters
 from bgpctl.speaker.performing import EnginePort, Performer
 from bgpctl.speaker.readiness import Readiness
+from bgpctl.speaker.settling import Settling
 from bgpctl.speaker.silence import Silence
 from bgpctl.speaker.soaking import Soaking
 from bgpctl.speaker.source import Source
-from bgpctl.speaker.telling import peer_state, record, sentence_of, troubles_of
+from bgpctl.speaker.telling import peer_state, record, sentence_of, troubles_of, unsent_routes
 
 IDLE_SECONDS = 15.0  # the loop runs this often though no bell rings: a safety net, not a mechanism
 RETRY_SECONDS = 0.5
@@ -60,6 +64,7 @@ class Manager:
     `recall` reads the state that an earlier run published: its withdrawn record must outlive a restart.
     `booted_at`: when the machine was booted (epoch seconds), None = not known. `soak`: for how many seconds a
     leave announces the routes with GRACEFUL_SHUTDOWN before it withdraws them; the Node may say otherwise.
+    `settle`: for how many seconds what a new session is made of must not have changed.
     """
 
     def __init__(
@@ -78,6 +83,7 @@ class Manager:
         withdraw_without_endpoints: bool = False,
         damping: bool = True,
         soak: float = 0.0,
+        settle: float = 0.0,
         readiness: Readiness | None = None,
     ) -> None:
         self._node, self._source, self._engine = node, source, engine
@@ -91,6 +97,7 @@ class Manager:
         self._flaps: Memory = {}
         self._compiled: Intent | None = None  # what `intent` was before anything was held back
         self._soaking = Soaking(soak)
+        self._settling = Settling(settle)
         self._recall: Callable[[], NodeState | None] | None = recall
         self._before = NodeState(node)
         self._stopping = threading.Event()
@@ -99,6 +106,7 @@ class Manager:
         self._error = ""
         self._unproved = False
         self._leaves = False
+        self._leave_seen = self._leave_answered = ""  # requests to leave, by core.annotations.LEAVE
         self._told: frozenset[str] = frozenset()
         self._silence = Silence()
         self.intent: Intent | None = None
@@ -132,6 +140,11 @@ class Manager:
         """What the engine runs now; safe to ask from any thread."""
         return self._engine.observed()
 
+    @property
+    def engine_trouble(self) -> str:
+        """Why nothing may be taken for announced, "" = none; safe to ask from any thread."""
+        return self._engine.trouble
+
     def tick(self) -> float:
         """One pass. Returns the seconds after which the next one is due though nothing rings."""
         self.counters.ticked_at = time.monotonic()
@@ -156,9 +169,10 @@ class Manager:
             intent = self._compile(objects)
             self._keep_while_undecided(intent)
             intent, due = self._damp(intent)
-            self._adopt(intent)
-            actions = diff(intent, self._running_engine(), self._leave_reason)
-            wait = min(self._performer.apply(actions), due, IDLE_SECONDS)
+            self._adopt(intent, objects.node)
+            observed = self._running_engine()
+            actions = diff(self._settling.hold(intent, observed), observed, self._leave_reason)
+            wait = min(self._performer.apply(actions), due, self._settling.due, IDLE_SECONDS)
             if self._soaking.began is not None:
                 wait = min(wait, self._soaking.left(self._engine.observed()) or wait)
             self._error = ""
@@ -211,14 +225,21 @@ class Manager:
         before = self._before
         return self.intent is None and announced_before(before.intended, before.heartbeat, self._booted_at)
 
-    def _adopt(self, intent: Intent) -> None:
-        """A node that is deselected now has not withdrawn yet, whatever an earlier leave has proved."""
+    def _adopt(self, intent: Intent, node: Mapping[str, Any] | None) -> None:
+        """A node that is deselected now has not withdrawn yet, whatever an earlier leave has proved. Which
+        request to leave is seen changes with the intent only: a phase must not be taken for an answer that it
+        is not."""
         before = self.intent
+        if node is not None and not intent.undecided:
+            self._leave_seen = leave_name(annotations_of(node))
         selected = before.selected if before else self._before.in_service
         if selected and not intent.selected and not intent.undecided:
             self.withdrawn = None
             self._unproved = bool(before.peers if before else self._before.peers)
+        if before is None or selected or intent.selected:  # no longer once a leave has begun
+            self._leave_answered = self._leave_seen
         if before is None and not intent.selected and self._before.phase == "Leaving":
+            self._leave_answered = self._before.observed_leave
             self._recall_leave()
         self._unproved = self._unproved and not intent.selected
         self.intent = intent
@@ -257,7 +278,9 @@ class Manager:
         if node_leaves:
             before = [peer_state(name, observed, None) for name in action.peers if name in observed.peers]
             seen, shut_down_at = self._soaking.began or seen, self._soaking.out
-            self.withdrawn = record(action.reason, seen, before, self._engine.departed, shut_down_at)
+            self.withdrawn = record(
+                action.reason, seen, before, self._engine.departed, shut_down_at, self._leave_answered
+            )
             self._unproved = False
 
     def _recall_leave(self) -> None:
@@ -265,7 +288,8 @@ class Manager:
         left, peers = self._running_engine().peers, self._before.peers
         gone = self._engine.departed
         if peers and not left and all(peer.name in gone for peer in peers):
-            self.withdrawn = record(self._leave_reason, time.time(), list(peers), gone)
+            answers = self._leave_answered
+            self.withdrawn = record(self._leave_reason, time.time(), list(peers), gone, answers=answers)
             log.info("speaker.leave_recalled", extra={"peers": len(peers)})
 
     def _shut_down(self) -> None:
@@ -321,7 +345,7 @@ class Manager:
 
     def _describe(self) -> NodeState:
         observed, intent = self._engine.observed(), self.intent or Intent(self._node)
-        owner = self._owner()
+        owner, unsent = self._owner(), unsent_routes(intent, observed)
         peers = tuple(peer_state(name, observed, self.intent) for name in sorted(observed.peers))
         return NodeState(
             node=self._node,
@@ -335,11 +359,12 @@ class Manager:
             selected_by_kind=owner.kind,
             policy_problem=owner_problem(intent),
             problems=self._problems(intent, observed),
-            intended=self._intended(),
+            intended=self._intended() - len(unsent),
             announced=sum(peer.announced for peer in peers),
             peers=peers,
             withdrawn=self.withdrawn,
-            absent=dict(Counter(absent.reason for absent in intent.absent)) or None,
+            absent=dict(Counter(absent.reason for absent in (*intent.absent, *unsent))) or None,
+            observed_leave=self._leave_seen,
             soak=self._soaking.seconds,
             soak_until=self._soaking.until if observed.peers else None,
         )
@@ -358,7 +383,7 @@ class Manager:
         return sum(len(routes) for routes in self.intent.routes.values())
 
     def _problems(self, intent: Intent, observed: Observed) -> tuple[str, ...]:
-        own = (UNPROVED if self._unproved and not observed.peers else "", self._error)
+        own = (UNPROVED if self._unproved and not observed.peers else "", self._engine.trouble, self._error)
         seen = (*troubles_of(observed), *self._silence.problems(intent, observed, time.monotonic()))
         return tuple(dict.fromkeys(filter(None, (*intent.problems, *self._source.problems(), *seen, *own))))
 
@@ -368,9 +393,10 @@ class Manager:
         if self.intent is None:
             return "Starting"
         if self.intent.selected:
-            up = observed.running and set(observed.peers) <= observed.synced
+            up = observed.running and set(observed.peers) <= observed.synced and not self._settling.held
             return "Running" if up and not self.intent.waiting else "Starting"
-        if observed.peers:
+        unknown = self._unproved and self._engine.stays and self._engine.trouble
+        if observed.peers or unknown:  # one that lives on without us may announce what it had
             return "Leaving"
         return "Withdrawn" if self.withdrawn else "Idle"
 

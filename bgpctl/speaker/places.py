@@ -20,8 +20,9 @@ def base() -> Path:
 
 def directory(given: Path | None, node: str) -> Path:
     """The speaker's directory, made when missing and private: it holds the engine's socket and configuration,
-    which may have passwords in it. Raises UsageError."""
-    place = given or base() / paths.named(node)
+    which may have passwords in it. Absolute, because ExaBGP runs in a directory of its own. Raises
+    UsageError."""
+    place = Path(os.path.abspath(given)) if given else base() / paths.named(node)
     try:
         if given is None:
             _private(base())  # anybody may make this name in a shared /tmp before us

@@ -16,10 +16,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from bgpctl.core.documents import metadata
 from bgpctl.core.foreign import Unreadable, parse_json
 from bgpctl.core.nodestate import HEARTBEAT_SECONDS, NodeState, to_document
 from bgpctl.core.statereader import from_document
-from bgpctl.errors import BgpctlError
+from bgpctl.errors import BgpctlError, Temporary
 from bgpctl.kube import paths
 from bgpctl.kube.client import Client, Conflict, NotFound
 
@@ -36,10 +37,13 @@ class Sink(Protocol):
 
 
 class KubeSink:
-    """The BGPNodeState object, created when it is missing."""
+    """The BGPNodeState object, created when it is missing, owned by its Node: the API server's garbage
+    collector removes it with that. `uid` tells the Node's UID, "" = there is no such Node, None = not known
+    (yet)."""
 
-    def __init__(self, client: Client, node: str) -> None:
-        self._client, self._node = client, node
+    def __init__(self, client: Client, node: str, uid: Callable[[], str | None] = lambda: None) -> None:
+        self._client, self._node, self._uid = client, node, uid
+        self._refused = ""
 
     def read(self) -> NodeState | None:
         document = self._client.find(paths.node_state(self._node))
@@ -51,12 +55,18 @@ class KubeSink:
         patch = [{"op": "add", "path": "/status", "value": document["status"]}]
         path = f"{paths.node_state(self._node)}/status"
         try:
-            self._client.patch(path, patch, kind="json")
+            written = self._client.patch(path, patch, kind="json")
         except NotFound:
             self._create(document)
-            self._client.patch(path, patch, kind="json")
+            written = self._client.patch(path, patch, kind="json")
+        self._own(written)
 
     def _create(self, document: dict[str, Any]) -> None:
+        uid = self._uid()
+        if uid == "":
+            raise BgpctlError(f"there is no Node {self._node}: a BGPNodeState of it would stay for ever")
+        if uid:
+            document["metadata"]["ownerReferences"] = [_owner(self._node, uid)]
         try:
             self._client.create(paths.NODE_STATES, document)
         except Conflict:
@@ -65,6 +75,29 @@ class KubeSink:
             raise BgpctlError(
                 "the cluster does not know BGPNodeState: its CustomResourceDefinition is not installed"
             ) from None
+
+    def _own(self, written: dict[str, Any]) -> None:
+        """Of an object that an older speaker made, or that is left of a Node that was made again. Seen in the
+        answer to each write, so it costs a request only when there is something to do."""
+        uid, found = self._uid(), metadata(written).get("ownerReferences") or []
+        nodes = [each.get("uid") for each in found if each.get("kind") == "Node"]
+        if not uid or nodes == [uid] or uid == self._refused:
+            return
+        owners = [*(each for each in found if each.get("kind") != "Node"), _owner(self._node, uid)]
+        version = metadata(written).get("resourceVersion")
+        body = {"metadata": {"resourceVersion": version, "ownerReferences": owners}}
+        try:
+            self._client.patch(paths.node_state(self._node), body)
+        except (Conflict, NotFound, Temporary):
+            return  # the next write sees it again
+        except BgpctlError as error:
+            self._refused = uid
+            hint = "grant patch on bgpnodestates; until then it must be deleted by hand when its Node is gone"
+            log.warning("state.not_owned", extra={"error": error.message, "hint": hint})
+
+
+def _owner(node: str, uid: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "Node", "name": node, "uid": uid, "controller": False}
 
 
 class FileSink:
@@ -98,21 +131,28 @@ def _decoded(document: Any) -> NodeState | None:
 @dataclass(frozen=True, slots=True)
 class Pace:
     """Seconds. `minimum` between two writes of one phase, `heartbeat` without a change, `backoff` after a
-    failure: the first pause and the longest. `wish`: the longest Retry-After that is heeded."""
+    failure: the first pause and the longest. `wish`: the longest Retry-After that is heeded. `alive`: for how
+    long a state is somebody's word after it was offered; a heart does not beat for a loop that hangs."""
 
     minimum: float = 1.0
     heartbeat: float = HEARTBEAT_SECONDS
     backoff: tuple[float, float] = (1.0, 8.0)
     wish: float = 30.0
+    alive: float = 60.0
 
     def due(self, offered: NodeState, written: NodeState | None, tried_at: float, failures: int) -> float:
         """When to write next, on the clock of `tried_at` (the last try; -inf = never tried)."""
         if failures:
             first, longest = self.backoff
             return tried_at + min(first * 2.0 ** min(failures - 1, 10), longest)
-        if written is None or offered.phase != written.phase:
-            return tried_at  # leaving, withdrawn: a drain waits for it
+        if written is None or _awaited(offered) != _awaited(written):
+            return tried_at
         return tried_at + (self.minimum if offered != written else self.heartbeat)
+
+
+def _awaited(state: NodeState) -> tuple[str, str]:
+    """What a drain waits for: leaving, withdrawn, and the request that this answers."""
+    return state.phase, state.observed_leave
 
 
 class Publisher:
@@ -121,6 +161,7 @@ class Publisher:
     def __init__(self, sink: Sink, pace: Pace = Pace(), clock: Callable[[], float] = time.monotonic) -> None:
         self._sink, self._pace, self._clock = sink, pace, clock
         self._offered: NodeState | None = None
+        self._offered_at = -math.inf
         self._written: NodeState | None = None
         self._tried_at = -math.inf
         self._failures = 0
@@ -134,10 +175,16 @@ class Publisher:
         self._thread.start()
         return self
 
+    @property
+    def trouble(self) -> str:
+        """Why no state will ever be published again, "" = it will."""
+        gone = self._thread.ident is not None and not self._thread.is_alive() and not self._closing
+        return "the thread that publishes the state is gone" if gone else ""
+
     def offer(self, state: NodeState) -> None:
         """Give the present state; its heartbeat is set when it is written."""
         with self._changed:
-            self._offered = state
+            self._offered, self._offered_at = state, self._clock()
             self._changed.notify()
 
     def close(self, last: NodeState, timeout: float = 2.0) -> None:
@@ -163,6 +210,9 @@ class Publisher:
         if self._offered is None:
             return math.inf
         due = self._pace.due(self._offered, self._written, self._tried_at, self._failures)
+        beats = self._offered == self._written and not self._failures
+        if beats and due - self._offered_at > self._pace.alive:
+            return math.inf  # until it is offered again
         return max(due, self._tried_at + self._wish) - self._clock()
 
     def _write(self, state: NodeState) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TextIO
 
 from bgpctl.core.model import IPAddress
+from bgpctl.core.settling import SETTLE
 from bgpctl.errors import UsageError
 from bgpctl.kube.client import Client
 from bgpctl.speaker import host, http, local, logs, metrics, places
@@ -60,7 +61,7 @@ def run_speaker(options: SpeakerOptions) -> int:
     logs.configure(options.log_format, options.log_level, options.node)
     directory = places.directory(options.directory, options.node)
     bell = Bell()
-    source, sink = _source(options, bell.changed), _sink(options, directory)
+    source, sink = _ends(options, directory, bell.changed)
     engine = Engine(directory / places.ENGINE, ring=bell.set, log=log, mode=options.engine)
     publisher = Publisher(sink)
     manager = Manager(
@@ -76,6 +77,7 @@ def run_speaker(options: SpeakerOptions) -> int:
         withdraw_without_endpoints=options.withdraw_without_endpoints,
         damping=options.damping,
         soak=options.soak,
+        settle=SETTLE,
         readiness=Readiness(options.ready_checks, bell.set),
     )
     with contextlib.ExitStack() as stack:
@@ -83,7 +85,7 @@ def run_speaker(options: SpeakerOptions) -> int:
         _on_signal(manager.stop)
         stack.callback(local.serve(directory, manager, lambda: publisher.problem))
         if options.listen:
-            stack.callback(http.serve(options.listen, _answers(manager, source)))
+            stack.callback(http.serve(options.listen, _answers(manager, source, publisher)))
         source.start()
         stack.callback(source.stop)
         publisher.start()
@@ -153,34 +155,34 @@ def _unusable(directory: Path, error: OSError) -> UsageError:
 # --- its parts ----------------------------------------------------------------------------------------------
 
 
-def _source(options: SpeakerOptions, ring: Callable[[], None]) -> Source:
+def _ends(options: SpeakerOptions, directory: Path, ring: Callable[[], None]) -> tuple[Source, Sink]:
+    """Where objects come from, and where the state goes."""
     if options.file is not None:
-        return FileSource(options.file, options.node, ring)
+        return FileSource(options.file, options.node, ring), FileSink(directory / "state.json")
     if options.client is None:
         raise UsageError(
             "a speaker needs a cluster or a file", "pass --kubeconfig PATH, --in-cluster or --file PATH"
         )
-    return JudgingSource(options.client, options.node, options.secrets_namespace, ring)
+    source = JudgingSource(options.client, options.node, options.secrets_namespace, ring)
+    return source, KubeSink(options.client, options.node, source.node_uid)
 
 
-def _sink(options: SpeakerOptions, directory: Path) -> Sink:
-    if options.client is None:
-        return FileSink(directory / "state.json")
-    return KubeSink(options.client, options.node)
-
-
-def _answers(manager: Manager, source: Source) -> http.Answers:
+def _answers(manager: Manager, source: Source, publisher: Publisher) -> http.Answers:
     def stuck() -> str:
         age = time.monotonic() - manager.counters.ticked_at
         late = manager.counters.ticked_at and age > STUCK_AFTER
         return f"the loop has not run for {age:.0f} s" if late else ""
 
     def healthy() -> tuple[bool, str]:
-        return not stuck(), stuck() or "ok"
+        """The manager starts a dead engine again by itself, sooner than a kubelet would; who asks here ends a
+        manager that does not get there."""
+        trouble = stuck() or manager.engine_trouble or source.trouble() or publisher.trouble
+        return not trouble, trouble or "ok"
 
     def ready() -> tuple[bool, str]:
-        if stuck():
-            return False, stuck()
+        good, text = healthy()
+        if not good:
+            return False, text
         if not source.ready():
             return False, f"waiting for the first objects: {'; '.join(source.problems()) or 'none seen yet'}"
         state = manager.state

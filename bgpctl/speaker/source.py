@@ -5,14 +5,14 @@ A source rings the manager's bell on every change and hands out what is there no
 
 from __future__ import annotations
 
-import contextlib
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from bgpctl.core.documents import name_of
+from bgpctl.core.documents import metadata, name_of
 from bgpctl.core.ending import SHUTTING_DOWN
 from bgpctl.core.endpoints import read_slice
 from bgpctl.core.inputs import password_of
@@ -21,7 +21,7 @@ from bgpctl.core.owners import OWNER_KINDS
 from bgpctl.core.services import read_service
 from bgpctl.errors import BgpctlError
 from bgpctl.kube import paths
-from bgpctl.kube.client import Client, NotFound
+from bgpctl.kube.client import ApiError, Client
 from bgpctl.kube.watch import Mirror
 from bgpctl.speaker import host
 
@@ -32,17 +32,20 @@ T = TypeVar("T")
 FILE_POLL_SECONDS = 0.3
 LAST_LOOK_SECONDS = 1.0
 
+log = logging.getLogger("bgpctl.speaker")
+
 
 class Source(Protocol):
-    """`ready` once everything was read at least once; `problems` are sentences about what cannot be read.
-    `last_look` is for a speaker that stops: did the API server answer just now, and the Node (as it was seen
-    before where it did not)."""
+    """`ready` once everything was read at least once; `problems` are sentences about what cannot be read,
+    `trouble` one about what will never be read again, "" = none. `last_look` is for a speaker that stops: did
+    the API server answer just now, and the Node (as it was seen before where it did not)."""
 
     def start(self) -> None: ...
     def stop(self) -> None: ...
     def ready(self) -> bool: ...
     def observe(self) -> ClusterObjects: ...
     def problems(self) -> tuple[str, ...]: ...
+    def trouble(self) -> str: ...
     def last_look(self) -> tuple[bool, Document | None]: ...
 
 
@@ -121,17 +124,34 @@ class KubeSource:
     def problems(self) -> tuple[str, ...]:
         return tuple(m.problem for m in (*self._required, *self._optional) if m.problem)
 
+    def trouble(self) -> str:
+        gone = [mirror.path for mirror in (*self._required, *self._optional) if mirror.gone]
+        return f"the thread that watches {gone[0]} is gone" if gone else ""
+
+    def node_uid(self) -> str | None:
+        """metadata.uid of the Node, "" = there is no such Node, None = not known yet."""
+        if not self._node.synced.is_set():
+            return None
+        return next((str(metadata(node).get("uid") or "") for node in self._node.items()), "")
+
     def last_look(self) -> tuple[bool, Document | None]:
-        """Asked in a thread, because a request may take longer than a stop has time for."""
+        """Asked in a thread, because a request may take longer than a stop has time for. As a list, which is
+        what the watch needs too: without the right to `get` a Node, a leave would look like a restart."""
         found: list[Document | None] = []
 
         def ask() -> None:
-            with contextlib.suppress(BgpctlError):
-                try:
-                    found.append(self._client.get(paths.node(self._name)))
-                except NotFound as error:
-                    if error.reason == "NotFound":  # not the 404 of a proxy, which is no Status
-                        found.append(None)
+            try:
+                nodes = self._client.items(paths.NODES, fieldSelector=f"metadata.name={self._name}")
+            except ApiError as error:
+                facts = {
+                    "error": error.message,
+                    "hint": "a Node that was deleted is taken for one that is there",
+                }
+                log.warning("speaker.node_not_read", extra=facts)
+            except BgpctlError:
+                pass  # away: what was seen before counts
+            else:
+                found.append(next(iter(nodes), None))
 
         asking = threading.Thread(target=ask, name="last look", daemon=True)
         asking.start()
@@ -150,6 +170,7 @@ class FileSource:
         self._stopped = threading.Event()
         self._problem = ""
         self._objects: ClusterObjects | None = None
+        self._thread: threading.Thread | None = None
         self._host = host.Watch(self._moved)
         self._lock = threading.Lock()  # of _objects: the file and the host change in threads of their own
 
@@ -160,7 +181,8 @@ class FileSource:
         self._host.start()
         self._keep(objects)
         name = f"follow {self._path.name}"
-        threading.Thread(target=self._follow, args=(stamp,), name=name, daemon=True).start()
+        self._thread = threading.Thread(target=self._follow, args=(stamp,), name=name, daemon=True)
+        self._thread.start()
 
     def stop(self) -> None:
         self._stopped.set()
@@ -175,6 +197,10 @@ class FileSource:
 
     def problems(self) -> tuple[str, ...]:
         return (self._problem,) if self._problem else ()
+
+    def trouble(self) -> str:
+        gone = self._thread is not None and not self._thread.is_alive() and not self._stopped.is_set()
+        return f"the thread that follows {self._path} is gone" if gone else ""
 
     def last_look(self) -> tuple[bool, Document | None]:
         return False, dict(self._objects.node) if self._objects and self._objects.node else None

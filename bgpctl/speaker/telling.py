@@ -7,7 +7,8 @@ import time
 from collections.abc import Mapping
 from typing import Protocol
 
-from bgpctl.core.model import Intent, Observed, Session
+from bgpctl.core.model import Absent, Intent, Observed, Session
+from bgpctl.core.nexthops import not_negotiated
 from bgpctl.core.nodestate import NodeState, PeerState, WithdrawnPeer, WithdrawnRecord, describe_peer
 
 
@@ -26,6 +27,7 @@ def record(
     before: list[PeerState],
     departed: Mapping[str, Departure],
     shut_down_at: float | None = None,
+    answers: str = "",
 ) -> WithdrawnRecord:
     """`sent_at` is when the last withdraw got out; when none did, when we gave up. The times are epoch
     seconds."""
@@ -36,15 +38,24 @@ def record(
         WithdrawnPeer(peer, peer.announced, flushed=bool(d and d.flushed_at))
         for peer, d in zip(before, gone, strict=True)
     )
-    return WithdrawnRecord(reason, seen, max(flushed, default=closed), closed, peers, shut_down_at)
+    return WithdrawnRecord(reason, seen, max(flushed, default=closed), closed, peers, shut_down_at, answers)
 
 
 def peer_state(name: str, observed: Observed, intent: Intent | None) -> PeerState:
-    """One peer as it is published; without an intent, what is announced counts as intended."""
+    """One peer as it is published; without an intent, what is announced counts as intended. What the session
+    cannot carry is neither: it is absent."""
     session = observed.sessions.get(name) or Session(name)
-    announced = len(observed.announced.get(name, {}))
-    intended = len(intent.routes.get(name, {})) if intent else announced
+    has = observed.announced.get(name, {})
+    table = intent.routes.get(name, {}) if intent else None
+    unsent = {absent.prefix for absent in not_negotiated({name: table or {}}, observed.sessions)}
+    announced = len(has) - len(unsent & has.keys())
+    intended = announced if table is None else len(table) - len(unsent)
     return describe_peer(observed.peers[name], session, intended, announced)
+
+
+def unsent_routes(intent: Intent, observed: Observed) -> tuple[Absent, ...]:
+    """What the sessions that are up cannot carry."""
+    return tuple(not_negotiated(intent.routes, observed.sessions))
 
 
 def troubles_of(observed: Observed) -> tuple[str, ...]:

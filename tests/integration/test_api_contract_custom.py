@@ -10,14 +10,17 @@ from tests.kit.contract import (
     GROUP,
     api,
     config_map,
+    define,
     maps,
     names,
     namespace,
     node,
+    undefine,
     unique,
     widget,
     widgets,
 )
+from tests.kit.wait import eventually
 
 __all__ = ["api", "namespace", "node", "widgets"]  # fixtures
 pytestmark = pytest.mark.integration
@@ -141,6 +144,22 @@ def test_a_crd_is_established_and_discovered(api: RawClient, widgets: str) -> No
     listed = {r["name"]: r for r in api.get(f"/apis/{GROUP}/v1").ok()["resources"]}
     assert listed["widgets"]["shortNames"] == ["wdg"]
     assert listed["widgets/status"]["kind"] == "Widget"
+
+
+def test_a_crd_begins_without_conditions_and_ends_a_while_after_its_deletion(api: RawClient) -> None:
+    names = {"plural": "gadgets", "singular": "gadget", "kind": "Gadget", "listKind": "GadgetList"}
+    crd = {**CRD, "metadata": {"name": f"gadgets.{GROUP}"}, "spec": {**CRD["spec"], "names": names}}
+    path = f"/apis/{GROUP}/v1/gadgets"
+    assert define(api, crd)["status"]["conditions"] is None
+    eventually(lambda: api.get(path).code == 200)
+    gadget = {**widget(unique(), size=1), "kind": "Gadget"}
+    eventually(lambda: api.post(path, gadget).code == 201)
+    undefine(api, crd)
+    assert api.get(path).code == 404
+    define(api, crd)
+    eventually(lambda: api.get(path).code == 200)
+    assert api.get(path).ok()["items"] == []
+    undefine(api, crd)
 
 
 def test_a_crd_whose_name_does_not_fit(api: RawClient) -> None:

@@ -20,6 +20,7 @@ from urllib3.exceptions import HTTPError
 from bgpctl.errors import UsageError
 from bgpctl.lab.api import ApiServer
 from bgpctl.lab.api.faults import Fault
+from bgpctl.lab.seed import crds
 from tests.kit.apiserver import RawClient, running
 from tests.kit.cluster_documents import nodes
 from tests.kit.wait import eventually
@@ -27,6 +28,7 @@ from tests.kit.wait import eventually
 pytestmark = pytest.mark.integration
 
 NODES = "/api/v1/nodes"
+CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
 @pytest.fixture
@@ -50,6 +52,27 @@ def touch(server: ApiServer, name: str = "worker-1") -> None:
         return {**node, "metadata": {**node["metadata"], "labels": labels}}
 
     server.operations.modify(server.registry.by_plural("nodes"), "", name, change)
+
+
+def test_a_crd_is_deleted_a_moment_after_the_answer(server: ApiServer, api: RawClient) -> None:
+    server.apply(*crds())
+    path = f"{CRDS}/bgpnodestates.bgpctl.io"
+    states = "/apis/bgpctl.io/v1alpha1/bgpnodestates"
+    body = {"apiVersion": "bgpctl.io/v1alpha1", "kind": "BGPNodeState", "metadata": {"name": "n"}}
+    api.post(states, body).ok()
+    crd = api.delete(path).ok()
+    assert [c["type"] for c in crd["status"]["conditions"]][-1] == "Terminating"
+    assert api.get(f"{states}/n").code == 200
+    again = api.post(CRDS, {**crd, "metadata": {"name": crd["metadata"]["name"]}})
+    assert (again.code, again.reason) == (409, "AlreadyExists")
+    assert again.body["message"].startswith("object is being deleted: ")
+    assert api.post(states, {**body, "metadata": {"name": "m"}}).code == 405
+    eventually(lambda: api.get(path).code == 404)
+    assert api.get(states).code == 404
+    server.apply(*crds())
+    api.delete(path).ok()
+    server.apply(*crds())  # a seed does not wait
+    assert api.get(states).ok()["items"] == []
 
 
 # --- answers ----------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from bgpctl.core.model import Attributes, Secret, SessionState
 from bgpctl.errors import BgpctlError, Temporary
 from tests.kit import bgppeer
 from tests.kit.bgppeer import BgpPeer
-from tests.kit.engines import EngineUnderTest, engine, new_router, peer, up
+from tests.kit.engines import EngineUnderTest, detached, engine, new_router, peer, up
 from tests.kit.wait import eventually
 
 pytestmark = pytest.mark.integration
@@ -52,6 +52,62 @@ def test_a_dead_child_is_seen_and_replaced(eng: EngineUnderTest, router: BgpPeer
     assert (eng.observed().generation, eng.restarts) == (2, 1)
     up(eng, router, ONE)
     assert eng.session(lambda s: s.established).flaps == 1
+
+
+def test_an_engine_that_died_a_thousand_times_is_started_once_more(eng: EngineUnderTest) -> None:
+    eng._deaths = 5000
+    eng.kill()
+    eng.start_when_allowed()
+    assert "5001 times in a row" in eng.trouble
+
+
+def test_a_thread_that_dies_without_a_word_is_seen_and_replaced(
+    eng: EngineUnderTest, router: BgpPeer
+) -> None:
+    """Whatever it said before: the kernel ends ExaBGP with the thread that started it."""
+    up(eng, router, ONE)
+    child = eng._child
+    assert child is not None and eng.trouble == ""
+    child._end = lambda reason: None  # type: ignore[method-assign]
+    assert child._link is not None
+    child._link.hang_up()
+    eventually(lambda: eng.trouble == "the thread that owns the BGP engine is gone")
+    seen = eng.observed()
+    assert (seen.running, dict(seen.peers), dict(seen.announced)) == (False, {}, {})
+    eng.start_when_allowed()
+    assert eng.trouble == ""
+    up(eng, router, ONE)
+
+
+def test_an_engine_that_stays_is_adopted_again_when_its_thread_died(router: BgpPeer) -> None:
+    with detached() as manager:
+        eng = manager()
+        eng.start()
+        up(eng, router, ONE)
+        child = eng._child
+        assert child is not None and child._link is not None
+        child._end = lambda reason: None  # type: ignore[method-assign]
+        child._link.hang_up()
+        eng.until(lambda seen: not seen.running)
+        assert eng.trouble == "the thread that owns the BGP engine is gone"
+        eng.start_when_allowed()
+        assert eng.trouble == "" and eng.observed().announced
+        assert (router.sessions, router.routes()) == (1, {ONE})
+
+
+def test_a_bug_in_the_engines_thread_is_its_end_and_told(eng: EngineUnderTest, router: BgpPeer) -> None:
+    up(eng, router, ONE)
+    child = eng._child
+    assert child is not None and child._link is not None
+
+    def broken() -> None:
+        raise ValueError("nobody foresaw it")
+
+    child._link._on_poll = broken
+    eng.until(lambda seen: not seen.running)
+    assert "bug: ValueError" in eng.trouble
+    eng.start_when_allowed()
+    up(eng, router, ONE)
 
 
 def test_no_password_outside_the_private_file(eng: EngineUnderTest) -> None:

@@ -10,9 +10,9 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_net
 import pytest
 
 from bgpctl.core.diff import Announce, Configure, Synced, Withdraw
-from bgpctl.core.model import Attributes, Family, Secret, SessionState
+from bgpctl.core.model import IPV4, IPV6, Attributes, Family, Secret, SessionState
 from tests.kit import bgppeer
-from tests.kit.bgppeer import BgpPeer, capabilities_of
+from tests.kit.bgppeer import EXTENDED_NEXT_HOP, OPEN, BgpPeer, capabilities_of
 from tests.kit.engines import EngineUnderTest, engine, new_router, peer, up
 from tests.kit.wait import eventually
 
@@ -197,14 +197,31 @@ def test_a_password_makes_the_session_and_a_wrong_one_does_not(eng: EngineUnderT
         assert router.sessions == 1
 
 
-def test_over_ipv6(eng: EngineUnderTest) -> None:
-    """IPv6 routes have the session's address as next hop, IPv4 routes the router id."""
-    with BgpPeer("::1") as router:
-        up(eng, router, ONE, SIX, router_id=IPv4Address("192.0.2.7"))
+@pytest.mark.parametrize("agreed", [True, False])
+def test_over_ipv6(eng: EngineUnderTest, agreed: bool) -> None:
+    """Routes of both IP versions have the session's address as next hop, IPv4 ones where both sides agreed to
+    that (RFC 8950); the router ID is the next hop of nothing."""
+    with BgpPeer("::1", extended_next_hop=agreed) as router:
+        up(eng, router, ONE, SIX, router_id=IPv4Address("192.0.2.7"), extended_next_hop=True)
+        (told,) = router.of_kind(OPEN)
+        assert capabilities_of(told.body)[EXTENDED_NEXT_HOP] == [bytes.fromhex("000100010002")]
         by_prefix = {p: u.attributes for u in router.updates() for p in u.announced}
-        assert by_prefix[SIX][14][4:20] == IPv6Address("::1").packed
-        assert by_prefix[ONE][3] == IPv4Address("192.0.2.7").packed
-        assert str(eng.session(lambda s: s.established).local_address) == "::1"
+        assert set(by_prefix) == ({ONE, SIX} if agreed else {SIX})
+        for attributes in by_prefix.values():
+            assert attributes[14][4:20] == IPv6Address("::1").packed and 3 not in attributes
+        seen = eng.session(lambda s: s.established)
+        assert (str(seen.local_address), seen.extended_next_hop) == ("::1", agreed)
+        assert seen.advertised == {IPV4: int(agreed), IPV6: 1}
+
+
+def test_over_ipv6_without_the_offer(eng: EngineUnderTest) -> None:
+    """The router would agree; we were told to send an address of our own."""
+    with BgpPeer("::1", extended_next_hop=True) as router:
+        one = up(eng, router, ONE)
+        assert router.routes() == set() and not eng.session(lambda s: s.established).extended_next_hop
+        eng.perform(Announce(one.name, Attributes(next_hop=IPv4Address("192.0.2.8")), (ONE,)))
+        (update,) = eventually(lambda: [u for u in router.updates() if u.announced])
+        assert update.attributes[3] == IPv4Address("192.0.2.8").packed and 14 not in update.attributes
 
 
 def test_long_lived_stale_time_of_the_router() -> None:

@@ -136,6 +136,17 @@ def test_a_node_that_goes_away_withdraws_and_says_why(
     assert "Traceback" not in speaker.log
 
 
+def test_a_leave_needs_no_right_that_the_watches_do_not_need(cluster: Cluster) -> None:
+    """Without `get nodes` every leave was a restart: the routes of a deleted node stayed."""
+    router = cluster.router
+    with cluster.speaker() as speaker:
+        cluster.server.faults.add(Fault("answer", verb="get", resource="nodes", code=403))
+        deleted(cluster)
+        stop(speaker)
+        assert router.routes() == set()
+        assert b"the Node object was deleted" in router.of_kind(bgppeer.NOTIFICATION)[0].body
+
+
 @pytest.mark.parametrize("sign", [lambda cluster: None, cordoned, ill, unreachable])
 def test_a_restart_says_nothing(cluster: Cluster, sign: Callable[[Cluster], None]) -> None:
     """The inverse: the same stop, without a sign that the node goes away."""

@@ -16,6 +16,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 
 OPEN, UPDATE, NOTIFICATION, KEEPALIVE, ROUTE_REFRESH = 1, 2, 3, 4, 5
 MARKER = b"\xff" * 16
+EXTENDED_NEXT_HOP = 5
 MULTIPROTOCOL, GRACEFUL_RESTART, FOUR_OCTET_AS, LONG_LIVED = 1, 64, 65, 71
 
 Network = IPv4Network | IPv6Network
@@ -55,10 +56,12 @@ class BgpPeer:
         families: tuple[int, ...] = (1, 2),
         graceful_restart: bytes | None = None,
         long_lived: bytes | None = None,
+        extended_next_hop: bool = False,
         receive_buffer: int = 0,
     ) -> None:
         self.asn, self.hold_time, self.families = asn, hold_time, families
         self.graceful_restart, self.long_lived = graceful_restart, long_lived
+        self.extended_next_hop = extended_next_hop
         self.messages: list[Message] = []
         self.endings: list[str] = []
         self.silent = threading.Event()  # it sends no KEEPALIVE while this is set
@@ -191,6 +194,8 @@ class BgpPeer:
         capabilities.append((2, b""))
         if self.graceful_restart is not None:
             capabilities.append((GRACEFUL_RESTART, self.graceful_restart))
+        if self.extended_next_hop:
+            capabilities.append((EXTENDED_NEXT_HOP, struct.pack("!HHH", 1, 1, 2)))
         if self.long_lived is not None:
             capabilities.append((LONG_LIVED, self.long_lived))
         packed = b"".join(bytes((code, len(value))) + value for code, value in capabilities)
@@ -213,7 +218,8 @@ def capabilities_of(body: bytes) -> dict[int, list[bytes]]:
 
 
 def decode_update(body: bytes) -> Update:
-    """RFC 4271 section 4.3, with RFC 4760 for IPv6 and RFC 4724 section 2 for End-of-RIB."""
+    """RFC 4271 section 4.3, with RFC 4760 for IPv6, RFC 8950 for IPv4 with an IPv6 next hop, and RFC 4724
+    section 2 for End-of-RIB."""
     (length,) = struct.unpack("!H", body[:2])
     withdrawn, rest = _prefixes(body[2 : 2 + length], 4), body[2 + length :]
     (length,) = struct.unpack("!H", rest[:2])
@@ -221,7 +227,7 @@ def decode_update(body: bytes) -> Update:
     announced = _prefixes(rest[2 + length :], 4)
     end = "ipv4" if not attributes and not withdrawn and not announced else ""
     if reach := attributes.get(14):
-        announced |= _prefixes(reach[5 + reach[3] :], 6)
+        announced |= _prefixes(reach[5 + reach[3] :], 4 if reach[1] == 1 else 6)
     if unreach := attributes.get(15):
         withdrawn |= _prefixes(unreach[3:], 6)
         end = "ipv6" if len(unreach) == 3 else end

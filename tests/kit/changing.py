@@ -17,6 +17,8 @@ from tests.kit import objects as kit
 NAME = "worker-1"
 NAMES = ("a", "b", "c")
 VIPS = st.sampled_from([f"203.0.113.{n}" for n in range(1, 5)] + ["2001:db8::1", "no address"])
+PORTS = st.sampled_from([None, [], [{"port": 80}], [{"port": 80, "name": "a"}], [{"port": 81, "name": "b"}]])
+EXPOSURES = [{"service.cilium.io/node": "beefy"}, {"service.cilium.io/type": "ClusterIP"}]
 MALFORMED: list[Any] = [
     {"metadata": {"name": "a"}},
     {"metadata": {"name": ["a"], "namespace": "default"}, "spec": {}},
@@ -37,35 +39,42 @@ def services(draw: st.DrawFn) -> Any:
                 "internalTrafficPolicy": st.sampled_from(["Local", "Cluster"]),
                 "loadBalancerClass": st.sampled_from(["other", "io.cilium/bgp-control-plane"]),
                 "type": st.sampled_from(["ClusterIP", "LoadBalancer", "ExternalName"]),
+                "ports": PORTS,
             },
         )
     )
-    return kit.service(
+    made = kit.service(
         draw(st.sampled_from(NAMES)),
         *draw(st.lists(VIPS, max_size=2)),
         local=draw(st.booleans()),
-        labels=draw(st.sampled_from([{}, {"app": "web"}, {"app": "db"}])),
+        labels=draw(st.sampled_from([{}, {"app": "web"}, {"app": "db"}, {"cilium.io/ingress": "true"}])),
         **fields,
     )
+    made["metadata"]["annotations"] = draw(st.sampled_from([{}, {}, *EXPOSURES]))
+    return made
 
 
 @st.composite
 def slices(draw: st.DrawFn) -> Any:
     if draw(st.integers(0, 9)) == 0:
         return {"metadata": {"name": "x", "labels": {"kubernetes.io/service-name": [1]}}}
-    endpoint = st.builds(kit.endpoint, st.sampled_from([NAME, "worker-2"]), ready=st.booleans())
+    leaving = st.fixed_dictionaries({}, optional={"serving": st.just(True), "terminating": st.just(True)})
+    made = st.tuples(st.sampled_from([NAME, "worker-2"]), st.booleans(), leaving)
+    endpoint = made.map(lambda parts: kit.endpoint(parts[0], ready=parts[1], **parts[2]))
     family = draw(st.sampled_from(["IPv4", "IPv6"]))
-    return kit.endpoint_slice(
+    found = kit.endpoint_slice(
         draw(st.sampled_from(NAMES)),
         *draw(st.lists(endpoint, max_size=2)),
         family=family,
         suffix=draw(st.sampled_from("xy")),
     )
+    return {**found, "ports": draw(PORTS)}
 
 
 NODES = [
     kit.node(NAME),
     kit.node(NAME, labels={"enable-bgp": "false"}),
+    kit.node(NAME, labels={"enable-bgp": "true", "service.cilium.io/node": "beefy"}),
     kit.node(
         NAME, labels={"enable-bgp": "true", "node.kubernetes.io/exclude-from-external-load-balancers": ""}
     ),

@@ -19,6 +19,7 @@ from tests.kit.wait import eventually
 
 REAL = os.environ.get("BGPCTL_TEST_KUBECONFIG", "")
 GROUP = "contract.bgpctl.io"
+CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 CRS = f"/apis/{GROUP}/v1/widgets"
 # Bound there, a pod is left alone: no kubelet ever reports it.
 NO_NODE = "bgpctl-no-such-node"
@@ -104,17 +105,38 @@ CRD: Document = {
 @pytest.fixture(scope="module")
 def widgets(api: RawClient) -> Iterator[str]:
     """The path of a custom resource's collection."""
-    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-    api.post(path, CRD).ok()
+    define(api, CRD)
+    eventually(lambda: api.get(CRS).code == 200, why="the CRD is served")
+    yield CRS
+    undefine(api, CRD)
+
+
+def define(api: RawClient, crd: Document) -> Document:
+    """Create the definition once an earlier one of its name is gone; its answer. Returns when established."""
+    path = f"{CRDS}/{crd['metadata']['name']}"
+
+    def created() -> Document | None:
+        reply = api.post(CRDS, crd)
+        if reply.code == 409:
+            assert "object is being deleted" in reply.body["message"]
+            return None
+        return reply.ok()
 
     def established() -> bool:
-        conditions = api.get(f"{path}/widgets.{GROUP}").ok()["status"].get("conditions", [])
-        ready = any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
-        return ready and api.get(CRS).code == 200
+        conditions = api.get(path).ok()["status"].get("conditions") or ()
+        return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
 
-    eventually(established, why="the CRD is served")
-    yield CRS
-    api.delete(f"{path}/widgets.{GROUP}")
+    answer = eventually(created, deadline=30, why="the definition before it is gone")
+    eventually(established, why="the CRD is established")
+    assert answer is not None
+    return answer
+
+
+def undefine(api: RawClient, crd: Document) -> None:
+    """Delete the definition, and wait until it is gone."""
+    path = f"{CRDS}/{crd['metadata']['name']}"
+    assert api.delete(path).ok()["metadata"]["deletionTimestamp"]
+    eventually(lambda: api.get(path).code == 404, deadline=30, why="the definition is gone")
 
 
 def widget(name: str, **spec: Any) -> Document:

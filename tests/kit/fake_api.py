@@ -15,14 +15,19 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from bgpctl.kube import paths
+from bgpctl.kube.lease import NAMESPACE
+
 Document = dict[str, Any]
+
+LEASES = paths.leases(NAMESPACE)  # every API server serves them
 
 
 class FakeApi:
     """Objects by collection path. `refuse` answers every request with that status and message."""
 
     def __init__(self) -> None:
-        self.collections: dict[str, list[Document]] = {}
+        self.collections: dict[str, list[Document]] = {LEASES: []}
         self.refuse: tuple[int, str] | None = None
         self.requests: list[str] = []
         self.watchers: list[queue.Queue[Document | None]] = []

@@ -40,6 +40,7 @@ class FakeEngine:
         self.mode = Mode.OWN
         self.outlived: Observed | None = None
         self.released = False
+        self.trouble = ""
         self._seen = Observed()
 
     @property
@@ -69,7 +70,8 @@ class FakeEngine:
     def _session(self, name: str) -> Session:
         state = SessionState.ESTABLISHED if name in self.established else SessionState.IDLE
         both = GR if name in self.graceful else None
-        return Session(name, state, local_gr=both, peer_gr=both)
+        families = self._seen.peers[name].families if name in self._seen.peers else ()
+        return Session(name, state, families=families, local_gr=both, peer_gr=both)
 
     def die(self) -> None:
         self._seen = Observed(self._seen.generation)
@@ -136,6 +138,9 @@ class FakeSource:
 
     def problems(self) -> tuple[str, ...]:
         return self.sentences
+
+    def trouble(self) -> str:
+        return ""
 
     def last_look(self) -> tuple[bool, dict[str, Any] | None]:
         node = self.objects.node if self.objects else None

@@ -19,6 +19,8 @@ NOW = 1_800_000_000.0
 ME, OTHER = "eve@host:1/run-a", "bob@elsewhere:7/run-b"
 ROUTER, ROUTER_2 = "192.0.2.1", "192.0.2.2"
 LABEL = ("enable-bgp", "false")
+LEAVE = "run-a-1"  # the first request to leave of `journal()`'s run
+ASKED = {"enable-bgp": "false"}  # the labels of a node that was asked to leave
 
 
 def node(**changes: Any) -> NodeView:
@@ -75,14 +77,23 @@ def running(*peers: PeerState, **changes: Any) -> NodeState:
     return replace(fresh, **changes)
 
 
-def withdrawn(*, observed: float = NOW - 30, **changes: Any) -> NodeState:
-    """The speaker has left every peer."""
-    record = WithdrawnRecord("drain", observed, observed + 0.1, observed + 0.1, (WithdrawnPeer(peer(), 2),))
-    return replace(NodeState("n1", "Withdrawn", NOW - 5, NOW - 3600, withdrawn=record), **changes)
+def withdrawn(*, observed: float = NOW - 30, answers: str = LEAVE, **changes: Any) -> NodeState:
+    """The speaker has left every peer, in answer to the run's first request (or to another one)."""
+    record = WithdrawnRecord(
+        "drain", observed, observed + 0.1, observed + 0.1, (WithdrawnPeer(peer(), 2),), answers=answers
+    )
+    fresh = NodeState("n1", "Withdrawn", NOW - 5, NOW - 3600, withdrawn=record, observed_leave=answers)
+    return replace(fresh, **changes)
 
 
 def estimates(event: Event, *addresses: str) -> tuple[Estimate, ...]:
     return tuple(estimate(event, facts_from_state(peer(address))) for address in addresses or (ROUTER,))
+
+
+def relabelled(*, ago: float = 30.0, **changes: Any) -> Journal:
+    """The run has asked the node to leave, once, and had seen its routes on the router before."""
+    fresh = journal(marks={"Relabelled": NOW - ago}, leaves=1, baselines={ROUTER: 2})
+    return replace(fresh, **changes)
 
 
 def seen(sight: Sight, address: str = ROUTER, *, since: float | None = None, times: int = 0) -> PeerSighting:

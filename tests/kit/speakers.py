@@ -24,8 +24,8 @@ TCP_MD5SIG = 14  # linux/tcp.h
 class SpeakerProcess:
     """`arguments` follow `bgpctl speaker run`. The directory is short: a unix socket's path is limited."""
 
-    def __init__(self, directory: Path, *arguments: str | Path) -> None:
-        self.directory, self.arguments = directory, arguments
+    def __init__(self, directory: Path, *arguments: str | Path, listen: str = "") -> None:
+        self.directory, self.arguments, self.listen = directory, arguments, listen
         self.log_path = directory.with_suffix(".log")
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -33,7 +33,7 @@ class SpeakerProcess:
         argv = [sys.executable, "-m", "bgpctl", "speaker", "run", *map(str, self.arguments)]
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [*argv, "--directory", str(self.directory), "--listen", ""],
+                [*argv, "--directory", str(self.directory), "--listen", self.listen],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.annotations import GRACEFUL_NOTIFICATION, node_settings
+from bgpctl.core.annotations import GRACEFUL_NOTIFICATION, GRACEFUL_SHUTDOWN_SOAK, node_settings
 from bgpctl.core.intent import ClusterObjects, compile_intent
 from bgpctl.core.policy import parse_policy
 from bgpctl.core.v2.peer import parse_peer_config
@@ -104,3 +104,19 @@ def test_policy_check_lists_it(write: Write, documents: Any, code: Exit, path: s
 def test_policy_check_has_nothing_against_one_that_works(write: Write) -> None:
     report = check_files([write(annotated(node(), OFF), peering(ON, gracefulRestart=RESTART))])
     assert report.problems == report.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("soak", "seconds", "problems"),
+    [
+        ("1m30s", 90.0, ()),
+        (
+            "soon",
+            None,
+            (f'annotation {GRACEFUL_SHUTDOWN_SOAK}: must be a duration like 5s or 1m30s; it is "soon"',),
+        ),
+    ],
+)
+def test_the_soak_of_a_node(soak: str, seconds: float | None, problems: tuple[str, ...]) -> None:
+    settings, found = node_settings({GRACEFUL_SHUTDOWN_SOAK: soak})
+    assert (settings.soak, found) == (seconds, problems)

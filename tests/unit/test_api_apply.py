@@ -10,6 +10,7 @@ from bgpctl.lab.api import apply
 from bgpctl.lab.api.resources import Registry
 from bgpctl.lab.api.status import ApiError
 
+NOW = "2026-11-28T00:00:00Z"
 PODS = Registry().by_plural("pods")
 
 
@@ -28,7 +29,7 @@ def managers(document: Any) -> dict[str, Any]:
 
 
 def put(old: Any, body: Any, manager: str, force: bool = False) -> Any:
-    return apply.applied(PODS, old, body, manager, force=force)
+    return apply.applied(PODS, old, body, manager, NOW, force=force)
 
 
 def test_field_sets_name_list_items_by_their_key() -> None:

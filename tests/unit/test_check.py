@@ -96,6 +96,25 @@ def test_a_fault_in_a_list_item_has_its_path_and_line(write: Write) -> None:
         (service(externalTrafficPolicy="local"), "spec.externalTrafficPolicy", 'Did you mean "Local"?'),
         (service(type="Loadbalancer"), "spec.type", 'Did you mean "LoadBalancer"?'),
         (service("web", "1.2.3"), "status.loadBalancer.ingress[0].ip", "must be an IP address"),
+        (service(ports=[{"port": 80, "name": 80}]), "spec.ports[0].name", "a port's name"),
+        (
+            {**service(), "status": {"loadBalancer": {"ingress": [{"ipMode": "vip"}]}}},
+            "status.loadBalancer.ingress[0].ipMode",
+            'Did you mean "VIP"?',
+        ),
+        (
+            {
+                **service(),
+                "metadata": {"name": "web", "annotations": {"service.cilium.io/node-selector": "a in b"}},
+            },
+            "metadata.annotations",
+            'service.cilium.io/node-selector: "a in b" is no requirement of a label selector',
+        ),
+        (
+            {**endpoint_slice("web"), "ports": [{"name": 80}]},
+            "ports[0].name",
+            "a port's name",
+        ),
         (service(externalIPs=["x"]), "spec.externalIPs[0]", "must be an IP address"),
         ({**service(), "spec": None}, "spec", "required"),
         ({**endpoint_slice("web"), "addressType": "ipv4"}, "addressType", 'Did you mean "IPv4"?'),

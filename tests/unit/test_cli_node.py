@@ -14,6 +14,7 @@ from bgpctl.cli.main import main
 from bgpctl.core.eviction import EvictionOptions
 from bgpctl.kube import paths
 from bgpctl.runbooks import drain as runbook
+from bgpctl.runbooks.command_line import CommandLine
 from bgpctl.runbooks.model import Event, Result
 from bgpctl.runbooks.options import DrainOptions, RestoreOptions
 from tests.kit.fake_api import FakeApi, fake_api
@@ -34,7 +35,8 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster
 
 
 def run(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit) as ended, pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sys, "argv", ["bgpctl", *arguments])
         main(arguments)
     code = ended.value.code
     assert isinstance(code, int)
@@ -66,11 +68,11 @@ def test_every_flag_of_a_drain_arrives(cluster: Cluster, asked: dict[str, Any]) 
         "--order withdraw-first --timeout 1h30m --settle 500ms --deselect-label enable-bgp- "
         "--router-probe frr --router-probe bird=/run/b.ctl --peer-profile 192.0.2.1=stale:300 "
         "--no-ignore-daemonsets --force --delete-emptydir-data --grace-period 7 --disable-eviction "
-        "--pod-selector app=web --skip-wait-for-delete-timeout 1m --allow-last-path --take-over"
+        "--pod-selector app=web --skip-wait-for-delete-timeout 1m --allow-last-path --allow-address-gap "
+        "--require-confirmed --assume-dead --max-unavailable 2 --take-over"
     )
-    assert (
-        run("node", "drain", "worker-1", "--shutdown-command", "ssh {node} 'power off'", *text.split()) == 0
-    )
+    words = ("node", "drain", "worker-1", "--shutdown-command", "ssh {node} 'power off'", *text.split())
+    assert run(*words) == 0
     options = asked["drain"]
     assert options.profiles["192.0.2.1"].stale_cap == 300
     assert options == DrainOptions(
@@ -91,16 +93,26 @@ def test_every_flag_of_a_drain_arrives(cluster: Cluster, asked: dict[str, Any]) 
         ),
         probes=("frr", "bird=/run/b.ctl"),
         profiles=options.profiles,
-        force_last_path=True,
+        lifted=frozenset({"--allow-last-path", "--allow-address-gap"}),
+        max_unavailable=2,
+        require_confirmed=True,
+        assume_dead=True,
         take_over=True,
+        typed=CommandLine(("bgpctl", *words)),
     )
 
 
 def test_the_defaults_are_the_runbooks_own(cluster: Cluster, asked: dict[str, Any]) -> None:
     assert run("node", "drain", "worker-1") == 0
-    assert asked["drain"] == DrainOptions("worker-1", eviction=EvictionOptions(ignore_daemonsets=True))
+    assert asked["drain"] == DrainOptions(
+        "worker-1", eviction=EvictionOptions(ignore_daemonsets=True), typed=typed("drain")
+    )
     assert run("node", "restore", "worker-1") == 0
-    assert asked["restore"] == RestoreOptions("worker-1")
+    assert asked["restore"] == RestoreOptions("worker-1", typed=typed("restore"))
+
+
+def typed(command: str) -> CommandLine:
+    return CommandLine(("bgpctl", "node", command, "worker-1"))
 
 
 def test_a_dry_run_is_a_plan(cluster: Cluster, asked: dict[str, Any]) -> None:

@@ -240,6 +240,7 @@ SESSION = Session(
     families=(IPV4, IPV6),
     local_gr=GracefulRestart(120, True, True, ((IPV4, True),)),
     peer_gr=GracefulRestart(60, False, False, ((IPV4, False), (IPV6, True))),
+    extended_next_hop=True,
     long_lived=3600,
     advertised={IPV4: 3, IPV6: 0},
     received={IPV4: 1, IPV6: 0},

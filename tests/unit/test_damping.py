@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bgpctl.core.damping import FREE, HIGHEST, LONGEST, QUIET, Memory, damp, delay
+from bgpctl.core.damping import FREE, HIGHEST, LONGEST, QUIET, Flaps, Memory, damp, delay
 from bgpctl.core.intent import compile_intent
 from bgpctl.core.model import Absent, Intent, Route
 from tests.kit.intents import PEER, world
@@ -184,3 +184,41 @@ def test_a_real_service_that_loses_its_local_endpoint() -> None:
     assert WEB not in before.routes[PEER] and 0 < due <= 1
     away = compile_intent(world(web, policies=[policy()], node=node(labels={})), "worker-1")
     assert damp(away, before, memory, 9.0, CLOCK).memory == {}
+
+
+def test_levels_end_with_service_whatever_the_caller_remembers() -> None:
+    memory = {WEB: Flaps(9, 0.0, CLOCK)}
+    assert damp(wants(WEB), wants(selected=False), memory, 1.0, CLOCK) == (wants(WEB), {}, inf)
+
+
+def test_what_is_announced_is_not_taken_back() -> None:
+    memory = {WEB: Flaps(9, 0.0, CLOCK)}
+    assert damp(wants(WEB), wants(WEB), memory, 1.0, CLOCK).intent == wants(WEB)
+
+
+def test_the_next_look_is_for_the_address_that_is_due_first() -> None:
+    memory = {WEB: Flaps(9, 0.0, CLOCK), API: Flaps(FREE + 2, 0.0, CLOCK)}
+    assert damp(wants(WEB, API), wants(), memory, 0.5, CLOCK).due == pytest.approx(1.5)
+
+
+def test_a_long_time_forgives_everything() -> None:
+    one = Node()
+    lost = one.flap(1)
+    one.at(lost + 9 * QUIET, wants())
+    assert one.memory == {}
+
+
+def test_the_memory_is_in_the_order_of_the_last_losses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bgpctl.core.damping.REMEMBERED", 1)
+    before = {API: Flaps(1, 0.0, CLOCK), WEB: Flaps(1, 1.0, CLOCK)}
+    kept = damp(wants(WEB), wants(WEB, API), before, 2.0, CLOCK).memory
+    assert set(kept) == {API}, "it was lost again, and last"
+
+
+def test_peers_may_have_different_tables() -> None:
+    """The origin of an address is said wherever a table has it."""
+    wanted = wants(WEB)
+    routes = {"a": {POD: wanted.routes["a"][POD]}, "b": wanted.routes["b"]}
+    found = damp(replace(wanted, routes=routes), wants(), {WEB: Flaps(9, 0.0, CLOCK)}, 1.0, CLOCK).intent
+    assert [set(table) for table in found.routes.values()] == [{POD}, {POD}]
+    assert [(a.prefix, a.origin) for a in found.absent if a.reason == "damped"] == [(WEB, f"Service {WEB}")]

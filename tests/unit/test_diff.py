@@ -162,3 +162,23 @@ def apply(state: Observed, actions: tuple[Any, ...]) -> Observed:
             case Synced(names):
                 synced |= set(names)
     return Observed(1, True, peers, {n: t for n, t in tables.items() if t}, frozenset(synced))
+
+
+def test_lists_are_in_the_order_of_names_and_addresses() -> None:
+    peers = [peer(f"p{n}") for n in range(1, 9)]
+    wanted = intent(*peers)
+    (synced,) = (action for action in diff(wanted, observed(*peers), "why") if isinstance(action, Synced))
+    assert list(synced.peers) == sorted(p.name for p in peers)
+    prefixes = [
+        ip_network(text) for text in ("2001:db8::1/128", *(f"203.0.113.{n}/32" for n in range(9, 0, -1)))
+    ]
+    seen = observed(P1, synced=("p1",), p1=dict.fromkeys(prefixes, PLAIN))
+    (withdraw,) = diff(intent(P1), seen, "why")
+    assert isinstance(withdraw, Withdraw)
+    assert list(withdraw.prefixes) == prefixes[:0:-1] + prefixes[:1], "IPv4 first, then by address"
+
+
+def test_a_peer_without_a_table_has_no_routes() -> None:
+    bare = Intent("n", selected=True, peers=(P1,))
+    assert diff(bare, observed(P1, synced=("p1",), p1={A: PLAIN}), "why") == (Withdraw("p1", (A,)),)
+    assert diff(bare, observed(P1, synced=("p1",)), "why") == ()

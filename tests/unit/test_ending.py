@@ -101,3 +101,17 @@ def test_silence_of_the_api_never_makes_a_node_leave(
     signs = Signs(selected, node, asked, system)
     if ending(signs).leaves and selected is not False and system != "stopping":
         assert asked and node is None
+
+
+def test_only_a_node_that_is_not_ready_shuts_down() -> None:
+    """Another condition may repeat the kubelet's message."""
+    here = node(message=SHUTDOWN)
+    here["status"]["conditions"][0]["message"] = SHUTDOWN
+    assert ending(Signs(True, here, True)) == RESTART
+
+
+@pytest.mark.parametrize(
+    "taints", ["ToBeDeletedByClusterAutoscaler", ["ToBeDeletedByClusterAutoscaler"], [None, 5]]
+)
+def test_taints_that_are_no_objects(taints: Any) -> None:
+    assert ending(Signs(True, {"metadata": {}, "spec": {"taints": taints}}, True)) == RESTART

@@ -23,6 +23,7 @@ from exabgp.bgp.message import Message, Notify, Update
 from exabgp.bgp.message.open.asn import ASN
 from exabgp.bgp.message.open.capability import Capabilities, Capability, Negotiated
 from exabgp.bgp.message.open.capability.graceful import Graceful
+from exabgp.bgp.message.open.capability.nexthop import NextHop
 from exabgp.bgp.message.open.holdtime import HoldTime
 from exabgp.bgp.message.update.attribute import Attributes
 from exabgp.bgp.neighbor import Neighbor
@@ -199,6 +200,15 @@ def test_the_n_bit_goes_out_with_the_flags() -> None:
     capability = Graceful().set(Graceful.RESTART_STATE, 120, [(*V4, Graceful.FORWARDING_STATE)])
     capability.restart_flag |= 0x4
     holds(capability.extract() == [bytes.fromhex("c07800010180")], f"capability 64: {capability.extract()}")
+
+
+def test_extended_next_hop_goes_out_and_is_negotiated() -> None:
+    order(Capabilities.new, "self._nexthop(neighbor)")
+    holds(NextHop([routes.EXTENDED]).extract() == [bytes.fromhex("000100010002")], "capability 5")
+    raw: dict[int, Any] = {}
+    raw[5] = Capability.unpack(5, raw, bytes.fromhex("000100010002"))
+    holds(list(raw[5]) == [routes.EXTENDED], f"capability 5 reads as {raw[5]}")
+    order(Negotiated._negotiate, "self.nexthop = []", "self.nexthop.append(family)")
 
 
 def test_how_a_signal_ends_it() -> None:

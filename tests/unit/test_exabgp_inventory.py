@@ -30,6 +30,7 @@ FULL = Peer(
     multihop_ttl=4,
     restart_time=60,
     graceful_notification=True,
+    extended_next_hop=True,
     families=(IPV6,),
 )
 PLAIN = Peer("65001/192.0.2.1", "65001", ip_address("192.0.2.1"), 64512, 65001, IPv4Address("10.0.0.1"))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from exabgp.bgp.message.open.asn import ASN
+from exabgp.protocol.family import AFI, SAFI
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -27,11 +28,14 @@ BEGIN, END = 1, 2
 class Session:
     """As much of a Negotiated as packing an UPDATE asks for. 180 octets hold few routes: more messages."""
 
-    def __init__(self, families: Any = BOTH, msg_size: int = 180) -> None:
+    def __init__(
+        self, families: Any = BOTH, msg_size: int = 180, local: str = "10.0.0.11", extended: bool = False
+    ) -> None:
         self.local_as, self.peer_as = ASN(65001), ASN(64512)
         self.families, self.asn4, self.msg_size = families, True, msg_size
-        local = SimpleNamespace(ton=lambda: bytes((10, 0, 0, 11)))
-        self.neighbor = {"local-address": local, "peer-address": "10.0.0.1"}
+        self.nexthop = [(AFI.ipv4, SAFI.unicast, AFI.ipv6)] if extended else []
+        octets = ip_address(local).packed
+        self.neighbor = {"local-address": SimpleNamespace(ton=lambda: octets), "peer-address": "10.0.0.1"}
 
     def nexthopself(self, afi: object) -> Any:
         return self.neighbor["local-address"]
@@ -227,6 +231,51 @@ def test_next_hops_of_our_own_per_family() -> None:
     four, six = (decode_update(body).attributes for _, body in split(sent, 180))
     assert four[3] == bytes((10, 0, 0, 11)) and 14 not in four
     assert six[14][3:20] == bytes((16,)) + bytes(10) + b"\xff\xff" + bytes((10, 0, 0, 11)) and 3 not in six
+
+
+GIVEN = {"next_hop": "192.0.2.11"}
+
+
+@pytest.mark.parametrize(
+    ("extended", "wanted", "hop"),
+    [
+        (True, {}, "fd00::11"),
+        (True, GIVEN, "fd00::11"),  # as Cilium, whatever else the node has
+        (False, GIVEN, "192.0.2.11"),
+        (False, {}, None),
+    ],
+)
+def test_the_next_hop_of_ipv4_over_an_ipv6_session(extended: bool, wanted: Any, hop: str | None) -> None:
+    """RFC 8950 section 3: the session's address in MP_REACH_NLRI; else the node's, else nothing."""
+    session, rib = Session(local="fd00::11", extended=extended), OutgoingRIB(True, BOTH)
+    prefix = ip_network("10.9.8.7/32")
+    rib.announce(V4, [wire(prefix)], routes.path(V4, {**wanted, "communities": ["65000:1"]}))
+    assert rib.carried(V4, session) == (hop is not None)
+    sent = [decode_update(body) for _, burst in rib.bursts(session) for _, body in split(burst, 180)]
+    assert [update.announced for update in sent] == ([{prefix}] if hop else [frozenset()])
+    if hop is None:
+        return
+    attributes, octets = sent[0].attributes, ip_address(hop).packed
+    if len(octets) == 16:
+        assert attributes[14][:21] == bytes((0, 1, 1, 16)) + octets + b"\0" and 3 not in attributes
+    else:
+        assert attributes[3] == octets and 14 not in attributes
+    assert attributes[8] == bytes((0xFD, 0xE8, 0, 1))
+    rib.withdraw(V4, [wire(prefix)])
+    ((_, gone),) = (body for _, burst in rib.bursts(session) for body in split(burst, 180))
+    assert decode_update(gone).withdrawn == {prefix}
+
+
+def test_a_route_that_loses_its_next_hop_is_withdrawn() -> None:
+    """The node lost its IPv4 address while the session is up: the router must not keep the old next hop."""
+    session, world = Session(local="fd00::11"), World()
+    world.session = session
+    prefix = ip_network("10.9.8.7/32")
+    for wanted in (GIVEN, {}):
+        world.rib.announce(V4, [wire(prefix)], routes.path(V4, wanted))
+        for _, burst in world.rib.bursts(session):
+            world.router.take(burst, session.msg_size)
+        assert (prefix in world.router.table) == (wanted is GIVEN)
 
 
 def test_a_family_that_was_not_negotiated_is_not_spoken() -> None:

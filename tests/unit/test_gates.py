@@ -94,6 +94,8 @@ def test_the_exclude_label_counts_by_presence(text: str) -> None:
         (0, 1000.0, 900.0, False),  # it announced nothing: drained, or never came up
         (5, 1000.0, None, True),  # not known: do not take routes from a node that works
         (0, 1000.0, None, False),
+        (1, 1000.0, 900.0, True),  # one route is a route
+        (5, 1000.0, 1000.0, False),
     ],
 )
 def test_announced_before(intended: int, heartbeat: float, booted_at: float | None, expected: bool) -> None:

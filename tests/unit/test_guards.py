@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from ipaddress import ip_network
+from dataclasses import replace
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from bgpctl.core.deselection import parse_label_change
 from bgpctl.core.guards import (
+    ALLOW_ADDRESS_GAP,
     ALLOW_LAST_PATH,
     Guard,
     Vip,
@@ -27,9 +29,15 @@ from bgpctl.core.guards import (
     sole_endpoint,
     vips,
 )
-from bgpctl.core.model import Intent, IPNetwork, Route
+from bgpctl.core.intent import compile_intent
+from bgpctl.core.model import IPV4, IPV6, Intent, IPNetwork, Route, Session, SessionState
+from bgpctl.core.nexthops import carried
 from bgpctl.core.selectors import OPERATORS, LabelSelector, Requirement
 from bgpctl.errors import UsageError
+from tests.kit.intents import world
+from tests.kit.objects import endpoint, endpoint_slice, neighbor, policy, router
+from tests.kit.objects import node as kit_node
+from tests.kit.objects import service as kit_service
 
 NOW = 1_800_000_000.0  # 2027-01-15T08:00:00Z
 NODE = "worker-1"
@@ -60,19 +68,25 @@ def test_a_long_list_is_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "others", "level"),
+    ("address", "others", "level", "lifted_by"),
     [
-        (vip("10.0.0.1", NODE, local=True, worker_1=2), ["worker-2"], "warn"),
-        (vip("10.0.0.1", NODE, local=True, worker_1=2), [], "refuse"),
-        (vip("10.0.0.1", NODE, local=True, worker_1=2), [NODE], "refuse"),
-        (vip("10.0.0.1", NODE, "worker-2", local=True, worker_1=2, worker_2=1), ["worker-2"], "ok"),
-        (vip("10.0.0.1", NODE, local=True, worker_1=2, worker_2=0), ["worker-2"], "warn"),
-        (vip("10.0.0.1", "worker-2", local=True, worker_2=1), ["worker-2"], "ok"),
-        (vip("10.0.0.1", NODE, local=False, worker_1=2), ["worker-2"], "ok"),
+        (vip("10.0.0.1", NODE, local=True, worker_1=2), ["worker-2"], "refuse", ALLOW_ADDRESS_GAP),
+        (vip("10.0.0.1", NODE, local=True, worker_1=2), [], "refuse", ALLOW_LAST_PATH),
+        (vip("10.0.0.1", NODE, local=True, worker_1=2), [NODE], "refuse", ALLOW_LAST_PATH),
+        (vip("10.0.0.1", NODE, "worker-2", local=True, worker_1=2, worker_2=1), ["worker-2"], "ok", ""),
+        (
+            vip("10.0.0.1", NODE, local=True, worker_1=2, worker_2=0),
+            ["worker-2"],
+            "refuse",
+            ALLOW_ADDRESS_GAP,
+        ),
+        (vip("10.0.0.1", "worker-2", local=True, worker_2=1), ["worker-2"], "ok", ""),
+        (vip("10.0.0.1", NODE, local=False, worker_1=2), ["worker-2"], "ok", ""),
     ],
 )
-def test_sole_endpoint(address: Vip, others: list[str], level: str) -> None:
-    assert sole_endpoint(NODE, [address], others).level == level
+def test_sole_endpoint(address: Vip, others: list[str], level: str, lifted_by: str) -> None:
+    guard = sole_endpoint(NODE, [address], others)
+    assert (guard.level, guard.lift) == (level, lifted_by)
     assert address.local is False or last_path(NODE, [address]).level == "ok"
 
 
@@ -141,6 +155,70 @@ def test_vips_join_intents_services_and_endpoints() -> None:
     )
 
 
+def slice_of(name: str, *endpoints: dict[str, Any], port: str = "") -> dict[str, Any]:
+    return {**endpoint_slice(name, *endpoints), "ports": [{"port": 80, "name": port}]}
+
+
+LEAVING = {"ready": False, "serving": True, "terminating": True}
+OTHER_PORT, DUMMY = [{"port": 80, "name": "http"}], [{"port": 9999}]
+
+
+@pytest.mark.parametrize(
+    ("changes", "slices", "expected"),
+    [
+        ({}, [slice_of("web", endpoint(NODE), endpoint("worker-2"))], (True, {NODE, "worker-2"}, 2)),
+        ({}, [slice_of("web", endpoint(NODE, **LEAVING), endpoint("worker-2"))], (True, {"worker-2"}, 1)),
+        ({}, [slice_of("web", endpoint(NODE, **LEAVING))], (True, {NODE}, 0)),
+        (
+            {"ports": OTHER_PORT},
+            [slice_of("web", endpoint(NODE), port="http"), slice_of("web", endpoint("worker-2"), port="x")],
+            (True, {NODE}, 1),
+        ),
+        (
+            {"labels": {"cilium.io/ingress": "true"}},
+            [{**endpoint_slice("web", {"addresses": ["192.192.192.192"]}), "ports": DUMMY}],
+            (False, {NODE, "worker-2"}, 0),
+        ),
+    ],
+)
+def test_the_guard_counts_as_the_speaker_does(changes: Any, slices: Any, expected: Any) -> None:
+    """What the speakers of two nodes announce, where it is ready, and whether it follows its endpoints."""
+    web = kit_service("web", "203.0.113.1", local=True, **changes)
+    nodes = [kit_node(name) for name in (NODE, "worker-2")]
+    intents = [
+        compile_intent(world(web, slices=slices, node=each), each["metadata"]["name"]) for each in nodes
+    ]
+    (found,) = vips(intents, [web], slices)
+    assert (found.local, found.announcers, sum(found.endpoints.values())) == expected
+    alone = found.announcers == {NODE}
+    lasts = last_path(NODE, [found]).level, sole_endpoint(NODE, [found], ["worker-2"]).level
+    assert lasts == ("ok", "warn" if alone else "ok")
+
+
+def test_a_node_whose_session_cannot_carry_an_address_is_no_second_path() -> None:
+    """Both intend it; the other one's IPv6 session has no next hop for IPv4 (RFC 8950 was not agreed on)."""
+    status = {"addresses": [{"type": "InternalIP", "address": "2001:db8::11"}]}
+    told = [policy(router(neighbor("2001:db8::ff/128")))]
+    intents = [
+        compile_intent(
+            world(kit_service("web", "203.0.113.1"), node=kit_node(name, status=status), policies=told), name
+        )
+        for name in (NODE, "worker-2")
+    ]
+    up = Session(
+        "65001/2001:db8::ff",
+        SessionState.ESTABLISHED,
+        local_address=ip_address("2001:db8::11"),
+        families=(IPV4, IPV6),
+    )
+    for agreed, level in ((True, "ok"), (False, "refuse")):
+        other = carried(intents[1], {up.peer: replace(up, extended_next_hop=agreed)})
+        found = vips([intents[0], other], [kit_service("web", "203.0.113.1")], [])
+        assert last_path(NODE, found).level == level
+    silent = replace(up, families=())
+    assert carried(intents[1], {up.peer: silent}) is intents[1], "not known is not refused"
+
+
 # --- budget and owners --------------------------------------------------------------------------------------
 
 
@@ -159,6 +237,24 @@ def test_out_of_service(others: list[str], maximum: int, level: str) -> None:
     guard = out_of_service(NODE, others, maximum)
     assert guard.level == level
     assert level == "ok" or not others or "worker-2" in guard.message
+    assert guard.lift == (f"--max-unavailable {len(others) + 1}" if level == "refuse" else "")
+
+
+@pytest.mark.parametrize(
+    ("others", "maximum", "deciding", "level"),
+    [
+        ([], 1, ["worker-2"], "wait"),
+        ([], 2, ["worker-2"], "ok"),
+        (["worker-2"], 2, ["worker-3"], "wait"),
+        (["worker-2"], 1, ["worker-3"], "refuse"),
+    ],
+)
+def test_another_drain_that_is_being_checked_is_waited_for(
+    others: list[str], maximum: int, deciding: list[str], level: str
+) -> None:
+    guard = out_of_service(NODE, others, maximum, deciding)
+    assert guard.level == level
+    assert level != "wait" or deciding[0] in guard.message
 
 
 def lease(**spec: Any) -> dict[str, Any]:

@@ -152,3 +152,63 @@ def test_a_long_word_is_looked_through_once() -> None:
     begun = time.monotonic()
     assert read("[" * 200_000, "n1") is None
     assert time.monotonic() - begun < 2
+
+
+NAME = "subsys=bgp-control-plane"
+
+
+@pytest.mark.parametrize(
+    ("text", "level", "message"),
+    [
+        (NAME, "", ""),
+        (f'{NAME} level=info msg="a b"', "info", "a b"),
+        (f'{NAME} msg="\\a bell"', "", "\\a bell"),  # Go's, not JSON's
+    ],
+)
+def test_what_a_line_says(text: str, level: str, message: str) -> None:
+    line = read(text, "n")
+    assert line is not None and (line.level, line.message) == (level, message)
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        (f"time=2026-11-23T18:32:55Z {NAME}", AT),
+        (f"ts=2026-11-23T18:32:55Z {NAME}", AT),
+        (f"time=then {NAME}", 7.0),
+        (NAME, 7.0),
+        ('  {"time": "2026-11-23T18:32:55Z", "subsys": "bgp-control-plane"}  ', AT),
+    ],
+)
+def test_when_a_line_was_written(text: str, at: float) -> None:
+    line = read(text, "n", 7.0)
+    assert line is not None and line.at == at
+
+
+def test_a_log_without_times_is_at_the_beginning_of_time_until_one_is_told() -> None:
+    texts = [NAME, f"time=1970-01-01T00:00:00.5Z {NAME}", NAME, f"time=1970-01-01T00:00:09Z {NAME}", NAME]
+    assert [line.at for line in chosen(texts, "n", Wanted())] == [0.0, 0.5, 0.5, 9.0, 9.0]
+
+
+def test_a_line_that_is_still_awaited_stays_in_the_window() -> None:
+    window = Window(hold=1.0)
+    lines = [LogLine(at, "n", {}) for at in (1.0, 2.0, 3.0)]
+    for now, line in zip((10.0, 10.9, 10.9), lines, strict=True):
+        window.push(line, now)
+    assert window.release(10.5) == []
+    assert window.release(11.0) == lines[:1]
+    assert window.release(11.9) == lines[1:]
+
+
+def test_what_came_earlier_than_a_due_line_goes_with_it() -> None:
+    window = Window(hold=1.0)
+    late, due, same = (
+        LogLine(1.0, "n", {"a": "late"}),
+        LogLine(2.0, "n", {"a": "due"}),
+        LogLine(2.0, "n", {"a": "same"}),
+    )
+    window.push(due, 10.0)
+    window.push(same, 10.9)
+    window.push(late, 10.9)
+    assert window.release(11.0) == [late, due]
+    assert window.release(11.9) == [same]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Any
@@ -13,7 +15,7 @@ from bgpctl.core.endpoints import read_slice
 from bgpctl.core.intent import ClusterObjects, compile_intent
 from bgpctl.core.memo import Memo
 from bgpctl.core.model import Intent
-from bgpctl.core.services import read_service
+from bgpctl.core.services import host_prefix, read_service
 from tests.kit import objects as kit
 from tests.kit.changing import NAME, NODES, POLICIES, POOLS, STEPS, World, services, slices
 
@@ -63,3 +65,13 @@ def test_one_change_is_one_service_s_work() -> None:
         return sum(old.get(prefix) is route for prefix, route in new.items() if "Service" in route.origin)
 
     assert same(after) == 8 and same(scratch) == 0
+
+
+def test_an_address_that_nobody_announces_any_more_costs_nothing() -> None:
+    """Managers grew by 680 octets for each address that any Service ever had."""
+    held = host_prefix("198.51.100.7")
+    assert host_prefix("198.51.100.7") is held, "one object while somebody has it"
+    gone = weakref.ref(held)
+    del held
+    gc.collect()
+    assert gone() is None

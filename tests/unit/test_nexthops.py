@@ -1,13 +1,22 @@
-"""Self is the rule; a prefix of the other IP version, or the operator's word, are the exceptions."""
+"""Self is the rule; a prefix of the other IP version, or the operator's word, are the exceptions. What a
+session then carries depends on what its two sides agreed on."""
 
 from __future__ import annotations
 
 from ipaddress import IPv4Address, ip_address, ip_network
+from typing import Any
 
-from bgpctl.core.model import Peer
-from bgpctl.core.nexthops import next_hops
-from tests.kit.intents import PEER, compiled
-from tests.kit.objects import node, policy, router, service
+import pytest
+
+from bgpctl.core.intent import compile_intent
+from bgpctl.core.model import IPV4, IPV6, Intent, Observed, Peer, Session, SessionState
+from bgpctl.core.nexthops import next_hops, not_negotiated
+from bgpctl.core.nodestate import NodeState, describe_peer
+from bgpctl.core.routeview import Standing, compared
+from bgpctl.runbooks.routes import beside
+from bgpctl.speaker.telling import peer_state
+from tests.kit.intents import PEER, POD_CIDRS, compiled, world
+from tests.kit.objects import neighbor, node, policy, router, service
 
 NODE4, NODE6 = ip_address("10.0.0.1"), ip_address("2001:db8:ffff::1")
 
@@ -68,3 +77,96 @@ def test_routes_carry_them_and_attributes_stay_shared() -> None:
     assert len({id(attributes) for attributes in of_services}) == 1
     assert of_services[0].communities == {"65000:1"}
     assert ip_network("2001:db8::2/128") in intent.routes[PEER]
+
+
+# --- IPv4 over IPv6 sessions --------------------------------------------------------------------------------
+
+FAMILIES = [{"afi": "ipv4", "safi": "unicast"}]
+OVER6, SELF6 = "65001/2001:db8::ff", ip_address("2001:db8:ffff::1")
+V4 = {"10.244.1.0/24", "203.0.113.1/32"}
+
+
+def over_ipv6(*addresses: str, named: Any = (), **fields: Any) -> Intent:
+    """A node with these InternalIPs, one IPv6 session, and a Service of each IP version."""
+    status = {"addresses": [{"type": "InternalIP", "address": address} for address in addresses]}
+    told = policy(router(neighbor("2001:db8::ff/128", **fields)))
+    seen = world(service("web", "203.0.113.1", "2001:db8::1"), policies=[told], node=node(status=status))
+    return compile_intent(seen, "worker-1", next_hops=named)
+
+
+def session(extended: bool, families: Any = (IPV4, IPV6), local: str = str(SELF6)) -> Session:
+    return Session(
+        OVER6,
+        SessionState.ESTABLISHED,
+        local_address=ip_address(local),
+        families=families,
+        extended_next_hop=extended,
+    )
+
+
+def running(intent: Intent, found: Session) -> Observed:
+    """An engine that was told all of it."""
+    announced = {p: r.attributes for p, r in intent.routes[OVER6].items()}
+    peers = {peer.name: peer for peer in intent.peers}
+    return Observed(1, True, peers, {OVER6: announced}, frozenset(peers), {OVER6: found})
+
+
+@pytest.mark.parametrize(
+    ("neighbor_fields", "named", "offered"),
+    [
+        ({}, [], True),
+        ({"families": FAMILIES}, [], True),
+        ({"families": [{"afi": "ipv6", "safi": "unicast"}]}, [], False),
+        ({}, ["198.51.100.7"], False),  # the operator's word is to be sent as it is
+        ({}, ["2001:db8::7"], True),
+    ],
+)
+def test_to_whom_an_ipv6_next_hop_of_ipv4_routes_is_offered(
+    neighbor_fields: Any, named: list[str], offered: bool
+) -> None:
+    hops = [ip_address(text) for text in named]
+    (peer,) = over_ipv6(str(NODE6), named=hops, **neighbor_fields).peers
+    assert peer.extended_next_hop == offered
+    (four,) = compiled().peers
+    assert not four.extended_next_hop
+
+
+@pytest.mark.parametrize(
+    ("addresses", "extended", "refused", "hop"),
+    [
+        (["2001:db8::11"], True, set(), None),
+        (["2001:db8::11", "192.0.2.11"], True, set(), None),  # as Cilium: self all the same
+        (["2001:db8::11", "192.0.2.11"], False, set(), ip_address("192.0.2.11")),
+        (["2001:db8::11"], False, V4, None),
+    ],
+)
+def test_what_a_session_carries(addresses: list[str], extended: bool, refused: set[str], hop: Any) -> None:
+    intent, found = over_ipv6(*addresses), session(extended)
+    absent = list(not_negotiated(intent.routes, {OVER6: found}))
+    assert {str(a.prefix) for a in absent} == refused
+    assert {a.reason for a in absent} == ({"nextHopNotNegotiated"} if refused else set())
+    assert all("RFC 8950" in a.detail and a.peer == OVER6 for a in absent)
+    rows = {str(row.prefix): row for row in compared(intent, running(intent, found), OVER6)}
+    assert {text for text, row in rows.items() if row.standing is Standing.NOT_NEGOTIATED} == refused
+    assert {rows[text].attributes.next_hop for text in V4} == {hop}
+    state = peer_state(OVER6, running(intent, found), intent)
+    assert state.intended == state.announced == len(POD_CIDRS) + 2 - len(refused)
+    assert list(not_negotiated(intent.routes, {OVER6: session(False, local="192.0.2.11")})) == []
+
+
+def test_a_session_that_carries_nothing_of_a_family_says_so_from_outside_too() -> None:
+    """`bgpctl routes --absent`, without a way to the speaker's own socket."""
+    intent = over_ipv6("2001:db8::11")
+    (peer,) = intent.peers
+    state = NodeState("worker-1", selected_by="policy", peers=(describe_peer(peer, session(False), 2, 2),))
+    seen = beside(intent, state, 1.0)
+    assert {(str(a.prefix), a.reason) for a in seen.absent} == {(p, "nextHopNotNegotiated") for p in V4}
+    assert seen.notes == ()
+
+
+def test_a_family_without_the_other_is_told_by_its_own_name() -> None:
+    intent = over_ipv6("2001:db8::11")
+    reasons = {
+        (str(a.prefix), a.reason) for a in not_negotiated(intent.routes, {OVER6: session(False, (IPV6,))})
+    }
+    assert reasons == {(prefix, "familyNotNegotiated") for prefix in V4}

@@ -53,6 +53,10 @@ def test_annotations() -> None:
         ("1", "local-port=65536", "must be 1..65535"),
         ("1", "local-port=99999999999999999999", "must be 1..65535"),
         ("1", "routerid=10.0.0.1", "neither router-id"),
+        ("1", "router-id", "'router-id' is neither router-id=IPV4 nor local-port=PORT"),
+        ("1", "local-port=٣", "must be 1..65535"),
+        ("1", "local-port=000001", "must be 1..65535"),
+        ("٣", "", "must end in an ASN"),
     ],
 )
 def test_bad_annotations_cost_their_value_only(key: str, value: str, words: str) -> None:
@@ -60,3 +64,8 @@ def test_bad_annotations_cost_their_value_only(key: str, value: str, words: str)
     assert len(faults) == 1 and words in faults[0]
     assert settings[2].local_port == 2
     assert settings.get(1, RouterSettings()) == RouterSettings()
+
+
+def test_the_last_as_and_the_last_port() -> None:
+    settings, faults = router_settings({PREFIX + "4294967295": "local-port=65535"})
+    assert (settings, faults) == ({4294967295: RouterSettings(local_port=65535)}, ())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from math import inf
 
 import pytest
@@ -28,6 +29,16 @@ CONFIRMED = Journal(
     steps={"Cordoned": NOW - 80, "Evicted": NOW - 70, "Claimed": NOW - 10},
     evidence={"proof": "confirmed", "by": "bird 192.0.2.1", "routes": 4},
 )
+DRAINED = replace(CONFIRMED, steps={**CONFIRMED.steps, "ShutDown": NOW - 5})
+WHY = "time is up at Evicted: 1 pod left: the disruption budget db needs 2 (default/db-0)"
+STOPPED = replace(
+    CONFIRMED,
+    steps={"Claimed": NOW - 80},
+    evidence={},
+    ending={"status": "deadline", "reason": WHY, "at": NOW - 9},
+)
+KILLED = replace(STOPPED, command="restart", ending={})
+LOST = "somebody removed the journal; `bgpctl node restore` brings the node back by its copy"
 
 
 def reports() -> list[NodeReport]:
@@ -37,6 +48,10 @@ def reports() -> list[NodeReport]:
         NodeReport("worker-3", False, False, None, None, problem="the annotation cannot be read"),
         NodeReport("worker-4", True, False, state("worker-4", NOW, peer(NOW), heartbeat=NOW - 400), None),
         NodeReport("worker-5", True, False, withdrawn("worker-5", NOW), None),
+        NodeReport("worker-6", True, True, withdrawn("worker-6", NOW), DRAINED),
+        NodeReport("worker-7", True, True, state("worker-7", NOW, peer(NOW)), STOPPED),
+        NodeReport("worker-8", True, True, state("worker-8", NOW, peer(NOW)), KILLED),
+        NodeReport("worker-9", True, True, withdrawn("worker-9", NOW), None, problem=LOST, lost=STOPPED),
     ]
 
 
@@ -46,15 +61,21 @@ def test_text() -> None:
 
 def test_document() -> None:
     document = json.loads(json.dumps(plain_data(node.document(reports(), NOW))))
-    first, second, third, fourth, _ = document["nodes"]
+    first, second, third, fourth, _, drained, stopped, killed, lost = document["nodes"]
     assert document["command"] == "node status"
     assert (first["proof"], first["holder"], first["run"]["id"]) == ("confirmed", "you@desk", "1a2b3c4d")
     assert first["run"]["evidence"]["by"] == "bird 192.0.2.1"
     assert first["withdrawn"]["routes"] == 6
-    assert [n["inService"] for n in document["nodes"]] == [False, True, False, False, False]
+    assert [n["inService"] for n in document["nodes"]] == [False, True] + [False] * 7
     assert "run" not in second
     assert third["problem"]
     assert fourth["stale"] is True
+    assert (first["service"], first["running"]) == ("draining", True)
+    assert (drained["service"], drained["running"]) == ("drained", False)
+    assert "stopped" not in drained and "stopped" not in first
+    assert (stopped["service"], stopped["stopped"]) == ("drain-stopped", f"deadline: {WHY}")
+    assert (killed["service"], killed["stopped"]) == ("restart-stopped", "its process was killed")
+    assert (lost["service"], lost["problem"]) == ("drain-stopped", LOST)
 
 
 def test_renderers(capsys: pytest.CaptureFixture[str]) -> None:

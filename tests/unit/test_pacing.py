@@ -52,3 +52,9 @@ def test_only_negotiated_graceful_restart_allows_a_silent_close(session: Session
     assert keeps_forwarding(session) is kept
     seen = Observed(1, True, {"p": None}, sessions={"p": session})  # type: ignore[dict-item]
     assert peers_to_leave_on_stop(seen) == (() if kept else ("p",))
+
+
+def test_who_must_be_told_of_a_stop_is_in_order_and_a_peer_without_a_session_too() -> None:
+    names = [f"p{n}" for n in range(9)]
+    seen = Observed(1, True, dict.fromkeys(reversed(names)), sessions={"p3": UP})  # type: ignore[arg-type]
+    assert peers_to_leave_on_stop(seen) == tuple(name for name in names if name != "p3")

@@ -150,3 +150,49 @@ def test_a_node_that_is_not_ready_yet_withholds_pools_too() -> None:
     assert prefixes(intent, V2_PEER) == set()
     assert {a.reason for a in intent.absent} == {"nodeNotReady"}
     assert prefixes(compile_intent(objects, "worker-1", opened=True), V2_PEER) == BLUE_CIDRS | POD_CIDRS
+
+
+def test_reasons_in_whole_sentences() -> None:
+    held = cilium_node(gone=["10.7.1.0/24"], blue=["10.8.1.0/24"])
+    intent = by_v2(
+        {"matchLabels": {"color": "blue"}},
+        pool("blue", color="blue"),
+        pool("x", color="blue"),
+        pool("red"),
+        held=held,
+    )
+    details = {
+        absent.origin: absent.detail
+        for absent in intent.absent
+        if absent.origin.startswith("CiliumPodIPPool")
+    }
+    assert details.pop("CiliumPodIPPool gone").startswith("its labels do not match")
+    assert details == {
+        "CiliumPodIPPool x": "this node has no CIDR from pool x (spec.ipam.pools.allocated of its CiliumNode)"
+    }
+
+
+@pytest.mark.parametrize(
+    ("pools", "what"),
+    [([], "CiliumPodIPPool gone does not exist"), (None, "no CiliumPodIPPool can be read")],
+)
+def test_a_pool_whose_labels_nobody_knows_has_its_implicit_ones(pools: Any, what: str) -> None:
+    selector = {"matchLabels": {"io.cilium.podippool.name": "gone", "io.cilium.podippool.namespace": ""}}
+    adverts = [v2.advertisement(v2.advert("CiliumPodIPPool", selector=selector))]
+    held = cilium_node(gone=["10.7.1.0/24"])
+    intent = run(advertisements=adverts, pod_pools=pools, cilium_node=held)
+    (absent,) = (absent for absent in intent.absent if absent.origin == "CiliumPodIPPool gone")
+    assert absent.detail == f"{what}: its labels are not known"
+
+
+@pytest.mark.parametrize("cidrs", [None, []])
+def test_a_pool_that_gave_the_node_nothing(cidrs: Any) -> None:
+    held = cilium_node(blue=cidrs)
+    intent = by_v2({}, pool("blue"), held=held)
+    assert prefixes(intent, V2_PEER) == set() and not any("left out" in line for line in intent.problems)
+
+
+def test_a_cidr_that_is_none_is_not_announced_in_its_place() -> None:
+    intent = by_v2({}, pool("blue"), held=cilium_node(blue=["ten", "10.8.1.0/24"]))
+    assert prefixes(intent, V2_PEER) == {"10.8.1.0/24"}
+    assert sum("which is no CIDR" in line for line in intent.problems) == 1

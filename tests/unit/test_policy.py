@@ -376,3 +376,38 @@ def test_any_junk_anywhere_gives_a_policy_or_problems_never_an_exception(
     place[path[-1]] = value
     parsed = parse(document)
     assert (parsed.policy is None) == bool(parsed.problems)
+
+
+@pytest.mark.parametrize(
+    ("change", "problems", "warnings"),
+    [
+        ({"families": [{"afi": "ip", "safi": "unicast"}]}, ["families[0].afi"], []),
+        ({"families": [{"afi": "ipv4", "safi": "x"}]}, ["families[0].safi"], []),
+        ({"families": [{"afi": "ipv4", "safi": "unicast", "x": 1}]}, ["families[0].x"], []),
+        ({"advertisedPathAttributes": [{"selectorType": "PodCIDR"}]}, [], []),
+    ],
+)
+def test_one_mistake_is_one_sentence(change: Any, problems: list[str], warnings: list[str]) -> None:
+    parsed = parse(with_neighbor(**change))
+    assert [problem.path for problem in parsed.problems] == [f"{NEIGHBOR}.{path}" for path in problems]
+    assert [warning.path for warning in parsed.warnings] == [f"{NEIGHBOR}.{path}" for path in warnings]
+
+
+@pytest.mark.parametrize(
+    ("timers", "message"),
+    [
+        ({"holdTimeSeconds": 9}, "must be at most holdTimeSeconds (9); it is 30 (the default). Usual: 3"),
+        (
+            {"holdTimeSeconds": 9, "keepAliveTimeSeconds": 10},
+            "must be at most holdTimeSeconds (9); it is 10. Usual: 3",
+        ),
+    ],
+)
+def test_a_keepalive_time_above_the_hold_time(timers: dict[str, int], message: str) -> None:
+    assert problems(with_neighbor(**timers)) == {f"{NEIGHBOR}.keepAliveTimeSeconds": message}
+
+
+def test_a_policy_selects_by_its_labels() -> None:
+    parsed = parse(policy())
+    assert parsed.policy is not None
+    assert parsed.policy.selects({"enable-bgp": "true"}) and not parsed.policy.selects({})

@@ -129,3 +129,14 @@ def test_faulty_peer_profiles_are_usage_errors_with_a_hint(text: str) -> None:
 def test_no_text_makes_anything_but_a_usage_error(text: str) -> None:
     with suppress(UsageError):
         parse_peer_profile(text)
+
+
+@pytest.mark.parametrize("text", ["10.0.0.1", "10.0.0.1=", "10.0.0.1= "])
+def test_a_peer_without_a_profile_is_told_how_one_is_written(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_peer_profile(text)
+    assert str(caught.value) == f"--peer-profile {text!r} has no profile"
+
+
+def test_a_cap_of_the_user_is_the_users_word() -> None:
+    assert parse_peer_profile("10.0.0.1=frr,stale:300")[1].source == "--peer-profile"

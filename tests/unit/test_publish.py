@@ -134,6 +134,21 @@ def test_the_heart_beats_with_a_new_time() -> None:
     assert times == sorted(set(times))
 
 
+def test_the_heart_does_not_beat_for_a_loop_that_hangs() -> None:
+    """A loop offers its state every 15 s; what it said a minute ago is nobody's word."""
+    now = 100.0
+    publisher = Publisher(Memory(), clock=lambda: now)
+    publisher.offer(RUNNING)
+    publisher._write(RUNNING)
+    now = 145.0
+    publisher.offer(RUNNING)
+    assert publisher._patience() == 15.0
+    publisher._tried_at = 160.0
+    assert publisher._patience() == math.inf, "not offered since 145"
+    publisher.offer(MORE)
+    assert publisher._patience() == 16.0, "what is new is written"
+
+
 def test_a_problem_is_told_once_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     sink = Memory()
@@ -235,7 +250,7 @@ def test_the_object_is_made_and_its_status_replaced_whole(api: Client) -> None:
     sink.write(replace(RUNNING, heartbeat=6.0))
     left = status(api)
     assert not {"policyProblem", "withdrawn", "absent"} & set(left)
-    assert sink.read() == replace(RUNNING, heartbeat=6.0)
+    assert dated(sink) == replace(RUNNING, heartbeat=6.0)
 
 
 @pytest.mark.integration
@@ -252,7 +267,14 @@ def test_what_another_version_wrote_is_nothing(api: Client) -> None:
     sink.write(RUNNING)
     patch = {"status": {"heartbeatTime": None, "phase": "Running", "peers": []}}
     api.patch(f"{paths.node_state('n')}/status", patch)
-    assert sink.read() == replace(RUNNING, announced=1)
+    assert dated(sink) == replace(RUNNING, announced=1)
+
+
+def dated(sink: KubeSink) -> NodeState:
+    """What stands there, apart from the instant at which the server took it: that is always told."""
+    found = sink.read()
+    assert found is not None and found.reported_at > 1.7e9
+    return replace(found, reported_at=0.0)
 
 
 @pytest.mark.integration

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bgpctl.core.deselection import Deselection
-from bgpctl.core.model import IPV4, IPV6, GracefulRestart
+from bgpctl.core.model import IPV4, IPV6, Family, GracefulRestart
 from bgpctl.core.nodestate import NodeState
 from bgpctl.core.restart import kept, refusals
 from bgpctl.runbooks.actions import ChangeNode, EvictPod, ReleaseLease, RestartCommand, WatchRouters
@@ -273,3 +273,28 @@ def test_the_watch_would_have_seen_a_gap() -> None:
     (seen,) = vigil.stop()
     assert seen.looks == router.asked, "it ends with stop"
     assert seen.longest_gap > 0 and seen.gone == 0
+
+
+def test_a_session_that_is_down_is_the_only_reason_against_it() -> None:
+    found = refusals(running(peer(up=False, local_gr=None, peer_gr=None)), NOW, 9999.0)
+    assert found == ("the session to 192.0.2.1 is active: whether it keeps routes is not known",)
+
+
+def test_families_that_are_not_covered_are_listed_in_order() -> None:
+    families = [Family(afi, safi) for afi in ("ipv4", "ipv6") for safi in ("a", "b", "c")]
+    carried = dict.fromkeys(reversed(families), 1)
+    (found,) = refusals(running(peer(local_gr=LONG, advertised=carried)), NOW, 30.0)
+    assert found.endswith(f"does not cover {', '.join(map(str, families))}")
+    silent = GracefulRestart(120)  # an older speaker that did not say which
+    assert refusals(running(peer(local_gr=silent, advertised=carried)), NOW, 30.0) == ()
+
+
+@pytest.mark.parametrize(
+    ("peers", "sentence"),
+    [
+        ((peer(),), "1 peer keeps the routes for 120 s"),
+        ((peer(), peer(ROUTER_2, local_gr=None)), "1 peer keeps the routes for 120 s"),
+    ],
+)
+def test_who_keeps_the_routes(peers: Any, sentence: str) -> None:
+    assert kept(replace(GOOD, peers=peers)) == sentence

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bgpctl.core.intent import compile_intent
 from bgpctl.core.model import IPV4, Intent, Session, SessionState
-from bgpctl.core.routes import not_negotiated
+from bgpctl.core.nexthops import not_negotiated
 from tests.kit.intents import PEER, POD_CIDRS, absences, compiled, prefixes, world
 from tests.kit.objects import endpoint, endpoint_slice, neighbor, node, policy, router, service
 
@@ -45,6 +45,32 @@ def test_traffic_policy(endpoints: Any, reason: str, local: bool) -> None:
     expected = {("Service default/web", "203.0.113.1/32", reason)} if local and reason else set()
     assert absences(intent) == expected
     assert any("EndpointSlice" in line for line in intent.problems) == (local and endpoints is None)
+
+
+LEAVING = {"ready": False, "serving": True, "terminating": True}
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "announced"),
+    [
+        ([endpoint(**LEAVING)], True),  # the last one: nobody else could answer
+        ([endpoint(**LEAVING), endpoint("worker-2", ready=True)], False),
+        ([endpoint(**LEAVING), endpoint("worker-2")], False),
+        ([endpoint(**LEAVING), endpoint("worker-2", ready=False)], True),
+        ([endpoint(**LEAVING), endpoint("worker-2", **LEAVING)], True),  # both: each serves what it has
+        ([endpoint(**LEAVING), {"addresses": ["10.0.0.9"], "conditions": {}}], True),  # it is on no node
+        ([endpoint(**LEAVING), endpoint(ready=True), endpoint("worker-2", ready=True)], True),
+        ([endpoint(ready=True, serving=True, terminating=True), endpoint("worker-2")], True),
+    ],
+)
+def test_terminating_endpoints_hold_a_local_address_only_where_nobody_else_is_ready(
+    endpoints: Any, announced: bool
+) -> None:
+    slices = [endpoint_slice("web", each, suffix=str(n)) for n, each in enumerate(endpoints)]
+    for told in ([endpoint_slice("web", *endpoints)], slices):
+        intent = compiled(service("web", "203.0.113.1", local=True), slices=told)
+        assert ("203.0.113.1/32" in prefixes(intent)) == announced
+        assert {found[2] for found in absences(intent)} == (set() if announced else {"noLocalEndpoints"})
 
 
 def test_a_traffic_policy_that_is_not_written_is_cluster() -> None:

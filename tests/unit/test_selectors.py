@@ -12,6 +12,7 @@ from bgpctl.core.fields import Faults, Fields
 from bgpctl.core.selectors import (
     LabelSelector,
     Requirement,
+    parse_selector,
     read_selector,
     valid_label_key,
     valid_label_value,
@@ -89,6 +90,31 @@ def test_absent_and_empty_are_told_apart() -> None:
             "must be absent",
         ),
         ({"matchExpressions": [{"operator": "Exists"}]}, "selector.matchExpressions[0].key", "required"),
+        (
+            {"matchExpressions": [{"key": "a", "operator": "NotIn"}]},
+            "selector.matchExpressions[0].values",
+            "required for NotIn: at least one value",
+        ),
+        (
+            {"matchExpressions": [{"key": "a", "operator": "DoesNotExist", "values": ["b"]}]},
+            "selector.matchExpressions[0].values",
+            "must be absent for DoesNotExist",
+        ),
+        (
+            {"matchExpressions": [{"key": "-", "operator": "Exists"}]},
+            "selector.matchExpressions[0].key",
+            "must be a label key",
+        ),
+        (
+            {"matchExpressions": [{"key": "a", "operator": "In", "values": ["b", "c d"]}]},
+            "selector.matchExpressions[0].values[1]",
+            "must be a label value",
+        ),
+        (
+            {"matchExpressions": [{"key": "a", "operator": "Exists", "value": "b"}]},
+            "selector.matchExpressions[0].value",
+            'Did you mean "values"?',
+        ),
     ],
 )
 def test_faults(document: Any, path: str, words: str) -> None:
@@ -119,3 +145,64 @@ def test_negated_operators_are_complements(have: dict[str, str], key: str, value
 def test_match_labels_is_a_subset_test(wanted: dict[str, str], have: dict[str, str]) -> None:
     selector = LabelSelector(tuple(wanted.items()))
     assert selector.matches(have) == (wanted.items() <= have.items())
+
+
+# --- in text ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "labels", "expected"),
+    [
+        ("", {}, True),
+        ("  ", {"a": "b"}, True),
+        ("a=b", {"a": "b"}, True),
+        ("a == b", {"a": "b"}, True),
+        ("a=", {"a": ""}, True),
+        ("a=b,c!=d", {"a": "b", "c": "d"}, False),
+        ("a=b,c!=d", {"a": "b"}, True),
+        ("example.com/a in ( x , y )", {"example.com/a": "y"}, True),
+        ("a in (x,y),b", {"a": "x"}, False),
+        ("a in (x,y) , b", {"a": "x", "b": ""}, True),
+        ("a notin (x)", {"a": "x"}, False),
+        ("a notin (x)", {}, True),
+        ("!a", {"a": ""}, False),
+        ("! a", {}, True),
+        ("a > 5", {"a": "6"}, True),
+        ("a>5", {"a": "5"}, False),
+        ("a<5", {"a": "4"}, True),
+        ("a<5", {"a": "four"}, False),
+        ("a<5", {}, False),
+    ],
+)
+def test_a_selector_in_text(text: str, labels: dict[str, str], expected: bool) -> None:
+    assert parse_selector(text).matches(labels) == expected
+    assert parse_selector(str(parse_selector(text))).matches(labels) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["a=b,", ",", "a in (b", "a in b", "a b", "=b", "a=b=c", "a=-b", "a>b", "x/"]
+)
+def test_a_selector_in_text_that_is_none(text: str) -> None:
+    with pytest.raises(ValueError, match="is no requirement of a label selector"):
+        parse_selector(text)
+
+
+@given(st.text(alphabet="ab=!,() <>in/\n", max_size=30))
+def test_any_text_is_a_selector_or_a_value_error(text: str) -> None:
+    try:
+        parse_selector(text).matches({"a": "b"})
+    except ValueError:
+        return
+
+
+@pytest.mark.parametrize(
+    ("requirement", "text"),
+    [
+        (Requirement("a", "In", frozenset({"c", "b"})), "a in (b,c)"),
+        (Requirement("a", "NotIn", frozenset({"b"})), "a notin (b)"),
+        (Requirement("a", "Exists"), "a"),
+        (Requirement("a", "DoesNotExist"), "!a"),
+    ],
+)
+def test_a_requirement_reads_as_kubectl_takes_it(requirement: Requirement, text: str) -> None:
+    assert str(LabelSelector((("x", "y"),), (requirement,))) == f"x=y,{text}"

@@ -110,3 +110,18 @@ def test_a_soaking_node_still_follows_its_services() -> None:
     assert all(GRACEFUL_SHUTDOWN in r.attributes.communities for r in kept.routes[name].values())
     assert vip not in compiled(ready=False).routes[name]
     assert compiled(ready=True, leaving=False).peers == ()
+
+
+def test_a_short_soak_is_one_too() -> None:
+    assert proceed(None, 0.5, engine({A: PLAIN}), 100.0) == Soak(0.5, 100.0)
+
+
+def test_every_router_must_have_it() -> None:
+    seen = engine({A: PLAIN}, {A: SHUT})
+    assert proceed(Soak(5, 97), 5, seen, 100.0) == Soak(5, 97), "the first is still plain"
+
+
+def test_a_peer_without_a_session_is_not_waited_for() -> None:
+    seen = engine({A: SHUT}, {A: PLAIN})
+    del seen.sessions["p1"]  # type: ignore[attr-defined]
+    assert proceed(Soak(5, 97), 5, seen, 100.0) == Soak(5, 97, 100)

@@ -257,7 +257,7 @@ def test_the_last_look_tells_an_api_that_has_no_such_node_from_one_that_does_not
             asked, found = source.last_look()
             assert asked and found is not None and found["metadata"]["name"] == NAME
             for effect in (Fault("answer", code=503), Fault("hang", seconds=2.0), Fault("drop")):
-                server.faults.add(replace(effect, verb="get", resource="nodes"))
+                server.faults.add(replace(effect, verb="list", resource="nodes"))
                 asked, found = source.last_look()
                 assert not asked and found is not None, "as it was seen before"
                 server.faults.clear()

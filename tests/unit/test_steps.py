@@ -10,11 +10,13 @@ import pytest
 
 from bgpctl.core.deselection import Deselection
 from bgpctl.core.eviction import EvictionOptions
-from bgpctl.core.guards import Guard
 from bgpctl.runbooks.actions import ChangeNode, EvictPod, ReleaseLease, RunCommand, TakeLease
+from bgpctl.runbooks.catalogue import node_drain
 from bgpctl.runbooks.claim import Claimed, Released
-from bgpctl.runbooks.drain_steps import RELABELLED, Checked, Cordoned, Deselected, Evicted, ShutDown
+from bgpctl.runbooks.command_line import CommandLine
+from bgpctl.runbooks.drain_steps import RELABELLED, RELABELS, Cordoned, Deselected, Evicted, ShutDown
 from bgpctl.runbooks.model import Status
+from bgpctl.runbooks.options import ORDERS, DrainOptions
 from bgpctl.runbooks.restore_steps import Announced, Established, Selected, Uncordoned, Up
 from bgpctl.runbooks.snapshot import EvictionNote
 from bgpctl.witness.model import Sight
@@ -30,6 +32,7 @@ from tests.kit.snapshots import (
     node,
     peer,
     pod,
+    relabelled,
     running,
     seen,
     snapshot,
@@ -64,7 +67,7 @@ def change(decision: Any) -> ChangeNode:
 def test_a_node_is_taken_only_from_nobody(
     seen_lease: Any, contested: bool, take_over: bool, status: Status, words: str
 ) -> None:
-    s = snapshot(holds_lease=False, lease=seen_lease, lease_contested=contested)
+    s = snapshot(holds_lease=False, lease=seen_lease, lease_contested=contested, lease_watched=9.0)
     decision = Claimed("drain", "run-a", take_over=take_over).decide(s)
     assert decision.status is status
     assert words in decision.reason
@@ -85,7 +88,20 @@ def test_a_resumed_run_writes_itself_into_the_journal_and_keeps_the_prior_state(
     assert decision.status is ACT
     assert OTHER in decision.reason
     assert change(decision).journal == replace(theirs, holder=ME)
+    stopped = replace(theirs, ending={"status": "deadline", "reason": "time is up", "at": NOW})
+    resumed = change(Claimed("drain", "run-a").decide(snapshot(journal=stopped)))
+    assert resumed.journal == replace(theirs, holder=ME), "it runs again, so it has not stopped"
     assert Claimed("drain", "run-a").decide(snapshot(journal=replace(theirs, holder=ME))).status is DONE
+
+
+def test_a_journal_that_somebody_removed_is_written_back() -> None:
+    lost = journal(prior_unschedulable=True, holder=OTHER, leaves=2)
+    for command in ("drain", "restore"):
+        decision = Claimed(command, "run-c").decide(snapshot(lost=lost))
+        assert (decision.status, change(decision).journal) == (ACT, replace(lost, holder=ME))
+        assert "somebody removed it" in decision.reason
+    both = Claimed("drain", "run-c").decide(snapshot(journal=journal(), lost=lost))
+    assert both.status is DONE, "one that is there is not overwritten"
 
 
 def test_a_new_direction_keeps_the_prior_state_and_voids_steps_waits_and_proof() -> None:
@@ -95,12 +111,16 @@ def test_a_new_direction_keeps_the_prior_state_and_voids_steps_waits_and_proof()
         marks={RELABELLED: NOW},
         evidence={"proof": "confirmed"},
         holder=OTHER,
+        leaves=3,
+        baselines={ROUTER: 2},
+        ending={"status": "blocked", "reason": "x", "at": NOW},
     )
     turned = change(Claimed("restore", "run-c").decide(snapshot(journal=drained))).journal
     assert turned is not None
     assert (turned.command, turned.run, turned.holder) == ("restore", "run-c", ME)
     assert (turned.prior_unschedulable, turned.prior_labels) == (True, drained.prior_labels)
     assert (turned.steps, turned.marks, turned.evidence) == ({}, {}, {})
+    assert (turned.leaves, turned.ending) == (0, {})
 
 
 @pytest.mark.parametrize(
@@ -120,74 +140,23 @@ def test_an_expired_lease_is_watched_before_it_is_taken(
     assert decided.status is status and words in decided.reason
 
 
+@pytest.mark.parametrize(("watched", "status"), [(0.0, WAIT), (14.9, WAIT), (15.0, ACT)])
+def test_a_lease_from_a_clock_that_is_ahead_is_nobodys_when_nobody_renews_it(
+    watched: float, status: Status
+) -> None:
+    """Its own time says that it holds for an hour more; for its duration nobody renewed it."""
+    s = snapshot(holds_lease=False, lease=lease(expires=NOW + 3600), lease_watched=watched)
+    decided = Claimed("drain", "run-a").decide(s)
+    assert decided.status is status
+    assert decided.eta == (NOW + 15.0 - watched if status is WAIT else None)
+
+
 def test_released_gives_the_lease_back_once() -> None:
     assert Released().decide(snapshot()).actions == (ReleaseLease(),)
     assert Released().decide(snapshot(holds_lease=False)).status is DONE
 
 
-# --- Checked, Cordoned --------------------------------------------------------------------------------------
-
-NO = Guard("last-path", "refuse", "it is the last path", "--allow-last-path")
-NEVER = Guard("kured", "refuse", "kured reboots it")
-WARNING = Guard("sole-endpoint", "warn", "a gap is possible")
-
-
-@pytest.mark.parametrize(
-    ("guards", "pods", "words", "hint"),
-    [
-        ((NO,), (), "last path", "to go on anyway: --allow-last-path"),
-        ((NO,), (pod(empty_dir=True),), "local storage", "--allow-last-path --delete-emptydir-data"),
-        ((NEVER,), (), "kured", "when the reason has gone"),
-        ((NO, NEVER), (), "last path; kured", "when the reason has gone"),
-        ((), (pod(controller_kind="", controller_name=""),), "no controller", "--force"),
-    ],
-)
-def test_a_refused_drain_changes_nothing_and_says_what_lifts_it(
-    guards: Any, pods: Any, words: str, hint: str
-) -> None:
-    s = snapshot(guards=guards, pods=judged(*pods), deselection=RACK)
-    decision = Checked("run-a", "guide").decide(s)
-    assert (decision.status, decision.actions) == (BLOCKED, ())
-    assert words in decision.reason
-    assert hint in decision.hint
-    assert "nothing was changed" in decision.hint
-    assert ("to go on anyway" in decision.hint) == (NEVER not in guards)
-
-
-def test_no_label_takes_the_node_out() -> None:
-    s = snapshot(deselection=Deselection(("rack",), refusal="rack selects every node"))
-    decision = Checked("run-a", "guide").decide(s)
-    assert (decision.status, decision.reason) == (BLOCKED, "rack selects every node")
-
-
-def test_the_journal_begins_with_the_prior_state() -> None:
-    s = snapshot(
-        node=node(unschedulable=True),
-        deselection=RACK,
-        state=running(),
-        guards=(WARNING,),
-        pods=judged(pod()),
-    )
-    decision = Checked("run-a", "guide").decide(s)
-    written = change(decision).journal
-    assert written == journal(started_at=NOW, prior_unschedulable=True)
-    assert "1 pod to evict" in decision.reason
-    assert WARNING.message in decision.reason
-    assert Checked("run-a", "guide").decide(replace(s, journal=written)).status is DONE
-
-
-def test_a_resumed_drain_keeps_the_first_prior_state() -> None:
-    """The node is relabelled by now: what it was before is in the journal only."""
-    half = snapshot(node=node(labels=DRAINED, unschedulable=True), journal=journal(), state=withdrawn())
-    assert Checked("run-a", "guide").decide(half).status is DONE
-    another = replace(
-        half, deselection=Deselection(("new",), ("zone", None)), node=node(labels={"zone": "a"})
-    )
-    written = change(Checked("run-a", "guide").decide(another)).journal
-    assert written is not None
-    assert written.deselect == ("zone", None)
-    assert written.prior_labels == {"enable-bgp": "true", "zone": "a"}
-    assert (written.prior_unschedulable, written.peers, written.routes) == (False, (ROUTER,), 2)
+# --- Cordoned -----------------------------------------------------------------------------------------------
 
 
 def test_cordon() -> None:
@@ -233,37 +202,76 @@ def test_a_flood_of_evictions_is_sent_in_parts() -> None:
     assert decision.actions[0] == EvictPod(pod("web-0"), delete=True, grace_period=7)
 
 
+def test_a_cordon_that_somebody_took_back_is_said_to_be_so() -> None:
+    again = snapshot(journal=journal(steps={"Cordoned": NOW - 9}))
+    assert change(Cordoned().decide(again)).what == "cordon again: somebody uncordoned the node"
+
+
+def test_a_refused_eviction_is_lifted_by_the_whole_command() -> None:
+    typed = CommandLine(("bgpctl", "node", "drain", "n1", "--order", "guide"))
+    s = snapshot(journal=journal(steps={"Cordoned": NOW}), pods=judged(pod(empty_dir=True)))
+    hint = Evicted(EvictionOptions(), typed).decide(s).hint
+    assert hint == (
+        "the node stays as it is now; to go on anyway: "
+        "bgpctl node drain n1 --order guide --delete-emptydir-data"
+    )
+
+
 # --- Deselected, ShutDown -----------------------------------------------------------------------------------
 
 
-def test_the_relabel_and_its_instant_are_one_patch_that_voids_older_proofs() -> None:
+def test_the_relabel_its_instant_and_name_and_the_baselines_are_one_patch_that_voids_proofs() -> None:
     old = journal(
         steps={"Checked": NOW - 50, "Withdrawn": NOW - 9, "Settled": NOW - 8}, evidence={"proof": "confirmed"}
     )
-    written = change(Deselected().decide(snapshot(journal=old, deselection=RACK)))
+    state = running(peer(), peer("192.0.2.2"))
+    s = snapshot(journal=old, deselection=RACK, state=state, sightings=(seen(Sight.PRESENT),))
+    written = change(Deselected().decide(s))
     assert written.labels == {"enable-bgp": "false"}
+    assert written.leave == "run-a-1"
     assert written.journal is not None
     assert written.journal.marks == {RELABELLED: NOW}
     assert written.journal.steps == {"Checked": NOW - 50}
     assert written.journal.evidence == {}
+    assert (written.journal.leaves, written.journal.leave) == (1, "run-a-1")
+    assert written.journal.baselines == {ROUTER: 2}
+    assert written.journal.peers == (ROUTER, "192.0.2.2")
+
+
+def test_whoever_puts_the_label_back_is_answered_by_a_request_of_another_name() -> None:
+    s = snapshot(journal=relabelled(), deselection=RACK)
+    again = change(Deselected().decide(s))
+    assert (again.leave, again.what) == ("run-a-2", "label enable-bgp=false, again: somebody took it back")
+    assert again.journal is not None and again.journal.leaves == 2
+    assert again.journal.baselines == {ROUTER: 2}, "what was seen before counts on"
+
+    last = Deselected().decide(replace(s, journal=relabelled(leaves=RELABELS)))
+    assert (last.status, last.actions) == (BLOCKED, ())
+    assert f"{RELABELS} times" in last.reason and "GitOps" in last.hint
+    stands = replace(s, node=node(labels=DRAINED, leave=f"run-a-{RELABELS}"), deselection=Deselection())
+    assert Deselected().decide(replace(stands, journal=relabelled(leaves=RELABELS))).status is DONE
 
 
 @pytest.mark.parametrize(
-    ("labels", "marks", "policies", "deselect", "status"),
+    ("labels", "marks", "leave", "policies", "deselect", "status"),
     [
-        (DRAINED, {RELABELLED: NOW - 5}, (), LABEL, DONE),
-        (DRAINED, {}, (), LABEL, ACT),
-        ({"enable-bgp": "true"}, {RELABELLED: NOW - 5}, ("rack",), LABEL, ACT),
-        (DRAINED, {RELABELLED: NOW - 5}, ("new",), LABEL, BLOCKED),
-        ({}, {RELABELLED: NOW - 5}, (), ("enable-bgp", None), DONE),
-        ({}, {}, (), None, DONE),
-        ({}, {}, ("new",), None, BLOCKED),
+        (DRAINED, {RELABELLED: NOW - 5}, "run-a-1", (), LABEL, DONE),
+        (DRAINED, {}, "run-a-1", (), LABEL, ACT),
+        (DRAINED, {RELABELLED: NOW - 5}, "", (), LABEL, ACT),
+        (DRAINED, {RELABELLED: NOW - 5}, "run-old-1", (), LABEL, ACT),
+        ({"enable-bgp": "true"}, {RELABELLED: NOW - 5}, "run-a-1", ("rack",), LABEL, ACT),
+        (DRAINED, {RELABELLED: NOW - 5}, "run-a-1", ("new",), LABEL, BLOCKED),
+        ({}, {RELABELLED: NOW - 5}, "run-a-1", (), ("enable-bgp", None), DONE),
+        ({}, {}, "", (), None, DONE),
+        ({}, {}, "", ("new",), None, BLOCKED),
     ],
 )
-def test_deselected(labels: Any, marks: Any, policies: Any, deselect: Any, status: Status) -> None:
+def test_deselected(
+    labels: Any, marks: Any, leave: str, policies: Any, deselect: Any, status: Status
+) -> None:
     s = snapshot(
-        node=node(labels=labels),
-        journal=journal(marks=marks, deselect=deselect),
+        node=node(labels=labels, leave=leave),
+        journal=journal(marks=marks, deselect=deselect, leaves=1 if marks else 0),
         deselection=Deselection(policies),
     )
     decision = Deselected().decide(s)
@@ -283,15 +291,51 @@ def test_deselected(labels: Any, marks: Any, policies: Any, deselect: Any, statu
     ],
 )
 def test_shut_down(command: Any, exit_code: Any, status: Status, words: str) -> None:
-    decision = ShutDown(command).decide(snapshot(command_exit=exit_code, command_tail="no route to BMC"))
+    s = snapshot(journal=journal(), command_exit=exit_code, command_tail="no route to BMC")
+    decision = ShutDown(command).decide(s)
     assert decision.status is status
     assert words in decision.reason
-    assert decision.actions == ((RunCommand(command),) if status is ACT else ())
+    if status is not ACT:
+        assert decision.actions == ()
+        return
+    note, deed = decision.actions
+    assert deed == RunCommand(command)
+    assert isinstance(note, ChangeNode) and note.journal is not None, "the note goes first, under our version"
+    assert note.journal.marks == {"ShutdownCommand": NOW}
+
+
+def test_the_last_step_sees_everything_that_any_step_before_it_sees() -> None:
+    """So every goal is decided again on one look before it."""
+    for order in ORDERS:
+        steps = node_drain(DrainOptions("n1", order), "run")
+        assert steps[-1].name == "ShutDown"
+        assert all(step.needs <= steps[-1].needs for step in steps)
 
 
 # --- restore ------------------------------------------------------------------------------------------------
 
 RESTORE = journal(command="restore")
+
+
+@pytest.mark.parametrize(
+    ("cordoned", "deselection", "told"),
+    [
+        (False, RACK, ""),
+        (True, RACK, "it is cordoned: `kubectl uncordon n1`"),
+        (
+            False,
+            Deselection(ways_in=(("enable-bgp", "true"),)),
+            "no policy selects it: `kubectl label node n1 enable-bgp=true --overwrite`",
+        ),
+        (True, Deselection(), "it is cordoned: `kubectl uncordon n1`; no policy selects it"),
+    ],
+)
+def test_a_node_that_was_taken_out_by_hand_is_brought_back_by_hand_and_it_says_how(
+    cordoned: bool, deselection: Deselection, told: str
+) -> None:
+    s = snapshot(node=node(unschedulable=cordoned), deselection=deselection)
+    decision = Established().decide(s)
+    assert (decision.status, decision.actions, decision.reason) == (DONE, (), told)
 
 
 @pytest.mark.parametrize("step", [Up(), Selected(), Established(), Announced()])
@@ -353,7 +397,7 @@ PART = replace(
         (RESTORE, running(peer(pending=3)), (), WAIT, "2 of 2", None),
         (RESTORE, running(), (), DONE, "no router was asked", ""),
         (RESTORE, running(), (seen(Sight.PRESENT),), DONE, "confirmed by bird", "confirmed"),
-        (RESTORE, running(), (seen(Sight.UNKNOWN),), DONE, "no router was asked", ""),
+        (RESTORE, running(), (seen(Sight.UNKNOWN),), DONE, "bird 192.0.2.1 did not answer: it is unk", ""),
         (RESTORE, running(), (seen(Sight.ABSENT),), ACT, "has 0 of them", None),
         (SENT, running(), (seen(Sight.ABSENT),), WAIT, "has 0 of them", None),
         (SENT, running(), (seen(Sight.STALE),), WAIT, "has 0 of them", None),

@@ -182,9 +182,9 @@ def test_peer_values() -> None:
 # --- addresses --------------------------------------------------------------------------------------------
 
 
-def discovering(family: str = "ipv4") -> list[Any]:
+def discovering(family: str = "ipv4", address: str | None = None) -> list[Any]:
     block = {"mode": "DefaultGateway", "defaultGateway": {"addressFamily": family}}
-    return [v2.cluster_config(v2.instance(v2.peer(address=None, autoDiscovery=block)))]
+    return [v2.cluster_config(v2.instance(v2.peer(address=address, autoDiscovery=block)))]
 
 
 def test_the_default_gateway_is_the_peer() -> None:
@@ -195,6 +195,12 @@ def test_the_default_gateway_is_the_peer() -> None:
     assert [str(p.address) for p in run(cluster_configs=discovering("ipv6"), gateways=gateways).peers] == [
         "2001:db8::1"
     ]
+
+
+@pytest.mark.parametrize("gateways", [{"ipv4": ip_address("192.0.2.1")}, {}, None])
+def test_an_address_goes_before_discovery(gateways: Any) -> None:
+    found = run(cluster_configs=discovering(address="192.0.2.7"), gateways=gateways)
+    assert [str(p.address) for p in found.peers] == ["192.0.2.7"]
 
 
 @pytest.mark.parametrize(

@@ -394,7 +394,7 @@ def test_all_faults_at_once() -> None:
         (with_peer(address="fe80::1%eth0"), f"{PEER}.peerAddress", "zone"),
         (with_peer(address="224.0.0.5"), f"{PEER}.peerAddress", "no address of one host"),
         (with_peer(address="fe80::1"), f"{PEER}.peerAddress", "link-local"),
-        (with_peer(autoDiscovery=GATEWAY), f"{PEER}.peerAddress", "autoDiscovery finds the address"),
+        (with_peer(autoDiscovery=GATEWAY), f"{PEER}.autoDiscovery", "has no effect: peerAddress is set"),
         (with_peer(peerConfigRef=None), f"{PEER}.peerConfigRef", "advertise nothing"),
         (
             v2.peer_config(families=[v2.family(advertisements=None)]),

@@ -122,6 +122,12 @@ def test_the_stale_cap_counts_when_it_runs_from_the_drop() -> None:
     assert worst(Event.CRASH, long, "exos") == 400 + MARGIN, "EXOS' cap runs from the return"
 
 
+def test_a_cap_that_runs_from_the_return_is_known_not_to_count() -> None:
+    answer = estimate(Event.CRASH, replace(GR, restart_time=400), find_profile("exos"))
+    assert (answer.best, answer.worst) == (400 - TIMER_GRANULARITY, 400 + MARGIN)
+    assert answer.unknown == ()
+
+
 def test_a_cap_whose_start_is_unknown_does_not_shorten_the_worst_case() -> None:
     answer = estimate(Event.CRASH, replace(GR, restart_time=400), find_profile("junos"))
     assert (answer.best, answer.worst) == (300 - TIMER_GRANULARITY, 400 + MARGIN)

@@ -9,15 +9,21 @@ import pytest
 
 from bgpctl.core.withdrawal import Event
 from bgpctl.runbooks.actions import ChangeNode
-from bgpctl.runbooks.model import Status
+from bgpctl.runbooks.clock import UNCERTAIN
+from bgpctl.runbooks.command_line import CommandLine
+from bgpctl.runbooks.drain import _drained
+from bgpctl.runbooks.model import Decision, Result, Status
 from bgpctl.runbooks.withdrawn import Settled, Withdrawn
 from bgpctl.witness.model import Sight
 from tests.kit.snapshots import (
+    LEAVE,
     NOW,
     ROUTER,
     ROUTER_2,
     estimates,
     journal,
+    peer,
+    relabelled,
     running,
     seen,
     snapshot,
@@ -29,9 +35,12 @@ DONE, ACT, WAIT, BLOCKED = Status.DONE, Status.ACT, Status.WAIT, Status.BLOCKED
 LEFT = estimates(Event.DESELECT)
 DEAD = estimates(Event.POWER_OFF)
 LONG_AGO = NOW - 10_000
-RELABELLED = journal(marks={"Relabelled": NOW - 30})
-SAW = journal(marks={"Relabelled": NOW - 30, "SawWithdrawn": NOW - 29})
-TWO = journal(marks={"Relabelled": NOW - 30}, peers=(ROUTER, ROUTER_2))
+SENT = NOW - 29.9  # what `withdrawn()` says of itself
+RELABELLED = relabelled()
+SAW = relabelled(marks={"Relabelled": NOW - 30, "SawWithdrawn": NOW - 29, "SawRecord": SENT})
+TWO = relabelled(peers=(ROUTER, ROUTER_2), baselines={ROUTER: 2, ROUTER_2: 2})
+OFF = DEAD[0].worst
+SILENT = running(heartbeat=NOW - 600)
 SOAKING = running(phase="Leaving", soak=5.0, soak_until=NOW + 3)
 GONE = seen(Sight.ABSENT, since=NOW - 1.2, times=3)
 
@@ -51,7 +60,37 @@ def at(**changes: Any) -> Any:
     [
         # a router's word
         ({"sightings": (GONE,)}, DONE, "confirmed", "within 28.80 s of the relabel, confirmed by bird"),
-        ({"sightings": (GONE,), "state": None}, DONE, "confirmed", "confirmed by bird"),
+        # … counts only with the speaker's: in answer to this request, and by a process that is there
+        (
+            {"sightings": (GONE,), "state": running()},
+            WAIT,
+            None,
+            "no route on bird 192.0.2.1; waiting for the",
+        ),
+        ({"sightings": (GONE,), "state": withdrawn(answers="run-old-1")}, WAIT, None, "to see the relabel"),
+        (
+            {"sightings": (GONE,), "state": None},
+            WAIT,
+            None,
+            "the speaker fell silent (if it died; one that h",
+        ),
+        ({"sightings": (GONE,), "state": None, "now": NOW + 9_999}, BLOCKED, None, "nobody knows"),
+        ({"sightings": (GONE,), "state": running(phase="Stopped")}, DONE, "confirmed", "confirmed by bird"),
+        (
+            {"sightings": (GONE,), "state": running(phase="Stopped", engine_mode="detached")},
+            WAIT,
+            None,
+            "no route on bird",
+        ),
+        # … and only of a router that was seen to have them
+        ({"sightings": (GONE,), "journal": relabelled(baselines={})}, ACT, None, "sent every withdraw"),
+        (
+            {"sightings": (GONE,), "journal": replace(SAW, baselines={})},
+            DONE,
+            "estimated",
+            "never seen to have a route of this node: is it the right one?",
+        ),
+        ({"sightings": (GONE,), "journal": relabelled(baselines={ROUTER: 0})}, DONE, "confirmed", "bird"),
         ({"sightings": (seen(Sight.ABSENT, since=NOW, times=1),)}, WAIT, None, "once more"),
         ({"sightings": (seen(Sight.ABSENT, since=NOW - 0.5, times=9),)}, WAIT, None, "once more"),
         ({"sightings": (seen(Sight.ABSENT, since=NOW - 5, times=1),)}, WAIT, None, "once more"),
@@ -86,14 +125,33 @@ def at(**changes: Any) -> Any:
         ({"state": SOAKING, "sightings": (seen(Sight.PRESENT),)}, WAIT, None, "it is present; traffic is"),
         ({}, ACT, None, "has sent every withdraw"),
         ({"journal": SAW}, DONE, "estimated", "estimated"),
+        # a peer that was added meanwhile, and that nobody asks
+        (
+            {"sightings": (GONE,), "journal": SAW, "state": withdrawn(peers=(peer(), peer(ROUTER_2)))},
+            DONE,
+            "estimated",
+            f"no probe asks {ROUTER_2}",
+        ),
         ({"journal": replace(SAW, marks={**SAW.marks, "SawWithdrawn": NOW - 1})}, WAIT, None, "UPDATE"),
+        # a record that changed is another withdrawal: its wait begins anew
+        ({"journal": SAW, "state": withdrawn(observed=NOW - 3)}, ACT, None, "has sent every withdraw"),
         # a record that another process of the speaker left proves nothing of this drain
-        ({"state": withdrawn(started_at=NOW - 10)}, WAIT, None, "did not withdraw"),
+        ({"state": withdrawn(answers="run-old-1")}, WAIT, None, "to see the relabel"),
+        ({"state": withdrawn(started_at=NOW - 10)}, ACT, None, "has sent every withdraw"),
+        (
+            {"state": replace(withdrawn(answers="run-old-1"), observed_leave=LEAVE, started_at=NOW - 10)},
+            WAIT,
+            None,
+            "did not withdraw",
+        ),
         ({"state": withdrawn(phase="Idle", withdrawn=None), "estimates": ()}, WAIT, None, "did not withdraw"),
         # nobody reports: the routers' own timers
         ({"state": withdrawn(heartbeat=LONG_AGO)}, WAIT, None, "silent"),
-        ({"state": None, "now": NOW + 9_999}, DONE, "estimated", "if it died"),
+        ({"state": None, "now": NOW + 9_999}, BLOCKED, None, "if it died"),
         ({"state": None, "dead_estimates": ()}, BLOCKED, None, "nothing is known about its peers"),
+        ({"state": SILENT, "now": NOW + OFF - 31}, WAIT, None, "if it died"),
+        ({"state": SILENT, "now": NOW + OFF}, BLOCKED, None, "hangs or only lost the API server still ann"),
+        ({"state": running(phase="Stopped")}, WAIT, None, "since the speaker stopped"),
         # there was nothing
         (
             {"journal": journal(deselect=None), "state": None, "estimates": (), "dead_estimates": ()},
@@ -112,6 +170,135 @@ def test_the_end_of_the_wait(changes: Any, status: Status, proof: str | None, wo
         assert isinstance(action, ChangeNode)
         assert action.journal is not None
         assert action.journal.marks["SawWithdrawn"] == NOW
+        assert action.journal.marks["SawRecord"] == at(**changes).state.withdrawn.sent_at
+    if status is DONE and proof == "estimated":
+        assert ("no router was asked" in str(decision.evidence)) is not bool(at(**changes).sightings)
+
+
+@pytest.mark.parametrize(
+    ("changes", "begun", "worst"),
+    [
+        pytest.param({"journal": SAW}, NOW - 29, LEFT[0].worst, id="the withdraws were sent"),
+        pytest.param({"state": running(phase="Stopped", heartbeat=NOW - 9)}, NOW - 9, OFF, id="it stopped"),
+        pytest.param(
+            {"state": replace(withdrawn(answers="x"), observed_leave=LEAVE, started_at=NOW - 10)},
+            NOW - 10,
+            OFF,
+            id="another one was started since",
+        ),
+        pytest.param(
+            {
+                "state": replace(
+                    withdrawn(answers="x"),
+                    observed_leave=LEAVE,
+                    started_at=NOW + 3590,
+                    heartbeat=NOW + 3600,
+                    reported_at=NOW,
+                )
+            },
+            NOW - 10,
+            OFF,
+            id="on a machine whose clock is an hour ahead",
+        ),
+    ],
+)
+def test_a_wait_is_as_long_as_the_worst_case_and_as_two_clocks_may_differ(
+    changes: Any, begun: float, worst: float
+) -> None:
+    """Ends neither early nor never: instants of another machine count by the API server's clock."""
+    ends = begun + worst + UNCERTAIN
+
+    def decided(now: float) -> Decision:
+        """Its heart beats on, unless it stopped."""
+        s = at(**changes)
+        ahead = s.state.heartbeat - s.state.last_seen
+        beats = {} if s.state.phase == "Stopped" else {"heartbeat": now + ahead, "reported_at": now}
+        return Withdrawn().decide(replace(s, now=now, state=replace(s.state, **beats)))
+
+    early, late = decided(ends - 0.1), decided(ends + 0.1)
+    assert (early.status, early.eta) == (WAIT, pytest.approx(ends))
+    assert (late.status, late.evidence["proof"]) == (DONE, "estimated")
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "proof", "assumed"),
+    [
+        pytest.param({"state": SILENT, "now": NOW + 60}, WAIT, None, False, id="not before the worst case"),
+        pytest.param({"state": SILENT, "now": NOW + 9_999}, DONE, "estimated", True, id="then estimated"),
+        pytest.param(
+            {"state": SILENT, "sightings": (GONE,)}, DONE, "confirmed", True, id="or a router's word"
+        ),
+        pytest.param(
+            {"state": SILENT, "sightings": (seen(Sight.STALE),)}, WAIT, None, False, id="no router over"
+        ),
+        pytest.param(
+            {"state": running(), "now": NOW + 1}, WAIT, None, False, id="it is not dead: it reports"
+        ),
+        pytest.param({"state": None, "dead_estimates": ()}, BLOCKED, None, False, id="of peers unknown"),
+    ],
+)
+def test_a_silent_speaker_is_dead_only_by_the_operators_word(
+    changes: Any, status: Status, proof: str | None, assumed: bool
+) -> None:
+    decision = Withdrawn(assume_dead=True).decide(at(**changes))
+    assert (decision.status, decision.evidence.get("proof")) == (status, proof)
+    assert bool(decision.evidence.get("assumed")) is assumed
+    if assumed:
+        last = _drained(Result("drain", "n1", "done", ""), decision.evidence)
+        assert last.endswith(", assuming that its speaker died when it fell silent")
+
+
+def test_the_hint_about_a_silent_speaker_is_the_whole_command() -> None:
+    typed = CommandLine(("bgpctl", "node", "drain", "n1", "--force"))
+    decision = Withdrawn(typed=typed).decide(at(state=SILENT, now=NOW + 9_999))
+    assert decision.status is BLOCKED
+    assert decision.hint.endswith(": bgpctl node drain n1 --force --assume-dead")
+    assert "--router-probe KIND=TARGET@PEER" in decision.hint
+
+
+ESTIMATED = {"proof": "estimated", "why": "because"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "words"),
+    [
+        pytest.param({"sightings": (GONE,)}, DONE, "confirmed by bird", id="confirmed is enough"),
+        pytest.param({"journal": SAW}, WAIT, "no router was asked", id="an estimate is not"),
+        pytest.param(
+            {"journal": SAW, "sightings": (seen(Sight.UNKNOWN),)}, WAIT, "cannot be asked", id="why"
+        ),
+        pytest.param({"state": SILENT, "now": NOW + 9_999}, WAIT, "no router was asked", id="by assumption"),
+        pytest.param({"state": SILENT, "sightings": (GONE,)}, WAIT, "word", id="nor is an assumed proof"),
+        pytest.param(
+            {"journal": replace(SAW, steps={"Withdrawn": NOW - 9}, evidence=ESTIMATED)},
+            WAIT,
+            "no router was asked",
+            id="nor what an earlier run estimated",
+        ),
+        pytest.param(
+            {
+                "journal": replace(
+                    SAW, steps={"Withdrawn": NOW - 9}, evidence={"proof": "confirmed", "by": "bird"}
+                ),
+                "sightings": (GONE,),
+            },
+            DONE,
+            "still gone, confirmed by bird",
+            id="an earlier run's confirmation is",
+        ),
+        pytest.param(
+            {"journal": journal(deselect=None), "state": None, "estimates": (), "dead_estimates": ()},
+            DONE,
+            "nothing was announced",
+            id="nothing to confirm",
+        ),
+    ],
+)
+def test_only_a_routers_word_is_enough_where_it_is_required(changes: Any, status: Status, words: str) -> None:
+    decision = Withdrawn(require_confirmed=True, assume_dead=True).decide(at(**changes))
+    assert decision.status is status
+    assert words in decision.reason
+    assert ("--require-confirmed" in decision.reason) is (status is WAIT)
 
 
 @pytest.mark.parametrize("proof", ["confirmed", "estimated"])
@@ -127,10 +314,13 @@ def test_a_resumed_drain_asks_again_and_keeps_the_first_proof_unless_it_gets_a_b
     assert back.status is WAIT, "what was proved once is not proved for ever"
 
 
-def test_a_silence_that_nothing_notices_never_ends_by_the_clock() -> None:
+@pytest.mark.parametrize("assume_dead", [False, True])
+def test_a_silence_that_nothing_notices_never_ends_by_the_clock(assume_dead: bool) -> None:
     """Hold time 0: no estimate, so a router must be asked."""
     forever = tuple(replace(one, worst=float("inf")) for one in DEAD)
-    decision = Withdrawn().decide(at(state=None, dead_estimates=forever, now=NOW + 1e9))
+    decision = Withdrawn(assume_dead=assume_dead).decide(
+        at(state=None, dead_estimates=forever, now=NOW + 1e9)
+    )
     assert decision.status is BLOCKED
     assert "--router-probe" in decision.hint
 

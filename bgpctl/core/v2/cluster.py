@@ -28,8 +28,8 @@ REFERENCE_DEFAULTS = {"group": "cilium.io", "kind": "CiliumBGPPeerConfig"}
 
 @dataclass(frozen=True, slots=True)
 class ClusterPeer:
-    """One entry of `peers[]`. `asn` 0 = any. `gateway`: the peer is the default gateway of this family.
-    `config` names a CiliumBGPPeerConfig, None = the default one."""
+    """One entry of `peers[]`. `asn` 0 = any. `gateway`: without an address, the peer is the default gateway
+    of this family. `config` names a CiliumBGPPeerConfig, None = the default one."""
 
     name: str
     address: IPAddress | None = None
@@ -127,12 +127,13 @@ def _peer(fields: Fields, seen: dict[str, str], v2: bool) -> ClusterPeer:
     address = read_address(fields, "peerAddress")
     asn = fields.integer("peerASN", LIMITS["peerASN"], DEFAULTS["peerASN"])
     gateway = _discovery(fields) if v2 else None
+    discovers = v2 and fields.value.get("autoDiscovery") is not None
     config = _reference(fields, v2)
     fields.close()
-    if fields.value.get("peerAddress") is None and gateway is None:
+    if fields.value.get("peerAddress") is None and not discovers:
         fields.warn("peerAddress", "is not set, nor is autoDiscovery: this peer gets no session")
     elif address is not None and gateway is not None:
-        fields.warn("peerAddress", "has no effect: autoDiscovery finds the address")
+        fields.warn("autoDiscovery", "has no effect: peerAddress is set")
     elif address is not None and address.version == 6 and address.is_link_local:
         fields.warn(
             "peerAddress", "is link-local: no interface can be named here, the session may not come up"

@@ -152,10 +152,10 @@ class _Join:
         return replace(found, local_address=source)
 
     def _address(self, peer: ClusterPeer) -> IPAddress:
-        if peer.gateway is None:
-            if peer.address is None:
-                raise _LeftOut("it has no peerAddress that can be used, nor autoDiscovery")
+        if peer.address is not None:
             return peer.address
+        if peer.gateway is None:
+            raise _LeftOut("it has no peerAddress that can be used, nor autoDiscovery")
         gateway = (self.host.gateways or {}).get(peer.gateway.afi)
         if gateway is None:
             where = "is not known here" if self.host.gateways is None else "does not exist on this node"

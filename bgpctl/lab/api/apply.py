@@ -1,7 +1,7 @@
 """Server-side apply: an upsert that remembers, per field manager, which fields it set. Pure.
 
 Field sets are FieldsV1 (`f:name`, `k:{"key":"value"}`), so `kubectl get -o yaml --show-managed-fields` reads
-as usual. Only Apply entries are kept; other writers are not tracked, so conflicts arise between appliers.
+as usual. Entries of other writers (`managed`) have no fields, so conflicts arise between appliers only.
 Source: kubernetes.io/docs/reference/using-api/server-side-apply, sigs.k8s.io/structured-merge-diff.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bgpctl.lab.api import patch, shapes, status
-from bgpctl.lab.api.documents import Document, clone, metadata, timestamp, without
+from bgpctl.lab.api.documents import Document, clone, metadata, without
 from bgpctl.lab.api.resources import Resource
 
 _NOT_OWNED = frozenset({"apiVersion", "kind"})
@@ -42,30 +42,37 @@ def applied(
     old: Document | None,
     body: Document,
     manager: str,
+    now: str,
     *,
     force: bool,
     subresource: str = "",
 ) -> Document:
-    """`old` (None: nothing yet) as the manager wants it; 409 where another applier owns a differing field."""
+    """`old` (None: nothing yet) as the manager wants it `now` (RFC 3339); 409 where another applier owns a
+    differing field."""
     fields = field_set(body)
     if old is None:
         new = clone(body)
-        new.setdefault("metadata", {})["managedFields"] = [_entry(resource, manager, fields, subresource)]
+        new.setdefault("metadata", {})["managedFields"] = [
+            _entry(resource, manager, fields, subresource, now)
+        ]
         return dict(new)
     entries = list(metadata(old).get("managedFields") or ())
-    mine = [e for e in entries if e["manager"] == manager and e.get("subresource", "") == subresource]
+    me = (manager, "Apply", subresource)
+    mine = [e for e in entries if (e.get("manager"), e.get("operation"), e.get("subresource", "")) == me]
     others = [e for e in entries if e not in mine]
     merged = _merged(resource, old, body, subresource)
     conflicts = _conflicts(old, merged, fields, others)
     if conflicts and not force:
         raise _conflict(conflicts)
-    kept = [{**e, "fieldsV1": _minus(e["fieldsV1"], dict(conflicts).get(e["manager"], {}))} for e in others]
+    kept = [
+        {**e, "fieldsV1": _minus(_owned(e), dict(conflicts).get(e.get("manager", ""), {}))} for e in others
+    ]
     for entry in mine:
-        _drop(merged, _minus(_minus(entry["fieldsV1"], fields), _union(kept)))
-    unchanged = [e for e in mine if e["fieldsV1"] == fields and merged == old]
+        _drop(merged, _minus(_minus(_owned(entry), fields), _union(kept)))
+    unchanged = [e for e in mine if _owned(e) == fields and merged == old]
     merged["metadata"] = {
         **metadata(merged),
-        "managedFields": [*kept, *(unchanged or [_entry(resource, manager, fields, subresource)])],
+        "managedFields": [*kept, *(unchanged or [_entry(resource, manager, fields, subresource, now)])],
     }
     return merged
 
@@ -80,16 +87,21 @@ def _merged(resource: Resource, old: Document, body: Document, subresource: str)
     return dict(clone(merge(old, body)))
 
 
-def _entry(resource: Resource, manager: str, fields: Document, subresource: str) -> Document:
+def _entry(resource: Resource, manager: str, fields: Document, subresource: str, now: str) -> Document:
     entry: Document = {
         "manager": manager,
         "operation": "Apply",
         "apiVersion": resource.api_version,
-        "time": timestamp(),
+        "time": now,
         "fieldsType": "FieldsV1",
         "fieldsV1": fields,
     }
     return {**entry, "subresource": subresource} if subresource else entry
+
+
+def _owned(entry: Document) -> Document:
+    fields = entry.get("fieldsV1")
+    return fields if isinstance(fields, dict) else {}
 
 
 # --- field sets -------------------------------------------------------------------------------------------
@@ -130,7 +142,7 @@ def _minus(fields: Document, other: Document) -> Document:
 def _union(entries: list[Document]) -> Document:
     union: Document = {}
     for entry in entries:
-        union = patch.merge(union, entry["fieldsV1"])
+        union = patch.merge(union, _owned(entry))
     return union
 
 
@@ -198,11 +210,11 @@ def _conflicts(
     found = []
     for entry in others:
         changed: Document = {}
-        for path in _leaves(_common(fields, entry["fieldsV1"])):
+        for path in _leaves(_common(fields, _owned(entry))):
             if _at(old, path) != _at(merged, path):
                 _insert(changed, path)
         if changed:
-            found.append((entry["manager"], changed))
+            found.append((entry.get("manager", ""), changed))
     return found
 
 

@@ -1,26 +1,33 @@
-"""Who is asking, and may they? Two bearer tokens: one may do everything, one may do nothing.
+"""Who is asking, and may they? Three bearer tokens: one may do all, one what it was given, one nothing.
 
-Both are real credentials of one run, made at random. Tokens are compared in constant time and never logged.
+All are real credentials of one run, made at random. Tokens are compared in constant time and never logged.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 
 from bgpctl.lab.api import status
 from bgpctl.lab.api.routes import Target
 
 ADMIN = "bgpctl-lab-admin"
+PERSON = "bgpctl-lab-person"
 NOBODY = "bgpctl-lab-nobody"
+
+Rights = Collection[str]
+"""What PERSON may do: `patch nodes`, `create pods/eviction`, with `*` for any."""
+EVERYTHING: Rights = ("* *",)
 
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """The two credentials. Their text stays out of `repr`."""
+    """The credentials. Their text stays out of `repr`."""
 
     admin: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+    person: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     nobody: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 
 
@@ -35,15 +42,21 @@ def authenticate(tokens: Tokens, headers: Mapping[str, str]) -> str:
 
 
 def _user(tokens: Tokens, token: str) -> str:
-    for known, user in ((tokens.admin, ADMIN), (tokens.nobody, NOBODY)):
+    for known, user in ((tokens.admin, ADMIN), (tokens.person, PERSON), (tokens.nobody, NOBODY)):
         if secrets.compare_digest(known.encode(), token.encode("latin-1", "replace")):
             return user
     return ""
 
 
-def authorize(user: str, verb: str, target: Target) -> None:
-    """403 in the words of RBAC, unless the user is the admin."""
-    if user == ADMIN:
+def allowed(user: str, verb: str, resource: str, rights: Rights) -> bool:
+    """`resource` as in RBAC (`pods/eviction`); `rights` are those of PERSON."""
+    wanted = f"{verb} {resource}"
+    return user == ADMIN or (user == PERSON and any(fnmatchcase(wanted, right) for right in rights))
+
+
+def authorize(user: str, verb: str, target: Target, rights: Rights) -> None:
+    """403 in the words of RBAC, unless the user may."""
+    if allowed(user, verb, target.resource_text, rights):
         return
     where = f'in the namespace "{target.namespace}"' if target.namespace else "at the cluster scope"
     why = (

@@ -156,7 +156,9 @@ def initial_status(plural: str, document: Document) -> Document | None:
     if plural == "services":
         return {"loadBalancer": {}}
     if plural == "customresourcedefinitions":
-        return _established(document)
+        stored = [version["name"] for version in document["spec"]["versions"] if version.get("storage")]
+        names = {"plural": "", "kind": ""}
+        return {"conditions": None, "acceptedNames": names, "storedVersions": stored}
     return _EMPTY.get(plural)
 
 
@@ -179,16 +181,12 @@ _EMPTY: Mapping[str, Document] = {
 }
 
 
-def _established(crd: Document) -> Document:
-    """What the apiextensions controllers conclude; here at once, since there is nobody to conflict with."""
-    spec = crd["spec"]
+def established(crd: Document) -> Document:
+    """The definition as the apiextensions controllers leave it: there is nobody to conflict with."""
     now = crd["metadata"]["creationTimestamp"]
     conditions = [
         {"type": "NamesAccepted", "reason": "NoConflicts", "message": "no conflicts found"},
         {"type": "Established", "reason": "InitialNamesAccepted", "message": "the initial names accepted"},
     ]
-    return {
-        "conditions": [{**c, "status": "True", "lastTransitionTime": now} for c in conditions],
-        "acceptedNames": spec["names"],
-        "storedVersions": [version["name"] for version in spec["versions"] if version.get("storage")],
-    }
+    found = [{**c, "status": "True", "lastTransitionTime": now} for c in conditions]
+    return {**crd, "status": {**crd["status"], "conditions": found, "acceptedNames": crd["spec"]["names"]}}

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from bgpctl.lab.api import status
 from bgpctl.lab.api.documents import Document, clone, name_of, timestamp
-from bgpctl.lab.api.resources import Resource
+from bgpctl.lab.api.resources import CRDS, Resource
+
+# Held by the server itself until the objects of a definition are gone (apiextensions-apiserver,
+# pkg/registry/customresourcedefinition/etcd.go and pkg/controller/finalizer).
+CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,22 +82,38 @@ def check_preconditions(resource: Resource, document: Document, options: DeleteO
         raise status.conflict(resource.group, resource.plural, name_of(document), why)
 
 
-def marked(resource: Resource, document: Document, options: DeleteOptions) -> Document | None:
-    """The object that stays and waits for its end, None when nothing holds it and it goes now."""
+def marked(resource: Resource, document: Document, options: DeleteOptions, now: datetime) -> Document | None:
+    """The object that stays and waits for its end, None when nothing holds it and it goes at once."""
     new = clone(document)
     if resource.plural == "pods" and (grace := _grace(new, options)) > 0:
-        return _mark(new, grace)
+        return _mark(new, grace, now)
     if resource.plural == "namespaces" and new["spec"].get("finalizers"):
         new["status"] = {**new.get("status", {}), "phase": "Terminating"}
-        return _mark(new, 0)
+        return _mark(new, 0, now)
+    if resource.key == CRDS and not new["metadata"].get("deletionTimestamp"):
+        _hold_definition(new, timestamp(now))
     _hold(new["metadata"], options.propagation)
-    return _mark(new, 0) if new["metadata"].get("finalizers") else None
+    return _mark(new, 0, now) if new["metadata"].get("finalizers") else None
 
 
 def _hold(meta: Document, propagation: str) -> None:
     finalizer = {"Foreground": "foregroundDeletion", "Orphan": "orphan"}.get(propagation)
     if finalizer and finalizer not in meta.get("finalizers", ()):
         meta["finalizers"] = [*meta.get("finalizers", ()), finalizer]
+
+
+def _hold_definition(crd: Document, now: str) -> None:
+    meta, status = crd["metadata"], crd.setdefault("status", {})
+    if CLEANUP not in meta.get("finalizers", ()):
+        meta["finalizers"] = [*meta.get("finalizers", ()), CLEANUP]
+    terminating = {
+        "type": "Terminating",
+        "status": "True",
+        "reason": "InstanceDeletionPending",
+        "message": "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon",
+        "lastTransitionTime": now,
+    }
+    status["conditions"] = [*(status.get("conditions") or ()), terminating]
 
 
 def _grace(pod: Document, options: DeleteOptions) -> int:
@@ -105,13 +125,13 @@ def _grace(pod: Document, options: DeleteOptions) -> int:
     return grace if grace >= 0 else 1
 
 
-def _mark(document: Document, grace: int) -> Document:
+def _mark(document: Document, grace: int, now: datetime) -> Document:
     """Set the deletion marks; a second delete may shorten the grace period, never extend it."""
     meta = document["metadata"]
     earlier = meta.get("deletionGracePeriodSeconds")
     if meta.get("deletionTimestamp") and (earlier is None or grace >= earlier):
         return document
-    meta["deletionTimestamp"] = timestamp(datetime.now(UTC) + timedelta(seconds=grace))
+    meta["deletionTimestamp"] = timestamp(now + timedelta(seconds=grace))
     meta["deletionGracePeriodSeconds"] = grace
     if meta.get("generation"):
         meta["generation"] += 1

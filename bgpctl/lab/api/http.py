@@ -11,14 +11,16 @@ import socket
 import struct
 import sys
 from collections.abc import Mapping
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from bgpctl.lab.api import auth, discovery, faults, reviews, status, wire
+from bgpctl.lab.api import auth, discovery, faults, reviews, status
+from bgpctl.lab.api.documents import dump
 from bgpctl.lab.api.faults import Fault
-from bgpctl.lab.api.requests import Answer, Request, answer
+from bgpctl.lab.api.requests import Answer, Request, answer, refusal
 from bgpctl.lab.api.routes import Target, target_of, verb_of
 from bgpctl.lab.api.watching import Watch
 
@@ -135,20 +137,19 @@ class Handler(BaseHTTPRequestHandler):
             body = self._body()
             fault, found = self._route(urlsplit(self.path), body)
         except status.ApiError as error:
-            found = _refusal(error)
-            self._send(found, error.retry_after)
+            self._send(refusal(error))
             return
         except Exception as error:  # a bug of ours must not cost the connection
             text = f"{type(error).__name__}: {error}"
             print(f"lab API: {self.command} {self.path}: {text}", file=sys.stderr)
-            self._send(_refusal(status.internal(text)), None)
+            self._send(refusal(status.internal(text)))
             return
         if isinstance(found, Watch):
             self._stream(found, fault)
         elif fault and fault.effect == "cut":
             raise Dropped
         else:
-            self._send(found, None)
+            self._send(found)
 
     def _body(self) -> bytes:
         if "chunked" in (self.headers.get("Transfer-Encoding") or "").lower():
@@ -183,19 +184,20 @@ class Handler(BaseHTTPRequestHandler):
             fault = self._suffer("get", "", path)
             return fault, _text_or_json(discovery.answer(api.registry, path))
         if reviews.concerns(target):
-            return None, Answer(201, wire.dump(reviews.answer(target, user, _loose_json(body))))
+            return None, Answer(201, dump(reviews.answer(target, user, _loose_json(body), api.rights)))
         verb = verb_of(self.command, target, query)
-        auth.authorize(user, verb, target)
+        auth.authorize(user, verb, target, api.faults.known(api.rights))
+        api.faults.check_ready(verb)
         fault = self._suffer(verb, target.resource_text, self.path)
         return fault, answer(api.operations, Request(verb, target, query, headers, body))
 
     def _faults(self, user: str, query: Mapping[str, str], body: bytes) -> Answer:
-        auth.authorize(user, self.command.lower(), Target("bgpctl.io", "", "faults"))
+        auth.authorize(user, self.command.lower(), Target("bgpctl.io", "", "faults"), ())
         try:
             sent = json.loads(body or b"null")
         except ValueError as error:
             raise status.bad_request(f"the body is not JSON: {error}") from error
-        return Answer(200, wire.dump(faults.endpoint(self.server.api.faults, self.command, query, sent)))
+        return Answer(200, dump(faults.endpoint(self.server.api.faults, self.command, query, sent)))
 
     def _suffer(self, verb: str, resource: str, path: str) -> Fault | None:
         """Carry out a fault that comes before the request does; the others are for later."""
@@ -217,12 +219,16 @@ class Handler(BaseHTTPRequestHandler):
         reset(self.connection)
         raise Dropped
 
+    def _date(self) -> str:
+        return formatdate(int(self.server.api.operations.clock()), usegmt=True)
+
     # --- answers ------------------------------------------------------------------------------------------
 
-    def _send(self, found: Answer, retry_after: int | None) -> None:
-        extra = f"Retry-After: {retry_after}\r\n" if retry_after else ""
+    def _send(self, found: Answer) -> None:
+        extra = f"Retry-After: {found.retry_after}\r\n" if found.retry_after else ""
         head = (
             f"HTTP/1.1 {found.code} {_REASONS.get(found.code, 'Status')}\r\n"
+            f"Date: {self._date()}\r\n"
             f"Content-Type: {found.content_type}\r\n"
             f"Content-Length: {len(found.body)}\r\n{extra}"
             f"{'Connection: close' if self.close_connection else 'Cache-Control: no-cache, private'}\r\n\r\n"
@@ -232,8 +238,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def _stream(self, watch: Watch, fault: Fault | None) -> None:
         self.wfile.write(
-            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n"
-            b"Cache-Control: no-cache, private\r\n\r\n"
+            f"HTTP/1.1 200 OK\r\nDate: {self._date()}\r\n".encode()
+            + b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n"
+            + b"Cache-Control: no-cache, private\r\n\r\n"
         )
         if fault and fault.effect in {"hang", "drop"}:
             self._end(fault)
@@ -285,11 +292,7 @@ def _headers(headers: Any) -> Mapping[str, str]:
     return found
 
 
-def _refusal(error: status.ApiError) -> Answer:
-    return Answer(error.code, wire.dump(error.document()))
-
-
 def _text_or_json(found: Any) -> Answer:
     if isinstance(found, str):
         return Answer(200, found.encode(), "text/plain; charset=utf-8")
-    return Answer(200, wire.dump(found))
+    return Answer(200, dump(found))

@@ -6,11 +6,26 @@ not. Reads that decide about a write happen under the store's lock.
 
 from __future__ import annotations
 
+import copy
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
-from bgpctl.lab.api import allocation, apply, deletion, eviction, patch, status, strategy
+from bgpctl.lab.api import (
+    allocation,
+    apply,
+    defaults,
+    definitions,
+    deletion,
+    eviction,
+    managed,
+    patch,
+    status,
+    strategy,
+)
 from bgpctl.lab.api.deletion import DeleteOptions
 from bgpctl.lab.api.documents import Document, clone, metadata, timestamp
 from bgpctl.lab.api.resources import CRDS, Registry, Resource
@@ -22,7 +37,8 @@ NAMESPACES = ("", "namespaces")
 
 @dataclass(frozen=True, slots=True)
 class WriteOptions:
-    """What a write's query says. `strict`: unknown fields are refused; `force`: take fields from others."""
+    """What a write's query says. `strict`: unknown fields are refused; `manager`: who writes, "" = the lab
+    itself, which leaves no entry in managedFields; `force`: take fields from others."""
 
     dry_run: bool = False
     strict: bool = False
@@ -36,12 +52,31 @@ Change = Callable[[Document], Document]
 
 
 class Operations:
-    """The verbs, on one store and one registry of resources."""
+    """The verbs, on one store and one registry of resources. `clock` in epoch seconds: the server's time.
 
-    def __init__(self, store: Store, registry: Registry) -> None:
+    `later` carries out what a server does a moment after it has answered; without anybody who waits, at once.
+    """
+
+    def __init__(self, store: Store, registry: Registry, clock: Callable[[], float] = time.time) -> None:
         self.store = store
         self.registry = registry
+        self.clock = clock
+        self.later: Callable[[Callable[[], None]], None] = lambda work: work()
+        self._definitions = definitions.Definitions(store, registry)
         self._addresses = allocation.ServiceAddresses()
+
+    def fork(self, store: Store, registry: Registry, clock: Callable[[], float]) -> Operations:
+        """The same on a copy of the store: addresses that were handed out stay handed out."""
+        made = Operations(store, registry, clock)
+        made._addresses = copy.deepcopy(self._addresses)
+        return made
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.clock(), UTC)
+
+    def stamp(self) -> str:
+        """This moment as metav1.Time."""
+        return _stamp(int(self.clock()))
 
     def get(self, resource: Resource, namespace: str, name: str) -> Stored:
         """The object, or 404."""
@@ -58,15 +93,20 @@ class Operations:
         """A new object, or 404 (namespace), 409, 422."""
         if resource.terminating:
             raise status.method_not_allowed()
-        new = strategy.created(resource, document, namespace, strict=options.strict)
+        new = strategy.created(resource, document, namespace, self.stamp(), strict=options.strict)
+        new = self._noted(resource, None, new, "", options)
         name = new["metadata"]["name"]
         with self.store.lock:
             self._check_namespace(resource, namespace, name)
-            if self.store.get(resource.key, namespace, name):
-                raise status.already_exists(resource.group, resource.plural, name)
+            if there := self.store.get(resource.key, namespace, name):
+                going = bool(there.document["metadata"].get("deletionTimestamp"))
+                raise status.already_exists(resource.group, resource.plural, name, going=going)
             if resource.plural == "services":
                 self._addresses.assign(new)
-            return self._commit(resource, None, new, options)
+            stored = self._commit(resource, None, new, options)
+            if resource.key == CRDS and not options.dry_run:
+                self._commit(resource, stored, defaults.established(new), NO_OPTIONS)
+            return stored
 
     def _check_namespace(self, resource: Resource, namespace: str, name: str) -> None:
         if not resource.namespaced:
@@ -133,7 +173,13 @@ class Operations:
             old = self.get(resource, namespace, name)
             sent = change(old.document)
             new = strategy.updated(resource, old.document, sent, subresource, strict=options.strict)
+            new = self._noted(resource, old.document, new, subresource, options)
             return self._commit(resource, old, new, options)
+
+    def _noted(
+        self, resource: Resource, old: Document | None, new: Document, subresource: str, options: WriteOptions
+    ) -> Document:
+        return managed.noted(old, new, options.manager, resource.api_version, subresource, self.stamp())
 
     def _commit(self, resource: Resource, old: Stored | None, new: Document, options: WriteOptions) -> Stored:
         """Store it, unless nothing changed, it is a dry run, or this was the last thing it waited for."""
@@ -143,25 +189,26 @@ class Operations:
             return Stored(new, old.version if old else 0)
         if old and deletion.finished(resource, new):
             return self._remove(resource, new)
-        stored = self.store.put(resource.key, new)
+        stored = self.store.put(resource.key, new, given=True)
         if resource.key == CRDS:
-            self.registry.sync_crd(stored.document)
+            self._definitions.stored(stored.document)
         return stored
 
     def _remove(self, resource: Resource, last: Document) -> Stored:
         meta = last["metadata"]
         if resource.key == CRDS:
-            self._drop_custom_resources(last)
+            self._definitions.removed(last)
         removed = self.store.remove(resource.key, meta.get("namespace", ""), meta["name"], last)
         return removed or Stored(last, 0)
 
-    def _drop_custom_resources(self, crd: Document) -> None:
-        key = (crd["spec"]["group"], crd["spec"]["names"]["plural"])
-        for stored in self.store.all(key)[0]:
-            meta = stored.document["metadata"]
-            self.store.remove(key, meta.get("namespace", ""), meta["name"])
-        self.registry.drop_crd(crd)
-        self.store.end_subscriptions(key)
+    def clean_up(self, crds: Resource, name: str, uid: str) -> None:
+        """The end of a definition that is being deleted: its objects first, one by one."""
+        with self.store.lock:
+            found = self.store.get(crds.key, "", name)
+            if found is None or found.document["metadata"]["uid"] != uid:
+                return
+            self._definitions.empty(found.document)
+            self._commit(crds, found, definitions.let_go(found.document), NO_OPTIONS)
 
     # --- patch --------------------------------------------------------------------------------------------
 
@@ -191,17 +238,20 @@ class Operations:
         options: WriteOptions,
     ) -> tuple[Stored, bool]:
         apply.check(resource, name, body, options.manager)
+        manager, options = options.manager, replace(options, manager="")  # it makes its entry itself
         with self.store.lock:
             if self.store.get(resource.key, namespace, name) is None:
                 if subresource:
                     raise status.not_found(resource.group, resource.plural, name)
-                first = apply.applied(resource, None, body, options.manager, force=options.force)
+                first = apply.applied(resource, None, body, manager, self.stamp(), force=options.force)
                 first["metadata"]["name"] = name
                 return self.create(resource, namespace, first, options), True
 
             def change(old: Document) -> Document:
                 return apply.applied(
-                    resource, old, body, options.manager, force=options.force, subresource=subresource
+                    *(resource, old, body, manager, self.stamp()),
+                    force=options.force,
+                    subresource=subresource,
                 )
 
             return self._change(resource, namespace, name, change, subresource, options), False
@@ -216,12 +266,16 @@ class Operations:
             old = self.get(resource, namespace, name)
             deletion.check_allowed(resource, name)
             deletion.check_preconditions(resource, old.document, options)
-            waiting = deletion.marked(resource, old.document, options)
+            waiting = deletion.marked(resource, old.document, options, self.now())
             if options.dry_run:
                 return Stored(waiting or old.document, old.version), waiting is None
             if waiting is None:
                 return self._remove(resource, old.document), True
-            return self._commit(resource, old, waiting, NO_OPTIONS), False
+            stored = self._commit(resource, old, waiting, NO_OPTIONS)
+            if resource.key == CRDS and definitions.held(waiting) and not definitions.held(old.document):
+                uid = old.document["metadata"]["uid"]
+                self.later(lambda: self.clean_up(resource, name, uid))
+            return stored, False
 
     def delete_collection(
         self, resource: Resource, selection: Selection, options: DeleteOptions = DELETE_NOW
@@ -245,13 +299,18 @@ class Operations:
         with self.store.lock:
             pod = self.get(pods, namespace, name)
             listed = [stored.document for stored in self.store.all(budgets.key, namespace)[0]]
-            verdict = eviction.decide(pod.document, listed, timestamp())
+            verdict = eviction.decide(pod.document, listed, self.stamp())
             if verdict.budget is not None and not options.dry_run:
                 # Before the delete and its preconditions, as in the real one: a stale UID costs a disruption
                 # until the budget's controller notices (facts/drain.md section 1.3).
                 old = self.get(budgets, namespace, metadata(verdict.budget)["name"])
                 self._commit(budgets, old, verdict.budget, NO_OPTIONS)
             self.delete(pods, namespace, name, options)
+
+
+@lru_cache(maxsize=8)
+def _stamp(seconds: int) -> str:
+    return timestamp(datetime.fromtimestamp(seconds, UTC))
 
 
 def patcher(resource: Resource, content_type: str, body: Any) -> Change:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bgpctl.lab.api import deletion, listing, scale, selectors, status, watching, wire
-from bgpctl.lab.api.documents import Document
+from bgpctl.lab.api import deletion, listing, patch, scale, selectors, status, watching, wire
+from bgpctl.lab.api.documents import Document, dump
 from bgpctl.lab.api.operations import Operations, WriteOptions, patcher
 from bgpctl.lab.api.resources import Resource
 from bgpctl.lab.api.routes import Target
@@ -33,11 +33,16 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A complete answer."""
+    """A complete answer. `retry_after` in seconds."""
 
     code: int
     body: bytes
     content_type: str = "application/json"
+    retry_after: int | None = None
+
+
+def refusal(error: status.ApiError) -> Answer:
+    return Answer(error.code, dump(error.document()), retry_after=error.retry_after)
 
 
 def answer(operations: Operations, request: Request) -> Answer | Watch:
@@ -94,7 +99,7 @@ def _document(resource: Resource, request: Request) -> Document:
 def _write_options(request: Request) -> WriteOptions:
     query = request.query
     agent = (request.headers.get("User-Agent") or "unknown").split("/")[0]
-    manager = query.get("fieldManager", "" if request.verb == "patch" else agent)
+    manager = query.get("fieldManager", "" if request.content_type == patch.APPLY else agent)
     return WriteOptions(
         dry_run=deletion.dry_run(query.get("dryRun") or None),
         strict=query.get("fieldValidation") == "Strict",
@@ -192,7 +197,7 @@ def _delete(operations: Operations, resource: Resource, request: Request) -> Ans
     details = {"name": target.name, "kind": resource.plural, "uid": stored.document["metadata"]["uid"]}
     if resource.group:
         details["group"] = resource.group
-    return Answer(200, wire.dump(status.success(details=details)))
+    return Answer(200, dump(status.success(details=details)))
 
 
 def _delete_collection(operations: Operations, resource: Resource, request: Request) -> Answer:
@@ -217,14 +222,14 @@ def _evict(operations: Operations, resource: Resource, request: Request) -> Answ
     if in_query:
         options = deletion.options_of({}, {**(eviction.get("deleteOptions") or {}), "dryRun": ["All"]})
     operations.evict(resource, target.namespace, target.name, options)
-    return Answer(201, wire.dump(status.success(201)))
+    return Answer(201, dump(status.success(201)))
 
 
 def _scale(operations: Operations, resource: Resource, request: Request) -> Answer:
     target = request.target
     place = resource, target.namespace, target.name
     if request.verb == "get":
-        return Answer(200, wire.dump(scale.scale_of(operations.get(*place).document)))
+        return Answer(200, dump(scale.scale_of(operations.get(*place).document)))
     if request.verb not in {"update", "patch"}:
         raise status.method_not_allowed()
     body = parsed(request)
@@ -235,7 +240,7 @@ def _scale(operations: Operations, resource: Resource, request: Request) -> Answ
         return scale.scaled(old, sent)
 
     stored = operations.modify(*place, change, options=_write_options(request))
-    return Answer(200, wire.dump(scale.scale_of(stored.document)))
+    return Answer(200, dump(scale.scale_of(stored.document)))
 
 
 _VERBS: Mapping[str, Callable[[Operations, Resource, Request], Answer | Watch]] = {

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from bgpctl.lab.api import quick
 from bgpctl.lab.api.documents import Document
+from bgpctl.lab.api.schema import ROOT_FIELDS
 from bgpctl.lab.api.store import Key
 
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
@@ -22,7 +24,8 @@ class Resource:
     `unconditional`: PUT without resourceVersion is allowed; `upsert`: PUT creates what is missing.
     `renames`: stored field name -> name at this version, where two versions spell fields differently.
     `terminating`: its definition is being deleted, and takes no new objects.
-    `schema`, `columns`: of a custom resource, its openAPIV3Schema and additionalPrinterColumns.
+    `schema`, `columns`: of a custom resource, its openAPIV3Schema and additionalPrinterColumns. `fits`: the
+    schema's predicate, by which what surely satisfies it is known quickly.
     """
 
     group: str
@@ -44,6 +47,7 @@ class Resource:
     fields: frozenset[str] = frozenset()
     renames: Mapping[str, str] = field(default_factory=dict)
     schema: Document | None = None
+    fits: Callable[[Any], bool] | None = field(default=None, compare=False, repr=False)
     columns: tuple[Document, ...] = ()
     list_kind: str = ""
 
@@ -184,6 +188,7 @@ def from_crd(crd: Document) -> Iterator[Resource]:
 
 def _custom(spec: Document, version: Document) -> Resource:
     names = spec["names"]
+    schema = (version.get("schema") or {}).get("openAPIV3Schema")
     return Resource(
         *(spec["group"], version["name"], names["plural"], names["kind"]),
         namespaced=spec["scope"] == "Namespaced",
@@ -195,7 +200,8 @@ def _custom(spec: Document, version: Document) -> Resource:
         unconditional=False,
         custom=True,
         fields=frozenset(f["jsonPath"].lstrip(".") for f in version.get("selectableFields") or ()),
-        schema=(version.get("schema") or {}).get("openAPIV3Schema"),
+        schema=schema,
+        fits=None if schema is None else quick.compiled(schema, ROOT_FIELDS),
         columns=tuple(version.get("additionalPrinterColumns") or ()),
         list_kind=names.get("listKind", ""),
     )
@@ -206,6 +212,11 @@ class Registry:
 
     def __init__(self, resources: tuple[Resource, ...] = BUILTIN) -> None:
         self._table = {(r.group, r.version, r.plural): r for r in resources}
+
+    def fork(self) -> Registry:
+        made = Registry(())
+        made._table = self._table
+        return made
 
     def find(self, group: str, version: str, plural: str) -> Resource | None:
         return self._table.get((group, version, plural))

@@ -16,14 +16,16 @@ def concerns(target: Target) -> bool:
     return (target.group, target.version, target.plural) in {_WHO, _MAY}
 
 
-def answer(target: Target, user: str, body: Any) -> Document:
+def answer(target: Target, user: str, body: Any, rights: auth.Rights) -> Document:
     """The review with its status. Everybody may ask about themselves."""
     if target.plural == _WHO[2]:
         who = {"userInfo": {"username": user, "groups": ["system:authenticated"]}}
         return _review(target, "SelfSubjectReview", {}, who)
-    allowed = user == auth.ADMIN
-    reason = "" if allowed else f'User "{user}" has no permissions'
     spec = body.get("spec", {}) if isinstance(body, dict) else {}
+    wanted = spec.get("resourceAttributes") or {}
+    resource = "/".join(filter(None, (wanted.get("resource", ""), wanted.get("subresource", ""))))
+    allowed = auth.allowed(user, wanted.get("verb", ""), resource, rights)
+    reason = "" if allowed else f'User "{user}" has no permissions'
     return _review(target, "SelfSubjectAccessReview", spec, {"allowed": allowed, "reason": reason})
 
 

@@ -21,7 +21,7 @@ Schema = Mapping[str, Any]
 _PRESERVE = "x-kubernetes-preserve-unknown-fields"
 _INT_OR_STRING = "x-kubernetes-int-or-string"
 _EMBEDDED = "x-kubernetes-embedded-resource"
-_ROOT_FIELDS = frozenset({"apiVersion", "kind", "metadata"})
+ROOT_FIELDS = frozenset({"apiVersion", "kind", "metadata"})
 
 
 # --- prune and default ------------------------------------------------------------------------------------
@@ -47,7 +47,7 @@ def _prune_object(schema: Schema, value: Document, path: str, unknown: list[str]
     for name, item in value.items():
         field = f"{path}.{name}" if path else name
         known = schema.get("properties", {}).get(name, schema.get("additionalProperties"))
-        if root and name in _ROOT_FIELDS:
+        if root and name in ROOT_FIELDS:
             pruned[name] = item
         elif isinstance(known, Mapping):
             pruned[name] = _prune(known, item, field, unknown)
@@ -174,7 +174,7 @@ def _object(schema: Schema, value: Document, path: str, *, root: bool = False) -
         yield Cause("FieldValueTooMany", message, path)
     for name, item in value.items():
         below = schema.get("properties", {}).get(name, schema.get("additionalProperties"))
-        if isinstance(below, Mapping) and not (root and name in _ROOT_FIELDS):
+        if isinstance(below, Mapping) and not (root and name in ROOT_FIELDS):
             yield from _validate(below, item, f"{path}.{name}" if path else name)
 
 
@@ -211,11 +211,11 @@ def _string(schema: Schema, value: str, path: str) -> Iterator[Cause]:
     if "pattern" in schema and not re.search(schema["pattern"], value):
         yield _invalid(path, value, f"should match '{schema['pattern']}'")
     form = schema.get("format", "")
-    if form in _FORMATS and not _parses(_FORMATS[form], value):
+    if form in FORMATS and not parses(FORMATS[form], value):
         yield _invalid(path, value, f"must be of type {form}: {_show(value)}")
 
 
-_FORMATS: Mapping[str, Callable[[str], object]] = {
+FORMATS: Mapping[str, Callable[[str], object]] = {
     "ipv4": ipaddress.IPv4Address,
     "ipv6": ipaddress.IPv6Address,
     "cidr": lambda text: ipaddress.ip_network(text, strict=False),
@@ -223,7 +223,7 @@ _FORMATS: Mapping[str, Callable[[str], object]] = {
 }
 
 
-def _parses(parse: Callable[[str], object], value: str) -> bool:
+def parses(parse: Callable[[str], object], value: str) -> bool:
     try:
         parse(value)
     except ValueError:

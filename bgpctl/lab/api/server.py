@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import copy
 import socket
+import time
+from collections.abc import Callable
 from pathlib import Path
-from threading import Thread
+from threading import Thread, Timer
 from typing import Any
 
 from bgpctl.errors import UsageError
-from bgpctl.lab.api import http, kubeconfig, tls
+from bgpctl.lab.api import auth, http, kubeconfig, tls
 from bgpctl.lab.api.auth import Tokens
 from bgpctl.lab.api.controllers import Controllers
 from bgpctl.lab.api.documents import Document, clone, metadata, name_of, namespace_of
 from bgpctl.lab.api.faults import Faults
 from bgpctl.lab.api.operations import Operations
-from bgpctl.lab.api.resources import Registry, Resource
+from bgpctl.lab.api.resources import CRDS, Registry, Resource
 from bgpctl.lab.api.store import Store, Stored
 
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 _STOP_SECONDS = 5.0
+_LATER_SECONDS = 0.1
 
 
 class ApiServer:
@@ -26,6 +30,7 @@ class ApiServer:
 
     `port` 0 = any free one. `controllers` False leaves objects alone, as an apiserver without a cluster does.
     `grace_cap` is how long, in seconds, a terminating pod takes at most: like a process that exits quickly.
+    `clock`, in epoch seconds, is what the server takes for the time: in answers' Date and in what it stamps.
     """
 
     def __init__(
@@ -37,15 +42,17 @@ class ApiServer:
         controllers: bool = True,
         grace_cap: float = 1.0,
         start_delay: float = 0.2,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._address = (host, port)
         self._with_tls = tls
         self._tls: Any = None
         self.tokens = Tokens()
+        self.rights: auth.Rights = auth.EVERYTHING
         self.faults = Faults()
         self.store = Store()
         self.registry = Registry()
-        self.operations = Operations(self.store, self.registry)
+        self.operations = Operations(self.store, self.registry, clock)
         self._controllers = (
             Controllers(self.operations, grace_cap=grace_cap, start_delay=start_delay)
             if controllers
@@ -53,6 +60,7 @@ class ApiServer:
         )
         self._http: http.HttpServer | None = None
         self._thread: Thread | None = None
+        self._timers: list[Timer] = []
         self.url = ""
         for namespace in NAMESPACES:
             self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
@@ -61,6 +69,11 @@ class ApiServer:
     def admin_token(self) -> str:
         """The bearer token that may do everything."""
         return self.tokens.admin
+
+    @property
+    def person_token(self) -> str:
+        """The bearer token of a person who may do what `rights` say, as long as the server knows them."""
+        return self.tokens.person
 
     @property
     def nobody_token(self) -> str:
@@ -81,6 +94,7 @@ class ApiServer:
                 f"cannot listen on {host}:{port}: {error.strerror}",
                 "choose another port, or 0 for any free one",
             ) from error
+        self.operations.later = self._later
         self.faults.on_outage = self._http.end_connections
         scheme = "https" if self._with_tls else "http"
         self.url = f"{scheme}://{host}:{self._http.server_address[1]}"
@@ -96,6 +110,9 @@ class ApiServer:
         """End every connection, watch and thread. Safe to call twice, and without `start`."""
         if self._controllers:
             self._controllers.stop()
+        for timer in self._timers:
+            timer.cancel()
+            timer.join(_STOP_SECONDS)
         if self._http is None:
             return
         server, self._http = self._http, None
@@ -107,6 +124,12 @@ class ApiServer:
         server.join_connections(_STOP_SECONDS)
         if self._thread:
             self._thread.join(_STOP_SECONDS)
+
+    def _later(self, work: Callable[[], None]) -> None:
+        timer = Timer(_LATER_SECONDS, work)
+        timer.daemon = True
+        self._timers = [each for each in self._timers if each.is_alive()] + [timer]
+        timer.start()
 
     def __enter__(self) -> ApiServer:
         return self.start()
@@ -120,6 +143,17 @@ class ApiServer:
             return connection
         wrapped: socket.socket = self._tls.context.wrap_socket(connection, server_side=True)
         return wrapped
+
+    def fork(self, clock: Callable[[], float]) -> ApiServer:
+        """Another server with the same objects, which nobody has started: whatever happens in one of the two
+        stays there. Neither has controllers."""
+        made = copy.copy(self)
+        made.faults, made.store, made.registry = Faults(), self.store.fork(), self.registry.fork()
+        made.operations = self.operations.fork(made.store, made.registry, clock)
+        made.rights = self.rights
+        made._controllers = made._http = made._thread = None
+        made._timers = []
+        return made
 
     # --- from inside the process --------------------------------------------------------------------------
 
@@ -135,6 +169,9 @@ class ApiServer:
         resource = self._resource(document)
         namespace = (namespace_of(document) or "default") if resource.namespaced else ""
         name, sent = name_of(document), clone(document)
+        there = self.store.get(resource.key, namespace, name)
+        if there and resource.key == CRDS and metadata(there.document).get("deletionTimestamp"):
+            self.operations.clean_up(resource, name, metadata(there.document)["uid"])
         if self.store.get(resource.key, namespace, name) is None:
             self.operations.create(resource, namespace, sent)
         else:
@@ -163,13 +200,14 @@ class ApiServer:
         """Copies of all objects of a resource (of a namespace)."""
         return [_copy(stored) for stored in self.store.all(self.registry.by_plural(plural).key, namespace)[0]]
 
-    def kubeconfig(self) -> str:
-        """A kubeconfig (YAML) with the admin's token in it."""
-        return kubeconfig.text(self.url, self.admin_token, self._tls.certificate if self._tls else "")
+    def kubeconfig(self, token: str = "") -> str:
+        """A kubeconfig (YAML) with this token in it, or the admin's."""
+        certificate = self._tls.certificate if self._tls else ""
+        return kubeconfig.text(self.url, token or self.admin_token, certificate)
 
-    def write_kubeconfig(self, path: Path) -> None:
+    def write_kubeconfig(self, path: Path, token: str = "") -> None:
         """The same as a file that only its owner can read."""
-        kubeconfig.write(path, self.kubeconfig())
+        kubeconfig.write(path, self.kubeconfig(token))
 
 
 def _copy(stored: Stored) -> Document:

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 from bgpctl.lab.api import defaults, schema, shapes, status, validation
-from bgpctl.lab.api.documents import Document, clone, metadata, name_of, timestamp, without
+from bgpctl.lab.api.documents import Document, clone, metadata, name_of, without
 from bgpctl.lab.api.resources import CRDS, Resource
 
 # The alphabet of generated names: no vowels, so no words (k8s.io/apimachinery/pkg/util/rand).
@@ -25,20 +25,22 @@ def generated_name(prefix: str) -> str:
     return prefix + "".join(random.choices(_ALPHABET, k=5))  # noqa: S311 a name, no secret
 
 
-def created(resource: Resource, document: Document, namespace: str, *, strict: bool = False) -> Document:
-    """The object as it will be stored, or ApiError 400/422."""
+def created(
+    resource: Resource, document: Document, namespace: str, now: str, *, strict: bool = False
+) -> Document:
+    """The object as it will be stored, created `now` (RFC 3339), or ApiError 400/422."""
     _check_type(resource, document)
     new = _in_shape(resource, document, strict=strict)
     if metadata(new).get("resourceVersion"):
         raise status.ApiError(500, "", "resourceVersion should not be set on objects to be created")
-    new["metadata"] = _fresh_metadata(resource, metadata(new), namespace)
+    new["metadata"] = _fresh_metadata(resource, metadata(new), namespace, now)
     if not resource.custom:
         defaults.fill(resource.plural, new)
     _validate(resource, new)
     return _with_initial_status(resource, new)
 
 
-def _fresh_metadata(resource: Resource, sent: Document, namespace: str) -> Document:
+def _fresh_metadata(resource: Resource, sent: Document, namespace: str, now: str) -> Document:
     fresh = without(sent, (*_KEPT, "selfLink"))
     if not sent.get("name") and sent.get("generateName"):
         fresh["name"] = generated_name(sent["generateName"])
@@ -50,7 +52,7 @@ def _fresh_metadata(resource: Resource, sent: Document, namespace: str) -> Docum
         fresh["namespace"] = namespace
     else:
         fresh.pop("namespace", None)
-    fresh.update(uid=str(uuid4()), creationTimestamp=timestamp())
+    fresh.update(uid=str(uuid4()), creationTimestamp=now)
     if resource.generation:
         fresh["generation"] = 1
     return fresh
@@ -173,9 +175,13 @@ def _check_version(resource: Resource, have: Document, sent: Document) -> None:
 def _in_shape(resource: Resource, document: Document, *, strict: bool) -> Document:
     """A private copy with apiVersion and kind, pruned and defaulted by the custom resource's schema."""
     shapes.check(resource, document)
-    new = clone(document) if resource.custom else shapes.without_nulls(document)
+    if resource.custom:
+        new = clone(without(document, ["metadata"]))
+        new["metadata"] = shapes.without_nulls(metadata(document))
+    else:
+        new = shapes.without_nulls(document)
+        new.setdefault("metadata", {})
     new.update(apiVersion=resource.api_version, kind=resource.kind)
-    new["metadata"] = shapes.without_nulls(metadata(new))
     if resource.schema is None:
         return dict(new)
     pruned, unknown = schema.prune(resource.schema, new)
@@ -192,7 +198,8 @@ def _in_shape(resource: Resource, document: Document, *, strict: bool) -> Docume
 def _validate(resource: Resource, document: Document) -> None:
     causes = validation.metadata_causes(resource, document)
     if resource.schema is not None:
-        causes += schema.validate(resource.schema, document)
+        if resource.fits is None or not resource.fits(document):
+            causes += schema.validate(resource.schema, document)
     elif not resource.custom:
         causes += validation.builtin_causes(resource.plural, document)
     if causes:

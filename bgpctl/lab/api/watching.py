@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from queue import Empty
 
 from bgpctl.lab.api import status, wire
-from bgpctl.lab.api.documents import Document
+from bgpctl.lab.api.documents import Document, dump
 from bgpctl.lab.api.listing import number
 from bgpctl.lab.api.resources import Resource
 from bgpctl.lab.api.routes import flag
@@ -77,6 +77,7 @@ class Watch:
         self._options = options
         self._form = form
         self._subscription: Subscription | None = None
+        self._started_at = options.since or 0
 
     def close(self) -> None:
         """End the watch from outside; the stream closes as at a timeout."""
@@ -89,7 +90,7 @@ class Watch:
             initial = self._open()
         except status.ApiError as error:
             # The stream has begun when the cache finds the version too old: so it is a line, not a 410.
-            yield wire.event("ERROR", wire.dump(error.document()))
+            yield wire.event("ERROR", dump(error.document()))
             return
         try:
             yield initial
@@ -104,6 +105,7 @@ class Watch:
                 return b""
             self._subscription = self._store.subscribe(self._resource.key)
             present, version = self._store.all(self._resource.key, self._selection.namespace)
+            self._started_at = version
         lines = [self._line("ADDED", s) for s in present if self._selection.matches(s.document)]
         if self._options.initial_end:
             lines.append(self._bookmark(version, {"k8s.io/initial-events-end": "true"}))
@@ -148,8 +150,9 @@ class Watch:
         return wire.event(kind, wire.one(self._resource, stored, self._form))
 
     def _due_bookmark(self) -> bytes:
+        """None while nothing has happened anywhere since the watch began."""
         version = self._store.caught_up(self._subscription) if self._subscription else None
-        return b"" if version is None else self._bookmark(version, {})
+        return b"" if version is None or version <= self._started_at else self._bookmark(version, {})
 
     def _bookmark(self, version: int, annotations: Document) -> bytes:
         meta: Document = {"resourceVersion": str(version), "creationTimestamp": None}
@@ -167,7 +170,7 @@ class Watch:
             document["columnDefinitions"] = []
         elif self._form.kind:
             document = wire.partial(document)
-        return wire.event("BOOKMARK", wire.dump(document))
+        return wire.event("BOOKMARK", dump(document))
 
 
 def _next_bookmark(now: float, end: float) -> float:

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from bgpctl.lab.api import tables
-from bgpctl.lab.api.documents import Document, without
+from bgpctl.lab.api.documents import Document, dump, without
 from bgpctl.lab.api.resources import Resource
 from bgpctl.lab.api.store import Stored
-
-
-def dump(document: Any) -> bytes:
-    return json.dumps(document, separators=(",", ":")).encode()
 
 
 def from_wire(resource: Resource, document: Document) -> Document:

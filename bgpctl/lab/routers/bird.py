@@ -55,10 +55,14 @@ def _protocol(spec: RouterSpec, number: int, neighbor: Neighbor) -> str:
   error wait time 1, 2;
   graceful restart {graceful};
   long lived graceful restart {graceful};
-  ipv4 {{ {_igp(neighbor, 4)}import all; export none; }};
+  ipv4 {{ {_extended(spec)}{_igp(neighbor, 4)}import all; export none; }};
   ipv6 {{ {_igp(neighbor, 6)}import all; export none; }};
 }}
 """
+
+
+def _extended(spec: RouterSpec) -> str:
+    return "extended next hop on; " if spec.extended_next_hop else ""
 
 
 def _igp(neighbor: Neighbor, version: int) -> str:

@@ -52,6 +52,7 @@ def _neighbor(spec: RouterSpec, neighbor: Neighbor) -> list[str]:
     return [
         f"{name} remote-as {neighbor.asn}",
         f"{name} passive",
+        *([f"{name} capability extended-nexthop"] if spec.extended_next_hop else []),
         *([f"{name} disable-connected-check"] if neighbor.asn != spec.asn else []),
         f"{name} timers {max(1, spec.hold_time // 3)} {spec.hold_time}",
     ]

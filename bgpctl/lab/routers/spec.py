@@ -30,7 +30,8 @@ class RouterSpec:
     """A router of the lab. `graceful_restart`: whether it keeps the routes of a restarting node (helper,
     RFC 4724). `hold_time` in seconds. `multipath`: install equal paths of several nodes (ECMP), where the
     router has a switch for it. `notification`: whether it sends the N bit (RFC 8538) where that is a setting,
-    in GoBGP; FRR always does, BIRD and OpenBGPD before 8.8 never."""
+    in GoBGP; FRR always does, BIRD and OpenBGPD before 8.8 never. `extended_next_hop`: whether it takes IPv4
+    routes with an IPv6 next hop (RFC 8950) where that is a setting, in FRR and BIRD; GoBGP always does."""
 
     kind: str
     address: str
@@ -41,6 +42,7 @@ class RouterSpec:
     hold_time: int = 90
     multipath: bool = True
     notification: bool = False
+    extended_next_hop: bool = False
 
     @property
     def router_id(self) -> str:

@@ -42,6 +42,7 @@ def describe(peer: Peer) -> str:
             "keepalive": peer.keepalive_time,
             "retry": peer.connect_retry_time,
             "notification": int(peer.graceful_notification),
+            "nexthop": int(peer.extended_next_hop),
         },
         quote_via=quote,
         safe="/:.",

@@ -52,7 +52,8 @@ def clean(directory: Path) -> None:
     """Leave nothing of an engine that has ended but the count; nothing is touched when there is one again."""
     with contextlib.suppress(FileNotFoundError, BlockingIOError), child.alone(directory):
         for name in (child.CONFIG, relay.SOCKET, relay.LOG):
-            (directory / name).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # one that is a directory, say, costs the others nothing
+                (directory / name).unlink()
 
 
 def run_foreground(directory: Path) -> NoReturn:
@@ -61,7 +62,7 @@ def run_foreground(directory: Path) -> NoReturn:
     if runs(directory):
         raise BgpctlError(f"a BGP engine runs in {directory} already", "`bgpctl speaker engine stop` ends it")
     prepare(directory)
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(OSError):
         (directory / relay.LOG).unlink()  # of an engine that logged there
     generation = next_generation(directory)
     os.execv(sys.executable, [*process.COMMAND, "--generation", str(generation), str(directory)])  # noqa: S606
@@ -107,7 +108,7 @@ def _ask(connection: socket.socket, directory: Path, leave: bool, reason: str) -
     rest, deadline = b"", time.monotonic() + END_SECONDS
     with contextlib.suppress(BrokenPipeError):
         connection.sendall(wire.encode_request("shutdown", "shutdown", {"leave": leave, "reason": reason}))
-    while select.select([connection], [], [], max(0.0, deadline - time.monotonic()))[0]:
+    while link.readable(connection, max(0.0, deadline - time.monotonic())):
         try:
             data = connection.recv(1 << 16)
         except ConnectionResetError:

@@ -2,7 +2,9 @@
 
 Nothing counts as announced before the process acknowledged it, and nothing that an earlier process was told
 counts at all: one that dies leaves an `Observed` without peers, from which the manager's diff rebuilds
-everything. One that outlived its speaker is asked what it runs, and the diff goes on from there.
+everything. One that outlived its speaker is asked what it runs, and the diff goes on from there. What the
+view says holds only while somebody reads the process: `trouble` looks at thread, process and answers
+themselves.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ from bgpctl.core.diff import Action, Announce, Configure, Leave, Synced, Withdra
 from bgpctl.core.foreign import Foreign, Unreadable
 from bgpctl.core.model import Attributes, IPNetwork, Observed, Peer, Session
 from bgpctl.errors import BgpctlError, Temporary
-from bgpctl.speaker.exabgp import Mode, control, inventory, link, wire
+from bgpctl.speaker.exabgp import Mode, control, inventory, link, view, wire
 from bgpctl.speaker.exabgp.events import interrupted, sessions_in
 from bgpctl.speaker.exabgp.link import Line
 from bgpctl.speaker.exabgp.process import EngineProcess
@@ -43,17 +45,13 @@ HELLO_SECONDS = 10.0
 
 BACKOFF = (0.2, 5.0)
 HEALTHY_SECONDS = 10.0
+KEEPS_DYING = 3
+"""Ends in a row, none after HEALTHY_SECONDS of life: from here on one that is up again is no good news
+yet."""
 
-RIB = Mapping[IPNetwork, Attributes]
 
-
-@dataclass(frozen=True, slots=True)
-class Departed:
-    """How one peer left. `flushed_at`: its last withdraw was on the socket; None when it was not Established
-    or stopped reading. `closed_at`: Cease was on the socket; None when there was no session to close."""
-
-    flushed_at: float | None
-    closed_at: float | None
+class Pause(Temporary):
+    """An engine died a moment ago; the next one may be started in `retry_after` seconds."""
 
 
 class Engine:
@@ -70,7 +68,7 @@ class Engine:
         """`directory` becomes private to the engine (0700)."""
         self.version = f"exabgp {version('exabgp')}"
         self.restarts = 0
-        self.departed: Mapping[str, Departed] = {}
+        self.departed: Mapping[str, view.Departed] = {}
         self._fault = ""
         self.mode = mode
         self._directory, self._ring = directory, ring
@@ -81,7 +79,8 @@ class Engine:
         self._seen = Observed()
         self._flaps: dict[str, int] = {}
         self._started_at = self._not_before = 0.0
-        self._pause = BACKOFF[0]
+        self._deaths = 0
+        self._failure = ""  # why there is no engine although one was wanted
         self._foreign = ""
 
     # -- the interface
@@ -99,31 +98,56 @@ class Engine:
 
     def start(self) -> None:
         """Adopt an engine, or run one. Returns when it takes actions; Temporary when it does not come up,
-        when an earlier one died a moment ago (`retry_after`; the bell rings then), or when it is not ours
-        to start."""
-        with self._performing, self._directory_errors():
-            self._foreign = ""
-            try:
-                if self._seen.running or (self.stays and self._adopt()):
-                    return
-            except link.Late as error:
-                if self.mode is Mode.EXTERNAL:
-                    raise
-                self._log.warning("engine.hangs", extra={"error": error.message})
+        when an earlier one died a moment ago (`retry_after`), or when it is not ours to start."""
+        try:
+            with self._performing, self._directory_errors():
+                self._start()
+        except Pause:
+            raise
+        except Exception as error:
+            self._failure = str(error)
+            raise
+        self._failure = ""
+
+    def _start(self) -> None:
+        self._foreign = ""
+        try:
+            if self._seen.running or (self.stays and self._adopt()):
+                return
+        except link.Late as error:
             if self.mode is Mode.EXTERNAL:
-                raise self._not_ours()
-            wait = self._not_before - time.monotonic()
-            if wait > 0:
-                raise Temporary("the BGP engine stopped; it is started again shortly", retry_after=wait)
-            if control.end(self._directory, leave=False, reason=REPLACED_REASON):
-                self._log.warning("engine.replaced", extra={"version": self._foreign or __version__})
-            self._spawn()
+                raise
+            self._log.warning("engine.hangs", extra={"error": error.message})
+        if self.mode is Mode.EXTERNAL:
+            raise self._not_ours()
+        wait = self._not_before - time.monotonic()
+        if wait > 0:
+            raise Pause("the BGP engine stopped; it is started again shortly", retry_after=wait)
+        if control.end(self._directory, leave=False, reason=REPLACED_REASON):
+            self._log.warning("engine.replaced", extra={"version": self._foreign or __version__})
+        self._spawn()
 
     def observed(self) -> Observed:
-        """From memory, at once. Every configured peer has a session in it."""
+        """From memory, at once. Every configured peer has a session in it; of an engine that does not answer,
+        in a state that is unknown."""
+        child = self._child
+        if child is not None and not child.owned:
+            self._lost(child)
         seen = self._seen
         sessions = {name: seen.sessions.get(name) or Session(name) for name in seen.peers}
-        return replace(seen, sessions=sessions)
+        seen = replace(seen, sessions=sessions)
+        return view.unanswered(seen) if child is not None and child.silent else seen
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing may be taken for announced, in words, whatever was last seen; "" = it runs and answers,
+        or none was wanted yet. From any thread, at once."""
+        child = self._child
+        if child is None or not self._seen.running:
+            return self._failure
+        shaky = self._deaths >= KEEPS_DYING and time.monotonic() - self._started_at < HEALTHY_SECONDS
+        again = f"the BGP engine stopped {self._deaths} times in a row and has just been started again"
+        return child.trouble() or (again if shaky else "")
 
     def perform(self, action: Action) -> None:
         """Carry one action out and remember it as the child acknowledged it. Raises Temporary otherwise;
@@ -151,6 +175,7 @@ class Engine:
             running, self._child = self._child, None
             if running is not None:
                 running.release()
+            self._failure = ""
             self._update(lambda seen: Observed(seen.generation))
 
     def stop(self, *, graceful: bool, reason: str = "") -> None:
@@ -164,6 +189,7 @@ class Engine:
                         self._leave(running, tuple(self._seen.peers), reason or Leave(()).reason)
                 self._child = None
                 running.terminate()
+            self._failure = ""
             self._update(lambda seen: Observed(seen.generation))
             control.clean(self._directory)
 
@@ -180,12 +206,12 @@ class Engine:
     def _withdraw(self, running: EngineProcess, peer: str, prefixes: Sequence[IPNetwork]) -> None:
         for chunk in wire.chunks(prefixes, CHUNK):
             running.request("withdraw", peer=peer, prefixes=wire.pack_prefixes(chunk))
-            self._set_rib(peer, lambda rib, gone=chunk: _less(rib, gone))  # type: ignore[misc]
+            self._set_rib(peer, lambda rib, gone=chunk: view.less(rib, gone))  # type: ignore[misc]
 
     def _leave(self, running: EngineProcess, peers: Sequence[str], reason: str) -> None:
         answer = running.request("leave", LEAVE_SECONDS, peers=list(peers), reason=reason)
-        self.departed = _departed(Foreign(answer).child("peers"))
-        self._update(lambda seen: _without(seen, set(peers)))
+        self.departed = view.departed(Foreign(answer).child("peers"))
+        self._update(lambda seen: view.without(seen, set(peers)))
 
     def _configure(self, running: EngineProcess, peers: Sequence[Peer]) -> None:
         try:
@@ -200,12 +226,12 @@ class Engine:
         self._flaps = {}  # the process counts on from them
 
         def configured(seen: Observed) -> Observed:
-            kept = _without(seen, (set(seen.peers) - set(wanted)) | fresh)
+            kept = view.without(seen, (set(seen.peers) - set(wanted)) | fresh)
             return replace(kept, peers=wanted)
 
         self._update(configured)
 
-    def _set_rib(self, peer: str, change: Callable[[RIB], RIB]) -> None:
+    def _set_rib(self, peer: str, change: Callable[[view.RIB], view.RIB]) -> None:
         self._update(
             lambda seen: replace(
                 seen, announced={**seen.announced, peer: change(seen.announced.get(peer, {}))}
@@ -239,7 +265,7 @@ class Engine:
                 self._foreign = str(hello.get("version"))
                 return None
             stock = found.request("inventory")
-            self.departed = _departed(Foreign.of(stock).child("departed"))
+            self.departed = view.departed(Foreign.of(stock).child("departed"))
             return inventory.adopted(hello["generation"], stock, _groups(found))
         except (KeyError, Unreadable) as error:
             raise Temporary(f"the BGP engine's inventory makes no sense: {error}") from error
@@ -284,6 +310,7 @@ class Engine:
             self._directory,
             self._on_line,
             self._on_exit,
+            self._ring,
             self._log,
             lasting=self.stays,
             generation=generation,
@@ -321,54 +348,31 @@ class Engine:
             self._ring()
 
     def _on_exit(self, exited: EngineProcess, reason: str) -> None:
-        if self._child is not exited:
-            return
-        self._child = None
+        with self._lock:
+            if self._child is not exited:
+                return
+            self._child = None
         now = time.time()
         if time.monotonic() - self._started_at > HEALTHY_SECONDS:
-            self._pause = BACKOFF[0]
-        self._not_before = time.monotonic() + self._pause
-        timer = threading.Timer(self._pause, self._ring)
-        timer.daemon = True
-        timer.start()
-        self._pause = min(self._pause * 2, BACKOFF[1])
+            self._deaths = 0
+        self._not_before = time.monotonic() + min(BACKOFF[0] * 2.0 ** min(self._deaths, 10), BACKOFF[1])
+        self._deaths += 1
+        self._failure = reason
         gone = {name: interrupted(session, now, reason) for name, session in self._seen.sessions.items()}
         self._flaps = {name: session.flaps for name, session in gone.items()}
         self._update(lambda seen: Observed(seen.generation, False, sessions=gone))
         self._log.warning("engine.died", extra={"reason": reason})
         self._ring()
 
+    def _lost(self, child: EngineProcess) -> None:
+        """Its thread ended without a word, and the kernel ended our own process with it."""
+        self._on_exit(child, "the thread that owns the BGP engine is gone")
+        child.abandon()
+
     def _update(self, change: Callable[[Observed], Observed]) -> None:
         """The view is one immutable value, replaced under the lock and read without it."""
         with self._lock:
             self._seen = change(self._seen)
-
-
-def _less(rib: RIB, gone: Sequence[IPNetwork]) -> RIB:
-    """A copy, which costs no look at the prefixes that stay."""
-    kept = dict(rib)
-    for prefix in gone:
-        kept.pop(prefix, None)
-    return kept
-
-
-def _departed(answer: Foreign) -> dict[str, Departed]:
-    peers = ((name, answer.child(name)) for name in answer.value)
-    return {name: Departed(_instant(peer, "flushed_at"), _instant(peer, "closed_at")) for name, peer in peers}
-
-
-def _instant(peer: Foreign, name: str) -> float | None:
-    return peer.number(name) if peer.has(name) else None
-
-
-def _without(seen: Observed, peers: set[str]) -> Observed:
-    return replace(
-        seen,
-        peers={name: peer for name, peer in seen.peers.items() if name not in peers},
-        announced={name: rib for name, rib in seen.announced.items() if name not in peers},
-        synced=seen.synced - peers,
-        sessions={name: session for name, session in seen.sessions.items() if name not in peers},
-    )
 
 
 def _groups(found: EngineProcess) -> Iterator[Mapping[str, Any]]:

@@ -101,6 +101,7 @@ def session_of(line: Any) -> Session:
         hold_time=body.optional_integer("hold_time"),
         keepalive_time=body.optional_integer("keepalive_time"),
         families=families,
+        extended_next_hop=body.flag("extended_next_hop"),
         local_gr=graceful_restart(body.value.get("local_gr")),
         peer_gr=graceful_restart(body.value.get("peer_gr")),
         long_lived=long_lived(capability, families) if capability is not None else None,

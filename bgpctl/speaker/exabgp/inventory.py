@@ -29,6 +29,7 @@ _PLAIN = (
     "multihop_ttl",
     "restart_time",
     "graceful_notification",
+    "extended_next_hop",
 )
 """The fields of a Peer that are text, numbers or flags already."""
 

@@ -25,7 +25,11 @@ from bgpctl.speaker.exabgp.events import LONGEST, parse_line
 ANSWER_SECONDS = 15.0
 POLL_SECONDS = 2.0
 """The engine is asked for its state this often: counts are refreshed, and one that hangs is noticed."""
+SILENT_SECONDS = 15.0
+"""Without an answer for so long, what it said before is not known to be so any more. Longer than the longest
+request that it answers takes; a probe or two of a liveness check."""
 HUNG_SECONDS = 30.0
+"""And after this it is ended, where it is ours to end."""
 
 STOPPED = "the BGP engine stopped"
 
@@ -46,6 +50,14 @@ def connect(directory: Path) -> socket.socket:
         os.close(descriptor)
     connection.settimeout(ANSWER_SECONDS)
     return connection
+
+
+def readable(connection: socket.socket, seconds: float) -> bool:
+    """Is there something to read, or the end, within `seconds`? Not by select(2), which takes no descriptor
+    above 1023."""
+    poller = select.poll()
+    poller.register(connection, select.POLLIN)
+    return bool(poller.poll(seconds * 1000))
 
 
 def taken(line: Line, directory: Path) -> Temporary | None:
@@ -90,6 +102,7 @@ class Link:
         self._closed = False
         self._over = threading.Event()
         self._refusal: Temporary | None = None
+        self.answered_at = time.monotonic()
         self.hung = False
 
     # -- from other threads
@@ -137,9 +150,9 @@ class Link:
     def _lines(self) -> str:
         rest, heard, asked = b"", time.monotonic(), 0.0
         while True:
-            readable, _, _ = select.select([self._socket], [], [], POLL_SECONDS)
+            something = readable(self._socket, POLL_SECONDS)
             now = time.monotonic()
-            if readable:
+            if something:
                 data = self._socket.recv(1 << 18)
                 if not data:
                     return self._refusal.message if self._refusal else STOPPED
@@ -162,6 +175,8 @@ class Link:
         line = parse_line(raw)
         if line is None:
             return
+        if "id" in line:
+            self.answered_at = time.monotonic()
         if refusal := taken(line, self._directory):
             self._refusal = refusal
         elif identifier := line.get("id"):

@@ -1,7 +1,9 @@
 """One ExaBGP process from spawn, or adoption, to its end: its link and its log. Knows nothing of routes.
 
 A thread per process owns it: it starts it (the kernel ties the child's life to the *thread* that started it),
-reads its lines and buries it.
+reads its lines and buries it. Whatever ends that thread, `on_exit` is called and the process is buried; and
+`trouble` tells from outside whether thread, process and answers are there, so that nobody needs to believe
+that.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from typing import Any
 
 from bgpctl.errors import Temporary
 from bgpctl.speaker.exabgp import link, relay
+from bgpctl.speaker.exabgp.childlog import ChildLog
 from bgpctl.speaker.exabgp.handle import Handle, Started, behind
 from bgpctl.speaker.exabgp.link import ANSWER_SECONDS, Line, Link
 
@@ -34,6 +37,7 @@ COMMAND = (sys.executable, "-P", "-m", "bgpctl.speaker.exabgp.child")
 
 class EngineProcess:
     """`on_line` gets every event, `on_exit` one sentence when it is over; both on the owner thread.
+    `on_silence` is called there too, when it stopped answering and when it answers again.
 
     `connection`: to the engine that runs already; without it one is started, as `generation`. `lasting`: it
     is not ours to end when the link breaks, and does not die with us.
@@ -44,6 +48,7 @@ class EngineProcess:
         directory: Path,
         on_line: Callable[[Line], None],
         on_exit: Callable[[EngineProcess, str], None],
+        on_silence: Callable[[], None],
         log: logging.Logger,
         *,
         lasting: bool,
@@ -51,14 +56,15 @@ class EngineProcess:
         connection: socket.socket | None = None,
     ) -> None:
         self._directory, self._on_line, self._on_exit = directory, on_line, on_exit
+        self._on_silence, self._silent = on_silence, False
         self._log, self._lasting, self._generation = log, lasting, generation
+        self._said = ChildLog(directory, log)
         self._found = connection
         self._handle: Handle | None = None
         self._link: Link | None = None
         self._ready = threading.Event()
         self._over = threading.Event()
         self._stopping = self._released = False
-        self._log_offset = 0
         self._thread = threading.Thread(target=self._own, name="bgp-engine", daemon=True)
 
     # -- from other threads
@@ -101,6 +107,32 @@ class EngineProcess:
     def pid(self) -> int | None:
         return self._handle.pid if self._handle else None
 
+    @property
+    def owned(self) -> bool:
+        """Is there a thread that reads it and will bury it?"""
+        return self._thread.ident is None or self._thread.is_alive()
+
+    @property
+    def silent(self) -> bool:
+        """Has it not answered for so long that what it said before may not be so any more?"""
+        return self._link is not None and time.monotonic() - self._link.answered_at > link.SILENT_SECONDS
+
+    def trouble(self) -> str:
+        """Why it must not be taken for an engine that runs, in words; "" = it runs and answers. From any
+        thread, at once."""
+        if not self.owned:
+            return "the thread that owns the BGP engine is gone"
+        if self._handle is not None and self._handle.wait(0.0):
+            return "the BGP engine's process is gone"
+        late = f"the BGP engine has not answered for more than {link.SILENT_SECONDS:g} s"
+        return late if self.silent else ""
+
+    def abandon(self) -> None:
+        """Bury what an owner thread left behind, in its place."""
+        if self._link is not None:
+            self._link.hang_up()
+        self._bury()
+
     def _signal(self, number: signal.Signals) -> None:
         if self._handle is not None:
             self._handle.signal(number)
@@ -111,19 +143,35 @@ class EngineProcess:
         reason = "the BGP engine could not be started"
         try:
             connection = self._spawn() if self._found is None else self._join(self._found)
-            self._link = Link(connection, self._directory, self._on_line, self._forward_log)
+            self._link = Link(connection, self._directory, self._on_line, self._poll)
             self._ready.set()
             reason = self._link.read()
         except OSError as error:
             reason = f"{reason}: {error}"
+        except Exception as error:
+            self._log.error("engine.bug", exc_info=error)
+            reason = f"bug: {type(error).__name__} in the BGP engine's thread, see the speaker's log"
         finally:
-            self._bury(reason)
+            self._end(reason)
+
+    def _end(self, reason: str) -> None:
+        """The world hears of the end, whatever the burial meets."""
+        try:
+            if self._bury():
+                reason = f"{reason}, or only our link to it broke"
+        finally:
+            self._over.set()
+            self._on_exit(self, reason)
+
+    def _poll(self) -> None:
+        self._forward_log()
+        if self.silent != self._silent:
+            self._silent = self.silent
+            self._on_silence()
 
     def _join(self, connection: socket.socket) -> socket.socket:
-        """What it wrote before is in its log, and the speaker before us has forwarded some of it."""
         self._handle = behind(connection)
-        with contextlib.suppress(FileNotFoundError):
-            self._log_offset = (self._directory / relay.LOG).stat().st_size
+        self._said.skip()
         return connection
 
     def _spawn(self) -> socket.socket:
@@ -132,8 +180,7 @@ class EngineProcess:
             command += ["--parent", str(os.getpid())]
         with contextlib.suppress(FileNotFoundError):
             (self._directory / relay.SOCKET).unlink()
-        flags = os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_WRONLY
-        log = os.open(self._directory / relay.LOG, flags, 0o600)
+        log = self._said.create()
         try:
             process = subprocess.Popen(
                 [*command, str(self._directory)],
@@ -159,17 +206,17 @@ class EngineProcess:
                     raise
                 self._over.wait(0.01)
 
-    def _bury(self, reason: str) -> None:
+    def _bury(self) -> bool:
+        """Returns True when the process was left alone, which may be alive."""
+        spared = False
         if self._handle is not None:
-            if self._spared():
-                reason = f"{reason}, or only our link to it broke"
-            elif not self._handle.wait(STOP_SECONDS if self._stopping else 0.0):
+            spared = self._spared()
+            if not spared and not self._handle.wait(STOP_SECONDS if self._stopping else 0.0):
                 self._handle.signal(signal.SIGKILL)
                 self._handle.wait(STOP_SECONDS)
             self._handle.close()
         self._forward_log()
-        self._over.set()
-        self._on_exit(self, reason)
+        return spared
 
     def _spared(self) -> bool:
         """Is it alive, and to stay so although our link to it is gone?"""
@@ -181,16 +228,4 @@ class EngineProcess:
         return not self._handle.wait(LAST_SECONDS)
 
     def _forward_log(self) -> None:
-        """What ExaBGP wrote since last time, to our log; the file itself is kept small."""
-        path = self._directory / relay.LOG
-        with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
-            self._log_offset = min(self._log_offset, path.stat().st_size)  # the relay may have cut it
-            file.seek(self._log_offset)
-            text = file.read()
-            self._log_offset += len(text)
-            for line in text.decode("utf-8", "replace").splitlines():
-                level = logging.DEBUG if self._stopping else logging.WARNING
-                self._log.log(level, "engine.says", extra={"text": line.strip()})
-            if self._log_offset > relay.LOG_LIMIT:
-                os.truncate(path, 0)
-                self._log_offset = 0
+        self._said.forward(logging.DEBUG if self._stopping else logging.WARNING)

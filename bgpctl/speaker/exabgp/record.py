@@ -50,6 +50,7 @@ class Record:
     hold_time: int | None = None
     keepalive_time: int | None = None
     families: tuple[str, ...] = ()
+    extended_next_hop: bool = False
     local_gr: dict[str, Any] | None = None
     peer_gr: dict[str, Any] | None = None
     llgr: str | None = None
@@ -112,6 +113,7 @@ class Record:
             "hold_time": self.hold_time,
             "keepalive_time": self.keepalive_time,
             "families": list(self.families),
+            "extended_next_hop": self.extended_next_hop,
             "local_gr": self.local_gr,
             "peer_gr": self.peer_gr,
             "llgr": self.llgr,

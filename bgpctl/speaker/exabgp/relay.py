@@ -153,8 +153,8 @@ def process_of(peer: socket.socket) -> int:
 
 
 def keep_short(log: str) -> None:
-    """ExaBGP appends to it, so it goes on at the beginning."""
-    with contextlib.suppress(FileNotFoundError):
+    """ExaBGP appends to it, so it goes on at the beginning. The engine ends with us: no log is worth that."""
+    with contextlib.suppress(OSError):
         if os.path.getsize(log) > LOG_LIMIT:
             os.truncate(log, 0)
 

@@ -25,6 +25,9 @@ class Cluster:
             found = self._resources[plural] = self.operations.registry.by_plural(plural)
         return found
 
+    def stamp(self) -> str:
+        return self.operations.stamp()
+
     def get(self, plural: str, namespace: str, name: str) -> Document | None:
         stored = self.operations.store.get(self.resource(plural).key, namespace, name)
         return stored.document if stored else None

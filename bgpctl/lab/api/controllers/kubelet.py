@@ -7,7 +7,7 @@ from ipaddress import ip_network
 
 from bgpctl.lab.api.controllers.cluster import Cluster, terminating
 from bgpctl.lab.api.controllers.placement import choose, node_ready
-from bgpctl.lab.api.documents import Document, clone, name_of, timestamp
+from bgpctl.lab.api.documents import Document, clone, name_of
 
 
 def addresses(node: Document, taken: Sequence[Document]) -> list[str]:
@@ -127,13 +127,13 @@ class Kubelets:
         if node:
             self._cluster.set_spec("pods", pod, nodeName=node)
         else:
-            self._cluster.set_status("pods", pod, unschedulable_status(pod, timestamp()))
+            self._cluster.set_status("pods", pod, unschedulable_status(pod, self._cluster.stamp()))
 
     def _start(self, pod: Document, node: Document) -> float | None:
         left = self._left("start", pod, self._start_delay)
         if left > 0:
             return left
         neighbours = [p for p in self._cluster.all("pods") if p["spec"].get("nodeName") == name_of(node)]
-        status = running_status(pod, node, addresses(node, neighbours), timestamp())
+        status = running_status(pod, node, addresses(node, neighbours), self._cluster.stamp())
         self._cluster.set_status("pods", pod, status)
         return None

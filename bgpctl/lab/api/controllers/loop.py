@@ -6,7 +6,6 @@ import heapq
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
 from queue import Empty
 from threading import Thread
 
@@ -36,13 +35,21 @@ _LOOKED_AT = ("nodes", "pods", "services", "poddisruptionbudgets", "namespaces",
 
 
 class Controllers:
-    """Start and stop; everything else happens by itself."""
+    """Start and stop; everything else happens by itself. Without a thread: `begin`, and `catch_up` whenever
+    `clock` (seconds) has moved on."""
 
-    def __init__(self, operations: Operations, *, grace_cap: float, start_delay: float) -> None:
-        self._operations = operations
+    def __init__(
+        self,
+        operations: Operations,
+        *,
+        grace_cap: float,
+        start_delay: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._operations, self._clock = operations, clock
         self._cluster = Cluster(operations)
         self._garbage = Garbage(self._cluster)
-        self._kubelets = Kubelets(self._cluster, time.monotonic, start_delay=start_delay, grace_cap=grace_cap)
+        self._kubelets = Kubelets(self._cluster, clock, start_delay=start_delay, grace_cap=grace_cap)
         self._waiting: dict[Item, None] = {}
         self._later: list[tuple[float, Item]] = []
         self._events: Subscription | None = None
@@ -51,7 +58,7 @@ class Controllers:
             "nodes": lambda d: nodes.reconcile(self._cluster, d),
             "pods": self._kubelets.reconcile,
             "services": lambda d: endpoints.reconcile(self._cluster, d),
-            "poddisruptionbudgets": lambda d: budgets.reconcile(self._cluster, d, datetime.now(UTC)),
+            "poddisruptionbudgets": lambda d: budgets.reconcile(self._cluster, d, operations.now()),
             "deployments": lambda d: workloads.reconcile_deployment(self._cluster, d),
             "replicasets": lambda d: workloads.reconcile_replica_set(self._cluster, d),
             "statefulsets": lambda d: workloads.reconcile_stateful_set(self._cluster, d),
@@ -61,6 +68,12 @@ class Controllers:
 
     def start(self) -> None:
         """Look at everything there is, then at every change."""
+        self.begin()
+        self._thread = Thread(target=self._run, name="lab-api-controllers", daemon=True)
+        self._thread.start()
+
+    def begin(self) -> None:
+        """Note everything there is, to be looked at."""
         store = self._operations.store
         with store.lock:
             self._events = store.subscribe_to_everything()
@@ -70,8 +83,12 @@ class Controllers:
         for plural in _LOOKED_AT:
             for document in self._cluster.all(plural):
                 self._look_at(plural, document)
-        self._thread = Thread(target=self._run, name="lab-api-controllers", daemon=True)
-        self._thread.start()
+
+    def catch_up(self) -> None:
+        """Do everything that is due now, in this thread."""
+        self._take_events(0.0)
+        while self._do_next():
+            self._take_events(0.0)
 
     def stop(self) -> None:
         """Returns when the thread has ended. Safe to call twice."""
@@ -83,22 +100,31 @@ class Controllers:
     # --- the loop -----------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        while self._take_events():
-            now = time.monotonic()
-            while self._later and self._later[0][0] <= now:
-                self._waiting[heapq.heappop(self._later)[1]] = None
-            if self._waiting:
-                item = next(iter(self._waiting))
-                del self._waiting[item]
-                self._reconcile(item)
+        while self._take_events(self._spare()):
+            self._do_next()
 
-    def _take_events(self) -> bool:
-        """Note what has happened; waits for it when there is nothing else to do. False at the end."""
-        assert self._events
-        timeout = 0.0
+    def _do_next(self) -> bool:
+        """Look at the next object. False when there is none."""
+        now = self._clock()
+        while self._later and self._later[0][0] <= now:
+            self._waiting[heapq.heappop(self._later)[1]] = None
         if not self._waiting:
-            due = self._later[0][0] - time.monotonic() if self._later else _IDLE_SECONDS
-            timeout = min(_IDLE_SECONDS, max(0.0, due))
+            return False
+        item = next(iter(self._waiting))
+        del self._waiting[item]
+        self._reconcile(item)
+        return True
+
+    def _spare(self) -> float:
+        """For how many seconds there is nothing to do."""
+        if self._waiting:
+            return 0.0
+        due = self._later[0][0] - self._clock() if self._later else _IDLE_SECONDS
+        return min(_IDLE_SECONDS, max(0.0, due))
+
+    def _take_events(self, timeout: float) -> bool:
+        """Note what has happened; waits so long for it. False at the end."""
+        assert self._events
         try:
             event = self._events.queue.get(timeout=timeout) if timeout else self._events.queue.get_nowait()
             while event is not None:
@@ -127,7 +153,7 @@ class Controllers:
             _report(item, error)
             return
         if again is not None:
-            heapq.heappush(self._later, (time.monotonic() + again, item))
+            heapq.heappush(self._later, (self._clock() + again, item))
 
     # --- from events to objects ---------------------------------------------------------------------------
 

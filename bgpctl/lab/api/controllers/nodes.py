@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bgpctl.lab.api.controllers.cluster import Cluster
 from bgpctl.lab.api.controllers.placement import UNSCHEDULABLE
-from bgpctl.lab.api.documents import Document, timestamp, without
+from bgpctl.lab.api.documents import Document, without
 
 
 def with_taint(spec: Document, now: str) -> Document:
@@ -24,5 +24,5 @@ def reconcile(cluster: Cluster, node: Document) -> None:
     spec = node.get("spec") or {}
     if with_taint(spec, "") != spec:
         cluster.modify(
-            "nodes", node, lambda old: {**old, "spec": with_taint(old.get("spec") or {}, timestamp())}
+            "nodes", node, lambda old: {**old, "spec": with_taint(old.get("spec") or {}, cluster.stamp())}
         )

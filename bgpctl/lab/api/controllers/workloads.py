@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from bgpctl.lab.api.controllers.cluster import Cluster, ended, owner_reference, terminating
 from bgpctl.lab.api.controllers.placement import selected
-from bgpctl.lab.api.documents import Document, clone, name_of, namespace_of, timestamp
+from bgpctl.lab.api.documents import Document, clone, name_of, namespace_of
 from bgpctl.lab.api.eviction import ready
 from bgpctl.lab.api.strategy import generated_name
 
@@ -88,10 +88,12 @@ def reconcile_deployment(cluster: Cluster, deployment: Document) -> None:
         if found["spec"]["replicas"] != replicas:
             cluster.set_spec("replicasets", found, replicas=replicas)
     sets = cluster.owned("replicasets", deployment)
-    cluster.set_status("deployments", deployment, _deployment_status(deployment, sets, name_of(wanted)))
+    cluster.set_status(
+        "deployments", deployment, _deployment_status(deployment, sets, name_of(wanted), cluster.stamp())
+    )
 
 
-def _deployment_status(deployment: Document, sets: Sequence[Document], current: str) -> Document:
+def _deployment_status(deployment: Document, sets: Sequence[Document], current: str, now: str) -> Document:
     def total(field: str, only: str = "") -> int:
         return sum((s.get("status") or {}).get(field, 0) for s in sets if not only or name_of(s) == only)
 
@@ -106,17 +108,17 @@ def _deployment_status(deployment: Document, sets: Sequence[Document], current: 
         "unavailableReplicas": max(0, wanted - available),
     }
     reason = "MinimumReplicasAvailable" if enough else "MinimumReplicasUnavailable"
-    status["conditions"] = [_condition(deployment, "Available", enough, reason)]
+    status["conditions"] = [_condition(deployment, "Available", enough, reason, now)]
     return status
 
 
-def _condition(document: Document, kind: str, holds: bool, reason: str) -> Document:
+def _condition(document: Document, kind: str, holds: bool, reason: str, now: str) -> Document:
     """The condition, with the time of its last change kept."""
     state = "True" if holds else "False"
     for old in (document.get("status") or {}).get("conditions") or ():
         if old["type"] == kind and old["status"] == state:
             return dict(old)
-    return {"type": kind, "status": state, "reason": reason, "lastTransitionTime": timestamp()}
+    return {"type": kind, "status": state, "reason": reason, "lastTransitionTime": now}
 
 
 def reconcile_replica_set(cluster: Cluster, owner: Document) -> None:

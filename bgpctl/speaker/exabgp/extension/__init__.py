@@ -26,11 +26,12 @@ tests/unit/test_exabgp_internals.py fails when one of these moves:
   `ReceiveTimer` in its module, and waits with it for the OPEN (code 1) and for keepalives (code 4);
 - `Protocol.read_message` reads an UPDATE with `Update.unpack_message`, wants `nlris` and `attributes` of it,
   and hands its octets to the encoder; of a bad header it tells `Processes.notification`, then raises Notify;
-- `Capabilities._graceful(neighbor, restarted)` puts capability 64 into our OPEN;
+- `Capabilities._graceful(neighbor, restarted)` puts capability 64 into our OPEN, `_nexthop(neighbor)` 5;
 - `Neighbor`: `__eq__`; `missing()` is asked before `infer()` derives `md5-ip`, the listener's address; `eor`
   (a deque of Family), `rib`, `auto_discovery`, `description`;
 - `Negotiated`: `holdtime.keepalive()` paces keepalives; `sent_open`, `received_open` with capabilities 64
-  (`Graceful.restart_flag`, `.restart_time`) and 71 (unknown to ExaBGP: `.data`);
+  (`Graceful.restart_flag`, `.restart_time`) and 71 (unknown to ExaBGP: `.data`); `nexthop`, what both sides
+  said in capability 5;
 - `Attributes`, `NextHopSelf`: how a route's attributes are packed: `Attributes.pack` adds ORIGIN, AS_PATH and
   LOCAL_PREF 100 by itself, and leaves out a NEXT_HOP that is not IPv4;
 - `RIB`: looks up `OutgoingRIB` in its module, keeps it over a reload, drops it with `uncache`; what is asked

@@ -54,6 +54,7 @@ class Encoder(Response.JSON):  # type: ignore[misc]
         record.families = tuple(
             text for text, family in routes.FAMILIES.items() if family in negotiated.families
         )
+        record.extended_next_hop = routes.EXTENDED in negotiated.nexthop
         record.local_gr = graceful_restart(negotiated.sent_open)
         record.peer_gr = graceful_restart(negotiated.received_open)
         long_lived = negotiated.received_open.capabilities.get(LLGR)

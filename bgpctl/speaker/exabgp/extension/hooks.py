@@ -8,6 +8,7 @@ from typing import Any
 from exabgp import rib
 from exabgp.bgp.fsm import FSM
 from exabgp.bgp.message.open.capability import Capabilities, Capability
+from exabgp.bgp.message.open.capability.nexthop import NextHop
 from exabgp.bgp.neighbor import Neighbor
 from exabgp.protocol.family import AFI
 from exabgp.protocol.ip import IP
@@ -18,13 +19,13 @@ from exabgp.reactor.peer import Peer
 
 from bgpctl.core.diff import CHANGED_REASON
 from bgpctl.speaker.exabgp import wire
-from bgpctl.speaker.exabgp.extension import clock, closing, command, leave, reading, waiting, writing
+from bgpctl.speaker.exabgp.extension import clock, closing, command, leave, reading, routes, waiting, writing
 from bgpctl.speaker.exabgp.extension.encoder import Encoder
 from bgpctl.speaker.exabgp.extension.pacing import RETRY_SECONDS, PacedDelay, PacedOutgoing
 from bgpctl.speaker.exabgp.extension.rib import OutgoingRIB
 from bgpctl.speaker.exabgp.extension.state import EXTENSION, facts
 
-OF_A_SESSION = ("keepalive", "notification")  # facts whose change takes a new session
+OF_A_SESSION = ("keepalive", "notification", "nexthop")  # facts whose change takes a new session
 
 
 def install() -> None:
@@ -95,7 +96,8 @@ def _wrap_definition() -> None:
 
 
 def _wrap_capabilities() -> None:
-    """ExaBGP knows one flag of the graceful restart capability, R."""
+    """ExaBGP knows one flag of the graceful restart capability, R; and it offers an IPv6 next hop for IPv4
+    routes (RFC 8950) only to who also gets IPv6 routes."""
     graceful = Capabilities._graceful
 
     def with_notification(self: Any, neighbor: Any, restarted: bool) -> None:
@@ -104,7 +106,11 @@ def _wrap_capabilities() -> None:
         if capability is not None and facts(neighbor)["notification"] == "1":
             capability.restart_flag |= closing.NOTIFICATION_BIT
 
-    Capabilities._graceful = with_notification
+    def with_next_hop(self: Any, neighbor: Any) -> None:
+        if facts(neighbor)["nexthop"] == "1":
+            self[Capability.CODE.NEXTHOP] = NextHop([routes.EXTENDED])
+
+    Capabilities._graceful, Capabilities._nexthop = with_notification, with_next_hop
 
 
 def _wrap_protocol() -> None:

@@ -6,16 +6,17 @@ A changed prefix is only marked; what is sent of it is its state when its turn c
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
 from exabgp.bgp.message.refresh import RouteRefresh
 from exabgp.logger import log
+from exabgp.protocol.family import AFI
 
 from bgpctl.speaker.exabgp.extension import updates
-from bgpctl.speaker.exabgp.extension.routes import AfiSafi, Path
+from bgpctl.speaker.exabgp.extension.routes import AfiSafi, Path, narrow
 
 BURST = 1 << 16
 """Octets of whole messages that are handed to the socket at once: a keepalive waits for no more."""
@@ -98,6 +99,13 @@ class OutgoingRIB:
     def table(self, family: AfiSafi) -> Mapping[bytes, Path]:
         return self._tables.get(family, {})
 
+    def carried(self, family: AfiSafi, negotiated: Any) -> int:
+        """How many routes of the family the session has a next hop for."""
+        table = self.table(family)
+        if family[0] == AFI.ipv6 or not narrow(negotiated):
+            return len(table)
+        return sum(number for path, number in Counter(table.values()).items() if not path.hop.SELF)
+
     def waiting(self) -> int:
         """Routes and withdraws that are not on the socket, counting all of a batch until its last is."""
         return sum(map(len, self._changed.values())) + self._sending
@@ -158,10 +166,14 @@ class _Plan:
             (self.gone if path is None else self._by_path[path]).extend(run)
 
     def pack(self, negotiated: Any) -> None:
-        """A route whose attributes leave no room for it in a message is withdrawn: the router must not go on
-        with those that it had before."""
+        """A route that cannot be sent is withdrawn, as the router must not go on with what it had before: one
+        for which the session has no next hop, or whose attributes leave no room for it in a message."""
         for path, nlris in self._by_path.items():
-            attributes, hop = path.pack(negotiated)
+            packed = path.pack(negotiated)
+            if packed is None:
+                self.gone += nlris
+                continue
+            attributes, hop = packed
             if updates.fits(self.family, attributes, hop, negotiated.msg_size):
                 self.packed.append((attributes, hop, nlris))
             else:

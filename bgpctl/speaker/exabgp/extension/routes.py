@@ -25,6 +25,9 @@ FAMILIES: dict[str, AfiSafi] = {
     "ipv6/unicast": (AFI.ipv6, SAFI.unicast),
 }
 
+EXTENDED = (AFI.ipv4, SAFI.unicast, AFI.ipv6)
+"""RFC 8950 section 4: IPv4 unicast with an IPv6 next hop, as one entry of capability 5."""
+
 
 def family_text(family: AfiSafi) -> str:
     """As `core.model.Family` prints."""
@@ -40,20 +43,35 @@ class SelfV6(NextHopSelf):  # type: ignore[misc]
         return local if len(local) == 16 else bytes(10) + b"\xff\xff" + local
 
 
+def narrow(negotiated: Any) -> bool:
+    """Is this a session on which "self" is no next hop of an IPv4 route? ExaBGP takes the router ID then,
+    which may be the address of nobody."""
+    return EXTENDED not in negotiated.nexthop and len(negotiated.neighbor["local-address"].ton()) == 16
+
+
 class Path:
     """The attributes that routes of one family share. `wanted` is the request's words, as JSON: ExaBGP's own
     have lost what it did not need, and the next manager wants to know."""
 
-    __slots__ = ("__weakref__", "attributes", "hop", "wanted")
+    __slots__ = ("__weakref__", "attributes", "hop", "wanted", "wide")
 
     def __init__(self, family: AfiSafi, wanted: wire.Message, text: str) -> None:
         self.wanted = text
+        self.wide = family[0] == AFI.ipv6
         self.hop = next_hop(family, wanted.get("next_hop"))
         self.attributes = build_attributes(wanted, self.hop)
 
-    def pack(self, negotiated: Any) -> tuple[bytes, bytes]:
-        """For one session: the path attributes, which for IPv4 hold the next hop; and the next hop."""
-        return self.attributes.pack(negotiated), self.hop.ton(negotiated, self.hop.afi)
+    def pack(self, negotiated: Any) -> tuple[bytes, bytes] | None:
+        """For one session: the path attributes, and the next hop that goes with the NLRI, b"" where it is
+        among the attributes. None: this session has no next hop for the route."""
+        if self.wide:
+            return self.attributes.pack(negotiated), self.hop.ton(negotiated, self.hop.afi)
+        if EXTENDED in negotiated.nexthop:
+            hop = SelfV6(AFI.ipv6)
+            return build_attributes(json.loads(self.wanted), hop).pack(negotiated), hop.ton(negotiated)
+        if self.hop.SELF and narrow(negotiated):
+            return None
+        return self.attributes.pack(negotiated), b""
 
 
 _known: WeakValueDictionary[tuple[AfiSafi, str], Path] = WeakValueDictionary()

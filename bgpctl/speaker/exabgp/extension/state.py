@@ -58,7 +58,8 @@ class Extension:
         for name, peer in self.peers():
             if name == record.peer and record.state == "established":
                 rib = peer.neighbor.rib.outgoing
-                advertised = {f: len(rib.table(routes.FAMILIES[f])) for f in record.families}
+                told = peer.proto.negotiated
+                advertised = {f: rib.carried(routes.FAMILIES[f], told) for f in record.families}
                 pending, stuck_at = rib.waiting(), getattr(peer.proto.connection, "stuck_at", None)
         return record.tell(advertised, pending, stuck_at)
 

@@ -40,9 +40,9 @@ def withdrawn(family: Family, nlris: Sequence[bytes], limit: int) -> Iterator[by
 def announced(
     family: Family, attributes: bytes, hop: bytes, nlris: Sequence[bytes], limit: int
 ) -> Iterator[bytes]:
-    """Messages of at most `limit` octets that announce these. `hop` is the next hop of a family that is not
-    IPv4, whose next hop is among the attributes. The attributes must leave room (`fits`)."""
-    if family == IPV4:
+    """Messages of at most `limit` octets that announce these. `hop` is the next hop; b"" = it is among the
+    attributes, which only IPv4 can have. The attributes must leave room (`fits`)."""
+    if not hop:
         for some in _fitting(nlris, limit - HEADER - len(attributes)):
             yield _update(b"", attributes, some)
     else:
@@ -53,7 +53,7 @@ def announced(
 
 def fits(family: Family, attributes: bytes, hop: bytes, limit: int) -> bool:
     """Is there room for any prefix of the family in a message with these attributes?"""
-    around = HEADER + len(attributes) + (0 if family == IPV4 else _ATTRIBUTE + len(_reach(family, hop)))
+    around = HEADER + len(attributes) + (_ATTRIBUTE + len(_reach(family, hop)) if hop else 0)
     return around + _LONGEST[family] <= limit
 
 

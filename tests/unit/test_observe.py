@@ -9,7 +9,7 @@ import pytest
 from bgpctl.core.model import Session, SessionState
 from bgpctl.core.nodestate import NodeState, PeerState, WithdrawnPeer, WithdrawnRecord
 from bgpctl.core.withdrawal import Event
-from bgpctl.runbooks.world import leaving, never_read
+from bgpctl.runbooks.observe import leaving, never_read
 
 UP = Session("p", SessionState.ESTABLISHED)
 PEER = PeerState("p", "192.0.2.1", 179, 65000, 65001, UP)

@@ -1,0 +1,40 @@
+"""What a router had of the node before its routes were withdrawn: without that, "it has none" proves little.
+
+A router that never showed a route of this node may be the wrong one, may look into the wrong table, or may
+filter; its absence then says nothing about where traffic goes. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from bgpctl.core.nodestate import NodeState
+from bgpctl.runbooks.snapshot import PeerSighting, Snapshot
+from bgpctl.witness.model import Sight
+
+
+def baselines(s: Snapshot) -> dict[str, int]:
+    """Peer address -> how many of the node's routes its router was seen to have, the most of all looks; 0
+    where the speaker had sent it none. A peer that is missing was never seen to have any."""
+    before: Mapping[str, int] = s.journal.baselines if s.journal else {}
+    merged = dict(before)
+    for peer, count in _seen(s):
+        merged[peer] = max(count, merged.get(peer, 0))
+    return merged
+
+
+def _seen(s: Snapshot) -> Iterator[tuple[str, int]]:
+    for answer in s.sightings:
+        if answer.sighting.sight in (Sight.PRESENT, Sight.STALE):
+            yield answer.peer, len(answer.sighting.paths)
+        elif answer.sighting.sight is Sight.ABSENT and _sent_none(answer, s.state, s.now):
+            yield answer.peer, 0
+
+
+def _sent_none(answer: PeerSighting, state: NodeState | None, now: float) -> bool:
+    """Was there nothing that this router could have? By the word of a speaker that reports and has a
+    session."""
+    if state is None or state.stale(now) or state.phase != "Running":
+        return False
+    peer = next((p for p in state.peers if p.address == answer.peer), None)
+    return peer is not None and peer.session.established and not peer.intended and not peer.announced

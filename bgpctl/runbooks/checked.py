@@ -1,0 +1,145 @@
+"""May the node leave at all? Decided before the first change, and again before the last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from bgpctl.core.eviction import refusals, to_evict, warnings
+from bgpctl.runbooks.actions import Action, ChangeNode
+from bgpctl.runbooks.baseline import baselines
+from bgpctl.runbooks.command_line import CommandLine
+from bgpctl.runbooks.drain_steps import known, lift_hint, only, plural
+from bgpctl.runbooks.journal import Journal
+from bgpctl.runbooks.model import Decision, Status
+from bgpctl.runbooks.snapshot import Snapshot
+from bgpctl.witness.model import Sight
+
+SERVING = ("Starting", "Running")
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why not. `lift`: the flag that goes past it; `advice`: what else to do about it. "" = nothing."""
+
+    message: str
+    lift: str = ""
+    advice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Nothing forbids the drain, and the prior state is written down: the journal begins here. Decided before
+    the first change: kubectl cordons first and finds out then (drain.md §1.4).
+
+    The prior state is taken only when no journal exists: a run that resumes (or a drain after a half-done
+    restore) must come back to the state before the *first* run. `profiled`: the addresses that the user gave
+    a router profile for."""
+
+    run: str
+    order: str
+    typed: CommandLine = field(default_factory=CommandLine)
+    profiled: tuple[str, ...] = ()
+    name = "Checked"
+    title = "nothing forbids it"
+    needs = only("cluster", "pods", "state", "routers")
+
+    def decide(self, s: Snapshot) -> Decision:
+        if refused := tuple(self._refusals(s)):
+            return self._refuse(s, refused)
+        if waiting := [guard.message for guard in s.guards if guard.level == "wait"]:
+            return Decision(Status.WAIT, "; ".join(waiting), recheck=0.5)
+        if s.journal is None or s.deselection.label not in (None, s.journal.deselect):
+            write = ChangeNode("write down the prior state", journal=self.journal(s))
+            return Decision(Status.ACT, _checked(s), (write,))
+        return Decision(Status.DONE, _checked(s))
+
+    def journal(self, s: Snapshot) -> Journal:
+        """The journal as this step leaves it."""
+        journal = s.journal or Journal(
+            run=self.run,
+            command="drain",
+            order=self.order,
+            holder=s.holder,
+            started_at=round(s.now, 3),
+            prior_unschedulable=s.node.unschedulable,
+        )
+        journal = replace(journal, baselines=baselines(s))
+        if s.deselection.label is None:
+            return journal
+        key, _ = s.deselection.label
+        return replace(
+            journal,
+            deselect=s.deselection.label,
+            prior_labels={key: s.node.labels.get(key), **journal.prior_labels},
+            peers=known(journal.peers, s),
+            routes=journal.routes or (s.state.announced if s.state else 0),
+        )
+
+    def _refuse(self, s: Snapshot, refused: tuple[Refusal, ...]) -> Decision:
+        """A drain that is refused leaves no trace, also where two met and both had written their journal."""
+        ours = s.journal is not None and s.journal.run == self.run and not s.journal.begun
+        take_back: tuple[Action, ...] = (ChangeNode("leave no trace", forget=True),) if ours else ()
+        journal = None if ours else s.journal
+        hint = lift_hint([one.lift for one in refused], journal, self.typed)
+        advice = "; ".join(dict.fromkeys(one.advice for one in refused if one.advice))
+        return Decision(
+            Status.BLOCKED,
+            "; ".join(one.message for one in refused),
+            take_back,
+            hint=f"{advice}; {hint}" if advice else hint,
+        )
+
+    def _refusals(self, s: Snapshot) -> Iterator[Refusal]:
+        for guard in s.guards:
+            if guard.level == "refuse":
+                yield Refusal(guard.message, guard.lift)
+        for group in refusals(s.pods):
+            yield Refusal(str(group), group.lift)
+        if s.deselection.refusal:
+            yield Refusal(s.deselection.refusal)
+        if s.journal is None or not s.journal.begun:
+            yield from _unbelievable(s)
+            yield from self._deaf_routers(s)
+            yield from self._no_such_peer(s)
+
+    def _deaf_routers(self, s: Snapshot) -> Iterator[Refusal]:
+        """A router that was named is to be asked: what it cannot say now it will not say later."""
+        for answer in s.sightings:
+            if answer.sighting.sight is Sight.UNKNOWN:
+                text = f"{answer.sighting.router} cannot be asked: {answer.sighting.detail}"
+                yield Refusal(
+                    text, advice="correct --router-probe, or leave it out and wait for the estimate"
+                )
+
+    def _no_such_peer(self, s: Snapshot) -> Iterator[Refusal]:
+        addresses = [peer.address for peer in s.state.peers] if s.state else []
+        for address in self.profiled:
+            if addresses and address not in addresses:
+                text = f"--peer-profile {address}: {s.node.name} has no such peer"
+                yield Refusal(text, advice=f"its peers are {', '.join(addresses)}")
+
+
+def _unbelievable(s: Snapshot) -> Iterator[Refusal]:
+    """The speaker runs a policy that the cluster does not list: its CRD may just be gone. What it announces,
+    no label of ours would take back."""
+    state = s.state
+    if s.deselection.policies or state is None or state.stale(s.now):
+        return
+    if state.phase in SERVING and state.selected_by:
+        kind = state.selected_by_kind or "policy"
+        yield Refusal(
+            f"the speaker of {s.node.name} runs {kind} {state.selected_by}, but the cluster lists none that "
+            "selects the node",
+            advice="see whether its CRD is there (`kubectl get crd | grep cilium`) and whether the node was "
+            "relabelled a moment ago",
+        )
+
+
+def _checked(s: Snapshot) -> str:
+    warned = [guard.message for guard in s.guards if guard.level == "warn"] + [
+        str(group) for group in warnings(s.pods)
+    ]
+    evictions = len(to_evict(s.pods))
+    text = f"{evictions} {plural(evictions, 'pod')} to evict"
+    return f"{text}; {'; '.join(warned)}" if warned else text

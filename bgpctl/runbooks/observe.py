@@ -1,0 +1,171 @@
+"""Look at the world: fill in the parts of a Snapshot that a step needs. Reads only, and decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bgpctl.core.documents import name_of, namespace_of
+from bgpctl.core.eviction import EvictionOptions, verdicts
+from bgpctl.core.nodestate import NodeState, PeerState
+from bgpctl.core.peerfacts import PeerFacts
+from bgpctl.core.profiles import Profile
+from bgpctl.core.withdrawal import Estimate, Event, estimate, facts_from_state
+from bgpctl.errors import Blocked, UsageError
+from bgpctl.kube import lease, paths
+from bgpctl.kube.client import NotFound
+from bgpctl.kube.lease import LeaseView, taken_over
+from bgpctl.runbooks import cluster, objects, states
+from bgpctl.runbooks.hold import Document, Hold
+from bgpctl.runbooks.journal import ANNOTATION, Journal, load
+from bgpctl.runbooks.routers import Routers
+from bgpctl.runbooks.snapshot import Snapshot
+
+
+@dataclass(slots=True)
+class Observer:
+    """One run's eyes: what it looks at, and by which options of the user."""
+
+    hold: Hold
+    eviction: EvictionOptions
+    routers: Routers
+    profile_of: Callable[[str], Profile]
+    deselect_override: str | None = None
+    lifted: frozenset[str] = frozenset()
+    max_unavailable: int = 1
+    _first_lease: LeaseView | None = None
+    _watching_since: float | None = None
+    _uid: str = ""
+
+    def look(self, needs: frozenset[str]) -> Snapshot:
+        """The Node and its Lease always; the rest as the step needs it."""
+        hold = self.hold
+        document = hold.document = self._read_node()
+        annotations = document["metadata"].get("annotations")
+        journal = load(annotations)
+        lost = self._lost(journal)
+        if journal is not None:
+            hold.remember(journal)
+        seen = Snapshot(
+            now=hold.clock.now(),
+            node=objects.node(document),
+            journal=journal,
+            holder=hold.holder,
+            released=hold.released,
+            **self._lease(),
+        )
+        seen = replace(seen, lost=lost or self._copied(seen, journal))
+        if needs & {"state", "estimates", "routers"}:
+            seen = replace(seen, state=states.of_node(hold.client, hold.node))
+        if "cluster" in needs:
+            found = cluster.look(
+                hold.client, document, self.deselect_override, self.lifted, self.max_unavailable, seen.now
+            )
+            seen = replace(seen, guards=found.guards, deselection=found.deselection)
+        elif "policies" in needs:
+            seen = replace(seen, deselection=cluster.deselection(hold.client, seen.node.labels))
+        if "pods" in needs:
+            seen = self._with_pods(seen)
+        if "estimates" in needs:
+            seen = self._with_estimates(seen, document)
+        if "routers" in needs:
+            seen = replace(seen, sightings=self.routers.look(seen.state, journal, hold.clock.now))
+        return replace(seen, now=hold.clock.now())
+
+    def _read_node(self) -> Document:
+        try:
+            document = self.hold.client.get(paths.node(self.hold.node))
+        except NotFound:
+            if self._uid:
+                raise Blocked(
+                    f"node {self.hold.node} was deleted meanwhile",
+                    "nothing is left to do on it; its speaker withdraws the routes of a deleted node",
+                ) from None
+            raise UsageError(f"node {self.hold.node} does not exist", "see `kubectl get nodes`") from None
+        uid = document["metadata"]["uid"]
+        if self._uid and uid != self._uid:
+            raise Blocked(
+                f"node {self.hold.node} was deleted and made anew meanwhile: this run is not about it",
+                f"see `bgpctl node status {self.hold.node}`",
+            )
+        self._uid = uid
+        return document
+
+    def _lost(self, journal: Journal | None) -> Journal | None:
+        """The journal that this run wrote and somebody else removed."""
+        return self.hold.journal if journal is None else None
+
+    def _copied(self, seen: Snapshot, journal: Journal | None) -> Journal | None:
+        """The copy in the Lease, where the Node has no journal any more. One that cannot be read is none."""
+        lock = self.hold.lock
+        text = lock.copy if lock else (seen.lease.copy if seen.lease else "")
+        if journal is not None or not text:
+            return None
+        try:
+            return load({ANNOTATION: text})
+        except Blocked:
+            return None
+
+    def _lease(self) -> dict[str, Any]:
+        hold = self.hold
+        if hold.lock and not hold.lock.lost.is_set():
+            return {"holds_lease": True}
+        view = lease.read(hold.client, hold.node)
+        if hold.lock:
+            raise taken_over(view.holder if view else "")
+        hold.seen_lease = view
+        now = hold.clock.monotonic()
+        if self._watching_since is None:
+            self._first_lease, self._watching_since = view, now
+        first = self._first_lease
+        contested = bool(view and first and view.renewed_at != first.renewed_at)
+        return {"lease": view, "lease_contested": contested, "lease_watched": now - self._watching_since}
+
+    def _with_pods(self, s: Snapshot) -> Snapshot:
+        client, query = self.hold.client, {"fieldSelector": f"spec.nodeName={self.hold.node}"}
+        if self.eviction.pod_selector:
+            query["labelSelector"] = self.eviction.pod_selector
+        pods = objects.pods(client.items(paths.PODS, **query))
+        daemonsets = (
+            self._daemonsets() if any(p.controller_kind == "DaemonSet" for p in pods) else frozenset()
+        )
+        return replace(s, pods=verdicts(pods, daemonsets, self.eviction, s.now))
+
+    def _daemonsets(self) -> frozenset[tuple[str, str]]:
+        items = self.hold.client.items(paths.DAEMONSETS)
+        return frozenset((namespace_of(d), name_of(d)) for d in items)
+
+    def _with_estimates(self, s: Snapshot, document: Document) -> Snapshot:
+        facts = tuple(facts_from_state(peer) for peer in known_peers(s.state))
+        dead = facts or cluster.policy_facts(self.hold.client, document, s.journal)
+        deaf = never_read(s.state)
+        return replace(
+            s,
+            estimates=tuple(self._estimate(leaving(fact.address, deaf), fact) for fact in facts),
+            dead_estimates=tuple(self._estimate(Event.POWER_OFF, fact) for fact in dead),
+        )
+
+    def _estimate(self, event: Event, fact: PeerFacts) -> Estimate:
+        return estimate(event, fact, self.profile_of(fact.address))
+
+
+def leaving(address: str, deaf: frozenset[str]) -> Event:
+    """What a leave amounts to for one peer. A router that never read our withdraws learns nothing from them:
+    for it the node is as good as switched off."""
+    return Event.POWER_OFF if address in deaf else Event.DESELECT
+
+
+def never_read(state: NodeState | None) -> frozenset[str]:
+    """The peers that were Established and did not take the withdraws."""
+    record = state.withdrawn if state else None
+    peers = record.peers if record else ()
+    return frozenset(p.state.address for p in peers if p.state.session.established and not p.flushed)
+
+
+def known_peers(state: NodeState | None) -> tuple[PeerState, ...]:
+    """The peers that the speaker has or, when it has left them, had."""
+    if state is None:
+        return ()
+    left = state.withdrawn.peers if state.withdrawn else ()
+    return state.peers or tuple(peer.state for peer in left)

@@ -1,0 +1,217 @@
+"""Carry a runbook's actions out. Every one is fenced: a run that was replaced changes nothing.
+
+A fence is the Lease, read now, with our name in it. A write of the Node carries besides the version that it
+was decided on, so the API server itself refuses one that a replaced run sends late: the new owner's first act
+is its name in the journal. An eviction and a command have no such guard; their fence is read at once before,
+and what is left is the one request that was under way at that moment."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from math import inf
+from typing import Any
+
+from bgpctl.core.annotations import LEAVE
+from bgpctl.core.eviction import Outcome, parse_eviction_answer
+from bgpctl.errors import BgpctlError, Blocked, DeadlineExceeded
+from bgpctl.kube import paths
+from bgpctl.kube.client import ApiError, Conflict, ServerBusy
+from bgpctl.kube.lease import NodeLock, taken_over
+from bgpctl.runbooks.actions import Action, ChangeNode, EvictPod, ReleaseLease, RunCommand, TakeLease
+from bgpctl.runbooks.hold import Document, Hold, decided_on
+from bgpctl.runbooks.journal import ANNOTATION, Journal, dump, load
+from bgpctl.runbooks.snapshot import EvictionNote
+
+RETRY_AFTER = 2.0  # seconds between questions about a pod whose budget says no (kubectl waits 5)
+EVICT_AGAIN = 30.0  # an accepted eviction without a deletion: something undid it
+TRY_AGAIN = {
+    "shutdown": "the node is out of service and safe to power off by hand; the same command tries it again"
+}
+PATCH_TRIES = 20  # a kubelet's status moves the version between our reading and our writing
+
+
+@dataclass(slots=True)
+class Performer:
+    """One run's hands. `until` is the instant (`Clock.now`) at which the run's time is up. `notes` are the
+    last answers to evictions by the pods' UIDs, `command` the exit code of the shutdown command and its last
+    line."""
+
+    hold: Hold
+    until: float = inf
+    notes: dict[str, EvictionNote] = field(default_factory=dict)
+    command: tuple[int | None, str] = (None, "")
+
+    def perform(self, action: Action) -> bool:
+        """Carry one action out; False = it was asked for in vain. Raises Conflict when the world is not as it
+        was decided on, Blocked when the run was replaced."""
+        match action:
+            case TakeLease():
+                self._take_lease()
+            case ReleaseLease():
+                self._release_lease()
+            case ChangeNode():
+                self.change_node(action)
+            case EvictPod():
+                return self._evict(action)
+            case RunCommand():
+                self.command = self.run_command(action.argv, "shutdown", "ShutDown")
+            case _:
+                raise AssertionError(f"nobody performs {action}")
+        return True
+
+    # -- the fence
+
+    def fence(self) -> None:
+        """Nothing is changed by a run that another one has replaced."""
+        if self.hold.lock is None:
+            raise Blocked("this run does not own the node; nothing more was changed", "run it again")
+        self.hold.lock.confirm()
+
+    def _fence_deed(self) -> None:
+        """For what carries no version: the Node is read again too, and must still tell of our run."""
+        fresh = self.hold.client.get(paths.node(self.hold.node))
+        if decided_on(fresh) != decided_on(self.hold.document):
+            raise Conflict(409, "Conflict", "the Node changed since it was decided on", {})
+        self._named(load(fresh["metadata"].get("annotations")))
+        self.fence()
+
+    def _named(self, journal: Journal | None) -> None:
+        if journal is not None and journal.holder != self.hold.holder:
+            raise taken_over(journal.holder)
+
+    # -- the Lease
+
+    def _take_lease(self) -> None:
+        hold = self.hold
+        lock = NodeLock(
+            hold.client,
+            hold.node,
+            hold.document["metadata"]["uid"],
+            hold.holder,
+            background=hold.background,
+            monotonic=hold.clock.monotonic,
+        )
+        lock.acquire(hold.seen_lease)  # as it was decided on: Conflict when it changed since
+        hold.lock = lock
+
+    def _release_lease(self) -> None:
+        lock, self.hold.lock = self.hold.lock, None
+        if lock:
+            lock.release()
+            self.hold.released = True
+
+    # -- the Node
+
+    def change_node(self, change: ChangeNode) -> None:
+        """One merge patch on the Node as it was decided on: Conflict means look again. The copy of the
+        journal in the Lease follows it, and goes before it."""
+        hold = self.hold
+        self._named(change.journal or load(hold.document["metadata"].get("annotations")))
+        if change.forget and hold.lock:
+            self.fence()
+            hold.lock.keep("")
+        hold.document = self._patch(change)
+        hold.changed = True
+        if change.forget:
+            hold.remember(None)
+        elif change.journal is not None:
+            hold.remember(change.journal)
+            if hold.lock:
+                hold.lock.keep(dump(_prior(change.journal)))
+
+    def _patch(self, change: ChangeNode) -> Document:
+        path = paths.node(self.hold.node)
+        for _ in range(PATCH_TRIES):
+            self.fence()
+            try:
+                return self.hold.client.patch(path, _body(change, self.hold.document))
+            except Conflict:
+                fresh = self.hold.client.get(path)
+                if decided_on(fresh) != decided_on(self.hold.document):
+                    raise
+                self.hold.document = fresh
+        raise Conflict(409, "Conflict", "the Node is written all the time", {})
+
+    # -- pods
+
+    def _evict(self, action: EvictPod) -> bool:
+        self._fence_deed()
+        pod = action.pod
+        code, body = self._ask_to_evict(action)
+        answer = parse_eviction_answer(code, body)
+        if answer.outcome is Outcome.REFUSED:
+            raise BgpctlError(
+                f"pod {pod.where} cannot be evicted: {answer.message}",
+                "the node stays cordoned and is still in service; running this again goes on from here",
+            )
+        self.hold.changed = True
+        again = EVICT_AGAIN if answer.outcome is Outcome.EVICTED else answer.retry_after or RETRY_AFTER
+        self.notes[pod.uid] = EvictionNote(answer.message, self.hold.clock.now() + again)
+        return answer.outcome is Outcome.EVICTED
+
+    def _ask_to_evict(self, action: EvictPod) -> tuple[int, Mapping[str, Any]]:
+        client, pod = self.hold.client, action.pod
+        options: Document = {"preconditions": {"uid": pod.uid}}
+        if action.grace_period is not None and action.grace_period >= 0:
+            options["gracePeriodSeconds"] = action.grace_period
+        try:
+            if action.delete:
+                return 200, client.delete(paths.pod(pod.namespace, pod.name), options)
+            body = {
+                "apiVersion": "policy/v1",
+                "kind": "Eviction",
+                "metadata": {"name": pod.name, "namespace": pod.namespace},
+                "deleteOptions": options,
+            }
+            return 201, client.create(paths.eviction(pod.namespace, pod.name), body)
+        except ApiError as error:
+            return error.code, error.status
+        except ServerBusy as error:
+            return error.code, error.status
+
+    # -- commands
+
+    def run_command(self, template: tuple[str, ...], what: str, step: str) -> tuple[int, str]:
+        """The operator's command (argv, no shell), to its end: its exit code and its last line."""
+        self._fence_deed()
+        argv = [part.replace("{node}", self.hold.node) for part in template]
+        limit = max(1.0, self.until - self.hold.clock.now()) if self.until < inf else None
+        again = TRY_AGAIN.get(what, "running the same command again tries it again")
+        self.hold.changed = True
+        try:
+            done = subprocess.run(argv, capture_output=True, check=False, timeout=limit)
+        except subprocess.TimeoutExpired:
+            raise DeadlineExceeded(
+                f"time is up at {step}: {argv[0]} did not end, and was killed", f"{again} (--timeout)"
+            ) from None
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise BgpctlError(f"the {what} command {argv[0]} cannot be run: {reason}", again) from None
+        lines = (done.stdout + b"\n" + done.stderr).decode(errors="replace").strip().splitlines()
+        return done.returncode, lines[-1] if lines else ""
+
+
+def _body(change: ChangeNode, document: Document) -> Document:
+    metadata: Document = {"resourceVersion": document["metadata"]["resourceVersion"]}
+    if change.labels:
+        metadata["labels"] = dict(change.labels)
+    annotations: dict[str, str | None] = {}
+    if change.leave:
+        annotations[LEAVE] = change.leave
+    if change.forget:
+        annotations.update({ANNOTATION: None, LEAVE: None})
+    elif change.journal is not None:
+        annotations[ANNOTATION] = dump(change.journal)
+    if annotations:
+        metadata["annotations"] = annotations
+    body: Document = {"metadata": metadata}
+    if change.unschedulable is not None:
+        body["spec"] = {"unschedulable": change.unschedulable or None}
+    return body
+
+
+def _prior(journal: Journal) -> Journal:
+    """What the world cannot tell again: the copy changes with it only."""
+    return replace(journal, steps={}, marks={}, evidence={}, ending={}, leaves=0, baselines={})

@@ -1,0 +1,138 @@
+"""What is known of a withdrawal, by whose word, and what is missing to call it confirmed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from enum import Enum, auto
+from typing import Any
+
+from bgpctl.core.nodestate import NodeState, timestamp
+from bgpctl.core.soak import READ_SECONDS
+from bgpctl.runbooks.drain_steps import RELABELLED
+from bgpctl.runbooks.snapshot import PeerSighting, Snapshot
+from bgpctl.witness.model import Sight
+
+GONE_PHASES = ("Withdrawn", "Idle")
+ENDS_WITH_SPEAKER = ("", "own")  # `engineMode`: ExaBGP ends when its speaker does
+
+
+class Word(Enum):
+    """What the node's speaker says of this request to leave."""
+
+    SERVES = auto()  # it has not withdrawn, or not in answer to this request
+    WITHDREW = auto()
+    STOPPED = auto()  # it ended, and its engine with it, before it withdrew
+    SILENT = auto()
+    DEAD = auto()  # silent, and the operator says that it is dead
+
+
+def word(s: Snapshot, *, assume_dead: bool = False) -> Word:
+    """The speaker's word. Only a state in which it repeats the name of this request answers it. One that
+    said that it ended says nothing more, and is not silent for that."""
+    state = s.state
+    if state is not None and state.phase == "Stopped" and state.engine_mode in ENDS_WITH_SPEAKER:
+        return Word.STOPPED
+    if state is None or state.stale(s.now):
+        return Word.DEAD if assume_dead else Word.SILENT
+    asked = s.journal.leave if s.journal and s.journal.leaves else ""
+    if state.phase in GONE_PHASES and state.observed_leave == asked:
+        return Word.WITHDREW
+    return Word.SERVES
+
+
+def withdrew(state: NodeState, leave: str) -> bool:
+    """Did a speaker of this node withdraw what was announced? By its record: of the process that runs now, or
+    in answer to this very request by the one before."""
+    record = state.withdrawn
+    return record is not None and (record.answers == leave or record.observed_at >= state.started_at)
+
+
+def peers(s: Snapshot) -> frozenset[str]:
+    """Every peer that may have the node's routes: those it had when the drain began, and those it has now."""
+    found = set(s.journal.peers) if s.journal else set()
+    if s.state is not None:
+        found |= {peer.address for peer in s.state.peers}
+        if s.state.withdrawn and s.state.phase in GONE_PHASES:
+            found |= {peer.state.address for peer in s.state.withdrawn.peers}
+    return frozenset(found)
+
+
+def missing(s: Snapshot) -> tuple[str, ...]:
+    """What is missing for the routers' word to count for every peer: empty = nothing is."""
+    return tuple(_missing(s)) if s.sightings else ("no router was asked",)
+
+
+def _missing(s: Snapshot) -> Iterator[str]:
+    before = s.journal.baselines if s.journal else {}
+    for answer in s.sightings:
+        if answer.sighting.sight is Sight.UNKNOWN:
+            yield f"{answer.sighting.router} cannot be asked: {answer.sighting.detail}"
+        elif answer.sighting.sight is Sight.ABSENT and answer.peer not in before:
+            router = answer.sighting.router
+            yield f"{router} was never seen to have a route of this node: is it the right one?"
+    for peer in sorted(peers(s) - {answer.peer for answer in s.sightings}):
+        yield f"no probe asks {peer}"
+
+
+def note(s: Snapshot) -> str:
+    """Why the clock decides though there are probes."""
+    return "".join(f" ({one})" for one in missing(s)) if s.sightings else ""
+
+
+def confirmed(s: Snapshot, since: float) -> dict[str, Any]:
+    """The evidence of a confirmed withdrawal; `since`: the first instant at which every router had none."""
+    relabelled = s.journal.marks.get(RELABELLED) if s.journal else None
+    kept = record(s.state) if s.state and s.state.phase in GONE_PHASES else {}
+    before = s.journal.baselines if s.journal else {}
+    return {
+        **kept,
+        "proof": "confirmed",
+        "by": routers(s.sightings),
+        "relabelledTime": timestamp(relabelled),
+        "goneTime": timestamp(since),
+        "secondsAfterRelabel": round(max(0.0, since - relabelled), 3) if relabelled else None,
+        "routers": [
+            {
+                "router": a.sighting.router,
+                "peer": a.peer,
+                "absences": a.absences,
+                "routesBefore": before.get(a.peer),
+            }
+            for a in s.sightings
+        ],
+        "routes": s.journal.routes if s.journal else 0,
+    }
+
+
+def record(state: NodeState) -> dict[str, Any]:
+    """The speaker's record of its leave, as evidence."""
+    left = state.withdrawn
+    if left is None:
+        return {}
+    return {
+        "routes": left.routes,
+        **({"gracefulShutdownTime": timestamp(left.shut_down_at)} if left.shut_down_at else {}),
+        "withdrawSentTime": timestamp(left.sent_at),
+        "ceaseSentTime": timestamp(left.closed_at),
+    }
+
+
+# --- words --------------------------------------------------------------------------------------------------
+
+
+def seen(answer: PeerSighting) -> str:
+    sighting = answer.sighting
+    return f"{sighting.router}: {sighting.detail or sighting.sight.value}"
+
+
+def routers(answers: Iterable[PeerSighting]) -> str:
+    return ", ".join(sorted({answer.sighting.router for answer in answers}))
+
+
+def moving(s: Snapshot) -> str:
+    """The leave soaks; "" when it does not."""
+    if s.state is None or s.state.phase != "Leaving" or s.state.soak_until is None:
+        return ""
+    ends = s.state.by_server(s.state.soak_until)
+    left = min(max(0.0, ends - s.now), s.state.soak + READ_SECONDS)
+    return f"traffic is being moved (GRACEFUL_SHUTDOWN, RFC 8326), {left:.0f} s left"

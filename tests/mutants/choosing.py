@@ -1,0 +1,120 @@
+"""The tests that may notice a mutant, the most promising first."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import PurePath
+
+from tests.mutants.seeing import Map, Place, Seen
+from tests.mutants.settings import BUDGET, ROOT
+from tests.mutants.source import Mutant, Source
+
+REMEMBERED = 6  # killers per function
+
+
+class Choice:
+    """Learns from every kill: mutants of one function die by the same few tests."""
+
+    def __init__(self, known: Map, sources: Sequence[Source]) -> None:
+        self.known = known
+        self._sources = sources
+        self._killers: dict[tuple[str, str], list[str]] = {}
+
+    def killed(self, mutant: Mutant, test: str) -> None:
+        before = self._killers.setdefault(_unit(mutant), [])
+        self._killers[_unit(mutant)] = [test, *(name for name in before if name != test)][:REMEMBERED]
+
+    def tests(self, mutant: Mutant) -> list[Seen]:
+        """In order, cut where they take longer together than a mutant may cost."""
+        killers = self._killers.get(_unit(mutant), [])
+        stem = f"test_{PurePath(mutant.source.path).stem}.py"
+        found = sorted(
+            self._candidates(mutant),
+            key=lambda test: (
+                killers.index(test.name) if test.name in killers else REMEMBERED,
+                not test.file.endswith(stem),
+                test.seconds,
+            ),
+        )
+        spent, chosen = 0.0, []
+        for test in found:
+            spent += test.seconds
+            if spent < BUDGET or not chosen:
+                chosen.append(test)
+        return chosen
+
+    def _candidates(self, mutant: Mutant) -> Collection[Seen]:
+        if mutant.inside:
+            return self.known.executing((mutant.source.path, mutant.line))
+        names = _names(mutant)
+        places = {place for name in names for place in self._mentions.get(name, ())}
+        if not names:
+            places = {place for place in self._statements if place[0] == mutant.source.path}
+        found = {test.name: test for place in places for test in self.known.executing(place)}
+        said = {file for file, words in self._words.items() if words & names}
+        return (
+            found | {test.name: test for test in self.known.tests if test.usable and test.file in said}
+        ).values()
+
+    @cached_property
+    def _mentions(self) -> dict[str, set[Place]]:
+        """The statements that say a name."""
+        found: dict[str, set[Place]] = {}
+        for source in self._sources:
+            for statement in _statements(source.tree):
+                for name in _said(statement):
+                    found.setdefault(name, set()).add((source.path, statement.lineno))
+        return found
+
+    @cached_property
+    def _statements(self) -> set[Place]:
+        return {
+            (source.path, statement.lineno)
+            for source in self._sources
+            for statement in _statements(source.tree)
+        }
+
+    @cached_property
+    def _words(self) -> dict[str, set[str]]:
+        """The words of each file of tests."""
+        return {
+            file: set(re.findall(r"\w+", (ROOT / file).read_text()))
+            for file in {t.file for t in self.known.tests}
+        }
+
+
+def _unit(mutant: Mutant) -> tuple[str, str]:
+    return mutant.source.path, mutant.function
+
+
+def _statements(tree: ast.AST) -> Iterator[ast.stmt]:
+    return (node for node in ast.walk(tree) if isinstance(node, ast.stmt))
+
+
+def _said(statement: ast.stmt) -> Iterator[str]:
+    """The names in a statement, not in those that it has inside."""
+    waiting: list[ast.AST] = [statement]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Name):
+            yield node.id
+        elif isinstance(node, ast.Attribute):
+            yield node.attr
+        elif isinstance(node, ast.keyword) and node.arg:
+            yield node.arg
+        waiting.extend(child for child in ast.iter_child_nodes(node) if not isinstance(child, ast.stmt))
+
+
+def _names(mutant: Mutant) -> set[str]:
+    """What a statement outside of functions defines, with the class that it is in."""
+    names = set(mutant.function.split(".")) - {""}
+    statement = mutant.statement
+    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+        names.add(statement.name)
+    targets: Iterable[ast.expr] = getattr(statement, "targets", None) or [
+        getattr(statement, "target", ast.Tuple())
+    ]
+    return names | {target.id for target in targets if isinstance(target, ast.Name)}

@@ -1,0 +1,238 @@
+"""May the node leave: what is refused before the first change, what lifts it, where the journal begins."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bgpctl.core.deselection import Deselection
+from bgpctl.core.guards import Guard
+from bgpctl.runbooks.actions import ChangeNode
+from bgpctl.runbooks.checked import Checked
+from bgpctl.runbooks.command_line import CommandLine
+from bgpctl.runbooks.model import Status
+from bgpctl.witness.model import Sight
+from tests.kit.snapshots import (
+    ASKED,
+    LABEL,
+    ME,
+    NOW,
+    ROUTER,
+    ROUTER_2,
+    journal,
+    judged,
+    node,
+    pod,
+    relabelled,
+    running,
+    seen,
+    snapshot,
+    withdrawn,
+)
+
+DONE, ACT, WAIT, BLOCKED = Status.DONE, Status.ACT, Status.WAIT, Status.BLOCKED
+RACK = Deselection(("rack",), LABEL)
+TYPED = CommandLine(("bgpctl", "node", "drain", "n1", "--dry-run", "--max-unavailable", "1"))
+
+
+def change(decision: Any) -> ChangeNode:
+    (action,) = decision.actions
+    assert isinstance(action, ChangeNode)
+    return action
+
+
+def checked(s: Any, run: str = "run-a", **options: Any) -> Any:
+    return Checked(run, "guide", TYPED, **options).decide(s)
+
+
+NO = Guard("last-path", "refuse", "it is the last path", "--allow-last-path")
+NEVER = Guard("kured", "refuse", "kured reboots it")
+MANY = Guard("out-of-service", "refuse", "two are out", "--max-unavailable 3")
+WARNING = Guard("sole-endpoint", "warn", "a gap is possible")
+DECIDING = Guard("out-of-service", "wait", "the drain of n2 is being checked too")
+GO_ON = "to go on anyway: bgpctl node drain n1 --max-unavailable"
+
+
+@pytest.mark.parametrize(
+    ("guards", "pods", "words", "hint"),
+    [
+        ((NO,), (), "last path", f"{GO_ON} 1 --allow-last-path"),
+        ((MANY,), (), "two are out", f"{GO_ON} 3"),
+        (
+            (NO,),
+            (pod(empty_dir=True),),
+            "local storage",
+            f"{GO_ON} 1 --allow-last-path --delete-emptydir-data",
+        ),
+        ((NEVER,), (), "kured", "when the reason has gone"),
+        ((NO, NEVER), (), "last path; kured", "when the reason has gone"),
+        ((), (pod(controller_kind="", controller_name=""),), "no controller", f"{GO_ON} 1 --force"),
+    ],
+)
+def test_a_refused_drain_changes_nothing_and_says_what_lifts_it(
+    guards: Any, pods: Any, words: str, hint: str
+) -> None:
+    decision = checked(snapshot(guards=guards, pods=judged(*pods), deselection=RACK))
+    assert (decision.status, decision.actions) == (BLOCKED, ())
+    assert words in decision.reason
+    assert decision.hint.endswith(hint)
+    assert "nothing was changed" in decision.hint
+    assert ("to go on anyway" in decision.hint) == (NEVER not in guards)
+    assert "--dry-run" not in decision.hint
+
+
+def test_no_label_takes_the_node_out() -> None:
+    decision = checked(snapshot(deselection=Deselection(("rack",), refusal="rack selects every node")))
+    assert (decision.status, decision.reason) == (BLOCKED, "rack selects every node")
+
+
+def test_another_drain_at_this_very_check_is_waited_for() -> None:
+    decision = checked(snapshot(guards=(DECIDING,), deselection=RACK, journal=journal()))
+    assert (decision.status, decision.reason, decision.actions) == (WAIT, DECIDING.message, ())
+
+
+def test_the_journal_begins_with_the_prior_state() -> None:
+    s = snapshot(
+        node=node(unschedulable=True),
+        deselection=RACK,
+        state=running(),
+        guards=(WARNING,),
+        pods=judged(pod()),
+        sightings=(seen(Sight.PRESENT),),
+    )
+    decision = checked(s)
+    written = change(decision).journal
+    assert written == journal(started_at=NOW, prior_unschedulable=True, baselines={ROUTER: 2})
+    assert "1 pod to evict" in decision.reason
+    assert WARNING.message in decision.reason
+    assert checked(replace(s, journal=written)).status is DONE
+
+
+def test_a_resumed_drain_keeps_the_first_prior_state() -> None:
+    """The node is relabelled by now: what it was before is in the journal only."""
+    half = snapshot(node=node(labels=ASKED, unschedulable=True), journal=journal(), state=withdrawn())
+    assert checked(half).status is DONE
+    another = replace(
+        half, deselection=Deselection(("new",), ("zone", None)), node=node(labels={"zone": "a"})
+    )
+    written = change(checked(another)).journal
+    assert written is not None
+    assert written.deselect == ("zone", None)
+    assert written.prior_labels == {"enable-bgp": "true", "zone": "a"}
+    assert (written.prior_unschedulable, written.peers, written.routes) == (False, (ROUTER,), 2)
+
+
+# --- what was named has to be of use ------------------------------------------------------------------------
+
+DEAF = seen(Sight.UNKNOWN)
+BEGUN = relabelled(steps={"Claimed": NOW - 9, "Checked": NOW - 8})
+
+
+@pytest.mark.parametrize(
+    ("changes", "options", "words", "advice"),
+    [
+        pytest.param(
+            {"sightings": (DEAF,)},
+            {},
+            "bird 192.0.2.1 cannot be asked: it is unknown",
+            "correct --router-probe",
+            id="a router that cannot be asked",
+        ),
+        pytest.param(
+            {"sightings": (seen(Sight.PRESENT), seen(Sight.UNKNOWN, ROUTER_2))},
+            {},
+            "bird 192.0.2.2 cannot be asked",
+            "or leave it out and wait for the estimate",
+            id="one of two routers",
+        ),
+        pytest.param(
+            {},
+            {"profiled": ("192.0.2.77",)},
+            "--peer-profile 192.0.2.77: n1 has no such peer",
+            "its peers are 192.0.2.1",
+            id="a profile for nobody",
+        ),
+        pytest.param(
+            {"deselection": Deselection(), "state": running(selected_by="rack", selected_by_kind="Policy")},
+            {},
+            "the speaker of n1 runs Policy rack, but the cluster lists none that selects the node",
+            "kubectl get crd",
+            id="a policy that the cluster does not list",
+        ),
+        pytest.param(
+            {"deselection": Deselection(), "state": running(phase="Starting", selected_by="rack")},
+            {},
+            "runs policy rack",
+            "relabelled a moment ago",
+            id="also while it starts",
+        ),
+    ],
+)
+def test_what_cannot_be_believed_or_was_mistyped_is_refused_before_any_change(
+    changes: Any, options: Any, words: str, advice: str
+) -> None:
+    s = snapshot(**{"deselection": RACK, "state": running(), **changes})
+    decision = checked(s, **options)
+    assert (decision.status, decision.actions) == (BLOCKED, ())
+    assert words in decision.reason
+    assert advice in decision.hint and "nothing was changed on the node" in decision.hint
+    assert "to go on anyway" not in decision.hint, "no flag makes a wrong word right"
+    begun = replace(s, journal=replace(BEGUN, deselect=None if not s.deselection.label else LABEL))
+    assert checked(begun, **options).status is DONE, "a drain that has begun is not turned back by it"
+
+
+@pytest.mark.parametrize(
+    ("changes", "options"),
+    [
+        pytest.param({"sightings": (seen(Sight.PRESENT),)}, {"profiled": (ROUTER,)}, id="all is well"),
+        pytest.param({"sightings": (seen(Sight.ABSENT),)}, {}, id="it has no route of the node"),
+        pytest.param({"state": None}, {"profiled": ("192.0.2.77",)}, id="nobody tells the node's peers"),
+        pytest.param(
+            {"deselection": Deselection(), "state": withdrawn(selected_by="")},
+            {},
+            id="no policy, and none runs",
+        ),
+        pytest.param(
+            {"deselection": Deselection(), "state": running(selected_by="rack", heartbeat=NOW - 9_999)},
+            {},
+            id="it is long ago that the speaker ran it",
+        ),
+    ],
+)
+def test_what_is_no_reason_to_refuse(changes: Any, options: Any) -> None:
+    s = snapshot(**{"deselection": RACK, "state": running(), **changes})
+    assert checked(s, **options).status is ACT
+
+
+# --- a refusal leaves no trace ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("record", "forgets", "kept"),
+    [
+        pytest.param(
+            journal(steps={"Claimed": NOW - 1}), True, "nothing was changed", id="ours, just written"
+        ),
+        pytest.param(journal(), True, "nothing was changed", id="ours, bare"),
+        pytest.param(BEGUN, False, "the node stays as it is now", id="ours, and the drain has begun"),
+        pytest.param(journal(run="run-b"), False, "nothing was changed", id="an earlier run's"),
+        pytest.param(
+            replace(BEGUN, run="run-b", holder=ME),
+            False,
+            "the node stays as it is now",
+            id="we go on from another",
+        ),
+        pytest.param(None, False, "nothing was changed", id="none yet"),
+    ],
+)
+def test_a_refusal_takes_back_what_it_wrote_and_nothing_else(record: Any, forgets: bool, kept: str) -> None:
+    decision = checked(snapshot(guards=(MANY,), deselection=RACK, journal=record))
+    assert decision.status is BLOCKED
+    assert kept in decision.hint
+    if forgets:
+        written = change(decision)
+        assert written.forget and not written.labels and written.unschedulable is None
+    else:
+        assert decision.actions == ()

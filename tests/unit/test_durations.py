@@ -1,0 +1,29 @@
+"""Durations as people write them."""
+
+from __future__ import annotations
+
+import pytest
+
+from bgpctl.core.durations import seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("30", 30),
+        ("0.5", 0.5),
+        (" 30s ", 30),
+        ("1m30s", 90),
+        ("1h", 3600),
+        ("500ms", 0.5),
+        ("2h1ms", 7200.001),
+    ],
+)
+def test_seconds(text: str, value: float) -> None:
+    assert seconds(text) == pytest.approx(value)
+
+
+@pytest.mark.parametrize("text", ["", " ", "s", "1 m", "m1", "1m x", "-1", "1d", "٣s"])
+def test_what_is_no_duration(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a duration"):
+        seconds(text)

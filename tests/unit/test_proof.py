@@ -1,0 +1,200 @@
+"""What is known of a withdrawal: the speaker's word on this very request, and what the routers' lacks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bgpctl.runbooks import proof
+from bgpctl.runbooks.baseline import baselines
+from bgpctl.runbooks.proof import Word
+from bgpctl.witness.model import Sight
+from tests.kit.snapshots import (
+    LEAVE,
+    NOW,
+    ROUTER,
+    ROUTER_2,
+    journal,
+    peer,
+    relabelled,
+    running,
+    seen,
+    snapshot,
+    withdrawn,
+)
+
+LONG_AGO = NOW - 10_000
+SECOND = relabelled(leaves=2)
+
+
+@pytest.mark.parametrize(
+    ("state", "record", "assume_dead", "word"),
+    [
+        pytest.param(withdrawn(), relabelled(), False, Word.WITHDREW, id="it repeats our request"),
+        pytest.param(withdrawn(phase="Idle"), relabelled(), False, Word.WITHDREW, id="idle, by our request"),
+        pytest.param(withdrawn(answers=""), relabelled(), False, Word.SERVES, id="it has not seen ours"),
+        pytest.param(withdrawn(answers="run-old-1"), relabelled(), False, Word.SERVES, id="an older drain's"),
+        pytest.param(withdrawn(), SECOND, False, Word.SERVES, id="our first request, and this is the second"),
+        pytest.param(running(observed_leave=LEAVE), relabelled(), False, Word.SERVES, id="seen, still there"),
+        pytest.param(withdrawn(phase="Leaving"), relabelled(), False, Word.SERVES, id="it is leaving"),
+        pytest.param(withdrawn(answers=""), journal(), False, Word.WITHDREW, id="nothing was asked of it"),
+        pytest.param(withdrawn(), journal(), False, Word.SERVES, id="nothing was asked, and it says so"),
+        pytest.param(None, relabelled(), False, Word.SILENT, id="no speaker ever reported"),
+        pytest.param(running(heartbeat=LONG_AGO), relabelled(), False, Word.SILENT, id="it fell silent"),
+        pytest.param(withdrawn(heartbeat=LONG_AGO), relabelled(), False, Word.SILENT, id="a stale answer"),
+        pytest.param(
+            running(phase="Stopped", heartbeat=LONG_AGO),
+            relabelled(),
+            False,
+            Word.STOPPED,
+            id="stopped long ago: it says nothing more",
+        ),
+        pytest.param(
+            running(heartbeat=LONG_AGO), relabelled(), True, Word.DEAD, id="silent, the operator knows"
+        ),
+        pytest.param(running(), relabelled(), True, Word.SERVES, id="a speaker that reports is not dead"),
+        pytest.param(
+            running(phase="Stopped"), relabelled(), False, Word.STOPPED, id="stopped, an older speaker"
+        ),
+        pytest.param(
+            running(phase="Stopped", engine_mode="own"),
+            relabelled(),
+            False,
+            Word.STOPPED,
+            id="with its engine",
+        ),
+        pytest.param(
+            running(phase="Stopped", engine_mode="detached"),
+            relabelled(),
+            False,
+            Word.SERVES,
+            id="its engine stays",
+        ),
+        pytest.param(
+            running(phase="Stopped", engine_mode="external"),
+            relabelled(),
+            False,
+            Word.SERVES,
+            id="or is another's",
+        ),
+        pytest.param(
+            running(heartbeat=NOW - 3600, reported_at=NOW - 5),
+            relabelled(),
+            False,
+            Word.SERVES,
+            id="its clock is behind, the API server's says that it reported",
+        ),
+        pytest.param(
+            running(heartbeat=NOW + 3600, reported_at=LONG_AGO),
+            relabelled(),
+            False,
+            Word.SILENT,
+            id="its clock is ahead, the API server's says that it is silent",
+        ),
+    ],
+)
+def test_the_speakers_word(state: Any, record: Any, assume_dead: bool, word: Word) -> None:
+    assert proof.word(snapshot(state=state, journal=record), assume_dead=assume_dead) is word
+
+
+@pytest.mark.parametrize(
+    ("state", "withdrew"),
+    [
+        pytest.param(withdrawn(), True, id="the process that runs now"),
+        pytest.param(withdrawn(started_at=NOW - 10), True, id="the one before, in answer to this request"),
+        pytest.param(
+            withdrawn(started_at=NOW - 10, answers="run-old-1"), False, id="the one before, to another"
+        ),
+        pytest.param(withdrawn(withdrawn=None), False, id="no record"),
+    ],
+)
+def test_whose_record_it_is(state: Any, withdrew: bool) -> None:
+    assert proof.withdrew(state, LEAVE) is withdrew
+
+
+def absent(address: str = ROUTER) -> Any:
+    return seen(Sight.ABSENT, address, since=NOW - 2, times=3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "missing"),
+    [
+        pytest.param({"sightings": (absent(),)}, (), id="nothing"),
+        pytest.param({"sightings": ()}, ("no router was asked",), id="no probe"),
+        pytest.param(
+            {"sightings": (seen(Sight.UNKNOWN),)},
+            ("bird 192.0.2.1 cannot be asked: it is unknown",),
+            id="deaf",
+        ),
+        pytest.param(
+            {"sightings": (absent(),), "journal": relabelled(baselines={})},
+            ("bird 192.0.2.1 was never seen to have a route of this node: is it the right one?",),
+            id="no baseline",
+        ),
+        pytest.param(
+            {"sightings": (absent(),), "journal": relabelled(peers=(ROUTER, ROUTER_2))},
+            (f"no probe asks {ROUTER_2}",),
+            id="a peer that it had when the drain began",
+        ),
+        pytest.param(
+            {"sightings": (absent(),), "state": withdrawn(peers=(peer(), peer(ROUTER_2)))},
+            (f"no probe asks {ROUTER_2}",),
+            id="a peer that it has now",
+        ),
+        pytest.param(
+            {"sightings": (absent(ROUTER_2),), "journal": relabelled(peers=(), baselines={ROUTER_2: 1})},
+            (f"no probe asks {ROUTER}",),
+            id="a peer in the withdrawn record",
+        ),
+        pytest.param(
+            {
+                "sightings": (absent(), seen(Sight.UNKNOWN, ROUTER_2)),
+                "journal": relabelled(peers=(ROUTER, ROUTER_2)),
+            },
+            ("bird 192.0.2.2 cannot be asked: it is unknown",),
+            id="one of two is deaf",
+        ),
+    ],
+)
+def test_what_the_routers_word_lacks(changes: Any, missing: tuple[str, ...]) -> None:
+    fresh: dict[str, Any] = {"journal": relabelled(), "state": withdrawn()}
+    s = snapshot(**{**fresh, **changes})
+    assert proof.missing(s) == missing
+    told = proof.note(s)
+    assert ("no router was asked" in told) is False, "the note is about routers that were asked"
+    assert all(one in told for one in missing if s.sightings)
+
+
+# --- baselines ----------------------------------------------------------------------------------------------
+
+NOTHING_SENT = replace(peer(), intended=0, announced=0)
+
+
+@pytest.mark.parametrize(
+    ("sightings", "state", "before", "found"),
+    [
+        pytest.param((seen(Sight.PRESENT),), running(), {}, {ROUTER: 2}, id="it has them"),
+        pytest.param((seen(Sight.STALE),), running(), {}, {ROUTER: 2}, id="stale ones are there too"),
+        pytest.param((absent(),), running(), {}, {}, id="it has none, and was sent some"),
+        pytest.param((seen(Sight.UNKNOWN),), running(), {}, {}, id="it was not asked"),
+        pytest.param((absent(),), running(NOTHING_SENT), {}, {ROUTER: 0}, id="it was sent none"),
+        pytest.param((absent(),), None, {}, {}, id="nobody says what it was sent"),
+        pytest.param((absent(),), running(NOTHING_SENT, heartbeat=LONG_AGO), {}, {}, id="nor says so now"),
+        pytest.param((absent(),), running(NOTHING_SENT, phase="Leaving"), {}, {}, id="it is leaving already"),
+        pytest.param(
+            (absent(),), running(replace(peer(up=False), intended=0, announced=0)), {}, {}, id="no session"
+        ),
+        pytest.param((absent(),), running(), {ROUTER: 2}, {ROUTER: 2}, id="what was seen is kept"),
+        pytest.param((seen(Sight.PRESENT),), running(), {ROUTER: 9}, {ROUTER: 9}, id="the most of all looks"),
+        pytest.param(
+            (seen(Sight.PRESENT),), running(), {ROUTER_2: 1}, {ROUTER: 2, ROUTER_2: 1}, id="each peer"
+        ),
+    ],
+)
+def test_baselines(sightings: Any, state: Any, before: Any, found: Any) -> None:
+    s = snapshot(sightings=sightings, state=state, journal=journal(baselines=before))
+    assert baselines(s) == found
+    if not before:
+        assert baselines(replace(s, journal=None)) == found
