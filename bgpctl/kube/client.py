@@ -301,7 +301,8 @@ class Stream:
 def _whole(response: Any, what: str) -> bytes:
     """All of an answer's body. Raises Temporary for one that does not end in time, or at all."""
     data, ends = bytearray(), time.monotonic() + ANSWER_SECONDS
-    for chunk in response.stream(1 << 16, decode_content=True):
+    # What there is: `stream` would wait for a whole piece.
+    while chunk := response.read1(1 << 16, decode_content=True):
         data += chunk
         if len(data) > LONGEST_ANSWER or time.monotonic() > ends:
             response.close()

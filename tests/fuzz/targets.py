@@ -21,6 +21,7 @@ from bgpctl.core import budgets, guards, loglines, pods, statereader
 from bgpctl.core.inputs import password_of
 from bgpctl.core.intent import ClusterObjects, compile_intent
 from bgpctl.core.routeview import read_node_routes
+from bgpctl.core.v2.status import written_by_others
 from bgpctl.errors import BgpctlError
 from bgpctl.kube import lease
 from bgpctl.kube.config import load_access
@@ -183,6 +184,12 @@ REFUSAL = {
     "code": 429,
 }
 KURED = {"nodeID": "n1", "created": "2026-01-01T00:00:00Z", "TTL": 0, "locks": [{"nodeID": "n2", "TTL": 1}]}
+
+
+MANAGED = [
+    {"manager": "cilium", "fieldsV1": {"f:status": {"f:conditions": {'k:{"type":"x"}': {"f:status": {}}}}}},
+    {"manager": "bgpctl", "fieldsV1": {}},
+]
 
 
 def _lease(document: Any) -> object:
@@ -478,6 +485,7 @@ def targets() -> tuple[Target, ...]:
         Target("node routes", [_routes()], _node_routes),
         Target("engine inventory", [_stock()], _adopted),
         Target("cluster objects", [_objects()], _compiled, share=0.3),
+        Target("managed fields", [MANAGED], written_by_others),
         Target("secret", [objects.password_secret("hush")], _secret),
     ]
     text = [
