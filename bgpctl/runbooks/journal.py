@@ -86,9 +86,9 @@ def load(annotations: Mapping[str, str] | None) -> Journal | None:
     except Unreadable as error:
         raise Blocked(
             f"the annotation {ANNOTATION} cannot be read ({error.message})",
-            "another version of bgpctl or somebody else wrote it; read it with `kubectl get node NODE -o yaml`, "
-            f"remove it with `kubectl annotate node NODE {ANNOTATION}-`, then `bgpctl node restore NODE` goes by "
-            "its copy (Lease bgpctl-node-NODE in kube-system); without a copy restore the node by hand",
+            "another version of bgpctl or somebody else wrote it; read it (`kubectl get node NODE -o yaml`) "
+            f"and remove it with `kubectl annotate node NODE {ANNOTATION}-`; then `bgpctl node restore NODE` "
+            "goes by its copy (Lease bgpctl-node-NODE in kube-system), without one restore the node by hand",
         ) from None
 
 
