@@ -62,8 +62,8 @@ class NodeReport:
         journal = self.journal or self.lost
         if journal is None or not self.service.endswith("-stopped"):
             return ""
-        reason = journal.ending.get("reason")
-        return f"{journal.ending.get('status', '')}: {reason}" if reason else "its process was killed"
+        words = (journal.ending.get("status"), journal.ending.get("reason"))
+        return ": ".join(word for word in words if word) or "its process was killed"
 
 
 def node_reports(client: Client, names: Sequence[str]) -> tuple[NodeReport, ...]:
