@@ -3,7 +3,7 @@
 VENV := .venv
 PY   := $(VENV)/bin/python
 
-.PHONY: demo test bench matrix mutants lint completions clean
+.PHONY: demo test bench matrix mutants fuzz lint completions clean
 
 $(VENV)/.installed: pyproject.toml
 	python3 -m venv $(VENV)
@@ -26,6 +26,10 @@ matrix: $(VENV)/.installed
 # Which changes of a line would no test notice? ARGS='--sample 150 --seed TEXT' for a part of it.
 mutants: $(VENV)/.installed
 	@$(PY) -m tests.mutants $(ARGS)
+
+# A million broken inputs for every parser of what others wrote. ARGS: how many, the seed, one target's name.
+fuzz: $(VENV)/.installed
+	@$(PY) -m tests.fuzz $(ARGS)
 
 lint: $(VENV)/.installed
 	$(VENV)/bin/ruff check .

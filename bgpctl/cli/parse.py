@@ -76,10 +76,10 @@ def command_line(
 
 def ip(text: str, flag: str = "--source-address") -> IPAddress:
     """An IP address. Raises UsageError."""
-    from ipaddress import ip_address
+    from bgpctl.core.addresses import parse_zoned
 
     try:
-        return ip_address(text)
+        return parse_zoned(text)
     except ValueError:
         raise UsageError(f"{flag}: {text!r} is not an IP address", "write 192.0.2.1 or 2001:db8::1") from None
 

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from bgpctl.core.fields import Faults, Fields
+from bgpctl.core.foreign import Foreign, Unreadable
 from bgpctl.core.pods import PodView
 from bgpctl.core.selectors import LabelSelector, read_selector
 
@@ -41,21 +42,22 @@ class Budget:
         )
 
 
-def budget_view(document: Mapping[str, Any]) -> Budget:
-    """A policy/v1 PodDisruptionBudget -> Budget. An invalid selector selects nothing, as on the server."""
-    meta = document["metadata"]
-    spec, status = document.get("spec") or {}, document.get("status") or {}
-    faults = Faults(source=meta["name"], strict=False)
-    selector = read_selector(Fields(spec, "spec", faults), "selector")
+def budget_view(document: Any) -> Budget:
+    """A policy/v1 PodDisruptionBudget -> Budget. An invalid selector selects nothing, as on the server.
+    Raises Unreadable."""
+    read = Foreign.of(document, "budget")
+    meta, spec, status = read.child("metadata"), read.child("spec"), read.child("status")
+    faults = Faults(source=meta.required("name"), strict=False)
+    selector = read_selector(Fields(spec.value, "spec", faults), "selector")
     return Budget(
-        namespace=meta.get("namespace", "default"),
-        name=meta["name"],
+        namespace=meta.text("namespace", "default"),
+        name=meta.required("name"),
         selector=None if faults.problems else selector,
-        disruptions_allowed=status.get("disruptionsAllowed") or 0,
-        current_healthy=status.get("currentHealthy") or 0,
-        desired_healthy=status.get("desiredHealthy") or 0,
-        current=(status.get("observedGeneration") or 0) >= (meta.get("generation") or 0),
-        always_allow=spec.get("unhealthyPodEvictionPolicy") == "AlwaysAllow",
+        disruptions_allowed=status.integer("disruptionsAllowed"),
+        current_healthy=status.integer("currentHealthy"),
+        desired_healthy=status.integer("desiredHealthy"),
+        current=status.integer("observedGeneration") >= meta.integer("generation"),
+        always_allow=spec.text("unhealthyPodEvictionPolicy") == "AlwaysAllow",
     )
 
 
@@ -130,15 +132,19 @@ MORE_THAN_ONE = "more than one PodDisruptionBudget"
 _UID = re.compile(r"precondition.*\bUID\b", re.IGNORECASE)
 _BUDGET_NAME = re.compile(r"[Tt]he disruption budget (\S+) ")
 
-Status = Mapping[str, Any]
 
-
-def parse_eviction_answer(code: int, status: Status | None) -> EvictionAnswer:
+def parse_eviction_answer(code: int, status: Mapping[str, Any] | None) -> EvictionAnswer:
     """HTTP status and the `Status` document of the answer (None = it was no JSON object) -> what it means."""
-    body = status or {}
-    message = str(body.get("message") or f"HTTP {code}")
-    after = _details(body).get("retryAfterSeconds")
-    retry = EvictionAnswer(Outcome.RETRY, message, retry_after=float(after) if after else None)
+    try:
+        return _parsed(code, Foreign.of(status or {}))
+    except Unreadable as error:
+        outcome = Outcome.EVICTED if 200 <= code < 300 else Outcome.RETRY
+        return EvictionAnswer(outcome, f"HTTP {code}, with a Status that cannot be read: {error.message}")
+
+
+def _parsed(code: int, body: Foreign) -> EvictionAnswer:
+    message = body.text("message") or f"HTTP {code}"
+    retry = EvictionAnswer(Outcome.RETRY, message, retry_after=_retry_after(body))
     if 200 <= code < 300:
         return EvictionAnswer(Outcome.EVICTED)
     match code:
@@ -156,37 +162,36 @@ def parse_eviction_answer(code: int, status: Status | None) -> EvictionAnswer:
     return retry if code >= 500 and MORE_THAN_ONE not in message else EvictionAnswer(Outcome.REFUSED, message)
 
 
-def _not_found(body: Status) -> Outcome:
+def _not_found(body: Foreign) -> Outcome:
     """A 404 that names no object means that the server has no such path, not that the pod is gone."""
-    return Outcome.GONE if _details(body).get("name") else Outcome.REFUSED
+    return Outcome.GONE if body.child("details").text("name") else Outcome.REFUSED
 
 
-def _forbidden(body: Status, message: str) -> EvictionAnswer:
-    if any(cause.get("reason") == "NamespaceTerminating" for cause in _causes(body)):
+def _forbidden(body: Foreign, message: str) -> EvictionAnswer:
+    if any(cause.text("reason") == "NamespaceTerminating" for cause in _causes(body)):
         return EvictionAnswer(Outcome.NAMESPACE_TERMINATING, message)
-    details = _details(body)
+    details = body.child("details")
     # The server refuses on a budget whose counts are broken for a moment, and says 403 for it.
-    if str(details.get("kind", "")).startswith("poddisruptionbudget"):
-        return EvictionAnswer(Outcome.BLOCKED, message, budget=str(details.get("name", "")))
+    if details.text("kind").startswith("poddisruptionbudget"):
+        return EvictionAnswer(Outcome.BLOCKED, message, budget=details.text("name"))
     return EvictionAnswer(Outcome.REFUSED, message)
 
 
-def _budget_exhausted(body: Status, message: str) -> EvictionAnswer | None:
+def _budget_exhausted(body: Foreign, message: str) -> EvictionAnswer | None:
     """429 comes from rate limits as well: only a cause DisruptionBudget proves a budget (issue 106286)."""
-    causes = [cause for cause in _causes(body) if cause.get("reason") == "DisruptionBudget"]
+    causes = [cause for cause in _causes(body) if cause.text("reason") == "DisruptionBudget"]
     if not causes:
         return None
-    said = str(causes[0].get("message") or message)
+    said = causes[0].text("message") or message
     name = _BUDGET_NAME.search(said)
-    after = _details(body).get("retryAfterSeconds")
     return EvictionAnswer(
-        Outcome.BLOCKED, said, budget=name[1] if name else "", retry_after=float(after) if after else None
+        Outcome.BLOCKED, said, budget=name[1] if name else "", retry_after=_retry_after(body)
     )
 
 
-def _details(body: Status) -> Status:
-    return body.get("details") or {}
+def _retry_after(body: Foreign) -> float | None:
+    return body.child("details").number("retryAfterSeconds", most=86400.0) or None
 
 
-def _causes(body: Status) -> Iterable[Status]:
-    return _details(body).get("causes") or ()
+def _causes(body: Foreign) -> Iterable[Foreign]:
+    return body.child("details").children("causes")

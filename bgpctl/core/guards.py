@@ -6,14 +6,12 @@ flag that turns its refusal into a warning; "" = only the world can change it.""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any, Literal
 
 from bgpctl.core.deselection import Deselection, LabelChange, changed, deselecting_label, protected
-from bgpctl.core.nodestate import seconds
+from bgpctl.core.foreign import Foreign, Unreadable, parse_json
 from bgpctl.core.vips import Vip, vips
 
 __all__ = [
@@ -41,6 +39,7 @@ ALLOW_ADDRESS_GAP = "--allow-address-gap"
 MAX_UNAVAILABLE = "--max-unavailable"
 
 MEDIK8S_NAMESPACE = "medik8s-leases"
+LONGEST_LOCK = 256 << 10  # of annotations, in octets
 KURED_LOCK = "weave.works/kured-node-lock"
 KURED_REBOOTING = "weave.works/kured-reboot-in-progress"
 REMOVAL_TAINTS = {
@@ -139,14 +138,19 @@ def out_of_service(
 def medik8s(node: str, lease: Mapping[str, Any] | None, now: float) -> Guard:
     """The Lease `node-<name>` in `medik8s-leases`, that maintenance and fencing share (drain.md 2.1). None =
     there is none."""
-    spec = (lease or {}).get("spec") or {}
-    holder = spec.get("holderIdentity")
+    try:
+        spec = Foreign.of(lease or {}).child("spec")
+        holder, length = spec.text("holderIdentity"), spec.optional_integer("leaseDurationSeconds")
+        since = spec.instant("renewTime") or spec.instant("acquireTime")
+    except Unreadable as error:
+        message = (
+            f"Lease node-{node} in {MEDIK8S_NAMESPACE} cannot be read ({error.message}): see who holds it"
+        )
+        return Guard("medik8s", "refuse", message)
     if not holder:
         return Guard("medik8s", "ok", "no medik8s lease is held")
     # A lease that says neither when nor for how long cannot be seen to have ended.
-    since = spec.get("renewTime") or spec.get("acquireTime")
-    length = spec.get("leaseDurationSeconds")
-    if since and length is not None and seconds(since) + length < now:
+    if since and length is not None and since + length < now:
         return Guard("medik8s", "warn", f"{holder} left an expired medik8s lease on {node}")
     message = f"{holder} owns {node} (Lease node-{node} in {MEDIK8S_NAMESPACE}): let it finish first"
     return Guard("medik8s", "refuse", message)
@@ -165,8 +169,8 @@ def kured(
     if not lock:
         return Guard("kured", "ok", "kured holds no lock")
     try:
-        holders = _kured_holders(json.loads(lock), now)
-    except (AttributeError, KeyError, TypeError, ValueError):
+        holders = _kured_holders(Foreign.of(parse_json(lock, LONGEST_LOCK)), now)
+    except Unreadable:
         return Guard("kured", "warn", f"kured's lock on {where} cannot be read: {lock[:60]!r}")
     if node in holders:
         message = (
@@ -179,23 +183,22 @@ def kured(
     return Guard("kured", "ok", "kured's lock has expired")
 
 
-def _kured_holders(lock: Mapping[str, Any], now: float) -> frozenset[str]:
+def _kured_holders(lock: Foreign, now: float) -> frozenset[str]:
     """The nodes of the locks that still hold: one lock, or a list with `--concurrency`."""
-    locks = lock.get("locks", [lock]) or ()
-    return frozenset(str(one["nodeID"]) for one in locks if not _kured_expired(one, now))
+    locks = lock.children("locks") if "locks" in lock.value else (lock,)
+    return frozenset(one.required("nodeID") for one in locks if not _kured_expired(one, now))
 
 
-def _kured_expired(lock: Mapping[str, Any], now: float) -> bool:
+def _kured_expired(lock: Foreign, now: float) -> bool:
     """`TTL` is in nanoseconds; 0 = never. A lock without a date (set by hand) never expires either."""
-    ttl, created = lock.get("TTL"), lock.get("created")
-    if not ttl or not created:
-        return False
-    return bool(datetime.fromisoformat(created).timestamp() + ttl / 1e9 < now)
+    ttl, created = lock.integer("TTL"), lock.instant("created")
+    return bool(ttl and created and created + ttl / 1e9 < now)
 
 
-def removal_taints(node: str, taints: Iterable[Mapping[str, Any]]) -> Guard:
+def removal_taints(node: str, taints: Any) -> Guard:
     """Is somebody else removing or draining this node? Their taint says so (drain.md 2.1, 2.7, 3)."""
-    keys = [str(taint.get("key")) for taint in taints]
+    listed = taints if isinstance(taints, Sequence) else ()
+    keys = [str(taint.get("key")) for taint in listed if isinstance(taint, Mapping)]
     owners = [f"{REMOVAL_TAINTS[key]} (taint {key})" for key in keys if key in REMOVAL_TAINTS]
     if not owners:
         return Guard("removal-taints", "ok", f"nobody else is taking {node} out")

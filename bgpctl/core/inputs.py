@@ -11,9 +11,9 @@ import base64
 import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
 from typing import Any
 
+from bgpctl.core.addresses import parse_address, parse_network
 from bgpctl.core.annotations import node_settings
 from bgpctl.core.documents import annotations_of, labels_of, read_header
 from bgpctl.core.endpoints import SERVICE_NAME_LABEL
@@ -49,14 +49,14 @@ def password_of(document: Mapping[str, Any]) -> Secret | None:
 
 def _ip(fields: Fields, path: str, value: object) -> None:
     try:
-        ip_address(value if isinstance(value, str) else "")
+        parse_address(value)
     except ValueError:
         fields.faults.error(path, f"must be an IP address; it is {show(value)}")
 
 
 def _cidr(fields: Fields, path: str, value: object) -> None:
     try:
-        ip_network(value if isinstance(value, str) else "")
+        parse_network(value)
     except ValueError:
         fields.faults.error(path, f"must be a CIDR without host bits (10.1.0.0/24); it is {show(value)}")
 

@@ -12,11 +12,14 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from ipaddress import ip_address
+
+from bgpctl.core.addresses import parse_zoned
+from bgpctl.core.foreign import LAST_INSTANT
 
 SUBSYSTEMS = ("bgp-control-plane", "bgp-cp-operator")
 
-_PAIR = re.compile(r'([^\s="]+)=("(?:[^"\\]|\\.)*"|[^\s"]*)(?=\s|$)')
+# Where a word begins, and nowhere inside it: a long word without `=` is looked through once.
+_PAIR = re.compile(r'(?<!\S)([^\s="]+)=("(?:[^"\\]|\\.)*"|[^\s"]*)(?=\s|$)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ def _fields(text: str) -> dict[str, str]:
         return {key: _unquoted(value) for key, value in _PAIR.findall(text)}
     try:
         document = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return {key: v if isinstance(v, str) else json.dumps(v) for key, v in document.items()}
 
@@ -61,7 +64,7 @@ def _unquoted(value: str) -> str:
         return value
     try:
         return str(json.loads(value))
-    except ValueError:
+    except (ValueError, RecursionError):
         return value.strip('"')  # Go escapes that JSON does not have
 
 
@@ -69,9 +72,10 @@ def _time(text: str) -> float | None:
     """RFC 3339 -> epoch seconds. Go writes nanoseconds, of which Python reads six digits."""
     shortened = re.sub(r"(\.\d{6})\d+", r"\1", text)
     try:
-        return datetime.fromisoformat(shortened.replace("Z", "+00:00")).timestamp()
-    except ValueError:
+        seconds = datetime.fromisoformat(shortened.replace("Z", "+00:00")).timestamp()
+    except (ValueError, OverflowError):
         return None
+    return seconds if 0 <= seconds <= LAST_INSTANT else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,7 @@ class Wanted:
 
 def mentions(text: str, address: str) -> bool:
     """Does a text name this address, alone or with a port? 192.0.2.1 is not in 192.0.2.10."""
-    wanted = ip_address(address)
+    wanted = parse_zoned(address)
     if wanted.version == 4:
         pattern = rf"(?<![\w.]){re.escape(str(wanted))}(?!\w|\.\w)"
     else:

@@ -13,7 +13,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from bgpctl.core.model import IPV4, Absent, Attributes, IPAddress, IPNetwork, Peer, Route, Session, family_of
+from bgpctl.core.model import (
+    IPV4,
+    IPV6,
+    Absent,
+    Attributes,
+    Intent,
+    IPAddress,
+    IPNetwork,
+    Peer,
+    Route,
+    Session,
+    family_of,
+)
 from bgpctl.core.nodeconfig import PeerConfig
 from bgpctl.core.services import FAMILY_NOT_NEGOTIATED, NEXT_HOP_NOT_NEGOTIATED
 
@@ -60,17 +72,35 @@ def not_negotiated(
     """Intended routes that an Established session cannot carry, by what its two sides agreed on."""
     for name, table in tables.items():
         session = sessions.get(name)
-        if session is None or not session.established or _carries_all(session):
+        if session is None or not session.established or not (doubtful := _doubtful(session)):
             continue
         for prefix, route in table.items():
-            reason, detail = refused(prefix, route.attributes, session)
-            if reason:
-                yield Absent(route.origin, prefix, reason, detail, name)
+            if prefix.version in doubtful:
+                reason, detail = refused(prefix, route.attributes, session)
+                if reason:
+                    yield Absent(route.origin, prefix, reason, detail, name)
 
 
-def _carries_all(session: Session) -> bool:
-    """The usual case, in which no table is looked through."""
-    return len(session.families) == 2 and not _narrow(session)
+def carried(intent: Intent, sessions: Mapping[str, Session]) -> Intent:
+    """Without what its sessions that are up cannot carry."""
+    unsent = {(absent.peer, absent.prefix) for absent in not_negotiated(intent.routes, sessions)}
+    if not unsent:
+        return intent
+    routes = {
+        name: {prefix: route for prefix, route in table.items() if (name, prefix) not in unsent}
+        for name, table in intent.routes.items()
+    }
+    return replace(intent, routes=routes)
+
+
+def _doubtful(session: Session) -> tuple[int, ...]:
+    """The IP versions of which some route may be refused: none mostly, and no table is looked through. A
+    session that tells no family is not known well enough to refuse anything."""
+    if not session.families:
+        return ()
+    lacking = [family for family in (IPV4, IPV6) if family not in session.families]
+    four = IPV4 in lacking or _narrow(session)
+    return (*((4,) if four else ()), *((6,) if IPV6 in lacking else ()))
 
 
 def _narrow(session: Session) -> bool:

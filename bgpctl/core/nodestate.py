@@ -26,6 +26,8 @@ STALE_AFTER_SECONDS = 150.0
 LONGEST_SENTENCE = 4096
 MOST_SENTENCES = 1000
 
+SAME_CLOCK_SECONDS = 2.0
+
 PHASES = ("Starting", "Running", "Leaving", "Withdrawn", "Idle", "Stopped")
 
 Document = dict[str, Any]
@@ -135,8 +137,10 @@ class NodeState:
         return now - self.last_seen > STALE_AFTER_SECONDS
 
     def by_server(self, instant: float) -> float:
-        """An instant of the speaker's clock by the API server's: both clocks were read at the last write."""
-        return instant + (self.last_seen - self.heartbeat)
+        """An instant of the speaker's clock by the API server's: both clocks were read at the last write. One
+        of them counts whole seconds, so clocks that are no further apart are the same."""
+        apart = self.last_seen - self.heartbeat
+        return instant if abs(apart) < SAME_CLOCK_SECONDS else instant + apart
 
     @property
     def in_service(self) -> bool:

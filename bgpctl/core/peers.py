@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from ipaddress import IPv4Address, ip_address
+from ipaddress import IPv4Address
 from typing import Any
 
+from bgpctl.core.addresses import parse_address
 from bgpctl.core.annotations import GRACEFUL_NOTIFICATION, NO_SETTINGS, WITHOUT_RESTART, NodeSettings
 from bgpctl.core.documents import MALFORMED
 from bgpctl.core.model import IPAddress, Peer, Secret
@@ -131,6 +132,6 @@ def internal_ips(node: Document) -> Iterator[IPAddress]:
     for entry in addresses if isinstance(addresses, Sequence) else ():
         try:
             if entry["type"] == "InternalIP":
-                yield ip_address(entry["address"])
+                yield parse_address(entry["address"])
         except MALFORMED:
             continue

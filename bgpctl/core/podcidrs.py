@@ -11,9 +11,9 @@ that an advertisement selects by in the CiliumPodIPPool. Facts: cilium.md sectio
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from ipaddress import ip_network
 from typing import Any
 
+from bgpctl.core.addresses import parse_network
 from bgpctl.core.documents import MALFORMED, labels_of, metadata, name_of
 from bgpctl.core.nodeconfig import Source
 from bgpctl.core.selectors import LabelSelector
@@ -42,7 +42,7 @@ def pod_cidrs(node: Document, cilium_node: Document | None, problems: list[str])
     why = "the policy exports this node's PodCIDR"
     for text in ipam or own:
         try:
-            prefix = ip_network(text)
+            prefix = parse_network(text)
         except MALFORMED:
             problems.append(f"{where} has {text!r}, which is no CIDR")
             continue
@@ -67,7 +67,7 @@ def pool_cidrs(
             what = f"{POD_POOL} {name} does not exist" if pools is not None else f"no {POD_POOL} can be read"
             reason, why = NO_POOL, f"{what}: its labels are not known"
         try:
-            prefix = ip_network(text)
+            prefix = parse_network(text)
         except MALFORMED:
             problems.append(f"{CILIUM_NODE}: pool {name} has {text!r}, which is no CIDR")
             continue

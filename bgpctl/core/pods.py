@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bgpctl.core.nodestate import seconds
+from bgpctl.core.foreign import Foreign
 
 MIRROR_ANNOTATION = "kubernetes.io/config.mirror"
 
@@ -46,36 +46,39 @@ class PodView:
         return self.deletion_timestamp is not None
 
 
-def pod_view(document: Mapping[str, Any]) -> PodView:
-    """A Pod from the API server -> PodView."""
-    meta = document["metadata"]
-    spec, status = document.get("spec") or {}, document.get("status") or {}
-    controller = _controller(meta)
+def pod_view(document: Any) -> PodView:
+    """A Pod from the API server -> PodView. Raises Unreadable: a pod that cannot be read is not one that may
+    be left out."""
+    read = Foreign.of(document, "pod")
+    meta, spec, status = read.child("metadata"), read.child("spec"), read.child("status")
+    kind, name = _controller(meta)
     return PodView(
-        namespace=meta.get("namespace", "default"),
-        name=meta["name"],
-        uid=meta.get("uid", ""),
-        node=spec.get("nodeName") or "",
-        phase=status.get("phase") or "Unknown",
-        ready=_ready(status),
-        controller_kind=controller.get("kind", ""),
-        controller_name=controller.get("name", ""),
-        mirror=MIRROR_ANNOTATION in (meta.get("annotations") or {}),
-        empty_dir=any(volume.get("emptyDir") is not None for volume in spec.get("volumes") or ()),
-        deletion_timestamp=seconds(meta.get("deletionTimestamp")) or None,
-        labels=meta.get("labels") or {},
+        namespace=meta.text("namespace", "default"),
+        name=meta.required("name"),
+        uid=meta.text("uid"),
+        node=spec.text("nodeName"),
+        phase=status.text("phase") or "Unknown",
+        ready=ready(status),
+        controller_kind=kind,
+        controller_name=name,
+        mirror=MIRROR_ANNOTATION in meta.child("annotations").value,
+        empty_dir=any(volume.has("emptyDir") for volume in spec.children("volumes")),
+        deletion_timestamp=meta.instant("deletionTimestamp") or None,
+        labels={key: labels.text(key) for labels, key in meta.each("labels")},
     )
 
 
-def _controller(meta: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The owner that says controller=true; an owner that does not is nobody who would replace the pod."""
-    owners = meta.get("ownerReferences") or ()
-    return next((owner for owner in owners if owner.get("controller")), {})
+def _controller(meta: Foreign) -> tuple[str, str]:
+    """Kind and name of the owner that says controller=true; an owner that does not is nobody who would
+    replace the pod."""
+    owners = meta.children("ownerReferences")
+    return next(((o.text("kind"), o.text("name")) for o in owners if o.flag("controller")), ("", ""))
 
 
-def _ready(status: Mapping[str, Any]) -> bool:
-    conditions = status.get("conditions") or ()
-    return any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
+def ready(status: Foreign) -> bool:
+    """Has this status of a Pod or a Node the condition Ready?"""
+    conditions = status.children("conditions")
+    return any(c.text("type") == "Ready" and c.text("status") == "True" for c in conditions)
 
 
 def remaining(wanted_gone: Iterable[PodView], listed: Iterable[PodView]) -> tuple[PodView, ...]:

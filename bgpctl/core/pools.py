@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
+from bgpctl.core.addresses import parse_address, parse_network
 from bgpctl.core.documents import labels_of, name_of
 from bgpctl.core.model import IPNetwork
 from bgpctl.core.nodeconfig import AddressType, AttributeRule, Source
@@ -83,6 +84,6 @@ def read_pools(documents: Iterable[Mapping[str, Any]] | None, problems: list[str
 
 def _block(block: Mapping[str, str]) -> Block:
     if "cidr" in block:
-        network = ip_network(block["cidr"], strict=False)
+        network = parse_network(block["cidr"], strict=False)
         return Block(network.network_address, network.broadcast_address)
-    return Block(ip_address(block["start"]), ip_address(block.get("stop") or block["start"]))
+    return Block(parse_address(block["start"]), parse_address(block.get("stop") or block["start"]))

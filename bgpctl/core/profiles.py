@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from ipaddress import ip_address
 from math import inf
 
+from bgpctl.core.addresses import parse_zoned
 from bgpctl.errors import UsageError
 
 # "The product has no stale timer of its own": the node's Restart Time alone bounds the wait.
@@ -290,7 +290,7 @@ def _with_stale_cap(profile: Profile, value: str, text: str) -> Profile:
 
 def _canonical(address: str, text: str) -> str:
     try:
-        return str(ip_address(address.strip()))
+        return str(parse_zoned(address.strip()))
     except ValueError as error:
         raise UsageError(
             f"--peer-profile {text!r}: {address!r} is not an IP address", "name the peer by its address"

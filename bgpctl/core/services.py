@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import Any
 from weakref import WeakValueDictionary
 
+from bgpctl.core.addresses import parse_address
 from bgpctl.core.documents import MALFORMED, labels_of, metadata, name_of, namespace_of
 from bgpctl.core.endpoints import Key, Ports, port_names
 from bgpctl.core.exposure import EVERYWHERE, Exposure, read_exposure
@@ -72,7 +72,7 @@ def host_prefix(text: str) -> IPNetwork:
     it."""
     found = _prefixes.get(text)
     if found is None:
-        found = _prefixes[text] = host_network(ip_address(text))
+        found = _prefixes[text] = host_network(parse_address(text))
     return found
 
 

@@ -1,24 +1,36 @@
-"""Requests to the API server as plain JSON: one method per verb, every failure sorted by what to do about it.
-
-`Temporary` may succeed later; `ApiError` will not; `NotFound` and `Conflict` are ApiErrors that callers ask
-for by name. A response body never reaches the user unread: the server's own message does.
-"""
+"""Requests to the API server as plain JSON: one method per verb. Failures are those of `kube.failures`."""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from bgpctl import __version__
-from bgpctl.errors import BgpctlError, Temporary, UsageError
+from bgpctl.core.documents import name_of
+from bgpctl.errors import BgpctlError, Temporary
 from bgpctl.kube import paths
 from bgpctl.kube.clock import ServerClock
 from bgpctl.kube.config import Access
 from bgpctl.kube.doubts import Doubts, Right, right
+from bgpctl.kube.failures import (
+    ApiError,
+    Conflict,
+    Gone,
+    NotFound,
+    ServerBusy,
+    document,
+    held_back,
+    plain,
+    refusal,
+    unanswered,
+)
 from bgpctl.kube.pulse import Pulse
+
+__all__ = ["ApiError", "Client", "Conflict", "Gone", "NotFound", "ServerBusy", "Stream", "plain"]
 
 Document = dict[str, Any]
 T = TypeVar("T")
@@ -26,6 +38,9 @@ T = TypeVar("T")
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 30.0
 PAGE = 500
+ANSWER_SECONDS = 120.0  # for the whole of an answer, however it comes
+LONGEST_ANSWER = 256 << 20  # octets; a page is 500 objects, and where it must be one, 25,000 Pods
+MOST_ITEMS = 1_000_000
 LONGEST_EVENT = 8 << 20  # octets; etcd takes objects of 1.5 MB
 
 PATCH_TYPES = {
@@ -34,26 +49,6 @@ PATCH_TYPES = {
     "strategic": "application/strategic-merge-patch+json",
     "apply": "application/apply-patch+yaml",
 }
-
-
-class ApiError(BgpctlError):
-    """The API server refused: `code` is the HTTP status, `reason` metav1.Status.reason, `status` its body."""
-
-    def __init__(self, code: int, reason: str, message: str, status: Document, hint: str = "") -> None:
-        super().__init__(message, hint)
-        self.code, self.reason, self.status = code, reason, status
-
-
-class NotFound(ApiError):
-    """404."""
-
-
-class Conflict(ApiError):
-    """409: the object changed since it was read, or it exists already."""
-
-
-class Gone(ApiError):
-    """410: the resourceVersion is too old; list again."""
 
 
 class Client:
@@ -113,15 +108,13 @@ class Client:
         items: list[T] = []
         page = dict(query)
         while True:
-            answer = self.request("GET", path, query=page)
-            if "items" not in answer:
-                # Anything else with status 200 (a login page, a proxy) must never pass for an empty cluster.
-                raise Temporary(f"GET {path}: the answer is no list of Kubernetes objects")
-            items.extend(map(read, answer["items"] or ()))
-            metadata = answer.get("metadata") or {}
-            if not metadata.get("continue"):
-                return items, metadata.get("resourceVersion", "")
-            page["continue"] = metadata["continue"]
+            found, version, rest = _listed(self.request("GET", path, query=page), path)
+            items.extend(map(read, found))
+            if not rest:
+                return items, version
+            if len(items) > MOST_ITEMS or not found:
+                raise Temporary(f"GET {path}: the list does not end")
+            page["continue"] = rest
 
     def serves(self, collection: str) -> bool:
         """Does the API server know this resource? Asked of its discovery, because a 404 may be a proxy's."""
@@ -179,8 +172,15 @@ class Client:
         content_type: str = "application/json",
     ) -> Document:
         """One request. Raises Temporary, NotFound, Conflict, Gone or ApiError."""
-        response = self._send(method, path, query, body, content_type, READ_TIMEOUT, preload=True)
-        return _document(response.data, f"{method} {path}")
+        import urllib3
+
+        response = self._send(method, path, query, body, content_type, READ_TIMEOUT)
+        try:
+            data = _whole(response, f"{method} {path}")
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            self._doubts.trouble()
+            raise unanswered(self.access.host, error) from None
+        return document(data, f"{method} {path}")
 
     def stream(self, path: str, query: Mapping[str, str], read_timeout: float) -> Stream:
         """Begin a watch; returns once the server has accepted it. Raises as `request` does."""
@@ -197,6 +197,8 @@ class Client:
             for chunk in response.stream(65536, decode_content=True):
                 *whole, rest = (rest + chunk).split(b"\n")
                 yield from (line.decode(errors="replace") for line in whole)
+                if len(rest) > LONGEST_EVENT:
+                    raise Temporary(f"{path} broke off: a line does not end")
             if rest:
                 yield rest.decode(errors="replace")
         except (urllib3.exceptions.HTTPError, OSError) as error:
@@ -207,7 +209,7 @@ class Client:
 
     def _begin(self, path: str, query: Mapping[str, str], read_timeout: float) -> Any:
         patience = min(read_timeout, READ_TIMEOUT)
-        response = self._send("GET", path, query, None, "application/json", patience, preload=False)
+        response = self._send("GET", path, query, None, "application/json", patience)
         sock = getattr(response.connection, "sock", None)
         if sock is not None:
             sock.settimeout(read_timeout)  # events may be rare; the answer itself may not take that long
@@ -221,9 +223,8 @@ class Client:
         body: Any,
         content_type: str,
         read_timeout: float,
-        *,
-        preload: bool,
     ) -> Any:
+        """A good answer whose body is still to be read. Raises as `request` does."""
         import urllib3
 
         url = self.access.host + path + ("?" + urlencode(query) if query else "")
@@ -240,25 +241,25 @@ class Client:
                 body=json.dumps(body) if body is not None else None,
                 headers=headers,
                 timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=read_timeout),
-                preload_content=preload,
+                preload_content=False,
                 retries=False,
                 redirect=False,
             )
-            refused = None if response.status < 300 else response.data
+            refused = None if response.status < 300 else _whole(response, f"{method} {path}")
         except (urllib3.exceptions.HTTPError, OSError) as error:
             self._doubts.trouble()
-            raise _unanswered(self.access.host, error) from None
+            raise unanswered(self.access.host, error) from None
         if response.status < 300 or 400 <= response.status < 500:  # others may be a gateway's own words
             self._clock.hear(response.headers.get("Date"), sent, self._clock.local())
         if refused is not None:
-            failed = _error(method, path, response.status, response.headers, _status(refused))
+            failed = refusal(method, path, response.status, response.headers, refused)
             raise self._judged(failed, right(method, path, query))
         self._doubts.granted(right(method, path, query))
         return response
 
     def _judged(self, error: BgpctlError, asked: Right) -> BgpctlError:
         """The error as it is to be taken: a refusal that may pass is Temporary."""
-        if isinstance(error, ServerBusy) and not _held_back(error):
+        if isinstance(error, ServerBusy) and not held_back(error):
             self._doubts.trouble()
         elif isinstance(error, ApiError) and error.code not in (401, 403):
             self._doubts.granted(asked)
@@ -285,7 +286,7 @@ class Stream:
                 if len(buffer) > LONGEST_EVENT:
                     raise ValueError("it is no stream of Kubernetes events")
                 yield from (json.loads(line) for line in lines if line.strip())
-        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+        except (urllib3.exceptions.HTTPError, OSError, ValueError, RecursionError) as error:
             self._broke()
             raise Temporary(f"watch {self._path} broke off: {plain(error)}") from None
         finally:
@@ -297,99 +298,31 @@ class Stream:
             self._response.shutdown()
 
 
-def _document(data: bytes, what: str) -> Document:
-    """The JSON object of a good answer; whatever else came with a good status is no API server's word."""
-    try:
-        document = json.loads(data)
-    except ValueError:
-        document = None
-    if not isinstance(document, dict):
-        raise Temporary(f"{what}: the answer is not from a Kubernetes API: {_excerpt(data)}")
-    return document
+def _whole(response: Any, what: str) -> bytes:
+    """All of an answer's body. Raises Temporary for one that does not end in time, or at all."""
+    data, ends = bytearray(), time.monotonic() + ANSWER_SECONDS
+    for chunk in response.stream(1 << 16, decode_content=True):
+        data += chunk
+        if len(data) > LONGEST_ANSWER or time.monotonic() > ends:
+            response.close()
+            raise Temporary(f"{what}: the answer does not end")
+    return bytes(data)
 
 
-def _status(data: bytes) -> Document:
-    """The metav1.Status of a refusal; a proxy's own words become its message."""
-    try:
-        document = json.loads(data)
-    except ValueError:
-        document = {"message": _excerpt(data) if data else ""}
-    return document if isinstance(document, dict) else {}
+def _listed(answer: Document, path: str) -> tuple[list[Document], str, str]:
+    """The items of one page, the list's resourceVersion, and where it goes on ("" = nowhere)."""
+    items, metadata = answer.get("items", ""), answer.get("metadata") or {}
+    if not isinstance(items, list | None) or not all(map(_is_object, items or ())):
+        # Anything else with status 200 (a login page, a proxy) must never pass for an empty cluster.
+        raise Temporary(f"GET {path}: the answer is no list of Kubernetes objects")
+    return items or [], str(metadata.get("resourceVersion") or ""), str(metadata.get("continue") or "")
 
 
-def _excerpt(data: bytes) -> str:
-    return " ".join(data[:200].decode(errors="replace").split()) or "it is empty"
+def _is_object(item: Any) -> bool:
+    """Has it the name that every object has? Its readers see to the rest."""
+    return isinstance(item, dict) and bool(name_of(item))
 
 
 def _root(collection: str) -> str:
     parts = collection.split("/")
     return "/".join(parts[:4] if parts[1] == "apis" else parts[:3])
-
-
-def _error(method: str, path: str, code: int, headers: Mapping[str, str], status: Document) -> BgpctlError:
-    reason = status.get("reason") or ""
-    message = status.get("message") or f"HTTP {code}"
-    kinds = {404: NotFound, 409: Conflict, 410: Gone}
-    if code < 400:
-        return Temporary(f"{method} {path}: redirected (HTTP {code}): this is not the Kubernetes API itself")
-    if code == 401:
-        return ApiError(
-            code, reason, "the API server does not accept the credential (401)", status, "log in again"
-        )
-    if code == 403 and reason != "":
-        return ApiError(code, reason, message, status, "ask for this permission, or use another --context")
-    if code == 429 or code >= 500:
-        error = ServerBusy(f"{method} {path}: {message}", retry_after=_seconds(headers.get("Retry-After")))
-        error.code, error.status = code, status
-        return error
-    return kinds.get(code, ApiError)(code, reason, message, status)
-
-
-def _unanswered(host: str, error: BaseException) -> BgpctlError:
-    from ssl import SSLCertVerificationError
-
-    cause = _innermost(error)
-    if isinstance(cause, SSLCertVerificationError):
-        # A certificate does not become better by waiting.
-        return UsageError(
-            f"the certificate of the API server {host} is not trusted: {cause.verify_message}",
-            "check certificate-authority and the server's address in the kubeconfig",
-        )
-    return Temporary(
-        f"the API server {host} did not answer: {plain(error)}",
-        "nothing is known to have changed; running the same command again is safe",
-    )
-
-
-class ServerBusy(Temporary):
-    """429 or 5xx. Carries the Status: an eviction's 429 names the PodDisruptionBudget in it."""
-
-    code: int = 0
-    status: Document = {}  # noqa: RUF012 — replaced per instance, never mutated
-
-
-def _held_back(error: ServerBusy) -> bool:
-    """Did a PodDisruptionBudget say no, and not a server in trouble?"""
-    details = error.status.get("details")
-    causes = details.get("causes") if isinstance(details, dict) else None
-    listed = causes if isinstance(causes, list) else ()
-    return any(isinstance(cause, dict) and cause.get("reason") == "DisruptionBudget" for cause in listed)
-
-
-def _seconds(text: str | None) -> float | None:
-    return float(text) if text and text.isascii() and text.isdigit() else None
-
-
-def plain(error: BaseException) -> str:
-    """The innermost cause in words: urllib3 nests the socket's error in its own, which print as objects."""
-    cause = _innermost(error)
-    if isinstance(cause, OSError) and cause.strerror:
-        return cause.strerror
-    text = str(cause).rsplit(": ", 1)[-1] if "object at 0x" in str(cause) else str(cause)
-    return text.strip() or type(cause).__name__
-
-
-def _innermost(error: BaseException) -> BaseException:
-    nested = (getattr(error, "reason", None), error.__cause__, *error.args)
-    inner = next((cause for cause in nested if isinstance(cause, BaseException)), None)
-    return error if inner is None else _innermost(inner)

@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from bgpctl.core.fields import Range
+from bgpctl.core.foreign import Foreign, Unreadable
 from bgpctl.errors import BgpctlError, Blocked, Temporary
 from bgpctl.kube import paths
 from bgpctl.kube.client import Client, Conflict
@@ -27,6 +29,7 @@ from bgpctl.kube.client import Client, Conflict
 NAMESPACE = "kube-system"
 COPY = "bgpctl.io/run"
 """The annotation with the journal's copy; the Node's own has the same name."""
+LONGEST_COPY = 1 << 18  # characters; an object's annotations together may have 256 KiB
 DURATION = 15  # seconds
 RENEW_EVERY = 5.0
 WATCHED_SECONDS = 8.0
@@ -107,22 +110,30 @@ def node_of(document: Mapping[str, Any]) -> str:
 
 
 def read(client: Client, node: str) -> LeaseView | None:
+    """The Lease of a node, None = there is none. Raises Blocked when who holds it cannot be read."""
     document = client.find(paths.lease(NAMESPACE, name_for(node)))
-    return view(document) if document else None
+    try:
+        return view(document) if document else None
+    except Unreadable as error:
+        raise Blocked(
+            f"who holds node {node} is unknown: its Lease cannot be read ({error.message})",
+            f"when nobody does: `kubectl -n {NAMESPACE} delete lease {name_for(node)}`, then run this again",
+        ) from None
 
 
-def view(document: Mapping[str, Any]) -> LeaseView:
-    spec = document.get("spec") or {}
-    metadata = document["metadata"]
-    at = _seconds(spec.get("renewTime"))
-    duration = spec.get("leaseDurationSeconds") or DURATION
+def view(document: Any) -> LeaseView:
+    """A Lease as values. Raises Unreadable."""
+    lease = Foreign.of(document)
+    spec, metadata = lease.child("spec"), lease.child("metadata")
+    at = _seconds(spec.text("renewTime"))
+    duration = spec.integer("leaseDurationSeconds", limits=Range(0, 2**31 - 1)) or DURATION
     return LeaseView(
-        holder=spec.get("holderIdentity") or "",
+        holder=spec.text("holderIdentity"),
         renewed_at=at,
         expires_at=at + duration,
-        version=metadata.get("resourceVersion", ""),
+        version=metadata.text("resourceVersion"),
         duration=duration,
-        copy=(metadata.get("annotations") or {}).get(COPY, ""),
+        copy=metadata.child("annotations").text(COPY, longest=LONGEST_COPY),
     )
 
 
@@ -130,7 +141,7 @@ def _seconds(text: str | None) -> float:
     """Epoch seconds; a time that cannot be read counts as long ago."""
     try:
         return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() if text else 0.0
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0.0
 
 

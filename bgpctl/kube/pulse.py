@@ -56,7 +56,8 @@ class Pulse:
             if over.is_set():
                 return
             self._waiting.add(watch)
-        woken = watch.wait(min(seconds, longest * random.uniform(0.8, 1.2)))  # noqa: S311 — no secret
+        left = min(seconds - least, longest * random.uniform(0.8, 1.2))  # noqa: S311 — no secret
+        woken = watch.wait(max(0.0, left))
         with self._lock:
             self._waiting.discard(watch)
         if woken:

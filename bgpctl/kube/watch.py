@@ -99,6 +99,16 @@ class Mirror(Generic[T]):
             if self._stream is not None:
                 self._stream.close()
 
+    @property
+    def path(self) -> str:
+        return self._path
+
+    @property
+    def gone(self) -> bool:
+        """Did its thread end although nobody stopped it? Then what is here is not followed any more."""
+        ended = self._thread.ident is not None and not self._thread.is_alive()
+        return ended and not self._stopped.is_set()
+
     def items(self) -> tuple[T, ...]:
         """The objects as they are now; the same tuple while none of them changes."""
         with self._lock:

@@ -57,12 +57,16 @@ class Claimed:
                 f"another run is at work on the node: {lease.holder}",
                 hint="let it finish, or stop it; then run this again (--take-over when it cannot be stopped)",
             )
-        if s.now < lease.expires_at:
-            text = f"{lease.holder} holds the node; if it is dead, its Lease runs out"
-            return Decision(Status.WAIT, text, recheck=1.0, eta=lease.expires_at)
-        if s.lease_watched < WATCHED_SECONDS:
-            text = f"the Lease of {lease.holder} has run out; is it renewed all the same?"
-            return Decision(Status.WAIT, text, recheck=1.0, eta=s.now + WATCHED_SECONDS - s.lease_watched)
+        # Its own time is by its holder's clock; that nobody renews it while we look is by ours.
+        expired = s.now >= lease.expires_at
+        left = (WATCHED_SECONDS if expired else lease.duration) - s.lease_watched
+        if left > 0:
+            text = (
+                f"the Lease of {lease.holder} has run out; is it renewed all the same?"
+                if expired
+                else f"{lease.holder} holds the node; if it is dead, its Lease runs out"
+            )
+            return Decision(Status.WAIT, text, recheck=1.0, eta=s.now + left)
         return Decision(Status.ACT, "the node is free", (TakeLease(),))
 
     def _turned(self, s: Snapshot) -> Journal:

@@ -1,8 +1,9 @@
 """The time of a run: the API server's, so that instants which another machine wrote can be compared.
 
-Anchored once, to the first answers of the API server: from then on a clock counts that nobody sets, so that a
-change of time during the run shortens no wait and lengthens none. What is left is the Date header's
-resolution."""
+That is the local clock where the API server's Date headers do not contradict it, else the nearest time that
+they allow. Anchored once, to the first answer: from then on a clock counts that nobody sets, so that a change
+of time during the run shortens no wait and lengthens none. What is left is the Date header's resolution.
+"""
 
 from __future__ import annotations
 
@@ -40,4 +41,6 @@ class Clock:
         """Ask the API server for anything, once; while it is away the local clock has to do."""
         with contextlib.suppress(BgpctlError):
             self._client.get("/version")
-            self._offset = self._client.now() - self.monotonic()
+            local = time.time()
+            seen = min(max(local, self._client.now()), self._client.latest())
+            self._offset = seen - self.monotonic()

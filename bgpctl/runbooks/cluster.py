@@ -12,6 +12,7 @@ from bgpctl.core.documents import name_of
 from bgpctl.core.guards import Guard
 from bgpctl.core.intent import ClusterObjects, compile_intent
 from bgpctl.core.model import Intent
+from bgpctl.core.nexthops import carried
 from bgpctl.core.nodestate import NodeState
 from bgpctl.core.owners import read_claims
 from bgpctl.core.peerfacts import PeerFacts, facts_from_peer
@@ -189,8 +190,11 @@ def compiled(document: Document, objects: Objects) -> Intent:
 
 
 def _intent(document: Document, objects: Objects) -> Intent:
-    """For the guards, which look at every node at once: without what they do not read."""
-    return replace(compiled(document, objects), absent=(), problems=())
+    """For the guards, which look at every node at once: without what they do not read, and without what no
+    router was ever sent, because its session cannot carry it."""
+    intent = replace(compiled(document, objects), absent=(), problems=())
+    state = objects.states.get(intent.node)
+    return carried(intent, {peer.name: peer.session for peer in state.peers}) if state else intent
 
 
 def _announces(state: NodeState | None, now: float) -> bool:

@@ -87,9 +87,10 @@ def load(annotations: Mapping[str, str] | None) -> Journal | None:
     except Unreadable as error:
         raise Blocked(
             f"the annotation {ANNOTATION} cannot be read ({error.message})",
-            "another version of bgpctl wrote it; read it with `kubectl get node NODE -o yaml`, restore the "
-            f"node by hand, then remove it and its copy with `kubectl annotate node NODE {ANNOTATION}-` and "
-            "`kubectl delete lease -n kube-system bgpctl-node-NODE`",
+            "another version of bgpctl or somebody else wrote it; read it with "
+            f"`kubectl get node NODE -o yaml`, remove it: `kubectl annotate node NODE {ANNOTATION}-`, then "
+            "`bgpctl node restore NODE` goes by its copy (Lease bgpctl-node-NODE in kube-system); without a "
+            "copy restore it by hand",
         ) from None
 
 

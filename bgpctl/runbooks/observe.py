@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bgpctl.core.annotations import LEAVE
-from bgpctl.core.eviction import EvictionOptions, pod_view, verdicts
+from bgpctl.core.documents import name_of, namespace_of
+from bgpctl.core.eviction import EvictionOptions, verdicts
 from bgpctl.core.nodestate import NodeState, PeerState
 from bgpctl.core.peerfacts import PeerFacts
 from bgpctl.core.profiles import Profile
@@ -16,11 +16,11 @@ from bgpctl.errors import Blocked, UsageError
 from bgpctl.kube import lease, paths
 from bgpctl.kube.client import NotFound
 from bgpctl.kube.lease import LeaseView, taken_over
-from bgpctl.runbooks import cluster, states
+from bgpctl.runbooks import cluster, objects, states
 from bgpctl.runbooks.hold import Document, Hold
 from bgpctl.runbooks.journal import ANNOTATION, Journal, load
 from bgpctl.runbooks.routers import Routers
-from bgpctl.runbooks.snapshot import NodeView, Snapshot
+from bgpctl.runbooks.snapshot import Snapshot
 
 
 @dataclass(slots=True)
@@ -49,7 +49,7 @@ class Observer:
             hold.remember(journal)
         seen = Snapshot(
             now=hold.clock.now(),
-            node=node_view(document),
+            node=objects.node(document),
             journal=journal,
             holder=hold.holder,
             released=hold.released,
@@ -126,7 +126,7 @@ class Observer:
         client, query = self.hold.client, {"fieldSelector": f"spec.nodeName={self.hold.node}"}
         if self.eviction.pod_selector:
             query["labelSelector"] = self.eviction.pod_selector
-        pods = [pod_view(document) for document in client.items(paths.PODS, **query)]
+        pods = objects.pods(client.items(paths.PODS, **query))
         daemonsets = (
             self._daemonsets() if any(p.controller_kind == "DaemonSet" for p in pods) else frozenset()
         )
@@ -134,7 +134,7 @@ class Observer:
 
     def _daemonsets(self) -> frozenset[tuple[str, str]]:
         items = self.hold.client.items(paths.DAEMONSETS)
-        return frozenset((d["metadata"].get("namespace", ""), d["metadata"]["name"]) for d in items)
+        return frozenset((namespace_of(d), name_of(d)) for d in items)
 
     def _with_estimates(self, s: Snapshot, document: Document) -> Snapshot:
         facts = tuple(facts_from_state(peer) for peer in known_peers(s.state))
@@ -169,16 +169,3 @@ def known_peers(state: NodeState | None) -> tuple[PeerState, ...]:
         return ()
     left = state.withdrawn.peers if state.withdrawn else ()
     return state.peers or tuple(peer.state for peer in left)
-
-
-def node_view(document: Mapping[str, Any]) -> NodeView:
-    metadata, conditions = document["metadata"], (document.get("status") or {}).get("conditions") or ()
-    return NodeView(
-        name=metadata["name"],
-        uid=metadata["uid"],
-        version=metadata["resourceVersion"],
-        labels=metadata.get("labels") or {},
-        unschedulable=bool((document.get("spec") or {}).get("unschedulable")),
-        ready=any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions),
-        leave=(metadata.get("annotations") or {}).get(LEAVE, ""),
-    )

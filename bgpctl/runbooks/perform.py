@@ -26,6 +26,9 @@ from bgpctl.runbooks.snapshot import EvictionNote
 
 RETRY_AFTER = 2.0  # seconds between questions about a pod whose budget says no (kubectl waits 5)
 EVICT_AGAIN = 30.0  # an accepted eviction without a deletion: something undid it
+TRY_AGAIN = {
+    "shutdown": "the node is out of service and safe to power off by hand; the same command tries it again"
+}
 PATCH_TRIES = 20  # a kubelet's status moves the version between our reading and our writing
 
 
@@ -175,7 +178,7 @@ class Performer:
         self._fence_deed()
         argv = [part.replace("{node}", self.hold.node) for part in template]
         limit = max(1.0, self.until - self.hold.clock.now()) if self.until < inf else None
-        again = "running the same command again tries it again"
+        again = TRY_AGAIN.get(what, "running the same command again tries it again")
         self.hold.changed = True
         try:
             done = subprocess.run(argv, capture_output=True, check=False, timeout=limit)

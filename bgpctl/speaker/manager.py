@@ -395,7 +395,8 @@ class Manager:
         if self.intent.selected:
             up = observed.running and set(observed.peers) <= observed.synced and not self._settling.held
             return "Running" if up and not self.intent.waiting else "Starting"
-        if observed.peers:
+        unknown = self._unproved and self._engine.stays and self._engine.trouble
+        if observed.peers or unknown:  # one that lives on without us may announce what it had
             return "Leaving"
         return "Withdrawn" if self.withdrawn else "Idle"
 

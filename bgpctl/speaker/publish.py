@@ -175,6 +175,12 @@ class Publisher:
         self._thread.start()
         return self
 
+    @property
+    def trouble(self) -> str:
+        """Why no state will ever be published again, "" = it will."""
+        gone = self._thread.ident is not None and not self._thread.is_alive() and not self._closing
+        return "the thread that publishes the state is gone" if gone else ""
+
     def offer(self, state: NodeState) -> None:
         """Give the present state; its heartbeat is set when it is written."""
         with self._changed:

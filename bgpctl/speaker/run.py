@@ -85,7 +85,7 @@ def run_speaker(options: SpeakerOptions) -> int:
         _on_signal(manager.stop)
         stack.callback(local.serve(directory, manager, lambda: publisher.problem))
         if options.listen:
-            stack.callback(http.serve(options.listen, _answers(manager, source)))
+            stack.callback(http.serve(options.listen, _answers(manager, source, publisher)))
         source.start()
         stack.callback(source.stop)
         publisher.start()
@@ -167,7 +167,7 @@ def _ends(options: SpeakerOptions, directory: Path, ring: Callable[[], None]) ->
     return source, KubeSink(options.client, options.node, source.node_uid)
 
 
-def _answers(manager: Manager, source: Source) -> http.Answers:
+def _answers(manager: Manager, source: Source, publisher: Publisher) -> http.Answers:
     def stuck() -> str:
         age = time.monotonic() - manager.counters.ticked_at
         late = manager.counters.ticked_at and age > STUCK_AFTER
@@ -176,7 +176,7 @@ def _answers(manager: Manager, source: Source) -> http.Answers:
     def healthy() -> tuple[bool, str]:
         """The manager starts a dead engine again by itself, sooner than a kubelet would; who asks here ends a
         manager that does not get there."""
-        trouble = stuck() or manager.engine_trouble
+        trouble = stuck() or manager.engine_trouble or source.trouble() or publisher.trouble
         return not trouble, trouble or "ok"
 
     def ready() -> tuple[bool, str]:

@@ -36,15 +36,16 @@ log = logging.getLogger("bgpctl.speaker")
 
 
 class Source(Protocol):
-    """`ready` once everything was read at least once; `problems` are sentences about what cannot be read.
-    `last_look` is for a speaker that stops: did the API server answer just now, and the Node (as it was seen
-    before where it did not)."""
+    """`ready` once everything was read at least once; `problems` are sentences about what cannot be read,
+    `trouble` one about what will never be read again, "" = none. `last_look` is for a speaker that stops: did
+    the API server answer just now, and the Node (as it was seen before where it did not)."""
 
     def start(self) -> None: ...
     def stop(self) -> None: ...
     def ready(self) -> bool: ...
     def observe(self) -> ClusterObjects: ...
     def problems(self) -> tuple[str, ...]: ...
+    def trouble(self) -> str: ...
     def last_look(self) -> tuple[bool, Document | None]: ...
 
 
@@ -123,6 +124,10 @@ class KubeSource:
     def problems(self) -> tuple[str, ...]:
         return tuple(m.problem for m in (*self._required, *self._optional) if m.problem)
 
+    def trouble(self) -> str:
+        gone = [mirror.path for mirror in (*self._required, *self._optional) if mirror.gone]
+        return f"the thread that watches {gone[0]} is gone" if gone else ""
+
     def node_uid(self) -> str | None:
         """metadata.uid of the Node, "" = there is no such Node, None = not known yet."""
         if not self._node.synced.is_set():
@@ -165,6 +170,7 @@ class FileSource:
         self._stopped = threading.Event()
         self._problem = ""
         self._objects: ClusterObjects | None = None
+        self._thread: threading.Thread | None = None
         self._host = host.Watch(self._moved)
         self._lock = threading.Lock()  # of _objects: the file and the host change in threads of their own
 
@@ -175,7 +181,8 @@ class FileSource:
         self._host.start()
         self._keep(objects)
         name = f"follow {self._path.name}"
-        threading.Thread(target=self._follow, args=(stamp,), name=name, daemon=True).start()
+        self._thread = threading.Thread(target=self._follow, args=(stamp,), name=name, daemon=True)
+        self._thread.start()
 
     def stop(self) -> None:
         self._stopped.set()
@@ -190,6 +197,10 @@ class FileSource:
 
     def problems(self) -> tuple[str, ...]:
         return (self._problem,) if self._problem else ()
+
+    def trouble(self) -> str:
+        gone = self._thread is not None and not self._thread.is_alive() and not self._stopped.is_set()
+        return f"the thread that follows {self._path} is gone" if gone else ""
 
     def last_look(self) -> tuple[bool, Document | None]:
         return False, dict(self._objects.node) if self._objects and self._objects.node else None

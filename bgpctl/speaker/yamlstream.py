@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import inf, isfinite
 from typing import Any
 
 import yaml
@@ -241,7 +242,8 @@ def resolve(text: str) -> Any:
         return text
     if _INTEGER.fullmatch(text):
         return _integer(text)
-    return float(text) if _FLOAT.fullmatch(text) else text
+    number = float(text) if _FLOAT.fullmatch(text) else inf
+    return number if isfinite(number) else text
 
 
 def _integer(text: str) -> int | str:
@@ -297,8 +299,9 @@ class Lines:
                 stack.pop()
             elif stack:
                 children = stack[-1].add(event)
-                if children is not None and kind in (yaml.MappingStartEvent, yaml.SequenceStartEvent):
-                    stack.append(_Container(children, kind))
+                if kind in (yaml.MappingStartEvent, yaml.SequenceStartEvent):
+                    # A key may be a collection; what is in it has no path, but its end must be its own.
+                    stack.append(_Container({} if children is None else children, kind))
 
 
 class _Container:

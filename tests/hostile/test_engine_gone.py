@@ -3,7 +3,6 @@ knows."""
 
 from __future__ import annotations
 
-import json
 import os
 import resource
 import signal
@@ -13,9 +12,11 @@ from pathlib import Path
 import pytest
 import urllib3
 
-from tests.kit import hostile_node, objects, speakers
+from bgpctl.lab.api import ApiServer
+from bgpctl.lab.seed import crds
+from tests.kit import apiserver, hostile_node, objects, speakers
 from tests.kit.bgppeer import BgpPeer
-from tests.kit.hostile_node import NAME, POD, WEB, service, written
+from tests.kit.hostile_node import NAME, POD, WEB, service
 from tests.kit.ports import free_port
 from tests.kit.speakers import SpeakerProcess
 from tests.kit.wait import eventually, throughout
@@ -26,14 +27,16 @@ NODE = "127.88.1.2"
 
 
 class Watched:
-    """A speaker that serves /healthz, and a router."""
+    """A speaker that serves /healthz, its cluster, and a router."""
 
-    def __init__(self, place: Path, router: BgpPeer) -> None:
+    def __init__(self, place: Path, router: BgpPeer, server: ApiServer) -> None:
         neighbor = objects.neighbor(f"{router.address}/32", router.asn, peerPort=router.port)
         policy = objects.policy(objects.router(neighbor))
-        path = written(place / "state.yaml", objects.node(NAME), policy, *service("web", "192.0.2.80"))
-        self.router, self.port = router, free_port()
-        given = ("--node-name", NAME, "--source-address", NODE, "--file", path)
+        server.apply(*crds())
+        server.apply(objects.node(NAME), policy, *service("web", "192.0.2.80"))
+        server.write_kubeconfig(place / "kubeconfig")
+        self.router, self.port, self._server = router, free_port(), server
+        given = ("--node-name", NAME, "--source-address", NODE, "--kubeconfig", place / "kubeconfig")
         self.speaker = SpeakerProcess(place / "s", *given, listen=f"127.0.0.1:{self.port}")
         self.engine = place / "s" / "engine"
 
@@ -55,8 +58,8 @@ class Watched:
 
     def sessions(self) -> str:
         """As published, "" before that."""
-        path = self.speaker.directory / "state.json"
-        return str(json.loads(path.read_text())["status"]["sessions"]) if path.exists() else ""
+        status = (self._server.get("bgpnodestates", NAME) or {}).get("status") or {}
+        return str(status.get("sessions", ""))
 
     def in_service(self) -> bool:
         return {WEB, POD} <= self.router.routes() and self.healthy() and self.sessions() == "1/1"
@@ -70,8 +73,12 @@ class Watched:
 
 @pytest.fixture
 def watched() -> Iterator[Watched]:
-    with speakers.workplace() as place, hostile_node.witness() as router:
-        one = Watched(place, router)
+    with (
+        speakers.workplace() as place,
+        hostile_node.witness() as router,
+        apiserver.running(controllers=False) as server,
+    ):
+        one = Watched(place, router, server)
         try:
             yield one
         finally:

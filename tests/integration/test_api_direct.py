@@ -114,6 +114,16 @@ def test_forks_go_their_own_ways(api: direct.Api) -> None:
     assert ours.get(NODE)["metadata"]["labels"]["x"] == "1"
 
 
+def test_a_fork_hands_out_no_address_twice(api: direct.Api) -> None:
+    def address(of: direct.Api, name: str) -> str:
+        service = {"metadata": {"name": name}, "spec": {"ports": [{"port": 80}]}}
+        made = direct.Wire(of).client().create("/api/v1/namespaces/default/services", service)
+        return str(made["spec"]["clusterIP"])
+
+    first, fork = address(api, "a"), api.fork()
+    assert address(fork, "b") == address(api, "b") != first
+
+
 def test_an_evicted_pod_ends_when_its_time_has_come(api: direct.Api, wire: direct.Wire) -> None:
     ready = {"conditions": [{"type": "Ready", "status": "True"}]}
     spec = {"nodeName": "n", "containers": [{"name": "c", "image": "i"}]}

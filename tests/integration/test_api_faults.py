@@ -69,6 +69,10 @@ def test_a_crd_is_deleted_a_moment_after_the_answer(server: ApiServer, api: RawC
     assert api.post(states, {**body, "metadata": {"name": "m"}}).code == 405
     eventually(lambda: api.get(path).code == 404)
     assert api.get(states).code == 404
+    server.apply(*crds())
+    api.delete(path).ok()
+    server.apply(*crds())  # a seed does not wait
+    assert api.get(states).ok()["items"] == []
 
 
 # --- answers ----------------------------------------------------------------------------------------------

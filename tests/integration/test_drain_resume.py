@@ -62,8 +62,20 @@ def world(lab: Lab) -> dict[str, Any]:
         "announced": state["routes"]["announced"] > 0,
         "journal": journal and (journal.command, sorted(journal.steps), dict(journal.prior_labels)),
         "proof": journal and journal.evidence.get("proof"),
-        "lease": lab.client().find(LEASE),
+        "lease": lease(lab),
     }
+
+
+def lease(lab: Lab) -> tuple[str, bool] | None:
+    """Its holder, and whether it keeps a copy of the journal; None = there is no Lease."""
+    found = lab.client().find(LEASE)
+    if found is None:
+        return None
+    annotations = found["metadata"].get("annotations") or {}
+    return found["spec"].get("holderIdentity") or "", "bgpctl.io/run" in annotations
+
+
+FREE_AND_KEPT = ("", True)
 
 
 def wanted(lab: Lab) -> list[Any]:
@@ -83,7 +95,7 @@ DRAINED = {
     "phase": "Withdrawn",
     "announced": False,
     "proof": "confirmed",
-    "lease": None,
+    "lease": FREE_AND_KEPT,
 }
 
 
@@ -114,6 +126,7 @@ def test_a_restore_killed_at_every_step_ends_in_service(lab: Lab) -> None:
             run.kill()
     kit.run_ok(lab, "node", "restore", NODE)
     eventually(lambda: world(lab) == before, why="as if nothing had happened")
+    assert lease(lab) is None
 
 
 def test_a_second_drain_is_refused_by_the_name_of_the_first(lab: Lab) -> None:
@@ -127,6 +140,8 @@ def test_a_second_drain_is_refused_by_the_name_of_the_first(lab: Lab) -> None:
         assert second.code == 3
         assert second.document["status"] == "blocked"
         assert journal.holder in second.document["message"]
+        told = kit.run_ok(lab, "node", "status", NODE, "-o", "json").document["nodes"][0]
+        assert (told["service"], told["holder"]) == ("draining", journal.holder)
         assert first.finish().code == 0
 
 
@@ -138,7 +153,11 @@ def test_an_interrupted_drain_says_how_to_go_on_and_does(lab: Lab) -> None:
     assert ended.code == 130
     assert ended.document["status"] == "interrupted"
     assert f"node drain {NODE}" in ended.document["hint"]
-    assert world(lab)["lease"] is None
+    assert lease(lab) == FREE_AND_KEPT
+    assert "interrupted at Settled: " in ended.document["message"]
+    told = kit.run_ok(lab, "node", "status", NODE, "-o", "json").document["nodes"][0]
+    assert (told["service"], told["running"]) == ("drain-stopped", False)
+    assert told["stopped"].startswith("interrupted: interrupted at Settled")
     kit.run_ok(lab, "node", "drain", NODE, *FAST)
 
 

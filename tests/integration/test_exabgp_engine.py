@@ -54,6 +54,13 @@ def test_a_dead_child_is_seen_and_replaced(eng: EngineUnderTest, router: BgpPeer
     assert eng.session(lambda s: s.established).flaps == 1
 
 
+def test_an_engine_that_died_a_thousand_times_is_started_once_more(eng: EngineUnderTest) -> None:
+    eng._deaths = 5000
+    eng.kill()
+    eng.start_when_allowed()
+    assert "5001 times in a row" in eng.trouble
+
+
 def test_a_thread_that_dies_without_a_word_is_seen_and_replaced(
     eng: EngineUnderTest, router: BgpPeer
 ) -> None:

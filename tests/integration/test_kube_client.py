@@ -272,3 +272,13 @@ def test_every_error_is_ours(server: ApiServer, api: Client) -> None:
         with pytest.raises(BgpctlError) as caught:
             api.get(paths.NODES)
         assert str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "body", [b"[" * 100_000, b'{"items":5}', b'{"items":{"a":1}}', b'{"message":{"a":1}}', b"\xff\xfe"]
+)
+@pytest.mark.parametrize("status", ["200 OK", "500 Internal Server Error", "429 Too Many Requests"])
+def test_odd_answers_are_temporary(status: str, body: bytes) -> None:
+    answer = wire_server.http(status, body)
+    with wire_server.answering(answer) as url, pytest.raises(Temporary):
+        clients.plain_client(url).items(paths.NODES)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from bgpctl.errors import BgpctlError
+from bgpctl.errors import BgpctlError, Blocked, Temporary
 from bgpctl.kube import lease, paths
 from bgpctl.kube.client import Client, Conflict
 from bgpctl.lab.api import ApiServer
@@ -55,15 +55,17 @@ def spec(api: Client) -> dict[str, str]:
 
 def test_acquire_renew_release(api: Client) -> None:
     with lock(api) as mine:
-        assert not mine.held
+        with pytest.raises(Blocked):
+            mine.confirm()
         mine.acquire(None)
-        assert mine.held
+        mine.confirm()
         begun = spec(api)
         assert begun["holderIdentity"] == "a@there:1/x"
         eventually(lambda: spec(api)["renewTime"] > begun["renewTime"])
         assert spec(api)["acquireTime"] == begun["acquireTime"]
         mine.release()
-        assert not mine.held
+        with pytest.raises(Blocked):
+            mine.confirm()
         assert api.find(PATH) is None
         mine.release()  # twice is harmless
 
@@ -81,7 +83,10 @@ def test_two_runs_that_both_saw_a_free_node(api: Client) -> None:
         mine.acquire(None)
         with pytest.raises(Conflict):
             other.acquire(None)
-        assert mine.held and not other.held
+        mine.confirm()
+        assert spec(api)["holderIdentity"] == mine.holder
+        with pytest.raises(Blocked, match="a@there:1/x"):
+            other.confirm()
 
 
 def test_two_runs_that_both_saw_an_expired_lease(api: Client) -> None:
@@ -108,7 +113,8 @@ def test_the_loser_notices(api: Client) -> None:
 
             eventually(steal)
             assert mine.lost.wait(5)
-            assert not mine.held
+            with pytest.raises(Blocked):
+                mine.confirm()
             mine.release()
             assert spec(api)["holderIdentity"] == "thief@there:9/z", "a lost Lease is not ours to delete"
 
@@ -130,28 +136,120 @@ def test_an_outage_is_survived(server: ApiServer, api: Client) -> None:
         mine.acquire(None)
         number = server.faults.add(Fault("answer", resource="leases", code=503))
         assert not mine.lost.wait(0.4)
-        assert mine.held
+        with pytest.raises(Temporary):
+            mine.confirm()  # nobody can tell: it is neither lost nor ours
+        assert not mine.lost.is_set()
         server.faults.remove(number)
+        mine.confirm()
         renewed = spec(api)["renewTime"]
         eventually(lambda: spec(api)["renewTime"] > renewed)
 
 
-def test_after_a_long_outage_it_is_ours_only_when_the_server_says_so(
+def test_after_a_long_outage_it_is_renewed_before_anything_is_done_under_it(
     server: ApiServer, api: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Somebody may have taken it meanwhile, and the next renewal is seconds away."""
+    """It had run out: whoever looked meanwhile was free to take it, and sees now that it is held."""
     with lock(api, every=60) as mine:
         mine.acquire(None)
+        begun = spec(api)["renewTime"]
+        mine.confirm()
+        assert spec(api)["renewTime"] == begun, "a fence that has not run out writes nothing"
         monkeypatch.setattr(lease, "DURATION", -1)  # as if that time had passed
-        assert mine.held
+        mine.confirm()
+        assert spec(api)["renewTime"] > begun
         number = server.faults.add(Fault("answer", resource="leases", code=503))
-        with pytest.raises(BgpctlError):
-            _ = mine.held
+        with pytest.raises(Temporary):
+            mine.confirm()
         server.faults.remove(number)
         with lock(api, "thief@there:9/z", every=60) as thief:
             thief.acquire(lease.read(api, NODE))
-            assert not mine.held
+            with pytest.raises(Blocked, match="thief@there:9/z"):
+                mine.confirm()
             assert mine.lost.is_set()
+            assert spec(api)["holderIdentity"] == "thief@there:9/z"
+
+
+def test_it_is_read_at_every_question(api: Client) -> None:
+    """Not one look that counts for a while: the thief is seen at once."""
+    with lock(api, every=60) as mine, lock(api, "thief@there:9/z", every=60) as thief:
+        mine.acquire(None)
+        mine.confirm()
+        thief.acquire(lease.read(api, NODE))
+        with pytest.raises(Blocked, match="took the node over: thief@there:9/z"):
+            mine.confirm()
+        thief.release()
+        with pytest.raises(Blocked):
+            mine.confirm()  # lost once is lost
+
+
+def test_who_renews_by_hand_renews_when_it_is_time(api: Client) -> None:
+    now = [100.0]
+    uid = api.get(paths.node(NODE))["metadata"]["uid"]
+    mine = lease.NodeLock(
+        api, NODE, uid, "a@there:1/x", renew_every=5, background=False, monotonic=lambda: now[0]
+    )
+    mine.acquire(None)
+    begun = spec(api)["renewTime"]
+    now[0] += 4.9
+    mine.renew_when_due()
+    assert spec(api)["renewTime"] == begun
+    now[0] += 0.2
+    mine.renew_when_due()
+    assert spec(api)["renewTime"] > begun
+    mine.release()
+
+
+# --- the journal's copy -----------------------------------------------------------------------------------
+
+
+def copy_of(api: Client) -> str | None:
+    found = (api.get(PATH)["metadata"].get("annotations") or {}).get("bgpctl.io/run")
+    return str(found) if found else None
+
+
+def test_a_copy_keeps_the_lease_without_a_holder(api: Client) -> None:
+    with lock(api) as mine:
+        mine.acquire(None)
+        mine.keep('{"prior": 1}')
+        assert copy_of(api) == '{"prior": 1}'
+        renewed = spec(api)["renewTime"]
+        eventually(lambda: spec(api)["renewTime"] > renewed)
+        assert copy_of(api) == '{"prior": 1}', "a renewal keeps it"
+        mine.release()
+    seen = lease.read(api, NODE)
+    assert seen is not None
+    assert (seen.holder, seen.copy) == ("", '{"prior": 1}')
+    assert not seen.of_other("b@there:2/y"), "it is free"
+    with lock(api, "b@there:2/y") as other:
+        other.acquire(seen)
+        assert (other.copy, copy_of(api)) == ('{"prior": 1}', '{"prior": 1}'), "the next owner has it"
+        other.keep("")
+        assert copy_of(api) is None
+        other.release()
+    assert api.find(PATH) is None
+
+
+def test_a_copy_is_written_under_the_lease_and_once(api: Client) -> None:
+    with lock(api, every=60) as mine, lock(api, "thief@there:9/z", every=60) as thief:
+        mine.acquire(None)
+        mine.keep("x")
+        version = api.get(PATH)["metadata"]["resourceVersion"]
+        mine.keep("x")
+        assert api.get(PATH)["metadata"]["resourceVersion"] == version
+        thief.acquire(lease.read(api, NODE))
+        with pytest.raises(Blocked):
+            mine.keep("y")
+        assert (copy_of(api), mine.copy) == ("x", "x")
+
+
+def test_a_copy_that_could_not_be_written_is_written_the_next_time(server: ApiServer, api: Client) -> None:
+    with lock(api, every=60) as mine:
+        mine.acquire(None)
+        server.faults.add(Fault("answer", verb="update", resource="leases", code=503, count=1))
+        with pytest.raises(Temporary):
+            mine.keep("x")
+        mine.keep("x")
+        assert copy_of(api) == "x"
 
 
 def test_a_lost_answer_of_acquire_is_no_second_owner(server: ApiServer, api: Client) -> None:
@@ -162,7 +260,7 @@ def test_a_lost_answer_of_acquire_is_no_second_owner(server: ApiServer, api: Cli
         seen = lease.read(api, NODE)
         assert seen is not None and not seen.held_by_other(mine.holder, time.time())
         mine.acquire(seen)
-        assert mine.held
+        mine.confirm()
 
 
 # --- who holds it -----------------------------------------------------------------------------------------
@@ -221,4 +319,4 @@ def test_leases_of_others_can_be_read(api: Client) -> None:
     api.create(paths.leases(lease.NAMESPACE), document)
     seen = lease.read(api, NODE)
     assert seen is not None
-    assert (seen.holder, seen.renewed_at, seen.expires_at) == ("", 0.0, float(lease.DURATION))
+    assert (seen.holder, seen.renewed_at, seen.expires_at, seen.copy) == ("", 0.0, float(lease.DURATION), "")

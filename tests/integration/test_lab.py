@@ -108,7 +108,8 @@ def test_kubectl_takes_its_kubeconfig(short: Path) -> None:
     require("kubectl")
     with lab_up(short) as up:
         up.ready()
-        argv = ("kubectl", "--kubeconfig", str(up.kubeconfig), "get", "nodes", "-o", "name")
+        flags = ("--kubeconfig", str(up.kubeconfig), "--cache-dir", str(short / "cache"))
+        argv = ("kubectl", *flags, "get", "nodes", "-o", "name")
         ran = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=True)
         assert ran.stdout.split() == ["node/worker-1", "node/worker-2"]
 

@@ -7,9 +7,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import urllib3
+import yaml
 
 from bgpctl.core.intent import ClusterObjects
 from bgpctl.core.nodestate import NodeState
@@ -17,10 +19,13 @@ from bgpctl.errors import UsageError
 from bgpctl.speaker import http, run
 from bgpctl.speaker.manager import Manager
 from bgpctl.speaker.measures import Bell
-from tests.kit import objects
+from bgpctl.speaker.publish import Publisher
+from bgpctl.speaker.source import FileSource, KubeSource
+from tests.kit import apiserver, clients, objects
 from tests.kit.cli import bgpctl
 from tests.kit.fake_engine import FakeEngine, FakeSource
 from tests.kit.ports import free_port
+from tests.kit.wait import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -143,10 +148,18 @@ def test_the_command_exits_with_2() -> None:
 # --- what a speaker answers -------------------------------------------------------------------------------
 
 
+class Nowhere:
+    def read(self) -> NodeState | None:
+        return None
+
+    def write(self, state: NodeState) -> None:
+        raise SystemExit  # as nothing but a thread's own end is: no Exception
+
+
 def speaker(seen: ClusterObjects | None) -> tuple[Manager, FakeSource, http.Answers]:
     source = FakeSource(seen)
     manager = Manager("worker-1", source, FakeEngine(), lambda state: None, bell=Bell())
-    return manager, source, run._answers(manager, source)
+    return manager, source, run._answers(manager, source, Publisher(Nowhere()))
 
 
 SEEN = ClusterObjects(node=objects.node(), policies=(objects.policy(),))
@@ -185,3 +198,45 @@ def test_a_loop_that_hangs_is_neither_healthy_nor_ready() -> None:
     manager.counters.ticked_at = time.monotonic() - run.STUCK_AFTER - 5
     assert answers.healthy() == (False, "the loop has not run for 65 s")
     assert answers.ready() == answers.healthy()
+
+
+def test_an_engine_that_is_gone_is_neither_healthy_nor_ready_whatever_was_seen() -> None:
+    manager, _, answers = speaker(SEEN)
+    manager.tick()
+    assert answers.ready()[0]
+    assert isinstance(manager._engine, FakeEngine)
+    manager._engine.trouble = "the BGP engine's process is gone"
+    assert answers.healthy() == answers.ready() == (False, "the BGP engine's process is gone")
+    manager.tick()
+    assert "the BGP engine's process is gone" in manager.state.problems
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_threads_that_are_gone_are_no_health(tmp_path: Path) -> None:
+    """Whatever they follow or tell stays as it was for ever."""
+    publisher = Publisher(Nowhere()).start()
+    manager, _, _ = speaker(SEEN)
+    publisher.offer(manager.state)
+    gone = "the thread that publishes the state is gone"
+    answers = run._answers(manager, FakeSource(SEEN), publisher)
+    eventually(lambda: answers.healthy() == (False, gone))
+
+    def dead() -> None:
+        raise SystemExit
+
+    path = tmp_path / "state.yaml"
+    path.write_text(yaml.safe_dump_all([objects.node(), objects.policy()]))
+    file = FileSource(path, "worker-1", dead, poll=0.02)
+    file.start()
+    path.write_text("kind: [")
+    eventually(lambda: file.trouble() == f"the thread that follows {path} is gone")
+    assert run._answers(manager, file, Publisher(Nowhere())).healthy() == (False, file.trouble())
+
+    with apiserver.running(controllers=False) as server:
+        cluster = KubeSource(clients.client(server), "worker-1", "kube-system", lambda: None)
+        cluster._services._ring = dead
+        cluster.start()
+        try:
+            eventually(lambda: cluster.trouble() == "the thread that watches /api/v1/services is gone")
+        finally:
+            cluster.stop()

@@ -10,7 +10,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from bgpctl.errors import Temporary
-from bgpctl.kube.client import Client, _error
+from bgpctl.kube.client import Client
+from bgpctl.kube.failures import refusal
 from bgpctl.lab.api import ApiServer, status
 from bgpctl.lab.api.requests import Request, answer
 from bgpctl.lab.api.requests import _selection as selection
@@ -61,9 +62,10 @@ class DirectClient(Client):
         except Unreachable as error:
             if not error.code:
                 raise Temporary("the API server did not answer: Connection refused") from None
-            raise _error(method, path, error.code, {}, {"reason": error.reason, "message": error.reason})
+            told = json.dumps({"reason": error.reason, "message": error.reason}).encode()
+            raise refusal(method, path, error.code, {}, told) from None
         if code >= 300:
-            raise _error(method, path, code, {}, data)
+            raise refusal(method, path, code, {}, json.dumps(data).encode())
         return dict(data)
 
     def _answer(

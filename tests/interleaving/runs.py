@@ -66,6 +66,7 @@ class Run:
     world: Any = None
     fenced: bool = False  # its last request read a Lease that named it
     writes: list[str] = field(default_factory=list)
+    dies: int = -1  # kill -9: 2n before its n-th write, 2n + 1 after it
 
     @property
     def holder(self) -> str:
@@ -77,6 +78,7 @@ class Run:
     def _before(self, method: str, path: str) -> None:
         self.sim.pause(self.sim.rng.uniform(*REQUEST))
         self.sim.promise.before(self, method, path)  # type: ignore[attr-defined]
+        self._die(method, 2 * len(self.writes))
         code = self.sim.trouble()  # type: ignore[attr-defined]
         if code is not None:
             raise Unreachable(code, "storage is (re)initializing" if code == 429 else "Forbidden")
@@ -91,8 +93,16 @@ class Run:
                 self.sim.say(f"{self.name}: {method} {path}")
                 self.sim.promise.after(self, path)  # type: ignore[attr-defined]
                 self.sim.changed()
+        self._die(method, 2 * len(self.writes) - 1)
         if code < 300 and self.sim.lost_answer():  # type: ignore[attr-defined]
             raise Unreachable
+
+    def _die(self, method: str, now: int) -> None:
+        if method != "GET" and now == self.dies:
+            assert self.actor is not None
+            self.sim.say(f"{self.name}: killed")
+            self.sim.kill(self.actor)
+            self.sim.pause(0.0)
 
     def build(self, probes: tuple[Probe, ...], **options: Any) -> Any:
         clock = SimClock(self.sim, self.sim.rng.uniform(-0.5, 0.5))
@@ -134,9 +144,11 @@ def drain(
     take_over: bool = False,
     probes: tuple[Probe, ...] = (),
     budget: int = 1,
+    assume_dead: bool = False,
     timeout: float = TIMEOUT,
+    dies: int = -1,
 ) -> Run:
-    run = Run(sim, name, node)
+    run = Run(sim, name, node, dies=dies)
     options = DrainOptions(
         node,
         order,
@@ -144,6 +156,7 @@ def drain(
         eviction=EvictionOptions(ignore_daemonsets=True),
         shutdown_command=("poweroff",) if command else (),
         take_over=take_over,
+        assume_dead=assume_dead,
         lifted=frozenset({"--allow-address-gap", "--allow-last-path"}),
     )
 
@@ -154,8 +167,10 @@ def drain(
     return _begin(run, body)
 
 
-def restore(sim: World, name: str, *, take_over: bool = False, timeout: float = TIMEOUT) -> Run:
-    run = Run(sim, name)
+def restore(
+    sim: World, name: str, *, take_over: bool = False, timeout: float = TIMEOUT, dies: int = -1
+) -> Run:
+    run = Run(sim, name, dies=dies)
     options = RestoreOptions(seeded.NODE, timeout, take_over=take_over)
 
     def body() -> None:

@@ -139,6 +139,9 @@ class FakeSource:
     def problems(self) -> tuple[str, ...]:
         return self.sentences
 
+    def trouble(self) -> str:
+        return ""
+
     def last_look(self) -> tuple[bool, dict[str, Any] | None]:
         node = self.objects.node if self.objects else None
         return self.answers and self.objects is not None, dict(node) if node else None

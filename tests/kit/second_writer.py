@@ -24,7 +24,7 @@ from bgpctl.runbooks import world as worlds
 from bgpctl.runbooks.actions import ChangeNode, TakeLease
 from bgpctl.runbooks.catalogue import node_drain, node_restore
 from bgpctl.runbooks.clock import Clock
-from bgpctl.runbooks.drain import conclude
+from bgpctl.runbooks.drain import conclude, routers
 from bgpctl.runbooks.engine import Events
 from bgpctl.runbooks.journal import ANNOTATION, Journal, load
 from bgpctl.runbooks.model import Result
@@ -39,6 +39,7 @@ Document = dict[str, Any]
 NODE = "worker-1"
 LEASE = paths.lease(lease.NAMESPACE, lease.name_for(NODE))
 POD = paths.pod("default", "web-1")
+POD_ENDS = 2.0  # seconds
 
 
 class Interrupted(Client):
@@ -94,6 +95,7 @@ class Rig:
     clock: Time
     admin: Client
     left: tuple[float, str] | None = None
+    ending: dict[str, float] = field(default_factory=dict)
 
     # -- what is there
 
@@ -143,7 +145,7 @@ class Rig:
 
     def drain(self, run: str = "run-a", client: Client | None = None, **options: Any) -> Events:
         given = DrainOptions(NODE, eviction=EvictionOptions(force=True), **options)
-        world = self.world(run, client)
+        world = self.world(run, client, routers=routers(given.probes))
         return _concluded(
             engine.run("drain", NODE, run, node_drain(given, run), world, given.timeout, given.typed), world
         )
@@ -171,9 +173,12 @@ class Rig:
         self.admin.patch(f"{paths.node(NODE)}/status", {"status": {"conditions": [condition]}})
 
     def end_pods(self) -> None:
-        """The kubelet lets go of the pods that are to go."""
+        """The kubelet lets go of the pods that are to go, a while after they were told."""
         for pod in self.admin.items(paths.PODS):
-            if pod["metadata"].get("deletionTimestamp"):
+            if not pod["metadata"].get("deletionTimestamp"):
+                continue
+            told = self.ending.setdefault(pod["metadata"]["uid"], self.clock.at)
+            if self.clock.at - told >= POD_ENDS:
                 self.admin.delete(paths.pod("default", pod["metadata"]["name"]), {"gracePeriodSeconds": 0})
 
     def live(self) -> None:
@@ -220,7 +225,14 @@ def speaker(now: float, leave: str, left: tuple[float, str] | None) -> NodeState
     one = peer(now)
     here = NodeState(NODE, "Running", now, 1.0, observed_leave=leave)
     if left is None:
-        return replace(here, selected_by="policy", intended=6, announced=6, peers=(one,))
+        return replace(
+            here,
+            selected_by="policy",
+            selected_by_kind="CiliumBGPPeeringPolicy",
+            intended=6,
+            announced=6,
+            peers=(one,),
+        )
     at, answers = left
     record = WithdrawnRecord("drain", at, at, at, (WithdrawnPeer(one, 6),), answers=answers)
     return replace(here, phase="Withdrawn", withdrawn=record)

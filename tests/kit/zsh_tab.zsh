@@ -1,5 +1,6 @@
 # Presses TAB in a real zsh and prints what it offers.
 # $1: directory of the completion functions; $2: the line before the TAB
+export TERM=xterm  # the terminal that this file is: a clean environment has none, and zsh then edits no line
 zmodload zsh/zpty
 zpty shell zsh -f -i
 zpty -w shell "PROMPT= LISTMAX=10000 COMPDUMP=/dev/null; fpath=(${(q)1} \$fpath); autoload -Uz compinit; compinit -u -D

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bgpctl.lab.api import listing, routes, tables, tls, watching, wire
 from bgpctl.lab.api.controllers import placement
-from bgpctl.lab.api.documents import timestamp
+from bgpctl.lab.api.documents import clone, sharing, timestamp
 from bgpctl.lab.api.resources import Registry
 from bgpctl.lab.api.routes import Target
 from bgpctl.lab.api.selectors import Selection, parse_labels
 from bgpctl.lab.api.status import ApiError
-from bgpctl.lab.api.store import Store
+from bgpctl.lab.api.store import ENCODED_EVENTS, Store
 
 REGISTRY = Registry()
 NODES = REGISTRY.by_plural("nodes")
+DOCUMENTS = st.recursive(
+    st.sampled_from([None, 2, "x"]),
+    lambda below: st.lists(below, max_size=2) | st.dictionaries(st.sampled_from("ab"), below, max_size=2),
+)
 
 
 @pytest.mark.parametrize(
@@ -101,6 +108,30 @@ def test_a_stored_document_is_the_stores_own() -> None:
     assert stored is not None
     assert stored.document["metadata"]["labels"] == {}
     assert "resourceVersion" not in mine["metadata"]
+
+
+def test_a_history_takes_little_memory() -> None:
+    """A version holds what changed. The rest is shared, and the JSON of replaced versions is let go."""
+    store, spec = Store(), {"podCIDRs": ["10.0.0.0/24"], "taints": [{"key": "a"}, {"key": "b"}]}
+    for number in range(ENCODED_EVENTS + 10):
+        found = store.put(NODES.key, {**node("n", v=str(number)), "spec": clone(spec)})
+        assert found.encoded
+    now, first = store.get(NODES.key, "", "n"), store.list_at(NODES.key, 3)[0]
+    assert now is not None and now.document["spec"] is first.document["spec"]
+    changed = store.put(
+        NODES.key, {**node("n"), "spec": {**clone(spec), "taints": [{"key": "a"}, {"key": "c"}]}}
+    )
+    assert changed.document["spec"]["podCIDRs"] is first.document["spec"]["podCIDRs"]
+    assert changed.document["spec"]["taints"][0] is first.document["spec"]["taints"][0]
+    assert now._encoded is not None and first._encoded is None
+    assert json.loads(first.encoded)["metadata"]["labels"] == {"v": "1"}
+
+
+@given(DOCUMENTS, DOCUMENTS)
+def test_sharing_changes_nothing(new: Any, old: Any) -> None:
+    text = json.dumps([new, old])
+    assert sharing(new, old) == new
+    assert json.dumps([new, old]) == text
 
 
 def test_tokens_survive_the_way_and_forgeries_do_not() -> None:

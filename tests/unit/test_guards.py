@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from ipaddress import ip_network
+from dataclasses import replace
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
@@ -29,11 +30,12 @@ from bgpctl.core.guards import (
     vips,
 )
 from bgpctl.core.intent import compile_intent
-from bgpctl.core.model import Intent, IPNetwork, Route
+from bgpctl.core.model import IPV4, IPV6, Intent, IPNetwork, Route, Session, SessionState
+from bgpctl.core.nexthops import carried
 from bgpctl.core.selectors import OPERATORS, LabelSelector, Requirement
 from bgpctl.errors import UsageError
 from tests.kit.intents import world
-from tests.kit.objects import endpoint, endpoint_slice
+from tests.kit.objects import endpoint, endpoint_slice, neighbor, policy, router
 from tests.kit.objects import node as kit_node
 from tests.kit.objects import service as kit_service
 
@@ -191,6 +193,30 @@ def test_the_guard_counts_as_the_speaker_does(changes: Any, slices: Any, expecte
     alone = found.announcers == {NODE}
     lasts = last_path(NODE, [found]).level, sole_endpoint(NODE, [found], ["worker-2"]).level
     assert lasts == ("ok", "warn" if alone else "ok")
+
+
+def test_a_node_whose_session_cannot_carry_an_address_is_no_second_path() -> None:
+    """Both intend it; the other one's IPv6 session has no next hop for IPv4 (RFC 8950 was not agreed on)."""
+    status = {"addresses": [{"type": "InternalIP", "address": "2001:db8::11"}]}
+    told = [policy(router(neighbor("2001:db8::ff/128")))]
+    intents = [
+        compile_intent(
+            world(kit_service("web", "203.0.113.1"), node=kit_node(name, status=status), policies=told), name
+        )
+        for name in (NODE, "worker-2")
+    ]
+    up = Session(
+        "65001/2001:db8::ff",
+        SessionState.ESTABLISHED,
+        local_address=ip_address("2001:db8::11"),
+        families=(IPV4, IPV6),
+    )
+    for agreed, level in ((True, "ok"), (False, "refuse")):
+        other = carried(intents[1], {up.peer: replace(up, extended_next_hop=agreed)})
+        found = vips([intents[0], other], [kit_service("web", "203.0.113.1")], [])
+        assert last_path(NODE, found).level == level
+    silent = replace(up, families=())
+    assert carried(intents[1], {up.peer: silent}) is intents[1], "not known is not refused"
 
 
 # --- budget and owners --------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bgpctl.errors import Blocked
-from bgpctl.runbooks.journal import ANNOTATION, Journal, dump, load
+from bgpctl.runbooks.journal import ANNOTATION, LATER, Journal, dump, load
 from tests.kit.snapshots import journal
 
 texts = st.text(max_size=20)
@@ -29,6 +29,10 @@ journals = st.builds(
     steps=st.dictionaries(texts, instants, max_size=3),
     marks=st.dictionaries(texts, instants, max_size=3),
     evidence=st.dictionaries(texts, st.none() | texts | st.booleans() | instants, max_size=3),
+    leaves=st.integers(0, 9),
+    baselines=st.dictionaries(texts, st.integers(0, 10**6), max_size=3),
+    ending=st.just({})
+    | st.fixed_dictionaries({"status": st.text(min_size=1, max_size=20), "reason": texts, "at": instants}),
 )
 
 
@@ -73,6 +77,15 @@ def _changed(**changes: object) -> str:
         dump(journal(started_at=1.5)).replace("1.5", "1e999"),
         _changed(started_at="yesterday"),
         _changed(routes="many"),
+        _changed(leaves="many"),
+        _changed(leaves=-1),
+        _changed(baselines={"192.0.2.1": "two"}),
+        _changed(baselines=["192.0.2.1"]),
+        _changed(ending={"status": 7, "reason": "x", "at": 1.0}),
+        _changed(ending={"reason": "x", "at": 1.0}),
+        _changed(ending={"status": "blocked", "reason": ["x"], "at": 1.0}),
+        _changed(ending={"status": "blocked", "reason": "x", "at": "now"}),
+        _changed(ending=[]),
         _changed(routes=[]),
         _changed(run=7),
         _changed(run="x" * 5000),
@@ -103,6 +116,7 @@ def test_another_version_blocks_and_says_how_to_get_rid_of_it(text: str) -> None
     assert len(caught.value.message) < 1000
     assert ANNOTATION in caught.value.message
     assert f"{ANNOTATION}-" in caught.value.hint
+    assert "bgpctl node restore NODE` goes by its copy" in caught.value.hint
 
 
 def test_finished_steps_can_be_voided() -> None:
@@ -110,3 +124,23 @@ def test_finished_steps_can_be_voided() -> None:
     again = done.with_mark("Relabelled", 1.5).without(("Withdrawn", "Settled"))
     assert (again.steps, again.marks, again.evidence) == ({"Checked": 1.0}, {}, {})
     assert not again.finished("Withdrawn")
+
+
+def test_a_journal_of_the_version_before_is_read() -> None:
+    """It is resumed by this one, in the middle of an upgrade."""
+    before = {k: v for k, v in json.loads(dump(journal())).items() if k not in LATER}
+    assert load({ANNOTATION: json.dumps(before)}) == journal()
+    assert not {"leaves", "baselines", "ending"} & set(before)
+
+
+@pytest.mark.parametrize(
+    ("steps", "begun"),
+    [({}, False), ({"Claimed": 1.0}, False), ({"Checked": 1.0}, True), ({"Cordoned": 1.0}, True)],
+)
+def test_a_run_has_begun_when_it_has_passed_its_checks(steps: dict[str, float], begun: bool) -> None:
+    assert journal(steps=steps).begun is begun
+
+
+def test_each_request_to_leave_has_a_name_of_its_own() -> None:
+    names = [journal(run=run, leaves=n).leave for run in ("a", "b") for n in (1, 2, 11)]
+    assert len(set(names)) == len(names)

@@ -133,6 +133,20 @@ def test_a_leave_that_a_speaker_before_began_answers_its_request() -> None:
     assert (second.state.withdrawn.answers, second.state.observed_leave) == ("one", "two")
 
 
+def test_an_engine_out_of_reach_has_not_left() -> None:
+    """It lives in a container of its own, and announces what it was told before."""
+    first = Rig(asked(None))
+    first.tick()
+    second = Rig(asked("one", AWAY), recall=lambda: first.state)
+    second.engine.mode, second.engine.trouble = Mode.EXTERNAL, "no BGP engine runs there"
+    second.engine.refuse_start = Temporary(second.engine.trouble)
+    second.tick()
+    assert (second.state.phase, second.state.observed_leave) == ("Leaving", "one")
+    second.engine.trouble, second.engine.refuse_start = "", None
+    second.tick()
+    assert second.state.phase == "Idle"
+
+
 def test_a_name_alone_is_published_at_once() -> None:
     offered, written = NodeState("n", "Idle", observed_leave="one"), NodeState("n", "Idle")
     assert Pace().due(offered, written, 100.0, 0) == 100.0

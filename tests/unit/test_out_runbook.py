@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -69,6 +70,25 @@ def test_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
         "",
         "worker-1: safe to power off — 4 routes gone, confirmed by bird 192.0.2.1 (0.21 s after relabel)",
     ]
+
+
+STILL = Event(AT + 11, "still", "Evicted", "evicted", "waiting", BLOCKING, AT + 61, AT + 600)
+
+
+def test_a_pipe_is_told_every_while_what_is_waited_for_and_when_it_gives_up(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    waiting, again = EVENTS[6], replace(STILL, at=AT + 21, eta=None, until=None)
+    runbook.RENDERERS["text"](run(BLOCKED, (waiting, STILL, again, waiting)), "drain worker-1")
+    assert capsys.readouterr().out.splitlines()[1:4] == [
+        f"08:00:01.000  Evicted      waiting   {BLOCKING} (at most 1m more)",
+        f"08:00:11.000  Evicted      waiting   still: {BLOCKING} (at most 50 s more); gives up at 08:10:00",
+        f"08:00:21.000  Evicted      waiting   still: {BLOCKING}",
+    ]
+    runbook.RENDERERS["json"](run(BLOCKED, (STILL,)), "drain worker-1")
+    first = json.loads(capsys.readouterr().out.splitlines()[0])
+    assert (first["kind"], first["givesUp"]) == ("still", "2027-01-15T08:10:00.000Z")
+    assert "givesUp" not in runbook.event_document(waiting)
 
 
 def test_a_run_that_did_not_finish_ends_with_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
@@ -183,6 +203,21 @@ def test_board_marks_a_failed_step() -> None:
     shown = Board()
     shown.apply(event(0, "Evicted", "blocked", "PodDisruptionBudget db"))
     assert plain(shown.lines(AT)[0]).startswith("✗ Evicted")
+
+
+@pytest.mark.parametrize("ahead", [-3600.0, 0.0, 3600.0])
+def test_the_board_counts_by_the_runs_clock(ahead: float) -> None:
+    """Ours may be an hour off, and another kind of clock at that."""
+    shown, ours = Board(), 500.0 + ahead
+    shown.tell(EVENTS[6], ours)
+    (row,) = (plain(line) for line in shown.lines(shown.now(ours + 2.0)))
+    assert row[1:].split() == f" Evicted 2.0 s {BLOCKING} (at most 58 s more)".split()
+
+
+def test_a_wait_that_goes_on_is_still_the_same_wait_on_the_board() -> None:
+    shown = board(7)
+    shown.apply(STILL)
+    assert plain(shown.lines(AT + 12)[2])[1:] == f" Evicted     11.7 s  {BLOCKING} (at most 49 s more)"
 
 
 def test_the_spinner_turns() -> None:

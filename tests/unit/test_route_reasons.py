@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from bgpctl.core.model import IPV4, IPV6, Attributes, Route, Session, SessionState
+from bgpctl.core.nexthops import not_negotiated
 from bgpctl.core.nodeconfig import AddressType, Advertisement, FamilyConfig, PeerConfig, Source
 from bgpctl.core.pools import read_pools
-from bgpctl.core.routes import Routes, compile_routes, not_negotiated
+from bgpctl.core.routes import Routes, compile_routes
 from bgpctl.core.selectors import LabelSelector
 from bgpctl.core.services import Candidate
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from bgpctl.errors import UsageError
 from bgpctl.runbooks.routers import Routers
 from bgpctl.witness.model import Path, Sight, Sighting
 from tests.kit.snapshots import ROUTER, ROUTER_2, journal, peer, running, withdrawn
@@ -21,11 +20,12 @@ class FakeProbe:
     kind: str = "bird"
     target: str = "/run/bird.ctl"
     asked: list[str] = field(default_factory=list)
+    now: float = 0.0
 
     def routes_from(self, neighbor: str) -> Sighting:
         self.asked.append(neighbor)
-        at, sight = self.answers.pop(0)
-        return Sighting(f"bird {self.target}", neighbor, sight, at=at)
+        self.now, sight = self.answers.pop(0)
+        return Sighting(f"bird {self.target}", neighbor, sight, at=-1.0)  # its machine's clock is not ours
 
     def paths(self, prefix: object) -> tuple[Path, ...]:
         return ()
@@ -46,10 +46,12 @@ A, P, U = Sight.ABSENT, Sight.PRESENT, Sight.UNKNOWN
     ],
 )
 def test_rows(answers: list[tuple[float, Sight]], since: float | None, count: int) -> None:
-    routers = Routers((FakeProbe(list(answers)),))
+    probe = FakeProbe(list(answers))
+    routers = Routers((probe,))
     record = journal(marks={"Relabelled": 10.0})
     for at, _ in answers:
-        (seen,) = routers.look(running(), record, at)
+        (seen,) = routers.look(running(), record, lambda: probe.now)
+        assert seen.sighting.at == at, "dated by the run's clock, once the answer is there"
     assert (seen.absent_since, seen.absences) == (since, count)
     assert seen.sighting.router == f"bird {ROUTER}", "named by its peer address, not by a socket's path"
 
@@ -58,20 +60,33 @@ def test_the_nodes_address_is_remembered_after_the_sessions_have_gone() -> None:
     probe = FakeProbe([(1, P), (2, A), (3, A)])
     routers = Routers((probe,))
     for state in (running(), withdrawn(), None):
-        routers.look(state, journal(), 0)
+        routers.look(state, journal(), lambda: 0)
     assert probe.asked == ["10.0.0.1"] * 3
 
 
 def test_an_address_that_nobody_told_is_no_absence() -> None:
-    (seen,) = Routers((FakeProbe([]),)).look(None, journal(), 0)
+    (seen,) = Routers((FakeProbe([]),)).look(None, journal(), lambda: 0)
     assert seen.sighting.sight is U
     assert "address" in seen.sighting.detail
 
 
 def test_with_two_peers_a_probe_says_which_it_is() -> None:
-    state = running(peer(), peer(ROUTER_2))
-    with pytest.raises(UsageError) as caught:
-        Routers((FakeProbe([]),)).look(state, None, 0)
-    assert f"bird=/run/bird.ctl@{ROUTER}" in caught.value.hint
-    (seen,) = Routers((FakeProbe([(1, A)], peer=ROUTER_2),)).look(state, None, 0)
+    """Not a usage error in the middle of a run: a second peer may have been added since it began."""
+    state, probe = running(peer(), peer(ROUTER_2)), FakeProbe([])
+    (seen,) = Routers((probe,)).look(state, None, lambda: 0)
+    assert (seen.sighting.sight, seen.absences, probe.asked) == (U, 0, [])
+    assert "the node has 2 peers" in seen.sighting.detail
+    assert f"bird=/run/bird.ctl@{ROUTER}" in seen.sighting.detail
+    (seen,) = Routers((FakeProbe([(1, A)], peer=ROUTER_2),)).look(state, None, lambda: 0)
     assert seen.peer == ROUTER_2
+
+
+def test_a_second_peer_that_is_added_in_the_middle_voids_the_word_of_a_probe_that_does_not_say_which() -> (
+    None
+):
+    probe = FakeProbe([(1, A), (2, A)])
+    routers = Routers((probe,))
+    (seen,) = routers.look(running(), journal(), lambda: 1)
+    assert seen.sighting.sight is A
+    (seen,) = routers.look(running(peer(), peer(ROUTER_2)), journal(), lambda: 2)
+    assert seen.sighting.sight is U

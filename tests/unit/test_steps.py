@@ -67,7 +67,7 @@ def change(decision: Any) -> ChangeNode:
 def test_a_node_is_taken_only_from_nobody(
     seen_lease: Any, contested: bool, take_over: bool, status: Status, words: str
 ) -> None:
-    s = snapshot(holds_lease=False, lease=seen_lease, lease_contested=contested)
+    s = snapshot(holds_lease=False, lease=seen_lease, lease_contested=contested, lease_watched=9.0)
     decision = Claimed("drain", "run-a", take_over=take_over).decide(s)
     assert decision.status is status
     assert words in decision.reason
@@ -138,6 +138,17 @@ def test_an_expired_lease_is_watched_before_it_is_taken(
     s = snapshot(holds_lease=False, lease=expired, lease_contested=contested, lease_watched=watched)
     decided = Claimed("drain", "run-a").decide(s)
     assert decided.status is status and words in decided.reason
+
+
+@pytest.mark.parametrize(("watched", "status"), [(0.0, WAIT), (14.9, WAIT), (15.0, ACT)])
+def test_a_lease_from_a_clock_that_is_ahead_is_nobodys_when_nobody_renews_it(
+    watched: float, status: Status
+) -> None:
+    """Its own time says that it holds for an hour more; for its duration nobody renewed it."""
+    s = snapshot(holds_lease=False, lease=lease(expires=NOW + 3600), lease_watched=watched)
+    decided = Claimed("drain", "run-a").decide(s)
+    assert decided.status is status
+    assert decided.eta == (NOW + 15.0 - watched if status is WAIT else None)
 
 
 def test_released_gives_the_lease_back_once() -> None:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address
 from typing import Any, Generic, TypeVar
 
+from bgpctl.core.addresses import parse_zoned
 from bgpctl.core.documents import labels_of, metadata, name_of, read_header
 from bgpctl.core.fields import Faults, Fields, Range, show
 from bgpctl.core.model import IPAddress
@@ -103,7 +104,7 @@ def read_address(fields: Fields, name: str) -> IPAddress | None:
     if text is None:
         return None
     try:
-        address = ip_address(text.strip())  # the CRD's pattern allows blanks around it
+        address = parse_zoned(text.strip())  # the CRD's pattern allows blanks around it
     except ValueError:
         fields.error(name, f"must be {ADDRESS_RULE}; it is {show(text)}")
         return None

@@ -6,18 +6,31 @@ not. Reads that decide about a write happen under the store's lock.
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
-from bgpctl.lab.api import allocation, apply, defaults, deletion, eviction, managed, patch, status, strategy
+from bgpctl.lab.api import (
+    allocation,
+    apply,
+    defaults,
+    definitions,
+    deletion,
+    eviction,
+    managed,
+    patch,
+    status,
+    strategy,
+)
 from bgpctl.lab.api.deletion import DeleteOptions
 from bgpctl.lab.api.documents import Document, clone, metadata, timestamp
 from bgpctl.lab.api.resources import CRDS, Registry, Resource
 from bgpctl.lab.api.selectors import Selection
-from bgpctl.lab.api.store import Key, Store, Stored
+from bgpctl.lab.api.store import Store, Stored
 
 NAMESPACES = ("", "namespaces")
 
@@ -49,14 +62,21 @@ class Operations:
         self.registry = registry
         self.clock = clock
         self.later: Callable[[Callable[[], None]], None] = lambda work: work()
+        self._definitions = definitions.Definitions(store, registry)
         self._addresses = allocation.ServiceAddresses()
+
+    def fork(self, store: Store, registry: Registry, clock: Callable[[], float]) -> Operations:
+        """The same on a copy of the store: addresses that were handed out stay handed out."""
+        made = Operations(store, registry, clock)
+        made._addresses = copy.deepcopy(self._addresses)
+        return made
 
     def now(self) -> datetime:
         return datetime.fromtimestamp(self.clock(), UTC)
 
     def stamp(self) -> str:
         """This moment as metav1.Time."""
-        return timestamp(self.now())
+        return _stamp(int(self.clock()))
 
     def get(self, resource: Resource, namespace: str, name: str) -> Stored:
         """The object, or 404."""
@@ -171,39 +191,24 @@ class Operations:
             return self._remove(resource, new)
         stored = self.store.put(resource.key, new, given=True)
         if resource.key == CRDS:
-            self.registry.sync_crd(stored.document)
+            self._definitions.stored(stored.document)
         return stored
 
     def _remove(self, resource: Resource, last: Document) -> Stored:
         meta = last["metadata"]
         if resource.key == CRDS:
-            self._drop_custom_resources(last)
+            self._definitions.removed(last)
         removed = self.store.remove(resource.key, meta.get("namespace", ""), meta["name"], last)
         return removed or Stored(last, 0)
 
-    def _clean_up(self, crds: Resource, name: str, uid: str) -> None:
+    def clean_up(self, crds: Resource, name: str, uid: str) -> None:
         """The end of a definition that is being deleted: its objects first, one by one."""
         with self.store.lock:
             found = self.store.get(crds.key, "", name)
             if found is None or found.document["metadata"]["uid"] != uid:
                 return
-            meta = found.document["metadata"]
-            left = [each for each in meta.get("finalizers") or () if each != deletion.CLEANUP]
-            self._drop_objects(found.document)
-            self._commit(
-                crds, found, {**found.document, "metadata": {**meta, "finalizers": left}}, NO_OPTIONS
-            )
-
-    def _drop_objects(self, crd: Document) -> None:
-        key = _kept_at(crd)
-        for stored in self.store.all(key)[0]:
-            meta = stored.document["metadata"]
-            self.store.remove(key, meta.get("namespace", ""), meta["name"])
-
-    def _drop_custom_resources(self, crd: Document) -> None:
-        self._drop_objects(crd)
-        self.registry.drop_crd(crd)
-        self.store.end_subscriptions(_kept_at(crd))
+            self._definitions.empty(found.document)
+            self._commit(crds, found, definitions.let_go(found.document), NO_OPTIONS)
 
     # --- patch --------------------------------------------------------------------------------------------
 
@@ -267,9 +272,9 @@ class Operations:
             if waiting is None:
                 return self._remove(resource, old.document), True
             stored = self._commit(resource, old, waiting, NO_OPTIONS)
-            if resource.key == CRDS and _held(waiting) and not _held(old.document):
+            if resource.key == CRDS and definitions.held(waiting) and not definitions.held(old.document):
                 uid = old.document["metadata"]["uid"]
-                self.later(lambda: self._clean_up(resource, name, uid))
+                self.later(lambda: self.clean_up(resource, name, uid))
             return stored, False
 
     def delete_collection(
@@ -303,14 +308,9 @@ class Operations:
             self.delete(pods, namespace, name, options)
 
 
-def _kept_at(crd: Document) -> Key:
-    """Where the objects of a definition are."""
-    return crd["spec"]["group"], crd["spec"]["names"]["plural"]
-
-
-def _held(crd: Document) -> bool:
-    """Does the server itself hold it? Who put the finalizer there by hand plays the server's part."""
-    return deletion.CLEANUP in (crd["metadata"].get("finalizers") or ())
+@lru_cache(maxsize=8)
+def _stamp(seconds: int) -> str:
+    return timestamp(datetime.fromtimestamp(seconds, UTC))
 
 
 def patcher(resource: Resource, content_type: str, body: Any) -> Change:

@@ -17,7 +17,7 @@ from bgpctl.lab.api.controllers import Controllers
 from bgpctl.lab.api.documents import Document, clone, metadata, name_of, namespace_of
 from bgpctl.lab.api.faults import Faults
 from bgpctl.lab.api.operations import Operations
-from bgpctl.lab.api.resources import Registry, Resource
+from bgpctl.lab.api.resources import CRDS, Registry, Resource
 from bgpctl.lab.api.store import Store, Stored
 
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
@@ -149,7 +149,7 @@ class ApiServer:
         stays there. Neither has controllers."""
         made = copy.copy(self)
         made.faults, made.store, made.registry = Faults(), self.store.fork(), self.registry.fork()
-        made.operations = Operations(made.store, made.registry, clock)
+        made.operations = self.operations.fork(made.store, made.registry, clock)
         made.rights = self.rights
         made._controllers = made._http = made._thread = None
         made._timers = []
@@ -169,6 +169,9 @@ class ApiServer:
         resource = self._resource(document)
         namespace = (namespace_of(document) or "default") if resource.namespaced else ""
         name, sent = name_of(document), clone(document)
+        there = self.store.get(resource.key, namespace, name)
+        if there and resource.key == CRDS and metadata(there.document).get("deletionTimestamp"):
+            self.operations.clean_up(resource, name, metadata(there.document)["uid"])
         if self.store.get(resource.key, namespace, name) is None:
             self.operations.create(resource, namespace, sent)
         else:

@@ -15,17 +15,18 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from bgpctl import __version__
 from bgpctl.core.diff import Action, Announce, Configure, Leave, Synced, Withdraw
-from bgpctl.core.model import Attributes, IPNetwork, Observed, Peer, Session, SessionState
+from bgpctl.core.foreign import Foreign, Unreadable
+from bgpctl.core.model import Attributes, IPNetwork, Observed, Peer, Session
 from bgpctl.errors import BgpctlError, Temporary
-from bgpctl.speaker.exabgp import Mode, control, inventory, link, wire
-from bgpctl.speaker.exabgp.events import interrupted, session_of
+from bgpctl.speaker.exabgp import Mode, control, inventory, link, view, wire
+from bgpctl.speaker.exabgp.events import interrupted, sessions_in
 from bgpctl.speaker.exabgp.link import Line
 from bgpctl.speaker.exabgp.process import EngineProcess
 
@@ -48,20 +49,9 @@ KEEPS_DYING = 3
 """Ends in a row, none after HEALTHY_SECONDS of life: from here on one that is up again is no good news
 yet."""
 
-RIB = Mapping[IPNetwork, Attributes]
-
 
 class Pause(Temporary):
     """An engine died a moment ago; the next one may be started in `retry_after` seconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Departed:
-    """How one peer left. `flushed_at`: its last withdraw was on the socket; None when it was not Established
-    or stopped reading. `closed_at`: Cease was on the socket; None when there was no session to close."""
-
-    flushed_at: float | None
-    closed_at: float | None
 
 
 class Engine:
@@ -78,7 +68,8 @@ class Engine:
         """`directory` becomes private to the engine (0700)."""
         self.version = f"exabgp {version('exabgp')}"
         self.restarts = 0
-        self.departed: Mapping[str, Departed] = {}
+        self.departed: Mapping[str, view.Departed] = {}
+        self._fault = ""
         self.mode = mode
         self._directory, self._ring = directory, ring
         self._log = log or logging.getLogger("bgpctl.speaker.exabgp")
@@ -144,10 +135,8 @@ class Engine:
             self._lost(child)
         seen = self._seen
         sessions = {name: seen.sessions.get(name) or Session(name) for name in seen.peers}
-        if child is not None and child.silent:
-            unknown = SessionState.UNKNOWN
-            sessions = {name: replace(session, state=unknown) for name, session in sessions.items()}
-        return replace(seen, sessions=sessions)
+        seen = replace(seen, sessions=sessions)
+        return view.unanswered(seen) if child is not None and child.silent else seen
 
     @property
     def trouble(self) -> str:
@@ -217,12 +206,12 @@ class Engine:
     def _withdraw(self, running: EngineProcess, peer: str, prefixes: Sequence[IPNetwork]) -> None:
         for chunk in wire.chunks(prefixes, CHUNK):
             running.request("withdraw", peer=peer, prefixes=wire.pack_prefixes(chunk))
-            self._set_rib(peer, lambda rib, gone=chunk: _less(rib, gone))  # type: ignore[misc]
+            self._set_rib(peer, lambda rib, gone=chunk: view.less(rib, gone))  # type: ignore[misc]
 
     def _leave(self, running: EngineProcess, peers: Sequence[str], reason: str) -> None:
         answer = running.request("leave", LEAVE_SECONDS, peers=list(peers), reason=reason)
-        self.departed = _departed(answer["peers"])
-        self._update(lambda seen: _without(seen, set(peers)))
+        self.departed = view.departed(Foreign(answer).child("peers"))
+        self._update(lambda seen: view.without(seen, set(peers)))
 
     def _configure(self, running: EngineProcess, peers: Sequence[Peer]) -> None:
         try:
@@ -232,17 +221,17 @@ class Engine:
             raise Temporary(text, retry_after=CONFIG_RETRY_SECONDS) from error
         definitions = {peer.name: inventory.definition(peer) for peer in peers}
         answer = running.request("configure", definitions=definitions, flaps=self._flaps)
-        fresh = set(answer["fresh"])
+        fresh = set(Foreign(answer).texts("fresh"))
         wanted = {peer.name: peer for peer in peers}
         self._flaps = {}  # the process counts on from them
 
         def configured(seen: Observed) -> Observed:
-            kept = _without(seen, (set(seen.peers) - set(wanted)) | fresh)
+            kept = view.without(seen, (set(seen.peers) - set(wanted)) | fresh)
             return replace(kept, peers=wanted)
 
         self._update(configured)
 
-    def _set_rib(self, peer: str, change: Callable[[RIB], RIB]) -> None:
+    def _set_rib(self, peer: str, change: Callable[[view.RIB], view.RIB]) -> None:
         self._update(
             lambda seen: replace(
                 seen, announced={**seen.announced, peer: change(seen.announced.get(peer, {}))}
@@ -276,10 +265,10 @@ class Engine:
                 self._foreign = str(hello.get("version"))
                 return None
             stock = found.request("inventory")
-            self.departed = _departed(stock["departed"])
+            self.departed = view.departed(Foreign.of(stock).child("departed"))
             return inventory.adopted(hello["generation"], stock, _groups(found))
-        except (KeyError, ValueError, TypeError, AttributeError) as error:
-            raise Temporary(f"the BGP engine's inventory makes no sense: {error!r}") from error
+        except (KeyError, Unreadable) as error:
+            raise Temporary(f"the BGP engine's inventory makes no sense: {error}") from error
 
     def _take_over(self, found: EngineProcess, seen: Observed, began: float) -> None:
         self._child, self._started_at, self._flaps = found, began, {}
@@ -347,13 +336,12 @@ class Engine:
             raise BgpctlError(f"the BGP engine cannot use {self._directory}: {error}", hint) from error
 
     def _on_line(self, line: Line) -> None:
-        bodies: Sequence[Line] = line.get("peers", ()) if "id" in line else (line,)
-        sessions = {}
-        for body in bodies:
-            with contextlib.suppress(KeyError, ValueError, TypeError):
-                session = session_of(body)
-                base = self._flaps.get(session.peer, 0)
-                sessions[session.peer] = replace(session, flaps=session.flaps + base)
+        told, fault = sessions_in(line)
+        if fault and fault != self._fault:
+            self._log.warning("engine.event_unreadable", extra={"error": fault})
+        self._fault = fault or self._fault
+        flaps = self._flaps
+        sessions = {one.peer: replace(one, flaps=one.flaps + flaps.get(one.peer, 0)) for one in told}
         before = self._seen.sessions
         if any(before.get(name) != session for name, session in sessions.items()):
             self._update(lambda seen: replace(seen, sessions={**seen.sessions, **sessions}))
@@ -367,7 +355,7 @@ class Engine:
         now = time.time()
         if time.monotonic() - self._started_at > HEALTHY_SECONDS:
             self._deaths = 0
-        self._not_before = time.monotonic() + min(BACKOFF[0] * 2.0**self._deaths, BACKOFF[1])
+        self._not_before = time.monotonic() + min(BACKOFF[0] * 2.0 ** min(self._deaths, 10), BACKOFF[1])
         self._deaths += 1
         self._failure = reason
         gone = {name: interrupted(session, now, reason) for name, session in self._seen.sessions.items()}
@@ -385,28 +373,6 @@ class Engine:
         """The view is one immutable value, replaced under the lock and read without it."""
         with self._lock:
             self._seen = change(self._seen)
-
-
-def _less(rib: RIB, gone: Sequence[IPNetwork]) -> RIB:
-    """A copy, which costs no look at the prefixes that stay."""
-    kept = dict(rib)
-    for prefix in gone:
-        kept.pop(prefix, None)
-    return kept
-
-
-def _departed(answer: Mapping[str, Any]) -> dict[str, Departed]:
-    return {name: Departed(**times) for name, times in answer.items()}
-
-
-def _without(seen: Observed, peers: set[str]) -> Observed:
-    return replace(
-        seen,
-        peers={name: peer for name, peer in seen.peers.items() if name not in peers},
-        announced={name: rib for name, rib in seen.announced.items() if name not in peers},
-        synced=seen.synced - peers,
-        sessions={name: session for name, session in seen.sessions.items() if name not in peers},
-    )
 
 
 def _groups(found: EngineProcess) -> Iterator[Mapping[str, Any]]:

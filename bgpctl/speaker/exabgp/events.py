@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
-from ipaddress import ip_address
 from typing import Any
 
+from bgpctl.core.addresses import parse_zoned
+from bgpctl.core.fields import Range
+from bgpctl.core.foreign import Foreign, Unreadable, parse_json
 from bgpctl.core.model import Family, GracefulRestart, LastError, Session, SessionState
+
+LONGEST = 64 << 20
+"""Octets of a line: an engine tells 50,000 routes in pieces that are much shorter."""
+
+OCTET = Range(0, 255)
 
 RESTART_STATE = 0x8
 NOTIFICATION = 0x4
@@ -62,35 +68,50 @@ _SUBCODES = {
 def parse_line(line: bytes | str) -> Mapping[str, Any] | None:
     """The JSON object of a line; None for anything else."""
     try:
-        message = json.loads(line)
-    except ValueError:
+        message = parse_json(line, LONGEST)
+    except Unreadable:
         return None
     return message if isinstance(message, dict) else None
 
 
-def session_of(body: Mapping[str, Any]) -> Session:
-    """A peer's record (record.Record.tell) -> Session. Raises KeyError or ValueError on a foreign shape."""
-    families = tuple(_family(text) for text in body["families"])
+def sessions_in(line: Mapping[str, Any]) -> tuple[list[Session], str]:
+    """The sessions that an event, or the answer to `state`, tells of; and why one could not be read, "" = all
+    could."""
+    bodies = line.get("peers") if "id" in line else [line]
+    sessions, fault = [], ""
+    for body in bodies if isinstance(bodies, list) else ():
+        try:
+            sessions.append(session_of(body))
+        except Unreadable as error:
+            fault = error.message
+    return sessions, fault
+
+
+def session_of(line: Any) -> Session:
+    """A peer's record (record.Record.tell) -> Session. Raises Unreadable on a foreign shape."""
+    body = Foreign.of(line)
+    families = tuple(_family(text) for text in body.texts("families"))
+    capability = body.parsed("llgr", bytes.fromhex, "octets in hexadecimal digits")
     return Session(
-        peer=body["peer"],
-        state=SessionState(body["state"]),
-        since=body["since"],
-        established_at=body["established_at"],
-        local_address=ip_address(body["local_address"]) if body["local_address"] else None,
-        hold_time=body["hold_time"],
-        keepalive_time=body["keepalive_time"],
+        peer=body.required("peer"),
+        state=SessionState(body.choice("state", tuple(SessionState))),
+        since=body.number("since"),
+        established_at=body.number("established_at") if body.has("established_at") else None,
+        local_address=body.parsed("local_address", parse_zoned, "an IP address"),
+        hold_time=body.optional_integer("hold_time"),
+        keepalive_time=body.optional_integer("keepalive_time"),
         families=families,
-        extended_next_hop=body["extended_next_hop"],
-        local_gr=graceful_restart(body["local_gr"]),
-        peer_gr=graceful_restart(body["peer_gr"]),
-        long_lived=long_lived(bytes.fromhex(body["llgr"]), families) if body["llgr"] is not None else None,
-        advertised=_counts(body["advertised"]),
-        received=_counts(body["received"]),
-        pending=body["pending"],
-        end_of_rib=body["end_of_rib"],
-        flaps=body["flaps"],
-        troubles=tuple(body["troubles"]),
-        last_error=last_error(body["last_error"]),
+        extended_next_hop=body.flag("extended_next_hop"),
+        local_gr=graceful_restart(body.value.get("local_gr")),
+        peer_gr=graceful_restart(body.value.get("peer_gr")),
+        long_lived=long_lived(capability, families) if capability is not None else None,
+        advertised=_counts(body.child("advertised")),
+        received=_counts(body.child("received")),
+        pending=body.integer("pending"),
+        end_of_rib=body.flag("end_of_rib"),
+        flaps=body.integer("flaps"),
+        troubles=body.texts("troubles"),
+        last_error=last_error(body.value.get("last_error")),
     )
 
 
@@ -111,15 +132,19 @@ def interrupted(session: Session, now: float, reason: str) -> Session:
     )
 
 
-def graceful_restart(side: Mapping[str, Any] | None) -> GracefulRestart | None:
-    """One OPEN's capability 64: seconds, the raw four bits of flags, the raw flags of each family."""
+def graceful_restart(side: Any) -> GracefulRestart | None:
+    """One OPEN's capability 64: seconds, the raw four bits of flags, the raw flags of each family. Raises
+    Unreadable."""
     if side is None:
         return None
+    read = Foreign.of(side, "graceful restart")
+    flags = read.integer("flags", limits=OCTET)
+    bits = {family: families.integer(family, limits=OCTET) for families, family in read.each("families")}
     return GracefulRestart(
-        restart_time=side["time"],
-        restart_state=bool(side["flags"] & RESTART_STATE),
-        notification=bool(side["flags"] & NOTIFICATION),
-        families=tuple((_family(text), bool(bits & FORWARDING)) for text, bits in side["families"].items()),
+        restart_time=read.integer("time"),
+        restart_state=bool(flags & RESTART_STATE),
+        notification=bool(flags & NOTIFICATION),
+        families=tuple((_family(family), bool(bit & FORWARDING)) for family, bit in bits.items()),
     )
 
 
@@ -134,17 +159,28 @@ def long_lived(capability: bytes, families: tuple[Family, ...]) -> int | None:
     return max(times, default=None)
 
 
-def last_error(body: Mapping[str, Any] | None) -> LastError | None:
+def last_error(body: Any) -> LastError | None:
     """A NOTIFICATION in the RFCs' words, with the one inside a Hard Reset (RFC 8538) and the operator's own
-    words (RFC 9003) after them."""
+    words (RFC 9003) after them. Raises Unreadable."""
     if body is None:
         return None
-    code, subcode, text = body.get("code"), body.get("subcode"), body["text"]
+    read = Foreign.of(body, "last_error")
+    code, subcode = read.optional_integer("code", OCTET), read.optional_integer("subcode", OCTET)
+    text = read.text("text")
     if code is not None and subcode is not None:
-        inner = body.get("inner")
-        named = ": ".join(notification_text(*pair) for pair in ((code, subcode), inner) if pair)
+        pairs = ((code, subcode), _inner(read))
+        named = ": ".join(notification_text(*pair) for pair in pairs if pair)
         text = f"{named}: {text}" if text and text not in named else named
-    return LastError(body["time"], body["direction"], text, code, subcode)
+    return LastError(read.number("time"), read.text("direction"), text, code, subcode)
+
+
+def _inner(error: Foreign) -> tuple[int, int] | None:
+    if not error.has("inner"):
+        return None
+    pair = [item for _, item in error.items("inner", 2)]
+    if len(pair) != 2 or not all(isinstance(number, int) and OCTET.holds(number) for number in pair):
+        error.refuse("inner", "a code and a subcode")
+    return pair[0], pair[1]
 
 
 def notification_text(code: int, subcode: int) -> str:
@@ -153,8 +189,8 @@ def notification_text(code: int, subcode: int) -> str:
     return f"{name} ({code}/{subcode})"
 
 
-def _counts(body: Mapping[str, int]) -> dict[Family, int]:
-    return {_family(text): count for text, count in body.items()}
+def _counts(body: Foreign) -> dict[Family, int]:
+    return {_family(text): body.integer(text) for text in body.value}
 
 
 def _family(text: str) -> Family:

@@ -20,7 +20,7 @@ from typing import Any
 
 from bgpctl.errors import Temporary
 from bgpctl.speaker.exabgp import relay, wire
-from bgpctl.speaker.exabgp.events import parse_line
+from bgpctl.speaker.exabgp.events import LONGEST, parse_line
 
 ANSWER_SECONDS = 15.0
 POLL_SECONDS = 2.0
@@ -64,7 +64,7 @@ def taken(line: Line, directory: Path) -> Temporary | None:
     """The relay's word that another speaker has the engine."""
     if line.get("event") != "refused":
         return None
-    owner = f"process {line['pid']}" if line["pid"] else "in another container"
+    owner = f"process {line['pid']}" if line.get("pid") else "in another container"
     return Temporary(
         f"another speaker ({owner}) manages the BGP engine in {directory}", "stop that one first"
     )
@@ -158,6 +158,8 @@ class Link:
                     return self._refusal.message if self._refusal else STOPPED
                 heard = now
                 *lines, rest = (rest + data).split(b"\n")
+                if len(rest) > LONGEST:
+                    return "the BGP engine began a line that does not end"
                 for line in lines:
                     self._dispatch(line)
             if now - heard > HUNG_SECONDS:
@@ -177,8 +179,8 @@ class Link:
             self.answered_at = time.monotonic()
         if refusal := taken(line, self._directory):
             self._refusal = refusal
-        elif line.get("id"):
-            if pending := self._pending.get(line["id"]):
+        elif identifier := line.get("id"):
+            if pending := self._pending.get(str(identifier)):
                 pending.answer = line
                 pending.done.set()
         else:

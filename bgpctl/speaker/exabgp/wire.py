@@ -37,6 +37,9 @@ WITH_COMMUNICATION = (2, 4)
 
 Message = dict[str, Any]
 
+LONGEST = 1 << 20
+"""Octets of a request or of one family's prefixes: ExaBGP refuses a longer line."""
+
 _BITS = {str(IPV4): 32, str(IPV6): 128}
 
 
@@ -48,7 +51,10 @@ def encode_request(identifier: int | str, operation: str, fields: Mapping[str, A
 
 def decode_request(line: str) -> Message:
     """The reverse of `encode_request`. Raises ValueError when it is not one of ours."""
-    message = json.loads(base64.b64decode(line.partition(" ")[2], validate=True))
+    try:
+        message = json.loads(base64.b64decode(line.partition(" ")[2], validate=True))
+    except RecursionError:
+        raise ValueError("a request is not nested so deep") from None
     if not isinstance(message, dict):
         raise ValueError("a request is a JSON object")
     return message

@@ -1,0 +1,56 @@
+"""The Node and its pods as the runbooks read them. What cannot be read blocks the run: a pod that is left out
+would be killed by the power switch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from bgpctl.core.annotations import LEAVE
+from bgpctl.core.documents import name_of, namespace_of
+from bgpctl.core.foreign import Foreign, Unreadable
+from bgpctl.core.pods import PodView, pod_view, ready
+from bgpctl.errors import Blocked
+from bgpctl.runbooks.snapshot import NodeView
+
+
+def node(document: Any) -> NodeView:
+    """Raises Blocked."""
+    try:
+        return node_view(document)
+    except Unreadable as error:
+        raise Blocked(
+            f"the Node cannot be read: {error.message}",
+            "see `kubectl get node NODE -o yaml`; nothing was changed",
+        ) from None
+
+
+def node_view(document: Any) -> NodeView:
+    """Raises Unreadable."""
+    read = Foreign.of(document, "node")
+    metadata = read.child("metadata")
+    return NodeView(
+        name=metadata.required("name"),
+        uid=metadata.required("uid"),
+        version=metadata.required("resourceVersion"),
+        labels={key: labels.text(key) for labels, key in metadata.each("labels")},
+        unschedulable=read.child("spec").flag("unschedulable"),
+        ready=ready(read.child("status")),
+        leave=metadata.child("annotations").text(LEAVE),
+    )
+
+
+def pods(documents: Iterable[Any]) -> list[PodView]:
+    """Raises Blocked."""
+    return [_pod(document) for document in documents]
+
+
+def _pod(document: Any) -> PodView:
+    try:
+        return pod_view(document)
+    except Unreadable as error:
+        where = f"{namespace_of(document)}/{name_of(document)}" if isinstance(document, dict) else "?"
+        raise Blocked(
+            f"pod {where} cannot be read ({error.message}): whether it may be evicted is not known",
+            "correct or delete it by hand, then run this again",
+        ) from None

@@ -1,0 +1,69 @@
+"""The last line of a drain and of a restore: what is true of the node now, and by whose word."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bgpctl.runbooks.drain import conclude
+from bgpctl.runbooks.model import Result, StepReport
+from tests.kit.snapshots import journal
+
+ESTIMATED = {"proof": "estimated", "routes": 2, "worstSeconds": 5.0, "why": "RFC 4271"}
+CONFIRMED = {"proof": "confirmed", "routes": 2, "by": "bird 192.0.2.1"}
+
+
+@pytest.mark.parametrize(
+    ("evidence", "words"),
+    [
+        (
+            {**CONFIRMED, "secondsAfterRelabel": 0.25},
+            "2 routes gone, confirmed by bird 192.0.2.1, within 0.25 s",
+        ),
+        ({**CONFIRMED, "routes": 1}, "1 route gone, confirmed by bird 192.0.2.1"),
+        ({**CONFIRMED, "assumed": "that its speaker died"}, "bird 192.0.2.1, assuming that its speaker died"),
+        (
+            {**ESTIMATED, "unconfirmed": ["no router was asked"]},
+            "2 routes gone, estimated: no router was asked; 5 s were waited (RFC 4271)",
+        ),
+        (
+            {
+                **ESTIMATED,
+                "unconfirmed": ["bird 192.0.2.1 cannot be asked: it hangs", "no probe asks 192.0.2.2"],
+            },
+            "estimated: bird 192.0.2.1 cannot be asked: it hangs; no probe asks 192.0.2.2; 5 s were waited",
+        ),
+        (
+            {**ESTIMATED, "unconfirmed": ["no router was asked"], "assumed": "that its speaker died"},
+            "(RFC 4271), assuming that its speaker died",
+        ),
+        ({"proof": "", "routes": 0}, "it announced no routes"),
+    ],
+)
+def test_a_drain_ends_with_the_proof_and_what_it_assumes(evidence: dict[str, Any], words: str) -> None:
+    ended = Result(
+        "drain", "n1", "done", "", steps=(StepReport("ShutDown", "", "done", "safe to power off"),)
+    )
+    result = conclude(ended, journal(evidence=evidence))
+    assert result.message.startswith("n1: safe to power off — ")
+    assert words in result.message
+    assert result.proof == evidence["proof"]
+    asked = evidence.get("unconfirmed") != ["no router was asked"]
+    assert ("no router was asked" in result.message) is not asked
+
+
+@pytest.mark.parametrize("status", ["blocked", "deadline", "failed", "interrupted"])
+def test_a_drain_that_did_not_end_proves_nothing(status: str) -> None:
+    result = conclude(Result("drain", "n1", status, "why"), journal(evidence=CONFIRMED))
+    assert (result.message, result.proof) == ("why", "")
+
+
+def test_a_restore_of_a_node_that_was_taken_out_by_hand_says_what_to_type() -> None:
+    told = "it is cordoned: `kubectl uncordon n1`"
+    steps = (
+        StepReport("Claimed", "", "done", "bgpctl did not take this node out: nothing to restore"),
+        StepReport("Established", "", "done", told),
+    )
+    result = conclude(Result("restore", "n1", "done", "", steps=steps), None)
+    assert result.message == f"n1: bgpctl did not take this node out: nothing to restore; {told}"
