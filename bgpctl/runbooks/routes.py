@@ -16,10 +16,11 @@ from bgpctl.kube.client import Client
 from bgpctl.runbooks import cluster
 
 
-def node_routes(client: Client, names: Sequence[str], now: float) -> tuple[NodeRoutes, ...]:
+def node_routes(client: Client, names: Sequence[str]) -> tuple[NodeRoutes, ...]:
     """The named nodes, or every node that a policy selects or whose speaker reports. Raises UsageError for a
     name that does not exist."""
     objects = cluster.read(client)
+    now = client.now()
     documents = {document["metadata"]["name"]: document for document in objects.nodes}
     missing = [name for name in names if name not in documents]
     if missing:
