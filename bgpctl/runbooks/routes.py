@@ -69,7 +69,7 @@ def _notes(intent: Intent, state: NodeState | None, now: float) -> Iterator[str]
         yield f"what its speaker published cannot be read ({why}): what it announces is not known"
         return
     if state.stale(now):
-        age = f"{now - state.heartbeat:.0f} s"
+        age = f"{now - state.last_seen:.0f} s"
         yield f"its speaker has not reported for {age}: what it announces is not known"
         return
     if intent.selected and state.selected_by and state.selected_by != intent.policy:
