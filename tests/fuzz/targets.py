@@ -17,7 +17,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
-from bgpctl.core import budgets, guards, loglines, pods, statereader
+from bgpctl.core import budgets, guards, loglines, pods, servertime, statereader
 from bgpctl.core.inputs import password_of
 from bgpctl.core.intent import ClusterObjects, compile_intent
 from bgpctl.core.routeview import read_node_routes
@@ -409,6 +409,21 @@ def _compiled(document: Any) -> object:
     return compile_intent(ClusterObjects(**given), "worker-1")
 
 
+def _date(text: bytes) -> object:
+    return servertime.epoch(text.decode("latin-1"))
+
+
+def _annotation(text: bytes) -> object:
+    from bgpctl.core.exposure import NODE_SELECTOR, read_exposure
+
+    words = text.decode(errors="replace")
+    service = objects.service("web")
+    service["metadata"]["annotations"] = {NODE_SELECTOR: words}
+    everything = {"bgpctl.io/graceful-shutdown-soak": words, "bgpctl.io/graceful-notification": words}
+    document = {**_objects(), "node": objects.node(annotations=everything)}
+    return read_exposure(service, {}), _compiled(document)
+
+
 LOG = b'time="2026-01-01T00:00:00Z" level=info msg="speaker.started" subsys=bgp-control-plane peer=10.0.0.1\n'
 JSON_LOG = {
     "time": "2026-01-01T00:00:00Z",
@@ -504,6 +519,8 @@ def targets() -> tuple[Target, ...]:
     ]
     raw = [
         Target("bird", bird_seeds(), _bird),
+        Target("Date header", [b"Sat, 28 Nov 2026 17:43:09 GMT"], _date),
+        Target("annotations", [b"1m30s", b"rack in (a,b),!c"], _annotation),
         Target("text log line", [LOG], _log),
         Target("request", [wire.encode_request("1", "hello", {"x": 1})], _request, (ValueError,)),
         Target("UPDATE", [UPDATE, MP_UPDATE], _update),
