@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from functools import lru_cache
@@ -197,6 +197,9 @@ class _Response:
     status: int
     headers: Mapping[str, str]
     data: bytes
+
+    def stream(self, amount: int, *, decode_content: bool) -> Iterator[bytes]:
+        yield self.data
 
 
 @lru_cache(maxsize=16)

@@ -88,6 +88,8 @@ def run(
     """Map, then mutants: those in functions, then those that need an import."""
     started = time.monotonic()
     known = seeing.measured(sources, seeing.test_files(tests), jobs, str(scratch))
+    for name in known.empty:
+        print(f"no test was found in {name}", file=sys.stderr)
     for name in known.failed:
         print(f"fails without a mutant, and is not used: {name}", file=sys.stderr)
     print(f"{len(known.tests)} tests, map in {time.monotonic() - started:.0f} s", file=sys.stderr)
