@@ -279,3 +279,10 @@ def test_a_name_that_a_speaker_reports_counts_only_for_what_selects_the_node() -
     first = policy(name="a")
     found = owners([other, first], [v2.cluster_config()], [node()], {"worker-1": "rack"})
     assert found == {"worker-1": Owner(cluster.KIND, "rack")}
+
+
+def test_a_peer_that_only_a_newer_version_could_find_has_no_address() -> None:
+    """v2alpha1 does not know autoDiscovery; an API server would have dropped it."""
+    document = {**discovering({"addressFamily": "ipv4"}), "apiVersion": v2.V2ALPHA1}
+    lenient = parse_cluster_config(document, "", strict=False)
+    assert f"{PEER}.peerAddress" in [warning.path for warning in lenient.warnings]
