@@ -34,7 +34,7 @@ def _arguments(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--threshold", type=float, default=settings.THRESHOLD, help="the least rate of killed"
     )
-    parser.add_argument("--all", action="store_true", help="run the accepted survivors too")
+    parser.add_argument("--all", action="store_true", help="run the accepted ones too: do they survive?")
     parser.add_argument("--lines", action="store_true", help="print survivors as lines for accepted.txt")
     return parser.parse_args(words)
 
@@ -60,7 +60,8 @@ def main(words: Sequence[str]) -> int:
     else:
         print("\n".join(report.survivors(mutants, outcomes)))
     print("\n".join(report.table(mutants, outcomes, counted)))
-    stale = list(report.stale(known.stale(all_mutants)))
+    dead = [mutants[o.number] for o in outcomes if o.word in report.DEAD and mutants[o.number] in known]
+    stale = [*report.stale(known.stale(all_mutants)), *report.killed(dead)]
     print("\n".join(stale), end="\n" if stale else "")
     rate = report.rate(outcomes)
     enough = rate >= asked.threshold
