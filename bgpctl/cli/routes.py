@@ -49,8 +49,6 @@ def routes(
     its source.
     """
     with errors.guard("routes", output):
-        import time
-
         from bgpctl.core.routeview import only_peer
         from bgpctl.out.routes import RENDERERS, Shown
 
@@ -61,7 +59,7 @@ def routes(
             from bgpctl.cli import wire
             from bgpctl.runbooks.routes import node_routes
 
-            found = node_routes(wire.client(given(ctx, context, kubeconfig)), names, time.time())
+            found = node_routes(wire.client(given(ctx, context, kubeconfig)), names)
         shown = Shown(only_peer(found, peer) if peer else found, absent)
         RENDERERS[output](shown)
         raise SystemExit(1 if shown.unreadable else 0)

@@ -56,7 +56,7 @@ def router_probes(client: Client, flags: Sequence[str]) -> tuple[str, ...]:
     if flags:
         return tuple(flags)
     extension = client.access.extensions.get(PROBES_EXTENSION) or ()
-    if isinstance(extension, str) or not all(isinstance(text, str) for text in extension):
+    if not isinstance(extension, list | tuple) or not all(isinstance(text, str) for text in extension):
         raise UsageError(
             f"the kubeconfig's extension {PROBES_EXTENSION} is not a list of router probes",
             "correct it, or pass --router-probe",

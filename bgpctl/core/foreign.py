@@ -66,7 +66,7 @@ def plain(value: Any, path: str = "", depth: int = _DEEPEST) -> Any:
         return _refuse(path, "less deeply nested", value)
     if isinstance(value, Mapping):
         return {str(k): plain(v, f"{path}.{k}", depth - 1) for k, v in value.items()}
-    if isinstance(value, Sequence):
+    if isinstance(value, list | tuple):
         return [plain(item, f"{path}[{i}]", depth - 1) for i, item in enumerate(value)]
     return _refuse(path, "JSON", value)
 

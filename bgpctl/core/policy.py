@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from ipaddress import ip_interface
 from typing import Any
 
+from bgpctl.core.addresses import parse_network
 from bgpctl.core.annotations import read_graceful_notification
 from bgpctl.core.communities import read_communities
 from bgpctl.core.documents import metadata, name_of, read_header
@@ -274,6 +275,7 @@ def _address(fields: Fields) -> IPAddress | None:
     if text is None:
         return None
     try:
+        parse_network(text, strict=False)  # a zone may hold anything, and ends in the engine's configuration
         interface = ip_interface(text)
     except ValueError:
         fields.error("peerAddress", f"must be {ADDRESS_RULE}; it is {show(text)}")

@@ -20,7 +20,7 @@ def refusals(state: NodeState | None, now: float, expected: float, *, pod: bool 
     if state is None:
         return ("no speaker reports for this node",)
     if state.stale(now):
-        return (f"its speaker has not reported for {now - state.heartbeat:.0f} s",)
+        return (f"its speaker has not reported for {now - state.last_seen:.0f} s",)
     if state.phase != "Running":
         return (f"its speaker is {state.phase}, not Running",)
     if untouched(state, pod=pod):

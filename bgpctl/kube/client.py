@@ -71,6 +71,11 @@ class Client:
         """Epoch seconds that it has not passed: not after this is now, by its clock."""
         return self._clock.latest()
 
+    def present(self) -> float:
+        """Epoch seconds now: by the local clock where the server's does not contradict it, else the nearest
+        time that it allows."""
+        return min(max(time.time(), self.now()), self.latest())
+
     # -- verbs
 
     def get(self, path: str, **query: str) -> Document:
@@ -301,7 +306,8 @@ class Stream:
 def _whole(response: Any, what: str) -> bytes:
     """All of an answer's body. Raises Temporary for one that does not end in time, or at all."""
     data, ends = bytearray(), time.monotonic() + ANSWER_SECONDS
-    for chunk in response.stream(1 << 16, decode_content=True):
+    # What there is: `stream` would wait for a whole piece.
+    while chunk := response.read1(1 << 16, decode_content=True):
         data += chunk
         if len(data) > LONGEST_ANSWER or time.monotonic() > ends:
             response.close()

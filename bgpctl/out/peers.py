@@ -109,7 +109,7 @@ def node_word(state: NodeState, now: float) -> str:
     """
     if state.unreadable:
         return f"unreadable: {state.unreadable}"
-    seen = f"last seen {units.age(now - state.heartbeat)} ago" if state.heartbeat else "never seen"
+    seen = f"last seen {units.age(now - state.last_seen)} ago" if state.last_seen else "never seen"
     stale = state.stale(now)
     if state.phase == "Withdrawn":
         sent = (

@@ -25,15 +25,20 @@ _UNFINISHED = ("blocked", "deadline", "failed", "interrupted")
 
 
 def drive(run: Run, show: Callable[[Event], None]) -> Result:
-    """Every event to `show`, then the result. The run is closed, whatever happens."""
+    """Every event to `show`, then the result. The run is closed, whatever happens. A ^C that comes while an
+    event is shown is the run's: it knows what it waited for."""
     try:
+        event = next(run)
         while True:
             try:
+                show(event)
+            except KeyboardInterrupt as interrupt:
+                event = run.throw(interrupt)
+            else:
                 event = next(run)
-            except StopIteration as stop:
-                result: Result = stop.value
-                return result
-            show(event)
+    except StopIteration as stop:
+        result: Result = stop.value
+        return result
     finally:
         run.close()
 

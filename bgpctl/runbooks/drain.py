@@ -83,7 +83,7 @@ def _gone(evidence: Mapping[str, Any]) -> str:
             return f"{routes} gone, confirmed by {evidence.get('by')}{when}{_assumed(evidence)}"
         case "estimated":
             waited = evidence.get("worstSeconds", 0)
-            missing = "; ".join(evidence.get("unconfirmed") or ["no router was asked"])
+            missing = "; ".join(evidence.get("missing") or ["no router was asked"])
             why = evidence.get("why")
             return (
                 f"{routes} gone, estimated: {missing}; {waited:g} s were waited ({why}){_assumed(evidence)}"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from functools import lru_cache
 from typing import Any
 
 from bgpctl.core.foreign import Foreign, Unreadable, parse_json, plain
@@ -83,21 +82,14 @@ def load(annotations: Mapping[str, str] | None) -> Journal | None:
     somebody's cordon. Raises Blocked, and nothing else."""
     try:
         text = Foreign.of(annotations or {}, "annotations").text(ANNOTATION, longest=LONGEST)
-        return _parsed(text) if text else None
+        return _read(Foreign.of(parse_json(text, LONGEST))) if text else None
     except Unreadable as error:
         raise Blocked(
             f"the annotation {ANNOTATION} cannot be read ({error.message})",
-            "another version of bgpctl or somebody else wrote it; read it with "
-            f"`kubectl get node NODE -o yaml`, remove it: `kubectl annotate node NODE {ANNOTATION}-`, then "
-            "`bgpctl node restore NODE` goes by its copy (Lease bgpctl-node-NODE in kube-system); without a "
-            "copy restore it by hand",
+            "another version of bgpctl or somebody else wrote it; read it (`kubectl get node NODE -o yaml`) "
+            f"and remove it with `kubectl annotate node NODE {ANNOTATION}-`; then `bgpctl node restore NODE` "
+            "goes by its copy (Lease bgpctl-node-NODE in kube-system), without one restore the node by hand",
         ) from None
-
-
-@lru_cache(16)
-def _parsed(text: str) -> Journal:
-    """Each look at a node reads the same text again. Nobody changes a Journal's parts. Raises Unreadable."""
-    return _read(Foreign.of(parse_json(text, LONGEST)))
 
 
 def _read(written: Foreign) -> Journal:
@@ -157,11 +149,15 @@ def _evidence(evidence: Foreign) -> Mapping[str, Any]:
     evidence.number("secondsAfterRelabel")
     evidence.number("worstSeconds")
     evidence.integer("routes")
+    evidence.texts("unconfirmed")
+    for name in ("worstSeconds", "routes"):
+        if name in evidence.value and not evidence.has(name):
+            evidence.refuse(name, "a number")
     match evidence.text("proof"):
         case "confirmed":
             evidence.required("by")
         case "estimated":
             evidence.required("why")
-    for name in ("by", "why"):
+    for name in ("by", "why", "assumed"):
         evidence.text(name)
     return dict(plain(evidence.value, "evidence"))

@@ -16,10 +16,11 @@ from bgpctl.kube.client import Client
 from bgpctl.runbooks import cluster
 
 
-def node_routes(client: Client, names: Sequence[str], now: float) -> tuple[NodeRoutes, ...]:
+def node_routes(client: Client, names: Sequence[str]) -> tuple[NodeRoutes, ...]:
     """The named nodes, or every node that a policy selects or whose speaker reports. Raises UsageError for a
     name that does not exist."""
     objects = cluster.read(client)
+    now = client.present()
     documents = {document["metadata"]["name"]: document for document in objects.nodes}
     missing = [name for name in names if name not in documents]
     if missing:
@@ -68,7 +69,7 @@ def _notes(intent: Intent, state: NodeState | None, now: float) -> Iterator[str]
         yield f"what its speaker published cannot be read ({why}): what it announces is not known"
         return
     if state.stale(now):
-        age = f"{now - state.heartbeat:.0f} s"
+        age = f"{now - state.last_seen:.0f} s"
         yield f"its speaker has not reported for {age}: what it announces is not known"
         return
     if intent.selected and state.selected_by and state.selected_by != intent.policy:

@@ -235,7 +235,7 @@ def _until(
         "why": worst.why,
         "worstSeconds": worst.worst,
         "until": timestamp(ends),
-        "unconfirmed": list(proof.missing(s)) or ["no router was asked"],
+        "missing": list(proof.missing(s)) or ["no router was asked"],
     }
     return Decision(Status.DONE, text, evidence={"routes": s.journal.routes, **evidence, **found})
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import socket
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -223,6 +226,48 @@ def test_nothing_but_a_list_passes_for_a_list(behaviour: wire_server.Behaviour, 
     with wire_server.answering(behaviour) as url, pytest.raises(Temporary, match=words) as caught:
         clients.plain_client(url).items(paths.PEERING_POLICIES)
     assert "object at" not in str(caught.value)
+
+
+def _endless(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{")
+    while True:
+        connection.sendall(b" " * 65536)
+
+
+def _trickling(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{")
+    while True:
+        connection.sendall(b" ")
+        time.sleep(0.01)
+
+
+def _refusing_endlessly(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 500 Oops\r\nConnection: close\r\n\r\n")
+    while True:
+        connection.sendall(b" " * 65536)
+
+
+def _turning_pages(connection: socket.socket) -> None:
+    page = {"items": [{"metadata": {"name": "x"}}] * 50, "metadata": {"continue": "more"}}
+    wire_server.http("200 OK", json.dumps(page).encode())(connection)
+
+
+@pytest.mark.parametrize("behaviour", [_endless, _trickling, _refusing_endlessly, _turning_pages])
+def test_a_list_without_an_end_is_not_read_for_ever(
+    behaviour: wire_server.Behaviour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LONGEST_ANSWER", 1 << 20)
+    monkeypatch.setattr(module, "MOST_ITEMS", 500)
+    monkeypatch.setattr(module, "ANSWER_SECONDS", 0.5)
+    with wire_server.answering(behaviour) as url, pytest.raises(Temporary, match="does not end"):
+        clients.plain_client(url).items(paths.PODS)
+
+
+@pytest.mark.parametrize("items", [[1], [{}], [{"metadata": []}], [{"metadata": {"name": 7}}], {"a": 1}, "x"])
+def test_what_has_no_name_is_no_object(items: object) -> None:
+    page = wire_server.http("200 OK", json.dumps({"items": items}).encode())
+    with wire_server.answering(page) as url, pytest.raises(Temporary, match="no list of Kubernetes objects"):
+        clients.plain_client(url).items(paths.PODS)
 
 
 def test_a_proxys_refusal_is_shown_in_its_words() -> None:

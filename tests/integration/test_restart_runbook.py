@@ -109,7 +109,8 @@ def test_a_command_that_fails(lab: Lab, flag: Path) -> None:
     ran = kit.run(lab, "speaker", "restart", NODE, "--restart-command", "false")
     assert ran.code == 1 and "the restart command false ended with 1" in ran.out + ran.err
     seen = kit.run_ok(lab, "node", "status", NODE, "-o", "json").document["nodes"][0]
-    assert seen["service"] == "restarting"
+    assert (seen["service"], seen["running"]) == ("restart-stopped", False)
+    assert "the restart command false ended with 1" in seen["stopped"]
     with start(lab, "--restart-command", f"touch {flag}") as run:
         eventually(flag.exists, deadline=30, why="it is tried again")
         restart_now(lab)

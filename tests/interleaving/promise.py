@@ -19,6 +19,7 @@ from bgpctl.kube import paths
 from bgpctl.runbooks.journal import load
 from tests.interleaving import seeded
 from tests.interleaving.models import World
+from tests.kit.direct import Asked
 
 
 class Broken(AssertionError):
@@ -37,21 +38,21 @@ class Promise:
 
     # -- each request
 
-    def before(self, run: Any, method: str, path: str) -> None:
-        if method == "GET":
+    def before(self, run: Any, asked: Asked) -> None:
+        if not asked.writes:
             return
         if run.reading:
-            raise Broken(f"{run.name} only looks, and sends {method} {path}")
-        if "/leases" in path or self.sim.lease_holder(run.node) == run.holder:
+            raise Broken(f"{run.name} only looks, and sends {asked}")
+        if asked.resource == "leases" or self.sim.lease_holder(run.node) == run.holder:
             return
         if not run.fenced:
-            raise Broken(f"{run.name} was replaced, and sends {method} {path}")
+            raise Broken(f"{run.name} was replaced, and sends {asked}")
         self.late += 1
 
-    def after(self, run: Any, path: str) -> None:
-        if path.endswith("/eviction"):
-            self._evicted(run, path.removesuffix("/eviction"))
-        if path != paths.node(run.node):
+    def after(self, run: Any, asked: Asked) -> None:
+        if asked.resource == "pods/eviction":
+            self._evicted(run, asked.path.removesuffix("/eviction"))
+        if asked.path != paths.node(run.node):
             return
         self._budget()
         node = self.sim.node(run.node)

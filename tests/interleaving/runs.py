@@ -9,6 +9,8 @@ from typing import Any
 
 from bgpctl.core.eviction import EvictionOptions
 from bgpctl.errors import BgpctlError
+from bgpctl.kube.client import Client
+from bgpctl.lab.api.requests import Answer
 from bgpctl.runbooks import engine, inspect
 from bgpctl.runbooks import world as worlds
 from bgpctl.runbooks.catalogue import node_drain, node_restore
@@ -19,9 +21,10 @@ from bgpctl.runbooks.options import DrainOptions, RestoreOptions
 from bgpctl.runbooks.plan import plan
 from bgpctl.runbooks.routers import Routers
 from tests.interleaving import seeded
-from tests.interleaving.direct import DirectClient, Unreachable
 from tests.interleaving.models import Probe, World
 from tests.interleaving.sim import Actor
+from tests.kit import direct
+from tests.kit.direct import Asked
 
 RENEW = 5.0
 REQUEST = (0.001, 0.012)  # seconds that a request takes
@@ -72,33 +75,34 @@ class Run:
     def holder(self) -> str:
         return self.world.hold.holder if self.world else ""
 
-    def client(self) -> DirectClient:
-        return DirectClient(self.sim.server, self._before, self._after)  # type: ignore[arg-type]
+    def client(self) -> Client:
+        return direct.Wire(self.sim.api, before=self._before, after=self._after).client()
 
-    def _before(self, method: str, path: str) -> None:
+    def _before(self, asked: Asked) -> Answer | None:
+        """Others go on first; then the API server may be away."""
         self.sim.pause(self.sim.rng.uniform(*REQUEST))
-        self.sim.promise.before(self, method, path)  # type: ignore[attr-defined]
-        self._die(method, 2 * len(self.writes))
+        self.sim.promise.before(self, asked)  # type: ignore[attr-defined]
+        self._die(asked, 2 * len(self.writes))
         code = self.sim.trouble()  # type: ignore[attr-defined]
-        if code is not None:
-            raise Unreachable(code, "storage is (re)initializing" if code == 429 else "Forbidden")
+        if code == 0:
+            raise direct.lost()
+        return direct.refused(code, "Forbidden" if code == 403 else "") if code else None
 
-    def _after(self, method: str, path: str, code: int) -> None:
-        self.fenced = (
-            method == "GET" and "/leases/" in path and self.sim.lease_holder(self.node) == self.holder
-        )
-        if method != "GET":
-            self.writes.append(f"{method} {path} {code}")
-            if code < 300:
-                self.sim.say(f"{self.name}: {method} {path}")
-                self.sim.promise.after(self, path)  # type: ignore[attr-defined]
+    def _after(self, asked: Asked, found: Answer) -> None:
+        leases = asked.resource == "leases" and asked.verb == "get"
+        self.fenced = leases and self.sim.lease_holder(self.node) == self.holder
+        if asked.writes:
+            self.writes.append(str(asked))
+            if found.code < 300:
+                self.sim.say(f"{self.name}: {asked}")
+                self.sim.promise.after(self, asked)  # type: ignore[attr-defined]
                 self.sim.changed()
-        self._die(method, 2 * len(self.writes) - 1)
-        if code < 300 and self.sim.lost_answer():  # type: ignore[attr-defined]
-            raise Unreachable
+        self._die(asked, 2 * len(self.writes) - 1)
+        if found.code < 300 and self.sim.lost_answer():  # type: ignore[attr-defined]
+            raise direct.lost()
 
-    def _die(self, method: str, now: int) -> None:
-        if method != "GET" and now == self.dies:
+    def _die(self, asked: Asked, now: int) -> None:
+        if asked.writes and now == self.dies:
             assert self.actor is not None
             self.sim.say(f"{self.name}: killed")
             self.sim.kill(self.actor)
@@ -195,10 +199,8 @@ def status(sim: World, name: str) -> Run:
     run = Run(sim, name, reading=True)
 
     def body() -> None:
-        client = run.client()
-        client.now = lambda: sim.t  # type: ignore[method-assign]
         try:
-            inspect.node_reports(client, ())
+            inspect.node_reports(run.client(), ())
         except (BgpctlError, AssertionError) as error:
             run.problem = error
 

@@ -6,9 +6,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from bgpctl.lab.api import ApiServer
 from bgpctl.lab.seed import crds
-from tests.kit import objects
+from tests.kit import direct, objects
 
 NODE, OTHER = "worker-1", "worker-2"
 LABEL = "enable-bgp"
@@ -21,8 +20,12 @@ Document = dict[str, Any]
 
 
 @cache
-def server() -> ApiServer:
-    made = ApiServer(controllers=False)
+def api() -> direct.Api:
+    return seed(direct.Api())
+
+
+def seed(api: direct.Api) -> direct.Api:
+    made = api.server
     made.apply(*crds())
     made.apply(*(node(name) for name in (NODE, OTHER)))
     made.apply(policy(ROUTER), objects.service("web", "203.0.113.10", ports=[{"port": 80}]))
@@ -31,7 +34,7 @@ def server() -> ApiServer:
     )
     made.apply(daemonset())
     made.apply(pod("web-0"), pod("web-1"), pod("agent-0", kind="DaemonSet", owner="agent"))
-    return made
+    return api
 
 
 def node(name: str, **spec: Any) -> Document:

@@ -19,12 +19,11 @@ import greenlet
 
 from bgpctl.kube import lease, paths
 from bgpctl.lab.api import ApiServer
-from bgpctl.lab.api.operations import Operations
-from bgpctl.lab.api.store import Store, _Shelf
 from tests.interleaving import seeded
+from tests.kit import direct
 
 Document = dict[str, Any]
-BEGIN = 1_800_000_000.0
+BEGIN = direct.EPOCH
 MOST_TURNS = 20_000
 
 
@@ -49,12 +48,11 @@ class Sim:
     turn."""
 
     seed: int
-    t: float = BEGIN
     turns: int = 0
     at_turn: Callable[[int], None] = lambda turn: None
     log: list[str] = field(default_factory=list)
     rng: random.Random = field(default_factory=random.Random)
-    server: ApiServer = field(default_factory=lambda: seeded.server())
+    api: direct.Api = field(default_factory=lambda: seeded.api().fork())
     actors: list[Actor] = field(default_factory=list)
     _timers: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
     _numbers: Any = field(default_factory=count)
@@ -63,8 +61,15 @@ class Sim:
 
     def __post_init__(self) -> None:
         self.rng = random.Random(self.seed)
-        store = _copy(self.server.store)
-        self.server = _Api(store, Operations(store, self.server.registry, lambda: self.t))  # type: ignore
+
+    @property
+    def t(self) -> float:
+        """Epoch seconds: by the API server's clock, which is right."""
+        return self.api.time.now
+
+    @property
+    def server(self) -> ApiServer:
+        return self.api.server
 
     # -- turns
 
@@ -128,9 +133,9 @@ class Sim:
         """Do what is due on the way there."""
         while self._timers and self._timers[0][0] <= to:
             at, _, do = heapq.heappop(self._timers)
-            self.t = max(self.t, at)
+            self.api.time.now = max(self.t, at)
             do()
-        self.t = max(self.t, to)
+        self.api.time.now = max(self.t, to)
 
     def quiet(self, seconds: float) -> None:
         """Nobody acts for so long; what is due happens."""
@@ -181,29 +186,6 @@ class Sim:
     def lease_holder(self, node: str = seeded.NODE) -> str:
         document = self.find(paths.lease(lease.NAMESPACE, lease.name_for(node)))
         return ((document or {}).get("spec") or {}).get("holderIdentity") or ""
-
-
-@dataclass(slots=True)
-class _Api:
-    """What `DirectClient` and the models need of a server."""
-
-    store: Store
-    operations: Operations
-
-    @property
-    def registry(self) -> Any:
-        return self.operations.registry
-
-
-def _copy(store: Store) -> Store:
-    """The same objects in a store of its own; documents are never changed in place."""
-    made = Store(history=50)
-    made._version = store._version
-    made._shelves = {
-        key: _Shelf(objects=dict(shelf.objects), forgotten=store._version)
-        for key, shelf in store._shelves.items()
-    }
-    return made
 
 
 def _parse(path: str) -> tuple[str, str, str, str]:

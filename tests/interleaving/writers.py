@@ -147,7 +147,7 @@ def add_peer(sim: World) -> None:
 
 def restart_api(sim: World) -> None:
     """The API server is away for a few requests, and answers 403, 429 or 503 while it starts."""
-    sim.down = [sim.rng.choice((0, 503, 429)) for _ in range(sim.rng.randint(1, 4))]
+    sim.down = [0, *(sim.rng.choice((0, 403, 429, 503)) for _ in range(sim.rng.randint(0, 4)))]
 
 
 def lose_answer(sim: World) -> None:

@@ -34,7 +34,7 @@ def _arguments(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--threshold", type=float, default=settings.THRESHOLD, help="the least rate of killed"
     )
-    parser.add_argument("--all", action="store_true", help="run the accepted survivors too")
+    parser.add_argument("--all", action="store_true", help="run the accepted ones too: do they survive?")
     parser.add_argument("--lines", action="store_true", help="print survivors as lines for accepted.txt")
     return parser.parse_args(words)
 
@@ -60,7 +60,8 @@ def main(words: Sequence[str]) -> int:
     else:
         print("\n".join(report.survivors(mutants, outcomes)))
     print("\n".join(report.table(mutants, outcomes, counted)))
-    stale = list(report.stale(known.stale(all_mutants)))
+    dead = [mutants[o.number] for o in outcomes if o.word in report.DEAD and mutants[o.number] in known]
+    stale = [*report.stale(known.stale(all_mutants)), *report.killed(dead)]
     print("\n".join(stale), end="\n" if stale else "")
     rate = report.rate(outcomes)
     enough = rate >= asked.threshold
@@ -88,6 +89,8 @@ def run(
     """Map, then mutants: those in functions, then those that need an import."""
     started = time.monotonic()
     known = seeing.measured(sources, seeing.test_files(tests), jobs, str(scratch))
+    for name in known.empty:
+        print(f"no test was found in {name}", file=sys.stderr)
     for name in known.failed:
         print(f"fails without a mutant, and is not used: {name}", file=sys.stderr)
     print(f"{len(known.tests)} tests, map in {time.monotonic() - started:.0f} s", file=sys.stderr)

@@ -53,3 +53,8 @@ def survivors(mutants: Mapping[int, Mutant], outcomes: Iterable[Outcome]) -> Ite
 def stale(entries: Iterable[accepted.Name]) -> Iterator[str]:
     for path, function, text in entries:
         yield f"accepted.txt: no mutant is `{text}` in {function or 'the module'} of {path}: remove the line"
+
+
+def killed(mutants: Iterable[Mutant]) -> Iterator[str]:
+    for mutant in mutants:
+        yield f"accepted.txt: a test tells `{mutant.text}` in {mutant.where}: remove the line"

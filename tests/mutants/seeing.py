@@ -48,11 +48,13 @@ class Seen:
 
 
 class Map:
-    """All tests by what they execute. `imported`: what runs when modules and tests are imported."""
+    """All tests by what they execute. `imported`: what runs when modules and tests are imported; `empty`: the
+    files in which no test was found, because they cannot be imported, say."""
 
-    def __init__(self, tests: Sequence[Seen], imported: frozenset[Place]) -> None:
+    def __init__(self, tests: Sequence[Seen], imported: frozenset[Place], empty: Sequence[str]) -> None:
         self.tests = tests
         self.imported = imported
+        self.empty = empty
 
     @cached_property
     def _executing(self) -> dict[Place, list[Seen]]:
@@ -85,7 +87,8 @@ def measured(sources: Sequence[Source], files: Sequence[str], jobs: int, scratch
         )
     parts = [json.loads(path.read_text()) for path in paths.values()]
     tests = [Seen(**{**test, "places": _places(test["places"])}) for part in parts for test in part["tests"]]
-    return Map(tests, frozenset().union(*(_places(part["imported"]) for part in parts)))
+    imported = frozenset().union(*(_places(part["imported"]) for part in parts))
+    return Map(tests, imported, [file for file, part in zip(paths, parts, strict=True) if not part["tests"]])
 
 
 def test_files(words: Iterable[str]) -> list[str]:

@@ -35,6 +35,7 @@ def fork(work: Callable[[], None]) -> int:
     code = 70
     try:
         os.setsid()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         work()
         code = 0
     except BaseException:

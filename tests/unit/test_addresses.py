@@ -7,6 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bgpctl.core.addresses import parse_address, parse_network, parse_zoned
+from bgpctl.core.podcidrs import pod_cidrs
+from bgpctl.core.policy import parse_policy
+from tests.kit import objects
 
 ATTACK = "fe80::1%x json\0configure terminal\0router bgp 65000\0neighbor 192.0.2.2 shutdown"
 
@@ -69,3 +72,22 @@ def test_what_comes_through_is_one_printable_word(text: str) -> None:
         except ValueError:
             continue
         assert written.isascii() and written.isprintable() and " " not in written
+
+
+@pytest.mark.parametrize("zone", ["eth0", "x {\n  evil", "\0"])
+def test_a_policy_puts_no_text_into_the_engines_configuration(zone: str) -> None:
+    """The address of a peer is written there as it came."""
+    document = objects.policy(objects.router(objects.neighbor(f"fe80::1%{zone}/128")))
+    parsed = parse_policy(document, "policy")
+    assert parsed.policy is None
+    assert [problem.path for problem in parsed.problems] == [
+        "spec.virtualRouters[0].neighbors[0].peerAddress"
+    ]
+
+
+@pytest.mark.parametrize("text", ["fe80::%\nannounce/64", "fe80::1%x"])
+def test_a_nodes_own_prefix_puts_no_text_into_the_engines_commands(text: str) -> None:
+    problems: list[str] = []
+    node = objects.node(spec={"podCIDRs": [text]})
+    assert list(pod_cidrs(node, None, problems)) == []
+    assert len(problems) == 1

@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.endpoints import Backends, Count, Slice, backends_of, read_slice
+from bgpctl.core.endpoints import Backends, Count, Slice, backends_of, read_slice, ready_nodes, serving
 
 WEB = ("default", "web")
-HERE, THERE, GONE = {"nodeName": "n"}, {"nodeName": "m"}, {"nodeName": "n", "conditions": {"ready": False}}
+HERE, THERE = {"nodeName": "n"}, {"nodeName": "m"}
+GONE = {"nodeName": "n", "conditions": {"ready": False}}
+LEAVING = {"conditions": {"ready": False, "serving": True, "terminating": True}}
+DUMMY = {"addresses": ["192.192.192.192"]}
 
 
 def document(*endpoints: dict[str, Any], kind: str | None = "IPv4", **labels: str) -> dict[str, Any]:
@@ -19,18 +22,43 @@ def document(*endpoints: dict[str, Any], kind: str | None = "IPv4", **labels: st
 
 
 @pytest.mark.parametrize(
-    ("read", "slice_"),
+    ("read", "v4", "v6"),
     [
-        (document(HERE, THERE, GONE), Slice(WEB, Backends(v4=Count(3, 2, 1)))),
-        (document(HERE, kind="IPv6"), Slice(WEB, Backends(v6=Count(1, 1, 1)))),
-        (document(HERE, kind=None), Slice(WEB, Backends(Count(1, 1, 1), Count(1, 1, 1)))),
-        (document(HERE, kind="FQDN"), Slice(WEB)),
-        (document(HERE, other="x"), Slice(None)),
-        ({"metadata": {"name": "a"}}, Slice(None)),
+        (document(HERE, THERE, THERE, GONE), Count(4, 3, 1, 2), Count()),
+        (document(HERE, {"addresses": ["10.0.0.1"]}), Count(2, 2, 1, 0), Count()),  # on no node
+        (
+            document(LEAVING | {"nodeName": "n"}, LEAVING | {"nodeName": "m"}, HERE, THERE, THERE),
+            Count(5, 5, 1, 2, 1),
+            Count(),
+        ),
+        (document(LEAVING | {"nodeName": "n"}, LEAVING | {"nodeName": "n"}), Count(2, 2, 0, 0, 2), Count()),
+        (document(HERE, kind="IPv6"), Count(), Count(1, 1, 1)),
+        (document(HERE, kind=None), Count(1, 1, 1), Count(1, 1, 1)),
+        (document(HERE, kind="FQDN"), Count(), Count()),
     ],
 )
-def test_a_slice(read: dict[str, Any], slice_: Slice) -> None:
-    assert read_slice(read, "n") == slice_
+def test_the_endpoints_of_a_slice(read: dict[str, Any], v4: Count, v6: Count) -> None:
+    assert read_slice(read, "n") == Slice(WEB, (((), Backends(v4, v6)),))
+
+
+@pytest.mark.parametrize("read", [document(HERE, other="x"), {"metadata": {"name": "a"}}])
+def test_a_slice_of_no_service(read: dict[str, Any]) -> None:
+    assert read_slice(read, "n") == Slice(None)
+
+
+@pytest.mark.parametrize(
+    ("port", "count", "dummy"), [(9999, Count(1, 1, 1), True), (80, Count(2, 2, 1, 0), False)]
+)
+def test_ciliums_own_endpoint_is_none_of_the_services(port: int, count: Count, dummy: bool) -> None:
+    read = document(HERE, DUMMY) | {"ports": [{"port": port}]}
+    ((_, backends),) = read_slice(read, "n").backends
+    assert (backends.v4, backends.dummy) == (count, dummy)
+
+
+def test_whose_ready_endpoints_are_where() -> None:
+    read = document(HERE, HERE, THERE, GONE, {"addresses": ["10.0.0.1"]}) | {"ports": [{"name": "http"}]}
+    assert ready_nodes(read) == (WEB, ("http",), {"n": 2, "m": 1})
+    assert ready_nodes(document() | {"endpoints": None}) == (WEB, (), {})
 
 
 def test_a_malformed_slice_is_named() -> None:
@@ -44,6 +72,15 @@ def test_the_slices_of_a_service_add_up() -> None:
     slices = [
         read_slice(document(HERE, HERE, THERE, GONE), "n"),
         read_slice(document(HERE, THERE, kind=None), "n"),
+        Slice(None),
+        read_slice(document(kind="IPv6"), "n"),
     ]
-    other = read_slice(document(kind="IPv6"), "n")
-    assert backends_of([*slices, Slice(None), other]) == {WEB: Backends(Count(6, 5, 3), Count(2, 2, 1))}
+    added = Backends(Count(6, 5, 3, 2), Count(2, 2, 1, 1))
+    assert backends_of(slices) == {WEB: (((), added),)}
+
+
+@pytest.mark.parametrize("dummies", [(True, False), (False, True)])
+def test_one_slice_with_ciliums_endpoint_is_enough(dummies: tuple[bool, bool]) -> None:
+    ports = {"ports": [{"port": 9999}]}
+    slices = [read_slice(document(*([DUMMY] if dummy else [])) | ports, "n") for dummy in dummies]
+    assert serving(backends_of(slices)[WEB], ()).dummy

@@ -157,7 +157,7 @@ def test_json_that_is_nested_too_deep() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [None, True, 5, 2.5, "x", [], {}, [[[[[[[["x"]]]]]]]], {"a": [1, {"b": None}]}]
+    "value", [None, True, 5, 2.5, "x", [], {}, [[[[[[[["x"]]]]]]]], {"a": [1, {"b": None}]}, 2**63 - 1]
 )
 def test_what_may_be_kept_is_kept_as_it_is(value: object) -> None:
     assert plain(value) == value

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from bgpctl.core.guards import (
+    ALLOW_ADDRESS_GAP,
     ALLOW_LAST_PATH,
     Guard,
     Vip,
@@ -64,10 +65,10 @@ LEASE = {"spec": {"holderIdentity": "nmo", "renewTime": "2027-01-15T07:00:00Z", 
         ),
         (
             lambda: sole_endpoint(NODE, [vip(NODE, local=True, worker_1=1)], ["worker-2"]),
-            "warn",
+            "refuse",
             f"all ready endpoints of {WEB} are on worker-1 (traffic policy Local): "
             "not announced from the eviction until a replacement is ready elsewhere",
-            "",
+            ALLOW_ADDRESS_GAP,
         ),
         (
             lambda: sole_endpoint(NODE, [vip(NODE, local=True, worker_1=1)], [NODE]),
@@ -82,14 +83,14 @@ LEASE = {"spec": {"holderIdentity": "nmo", "renewTime": "2027-01-15T07:00:00Z", 
             "refuse",
             "worker-2 is out of service already, and at most 1 may be: "
             "restore with `bgpctl node restore worker-2` first",
-            "--max-unavailable",
+            "--max-unavailable 2",
         ),
         (
             lambda: out_of_service(NODE, ["worker-3", "worker-2"]),
             "refuse",
             "worker-2, worker-3 are out of service already, and at most 1 may be: "
             "restore with `bgpctl node restore worker-2` first",
-            "--max-unavailable",
+            "--max-unavailable 3",
         ),
         (lambda: medik8s(NODE, None, NOW), "ok", "no medik8s lease is held", ""),
         (lambda: medik8s(NODE, LEASE, NOW), "warn", "nmo left an expired medik8s lease on worker-1", ""),
@@ -229,3 +230,25 @@ def test_when_a_medik8s_lease_ends(spec: dict[str, Any], level: str) -> None:
 )
 def test_when_kureds_lock_ends(text: str, level: str) -> None:
     assert kured(NODE, text, {}, NOW).level == level
+
+
+@pytest.mark.parametrize(
+    ("others", "deciding", "maximum", "level"),
+    [
+        ([], ["worker-2"], 1, "wait"),
+        ([], ["worker-2"], 2, "ok"),
+        ([], ["worker-2", "worker-3"], 2, "wait"),
+        (["worker-2"], ["worker-3"], 2, "wait"),
+        (["worker-2"], ["worker-3"], 3, "ok"),
+        (["worker-2"], ["worker-3"], 1, "refuse"),
+    ],
+)
+def test_a_drain_that_is_being_checked_counts_as_out(
+    others: list[str], deciding: list[str], maximum: int, level: str
+) -> None:
+    assert out_of_service(NODE, others, maximum, deciding).level == level
+
+
+def test_whose_check_is_waited_for() -> None:
+    waiting = out_of_service(NODE, [], deciding=["worker-3", "worker-2"])
+    assert waiting == Guard("out-of-service", "wait", "the drain of worker-2, worker-3 is being checked too")

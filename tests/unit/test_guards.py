@@ -192,7 +192,7 @@ def test_the_guard_counts_as_the_speaker_does(changes: Any, slices: Any, expecte
     assert (found.local, found.announcers, sum(found.endpoints.values())) == expected
     alone = found.announcers == {NODE}
     lasts = last_path(NODE, [found]).level, sole_endpoint(NODE, [found], ["worker-2"]).level
-    assert lasts == ("ok", "warn" if alone else "ok")
+    assert lasts == ("ok", "refuse" if alone else "ok")
 
 
 def test_a_node_whose_session_cannot_carry_an_address_is_no_second_path() -> None:

@@ -24,6 +24,7 @@ STOPPED = journal(steps={"Checked": NOW - 9}, ending=ENDING)
         (DRAINING, OTHER, "draining", ""),
         (DRAINING, "", "drain-stopped", "its process was killed"),
         (STOPPED, "", "drain-stopped", "interrupted: interrupted at Evicted: 2 pods left"),
+        (journal(ending={"status": "failed", "reason": "", "at": NOW}), "", "drain-stopped", "failed"),
         (STOPPED, OTHER, "draining", ""),
         (DRAINED, "", "drained", ""),
         (DRAINED, OTHER, "draining", ""),  # it is being decided again

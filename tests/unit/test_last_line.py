@@ -24,18 +24,18 @@ CONFIRMED = {"proof": "confirmed", "routes": 2, "by": "bird 192.0.2.1"}
         ({**CONFIRMED, "routes": 1}, "1 route gone, confirmed by bird 192.0.2.1"),
         ({**CONFIRMED, "assumed": "that its speaker died"}, "bird 192.0.2.1, assuming that its speaker died"),
         (
-            {**ESTIMATED, "unconfirmed": ["no router was asked"]},
+            {**ESTIMATED, "missing": ["no router was asked"]},
             "2 routes gone, estimated: no router was asked; 5 s were waited (RFC 4271)",
         ),
         (
             {
                 **ESTIMATED,
-                "unconfirmed": ["bird 192.0.2.1 cannot be asked: it hangs", "no probe asks 192.0.2.2"],
+                "missing": ["bird 192.0.2.1 cannot be asked: it hangs", "no probe asks 192.0.2.2"],
             },
             "estimated: bird 192.0.2.1 cannot be asked: it hangs; no probe asks 192.0.2.2; 5 s were waited",
         ),
         (
-            {**ESTIMATED, "unconfirmed": ["no router was asked"], "assumed": "that its speaker died"},
+            {**ESTIMATED, "missing": ["no router was asked"], "assumed": "that its speaker died"},
             "(RFC 4271), assuming that its speaker died",
         ),
         ({"proof": "", "routes": 0}, "it announced no routes"),
@@ -49,7 +49,7 @@ def test_a_drain_ends_with_the_proof_and_what_it_assumes(evidence: dict[str, Any
     assert result.message.startswith("n1: safe to power off — ")
     assert words in result.message
     assert result.proof == evidence["proof"]
-    asked = evidence.get("unconfirmed") != ["no router was asked"]
+    asked = evidence.get("missing") != ["no router was asked"]
     assert ("no router was asked" in result.message) is not asked
 
 

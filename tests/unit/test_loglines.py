@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -144,6 +145,13 @@ def test_a_routers_words_do_not_steer_the_terminal() -> None:
     found = read(ours(JsonFormatter(), text="\x1b[2J\nsubsys=x"), "n")
     assert found is not None
     assert "\x1b" not in plain(out.text(found)) and "\n" not in plain(out.text(found))
+
+
+def test_a_long_word_is_looked_through_once() -> None:
+    """It took minutes: every letter of it was taken for a key's first."""
+    begun = time.monotonic()
+    assert read("[" * 200_000, "n1") is None
+    assert time.monotonic() - begun < 2
 
 
 NAME = "subsys=bgp-control-plane"

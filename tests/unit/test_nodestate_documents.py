@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Any
 
 import pytest
 
+from bgpctl.core.foreign import Unreadable
 from bgpctl.core.model import IPV4, IPV6, Family, GracefulRestart, LastError, Peer, Session, SessionState
 from bgpctl.core.nodestate import (
     STALE_AFTER_SECONDS,
@@ -18,7 +20,7 @@ from bgpctl.core.nodestate import (
     describe_peer,
     to_document,
 )
-from bgpctl.core.statereader import from_document
+from bgpctl.core.statereader import from_document, read_states
 
 
 def read(status: dict[str, Any], **metadata: Any) -> NodeState:
@@ -220,3 +222,48 @@ def test_an_instant_of_the_speaker_by_the_servers_clock(
 ) -> None:
     state = NodeState("n", heartbeat=heartbeat, reported_at=reported_at)
     assert state.by_server(instant) == server
+
+
+# --- what cannot be read ------------------------------------------------------------------------------------
+
+
+def test_one_bad_object_is_a_node_of_which_only_that_is_known() -> None:
+    good = to_document(NodeState("a"))
+    bad = {"metadata": {"name": "b"}, "status": {"peers": 5}}
+    states = read_states([good, bad, {"status": {}}, 7])
+    assert [state.node for state in states] == ["a", "b", "(unnamed)", "(unnamed)"]
+    assert states[0] == NodeState("a")
+    assert states[1] == NodeState("b", unreadable="status.peers must be a list of at most 10000; it is 5")
+    assert states[2].unreadable == "metadata.name must be a string; it is null"
+    assert states[3].unreadable == "it must be an object; it is 7"
+
+
+@pytest.mark.parametrize(
+    ("status", "place"),
+    [
+        ({"peers": [{"peerASN": 2**32}]}, "status.peers[0].peerASN"),
+        ({"peers": [{"localASN": 2**32}]}, "status.peers[0].localASN"),
+        ({"peers": [{"peerPort": 65536}]}, "status.peers[0].peerPort"),
+        ({"peers": [{"peerAddress": "ten"}]}, "status.peers[0].peerAddress"),
+        ({"peers": [{"localAddress": "10.0.0.1%eth0"}]}, "status.peers[0].localAddress"),
+        (
+            {"peers": [{"gracefulRestart": {"local": {"restartTimeSeconds": 2**31}}}]},
+            "status.peers[0].gracefulRestart.local.restartTimeSeconds",
+        ),
+        (
+            {"peers": [{"timers": {"appliedHoldTimeSeconds": 2**31}}]},
+            "status.peers[0].timers.appliedHoldTimeSeconds",
+        ),
+        ({"peers": [{"configured": {"holdTimeSeconds": -1}}]}, "status.peers[0].configured.holdTimeSeconds"),
+        ({"gracefulShutdown": {"soakSeconds": 2**31}}, "status.gracefulShutdown.soakSeconds"),
+        ({"heartbeatTime": "soon"}, "status.heartbeatTime"),
+    ],
+)
+def test_numbers_that_no_writer_would_put_in(status: dict[str, Any], place: str) -> None:
+    with pytest.raises(Unreadable, match=f"^{re.escape(place)} must be "):
+        read(status)
+
+
+def test_a_family_is_read_whole() -> None:
+    (peer,) = read({"peers": [{"families": ["l2vpn/evpn"]}]}).peers
+    assert peer.session.families == (Family("l2vpn", "evpn"),) and peer.address == ""

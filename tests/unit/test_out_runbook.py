@@ -163,6 +163,27 @@ def test_the_run_is_closed_when_showing_fails() -> None:
     assert closed == ["yes"]
 
 
+def test_a_control_c_while_an_event_is_shown_ends_the_run_in_its_own_words() -> None:
+    shown: list[str] = []
+
+    def waiting() -> Generator[Event, None, Result]:
+        try:
+            yield EVENTS[6]
+        except KeyboardInterrupt:
+            yield EVENTS[8]
+            return replace(BLOCKED, status="interrupted", message=f"interrupted at Evicted: {BLOCKING}")
+        raise AssertionError("it does not go on")
+
+    def show(event: Event) -> None:
+        shown.append(event.state)
+        if event is EVENTS[6]:
+            raise KeyboardInterrupt
+
+    result = runbook.drive(waiting(), show)
+    assert (result.exit_code, result.message) == (Exit.INTERRUPTED, f"interrupted at Evicted: {BLOCKING}")
+    assert shown == ["waiting", "done"]
+
+
 def board(count: int) -> Board:
     shown = Board()
     shown.apply(event(0, "Deselected", "pending", ""))

@@ -196,3 +196,35 @@ def test_a_cidr_that_is_none_is_not_announced_in_its_place() -> None:
     intent = by_v2({}, pool("blue"), held=cilium_node(blue=["ten", "10.8.1.0/24"]))
     assert prefixes(intent, V2_PEER) == {"10.8.1.0/24"}
     assert sum("which is no CIDR" in line for line in intent.problems) == 1
+
+
+def test_what_the_cilium_node_has_besides_the_nodes_own_is_told_in_full() -> None:
+    intent = compiled(cilium_node=cilium_node(pod_cidrs=["10.0.1.0/24", "10.0.2.0/24"]))
+    (told,) = (line for line in intent.problems if "are what Cilium gives" in line)
+    assert told.startswith(
+        "warning: CiliumNode worker-1 has the pod CIDRs 10.0.1.0/24, 10.0.2.0/24, the Node 10.244.1.0/24, "
+        "fd00:10:244:1::/64: "
+    )
+
+
+def test_a_cidr_of_the_node_that_is_none_is_named_with_its_place() -> None:
+    intent = compiled(node=node(spec={"podCIDRs": ["ten"]}))
+    assert "Node worker-1: spec.podCIDRs has 'ten', which is no CIDR" in intent.problems
+
+
+def test_pools_without_a_cidr_are_in_order_and_one_selector_of_several_is_enough() -> None:
+    pools = [pool(f"p{n}", color="blue" if n % 2 else "red") for n in range(9, 0, -1)]
+    adverts = [
+        v2.advertisement(v2.advert("CiliumPodIPPool", selector={"matchLabels": {"color": color}}), name=color)
+        for color in ("blue", "red")
+    ]
+    intent = run(advertisements=adverts, pod_pools=pools, cilium_node=cilium_node())
+    origins = [absent.origin for absent in intent.absent if absent.origin.startswith("CiliumPodIPPool")]
+    assert origins == [f"CiliumPodIPPool p{n}" for n in range(1, 10)]
+
+
+def test_the_namespace_of_a_pool_is_a_label_too() -> None:
+    spaced = pool("blue")
+    spaced["metadata"]["namespace"] = "team-a"
+    selector = {"matchLabels": {"io.cilium.podippool.namespace": "team-a"}}
+    assert prefixes(by_v2(selector, spaced), V2_PEER) == BLUE_CIDRS

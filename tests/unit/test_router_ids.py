@@ -8,7 +8,8 @@ from ipaddress import IPv4Address, ip_address
 import pytest
 
 from bgpctl.core import peers
-from bgpctl.core.model import IPV4
+from bgpctl.core.annotations import NodeSettings
+from bgpctl.core.model import IPV4, Secret
 from bgpctl.core.nodeconfig import FamilyConfig, Instance, NodeConfig, PeerConfig
 from bgpctl.core.peers import Surroundings, internal_ips, router_id, sessions
 
@@ -90,3 +91,28 @@ def test_the_sentence_names_both_ends() -> None:
     assert problems == [
         "peer a/2: no session, because a/1 has the session to 192.0.2.1 from 192.0.2.9 already"
     ]
+
+
+def test_no_address_is_no_router_id() -> None:
+    entries = [{"type": "InternalIP", "address": text} for text in ("fd00::1", "0.0.0.0", "10.0.0.7")]
+    assert router_id({"status": {"addresses": entries}}, "n") == IPv4Address("10.0.0.7")
+
+
+@pytest.mark.parametrize(
+    ("restarts", "told"), [((), True), ((None,), True), ((None, 120), False), ((120, 120), False)]
+)
+def test_an_annotation_for_graceful_restart_needs_one_peer_with_it(
+    restarts: tuple[int | None, ...], told: bool
+) -> None:
+    peers = tuple(config(f"a/{n}", f"192.0.2.{n}", restart_time=time) for n, time in enumerate(restarts, 1))
+    problems: list[str] = []
+    around = Surroundings({}, "n", {}, settings=NodeSettings(graceful_notification=True))
+    sessions(NodeConfig("p", (Instance("a", 65001, peers=peers),)), around, problems)
+    assert bool(problems) is told and all("has no effect" in problem for problem in problems)
+
+
+def test_a_peer_without_a_secret_has_no_password() -> None:
+    around = Surroundings({}, "n", {"": Secret("x"), "bgp": Secret("y")})  # type: ignore[dict-item]
+    instance = Instance("a", 65001, peers=(config("a/1"), config("a/2", "192.0.2.2", secret="bgp")))
+    found = sessions(NodeConfig("p", (instance,)), around, [])
+    assert [peer.password for _, peer in found] == [None, Secret("y")]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bgpctl.core.foreign import Unreadable
 from bgpctl.core.model import IPV4, IPV6, Absent, Attributes, Session, SessionState
 from bgpctl.core.routeview import (
     NodeRoutes,
@@ -138,3 +139,44 @@ def test_a_peer_that_nobody_has(nodes: Any, address: str, problem: str, hint: st
     with pytest.raises(UsageError) as caught:
         only_peer(nodes, address)
     assert (str(caught.value), caught.value.hint) == (problem, hint)
+
+
+ROW = {"prefix": "203.0.113.1/32", "standing": "announced", "attributes": {}}
+PEER = {"name": "p", "peerAddress": "192.0.2.1", "state": "idle", "routes": [ROW]}
+ANSWER = {"node": "n", "at": 1, "peers": [PEER], "absent": []}
+
+
+def test_a_row_that_is_changing() -> None:
+    row = {**ROW, "standing": "changing", "announcedAttributes": {"localPreference": 7}}
+    ((found,),) = (
+        peer.rows for peer in read_node_routes({**ANSWER, "peers": [{**PEER, "routes": [row]}]}).peers
+    )
+    assert found == RouteRow(P, Standing.CHANGING, Attributes(), Attributes(local_preference=7))
+
+
+def test_a_peer_without_an_address_has_none() -> None:
+    peer = {key: value for key, value in PEER.items() if key != "peerAddress"}
+    assert read_node_routes({**ANSWER, "peers": [peer]}).peers[0].address == ""
+
+
+@pytest.mark.parametrize(
+    ("answer", "refusal"),
+    [
+        ({**ANSWER, "at": None}, "at must be there; it is null"),
+        ({**ANSWER, "peers": None}, "peers must be there; it is null"),
+        ({**ANSWER, "absent": None}, "absent must be there; it is null"),
+        ({**ANSWER, "node": None}, "node must be a string; it is null"),
+        (
+            {**ANSWER, "peers": [{**PEER, "routes": [{**ROW, "prefix": ""}]}]},
+            'peers[0].routes[0].prefix must be a prefix; it is ""',
+        ),
+        (
+            {**ANSWER, "peers": [{**PEER, "routes": [{**ROW, "standing": "x"}]}]},
+            "peers[0].routes[0].standing must be " + " or ".join(Standing) + '; it is "x"',
+        ),
+    ],
+)
+def test_an_answer_that_is_none(answer: Any, refusal: str) -> None:
+    with pytest.raises(Unreadable) as caught:
+        read_node_routes(answer)
+    assert caught.value.message == refusal

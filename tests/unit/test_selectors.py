@@ -172,6 +172,11 @@ def test_match_labels_is_a_subset_test(wanted: dict[str, str], have: dict[str, s
         ("a<5", {"a": "4"}, True),
         ("a<5", {"a": "four"}, False),
         ("a<5", {}, False),
+        ("a<5", {"a": "5"}, False),
+        ("a>-5", {"a": "-4"}, True),
+        ("a < -5", {"a": "-6"}, True),
+        ("a=b,c=d", {"c": "d"}, False),
+        ("a=b , c=d", {"a": "b", "c": "d"}, True),
     ],
 )
 def test_a_selector_in_text(text: str, labels: dict[str, str], expected: bool) -> None:

@@ -93,3 +93,9 @@ def test_a_node_that_leaves_before_its_session_began_is_idle(clock: Clock) -> No
     rig.tick()
     rig.tick(world(labels=AWAY))
     assert (rig.state.phase, rig.did()) == ("Idle", [])
+
+
+def test_the_next_look_is_for_the_peer_that_is_due_first() -> None:
+    found = settle((ONE,), (), {}, 10.0)
+    found = settle((ONE, TWO), (), found.memory, 10.0 + SETTLE / 2)
+    assert found.held == {ONE.name, TWO.name} and found.due == pytest.approx(SETTLE / 2)

@@ -279,3 +279,23 @@ def test_a_name_that_a_speaker_reports_counts_only_for_what_selects_the_node() -
     first = policy(name="a")
     found = owners([other, first], [v2.cluster_config()], [node()], {"worker-1": "rack"})
     assert found == {"worker-1": Owner(cluster.KIND, "rack")}
+
+
+def test_a_peer_that_only_a_newer_version_could_find_has_no_address() -> None:
+    """v2alpha1 does not know autoDiscovery; an API server would have dropped it."""
+    document = {**discovering({"addressFamily": "ipv4"}), "apiVersion": v2.V2ALPHA1}
+    lenient = parse_cluster_config(document, "", strict=False)
+    assert f"{PEER}.peerAddress" in [warning.path for warning in lenient.warnings]
+
+
+def test_missing_settings_are_listed_in_order() -> None:
+    peers = [v2.peer(f"p{n}", f"10.0.0.{n}", peerConfigRef={"name": f"c{n}"}) for n in range(9, 0, -1)]
+    message = judged([v2.cluster_config(v2.instance(*peers))])["rack", "MissingPeerConfigs"]
+    assert message.endswith(f"[{' '.join(f'c{n}' for n in range(1, 10))}]")
+
+
+def test_managed_fields_that_cannot_be_read_say_nothing() -> None:
+    theirs = {"f:status": {"f:conditions": {'k:{"type":"a"}': {}}}}
+    entries = [{"manager": "x", "fieldsV1": theirs}, {"manager": "y", "fieldsV1": {"f:status": 5}}]
+    assert written_by_others(entries) == frozenset()
+    assert written_by_others(entries[:1]) == {"a"}

@@ -76,3 +76,20 @@ def test_an_address_of_two_owners_is_local_only_where_both_are() -> None:
     services = [service("web", "203.0.113.1", local=True), service("api", "203.0.113.1")]
     assert not found(services=services, owner=both).local
     assert found(owner=both).owners == ("Service default/web", "Service default/api")
+
+
+GATEWAY = {"io.cilium.gateway/owning-gateway": "edge"}
+
+
+@pytest.mark.parametrize(
+    ("address", "slices", "local"),
+    [
+        ("203.0.113.1", [], False),  # Envoy answers on every node
+        ("203.0.113.1", [endpoint_slice("web", endpoint("n"))], True),  # its own endpoints do (TCPRoute)
+        ("203.0.113.7", [], True),  # Envoy does not know external addresses
+    ],
+)
+def test_what_follows_its_endpoints_of_a_gateway(address: str, slices: Any, local: bool) -> None:
+    web = service("web", "203.0.113.1", local=True, labels=GATEWAY, externalIPs=["203.0.113.7"])
+    (found,) = vips([intent("n", (f"{address}/32", "Service default/web"))], [web], slices)
+    assert found.local is local

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgpctl.speaker.yamlstream import Lines, RawDocument, read_stream
+from bgpctl.speaker.yamlstream import Lines, RawDocument, read_stream, resolve
 
 
 def one(text: str) -> RawDocument:
@@ -148,3 +148,16 @@ def test_lines_of_paths() -> None:
     assert lines.of(1, "spec.routers[0]") == 4
     assert lines.of(1, "spec.routers[0].missing") == 4
     assert lines.of(1, "") == 2 and lines.of(2, "other") == 8 and lines.of(3, "other") is None
+
+
+@pytest.mark.parametrize(
+    "text", ["? [a, b]\n: c\nd: e\n", "? {a: b}\n: c\nd: e\n", "? - [x]\n  - {}\n: c\nd: e\n"]
+)
+def test_lines_behind_a_key_that_is_a_collection(text: str) -> None:
+    """Its end was taken for that of the mapping around it."""
+    assert Lines(text.encode()).of(1, "d") == text.count("\n")
+
+
+@pytest.mark.parametrize("text", ["1e999", "-1e999"])
+def test_a_number_without_end_is_text(text: str) -> None:
+    assert resolve(text) == text

@@ -8,11 +8,11 @@ writes what stands in metadata.managedFields, where an API server keeps them.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bgpctl.core.documents import labels_of, metadata, name_of
+from bgpctl.core.foreign import LONGEST_TEXT, Foreign, Unreadable, parse_json
 from bgpctl.core.owners import NO_OWNER, OWNER_KINDS, Claim, Owner, read_claims, select_owner
 from bgpctl.core.v2 import conditions as verdict
 from bgpctl.core.v2.conditions import Condition
@@ -69,17 +69,23 @@ def _type(entry: Any) -> Any:
     return entry.get("type") if isinstance(entry, Mapping) else None
 
 
-def written_by_others(managed_fields: Iterable[Any]) -> frozenset[str]:
-    """The condition types that a field manager other than ours set."""
-    found = set()
-    for entry in managed_fields:
-        if entry.get("manager") == MANAGER:
-            continue
-        fields = ((entry.get("fieldsV1") or {}).get("f:status") or {}).get("f:conditions") or {}
-        for key in fields:
-            if key.startswith("k:"):
-                found.add(json.loads(key[2:]).get("type", ""))
-    return frozenset(found)
+def written_by_others(managed_fields: Any) -> frozenset[str]:
+    """The condition types that a field manager other than ours set. Entries that no API server writes are no
+    word of anybody's."""
+    try:
+        entries = Foreign({"managedFields": managed_fields}).children("managedFields")
+        return frozenset(kind for entry in entries for kind in _conditions_of(entry))
+    except Unreadable:
+        return frozenset()
+
+
+def _conditions_of(entry: Foreign) -> Iterator[str]:
+    """`k:{"type":"…"}` under f:status, f:conditions of one manager's fields."""
+    if entry.text("manager") == MANAGER:
+        return
+    for _, key in entry.child("fieldsV1").child("f:status").each("f:conditions"):
+        if key.startswith("k:"):
+            yield Foreign.of(parse_json(key[2:], LONGEST_TEXT)).text("type")
 
 
 def owners(
