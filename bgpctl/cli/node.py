@@ -171,7 +171,7 @@ def status(
 
         client = wire.client(given(ctx, context, kubeconfig))
         reports = node_reports(client, tuple(nodes or ()))
-        RENDERERS[output](reports, client.now())
+        RENDERERS[output](reports, client.present())
         raise SystemExit(1 if any(report.unreadable for report in reports) else 0)
 
 

@@ -23,9 +23,9 @@ def picture(client: Client, names: Sequence[str], states: Sequence[NodeState]) -
     from bgpctl.out.peers import NO_NODE, NO_SPEAKER, Picture
 
     if not names:
-        return Picture(tuple(states), {}, client.now())
+        return Picture(tuple(states), {}, client.present())
     chosen = tuple(state for state in states if state.node in names)
     missing = set(names) - {state.node for state in chosen}
     known = wire.existing_nodes(client, missing)
     words = {name: NO_SPEAKER if name in known else NO_NODE for name in missing}
-    return Picture(chosen, words, client.now())
+    return Picture(chosen, words, client.present())

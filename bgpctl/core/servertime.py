@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 # Clocks drift apart: NTP slews by 0.5 ms a second at most (adjtimex(2)), here and there. So bounds widen
 # again, and a clock that was set is believed in the end, as slowly as one that is slewed.
@@ -58,6 +59,7 @@ def refined(known: Bounds | None, date: float, sent: float, received: float) -> 
     return Bounds(low, high, still.at) if low < high else known
 
 
+@lru_cache(16)
 def epoch(text: str | None) -> float | None:
     """A Date header (IMF-fixdate, RFC 9110, section 5.6.7) as epoch seconds; None for anything else."""
     found = _IMF_FIXDATE.fullmatch(text or "")

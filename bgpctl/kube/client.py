@@ -71,6 +71,11 @@ class Client:
         """Epoch seconds that it has not passed: not after this is now, by its clock."""
         return self._clock.latest()
 
+    def present(self) -> float:
+        """Epoch seconds now: by the local clock where the server's does not contradict it, else the nearest
+        time that it allows."""
+        return min(max(time.time(), self.now()), self.latest())
+
     # -- verbs
 
     def get(self, path: str, **query: str) -> Document:

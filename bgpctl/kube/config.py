@@ -121,17 +121,20 @@ def _require_credential(loader: Any, configuration: Any, errors: list[str], show
     user = loader._user.value if loader._user else None
     if not user or configuration.api_key or configuration.cert_file:
         return
-    if any(key.startswith("client-certificate") for key in user):
+    if not isinstance(user, Mapping):
+        raise UsageError(f"kubeconfig {shown}: the user is no mapping", "check it with `kubectl config view`")
+    if any(str(key).startswith("client-certificate") for key in user):
         return  # unused, because the server speaks plain HTTP
     detail = errors[-1].splitlines()[0] if errors else "it gave no credential"
     if "exec" in user:
-        command = loader._user["exec"].safe_get("command") or "(no command)"
+        plugin = user["exec"]
+        command = (plugin.get("command") if isinstance(plugin, Mapping) else None) or "(no command)"
         raise UsageError(
             f"the credential plugin {command!r} of kubeconfig {shown} failed: {detail}",
             "nothing was sent; run the plugin by hand, or log in again",
         )
     raise UsageError(
-        f"kubeconfig {shown}: no usable credential in the user's {', '.join(sorted(user))}",
+        f"kubeconfig {shown}: no usable credential in the user's {', '.join(sorted(map(str, user)))}",
         "nothing was sent; bgpctl takes a token, a client certificate, an exec plugin or oidc",
     )
 

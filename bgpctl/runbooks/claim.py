@@ -25,7 +25,7 @@ class Claimed:
     take_over: bool = False
     name = "Claimed"
     title = "own the node"
-    needs = frozenset({"lease"})
+    needs: frozenset[str] = frozenset()
 
     def decide(self, s: Snapshot) -> Decision:
         if not s.holds_lease:
@@ -78,8 +78,7 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """The Lease is given back: the node is anybody's again. It does not look at the Lease as the other steps
-    do: it undoes the claim on purpose."""
+    """The Lease is given back: the node is anybody's again."""
 
     name = "Released"
     title = "let go of the node"

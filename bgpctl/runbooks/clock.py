@@ -41,6 +41,4 @@ class Clock:
         """Ask the API server for anything, once; while it is away the local clock has to do."""
         with contextlib.suppress(BgpctlError):
             self._client.get("/version")
-            local = time.time()
-            seen = min(max(local, self._client.now()), self._client.latest())
-            self._offset = seen - self.monotonic()
+            self._offset = self._client.present() - self.monotonic()

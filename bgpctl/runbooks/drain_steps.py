@@ -23,9 +23,8 @@ EVICTIONS_AT_ONCE = 50  # per pass: kubectl asks for all at once, which floods a
 
 
 def only(*parts: str) -> frozenset[str]:
-    """The parts of the world that a step looks at, beyond the Node. The Lease is always among them, so that
-    every step keeps the claim; but for the one that gives it back."""
-    return frozenset({"lease", *parts})
+    """The parts of the world that a step looks at, beyond the Node and its Lease."""
+    return frozenset(parts)
 
 
 @dataclass(frozen=True, slots=True)

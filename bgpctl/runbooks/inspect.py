@@ -75,7 +75,7 @@ def node_reports(client: Client, names: Sequence[str]) -> tuple[NodeReport, ...]
     told = {s.node: s for s in states.of_all(client) or ()}
     leases = _leases(client, [name for name, d in documents.items() if _has_journal(d)])
     chosen = names or sorted(documents)
-    now = client.now()
+    now = client.present()
     return tuple(_report(documents[name], told.get(name), leases.get(name), now) for name in chosen)
 
 

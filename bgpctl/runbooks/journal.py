@@ -149,11 +149,15 @@ def _evidence(evidence: Foreign) -> Mapping[str, Any]:
     evidence.number("secondsAfterRelabel")
     evidence.number("worstSeconds")
     evidence.integer("routes")
+    evidence.texts("unconfirmed")
+    for name in ("worstSeconds", "routes"):
+        if name in evidence.value and not evidence.has(name):
+            evidence.refuse(name, "a number")
     match evidence.text("proof"):
         case "confirmed":
             evidence.required("by")
         case "estimated":
             evidence.required("why")
-    for name in ("by", "why"):
+    for name in ("by", "why", "assumed"):
         evidence.text(name)
     return dict(plain(evidence.value, "evidence"))

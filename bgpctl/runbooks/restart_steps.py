@@ -29,7 +29,7 @@ class ClaimedForRestart:
     take_over: bool = False
     name = "Claimed"
     title = "own the node"
-    needs = frozenset({"lease"})
+    needs: frozenset[str] = frozenset()
 
     def decide(self, s: Snapshot) -> Decision:
         if s.journal is not None and s.journal.command != COMMAND:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from bgpctl.core.nodestate import NodeState, PeerState
 from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.snapshot import PeerSighting
-from bgpctl.witness.model import Sight, Sighting
+from bgpctl.witness.model import Sight, Sighting, same_host
 from bgpctl.witness.probe import Probe
 
 
@@ -58,7 +58,8 @@ class Routers:
         neighbor = self._known.get(peer)
         if neighbor is None:
             return _unasked(probe, peer, f"the node's address towards {peer or 'it'} is unknown")
-        answer = replace(probe.routes_from(neighbor), router=f"{probe.kind} {peer}", at=now())
+        told = _of_peer(probe.routes_from(neighbor), peer)
+        answer = replace(told, router=f"{probe.kind} {peer}", at=now())
         since, count = self._row(peer, answer)
         return PeerSighting(peer, answer, since, count)
 
@@ -79,6 +80,15 @@ def _peer_of(probe: Probe, peers: Sequence[str]) -> str | None:
     if len(peers) > 1:
         return None
     return peers[0] if peers else ""
+
+
+def _of_peer(answer: Sighting, peer: str) -> Sighting:
+    """Another router may know the node as well, and have its routes: what that one says is not the peer's
+    word. The end of the session that the router calls its own tells them apart."""
+    if answer.session != "established" or not answer.local or same_host(answer.local, peer):
+        return answer
+    detail = f"its session with this node is from {answer.local}, not {peer}: another router?"
+    return replace(answer, sight=Sight.UNKNOWN, paths=(), detail=detail)
 
 
 def _unasked(probe: Probe, peer: str, why: str) -> PeerSighting:

@@ -20,7 +20,7 @@ def node_routes(client: Client, names: Sequence[str]) -> tuple[NodeRoutes, ...]:
     """The named nodes, or every node that a policy selects or whose speaker reports. Raises UsageError for a
     name that does not exist."""
     objects = cluster.read(client)
-    now = client.now()
+    now = client.present()
     documents = {document["metadata"]["name"]: document for document in objects.nodes}
     missing = [name for name in names if name not in documents]
     if missing:

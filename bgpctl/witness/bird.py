@@ -45,11 +45,13 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """One BGP protocol as `show protocols all` tells it; timers in seconds."""
+    """One BGP protocol as `show protocols all` tells it; timers in seconds. `source`: BIRD's own address, ""
+    while there is no session."""
 
     name: str
     neighbor: str
     session: str
+    source: str = ""
     restart_timer: float | None = None
     channels: tuple[Channel, ...] = ()
 
@@ -100,7 +102,9 @@ def read(router: str, neighbor: str, protocols: Iterable[Protocol], replies: Ite
     sessions = {protocol.session for protocol in protocols}
     session = "established" if "established" in sessions else " ".join(sorted(sessions))
     remaining = max((p.remaining for p in protocols if p.remaining is not None), default=None)
-    return sighting(router, neighbor, paths, session, remaining)
+    sources = {protocol.source for protocol in protocols if protocol.source}
+    local = sources.pop() if len(sources) == 1 else ""
+    return sighting(router, neighbor, paths, session, remaining, local=local)
 
 
 def protocols_of(reply: Reply, neighbor: str) -> list[Protocol]:
@@ -132,6 +136,7 @@ def _protocol(block: list[str]) -> Protocol:
         name=block[0].split()[0],
         neighbor=_value(own, "Neighbor address"),
         session=_value(own, "BGP state").lower(),
+        source=_value(own, "Source address"),
         restart_timer=_seconds(_value(own, "Restart timer")),
         channels=tuple(
             _channel(block[start:end]) for start, end in pairwise((*starts, len(block))) if starts

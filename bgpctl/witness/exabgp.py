@@ -87,8 +87,9 @@ def read(router: str, neighbor: str, neighbors: Mapping[str, Any]) -> Sighting:
     """What the receiver has from one neighbor. Unanswered when it has no such neighbor."""
     for address, view in neighbors.items():
         if same_address(address, neighbor):
-            session = Foreign.of(view, address).text("session")
-            return sighting(router, neighbor, tuple(read_routes(address, view)), session, None, NOTE)
+            told, paths = Foreign.of(view, address), tuple(read_routes(address, view))
+            session, local = told.text("session"), told.text("local")
+            return sighting(router, neighbor, paths, session, None, NOTE, local)
     raise Unanswered(f"router has no neighbor {neighbor}")
 
 

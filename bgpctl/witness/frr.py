@@ -38,8 +38,9 @@ class FrrProbe:
         with _Vty(self.target) as vty:
             view = neighbor_of(vty.ask(f"show bgp neighbors {neighbor} json"), str(neighbor))
             paths = tuple(path for family in families(view) for path in _routes(vty, family, neighbor, view))
-        session = Foreign(view).text("bgpState").lower()
-        return sighting(router, str(neighbor), paths, session, remaining(view))
+        read = Foreign(view)
+        session, local = read.text("bgpState").lower(), read.text("hostLocal")
+        return sighting(router, str(neighbor), paths, session, remaining(view), local=local)
 
     def paths(self, prefix: IPNetwork) -> tuple[Path, ...]:
         with _Vty(self.target) as vty:

@@ -41,7 +41,8 @@ class GobgpProbe:
         paths = tuple(
             path for table in tables for path in read_rib(table) if same_address(path.neighbor, neighbor)
         )
-        return sighting(router, neighbor, paths, session_of(view), None)
+        local = Foreign(view).child("transport").text("local_address")
+        return sighting(router, neighbor, paths, session_of(view), None, local=local)
 
     def paths(self, prefix: IPNetwork) -> tuple[Path, ...]:
         answer = self._client().ask("global", "rib", str(prefix), "-a", f"ipv{prefix.version}", "-j")

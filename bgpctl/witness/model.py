@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import IPv6Address
 
 from bgpctl.core.addresses import parse_network, parse_zoned
-from bgpctl.core.model import IPNetwork
+from bgpctl.core.model import IPAddress, IPNetwork
 from bgpctl.errors import Temporary
 
 # What one answer may take: octets, and entries of a list. A full table of 1,000,000 prefixes is more.
@@ -51,7 +52,8 @@ class Sighting:
 
     `session` is the router's view of the session in lower case ("established", "active" …), "" when unknown.
     `seconds_remaining` is its stale or restart timer when it tells one. `detail` is one sentence; for UNKNOWN
-    it says why. `at` is the epoch second of the answer.
+    it says why. `at` is the epoch second of the answer. `local` is the router's own end of the session as
+    `own_address` writes it, "" = it does not say.
     """
 
     router: str
@@ -62,6 +64,7 @@ class Sighting:
     seconds_remaining: float | None = None
     detail: str = ""
     at: float = 0.0
+    local: str = ""
 
 
 def judge(paths: Iterable[Path]) -> Sight:
@@ -73,7 +76,13 @@ def judge(paths: Iterable[Path]) -> Sight:
 
 
 def sighting(
-    router: str, neighbor: str, paths: tuple[Path, ...], session: str, remaining: float | None, note: str = ""
+    router: str,
+    neighbor: str,
+    paths: tuple[Path, ...],
+    session: str,
+    remaining: float | None,
+    note: str = "",
+    local: str = "",
 ) -> Sighting:
     """The router answered: judge its paths and say it in one sentence (`note` is a caveat of this router)."""
     sight = judge(paths)
@@ -85,6 +94,7 @@ def sighting(
         session=session,
         seconds_remaining=remaining if sight is Sight.STALE else None,
         detail=" ".join(filter(None, (_sentence(sight, paths, session, remaining), note))),
+        local=own_address(local),
     )
 
 
@@ -113,6 +123,31 @@ def same_address(one: str, other: str) -> bool:
         return parse_zoned(one) == parse_zoned(other)
     except ValueError:
         return one == other
+
+
+def own_address(text: str) -> str:
+    """A router's own address as it tells it, in the one spelling of that address; "" for what is none, or is
+    any (0.0.0.0: it lets the kernel choose)."""
+    address = _host(text)
+    return "" if address is None or address.is_unspecified else str(address)
+
+
+def same_host(one: str, other: str) -> bool:
+    """May two texts be one machine's address? Zones do not count: each machine has names of its own for its
+    links. Text that is no address may be anybody's."""
+    first, second = _host(one), _host(other)
+    return first is None or second is None or first == second
+
+
+def _host(text: str) -> IPAddress | None:
+    """Without its zone; an IPv4 address that an IPv6 socket tells (RFC 4291 section 2.5.5.2) is IPv4."""
+    try:
+        address = parse_zoned(text)
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address):
+        return address.ipv4_mapped or IPv6Address(int(address))
+    return address
 
 
 def to_prefix(text: object) -> IPNetwork:

@@ -34,9 +34,10 @@ class OpenbgpdProbe:
 
     def _routes_from(self, router: str, neighbor: str) -> Sighting:
         client = self._client()
-        view = neighbor_of(client.ask("neighbor", neighbor), neighbor)
+        view = Foreign(neighbor_of(client.ask("neighbor", neighbor), neighbor))
         paths = tuple(read_rib(client.ask("rib", "neighbor", neighbor)))
-        return sighting(router, neighbor, paths, Foreign(view).text("state").lower(), None)
+        local = view.child("session").child("local").text("address")
+        return sighting(router, neighbor, paths, view.text("state").lower(), None, local=local)
 
     def paths(self, prefix: IPNetwork) -> tuple[Path, ...]:
         return tuple(

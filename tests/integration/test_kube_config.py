@@ -130,6 +130,9 @@ def test_yaml_that_breaks_is_not_quoted(tmp_path: Path) -> None:
         (lambda d: d.pop("current-context"), "--context"),
         (lambda d: d["contexts"][0]["context"].update(extensions=[SECRET]), "cannot be read"),
         (lambda d: d.update(users=SECRET), ""),
+        (lambda d: d["users"][0].update(user=7), "cannot be read"),
+        (lambda d: d["users"][0].update(user=[SECRET]), "the user is no mapping"),
+        (lambda d: d["users"][0].update(user={1: SECRET}), "no usable credential"),
     ],
 )
 def test_a_document_that_is_wrong(tmp_path: Path, change: Any, words: str) -> None:

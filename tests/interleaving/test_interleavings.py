@@ -7,7 +7,7 @@ found."""
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
@@ -18,26 +18,12 @@ import pytest
 from bgpctl.kube.lease import NodeLock
 from bgpctl.runbooks import engine, perform, proof
 from bgpctl.runbooks.perform import Performer
-from tests.interleaving.story import stage, tell
+from tests.interleaving.many import faults, told
 
 pytestmark = pytest.mark.interleaving
 
 COUNT = int(os.environ.get("BGPCTL_INTERLEAVINGS", "2000"))
 SLICE = 100
-
-
-def told(seeds: Sequence[int]) -> list[str]:
-    return list(faults(seeds))
-
-
-def faults(seeds: Sequence[int]) -> Iterator[str]:
-    """What these interleavings found, each with its number."""
-    with stage():
-        for seed in seeds:
-            try:
-                tell(seed)
-            except AssertionError as error:
-                yield f"{seed}: {error}"
 
 
 def test_the_promise_holds_in_every_interleaving() -> None:

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 import yaml
 
-from bgpctl.core.nodestate import NodeState, from_document
+from bgpctl.core.nodestate import NodeState
+from bgpctl.core.statereader import from_document
 from bgpctl.lab import routers
 from bgpctl.lab.routers import Neighbor, RouterSpec
 from bgpctl.witness.probe import Probe, parse_probe

@@ -43,6 +43,7 @@ def test_present_stale_absent_over_ipv6(helper_kind: str, workshop: Workshop) ->
             sights = lambda: probe.routes_from("FD77:0::11")  # noqa: E731
             seen = eventually(lambda: s if (s := sights()).sight is Sight.PRESENT else None)
             assert [str(path.prefix) for path in seen.paths] == [PREFIX]
+            assert seen.local == ROUTER_ADDRESS
             assert [path.next_hop for path in probe.paths(ip_network(PREFIX))] == [NODE.address]
             speaker.announce("fd00:a::/64")
             eventually(lambda: len(sights().paths) == 2)

@@ -56,6 +56,7 @@ def test_life_of_a_route(router_kind: str, workshop: Workshop) -> None:
     assert (seen.sight, seen.seconds_remaining) == (Sight.PRESENT, None)
     assert {path.neighbor for path in seen.paths} == {lab.nodes[0].address}
     assert {path.next_hop for path in seen.paths} == {"192.0.2.1", "2001:db8::1"}
+    assert seen.local == lab.router.spec.address, "its own end of the session"
 
     speaker.withdraw(ONE)
     eventually(lambda: sees(lab, TWO, SIX), deadline=2)

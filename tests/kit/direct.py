@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from functools import lru_cache
@@ -184,7 +184,7 @@ class _Pool:
         path, _, query = url.removeprefix(HOST).partition("?")
         path = unquote(path)
         parsed = dict(parse_qsl(query, keep_blank_values=True)) if query else {}
-        asked = Asked(method, path, parsed, headers, (body or "").encode(), target_of(path))
+        asked = Asked(method, path, parsed, headers, (body or "").encode(), _target(path))
         found = self._wire.carry(asked)
         head = {"Date": _date(int(self._wire.api.clock()))}
         if found.retry_after:
@@ -192,14 +192,21 @@ class _Pool:
         return _Response(found.code, head, found.body)
 
 
-@dataclass(frozen=True, slots=True)
 class _Response:
-    status: int
-    headers: Mapping[str, str]
-    data: bytes
+    """What a Client reads of an answer."""
 
-    def stream(self, amount: int, *, decode_content: bool) -> Iterator[bytes]:
-        yield self.data
+    def __init__(self, status: int, headers: Mapping[str, str], data: bytes) -> None:
+        self.status, self.headers, self._left = status, headers, data
+
+    def read1(self, amount: int, *, decode_content: bool) -> bytes:
+        data, self._left = self._left, b""
+        return data
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+_target = lru_cache(256)(target_of)
 
 
 @lru_cache(maxsize=16)

@@ -76,12 +76,20 @@ class Workshop:
         router.start(self.directory / f"{kind}{host}")
         return Lab(router, parse_probe(router.probe()), neighbors)
 
-    def speaker(self, lab: Lab, node: int = 1, *, restart_time: int | None = None) -> StockSpeaker:
+    def speaker(
+        self, lab: Lab, node: int = 1, *, restart_time: int | None = None, add_path: bool = False
+    ) -> StockSpeaker:
         """A stock ExaBGP that speaks for node N to the lab's router; not started."""
         spec = lab.router.spec
         place = self.directory / f"speaker{node}-{next(self._names)}"
         speaker = StockSpeaker(
-            lab.nodes[node - 1], spec.address, spec.port, spec.asn, place, restart_time=restart_time
+            lab.nodes[node - 1],
+            spec.address,
+            spec.port,
+            spec.asn,
+            place,
+            restart_time=restart_time,
+            add_path=add_path,
         )
         return self._stack.enter_context(speaker)
 

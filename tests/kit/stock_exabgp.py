@@ -21,7 +21,8 @@ NEXT_HOP = {4: "192.0.2.1", 6: "2001:db8::1"}
 
 
 class StockSpeaker:
-    """`node` speaks to the router at `address`:`port`. `restart_time` None = no graceful restart."""
+    """`node` speaks to the router at `address`:`port`. `restart_time` None = no graceful restart.
+    `add_path`: several paths of one prefix may be sent (RFC 7911), told apart by their number."""
 
     def __init__(
         self,
@@ -32,10 +33,13 @@ class StockSpeaker:
         directory: Path,
         *,
         restart_time: int | None = None,
+        add_path: bool = False,
     ) -> None:
         self._recipe = Recipe(
             argv=(sys.executable, "-m", "exabgp", "server", str(directory / "exabgp.conf")),
-            files={"exabgp.conf": _config(node, address, asn, restart_time, directory / "commands")},
+            files={
+                "exabgp.conf": _config(node, address, asn, restart_time, directory / "commands", add_path)
+            },
             probe="",
             environment={
                 "exabgp_tcp_port": str(port),
@@ -64,16 +68,17 @@ class StockSpeaker:
             self._process = spawn(self._recipe, self._directory, log.fileno())
         self.announce(*prefixes)
 
-    def announce(self, *prefixes: str) -> None:
-        self._tell("announce", prefixes)
+    def announce(self, *prefixes: str, path: int | None = None) -> None:
+        self._tell("announce", prefixes, path)
 
-    def withdraw(self, *prefixes: str) -> None:
-        self._tell("withdraw", prefixes)
+    def withdraw(self, *prefixes: str, path: int | None = None) -> None:
+        self._tell("withdraw", prefixes, path)
 
-    def _tell(self, verb: str, prefixes: Iterable[str]) -> None:
+    def _tell(self, verb: str, prefixes: Iterable[str], path: int | None) -> None:
+        number = "" if path is None else f" path-information {path}"
         for prefix in prefixes:
             hop = self._next_hops[6 if ":" in prefix else 4]
-            os.write(self._pipe, f"{verb} route {prefix} next-hop {hop}\n".encode())
+            os.write(self._pipe, f"{verb} route {prefix} next-hop {hop}{number}\n".encode())
 
     def kill(self) -> None:
         """SIGKILL: the kernel closes TCP, ExaBGP says nothing."""
@@ -95,8 +100,12 @@ class StockSpeaker:
         self.stop()
 
 
-def _config(node: Neighbor, address: str, asn: int, restart_time: int | None, pipe: Path) -> str:
-    graceful = "" if restart_time is None else f"capability {{ graceful-restart {restart_time}; }}"
+def _config(
+    node: Neighbor, address: str, asn: int, restart_time: int | None, pipe: Path, add_path: bool
+) -> str:
+    graceful = "" if restart_time is None else f"graceful-restart {restart_time};"
+    several = "add-path send;" if add_path else ""
+    capability = f"capability {{ {graceful} {several} }}" if graceful or several else ""
     return f"""process commands {{
   run /bin/cat "{pipe}";
   encoder text;
@@ -107,7 +116,7 @@ neighbor {address} {{
   local-as {node.asn};
   peer-as {asn};
   hold-time 90;
-  {graceful}
+  {capability}
   family {{ ipv4 unicast; ipv6 unicast; }}
   api {{ processes [ commands ]; }}
 }}

@@ -18,6 +18,7 @@ from tests.kit.wait import eventually
 
 EVENTS = (Path(__file__).parent / "data" / "witness" / "exabgp" / "events.jsonl").read_bytes()
 NODE, OTHER = "127.0.1.1", "127.0.1.2"
+FRESH = {"session": "active", "local": "", "routes": {}}
 
 
 def learn(rib: Rib, *lines: bytes) -> list[bool]:
@@ -38,6 +39,7 @@ def test_a_session_from_connect_to_down() -> None:
     assert learn(rib, word, connected) == [False, False]
     assert learn(rib, up, four, six) == [True, True, True]
     assert session(rib) == "established"
+    assert rib.document()["neighbors"][NODE]["local"] == "127.0.0.10", "the receiver's own end"
     assert routes(rib) == {
         "10.9.1.0/24": "192.0.2.1",
         "10.9.2.0/24": "192.0.2.1",
@@ -89,7 +91,7 @@ def saved(path: Path) -> dict[str, Any]:
 def test_the_file_is_there_at_once_and_follows(tmp_path: Path) -> None:
     path = tmp_path / "rib.json"
     with running(path) as sink:
-        eventually(lambda: saved(path).get("neighbors") == {NODE: {"session": "active", "routes": {}}})
+        eventually(lambda: saved(path).get("neighbors") == {NODE: FRESH})
         middle = len(EVENTS) // 3
         os.write(sink, EVENTS[:middle])  # an event may arrive in pieces
         os.write(sink, EVENTS[middle : EVENTS.index(b"withdraw") - 200])

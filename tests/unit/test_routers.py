@@ -21,11 +21,14 @@ class FakeProbe:
     target: str = "/run/bird.ctl"
     asked: list[str] = field(default_factory=list)
     now: float = 0.0
+    local: str = ""
+    session: str = "established"
 
     def routes_from(self, neighbor: str) -> Sighting:
         self.asked.append(neighbor)
         self.now, sight = self.answers.pop(0)
-        return Sighting(f"bird {self.target}", neighbor, sight, at=-1.0)  # its machine's clock is not ours
+        router = f"bird {self.target}"
+        return Sighting(router, neighbor, sight, (), self.session, at=-1.0, local=self.local)  # not our clock
 
     def paths(self, prefix: object) -> tuple[Path, ...]:
         return ()
@@ -90,3 +93,40 @@ def test_a_second_peer_that_is_added_in_the_middle_voids_the_word_of_a_probe_tha
     assert seen.sighting.sight is A
     (seen,) = routers.look(running(peer(), peer(ROUTER_2)), journal(), lambda: 2)
     assert seen.sighting.sight is U
+
+
+@pytest.mark.parametrize(
+    ("peer_address", "local", "session", "sight"),
+    [
+        (ROUTER, "10.0.0.9", "established", U),  # the node is its neighbor too
+        (ROUTER, ROUTER, "established", P),
+        (ROUTER, "", "established", P),  # it does not say
+        (ROUTER, "10.0.0.9", "active", P),  # what it calls its own without a session is only configured
+        ("fd00::1", "fd00:0:0::1", "established", P),
+        ("fd00::1", "fd00::2", "established", U),
+        ("fe80::1%eth0", "fe80::1%swp7", "established", P),  # each end has its own name for the link
+        ("fe80::1", "fe80::2%eth0", "established", U),
+        ("192.0.2.1", "::ffff:192.0.2.1", "established", P),
+        ("192.0.2.1", "::ffff:192.0.2.9", "established", U),
+        ("192.0.2.1", "fd00::1", "established", U),
+        ("uplink", "10.0.0.9", "established", P),  # an older speaker's peer without an address
+    ],
+)
+def test_a_router_with_another_address_than_the_peers_is_another_router(
+    peer_address: str, local: str, session: str, sight: Sight
+) -> None:
+    probe = FakeProbe([(1, P)], local=local, session=session)
+    (seen,) = Routers((probe,)).look(running(peer(peer_address)), None, lambda: 1)
+    assert seen.sighting.sight is sight
+    if sight is U:
+        assert seen.sighting.detail == (
+            f"its session with this node is from {local}, not {peer_address}: another router?"
+        )
+
+
+def test_the_absence_of_another_router_is_no_row() -> None:
+    probe = FakeProbe([(1, A), (2, A)], local="10.0.0.9")
+    routers = Routers((probe,))
+    for _ in range(2):
+        (seen,) = routers.look(running(), journal(), lambda: probe.now)
+    assert (seen.absent_since, seen.absences, seen.sighting.paths) == (None, 0, ())

@@ -33,6 +33,8 @@ class Server:
     def latest(self) -> float:
         return self.bounds[1]
 
+    present = Client.present
+
 
 @pytest.fixture(autouse=True)
 def clocks(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:

@@ -12,7 +12,7 @@ from bgpctl.errors import Blocked
 from bgpctl.kube import lease
 from bgpctl.runbooks import objects
 from bgpctl.speaker.exabgp import events
-from tests.fuzz.targets import LEASE, NODE_OBJECT, POD
+from tests.fuzz.seeds import LEASE, NODE_OBJECT, POD
 
 
 @pytest.mark.parametrize(

@@ -79,3 +79,21 @@ def test_same_address(one: str, other: str, same: bool) -> None:
 def test_a_prefix_that_is_none_makes_the_whole_answer_unanswered() -> None:
     with pytest.raises(Unanswered):
         to_prefix("10.9.1.0/33")
+
+
+@pytest.mark.parametrize(
+    ("told", "own"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("FD00:0::0001", "fd00::1"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("0.0.0.0", ""),  # GoBGP's default: the kernel chooses
+        ("::", ""),
+        ("", ""),
+        ("unix", ""),
+        ("192.0.2.1\n", ""),
+    ],
+)
+def test_a_routers_own_address_has_one_spelling(told: str, own: str) -> None:
+    assert sighting("r", "n", (), "established", None, local=told).local == own

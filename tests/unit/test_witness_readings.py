@@ -114,6 +114,16 @@ def test_bird_sessions_and_timer() -> None:
     assert [channel.table for channel in live.channels] == ["master4", "master6"]
 
 
+def test_bird_with_two_sessions_to_one_neighbor_does_not_say_which_end_is_its() -> None:
+    """Two VRFs, or one protocol for each family: their own ends may differ."""
+    one = bird.Protocol("red", N, "established", "192.0.2.1")
+    assert bird.read("r", N, [one, bird.Protocol("old", N, "passive")], []).local == "192.0.2.1"
+    assert bird.read("r", N, [one, bird.Protocol("six", N, "established", "192.0.2.1")], []).local == (
+        "192.0.2.1"
+    )
+    assert bird.read("r", N, [one, bird.Protocol("blue", N, "established", "192.0.2.2")], []).local == ""
+
+
 def test_bird_long_lived_graceful_restart() -> None:
     """RFC 9494: the restart timer is gone, the long-lived one runs, and the route itself carries the flag."""
     protocols = bird.protocols_of(reply("protocols.longlived"), N)

@@ -120,6 +120,7 @@ def test_a_node_that_was_asked_about(kind: str, phase: str, tmp_path: Path) -> N
     assert sorted(str(path.prefix) for path in seen.paths) == ["10.9.1.0/24", "10.9.2.0/24", "fd00:9::/64"]
     assert {path.neighbor for path in seen.paths} == {N}
     assert seen.session in (("established",) if phase == "live" else (STALE_SESSION[kind], "idle"))
+    assert seen.local == "127.0.0.10" or (phase == "stale" and not seen.local), "its own end of the session"
     told = kind in ("bird", "frr") and phase == "stale"
     assert (seen.seconds_remaining is not None and 50 < seen.seconds_remaining <= 60) is told
 
@@ -257,13 +258,18 @@ def test_a_receiver_that_does_not_run(tmp_path: Path) -> None:
 
 def test_what_the_receiver_has_of_a_prefix(tmp_path: Path) -> None:
     document: dict[str, Any] = {
-        N: {"session": "Established", "routes": {PREFIX: "192.0.2.1", "10.9.2.0/24": ""}}
+        N: {
+            "session": "Established",
+            "local": "192.0.2.9",
+            "routes": {PREFIX: "192.0.2.1", "10.9.2.0/24": ""},
+        }
     }
     text = '{{"pid": {}, "neighbors": {}}}'
     file = tmp_path / "rib.json"
     file.write_text(text.format(os.getpid(), json.dumps(document)))
     (path,) = ExabgpProbe(str(file)).paths(ip_network(PREFIX))
     assert (path.neighbor, path.next_hop, path.stale) == (N, "192.0.2.1", False)
+    assert ExabgpProbe(str(file)).routes_from(N).local == "192.0.2.9"
     assert ExabgpProbe(str(file)).routes_from(N).detail == (
         "2 paths; session Established. This receiver keeps no routes over a restart."
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from bgpctl.lab.api import tables
 from bgpctl.lab.api.documents import Document, dump, without
@@ -45,6 +46,7 @@ class Form:
     include_object: str = "Metadata"
 
 
+@lru_cache(64)
 def form_of(accept: str, include_object: str = "") -> Form:
     """The first alternative that this server can answer in JSON (`application/json;as=Table;g=…;v=v1`)."""
     for alternative in accept.split(","):

@@ -30,13 +30,16 @@ class Rib:
 
     def __init__(self, addresses: Iterable[str]) -> None:
         self._sessions = dict.fromkeys(addresses, "active")
+        self._locals = dict.fromkeys(self._sessions, "")
         self._routes: dict[str, dict[str, str]] = {address: {} for address in self._sessions}
 
     def learn(self, event: Event) -> bool:
         """Take in one of ExaBGP's events; True when something changed."""
         neighbor = event.get("neighbor", {})
-        address = neighbor.get("address", {}).get("peer", "")
+        ends = neighbor.get("address", {})
+        address = ends.get("peer", "")
         if event.get("type") == "state":
+            self._locals[address] = ends.get("local", "")
             return self._session(address, neighbor.get("state", ""))
         if event.get("type") == "update":
             return self._update(address, neighbor.get("message", {}).get("update", {}))
@@ -64,7 +67,11 @@ class Rib:
             "schema": SCHEMA,
             "pid": os.getpid(),
             "neighbors": {
-                address: {"session": session, "routes": self._routes.get(address, {})}
+                address: {
+                    "session": session,
+                    "local": self._locals.get(address, ""),
+                    "routes": self._routes.get(address, {}),
+                }
                 for address, session in self._sessions.items()
             },
         }

@@ -69,6 +69,7 @@ def peer_of(document: Any) -> Peer:
         multihop_ttl=read.integer("multihop_ttl"),
         restart_time=read.optional_integer("restart_time"),
         graceful_notification=read.flag("graceful_notification"),
+        extended_next_hop=read.flag("extended_next_hop"),
         families=tuple(_family(item, path) for path, item in read.items("families")),
         password=Secret(secrets.token_hex(32)) if read.flag("protected") else None,
     )

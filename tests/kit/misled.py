@@ -1,0 +1,80 @@
+"""Routers of the lab whose configuration misleads whoever asks them: the text of each is edited before it
+starts. Each was seen to establish the node's session and to show none of its routes, or to show them twice.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+
+import pytest
+
+Edit = Callable[[str], str]
+
+
+def mislead(monkeypatch: pytest.MonkeyPatch, kind: str, edit: Edit) -> None:
+    """Every router of `kind` that the test starts has its configuration edited."""
+    module = importlib.import_module(f"bgpctl.lab.routers.{kind}")
+    original: Callable[..., str] = module.config
+    monkeypatch.setattr(module, "config", lambda *described: edit(original(*described)))
+
+
+def _frr_filter(text: str) -> str:
+    lines = []
+    for line in text.splitlines():
+        lines += [line, line.replace("activate", "route-map NOTHING in")] if "activate" in line else [line]
+    return "\n".join((*lines, "route-map NOTHING deny 10", ""))
+
+
+def _gobgp_filter(text: str) -> str:
+    policy = '[global.apply-policy.config]\ndefault-import-policy = "reject-route"\n'
+    return text.replace("[global.use-multiple", policy + "[global.use-multiple")
+
+
+# The session is up, and the import filter takes nothing.
+TAKES_NOTHING: dict[str, Edit] = {
+    "bird": lambda text: text.replace("import all", "import none"),
+    "frr": _frr_filter,
+    "gobgp": _gobgp_filter,
+    "openbgpd": lambda text: text.replace("allow from any", "deny from any"),
+}
+
+
+def _gobgp_vrf(text: str) -> str:
+    head, *neighbors = text.split("\n[[neighbors]]")
+    vrf = '\n[[vrfs]]\n[vrfs.config]\nname = "red"\nid = 1\nrd = "65000:1"\nboth-rt-list = ["65000:1"]\n'
+    inside = (one.replace("peer-as =", 'vrf = "red"\npeer-as =') for one in neighbors)
+    return "\n[[neighbors]]".join((head + vrf, *inside))
+
+
+def _openbgpd_rib(text: str) -> str:
+    with_red = text.replace("fib-update no\n", "fib-update no\nrde rib red no evaluate\n")
+    return with_red.replace("allow from any\n", "deny from any\nallow rib red from any\n")
+
+
+# The session is up, and its routes are in another table than the one that is asked for by default.
+ANOTHER_TABLE: dict[str, Edit] = {"gobgp": _gobgp_vrf, "openbgpd": _openbgpd_rib}
+
+
+def bird_table(text: str) -> str:
+    """The node's routes in a table of their own. BIRD is asked for a protocol, whatever its table."""
+    return "ipv4 table red4;\n" + text.replace("ipv4 { ", "ipv4 { table red4; ")
+
+
+def frr_view(text: str) -> str:
+    """The neighbors in another instance of BGP than the one that is asked by default."""
+    return text.replace("router bgp 65000", "router bgp 65000 view red")
+
+
+# The router takes several paths of one prefix from one neighbor (RFC 7911).
+ADD_PATH: dict[str, Edit] = {
+    "bird": lambda text: text.replace("import all;", "import all; add paths rx;"),
+    "frr": lambda text: text,  # it does by itself
+    "gobgp": lambda text: text.replace(
+        "[neighbors.afi-safis.mp-graceful",
+        "[neighbors.afi-safis.add-paths.config]\nreceive = true\n[neighbors.afi-safis.mp-graceful",
+    ),
+    "openbgpd": lambda text: text.replace(
+        "  announce restart", "  announce add-path recv yes\n  announce restart"
+    ),
+}
