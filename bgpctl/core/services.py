@@ -86,9 +86,7 @@ def _load_balancer_ips(service: Mapping[str, Any]) -> list[str]:
 def _not_vips(service: Mapping[str, Any]) -> frozenset[str]:
     """Of the load balancer's addresses, those that are answered outside of the cluster (KEP-1860)."""
     balancer = (service.get("status") or {}).get("loadBalancer") or {}
-    listed = [
-        (entry.get("ip"), entry.get("ipMode") in (None, "VIP")) for entry in balancer.get("ingress") or ()
-    ]
+    listed = [(entry.get("ip"), entry.get("ipMode") in VIP_MODES) for entry in balancer.get("ingress") or ()]
     return frozenset(ip for ip, vip in listed if ip and not vip and (ip, True) not in listed)
 
 

@@ -23,7 +23,7 @@ from types import CodeType
 import pytest
 
 from tests.mutants import harness, importing, workers
-from tests.mutants.settings import CACHE, LEFT_OUT, ROOT, SLOWEST_TEST
+from tests.mutants.settings import CACHE, LEFT_OUT, LONGEST_WAIT, ROOT, SLOWEST_TEST
 from tests.mutants.source import Source
 
 Place = tuple[str, int]  # a file of the product, and the first line of a statement
@@ -31,10 +31,11 @@ Place = tuple[str, int]  # a file of the product, and the first line of a statem
 
 @dataclass(frozen=True)
 class Seen:
-    """One test: how many seconds it takes, whether it passes, which statements it executes."""
+    """One test: how many seconds of CPU it takes, how many it waits, whether it passes, what it executes."""
 
     name: str
     seconds: float
+    waits: float
     passed: bool
     places: frozenset[Place]
 
@@ -44,7 +45,7 @@ class Seen:
 
     @property
     def usable(self) -> bool:
-        return self.passed and self.seconds <= SLOWEST_TEST
+        return self.passed and self.seconds <= SLOWEST_TEST and self.waits <= LONGEST_WAIT
 
 
 class Map:
@@ -131,9 +132,11 @@ def _run(item: pytest.Item, seen: set[int], sources: Sequence[Source], caches: S
     for kept in caches:
         kept.cache_clear()  # type: ignore[attr-defined]
     seen.clear()
-    start = time.perf_counter()
+    start, spent = time.monotonic(), time.process_time()
     passed = harness.passes(item)
-    return Seen(item.nodeid, round(time.perf_counter() - start, 5), passed, _named(seen, sources))
+    seconds = round(time.process_time() - spent, 5)
+    waits = round(max(0.0, time.monotonic() - start - seconds), 5)
+    return Seen(item.nodeid, seconds, waits, passed, _named(seen, sources))
 
 
 _FILE = 100_000  # a place is one number: the file's times this, and the line

@@ -34,9 +34,10 @@ THRESHOLD = 0.95
 
 # hypothesis: so many examples for one test and one mutant, always the same ones.
 EXAMPLES = 25
-# A test that takes longer (seconds) is not run against mutants.
+# A test that takes longer (seconds of CPU, and of waiting for others) is not run against mutants.
 SLOWEST_TEST = 1.0
-# So many seconds of tests are run against one mutant, the most promising first.
+LONGEST_WAIT = 10.0
+# So many seconds of tests (CPU) are run against one mutant, the most promising first.
 BUDGET = 4.0
 # A test of a mutant may use so much CPU (seconds): a constant, and a multiple of what it takes.
 CPU_LIMIT = (1.0, 10.0)

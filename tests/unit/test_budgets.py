@@ -112,3 +112,26 @@ def test_where_the_classes_of_codes_end(code: int, outcome: Outcome) -> None:
 )
 def test_who_holds_an_eviction_back(code: int, body: dict[str, Any], answer: EvictionAnswer) -> None:
     assert parse_eviction_answer(code, body) == answer
+
+
+@pytest.mark.parametrize(
+    ("code", "outcome"),
+    [
+        (199, Outcome.RETRY),
+        (200, Outcome.EVICTED),
+        (299, Outcome.EVICTED),
+        (300, Outcome.RETRY),
+        (429, Outcome.RETRY),
+    ],
+)
+def test_an_answer_that_cannot_be_read_proves_only_its_code(code: int, outcome: Outcome) -> None:
+    found = parse_eviction_answer(code, {"message": 5})
+    assert found.outcome is outcome and found.message.startswith(
+        f"HTTP {code}, with a Status that cannot be read: message must be a string"
+    )
+
+
+@pytest.mark.parametrize(("after", "outcome"), [(86400, Outcome.BLOCKED), (86401, Outcome.RETRY)])
+def test_nobody_waits_for_longer_than_a_day(after: int, outcome: Outcome) -> None:
+    body = said("no", {"reason": "DisruptionBudget", "message": HELD}, retryAfterSeconds=after)
+    assert parse_eviction_answer(429, body).outcome is outcome

@@ -167,3 +167,18 @@ def test_what_is_said_where_no_label_of_ours_would_do(names: tuple[str, ...], wh
     selector = labels(**{"kubernetes.io/os": "linux"})
     found = deselecting_label(dict.fromkeys(names, selector), {"kubernetes.io/os": "linux"})
     assert found.refusal.startswith(f"no label of ours takes the node out of {which} kubernetes.io/os=linux")
+
+
+@pytest.mark.parametrize(
+    ("selector", "have", "ways_in"),
+    [
+        (labels(a="1"), {}, (("a", "1"),)),
+        (labels(a="1", b="2"), {"b": "2"}, (("a", "1"),)),
+        (labels(a="1", b="2"), {}, ()),  # one label would not do
+        (asks("a", "Exists"), {}, ()),
+    ],
+)
+def test_the_label_that_a_node_lacks(
+    selector: LabelSelector, have: dict[str, str], ways_in: tuple[tuple[str, str], ...]
+) -> None:
+    assert deselecting_label({"p": selector}, have) == Deselection(ways_in=ways_in)

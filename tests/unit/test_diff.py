@@ -182,3 +182,9 @@ def test_a_peer_without_a_table_has_no_routes() -> None:
     bare = Intent("n", selected=True, peers=(P1,))
     assert diff(bare, observed(P1, synced=("p1",), p1={A: PLAIN}), "why") == (Withdraw("p1", (A,)),)
     assert diff(bare, observed(P1, synced=("p1",)), "why") == ()
+
+
+def test_those_that_leave_are_in_order() -> None:
+    gone = [peer(f"p{n}") for n in range(9, 0, -1)]
+    leave = next(action for action in diff(Intent("n"), observed(*gone), "why") if isinstance(action, Leave))
+    assert leave == Leave(tuple(f"p{n}" for n in range(1, 10)), "why")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.documents import namespace_of, read_header
+from bgpctl.core.documents import namespace_of, read_header, text_map
 from bgpctl.core.fields import Faults
 
 
@@ -38,3 +38,70 @@ def test_labels_are_what_the_server_takes(labels: dict[str, str], faults: list[s
         {"apiVersion": "v1", "kind": "K", "metadata": {"name": "n", "labels": labels}}, "K", "v1", found
     )
     assert [problem.path for problem in found.problems] == faults
+
+
+def problems(document: dict[str, Any]) -> list[tuple[str, str]]:
+    found = Faults(source="x", strict=True)
+    read_header(document, "K", ("v1", "v2"), found)
+    return [(problem.path, problem.message) for problem in found.problems]
+
+
+def header(**metadata: Any) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "K", "metadata": {"name": "n", **metadata}}
+
+
+# What an API server puts into metadata (k8s.io/apimachinery, ObjectMeta).
+SERVERS = {
+    "annotations": {"a": "b"},
+    "creationTimestamp": "2026-01-01T00:00:00Z",
+    "deletionGracePeriodSeconds": 30,
+    "deletionTimestamp": "2026-01-01T00:00:00Z",
+    "finalizers": ["a"],
+    "generateName": "n-",
+    "generation": 1,
+    "managedFields": [],
+    "namespace": "a",
+    "ownerReferences": [],
+    "resourceVersion": "1",
+    "selfLink": "",
+    "uid": "u",
+}
+
+
+@pytest.mark.parametrize("field", SERVERS)
+def test_what_a_server_puts_into_metadata_is_no_fault(field: str) -> None:
+    assert problems(header(**{field: SERVERS[field]})) == []
+
+
+@pytest.mark.parametrize(
+    ("document", "paths"),
+    [
+        (header(), []),
+        ({**header(), "apiVersion": "v2"}, []),
+        ({**header(), "apiVersion": "v3"}, ["apiVersion"]),
+        ({"kind": "K", "metadata": {"name": "n"}}, ["apiVersion"]),
+        ({"apiVersion": "v1", "metadata": {"name": "n"}}, ["kind"]),
+        ({"apiVersion": "v1", "kind": "L", "metadata": {"name": "n"}}, ["kind"]),
+        ({"apiVersion": "v1", "kind": "K"}, ["metadata"]),
+        ({"apiVersion": "v1", "kind": "K", "metadata": 5}, ["metadata"]),
+        ({"apiVersion": "v1", "kind": "K", "metadata": {}}, ["metadata.name"]),
+        (header(name="a" * 253), []),
+        (header(name="a" * 254), ["metadata.name"]),
+        (header(name="A"), ["metadata.name"]),
+        (header(zzz=1), ["metadata.zzz"]),
+        (header(annotations={"a": 5}), ["metadata.annotations[a]"]),
+    ],
+)
+def test_a_header(document: dict[str, Any], paths: list[str]) -> None:
+    assert [path for path, _ in problems(document)] == paths
+
+
+def test_an_api_version_that_is_another_names_those_that_are() -> None:
+    assert problems({**header(), "apiVersion": "v3"}) == [("apiVersion", 'must be "v1" or "v2"; it is "v3"')]
+
+
+@pytest.mark.parametrize(
+    ("value", "texts"), [({"a": "b", "c": 5, 6: "d"}, {"a": "b"}), (None, {}), ([], {}), ("a", {})]
+)
+def test_texts_alone_are_labels(value: Any, texts: dict[str, str]) -> None:
+    assert text_map(value) == texts

@@ -6,7 +6,17 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.endpoints import Backends, Count, Slice, backends_of, read_slice, ready_nodes, serving
+from bgpctl.core.endpoints import (
+    Backends,
+    Count,
+    Slice,
+    answers,
+    backends_of,
+    port_names,
+    read_slice,
+    ready_nodes,
+    serving,
+)
 
 WEB = ("default", "web")
 HERE, THERE = {"nodeName": "n"}, {"nodeName": "m"}
@@ -84,3 +94,36 @@ def test_one_slice_with_ciliums_endpoint_is_enough(dummies: tuple[bool, bool]) -
     ports = {"ports": [{"port": 9999}]}
     slices = [read_slice(document(*([DUMMY] if dummy else [])) | ports, "n") for dummy in dummies]
     assert serving(backends_of(slices)[WEB], ()).dummy
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ports", "do"),
+    [
+        ((), ("a",), True),
+        (("a",), (), True),
+        (("a",), ("a",), True),
+        (("a", "b"), ("b",), True),
+        (("a",), ("b",), False),
+    ],
+)
+def test_ports_that_meet(theirs: tuple[str, ...], ports: tuple[str, ...], do: bool) -> None:
+    assert answers(theirs, ports) is do
+    backends = Backends(Count(1, 1, 1))
+    assert serving(((theirs, backends),), ports) == (backends if do else Backends())
+
+
+def test_the_names_of_ports_are_in_order_and_one_without_a_name_stands_for_all() -> None:
+    names = [f"p{n}" for n in range(9, 0, -1)]
+    assert port_names([{"name": name} for name in (*names, "p1")]) == tuple(sorted(names))
+    assert port_names([{"name": "a"}, {}]) == port_names(None) == ()
+
+
+@pytest.mark.parametrize("metadata", [{"labels": {"kubernetes.io/service-name": 5}}, {"namespace": 5}])
+def test_a_service_whose_name_is_no_text(metadata: dict[str, Any]) -> None:
+    made = document(HERE)
+    made["metadata"] = {**made["metadata"], **metadata}
+    assert "the name of its Service is no text" in read_slice(made, "n").problem
+
+
+def test_a_slice_without_endpoints() -> None:
+    assert read_slice(document() | {"endpoints": None}, "n") == Slice(WEB, (((), Backends()),))

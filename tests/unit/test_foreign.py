@@ -157,7 +157,20 @@ def test_json_that_is_nested_too_deep() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [None, True, 5, 2.5, "x", [], {}, [[[[[[[["x"]]]]]]]], {"a": [1, {"b": None}]}, 2**63 - 1]
+    "value",
+    [
+        None,
+        True,
+        5,
+        2.5,
+        "x",
+        [],
+        {},
+        [[[[[[[["x"]]]]]]]],
+        {"a": {"a": {"a": {"a": {"a": {"a": {"a": {"a": 1}}}}}}}},
+        {"a": [1, {"b": None}]},
+        2**63 - 1,
+    ],
 )
 def test_what_may_be_kept_is_kept_as_it_is(value: object) -> None:
     assert plain(value) == value
@@ -167,6 +180,10 @@ def test_what_may_be_kept_is_kept_as_it_is(value: object) -> None:
     ("value", "refusal"),
     [
         ([[[[[[[[[]]]]]]]]], "[0][0][0][0][0][0][0][0] must be less deeply nested; it is a list"),
+        (
+            {"a": {"a": {"a": {"a": {"a": {"a": {"a": {"a": {}}}}}}}}},
+            ".a.a.a.a.a.a.a.a must be less deeply nested; it is an object",
+        ),
         ({"a": [1, 2**64]}, ".a[1] must be a finite number; it is 18446744073709551616"),
         ({"a": float("inf")}, ".a must be a finite number; it is inf"),
         ({"a": float("nan")}, ".a must be a finite number; it is nan"),

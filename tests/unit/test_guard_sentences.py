@@ -252,3 +252,18 @@ def test_a_drain_that_is_being_checked_counts_as_out(
 def test_whose_check_is_waited_for() -> None:
     waiting = out_of_service(NODE, [], deciding=["worker-3", "worker-2"])
     assert waiting == Guard("out-of-service", "wait", "the drain of worker-2, worker-3 is being checked too")
+
+
+@pytest.mark.parametrize("spec", [5, {"holderIdentity": 5}, {"holderIdentity": "nmo", "renewTime": "soon"}])
+def test_a_medik8s_lease_that_cannot_be_read_is_held(spec: Any) -> None:
+    guard = medik8s(NODE, {"spec": spec}, NOW)
+    assert (guard.name, guard.level) == ("medik8s", "refuse")
+    assert guard.message.startswith("Lease node-worker-1 in medik8s-leases cannot be read (")
+    assert guard.message.endswith("): see who holds it")
+
+
+@pytest.mark.parametrize(
+    "taints", [5, "ToBeDeletedByClusterAutoscaler", ["ToBeDeletedByClusterAutoscaler"], [None]]
+)
+def test_taints_that_are_none(taints: Any) -> None:
+    assert removal_taints(NODE, taints).level == "ok"

@@ -74,6 +74,12 @@ def without_spec(document: dict[str, Any]) -> dict[str, Any]:
         (ingress({"ip": "10.0.0.1"}, {"hostname": "a"}), []),
         (ingress({"ip": "10.0.0.1"}, {"ip": "ten"}), ["status.loadBalancer.ingress[1].ip"]),
         ({**service(), "status": {}}, []),
+        (ingress({"ip": "10.0.0.1", "ipMode": "VIP"}, {"ip": "10.0.0.1", "ipMode": "Proxy"}), []),
+        (ingress({"ip": "10.0.0.1", "ipMode": "vip"}), ["status.loadBalancer.ingress[0].ipMode"]),
+        (
+            {**service(), "metadata": {"name": "web", "annotations": {"service.cilium.io/type": "x"}}},
+            ["metadata.annotations"],
+        ),
         ({**service(), "status": None}, []),
         (service(ports=[{"name": "", "port": 80}, {"name": "http"}, {}]), []),
         (service(ports=[{"name": 5}]), ["spec.ports[0].name"]),

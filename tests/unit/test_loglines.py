@@ -176,6 +176,10 @@ def test_what_a_line_says(text: str, level: str, message: str) -> None:
         (f"time=2026-11-23T18:32:55Z {NAME}", AT),
         (f"ts=2026-11-23T18:32:55Z {NAME}", AT),
         (f"time=then {NAME}", 7.0),
+        (f"time=1969-12-31T23:59:59Z {NAME}", 7.0),
+        (f"time=9999-12-31T23:59:59+00:00 {NAME}", 253402300799.0),
+        (f"time=9999-12-31T23:59:59-01:00 {NAME}", 7.0),
+        (f"time=0001-01-01T00:00:00+23:00 {NAME}", 7.0),
         (NAME, 7.0),
         ('  {"time": "2026-11-23T18:32:55Z", "subsys": "bgp-control-plane"}  ', AT),
     ],
@@ -212,3 +216,8 @@ def test_what_came_earlier_than_a_due_line_goes_with_it() -> None:
     window.push(late, 10.9)
     assert window.release(11.0) == [late, due]
     assert window.release(11.9) == [same]
+
+
+@pytest.mark.parametrize("text", ['{"subsys": ' + "[" * 100_000, "{", '{"subsys": 5}', f"{NAME}x"])
+def test_a_line_that_is_none_of_ours(text: str) -> None:
+    assert read(text, "n") is None

@@ -9,7 +9,13 @@ import pytest
 
 from bgpctl.core.model import IPV4, IPV6, Attributes, Peer, Route, Session, SessionState
 from bgpctl.core.nexthops import as_sent, not_negotiated
-from bgpctl.core.nodestate import SAME_CLOCK_SECONDS, NodeState, seconds
+from bgpctl.core.nodestate import (
+    HEARTBEAT_SECONDS,
+    SAME_CLOCK_SECONDS,
+    STALE_AFTER_SECONDS,
+    NodeState,
+    seconds,
+)
 from bgpctl.core.peerfacts import facts_from_peer
 
 V4, V6 = ip_network("203.0.113.1/32"), ip_network("2001:db8::1/128")
@@ -89,3 +95,9 @@ def test_clocks_that_differ_by_what_is_cut_off_are_the_same(apart: float, moved:
 )
 def test_seconds(text: str | None, value: float) -> None:
     assert seconds(text) == value
+
+
+def test_a_state_is_stale_when_two_heartbeats_are_missing() -> None:
+    """One may be lost, and the next one late."""
+    assert 2 * HEARTBEAT_SECONDS < STALE_AFTER_SECONDS <= 3 * HEARTBEAT_SECONDS
+    assert 1.0 < SAME_CLOCK_SECONDS <= 2.0, "a Date header has whole seconds; more is a clock that is wrong"

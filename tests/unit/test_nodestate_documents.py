@@ -267,3 +267,34 @@ def test_numbers_that_no_writer_would_put_in(status: dict[str, Any], place: str)
 def test_a_family_is_read_whole() -> None:
     (peer,) = read({"peers": [{"families": ["l2vpn/evpn"]}]}).peers
     assert peer.session.families == (Family("l2vpn", "evpn"),) and peer.address == ""
+
+
+SHORT = 2**31 - 1
+
+
+@pytest.mark.parametrize(
+    ("path", "low", "high"),
+    [
+        (("peerPort",), 0, 65535),
+        (("peerASN",), 0, 2**32 - 1),
+        (("localASN",), 0, 2**32 - 1),
+        (("configured", "holdTimeSeconds"), 0, SHORT),
+        (("configured", "keepAliveTimeSeconds"), 0, SHORT),
+        (("configured", "restartTimeSeconds"), 0, SHORT),
+        (("timers", "appliedHoldTimeSeconds"), 0, SHORT),
+        (("timers", "appliedKeepaliveSeconds"), 0, SHORT),
+        (("gracefulRestart", "longLivedSeconds"), 0, SHORT),
+        (("gracefulRestart", "local", "restartTimeSeconds"), 0, SHORT),
+        (("gracefulRestart", "peer", "restartTimeSeconds"), 0, SHORT),
+    ],
+)
+def test_every_number_has_its_bounds(path: tuple[str, ...], low: int, high: int) -> None:
+    for number, fits in ((low, True), (high, True), (low - 1, False), (high + 1, False)):
+        value: Any = number
+        for name in reversed(path):
+            value = {name: value}
+        if fits:
+            read({"peers": [value]})
+        else:
+            with pytest.raises(Unreadable):
+                read({"peers": [value]})

@@ -9,7 +9,7 @@ import pytest
 
 from bgpctl.core.diff import Announce, Synced, Withdraw
 from bgpctl.core.model import Attributes, GracefulRestart, Observed, Session, SessionState
-from bgpctl.core.pacing import keeps_forwarding, peers_to_leave_on_stop, release
+from bgpctl.core.pacing import WINDOW, keeps_forwarding, peers_to_leave_on_stop, release
 
 P = ip_network("203.0.113.1/32")
 WITHDRAW, ANNOUNCE, SYNCED = Withdraw("p", (P,)), Announce("p", Attributes(), (P,)), Synced(("p",))
@@ -58,3 +58,8 @@ def test_who_must_be_told_of_a_stop_is_in_order_and_a_peer_without_a_session_too
     names = [f"p{n}" for n in range(9)]
     seen = Observed(1, True, dict.fromkeys(reversed(names)), sessions={"p3": UP})  # type: ignore[arg-type]
     assert peers_to_leave_on_stop(seen) == tuple(name for name in names if name != "p3")
+
+
+def test_a_burst_waits_no_longer_than_a_person_would_notice() -> None:
+    _, due = release((ANNOUNCE,), now=100.0, last_release=100.0)
+    assert due == pytest.approx(WINDOW) and WINDOW <= 0.1

@@ -299,3 +299,43 @@ def test_managed_fields_that_cannot_be_read_say_nothing() -> None:
     entries = [{"manager": "x", "fieldsV1": theirs}, {"manager": "y", "fieldsV1": {"f:status": 5}}]
     assert written_by_others(entries) == frozenset()
     assert written_by_others(entries[:1]) == {"a"}
+
+
+@pytest.mark.parametrize(
+    ("document", "low", "high", "place"),
+    [
+        (
+            lambda n: v2.override({"name": "main", "localPort": n}),
+            -(2**31),
+            2**31 - 1,
+            "spec.bgpInstances[0].localPort",
+        ),
+        (
+            lambda n: advert("PodCIDR", attributes={"localPreference": n}),
+            -(2**63),
+            2**63 - 1,
+            f"{ADVERT}.attributes.localPreference",
+        ),
+    ],
+)
+def test_what_the_crd_lets_pass_is_a_warning_at_most(document: Any, low: int, high: int, place: str) -> None:
+    for number in (low, high):
+        problems, warnings = said(document(number))
+        assert (problems, [path for path, _ in warnings]) == ([], [place])
+    for number in (low - 1, high + 1):
+        problems, _ = said(document(number))
+        assert [path for path, _ in problems] == [place]
+
+
+@pytest.mark.parametrize("preference", [0, 1, 2**32 - 1])
+def test_a_local_preference_of_four_octets(preference: int) -> None:
+    parsed = parse_advertisement(advert("PodCIDR", attributes={"localPreference": preference}), "x.yaml")
+    assert parsed.value is not None and not parsed.warnings
+    assert parsed.value.advertisements[0].attributes.local_preference == preference
+
+
+@pytest.mark.parametrize("document", ALL, ids=lambda document: document["kind"])
+def test_a_fault_says_which_document_of_a_file_it_is_in(document: Any) -> None:
+    """The first, where nobody says."""
+    (problem,) = PARSERS[document["kind"]]({**document, "spec": None}, "x.yaml").problems
+    assert (problem.source, problem.document) == ("x.yaml", 1)

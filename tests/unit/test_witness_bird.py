@@ -10,7 +10,7 @@ from bgpctl.core.foreign import Unreadable
 from bgpctl.witness import bird
 from bgpctl.witness.asking import ask
 from bgpctl.witness.bird import Channel, Protocol, Reply
-from bgpctl.witness.model import Sight, Unanswered, same_address
+from bgpctl.witness.model import Sight, Unanswered, own_address, same_address, same_host
 
 N = "192.0.2.1"
 V4, V6 = ip_network("10.9.1.0/24"), ip_network("fd00:9::/64")
@@ -41,15 +41,15 @@ def test_when_the_stale_routes_are_dropped(
     restart: float | None, timers: tuple[float | None, ...], remaining: float | None
 ) -> None:
     channels = tuple(channel(timer=timer) for timer in timers)
-    assert Protocol("n", N, "passive", restart, channels).remaining == remaining
+    assert Protocol("n", N, "passive", restart_timer=restart, channels=channels).remaining == remaining
 
 
 def test_a_family_keeps_its_own_routes() -> None:
-    found = Protocol("n", N, "passive", None, (channel("ipv4"), channel("ipv6", stale=True)))
+    found = Protocol("n", N, "passive", channels=(channel("ipv4"), channel("ipv6", stale=True)))
     assert (found.keeps(V4), found.keeps(V6)) == (False, True)
-    assert not Protocol("n", N, "passive", None, (channel("ipv4", stale=True),)).keeps(V6)
+    assert not Protocol("n", N, "passive", channels=(channel("ipv4", stale=True),)).keeps(V6)
     twice = (channel("ipv4"), channel("ipv4", stale=True))
-    assert Protocol("n", N, "passive", None, twice).keeps(V4)
+    assert Protocol("n", N, "passive", channels=twice).keeps(V4)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_several_sessions_with_one_neighbor(
     sessions: tuple[str, ...], timers: tuple[float | None, ...], session: str, remaining: float | None
 ) -> None:
     protocols = [
-        Protocol(f"n{number}", N, state, timer, (channel(stale=True),))
+        Protocol(f"n{number}", N, state, restart_timer=timer, channels=(channel(stale=True),))
         for number, (state, timer) in enumerate(zip(sessions, timers, strict=True))
     ]
     routes = Reply(0, ((1007, "10.9.1.0/24  unicast [n0 17:13:29.000] * (100) [AS65001i]"),))
@@ -79,6 +79,7 @@ LINES = (
     (1002, "node1      BGP        ---        up     17:28:19.776  Established"),
     (1006, "  BGP state:          Established"),
     (1006, "    Neighbor address: 192.0.2.1"),
+    (1006, "    Source address:   192.0.2.99"),
     (1006, "  Channel ipv4"),
     (1006, "    Table:          master4"),
     (1006, "    Neighbor GR:    Regular"),
@@ -98,8 +99,8 @@ def test_protocols_with_and_without_channels() -> None:
     """What a channel says is not the protocol's; the details of other protocols are nobody's."""
     first, second = bird.read_protocols(Reply(0, LINES))
     channels = (Channel("ipv4", "master4", True), Channel("ipv6", "master6", False, 38.499))
-    assert first == Protocol("node1", "192.0.2.1", "established", None, channels)
-    assert second == Protocol("node2", "", "active", 12.0, ())
+    assert first == Protocol("node1", "192.0.2.1", "established", "192.0.2.99", None, channels)
+    assert second == Protocol("node2", "", "active", "", 12.0, ())
 
 
 def test_a_path_before_any_prefix_is_no_answer() -> None:
@@ -122,7 +123,9 @@ def test_next_hops_belong_to_the_path_above() -> None:
 def test_every_table_of_a_family_is_asked_once_and_in_order() -> None:
     tables = [f"t{number}" for number in range(9)]
     protocols = [
-        Protocol(f"p{table}", N, "up", None, (Channel("ipv4", table, False), Channel("ipv6", "six", False)))
+        Protocol(
+            f"p{table}", N, "up", channels=(Channel("ipv4", table, False), Channel("ipv6", "six", False))
+        )
         for table in (*reversed(tables), "t3", "")
     ]
     assert bird._tables(protocols, "ipv4") == tables
@@ -183,3 +186,53 @@ def test_a_neighbor_that_is_no_address_is_unknown_now() -> None:
 @pytest.mark.parametrize(("one", "other"), [("unix", "UNIX"), ("unix", "10.0.0.1"), ("10.0.0.1", "unix")])
 def test_what_is_no_address_is_compared_as_it_is(one: str, other: str) -> None:
     assert not same_address(one, other)
+
+
+@pytest.mark.parametrize(
+    ("sources", "local"),
+    [
+        ((), ""),
+        (("192.0.2.99",), "192.0.2.99"),
+        (("192.0.2.99", ""), "192.0.2.99"),
+        (("192.0.2.99", "192.0.2.98"), ""),  # two sessions, two addresses: none is the router's
+    ],
+)
+def test_birds_own_address(sources: tuple[str, ...], local: str) -> None:
+    protocols = [Protocol(f"n{n}", N, "established", source) for n, source in enumerate(sources)]
+    assert bird.read("bird x", N, protocols, []).local == local
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("FD00:0::1", "fd00::1"),
+        ("0.0.0.0", ""),
+        ("::", ""),
+        ("unix", ""),
+        ("", ""),
+    ],
+)
+def test_an_address_of_a_routers_own(text: str, address: str) -> None:
+    assert own_address(text) == address
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("192.0.2.1", "192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("fe80::1%eth0", "fe80::1%eth9", True),
+        ("fe80::1%eth0", "fe80::2%eth0", False),
+        ("tor", "192.0.2.1", True),
+        ("192.0.2.1", "tor", True),
+    ],
+)
+def test_may_two_texts_be_one_machines(one: str, other: str, same: bool) -> None:
+    assert same_host(one, other) is same
+
+
+@pytest.mark.parametrize("trailing", [b"1007-a\n0000 \n", b"x\n\n0000 \n"])
+def test_the_last_line_alone_ends_a_reply(trailing: bytes) -> None:
+    assert bird._whole(bytearray(trailing))
+    assert not bird._whole(bytearray(trailing + b"1007-b\n"))
