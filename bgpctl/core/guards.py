@@ -21,6 +21,7 @@ __all__ = [
     "Vip",
     "changed",
     "deselecting_label",
+    "known_kinds",
     "kured",
     "last_path",
     "lift",
@@ -108,6 +109,20 @@ def _named(addresses: Sequence[Vip]) -> str:
     texts = [f"{vip.prefix} ({', '.join(vip.owners)})" for vip in addresses]
     more = len(texts) - SHOWN
     return ", ".join(texts[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def known_kinds(policies: bool, states: bool) -> Guard:
+    """Does the API server serve what tells nodes to speak BGP, and what they say of it? An empty answer about
+    a kind that is not there is no answer: a speaker keeps what it announces when its CRD is deleted."""
+    name = "known-kinds"
+    if not policies:
+        kinds = "neither CiliumBGPPeeringPolicy nor CiliumBGPClusterConfig"
+        return Guard(name, "refuse", f"the cluster serves {kinds}: what the node announces is not known")
+    if not states:
+        return Guard(
+            name, "refuse", "the cluster serves no BGPNodeState: what the node announces is not known"
+        )
+    return Guard(name, "ok", "the cluster serves BGP policies and BGPNodeStates")
 
 
 # --- budget -----------------------------------------------------------------------------------------------

@@ -30,6 +30,11 @@ SAME_CLOCK_SECONDS = 2.0
 
 PHASES = ("Starting", "Running", "Leaving", "Withdrawn", "Idle", "Stopped")
 
+UNPROVED = (
+    "this node was deselected while its sessions were down: nothing was withdrawn, and routers may keep its "
+    "routes until their own timers end"
+)
+
 Document = dict[str, Any]
 
 
@@ -141,6 +146,11 @@ class NodeState:
         of them counts whole seconds, so clocks that are no further apart are the same."""
         apart = self.last_seen - self.heartbeat
         return instant if abs(apart) < SAME_CLOCK_SECONDS else instant + apart
+
+    @property
+    def unproved(self) -> bool:
+        """Does the speaker say that its routes may be somewhere without it ever having withdrawn them?"""
+        return UNPROVED in self.problems
 
     @property
     def in_service(self) -> bool:

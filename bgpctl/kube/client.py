@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from bgpctl import __version__
 from bgpctl.core.documents import name_of
-from bgpctl.errors import BgpctlError, Temporary
+from bgpctl.errors import BgpctlError, Temporary, UsageError
 from bgpctl.kube import paths
 from bgpctl.kube.clock import ServerClock
 from bgpctl.kube.config import Access
@@ -37,6 +37,7 @@ T = TypeVar("T")
 
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 30.0
+LEAST_PATIENCE = 1.0  # seconds that a question gets though time is up
 PAGE = 500
 ANSWER_SECONDS = 120.0  # for the whole of an answer, however it comes
 LONGEST_ANSWER = 256 << 20  # octets; a page is 500 objects, and where it must be one, 25,000 Pods
@@ -56,6 +57,7 @@ class Client:
 
     def __init__(self, access: Access, clock: ServerClock | None = None) -> None:
         self.access = access
+        self.ends: float | None = None  # CLOCK_BOOTTIME: whoever asks has no time after that
         self._clock = clock or ServerClock()
         self._doubts = Doubts(self._clock.local)
         self.pulse = Pulse()  # of its watches
@@ -245,7 +247,7 @@ class Client:
                 url,
                 body=json.dumps(body) if body is not None else None,
                 headers=headers,
-                timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=read_timeout),
+                timeout=self._patience(read_timeout),
                 preload_content=False,
                 retries=False,
                 redirect=False,
@@ -254,6 +256,12 @@ class Client:
         except (urllib3.exceptions.HTTPError, OSError) as error:
             self._doubts.trouble()
             raise unanswered(self.access.host, error) from None
+        except ValueError:
+            # Of a header: the credential is the only one that comes from outside, and must not be quoted.
+            raise UsageError(
+                "the credential for the API server has characters that no HTTP header can carry",
+                "correct the token in the kubeconfig (a line break in it?)",
+            ) from None
         if response.status < 300 or 400 <= response.status < 500:  # others may be a gateway's own words
             self._clock.hear(response.headers.get("Date"), sent, self._clock.local())
         if refused is not None:
@@ -261,6 +269,16 @@ class Client:
             raise self._judged(failed, right(method, path, query))
         self._doubts.granted(right(method, path, query))
         return response
+
+    def _patience(self, read: float) -> Any:
+        """How long to wait for the server: for somebody whose time is nearly up no longer than that."""
+        import urllib3
+
+        left = LEAST_PATIENCE if self.ends is None else max(LEAST_PATIENCE, self.ends - self._clock.local())
+        return urllib3.Timeout(
+            connect=CONNECT_TIMEOUT if self.ends is None else min(CONNECT_TIMEOUT, left),
+            read=read if self.ends is None else min(read, left),
+        )
 
     def _judged(self, error: BgpctlError, asked: Right) -> BgpctlError:
         """The error as it is to be taken: a refusal that may pass is Temporary."""

@@ -7,6 +7,7 @@ callers ask for by name. A response body never reaches the user unread: the serv
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -92,7 +93,8 @@ def refusal(method: str, path: str, code: int, headers: Mapping[str, str], body:
 
 
 def unanswered(host: str, error: BaseException) -> BgpctlError:
-    """The error of a request that no answer came to."""
+    """The error of a request that no answer came to. A password in the server's URL is not told."""
+    host = re.sub(r"//[^/@]*@", "//", host)
     from ssl import SSLCertVerificationError
 
     cause = _innermost(error)

@@ -67,10 +67,12 @@ def identity(run: str) -> str:
 
 
 def _boot() -> str:
-    """This boot of this machine: laptops share names, and process ids come again after a reboot."""
+    """This boot of this machine, and this namespace of process ids: laptops share names, ids come again after
+    a reboot, and a container sees only its own."""
     try:
         with open("/proc/sys/kernel/random/boot_id") as file:
-            return file.read(8)
+            boot = file.read(8)
+        return f"{boot}.{os.stat('/proc/self/ns/pid').st_ino}"
     except OSError:
         return "unknown"
 

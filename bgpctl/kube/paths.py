@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote
 
 from bgpctl.errors import UsageError
+
+_NAME = re.compile(r"[A-Za-z0-9._:-]{1,253}")  # of nodes, pods, Leases; RBAC's may have a colon
 
 NODES = "/api/v1/nodes"
 PODS = "/api/v1/pods"
@@ -28,8 +31,9 @@ CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
 def named(name: str) -> str:
-    """A name as one step of a path. Raises UsageError: "" would name the whole collection."""
-    if name in ("", ".", ".."):
+    """A name as one step of a path. Raises UsageError: "" would name the whole collection, a slash something
+    below it."""
+    if name in (".", "..") or not _NAME.fullmatch(name):
         raise UsageError(f"{name!r} is no object's name", "see `kubectl get nodes`")
     return quote(name, safe="")
 

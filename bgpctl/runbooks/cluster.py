@@ -38,7 +38,8 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True)
 class Policies:
-    """The objects that tell nodes what to run, v2 resources included."""
+    """The objects that tell nodes what to run, v2 resources included. `served`: the API server knows a kind
+    of them that selects nodes."""
 
     peering: Sequence[Document] = ()
     cluster_configs: Sequence[Document] = ()
@@ -48,6 +49,7 @@ class Policies:
     pod_pools: Sequence[Document] | None = ()
     lb_pools: Sequence[Document] | None = None
     cilium_nodes: Sequence[Document] = ()
+    served: bool = True
 
     def seen_from(self, node: Document, objects: ClusterObjects) -> ClusterObjects:
         """`objects` as seen for `node` by somebody who is not on it: a CLI may not read Secrets and knows
@@ -71,13 +73,14 @@ class Policies:
 
 @dataclass(frozen=True, slots=True)
 class Objects:
-    """The cluster's objects, each kind listed once."""
+    """The cluster's objects, each kind listed once. `reported`: the API server knows BGPNodeStates."""
 
     nodes: Sequence[Document]
     policies: Policies
     services: Sequence[Document]
     slices: Sequence[Document]
     states: Mapping[str, NodeState]
+    reported: bool = True
 
 
 def look(
@@ -88,7 +91,8 @@ def look(
     objects = read(client)
     labels = node["metadata"].get("labels") or {}
     deselection = deselecting_label(_selectors(objects.policies), labels, override)
-    verdicts = (*_paths(node, objects, now), *_owners(client, node, objects, maximum, now))
+    known = guard.known_kinds(objects.policies.served, objects.reported)
+    verdicts = (known, *_paths(node, objects, now), *_owners(client, node, objects, maximum, now))
     return Cluster(guard.lift(verdicts, lifted), deselection)
 
 
@@ -115,20 +119,24 @@ def policy_facts(client: Client, node: Document, journal: Journal | None) -> tup
 
 def read(client: Client) -> Objects:
     """Every object that decides what nodes announce, and what their speakers published."""
+    told = states.of_all(client)
     return Objects(
         nodes=client.items(paths.NODES),
         policies=read_policies(client),
         services=client.items(paths.SERVICES),
         slices=client.items(paths.ENDPOINT_SLICES),
-        states={state.node: state for state in states.of_all(client) or ()},
+        states={state.node: state for state in told or ()},
+        reported=told is not None,
     )
 
 
 def read_policies(client: Client) -> Policies:
     """Every object that tells nodes what to run."""
+    peering, configs = _served(client, paths.PEERING_POLICIES), _served(client, *paths.CLUSTER_CONFIGS)
     return Policies(
-        peering=_optional(client, paths.PEERING_POLICIES),
-        cluster_configs=_optional(client, *paths.CLUSTER_CONFIGS),
+        served=peering is not None or configs is not None,
+        peering=peering or (),
+        cluster_configs=configs or (),
         peer_configs=_optional(client, *paths.PEER_CONFIGS),
         advertisements=_optional(client, *paths.ADVERTISEMENTS),
         overrides=_optional(client, *paths.OVERRIDES),
@@ -140,12 +148,17 @@ def read_policies(client: Client) -> Policies:
 
 def _optional(client: Client, *versions: str) -> Sequence[Document]:
     """A collection whose CRD may not be installed; of several versions, the first one that is served."""
+    return _served(client, *versions) or ()
+
+
+def _served(client: Client, *versions: str) -> Sequence[Document] | None:
+    """The same; None where none is served."""
     for path in versions:
         try:
             return client.items(path)
         except NotFound:
             continue
-    return ()
+    return None
 
 
 def _permitted(client: Client, *versions: str) -> Sequence[Document] | None:

@@ -93,7 +93,8 @@ def _gone(evidence: Mapping[str, Any]) -> str:
 
 
 def _assumed(evidence: Mapping[str, Any]) -> str:
-    return f", assuming {evidence['assumed']}" if evidence.get("assumed") else ""
+    assumed = f", assuming {evidence['assumed']}" if evidence.get("assumed") else ""
+    return f"{assumed}; {evidence['earlier']}" if evidence.get("earlier") else assumed
 
 
 def _restored(result: Result, journal: Journal | None) -> str:

@@ -158,6 +158,6 @@ def _evidence(evidence: Foreign) -> Mapping[str, Any]:
             evidence.required("by")
         case "estimated":
             evidence.required("why")
-    for name in ("by", "why", "assumed"):
+    for name in ("by", "why", "assumed", "earlier", "goneTime"):
         evidence.text(name)
     return dict(plain(evidence.value, "evidence"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -139,28 +139,37 @@ class Observer:
     def _with_estimates(self, s: Snapshot, document: Document) -> Snapshot:
         facts = tuple(facts_from_state(peer) for peer in known_peers(s.state))
         dead = facts or cluster.policy_facts(self.hold.client, document, s.journal)
-        deaf = never_read(s.state)
+        unread = never_read(s.state)
         return replace(
             s,
-            estimates=tuple(self._estimate(leaving(fact.address, deaf), fact) for fact in facts),
-            dead_estimates=tuple(self._estimate(Event.POWER_OFF, fact) for fact in dead),
+            estimates=tuple(self._estimate(leaving(fact.address, unread), fact) for fact in facts),
+            dead_estimates=tuple(self._estimate(ENDED, fact) for fact in dead),
         )
 
-    def _estimate(self, event: Event, fact: PeerFacts) -> Estimate:
-        return estimate(event, fact, self.profile_of(fact.address))
+    def _estimate(self, events: Sequence[Event], fact: PeerFacts) -> Estimate:
+        """The worst of what may have happened to the session."""
+        profile = self.profile_of(fact.address)
+        return max((estimate(event, fact, profile) for event in events), key=lambda found: found.worst)
 
 
-def leaving(address: str, deaf: frozenset[str]) -> Event:
-    """What a leave amounts to for one peer. A router that never read our withdraws learns nothing from them:
-    for it the node is as good as switched off."""
-    return Event.POWER_OFF if address in deaf else Event.DESELECT
+# A session that ended without a withdraw: whether the node fell silent or its sockets were closed, the router
+# saw, and routers keep the routes for different times after the one and the other (facts/bgp.md 2).
+ENDED = (Event.POWER_OFF, Event.CRASH, Event.RESTART)
+WITHDREW = (Event.DESELECT,)
+
+
+def leaving(address: str, unread: frozenset[str]) -> Sequence[Event]:
+    """What a leave amounts to for one peer. A router that never read our withdraws learns nothing from
+    them."""
+    return ENDED if address in unread else WITHDREW
 
 
 def never_read(state: NodeState | None) -> frozenset[str]:
-    """The peers that were Established and did not take the withdraws."""
+    """The peers that did not take the withdraws: they stopped reading, or had no session, after which a
+    router may keep the routes for its restart time."""
     record = state.withdrawn if state else None
     peers = record.peers if record else ()
-    return frozenset(p.state.address for p in peers if p.state.session.established and not p.flushed)
+    return frozenset(peer.state.address for peer in peers if not peer.flushed)
 
 
 def known_peers(state: NodeState | None) -> tuple[PeerState, ...]:

@@ -19,6 +19,7 @@ from bgpctl.errors import BgpctlError, Blocked, DeadlineExceeded
 from bgpctl.kube import paths
 from bgpctl.kube.client import ApiError, Conflict, ServerBusy
 from bgpctl.kube.lease import NodeLock, taken_over
+from bgpctl.runbooks import child
 from bgpctl.runbooks.actions import Action, ChangeNode, EvictPod, ReleaseLease, RunCommand, TakeLease
 from bgpctl.runbooks.hold import Document, Hold, decided_on
 from bgpctl.runbooks.journal import ANNOTATION, Journal, dump, load
@@ -181,7 +182,7 @@ class Performer:
         again = TRY_AGAIN.get(what, "running the same command again tries it again")
         self.hold.changed = True
         try:
-            done = subprocess.run(argv, capture_output=True, check=False, timeout=limit)
+            return child.run(argv, limit)
         except subprocess.TimeoutExpired:
             raise DeadlineExceeded(
                 f"time is up at {step}: {argv[0]} did not end, and was killed", f"{again} (--timeout)"
@@ -189,8 +190,6 @@ class Performer:
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise BgpctlError(f"the {what} command {argv[0]} cannot be run: {reason}", again) from None
-        lines = (done.stdout + b"\n" + done.stderr).decode(errors="replace").strip().splitlines()
-        return done.returncode, lines[-1] if lines else ""
 
 
 def _body(change: ChangeNode, document: Document) -> Document:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 
-from bgpctl.errors import BgpctlError
+from bgpctl.errors import BgpctlError, UsageError
 from bgpctl.runbooks.catalogue import Step
 from bgpctl.runbooks.checked import Checked
 from bgpctl.runbooks.journal import Journal
@@ -38,6 +38,8 @@ def plan(node: str, run: str, steps: Sequence[Step], world: World) -> Generator[
         else:
             message = f"{node}: nothing was changed; without --dry-run this is what happens"
             result = replace(result, message=message)
+    except UsageError:
+        raise
     except BgpctlError as error:
         status = "blocked" if error.exit_code == 3 else "failed"
         result = replace(result, status=status, message=error.message, hint=error.hint)

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any
 
-from bgpctl.core.nodestate import timestamp
+from bgpctl.core.nodestate import NodeState, timestamp
 from bgpctl.core.withdrawal import Estimate, worst_of
 from bgpctl.runbooks import proof
 from bgpctl.runbooks.actions import ChangeNode
@@ -59,9 +59,9 @@ class Withdrawn:
         decision = by_witness(s, word) or self.by_clock(s, s.journal, word)
         if decision.status is not Status.DONE:
             return decision
-        if s.journal.finished(self.name):
-            decision = _still(s.journal.evidence, decision)
-        return self._confirmed_enough(s, decision)
+        if lesser := self._too_little(s, decision.evidence, word):
+            return replace(lesser, reason=f"{decision.reason}; {lesser.reason}")
+        return _still(s.journal.evidence, decision) if s.journal.finished(self.name) else decision
 
     def preview(self, s: Snapshot) -> str:
         """For --dry-run: what will end the wait."""
@@ -78,16 +78,15 @@ class Withdrawn:
             f"{first}{_seconds(worst)} after the withdraws, by estimate{note}: {worst.address}: {worst.why}"
         )
 
-    def _confirmed_enough(self, s: Snapshot, decision: Decision) -> Decision:
-        """`--require-confirmed` makes any lesser proof a wait, which ends with the run's time."""
-        assert s.journal is not None
-        evidence = decision.evidence or s.journal.evidence
-        sure = evidence.get("proof") in ("confirmed", "") and not evidence.get("assumed")
-        if sure or not self.require_confirmed:
-            return decision
+    def _too_little(self, s: Snapshot, evidence: Mapping[str, Any], word: Word) -> Decision | None:
+        """`--require-confirmed` makes any lesser proof a wait, which ends with the run's time. That nothing
+        was announced is enough where a speaker that reports says so."""
+        found = evidence.get("proof")
+        sure = found == "confirmed" or (found == "" and word is Word.WITHDREW)
+        if not self.require_confirmed or (sure and not evidence.get("assumed")):
+            return None
         missing = "; ".join(proof.missing(s)) or "no router was asked"
-        text = f"{decision.reason}; --require-confirmed waits for a router's word: {missing}"
-        return Decision(Status.WAIT, text, recheck=1.0)
+        return Decision(Status.WAIT, f"--require-confirmed waits for a router's word: {missing}", recheck=1.0)
 
     def by_clock(self, s: Snapshot, journal: Journal, word: Word) -> Decision:
         """What the speaker says, and the worst case that the negotiated capabilities allow after it."""
@@ -157,11 +156,20 @@ def by_witness(s: Snapshot, word: Word) -> Decision | None:
 
 
 def _still(evidence: Mapping[str, Any], decision: Decision) -> Decision:
-    """Withdrawn was reached by an earlier run: its proof stands, unless a router now confirms an estimate."""
-    if decision.evidence.get("proof") == "confirmed" != evidence.get("proof"):
+    """Withdrawn was reached by an earlier run. A router's word of that time is told as such; it proves
+    nothing of now, and this run's own finding takes its place."""
+    then, now = evidence.get("proof"), decision.evidence.get("proof")
+    if now == "confirmed" != then:
         late = {**decision.evidence, "secondsAfterRelabel": None, "goneTime": None}
         return replace(decision, evidence=late)
-    by = f", confirmed by {evidence['by']}" if evidence.get("by") else ""
+    if then == "confirmed" != now:
+        earlier = f"{evidence.get('by')} confirmed it at {evidence.get('goneTime') or 'an earlier time'}"
+        return replace(
+            decision,
+            reason=f"{decision.reason}; {earlier}",
+            evidence={**decision.evidence, "earlier": earlier},
+        )
+    by = f", confirmed by {evidence['by']}" if now == "confirmed" else ""
     return replace(decision, reason=f"still gone{by}", evidence={})
 
 
@@ -183,7 +191,7 @@ def _fell_silent(s: Snapshot, journal: Journal) -> float:
 def _dead(s: Snapshot, journal: Journal, note: str, *, assumed: bool) -> Decision:
     """Only the routers' timers end it."""
     if not s.dead_estimates:
-        return _nobody(journal) if s.state is None else _nothing_announced("the speaker has no peer")
+        return _nobody(journal) if s.state is None else _no_peer(s.state, journal)
     what = "the speaker fell silent, assuming that it died" if assumed else "the speaker stopped"
     begun = min(_fell_silent(s, journal), s.now)
     assumption = {"assumed": ASSUMED} if assumed else {}
@@ -195,7 +203,7 @@ def _restarted(s: Snapshot, journal: Journal, note: str) -> Decision:
     predecessor announced."""
     assert s.state is not None, "it reports"
     if not s.dead_estimates:
-        return _nothing_announced("the speaker has no peer")
+        return _no_peer(s.state, journal)
     began = max(journal.marks.get(RELABELLED, journal.started_at), s.state.by_server(s.state.started_at))
     what = f"the speaker was started, and the one before it did not withdraw{note}"
     return _until(s, min(began, s.now), s.dead_estimates, what, {})
@@ -210,6 +218,21 @@ def _nobody(journal: Journal) -> Decision:
         "no speaker reports for the node, and nothing is known about its peers: whether its routes are gone "
         "nobody knows",
         hint="bring the policy back that selected it, or look at its routers by hand",
+    )
+
+
+def _no_peer(state: NodeState, journal: Journal) -> Decision:
+    """The speaker has no peer. That is no answer where it had one, or where it says itself that the process
+    before it was never seen to withdraw."""
+    if not (journal.peers or journal.routes or state.unproved):
+        return _nothing_announced("the speaker has no peer")
+    who = f" ({', '.join(journal.peers)})" if journal.peers else ""
+    return Decision(
+        Status.BLOCKED,
+        f"routes of this node may be with its routers{who}: no speaker withdrew them, and how long they are "
+        "kept is not known any more",
+        hint="bring policy and label back, wait until its sessions are up (`bgpctl peers status`), and "
+        "drain again; or look at the routers by hand",
     )
 
 

@@ -104,6 +104,7 @@ def build(
 ) -> World:
     """The world of one run. `timeout` in seconds from now; `background` False: nothing runs beside it."""
     clock = clock or Clock(client)
+    client.ends = clock.monotonic() + timeout
     hold = Hold(client, node, run, lease.identity(run), clock, background)
     observer = Observer(
         hold,

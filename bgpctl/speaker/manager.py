@@ -31,7 +31,7 @@ from bgpctl.core.intent import ClusterObjects, compile_intent, owner_problem
 from bgpctl.core.memo import Memo
 from bgpctl.core.model import Intent, IPAddress, Observed
 from bgpctl.core.nodeconfig import NodeConfig
-from bgpctl.core.nodestate import NodeState, WithdrawnRecord
+from bgpctl.core.nodestate import UNPROVED, NodeState, WithdrawnRecord
 from bgpctl.core.owners import NO_OWNER, Owner
 from bgpctl.errors import BgpctlError, Temporary
 from bgpctl.speaker import stopping
@@ -48,10 +48,6 @@ IDLE_SECONDS = 15.0  # the loop runs this often though no bell rings: a safety n
 RETRY_SECONDS = 0.5
 REST_SECONDS = 0.05  # the longest pause between two ticks though the bell rings
 
-UNPROVED = (
-    "this node was deselected while its sessions were down: nothing was withdrawn, and routers may keep its "
-    "routes until their own timers end"
-)
 
 KEPT = "what the adopted engine announces is kept until that is solved"
 

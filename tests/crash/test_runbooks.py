@@ -48,7 +48,7 @@ def restore(story: Story, name: str, dies: int = -1) -> Run:
 def serving(*, cordoned: bool = False) -> Story:
     """The node in service, always the same."""
     story = Story(1)
-    perform.subprocess = runs.Commands(story)  # type: ignore[assignment]
+    perform.child = runs.Commands(story)  # type: ignore[assignment]
     spec = {"unschedulable": True} if cordoned else {}
     story.modify(paths.node(seeded.NODE), lambda old: {**old, "spec": {"podCIDRs": [seeded.CIDR], **spec}})
     return story

@@ -14,6 +14,7 @@ from bgpctl.errors import BgpctlError, Temporary, UsageError
 from bgpctl.kube import client as module
 from bgpctl.kube import paths
 from bgpctl.kube.client import ApiError, Client, Conflict, Gone, NotFound, ServerBusy
+from bgpctl.kube.clock import steady
 from bgpctl.lab.api import ApiServer
 from bgpctl.lab.api.faults import Fault
 from tests.kit import apiserver, clients, wire_server
@@ -300,10 +301,33 @@ def test_serves_asks_discovery(api: Client) -> None:
 
 
 def test_names_cannot_leave_their_place_in_a_path() -> None:
-    assert paths.node("a/b?c=d") == "/api/v1/nodes/a%2Fb%3Fc%3Dd"
-    for name in ("", ".", ".."):
+    assert paths.node("worker-1.example.com") == "/api/v1/nodes/worker-1.example.com"
+    for name in ("", ".", "..", "a/b", "a?c=d", "a%2Fb", "a b", "\udcff\udcfe", "x" * 254):
         with pytest.raises(UsageError):
             paths.node(name)
+
+
+def test_a_token_that_no_header_can_carry_is_not_told(server: ApiServer) -> None:
+    broken = clients.plain_client(server.url, "abc\ndefSECRET")
+    with pytest.raises(UsageError) as caught:
+        broken.get(paths.NODES)
+    assert "SECRET" not in f"{caught.value.message} {caught.value.hint}"
+
+
+def test_a_password_in_the_servers_address_is_not_told() -> None:
+    with pytest.raises(Temporary) as caught:
+        clients.plain_client("http://user:hunter2@127.0.0.1:1").get(paths.NODES)
+    assert "hunter2" not in caught.value.message and "127.0.0.1:1" in caught.value.message
+
+
+def test_nobody_waits_longer_than_his_own_time(server: ApiServer, api: Client) -> None:
+    """A run's --timeout counts, not what a server that accepts and is silent makes of it."""
+    server.faults.add(Fault("hang", verb="get", resource="nodes", seconds=20))
+    api.ends = steady() + 1.0
+    began = steady()
+    with pytest.raises(Temporary):
+        api.get(paths.node("worker-1"))
+    assert steady() - began < 5
 
 
 def test_no_token_in_any_repr(api: Client, server: ApiServer) -> None:

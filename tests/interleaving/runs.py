@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -214,12 +213,11 @@ def _begin(run: Run, body: Callable[[], None]) -> Run:
 
 @dataclass(frozen=True, slots=True)
 class Commands:
-    """What `subprocess` is to runs: their shutdown command, seen by the promise."""
+    """What `bgpctl.runbooks.child` is to runs: their shutdown command, seen by the promise."""
 
     sim: World
-    TimeoutExpired: type = subprocess.TimeoutExpired
 
-    def run(self, argv: list[str], **_: Any) -> subprocess.CompletedProcess[bytes]:
+    def run(self, argv: list[str], timeout: float | None) -> tuple[int, str]:
         self.sim.say(f"command {' '.join(argv)}")
         self.sim.promise.powered_off(self.sim.running())  # type: ignore[attr-defined]
-        return subprocess.CompletedProcess(argv, 0, b"", b"")
+        return 0, ""

@@ -79,7 +79,7 @@ class Story(World):
 def tell(seed: int) -> Story:
     """Plan the interleaving of this number and live it. Raises Broken (or Endless)."""
     story = Story(seed)
-    perform.subprocess = runs.Commands(story)  # type: ignore[assignment]
+    perform.child = runs.Commands(story)  # type: ignore[assignment]
     rng = story.rng
     probe = _probes(story)
     order = rng.choice(("guide", "guide", "withdraw-first"))
@@ -205,8 +205,8 @@ def _ends_well(story: Story, probe: tuple[Probe, ...]) -> None:
 @contextmanager
 def stage() -> Iterator[None]:
     """While stories are told in this process, no command is really run."""
-    before = perform.subprocess
+    before = perform.child
     try:
         yield
     finally:
-        perform.subprocess = before
+        perform.child = before

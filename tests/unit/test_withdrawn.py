@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bgpctl.core.nodestate import UNPROVED
 from bgpctl.core.withdrawal import Event
 from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.clock import UNCERTAIN
@@ -288,9 +289,9 @@ ESTIMATED = {"proof": "estimated", "why": "because"}
         ),
         pytest.param(
             {"journal": journal(deselect=None), "state": None, "estimates": (), "dead_estimates": ()},
-            DONE,
+            WAIT,
             "nothing was announced",
-            id="nothing to confirm",
+            id="that nothing was announced nobody says",
         ),
     ],
 )
@@ -309,9 +310,38 @@ def test_a_resumed_drain_asks_again_and_keeps_the_first_proof_unless_it_gets_a_b
     assert asked.evidence.get("proof") == (None if proof == "confirmed" else "confirmed")
     assert asked.evidence.get("secondsAfterRelabel") is None, "nobody saw when it went"
     unasked = Withdrawn().decide(at(journal=done))
-    assert (unasked.status, unasked.evidence) == (DONE, {})
+    if proof == "estimated":
+        assert (unasked.status, unasked.evidence) == (DONE, {})
+    else:  # a router's word of then is no word of now
+        assert (unasked.status, unasked.evidence["proof"]) == (DONE, "estimated")
+        assert "bird 192.0.2.1 confirmed it at an earlier time" in unasked.reason
+        assert Withdrawn(require_confirmed=True).decide(at(journal=done)).status is WAIT
     back = Withdrawn().decide(at(journal=done, sightings=(seen(Sight.PRESENT),)))
     assert back.status is WAIT, "what was proved once is not proved for ever"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"journal": TWO}, id="the node had peers when the drain began"),
+        pytest.param({"journal": journal(peers=(), routes=2)}, id="it had routes"),
+        pytest.param({"problems": (UNPROVED,)}, id="the speaker says that nothing was withdrawn"),
+    ],
+)
+@pytest.mark.parametrize("phase", ["Idle", "Stopped"])
+def test_a_speaker_without_a_peer_is_no_proof_that_nothing_was_announced(changes: Any, phase: str) -> None:
+    """It was started after its predecessor died, and the policy that told of the peers is gone."""
+    record = replace(changes.get("journal", journal(deselect=None, peers=(), routes=0)), leaves=0)
+    told = withdrawn(
+        phase=phase,
+        withdrawn=None,
+        observed_leave="",
+        problems=changes.get("problems", ()),
+        engine_mode="own",
+    )
+    found = Withdrawn().decide(at(journal=record, state=told, estimates=(), dead_estimates=()))
+    assert found.status is BLOCKED
+    assert "no speaker withdrew them" in found.reason and "drain again" in found.hint
 
 
 @pytest.mark.parametrize("assume_dead", [False, True])

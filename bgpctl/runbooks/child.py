@@ -1,0 +1,47 @@
+"""Run an operator's command to its end, and keep of what it says the last words only."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Sequence
+
+TAIL = 4096  # octets of output that are kept
+LAST_WORDS = 0.5  # seconds for the output of a command that has ended
+
+
+def run(argv: Sequence[str], timeout: float | None) -> tuple[int, str]:
+    """Exit code and last line. It has a session of its own and no terminal; it has ended when *it* ends,
+    whoever of its children still holds its output. Raises OSError, ValueError, and subprocess.TimeoutExpired
+    after `timeout` seconds: then it and its children were killed."""
+    process = subprocess.Popen(
+        list(argv),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    tail = bytearray()
+    assert process.stdout is not None
+    reader = threading.Thread(target=_keep, args=(process.stdout.fileno(), tail), daemon=True)
+    reader.start()
+    try:
+        code = process.wait(timeout)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise
+    reader.join(LAST_WORDS)
+    lines = bytes(tail).decode(errors="replace").strip().splitlines()
+    return code, lines[-1] if lines else ""
+
+
+def _keep(descriptor: int, tail: bytearray) -> None:
+    with contextlib.suppress(OSError):
+        while piece := os.read(descriptor, 1 << 16):
+            tail += piece
+            del tail[:-TAIL]
