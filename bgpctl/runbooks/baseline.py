@@ -25,7 +25,8 @@ def baselines(s: Snapshot) -> dict[str, int]:
 
 def _seen(s: Snapshot) -> Iterator[tuple[str, int]]:
     for answer in s.sightings:
-        if answer.sighting.sight in (Sight.PRESENT, Sight.STALE):
+        # Stale routes are no baseline: with its session down a router does not say that it is the right one.
+        if answer.sighting.sight is Sight.PRESENT:
             yield answer.peer, len(answer.sighting.paths)
         elif answer.sighting.sight is Sight.ABSENT and _sent_none(answer, s.state, s.now):
             yield answer.peer, 0

@@ -7,10 +7,9 @@ of time during the run shortens no wait and lengthens none. What is left is the 
 
 from __future__ import annotations
 
-import contextlib
 import time
 
-from bgpctl.errors import BgpctlError
+from bgpctl.errors import BgpctlError, Temporary
 from bgpctl.kube.client import Client
 
 UNCERTAIN = 1.0
@@ -38,7 +37,12 @@ class Clock:
         time.sleep(max(0.0, seconds))
 
     def _anchor(self) -> None:
-        """Ask the API server for anything, once; while it is away the local clock has to do."""
-        with contextlib.suppress(BgpctlError):
+        """Ask the API server for anything, once; a refusal is dated too. While it is away the local clock has
+        to do."""
+        try:
             self._client.get("/version")
-            self._offset = self._client.present() - self.monotonic()
+        except Temporary:
+            return
+        except BgpctlError:
+            pass
+        self._offset = self._client.present() - self.monotonic()

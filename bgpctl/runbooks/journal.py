@@ -149,7 +149,7 @@ def _evidence(evidence: Foreign) -> Mapping[str, Any]:
     evidence.number("secondsAfterRelabel")
     evidence.number("worstSeconds")
     evidence.integer("routes")
-    evidence.texts("unconfirmed")
+    evidence.texts("missing")
     for name in ("worstSeconds", "routes"):
         if name in evidence.value and not evidence.has(name):
             evidence.refuse(name, "a number")

@@ -242,25 +242,19 @@ def _until(
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What was on its way has arrived: a short wait after the routes went, and still nobody has them back."""
+    """What was on its way has arrived: a short wait after the routes went. It needs to see what `Withdrawn`
+    sees: routes that come back meanwhile are waited for again."""
 
     seconds: float
     name = "Settled"
     title = "traffic settled"
-    needs = only("state", "routers", "estimates", "policies")
+    needs = Withdrawn.needs
 
     def preview(self, s: Snapshot) -> str:
         return f"{self.seconds:g} s for packets on their way"
 
     def decide(self, s: Snapshot) -> Decision:
         assert s.journal is not None, "Checked comes first"
-        back = [a for a in s.sightings if a.sighting.sight in (Sight.PRESENT, Sight.STALE)]
-        if back:
-            return Decision(
-                Status.BLOCKED,
-                "the routes are back: " + "; ".join(proof.seen(a) for a in back),
-                hint="something announces them again; see `bgpctl peers status` and the node's labels",
-            )
         ends = s.journal.steps.get("Withdrawn", s.now) + self.seconds
         if s.now < ends:
             return Decision(

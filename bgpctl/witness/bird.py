@@ -51,9 +51,9 @@ class Protocol:
     name: str
     neighbor: str
     session: str
-    source: str = ""
     restart_timer: float | None = None
     channels: tuple[Channel, ...] = ()
+    source: str = ""
 
     @property
     def remaining(self) -> float | None:

@@ -36,7 +36,7 @@ def states() -> list[Any]:
 def journals() -> list[Any]:
     confirmed = {"proof": "confirmed", "by": "bird 192.0.2.1", "routes": 2, "secondsAfterRelabel": 0.5}
     estimated = {"proof": "estimated", "why": "hold timer", "worstSeconds": 9.0, "routes": 2}
-    estimated |= {"unconfirmed": ["no router was asked"], "assumed": "a clock"}
+    estimated |= {"missing": ["no router was asked"], "assumed": "a clock"}
     done = snapshots.journal(steps={"Checked": 1.0}, marks={"Relabelled": 2.0})
     journals = [done, *(dataclasses.replace(done, evidence=e) for e in (confirmed, estimated))]
     return [json.loads(journal.dump(one)) for one in journals]

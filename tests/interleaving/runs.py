@@ -67,7 +67,7 @@ class Run:
     problem: BaseException | None = None
     actor: Actor | None = None
     world: Any = None
-    fenced: bool = False  # its last request read a Lease that named it
+    fenced: bool = False  # its last request read or renewed a Lease that names it
     writes: list[str] = field(default_factory=list)
     dies: int = -1  # kill -9: 2n before its n-th write, 2n + 1 after it
 
@@ -89,7 +89,7 @@ class Run:
         return direct.refused(code, "Forbidden" if code == 403 else "") if code else None
 
     def _after(self, asked: Asked, found: Answer) -> None:
-        leases = asked.resource == "leases" and asked.verb == "get"
+        leases = asked.resource == "leases" and found.code < 300  # read, or renewed
         self.fenced = leases and self.sim.lease_holder(self.node) == self.holder
         if asked.writes:
             self.writes.append(str(asked))

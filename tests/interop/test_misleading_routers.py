@@ -50,7 +50,7 @@ def never_seen(ran: Ran) -> None:
     """Out of service, but by the clock: the router never showed what it was to lose."""
     assert ran.code == DONE, ran.out
     assert ran.document["proof"] == "estimated"
-    (missing,) = ran.document["evidence"]["unconfirmed"]
+    (missing,) = ran.document["evidence"]["missing"]
     assert re.search(r"was never seen to have a route of this node: is it the right one\?$", missing)
     assert "confirmed by" not in ran.out
 

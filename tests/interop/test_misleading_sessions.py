@@ -207,5 +207,5 @@ def test_a_router_that_stops_answering_in_the_middle_does_not_confirm() -> None:
             os.kill(lab.speakers[0].pid, signal.SIGCONT)
         ran = drain(lab)
         assert (ran.code, ran.document["proof"]) == (DONE, "estimated"), ran.out
-        (missing,) = ran.document["evidence"]["unconfirmed"]
+        (missing,) = ran.document["evidence"]["missing"]
         assert "cannot be asked: cannot reach BIRD at " in missing

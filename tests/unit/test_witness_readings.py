@@ -116,12 +116,14 @@ def test_bird_sessions_and_timer() -> None:
 
 def test_bird_with_two_sessions_to_one_neighbor_does_not_say_which_end_is_its() -> None:
     """Two VRFs, or one protocol for each family: their own ends may differ."""
-    one = bird.Protocol("red", N, "established", "192.0.2.1")
+    one = bird.Protocol("red", N, "established", source="192.0.2.1")
     assert bird.read("r", N, [one, bird.Protocol("old", N, "passive")], []).local == "192.0.2.1"
-    assert bird.read("r", N, [one, bird.Protocol("six", N, "established", "192.0.2.1")], []).local == (
+    assert bird.read("r", N, [one, bird.Protocol("six", N, "established", source="192.0.2.1")], []).local == (
         "192.0.2.1"
     )
-    assert bird.read("r", N, [one, bird.Protocol("blue", N, "established", "192.0.2.2")], []).local == ""
+    assert (
+        bird.read("r", N, [one, bird.Protocol("blue", N, "established", source="192.0.2.2")], []).local == ""
+    )
 
 
 def test_bird_long_lived_graceful_restart() -> None:
