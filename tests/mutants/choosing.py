@@ -30,12 +30,11 @@ class Choice:
     def tests(self, mutant: Mutant) -> list[Seen]:
         """In order, cut where they take longer together than a mutant may cost."""
         killers = self._killers.get(_unit(mutant), [])
-        stem = f"test_{PurePath(mutant.source.path).stem}.py"
         found = sorted(
             self._candidates(mutant),
             key=lambda test: (
                 killers.index(test.name) if test.name in killers else REMEMBERED,
-                not test.file.endswith(stem),
+                not _of(test, mutant),
                 test.seconds,
             ),
         )
@@ -55,9 +54,9 @@ class Choice:
             places = {place for place in self._statements if place[0] == mutant.source.path}
         found = {test.name: test for place in places for test in self.known.executing(place)}
         said = {file for file, words in self._words.items() if words & names}
-        return (
-            found | {test.name: test for test in self.known.tests if test.usable and test.file in said}
-        ).values()
+        # A value in a table of values (`ROWS = (A, B)`) is mentioned by no statement that a test executes.
+        near = {test.name: test for test in self.known.tests if test.file in said or _of(test, mutant)}
+        return [test for test in (found | near).values() if test.usable]
 
     @cached_property
     def _mentions(self) -> dict[str, set[Place]]:
@@ -84,6 +83,11 @@ class Choice:
             file: set(re.findall(r"\w+", (ROOT / file).read_text()))
             for file in {t.file for t in self.known.tests}
         }
+
+
+def _of(test: Seen, mutant: Mutant) -> bool:
+    """Is it in a file that is named after the mutant's?"""
+    return PurePath(test.file).name.startswith(f"test_{PurePath(mutant.source.path).stem}")
 
 
 def _unit(mutant: Mutant) -> tuple[str, str]:

@@ -6,7 +6,12 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.annotations import GRACEFUL_NOTIFICATION, GRACEFUL_SHUTDOWN_SOAK, node_settings
+from bgpctl.core.annotations import (
+    GRACEFUL_NOTIFICATION,
+    GRACEFUL_SHUTDOWN_SOAK,
+    LEAVE,
+    node_settings,
+)
 from bgpctl.core.intent import ClusterObjects, compile_intent
 from bgpctl.core.policy import parse_policy
 from bgpctl.core.v2.peer import parse_peer_config
@@ -120,3 +125,10 @@ def test_policy_check_has_nothing_against_one_that_works(write: Write) -> None:
 def test_the_soak_of_a_node(soak: str, seconds: float | None, problems: tuple[str, ...]) -> None:
     settings, found = node_settings({GRACEFUL_SHUTDOWN_SOAK: soak})
     assert (settings.soak, found) == (seconds, problems)
+
+
+def test_the_names_that_people_and_machines_write() -> None:
+    names = (GRACEFUL_NOTIFICATION, GRACEFUL_SHUTDOWN_SOAK, LEAVE)
+    assert names == tuple(
+        f"bgpctl.io/{name}" for name in ("graceful-notification", "graceful-shutdown-soak", "leave")
+    )

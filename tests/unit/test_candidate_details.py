@@ -9,7 +9,7 @@ import pytest
 
 from bgpctl.core.intent import compile_intent
 from tests.kit.intents import PEER, compiled, world
-from tests.kit.objects import endpoint, endpoint_slice, service
+from tests.kit.objects import endpoint, endpoint_slice, policy, router, service
 
 ADDRESS = ip_network("203.0.113.1/32")
 LOCAL = "externalTrafficPolicy is Local and "
@@ -135,3 +135,18 @@ def test_an_ingress_that_is_answered_elsewhere() -> None:
 def test_a_class_that_is_ours_counts() -> None:
     web = service("web", "203.0.113.1", loadBalancerClass="io.cilium/bgp-control-plane")
     assert ADDRESS in compiled(web).routes[PEER]
+
+
+@pytest.mark.parametrize("spec", [{"loadBalancerClass": "other"}, {}])
+def test_what_a_load_balancer_says_is_not_of_external_addresses(spec: Any) -> None:
+    """Neither its class nor the ipMode of its ingress."""
+    web = service("web", "203.0.113.1", externalIPs=["203.0.113.1"], **spec)
+    if not spec:
+        web["status"]["loadBalancer"]["ingress"][0]["ipMode"] = "Proxy"
+    router_ = router(serviceAdvertisements=["ExternalIP"])
+    assert ADDRESS in compiled(web, policies=[policy(router_)]).routes[PEER]
+
+
+def test_a_service_that_waits_for_an_address_is_told_where_those_are_looked_at() -> None:
+    pending = service("web")
+    assert [a.reason for a in compiled(pending).absent] == ["noLoadBalancerIP"]

@@ -9,7 +9,7 @@ import pytest
 from bgpctl.core.servertime import epoch
 
 
-@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", "America/Lima"])
+@pytest.mark.parametrize("zone", ["UTC0", "JST-9", "PET5"])
 def test_a_date_is_gmt(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", zone)
     time.tzset()

@@ -99,8 +99,8 @@ def test_protocols_with_and_without_channels() -> None:
     """What a channel says is not the protocol's; the details of other protocols are nobody's."""
     first, second = bird.read_protocols(Reply(0, LINES))
     channels = (Channel("ipv4", "master4", True), Channel("ipv6", "master6", False, 38.499))
-    assert first == Protocol("node1", "192.0.2.1", "established", "192.0.2.99", None, channels)
-    assert second == Protocol("node2", "", "active", "", 12.0, ())
+    assert first == Protocol("node1", "192.0.2.1", "established", channels=channels, source="192.0.2.99")
+    assert second == Protocol("node2", "", "active", restart_timer=12.0)
 
 
 def test_a_path_before_any_prefix_is_no_answer() -> None:
@@ -198,7 +198,7 @@ def test_what_is_no_address_is_compared_as_it_is(one: str, other: str) -> None:
     ],
 )
 def test_birds_own_address(sources: tuple[str, ...], local: str) -> None:
-    protocols = [Protocol(f"n{n}", N, "established", source) for n, source in enumerate(sources)]
+    protocols = [Protocol(f"n{n}", N, "established", source=source) for n, source in enumerate(sources)]
     assert bird.read("bird x", N, protocols, []).local == local
 
 
