@@ -21,7 +21,7 @@ from bgpctl.core.owners import OWNER_KINDS
 from bgpctl.core.services import read_service
 from bgpctl.errors import BgpctlError
 from bgpctl.kube import paths
-from bgpctl.kube.client import ApiError, Client
+from bgpctl.kube.client import Client
 from bgpctl.kube.watch import Mirror
 from bgpctl.speaker import host
 
@@ -142,14 +142,12 @@ class KubeSource:
         def ask() -> None:
             try:
                 nodes = self._client.items(paths.NODES, fieldSelector=f"metadata.name={self._name}")
-            except ApiError as error:
+            except BgpctlError as error:  # refused, or away: what was seen before counts
                 facts = {
                     "error": error.message,
                     "hint": "a Node that was deleted is taken for one that is there",
                 }
                 log.warning("speaker.node_not_read", extra=facts)
-            except BgpctlError:
-                pass  # away: what was seen before counts
             else:
                 found.append(next(iter(nodes), None))
 
