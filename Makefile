@@ -3,7 +3,7 @@
 VENV := .venv
 PY   := $(VENV)/bin/python
 
-.PHONY: demo test bench matrix mutants fuzz lint completions clean
+.PHONY: demo test bench matrix interleavings mutants fuzz lint completions clean
 
 $(VENV)/.installed: pyproject.toml
 	python3 -m venv $(VENV)
@@ -22,6 +22,10 @@ bench: $(VENV)/.installed
 # What real routers do to a node's routes, against the estimate: root, and the routers that are installed.
 matrix: $(VENV)/.installed
 	@$(PY) -m tests.matrix $(ARGS)
+
+# Runs of bgpctl among second writers that act between any two requests: 20,000 (CI: 7,000).
+interleavings: $(VENV)/.installed
+	@BGPCTL_INTERLEAVINGS=20000 $(PY) -m pytest -q tests/interleaving $(ARGS)
 
 # Which changes of a line would no test notice? ARGS='--sample 150 --seed TEXT' for a part of it.
 mutants: $(VENV)/.installed

@@ -105,7 +105,6 @@ FAULTS = [
     ),
     pytest.param(lambda: (proof, "word", _withdrew), id="the speaker's word is not asked for"),
     pytest.param(lambda: (proof, "missing", lambda s: ()), id="no baseline, any peer"),
-    pytest.param(lambda: (NodeLock, "keep", lambda self, copy: None), id="no copy of the journal"),
     pytest.param(lambda: (engine, "_look", _no_looking_back), id="goals are not kept"),
 ]
 
