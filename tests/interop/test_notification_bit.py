@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import struct
 import threading
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import pytest
 
 from bgpctl.core.diff import Announce, Configure, Leave, Synced, Withdraw
 from bgpctl.core.model import Attributes, IPNetwork, Peer, Secret
-from bgpctl.witness.frr import FrrProbe, _Vty
+from bgpctl.witness.frr import FrrProbe
 from bgpctl.witness.model import Sight
 from tests.kit.bgppeer import KEEPALIVE, BgpPeer
 from tests.kit.engines import EngineUnderTest, engine, peer
@@ -94,9 +95,18 @@ class Looks:
 
 
 def vty(lab: Lab, command: str) -> str:
+    """A command in FRR's enable node, which bgpctl's own probe never enters."""
     assert isinstance(lab.probe, FrrProbe)
-    with _Vty(lab.probe.target) as bgpd:
-        return bgpd._talk(command)[1]
+    with socket.socket(socket.AF_UNIX) as bgpd:
+        bgpd.settimeout(10)
+        bgpd.connect(f"{lab.probe.target}/bgpd.vty")
+        answer = b""
+        for word in ("enable", command):
+            bgpd.sendall(word.encode() + b"\0")
+            answer = b""
+            while answer[-4:-1] != b"\0\0\0":
+                answer += bgpd.recv(65536)
+    return answer[:-4].decode()
 
 
 # --- the N bit ----------------------------------------------------------------------------------------------

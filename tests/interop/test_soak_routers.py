@@ -38,9 +38,8 @@ def eye(directory: str, prefix: str) -> Iterator[list[tuple[float, dict[str, Any
     over = threading.Event()
 
     def look() -> None:
-        with _Vty(directory) as bgpd:
-            while not over.wait(0.02):
-                bgpd._deadline = time.monotonic() + 5
+        while not over.wait(0.02):
+            with _Vty(directory) as bgpd:
                 seen.append((time.time(), paths(bgpd, prefix)))
 
     watcher = threading.Thread(target=look)
