@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import socket
 import struct
@@ -167,7 +168,8 @@ class Dialler:
                 wire.send(case.raw)
                 if case.survives:
                     return _alive(wire, case)
-                sock.shutdown(socket.SHUT_WR)
+                with contextlib.suppress(OSError):  # it may have closed already: that is what is waited for
+                    sock.shutdown(socket.SHUT_WR)
                 wire.to_the_end(8.0)
             except (AssertionError, TimeoutError, OSError) as error:
                 return f"{case.name}: {error!r}"
