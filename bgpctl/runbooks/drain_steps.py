@@ -199,7 +199,7 @@ def lift_hint(flags: Sequence[str], journal: Journal | None, typed: CommandLine)
     """What to type next: the whole command, when every refusal can be lifted by a flag."""
     kept = "the node stays as it is now" if journal and journal.begun else "nothing was changed on the node"
     if flags and all(flags):
-        return f"{kept}; to go on anyway: {typed.without('--dry-run').with_flags(flags)}"
+        return f"{kept}; to go on anyway: {typed.with_flags(flags)}"
     return f"{kept}; run this again when the reason has gone"
 
 
