@@ -309,6 +309,8 @@ class Stream:
                 if len(buffer) > LONGEST_EVENT:
                     raise ValueError("it is no stream of Kubernetes events")
                 yield from (json.loads(line) for line in lines if line.strip())
+            if buffer.strip():  # each event ends its line: half of one, or no event at all (a login page)
+                raise ValueError("it ended in the middle of an event")
         except (urllib3.exceptions.HTTPError, OSError, ValueError, RecursionError) as error:
             self._broke()
             raise Temporary(f"watch {self._path} broke off: {plain(error)}") from None

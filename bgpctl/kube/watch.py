@@ -21,7 +21,7 @@ Document = dict[str, Any]
 Key = tuple[str, str]  # namespace, name
 T = TypeVar("T")
 
-STORM = 3  # watches in a row that end with 410: one is usual
+STORM = 3  # watches in a row that end with 410, or at once without an event: one is usual
 LONGEST_WISH = 30.0  # of a Retry-After, in seconds: a wrong one must not blind a speaker
 
 
@@ -122,9 +122,7 @@ class Mirror(Generic[T]):
         only, so it stays said for longer than the longest pause."""
         if self._problem or time.monotonic() > self._storm_until:
             return self._problem
-        return (
-            f"the API server ends every watch of {self._path} at once (410 Gone): it is read again and again"
-        )
+        return f"the API server ends every watch of {self._path} at once: it is read again and again"
 
     # -- the loop
 
@@ -158,12 +156,7 @@ class Mirror(Generic[T]):
                 self._follow()
         except Gone:
             self._version = ""
-            self._storm += 1
-            if self._storm >= STORM:
-                news = not self.problem
-                self._storm_until = time.monotonic() + 1.5 * self._timing.backoff[1]
-                if news:
-                    self._ring()
+            self._ended_at_once()
         except Temporary as error:
             return error.message, min(error.retry_after or 0.0, LONGEST_WISH)
         except BgpctlError as error:
@@ -235,8 +228,22 @@ class Mirror(Generic[T]):
         # Only now: a list that is allowed and a watch that is not would be solved and a problem for ever.
         self.refused = False
         self._set_problem(self._state())
+        event = None
         for event in stream:
             self._handle(event)
+        if event is None:
+            self._ended_at_once()
+
+    def _ended_at_once(self) -> None:
+        """One watch gave nothing. Of several in a row (a proxy's empty page, say) none can be believed."""
+        self._storm += 1
+        if self._storm < STORM:
+            return
+        self._version = ""
+        news = not self.problem
+        self._storm_until = time.monotonic() + 1.5 * self._timing.backoff[1]
+        if news:
+            self._ring()
 
     def _handle(self, event: Document) -> None:
         kind, item = event["type"], event["object"]

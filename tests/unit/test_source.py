@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from bgpctl.core.endpoints import read_slice
 from bgpctl.core.intent import compile_intent
 from bgpctl.core.services import read_service
 from bgpctl.errors import UsageError
+from bgpctl.kube.watch import Mirror, Timing
 from bgpctl.lab.api.faults import Fault
 from bgpctl.lab.seed import crds
 from bgpctl.speaker import source as module
@@ -217,7 +219,11 @@ def test_secrets_that_may_not_be_read_do_not_stop_the_rest() -> None:
 
 
 @pytest.mark.integration
-def test_ciliums_pools_are_read_where_they_are_and_may_be_missing_or_forbidden() -> None:
+def test_ciliums_pools_are_read_where_they_are_and_may_be_missing_or_forbidden(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # What is forbidden or not served is asked for again after up to 12 s.
+    monkeypatch.setattr(module, "Mirror", partial(Mirror, timing=Timing(backoff=(0.05, 0.3))))
     with apiserver.running(controllers=False) as server:
         server.apply(objects.node(NAME))
         for resource, code, count in (("ciliumnodes", 403, None), ("ciliumloadbalancerippools", 503, 2)):
