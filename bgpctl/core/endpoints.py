@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -86,6 +86,58 @@ def read_slice(document: Mapping[str, Any], node: str) -> Slice:
         return Slice(None, problem=f"EndpointSlice {where} was left out: it is malformed ({error})")
 
 
+@dataclass(frozen=True, slots=True)
+class SharedSlice:
+    """What is read of one EndpointSlice for whoever asks about many nodes; `seen_from` is the view of one.
+
+    `ready` and `leaving` count, by node, its endpoints that are ready, and those that are terminating and
+    still serve. `far` is what every node sees that has neither."""
+
+    service: Key | None
+    ports: Ports = ()
+    ready: Mapping[str, int] = field(default_factory=dict)
+    leaving: Mapping[str, int] = field(default_factory=dict)
+    far: Served = ()
+    problem: str = ""
+
+    @property
+    def nodes(self) -> Iterable[str]:
+        """Those that have an endpoint of it."""
+        return self.ready.keys() | self.leaving.keys()
+
+    def seen_from(self, node: str) -> Served:
+        """As `read_slice` has it for this node."""
+        here, leaving = self.ready.get(node, 0), self.leaving.get(node, 0)
+        if not here and not leaving:
+            return self.far
+        return tuple(
+            (ports, Backends(_nearer(found.v4, here, leaving), _nearer(found.v6, here, leaving), found.dummy))
+            for ports, found in self.far
+        )
+
+
+def read_shared(document: Mapping[str, Any]) -> SharedSlice:
+    """Never raises: a malformed one is a problem."""
+    read = read_slice(document, "")
+    if read.service is None:
+        return SharedSlice(None, problem=read.problem)
+    endpoints = document.get("endpoints") or ()
+    ready = [e.get("nodeName") for e in endpoints if _ready(e.get("conditions") or {})]
+    leaving = [e.get("nodeName") for e in endpoints if _leaves(e.get("conditions") or {})]
+    ports = port_names(document.get("ports"))
+    return SharedSlice(read.service, ports, _by_node(ready), _by_node(leaving), read.backends)
+
+
+def _by_node(names: Iterable[Any]) -> Mapping[str, int]:
+    return Counter(name for name in names if name and isinstance(name, str))
+
+
+def _nearer(count: Count, here: int, leaving: int) -> Count:
+    if not count.total:
+        return count
+    return count._replace(here=here, elsewhere=count.elsewhere - here, leaving=leaving)
+
+
 def backends_of(slices: Iterable[Slice]) -> dict[Key, Served]:
     """By Service; one without any EndpointSlice is not in there."""
     found: dict[Key, Served] = {}
@@ -110,12 +162,6 @@ def serving(served: Served, ports: Ports) -> Backends:
 def answers(theirs: Ports, ports: Ports) -> bool:
     """Does a slice with `theirs` have a port for one of the Service's?"""
     return not theirs or not ports or theirs == ports or not set(theirs).isdisjoint(ports)
-
-
-def ready_nodes(document: Mapping[str, Any]) -> tuple[Key | None, Ports, Mapping[str, int]]:
-    """Of one EndpointSlice: its Service, its ports, and the ready endpoints by node. Raises MALFORMED."""
-    nodes = (e.get("nodeName") for e in document.get("endpoints") or () if _ready(e.get("conditions") or {}))
-    return _service(document), port_names(document.get("ports")), Counter(filter(None, nodes))
 
 
 def port_names(ports: Sequence[Mapping[str, Any]] | None) -> Ports:
@@ -186,7 +232,7 @@ def _count(endpoints: Sequence[Mapping[str, Any]], node: str) -> Count:
                 here += 1
             elif where:
                 elsewhere += 1
-        elif conditions.get("terminating") is True and conditions.get("serving") is True:
+        elif _leaves(conditions):
             usable += 1
             leaving += where == node
     return Count(len(endpoints), usable, here, elsewhere, leaving)
@@ -195,3 +241,9 @@ def _count(endpoints: Sequence[Mapping[str, Any]], node: str) -> Count:
 def _ready(conditions: Mapping[str, Any]) -> bool:
     ready = conditions.get("ready")
     return ready is None or ready is True
+
+
+def _leaves(conditions: Mapping[str, Any]) -> bool:
+    """Terminating, and still serving?"""
+    serving = conditions.get("terminating") is True and conditions.get("serving") is True
+    return serving and not _ready(conditions)

@@ -101,8 +101,7 @@ def sole_endpoint(node: str, addresses: Iterable[Vip], others: Collection[str]) 
 
 
 def _only_here(node: str, vip: Vip) -> bool:
-    where = {name for name, count in vip.endpoints.items() if count > 0}
-    return where == {node} or (not where and vip.announcers == {node})
+    return vip.ready == {node} or (not vip.ready and vip.announcers == {node})
 
 
 def _named(addresses: Sequence[Vip]) -> str:

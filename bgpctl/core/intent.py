@@ -52,9 +52,18 @@ Document = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
+class Endpoints:
+    """What one node sees of all EndpointSlices: backends by Service, and sentences about malformed ones."""
+
+    backends: Mapping[Key, Served] = field(default_factory=dict)
+    problems: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterObjects:
     """The cluster as the speaker of one node sees it, as raw documents. Services and EndpointSlices, of which
-    there are thousands, may also be what `read_service` and `read_slice` made of theirs.
+    there are thousands, may also be what `read_service` and `read_slice` made of theirs, or all slices what
+    was counted of them (`Endpoints`).
 
     `policies` are CiliumBGPPeeringPolicies; `cluster_configs`, `peer_configs`, `advertisements` and
     `overrides` the v2 resources. `secrets` maps a Secret's name to its key `password`, and has only Secrets
@@ -69,7 +78,7 @@ class ClusterObjects:
     node: Document | None = None
     policies: Sequence[Document] = ()
     services: Sequence[Document | Service] = ()
-    endpoint_slices: Sequence[Document | Slice] = ()
+    endpoint_slices: Sequence[Document | Slice] | Endpoints = ()
     secrets: Mapping[str, Secret] | None = field(default_factory=dict)
     lb_pools: Sequence[Document] | None = None
     pod_pools: Sequence[Document] | None = ()
@@ -112,13 +121,14 @@ def compile_intent(
     memo = memo or Memo()
     if objects.node is None:
         return _without_node(node_name, previous)
-    claims = read_claims(objects.policies, objects.cluster_configs)
+    owners = tuple(objects.policies), tuple(objects.cluster_configs)
+    claims = memo.once("claims", owners, lambda: read_claims(*owners))
     had = _owner(previous, owner)
     if (previous is None or previous.undecided) and had.kind in objects.unserved:
         return _without_kind(node_name, had)
     selection = select_owner(claims, labels_of(objects.node), had)
     found = gate(objects.node, opened or (previous is not None and previous.opened), unconfirmed)
-    in_force = _in_force(selection.owner, objects, node_name, previous)
+    in_force = _in_force(selection.owner, objects, node_name, previous, memo)
     if selection.owner is None:
         in_force = replace(in_force, config=leaving)
     world = _World(objects, node_name, in_force.config, found, withdraw_without_endpoints, memo)
@@ -175,7 +185,7 @@ def _owner(previous: Intent | None, before: Owner = NO_OWNER) -> Owner:
 
 
 def _in_force(
-    owner: Claim | None, objects: ClusterObjects, node_name: str, previous: Intent | None
+    owner: Claim | None, objects: ClusterObjects, node_name: str, previous: Intent | None, memo: Memo
 ) -> _InForce:
     settings, problems = router_settings(annotations_of(objects.node or {}))
     if owner is None:
@@ -185,7 +195,8 @@ def _in_force(
         return _InForce(node_config(owner.value, settings), problems)
     if isinstance(owner.value, ClusterConfig):
         ours = before if before is not None and _owner(previous) == owner.owner else None
-        resources = read_resources(objects.peer_configs, objects.advertisements, objects.overrides)
+        kinds = tuple(objects.peer_configs), tuple(objects.advertisements), tuple(objects.overrides)
+        resources = memo.once("resources", kinds, lambda: read_resources(*kinds))
         host = Host(objects.interfaces, objects.gateways)
         joined = compile_node(owner.value, resources, node_name, host, ours)
         return _InForce(joined.config, joined.problems, joined.stale)
@@ -253,18 +264,19 @@ class _World:
 
 
 def _backends(
-    slices: Sequence[Document | Slice], node: str, problems: list[str], memo: Memo
-) -> dict[Key, Served]:
+    slices: Sequence[Document | Slice] | Endpoints, node: str, problems: list[str], memo: Memo
+) -> Mapping[Key, Served]:
     """By Service. Counted again only when a slice changed."""
-    given = (node, tuple(slices))
-    kept = memo.results("slices", given)
-    if not kept:
-        read = [s if isinstance(s, Slice) else read_slice(s, node) for s in slices]
-        kept = {"backends": backends_of(read), "problems": [s.problem for s in read if s.problem]}
-        memo.keep("slices", given, kept)
-    problems += kept["problems"]
-    found: dict[Key, Served] = kept["backends"]
-    return found
+    if not isinstance(slices, Endpoints):
+        given = node, tuple(slices)
+        slices = memo.once("slices", given, lambda: _counted(*given))
+    problems += slices.problems
+    return slices.backends
+
+
+def _counted(node: str, slices: Sequence[Document | Slice]) -> Endpoints:
+    read = [s if isinstance(s, Slice) else read_slice(s, node) for s in slices]
+    return Endpoints(backends_of(read), [s.problem for s in read if s.problem])
 
 
 def _withheld(candidates: list[Candidate], gate: Gate) -> list[Candidate]:

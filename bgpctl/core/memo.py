@@ -7,7 +7,10 @@ all of them frozen: a result is kept together with them, and used while they are
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 class Memo:
@@ -26,3 +29,12 @@ class Memo:
     def keep(self, stage: str, given: object, results: dict[Any, Any]) -> None:
         """In the place of the last results: what was not used this time is forgotten."""
         self._stages[stage] = (given, results)
+
+    def once(self, stage: str, given: object, make: Callable[[], T]) -> T:
+        """What `make` gives, made again only when `given`, of which it is made, is not what it was."""
+        kept = self.results(stage, given)
+        if not kept:
+            kept = {"made": make()}
+            self.keep(stage, given, kept)
+        made: T = kept["made"]
+        return made

@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from bgpctl.core.model import (
@@ -91,6 +91,13 @@ def carried(intent: Intent, sessions: Mapping[str, Session]) -> Intent:
         for name, table in intent.routes.items()
     }
     return replace(intent, routes=routes)
+
+
+def carriage(session: Session | None, hops: NextHops) -> Hashable:
+    """What `carried` decides by: on sessions of equal ones, the same routes are carried."""
+    if session is None or not session.established or not _doubtful(session):
+        return None
+    return frozenset(session.families), _narrow(session), frozenset(version for version, _ in hops)
 
 
 def _doubtful(session: Session) -> tuple[int, ...]:

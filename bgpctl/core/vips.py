@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from bgpctl.core.candidates import by_envoy
 from bgpctl.core.documents import MALFORMED
@@ -15,14 +14,14 @@ from bgpctl.core.endpoints import (
     Key,
     Ports,
     Served,
+    SharedSlice,
+    Slice,
     answers,
     backends_of,
-    read_slice,
-    ready_nodes,
     serving,
 )
 from bgpctl.core.model import Intent, IPNetwork
-from bgpctl.core.services import RULES, Service, host_prefix, read_service
+from bgpctl.core.services import RULES, Service, host_prefix
 
 SERVICE = "Service "
 
@@ -41,24 +40,28 @@ class Vip:
     announcers: frozenset[str]
     endpoints: Mapping[str, int] = field(default_factory=dict)
 
-
-Document = Mapping[str, Any]
+    @property
+    def ready(self) -> frozenset[str]:
+        """The nodes with a ready endpoint."""
+        return frozenset(name for name, count in self.endpoints.items() if count > 0)
 
 
 def vips(
-    intents: Iterable[Intent], services: Iterable[Document], slices: Sequence[Document]
+    intents: Iterable[Intent], services: Iterable[Service], slices: Iterable[SharedSlice]
 ) -> tuple[Vip, ...]:
     """Every Service address of `intents`. Give only the intents of nodes that really announce: a node whose
-    speaker is dead is no second path. Aggregates and PodCIDRs are left out; malformed objects are skipped."""
-    known = {_origin(service.key): service for service in map(read_service, services) if not service.problem}
-    local = _local_addresses(known, slices)
-    endpoints = _endpoints(known, slices)
+    speaker is dead is no second path. Aggregates and PodCIDRs are left out."""
     announcers: dict[IPNetwork, set[str]] = {}
     owners: dict[IPNetwork, dict[str, None]] = {}
     for intent in intents:
         for prefix, origin in _service_routes(intent):
             announcers.setdefault(prefix, set()).add(intent.node)
             owners.setdefault(prefix, {}).update(dict.fromkeys(origin.split(", ")))
+    needed = set().union(*owners.values())
+    known = {o: s for s in services if (o := origin_of(s.key)) in needed and not s.problem}
+    placed = [each for each in slices if each.service is not None and origin_of(each.service) in known]
+    local = _local_addresses(known, placed)
+    endpoints = _endpoints(known, placed)
     return tuple(
         Vip(
             prefix=prefix,
@@ -78,15 +81,16 @@ def _service_routes(intent: Intent) -> Iterable[tuple[IPNetwork, str]]:
                 yield prefix, route.origin
 
 
-def _origin(key: Key) -> str:
+def origin_of(key: Key) -> str:
+    """As the routes of a Service name it."""
     return f"{SERVICE}{key[0]}/{key[1]}"
 
 
 def _local_addresses(
-    services: Mapping[str, Service], slices: Iterable[Document]
+    services: Mapping[str, Service], slices: Iterable[SharedSlice]
 ) -> set[tuple[str, IPNetwork]]:
     """(owner, address) that follow their endpoints; which policy counts depends on the address' kind."""
-    backends = backends_of(read_slice(document, "") for document in slices)
+    backends = backends_of(Slice(each.service, each.far) for each in slices)
     found: set[tuple[str, IPNetwork]] = set()
     for owner, service in services.items():
         envoy = by_envoy(service, _serving(backends.get(service.key), service.ports))
@@ -107,15 +111,13 @@ def _prefixes(texts: Iterable[str]) -> Iterable[IPNetwork]:
             yield host_prefix(text)
 
 
-def _endpoints(services: Mapping[str, Service], slices: Iterable[Document]) -> dict[str, Counter[str]]:
+def _endpoints(services: Mapping[str, Service], slices: Iterable[SharedSlice]) -> dict[str, Counter[str]]:
     """Owner -> node -> ready endpoints for its ports."""
     found: dict[str, Counter[str]] = {}
-    for document in slices:
-        with contextlib.suppress(*MALFORMED):
-            key, ports, nodes = ready_nodes(document)
-            service = services.get(_origin(key)) if key else None
-            if service is not None and answers(ports, service.ports):
-                found.setdefault(_origin(service.key), Counter()).update(nodes)
+    for each in slices:
+        owner = origin_of(each.service) if each.service is not None else ""
+        if owner and answers(each.ports, services[owner].ports):
+            found.setdefault(owner, Counter()).update(each.ready)
     return found
 
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from bgpctl.core import guards as guard
 from bgpctl.core.deselection import Deselection, deselecting_label
 from bgpctl.core.documents import name_of
+from bgpctl.core.endpoints import read_shared
+from bgpctl.core.fleet import Fleet
 from bgpctl.core.guards import Guard
-from bgpctl.core.intent import ClusterObjects, compile_intent
+from bgpctl.core.intent import ClusterObjects
 from bgpctl.core.model import Intent
-from bgpctl.core.nexthops import carried
 from bgpctl.core.nodestate import NodeState
 from bgpctl.core.owners import read_claims
+from bgpctl.core.paths import Announcer, beside
 from bgpctl.core.peerfacts import PeerFacts, facts_from_peer
 from bgpctl.core.selectors import LabelSelector
+from bgpctl.core.services import read_service
 from bgpctl.errors import Blocked
 from bgpctl.kube import paths
 from bgpctl.kube.client import ApiError, Client, NotFound
@@ -37,50 +40,31 @@ class Cluster:
 
 
 @dataclass(frozen=True, slots=True)
-class Policies:
-    """The objects that tell nodes what to run, v2 resources included. `served`: the API server knows a kind
-    of them that selects nodes."""
-
-    peering: Sequence[Document] = ()
-    cluster_configs: Sequence[Document] = ()
-    peer_configs: Sequence[Document] = ()
-    advertisements: Sequence[Document] = ()
-    overrides: Sequence[Document] = ()
-    pod_pools: Sequence[Document] | None = ()
-    lb_pools: Sequence[Document] | None = None
-    cilium_nodes: Sequence[Document] = ()
-    served: bool = True
-
-    def seen_from(self, node: Document, objects: ClusterObjects) -> ClusterObjects:
-        """`objects` as seen for `node` by somebody who is not on it: a CLI may not read Secrets and knows
-        neither interfaces nor routes there; peers that need them count all the same."""
-        return replace(
-            objects,
-            node=node,
-            policies=self.peering,
-            cluster_configs=self.cluster_configs,
-            peer_configs=self.peer_configs,
-            advertisements=self.advertisements,
-            overrides=self.overrides,
-            pod_pools=self.pod_pools,
-            lb_pools=self.lb_pools,
-            cilium_node=next((c for c in self.cilium_nodes if name_of(c) == name_of(node)), None),
-            secrets=None,
-            interfaces=None,
-            gateways=None,
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class Objects:
-    """The cluster's objects, each kind listed once. `reported`: the API server knows BGPNodeStates."""
+    """The cluster's objects, each kind listed once. `served`: the API server knows a kind of policy that
+    selects nodes; `reported`: it knows BGPNodeStates."""
 
     nodes: Sequence[Document]
-    policies: Policies
-    services: Sequence[Document]
-    slices: Sequence[Document]
+    fleet: Fleet
     states: Mapping[str, NodeState]
+    served: bool = True
     reported: bool = True
+
+    def compiled(self, node: Document) -> Intent:
+        """What one node should announce by the cluster's objects; nobody may run it (it has no passwords)."""
+        return self.fleet.intent(node, self.opened(name_of(node)))
+
+    def opened(self, name: str) -> bool:
+        """The speaker's word on whether the node was Ready once: by now it may not be, and announce all the
+        same."""
+        state = self.states.get(name)
+        return state is not None and state.intended > 0
+
+    def announcer(self, node: Document) -> Announcer:
+        """With what its speaker published of its sessions."""
+        state = self.states.get(name_of(node))
+        sessions = {peer.name: peer.session for peer in state.peers} if state else {}
+        return Announcer(node, self.opened(name_of(node)), sessions)
 
 
 def look(
@@ -90,16 +74,16 @@ def look(
     `now` is epoch seconds by the API server's clock."""
     objects = read(client)
     labels = node["metadata"].get("labels") or {}
-    deselection = deselecting_label(_selectors(objects.policies), labels, override)
-    known = guard.known_kinds(objects.policies.served, objects.reported)
+    deselection = deselecting_label(_selectors(objects.fleet.objects), labels, override)
+    known = guard.known_kinds(objects.served, objects.reported)
     verdicts = (known, *_paths(node, objects, now), *_owners(client, node, objects, maximum, now))
     return Cluster(guard.lift(verdicts, lifted), deselection)
 
 
 def deselection(client: Client, labels: Mapping[str, str]) -> Deselection:
     """Which policies select a node with these labels now."""
-    policies = Policies(_optional(client, paths.PEERING_POLICIES), _optional(client, *paths.CLUSTER_CONFIGS))
-    return deselecting_label(_selectors(policies), labels)
+    policies, configs = _optional(client, paths.PEERING_POLICIES), _optional(client, *paths.CLUSTER_CONFIGS)
+    return deselecting_label(_selectors(ClusterObjects(policies=policies, cluster_configs=configs)), labels)
 
 
 def policy_facts(client: Client, node: Document, journal: Journal | None) -> tuple[PeerFacts, ...]:
@@ -110,8 +94,8 @@ def policy_facts(client: Client, node: Document, journal: Journal | None) -> tup
     for key, value in (journal.prior_labels if journal else {}).items():
         labels.pop(key, None) if value is None else labels.update({key: value})
     before = {**node, "metadata": {**metadata, "labels": labels}}
-    objects = read_policies(client).seen_from(before, ClusterObjects())
-    return tuple(facts_from_peer(peer) for peer in compile_intent(objects, metadata["name"]).peers)
+    policies, _ = read_policies(client)
+    return tuple(facts_from_peer(peer) for peer in Fleet(policies).bare(before).peers)
 
 
 # --- reading ----------------------------------------------------------------------------------------------
@@ -120,30 +104,45 @@ def policy_facts(client: Client, node: Document, journal: Journal | None) -> tup
 def read(client: Client) -> Objects:
     """Every object that decides what nodes announce, and what their speakers published."""
     told = states.of_all(client)
+    policies, served = read_policies(client)
+    services, _ = client.read_list(paths.SERVICES, {}, read_service)
+    slices, _ = client.read_list(paths.ENDPOINT_SLICES, {}, read_shared)
+    nodes, _ = client.read_list(paths.NODES, {}, _slim)
+    cilium_nodes = _permitted(client, paths.CILIUM_NODES) or ()
     return Objects(
-        nodes=client.items(paths.NODES),
-        policies=read_policies(client),
-        services=client.items(paths.SERVICES),
-        slices=client.items(paths.ENDPOINT_SLICES),
+        nodes=nodes,
+        fleet=Fleet(policies, services, slices, {name_of(each): each for each in cilium_nodes}),
         states={state.node: state for state in told or ()},
+        served=served,
         reported=told is not None,
     )
 
 
-def read_policies(client: Client) -> Policies:
-    """Every object that tells nodes what to run."""
+def _slim(node: Document) -> Document:
+    """Of a Node without what is large and says nothing here: there are thousands."""
+    metadata = {key: value for key, value in node["metadata"].items() if key != "managedFields"}
+    status = {key: value for key, value in (node.get("status") or {}).items() if key != "images"}
+    return {**node, "metadata": metadata, "status": status}
+
+
+def read_policies(client: Client) -> tuple[ClusterObjects, bool]:
+    """Every object that tells nodes what to run, as seen by somebody who is on none of them: a CLI may not
+    read Secrets and knows neither interfaces nor routes there; peers that need them count all the same.
+    Whether the API server knows a kind of them that selects nodes."""
     peering, configs = _served(client, paths.PEERING_POLICIES), _served(client, *paths.CLUSTER_CONFIGS)
-    return Policies(
-        served=peering is not None or configs is not None,
-        peering=peering or (),
+    found = ClusterObjects(
+        policies=peering or (),
         cluster_configs=configs or (),
         peer_configs=_optional(client, *paths.PEER_CONFIGS),
         advertisements=_optional(client, *paths.ADVERTISEMENTS),
         overrides=_optional(client, *paths.OVERRIDES),
         pod_pools=_permitted(client, paths.POD_POOLS),
         lb_pools=_permitted(client, *paths.LB_POOLS) or None,
-        cilium_nodes=_permitted(client, paths.CILIUM_NODES) or (),
+        secrets=None,
+        interfaces=None,
+        gateways=None,
     )
+    return found, peering is not None or configs is not None
 
 
 def _optional(client: Client, *versions: str) -> Sequence[Document]:
@@ -171,10 +170,10 @@ def _permitted(client: Client, *versions: str) -> Sequence[Document] | None:
         return None
 
 
-def _selectors(policies: Policies) -> dict[str, LabelSelector | None]:
+def _selectors(objects: ClusterObjects) -> dict[str, LabelSelector | None]:
     """By the objects' names; where two kinds share one, the second by its kind too."""
     found: dict[str, LabelSelector | None] = {}
-    for claim in read_claims(policies.peering, policies.cluster_configs):
+    for claim in read_claims(objects.policies, objects.cluster_configs):
         if claim.node_selector_valid:
             found[str(claim.owner) if claim.name in found else claim.name] = claim.node_selector
     return found
@@ -185,39 +184,17 @@ def _selectors(policies: Policies) -> dict[str, LabelSelector | None]:
 
 def _paths(node: Document, objects: Objects, now: float) -> tuple[Guard, Guard]:
     """Does somebody else announce what this node announces?"""
-    name = node["metadata"]["name"]
-    intents = [_intent(document, objects) for document in objects.nodes]
-    alive = [i for i in intents if i.node == name or _announces(objects.states.get(i.node), now)]
-    addresses = guard.vips(alive, objects.services, objects.slices)
-    takers = frozenset(i.node for i in alive if i.selected and not _cordoned(i.node, objects))
-    return guard.last_path(name, addresses), guard.sole_endpoint(name, addresses, takers)
-
-
-def compiled(document: Document, objects: Objects) -> Intent:
-    """What one node should announce by the cluster's objects; nobody may run it (it has no passwords)."""
-    seen = ClusterObjects(services=objects.services, endpoint_slices=objects.slices)
-    cluster, name = objects.policies.seen_from(document, seen), document["metadata"]["name"]
-    state = objects.states.get(name)
-    # The speaker's word on whether the node was Ready once: by now it may not be, and announce all the same.
-    return compile_intent(cluster, name, opened=state is not None and state.intended > 0)
-
-
-def _intent(document: Document, objects: Objects) -> Intent:
-    """For the guards, which look at every node at once: without what they do not read, and without what no
-    router was ever sent, because its session cannot carry it."""
-    intent = replace(compiled(document, objects), absent=(), problems=())
-    state = objects.states.get(intent.node)
-    return carried(intent, {peer.name: peer.session for peer in state.peers}) if state else intent
+    name = name_of(node)
+    alive = [each for each in objects.nodes if _announces(objects.states.get(name_of(each)), now)]
+    others = [objects.announcer(each) for each in alive if name_of(each) != name]
+    addresses, selected = beside(objects.fleet, objects.announcer(node), others)
+    cordoned = {name_of(each) for each in alive if (each.get("spec") or {}).get("unschedulable")}
+    return guard.last_path(name, addresses), guard.sole_endpoint(name, addresses, selected - cordoned)
 
 
 def _announces(state: NodeState | None, now: float) -> bool:
     """Is this node's speaker really there? A dead one is no second path."""
     return state is not None and not state.stale(now) and state.established > 0
-
-
-def _cordoned(name: str, objects: Objects) -> bool:
-    node = next(document for document in objects.nodes if document["metadata"]["name"] == name)
-    return bool((node.get("spec") or {}).get("unschedulable"))
 
 
 def _away(other: Document, node: Document) -> str:

@@ -27,7 +27,7 @@ def node_routes(client: Client, names: Sequence[str]) -> tuple[NodeRoutes, ...]:
         raise UsageError(f"node {', '.join(missing)} does not exist", "see `kubectl get nodes`")
     found = []
     for name in names or sorted(documents):
-        intent, state = cluster.compiled(documents[name], objects), objects.states.get(name)
+        intent, state = objects.compiled(documents[name]), objects.states.get(name)
         if names or intent.selected or (state and (state.peers or state.unreadable)):
             found.append(beside(intent, state, now))
     return tuple(found)

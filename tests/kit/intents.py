@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+from bgpctl.core.endpoints import read_shared
 from bgpctl.core.intent import ClusterObjects, compile_intent
 from bgpctl.core.model import Intent
+from bgpctl.core.services import read_service
+from bgpctl.core.vips import Vip, vips
 from tests.kit.objects import node, policy
 
 PEER = "65001/127.0.0.100"
@@ -20,6 +24,11 @@ def world(*services: Any, slices: Any = (), policies: Any = None, **fields: Any)
         endpoint_slices=slices,
         **fields,
     )
+
+
+def seen(intents: Iterable[Intent], services: Iterable[Any], slices: Iterable[Any]) -> tuple[Vip, ...]:
+    """`vips` of documents."""
+    return vips(intents, [read_service(s) for s in services], [read_shared(s) for s in slices])
 
 
 def compiled(*services: Any, **fields: Any) -> Intent:

@@ -13,8 +13,8 @@ from bgpctl.core.endpoints import (
     answers,
     backends_of,
     port_names,
+    read_shared,
     read_slice,
-    ready_nodes,
     serving,
 )
 
@@ -67,8 +67,9 @@ def test_ciliums_own_endpoint_is_none_of_the_services(port: int, count: Count, d
 
 def test_whose_ready_endpoints_are_where() -> None:
     read = document(HERE, HERE, THERE, GONE, {"addresses": ["10.0.0.1"]}) | {"ports": [{"name": "http"}]}
-    assert ready_nodes(read) == (WEB, ("http",), {"n": 2, "m": 1})
-    assert ready_nodes(document() | {"endpoints": None}) == (WEB, (), {})
+    shared, empty = read_shared(read), read_shared(document() | {"endpoints": None})
+    assert (shared.service, shared.ports, shared.ready) == (WEB, ("http",), {"n": 2, "m": 1})
+    assert (empty.service, empty.ports, empty.ready) == (WEB, (), {})
 
 
 def test_a_malformed_slice_is_named() -> None:

@@ -27,14 +27,13 @@ from bgpctl.core.guards import (
     protected,
     removal_taints,
     sole_endpoint,
-    vips,
 )
 from bgpctl.core.intent import compile_intent
 from bgpctl.core.model import IPV4, IPV6, Intent, IPNetwork, Route, Session, SessionState
 from bgpctl.core.nexthops import carried
 from bgpctl.core.selectors import OPERATORS, LabelSelector, Requirement
 from bgpctl.errors import UsageError
-from tests.kit.intents import world
+from tests.kit.intents import seen, world
 from tests.kit.objects import endpoint, endpoint_slice, neighbor, policy, router
 from tests.kit.objects import node as kit_node
 from tests.kit.objects import service as kit_service
@@ -143,7 +142,7 @@ def test_vips_join_intents_services_and_endpoints() -> None:
         },
         {"endpoints": []},
     ]
-    assert vips(intents, services, slices) == (
+    assert seen(intents, services, slices) == (
         Vip(ip_network("10.0.0.1"), ("Service default/web",), True, frozenset({NODE}), {NODE: 2}),
         Vip(
             ip_network("10.0.0.2"),
@@ -188,7 +187,7 @@ def test_the_guard_counts_as_the_speaker_does(changes: Any, slices: Any, expecte
     intents = [
         compile_intent(world(web, slices=slices, node=each), each["metadata"]["name"]) for each in nodes
     ]
-    (found,) = vips(intents, [web], slices)
+    (found,) = seen(intents, [web], slices)
     assert (found.local, found.announcers, sum(found.endpoints.values())) == expected
     alone = found.announcers == {NODE}
     lasts = last_path(NODE, [found]).level, sole_endpoint(NODE, [found], ["worker-2"]).level
@@ -213,7 +212,7 @@ def test_a_node_whose_session_cannot_carry_an_address_is_no_second_path() -> Non
     )
     for agreed, level in ((True, "ok"), (False, "refuse")):
         other = carried(intents[1], {up.peer: replace(up, extended_next_hop=agreed)})
-        found = vips([intents[0], other], [kit_service("web", "203.0.113.1")], [])
+        found = seen([intents[0], other], [kit_service("web", "203.0.113.1")], [])
         assert last_path(NODE, found).level == level
     silent = replace(up, families=())
     assert carried(intents[1], {up.peer: silent}) is intents[1], "not known is not refused"

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from bgpctl.core.model import Intent, Route
-from bgpctl.core.vips import Vip, vips
+from bgpctl.core.vips import Vip
+from tests.kit.intents import seen
 from tests.kit.objects import endpoint, endpoint_slice, service
 
 
@@ -18,7 +19,7 @@ def intent(node: str, *routes: tuple[str, str]) -> Intent:
 
 
 def found(*slices: Any, services: Any = (), owner: str = "Service default/web") -> Vip:
-    (vip,) = vips([intent("n", ("203.0.113.1/32", owner))], services, slices)
+    (vip,) = seen([intent("n", ("203.0.113.1/32", owner))], services, slices)
     return vip
 
 
@@ -26,7 +27,7 @@ def test_addresses_are_in_order_ipv4_first() -> None:
     prefixes = ["2001:db8::1/128", *(f"203.0.113.{n}/32" for n in range(9, 0, -1)), "10.0.0.1/32"]
     announced = [intent(f"n{n}", (prefix, "Service a/b")) for n, prefix in enumerate(prefixes)]
     expected = ["10.0.0.1/32", *(f"203.0.113.{n}/32" for n in range(1, 10)), "2001:db8::1/128"]
-    assert [str(vip.prefix) for vip in vips(announced, [], [])] == expected
+    assert [str(vip.prefix) for vip in seen(announced, [], [])] == expected
 
 
 @pytest.mark.parametrize(
@@ -91,5 +92,5 @@ GATEWAY = {"io.cilium.gateway/owning-gateway": "edge"}
 )
 def test_what_follows_its_endpoints_of_a_gateway(address: str, slices: Any, local: bool) -> None:
     web = service("web", "203.0.113.1", local=True, labels=GATEWAY, externalIPs=["203.0.113.7"])
-    (found,) = vips([intent("n", (f"{address}/32", "Service default/web"))], [web], slices)
+    (found,) = seen([intent("n", (f"{address}/32", "Service default/web"))], [web], slices)
     assert found.local is local

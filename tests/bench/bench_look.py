@@ -1,0 +1,78 @@
+"""What `node drain --dry-run` costs as the cluster grows: wall time and memory of the whole command.
+
+The cluster is the embedded API in this process; every node has a speaker that reports, a tenth of the
+Services follow their endpoints, and each has three of them. The peer is the same command with a tenth of
+everything: a command that grows as nodes + Services stays below ten times that.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any
+
+from bgpctl.lab.api import ApiServer
+from bgpctl.lab.seed import crds
+from tests.bench.report import report
+from tests.kit import apiserver, node_states, objects
+
+NODES, SERVICES, PART = 1000, 5000, 10
+SECONDS, MEGABYTES = 5.0, 250.0
+PORTS = [{"name": "http", "port": 80}]
+FIRST = int(IPv4Address("20.0.0.0"))
+
+
+def main() -> int:
+    return report("look", _figures())
+
+
+def _figures() -> Iterator[dict[str, Any]]:
+    small, _ = _dry_run(NODES // PART, SERVICES // PART)
+    seconds, megabytes = _dry_run(NODES, SERVICES)
+    what = f"node drain --dry-run, {NODES} nodes x {SERVICES} Services"
+    yield {"metric": what, "value": round(seconds, 2), "unit": "s", "limit": SECONDS}
+    yield {"metric": what, "value": round(megabytes), "unit": "MB", "limit": MEGABYTES}
+    yield {
+        "metric": f"{what}: time, against a {PART}th of it",
+        "value": round(seconds / small, 1),
+        "unit": "ratio",
+        "limit": float(PART),
+    }
+
+
+def _dry_run(nodes: int, services: int) -> tuple[float, float]:
+    """Seconds of the command, and the megabytes that it had at most."""
+    with apiserver.running(controllers=False) as server, tempfile.TemporaryDirectory() as directory:
+        _fill(server, nodes, services)
+        kubeconfig = Path(directory, "config")
+        server.write_kubeconfig(kubeconfig)
+        command = ("node", "drain", "worker-1", "--dry-run", "--kubeconfig", str(kubeconfig))
+        began = time.monotonic()
+        process = subprocess.Popen((sys.executable, "-m", "bgpctl", *command), stdout=subprocess.DEVNULL)
+        _, status, used = os.wait4(process.pid, 0)
+        seconds = time.monotonic() - began
+    if status:
+        raise RuntimeError(f"the dry run ended with {os.waitstatus_to_exitcode(status)}")
+    return seconds, used.ru_maxrss / 1024
+
+
+def _fill(server: ApiServer, nodes: int, services: int) -> None:
+    server.apply(*crds(), objects.policy())
+    names = [f"worker-{number}" for number in range(1, nodes + 1)]
+    now = time.time()
+    for name in names:
+        server.apply(objects.node(name), node_states.established(name, now))
+    for number in range(services):
+        name = f"svc-{number}"
+        address = str(IPv4Address(FIRST + number))
+        ends = [objects.endpoint(names[(number * 7 + each) % nodes]) for each in range(3)]
+        server.apply(
+            objects.service(name, address, local=number % 10 == 0, ports=PORTS),
+            objects.endpoint_slice(name, *ends),
+        )
