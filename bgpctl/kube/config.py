@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import urllib3
 
 DEFAULT_KUBECONFIG = "~/.kube/config"
+CONNECTIONS = 32
+"""That are kept open: a speaker has a watch for each kind (the official default is 5 for each CPU)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,10 @@ def load_access(kubeconfig: str | None = None, context: str | None = None) -> Ac
             f"kubeconfig {kubeconfig} does not exist", "pass --kubeconfig PATH of a readable file"
         )
     if present:
-        return _from_kubeconfig(present, context)
+        from bgpctl.kube.plainconfig import plain_access
+
+        plain = plain_access(present[0], context) if len(present) == 1 else None
+        return plain or _from_kubeconfig(present, context)
     if os.environ.get("KUBERNETES_SERVICE_HOST") and not context:
         from bgpctl.kube.incluster import in_cluster
 
@@ -170,10 +175,9 @@ def _access(configuration: Any, extensions: Mapping[str, Any] | None = None) -> 
     # Retries are ours (errors.Temporary): urllib3 would sleep through Retry-After without telling anybody.
     configuration.retries = False
     configuration.socket_options = keepalive()
-    # Of connections that are kept open: a speaker has a watch for each kind (the default is 5 for each CPU).
-    configuration.connection_pool_maxsize = 32
+    configuration.connection_pool_maxsize = CONNECTIONS
     if not configuration.verify_ssl:
-        _accept_insecure()
+        accept_insecure()
     refreshing = threading.Lock()
 
     def authorization() -> str | None:
@@ -203,7 +207,7 @@ def keepalive() -> list[tuple[int, int, int]]:
     ]
 
 
-def _accept_insecure() -> None:
+def accept_insecure() -> None:
     """insecure-skip-tls-verify is the user's word; kubectl does not comment on each request either."""
     import urllib3
 

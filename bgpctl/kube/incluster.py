@@ -13,11 +13,10 @@ import time
 from pathlib import Path
 
 from bgpctl.errors import Temporary, UsageError
-from bgpctl.kube.config import Access, keepalive
+from bgpctl.kube.config import CONNECTIONS, Access, keepalive
 
 DIRECTORY = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 REFRESH_SECONDS = 60.0
-CONNECTIONS = 32  # a watch per kind, and requests beside them
 
 
 def in_cluster(directory: Path = DIRECTORY) -> Access:

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import json
+import socket
+import ssl
+import subprocess
 import sys
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 import yaml
 
 from bgpctl.errors import BgpctlError, UsageError
 from bgpctl.kube import paths
 from bgpctl.kube.client import Client
+from bgpctl.kube.config import _from_kubeconfig as official
 from bgpctl.kube.config import load_access
+from bgpctl.kube.plainconfig import plain_access
 from tests.kit import apiserver, wire_server
 
 pytestmark = pytest.mark.integration
@@ -281,7 +290,7 @@ def test_extensions_of_the_context(tmp_path: Path) -> None:
 
 
 def test_a_token_that_cannot_be_renewed_is_ours_to_tell(tmp_path: Path) -> None:
-    access = load_access(written(tmp_path / "a", document()))
+    access = official([written(tmp_path / "a", document())], None)
     configuration = next(
         cell.cell_contents
         for cell in access.authorization.__closure__ or ()
@@ -294,3 +303,88 @@ def test_a_token_that_cannot_be_renewed_is_ours_to_tell(tmp_path: Path) -> None:
     configuration.refresh_api_key_hook = gone
     with pytest.raises(BgpctlError, match="could not be renewed"):
         Client(access).get(paths.NODES)
+
+
+# --- without the official client --------------------------------------------------------------------------
+
+
+def test_a_plain_file_needs_no_official_client(tmp_path: Path) -> None:
+    """Its import is half of what a short command costs (issue 8)."""
+    with apiserver.running(controllers=False, tls=True) as server:
+        server.write_kubeconfig(path := tmp_path / "kubeconfig")
+        asked = (
+            "import sys; from bgpctl.kube.config import load_access; from bgpctl.kube.client import Client\n"
+            f"Client(load_access({str(path)!r})).get('/api/v1/nodes'); print('kubernetes' in sys.modules)"
+        )
+        told = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+        assert told.stdout == "False\n"
+
+
+@pytest.mark.parametrize("inline", [True, False], ids=["data", "files"])
+def test_a_client_certificate(tmp_path: Path, inline: bool) -> None:
+    """Plain and official, data and files beside the kubeconfig: the server sees the same client."""
+    authority = trustme.CA()
+    client, shown = authority.issue_cert("bgpctl@example.org"), []
+    parts = {
+        "certificate-authority": authority.cert_pem.bytes(),
+        "client-certificate": client.cert_chain_pems[0].bytes(),
+        "client-key": client.private_key_pem.bytes(),
+    }
+    with mutual_tls(authority, shown) as url:
+        content = document(server=url)
+        cluster, user = content["clusters"][0]["cluster"], content["users"][0]["user"]
+        user.clear()
+        for name, octets in parts.items():
+            (tmp_path / name).write_bytes(octets)
+            entry = cluster if "authority" in name else user
+            entry |= {f"{name}-data": b64encode(octets).decode()} if inline else {name: name}
+        path = written(tmp_path / "config", content)
+        for access in (plain_access(path, None), official([path], None)):
+            assert access is not None and access.authorization() is None
+            assert Client(access).get(paths.NODES) == {"items": []}
+    assert len(shown) == 2 and shown[0] == shown[1] != {}
+
+
+@contextmanager
+def mutual_tls(authority: trustme.CA, shown: list[object]) -> Iterator[str]:
+    """An API server that lets in whom `authority` knows, and nobody else."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.configure_trust(context)
+    context.verify_mode = ssl.CERT_REQUIRED
+    answer = wire_server.http("200 OK", b'{"items": []}')
+
+    def serve(connection: socket.socket) -> None:
+        assert isinstance(connection, ssl.SSLSocket)
+        shown.append(connection.getpeercert())
+        answer(connection)
+
+    with wire_server.answering(serve, tls=context) as url:
+        yield url
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"users": [{"name": "one", "user": {"exec": {"command": "aws"}}}]},
+        {"users": [{"name": "one", "user": {"auth-provider": {"name": "oidc"}}}]},
+        {"users": [{"name": "one", "user": {"token": 7}}]},
+        {"users": [{"name": "one", "user": {"client-certificate": "/nowhere"}}]},
+        {"clusters": [{"name": "one", "cluster": {"server": "https://h", "proxy-url": "http://p"}}]},
+        {"clusters": [{"name": "one", "cluster": {"server": "https://h", "tls-server-name": "n"}}]},
+        {"clusters": [{"name": "one", "cluster": {}}]},
+        {"clusters": []},
+        {"contexts": [None]},
+        {"current-context": "other"},
+        {"users": [{"name": "one", "user": {"token": "a"}}] * 2},
+    ],
+)
+def test_what_is_not_plain_is_left_to_the_official_client(tmp_path: Path, change: dict[str, Any]) -> None:
+    good = document(server="https://h")
+    assert plain_access(written(tmp_path / "a", good), None) is not None
+    assert plain_access(written(tmp_path / "a", good | change), None) is None
+
+
+def test_proxies_are_left_to_the_official_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "http://p")
+    assert plain_access(written(tmp_path / "a", document()), None) is None

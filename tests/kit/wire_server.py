@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
@@ -12,7 +13,9 @@ Behaviour = Callable[[socket.socket], None]
 
 
 @contextmanager
-def answering(behaviour: Behaviour, received: list[bytes] | None = None) -> Iterator[str]:
+def answering(
+    behaviour: Behaviour, received: list[bytes] | None = None, tls: ssl.SSLContext | None = None
+) -> Iterator[str]:
     """The server's URL. Each connection is read once (into `received`), given to `behaviour`, and closed."""
     listener = socket.create_server(("127.0.0.1", 0))
     done = threading.Event()
@@ -20,6 +23,8 @@ def answering(behaviour: Behaviour, received: list[bytes] | None = None) -> Iter
     def serve(connection: socket.socket) -> None:
         with connection:
             try:
+                if tls is not None:
+                    connection = tls.wrap_socket(connection, server_side=True)
                 data = connection.recv(65536)
                 if received is not None:
                     received.append(data)
@@ -38,7 +43,7 @@ def answering(behaviour: Behaviour, received: list[bytes] | None = None) -> Iter
     thread = threading.Thread(target=accept, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         done.set()
         listener.shutdown(socket.SHUT_RDWR)
