@@ -7,6 +7,8 @@ keys, and reads scalars as kubectl's parser does. PyYAML takes `65000:10` for th
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -259,70 +261,35 @@ def _integer(text: str) -> int | str:
 
 _STEP = re.compile(r"\[([^\]]*)\]|([^.\[\]]+)")
 
-# A node's place: its line (from 1) and its children by key or index. No recursion: depth is the file's.
-_Place = tuple[int, dict[str, Any]]
-
 
 class Lines:
-    """The line of every path of a stream. Made only when there is a problem to place: it reads it again."""
+    """The line of every path of a stream. Made only when there is a problem to place: it reads it again, and
+    no further than to the document that is asked for, which was read before."""
 
     def __init__(self, data: bytes) -> None:
-        self.roots: list[_Place] = []
-        loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(data)
-        try:
-            self._read(loader)
-        except yaml.YAMLError:
-            pass  # the documents before the fault have their lines
-        finally:
-            loader.dispose()
+        self._roots: list[Any] = []
+        self._rest = yaml.compose_all(data, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
     def of(self, document: int, path: str) -> int | None:
         """The line of a path in a document (both from 1), or of what is nearest above it; None = unknown."""
-        if not 0 < document <= len(self.roots):
+        with contextlib.suppress(yaml.YAMLError):
+            self._roots += itertools.islice(self._rest, max(0, document - len(self._roots)))
+        if not 0 < document <= len(self._roots):
             return None
-        line, children = self.roots[document - 1]
+        node = self._roots[document - 1]
+        line: int = node.start_mark.line + 1
         for bracket, name in _STEP.findall(path):
-            if (bracket or name) not in children:
+            place, node = _child(node, bracket or name)
+            if node is None:
                 break
-            line, children = children[bracket or name]
+            line = place.start_mark.line + 1
         return line
 
-    def _read(self, loader: Any) -> None:
-        stack: list[_Container] = []
-        while (event := loader.get_event()) is not None:
-            kind = type(event)
-            if kind is yaml.DocumentStartEvent:
-                stack = [_Container({}, None)]
-            elif kind is yaml.DocumentEndEvent:
-                self.roots += stack[0].children.values()
-            elif kind in (yaml.MappingEndEvent, yaml.SequenceEndEvent):
-                stack.pop()
-            elif stack:
-                children = stack[-1].add(event)
-                if kind in (yaml.MappingStartEvent, yaml.SequenceStartEvent):
-                    # A key may be a collection; what is in it has no path, but its end must be its own.
-                    stack.append(_Container({} if children is None else children, kind))
 
-
-class _Container:
-    """A mapping or sequence under reading: gives each child its key or index."""
-
-    __slots__ = ("children", "index", "key", "line", "mapping")
-
-    def __init__(self, children: dict[str, Any], kind: type | None) -> None:
-        self.children = children
-        self.mapping = kind is yaml.MappingStartEvent
-        self.key: str | None = None
-        self.line = 0
-        self.index = 0
-
-    def add(self, event: Any) -> dict[str, Any] | None:
-        """The place for the event's children; None when the event is a key."""
-        line = event.start_mark.line + 1
-        if self.mapping and self.key is None:
-            self.key, self.line = str(getattr(event, "value", "")), line
-            return None
-        children: dict[str, Any] = {}
-        self.children[self.key if self.key is not None else str(self.index)] = (self.line or line, children)
-        self.key, self.line, self.index = None, 0, self.index + 1
-        return children
+def _child(node: Any, name: str) -> tuple[Any, Any]:
+    """Where one stands and what it is: of a mapping's the key stands for both; (None, None) = there is none."""
+    if isinstance(node, yaml.MappingNode):
+        return next(((k, v) for k, v in node.value if k.value == name), (None, None))
+    if isinstance(node, yaml.SequenceNode) and name.isdecimal() and int(name) < len(node.value):
+        return node.value[int(name)], node.value[int(name)]
+    return None, None
