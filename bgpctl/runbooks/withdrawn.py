@@ -148,7 +148,8 @@ def by_witness(s: Snapshot, word: Word) -> Decision | None:
         text = f"no route on {proof.routers(answers)}; {_serves(s)}"
         return Decision(Status.WAIT, text, recheck=LOOK_AGAIN)
     since = max(a.absent_since if a.absent_since is not None else s.now for a in answers)
-    if min(a.absences for a in answers) < TWICE or s.now - since < APART_SECONDS:
+    apart = min(a.apart for a in answers)
+    if min(a.absences for a in answers) < TWICE or apart < APART_SECONDS:
         left = max(LOOK_AGAIN, APART_SECONDS - (s.now - since))
         return Decision(Status.WAIT, "gone; asking once more", recheck=left, eta=since + APART_SECONDS)
     took = _after_relabel(s, since)

@@ -104,6 +104,20 @@ def refused(code: int, subcode: int, direction: str = "received", *, flushed: bo
         ({"sightings": (seen(Sight.ABSENT, since=NOW, times=1),)}, WAIT, None, "once more"),
         ({"sightings": (seen(Sight.ABSENT, since=NOW - 0.5, times=9),)}, WAIT, None, "once more"),
         ({"sightings": (seen(Sight.ABSENT, since=NOW - 5, times=1),)}, WAIT, None, "once more"),
+        # … twice within a moment, and then another router took its time
+        (
+            {
+                "journal": TWO,
+                "sightings": (
+                    seen(Sight.ABSENT, since=NOW - 0.15, times=2),
+                    seen(Sight.ABSENT, ROUTER_2, since=NOW - 3, times=2),
+                ),
+                "now": NOW + 4,
+            },
+            WAIT,
+            None,
+            "once more",
+        ),
         ({"sightings": (seen(Sight.PRESENT),)}, WAIT, None, "it is present"),
         ({"sightings": (seen(Sight.STALE),)}, WAIT, None, "it is stale"),
         # never overruled by the clock, whoever else is silent
