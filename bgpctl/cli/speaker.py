@@ -157,6 +157,7 @@ def run(
     terminationGracePeriodSeconds are enough, and priorityClassName system-node-critical lets it go last.
     """
     with errors.guard("speaker run"):
+        from bgpctl.speaker.alone import Orphan
         from bgpctl.speaker.exabgp import Mode
         from bgpctl.speaker.run import SpeakerOptions, run_speaker
 
@@ -179,7 +180,13 @@ def run(
             log_format=log_format,
             log_level=log_level,
         )
-        raise SystemExit(run_speaker(options))
+        try:
+            raise SystemExit(run_speaker(options))
+        except Orphan as orphan:
+            if orphan.directory is not None:
+                flags = [f"--directory {orphan.directory}", "--engine detached"]
+                orphan.hint = f"adopt it: {typed().with_flags(flags)}; or {orphan.hint}"
+            raise
 
 
 @app.command()

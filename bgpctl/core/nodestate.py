@@ -35,6 +35,9 @@ UNPROVED = (
     "routes until their own timers end"
 )
 
+ANOTHER_SESSION = ((6, 5), (6, 7))
+"""RFC 4486: Connection Rejected and Connection Collision Resolution."""
+
 Document = dict[str, Any]
 
 
@@ -66,6 +69,15 @@ class WithdrawnPeer:
     state: PeerState
     routes: int
     flushed: bool = True
+
+    @property
+    def has_another(self) -> bool:
+        """Was our session refused as a router does that has one with this node already? Then somebody else
+        speaks for the node, and nothing of his was withdrawn."""
+        error = self.state.session.last_error
+        if self.flushed or error is None or error.direction != "received":
+            return False
+        return (error.code, error.subcode) in ANOTHER_SESSION
 
 
 @dataclass(frozen=True, slots=True)

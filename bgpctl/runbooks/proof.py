@@ -47,6 +47,12 @@ def withdrew(state: NodeState, leave: str) -> bool:
     return record is not None and (record.answers == leave or record.observed_at >= state.started_at)
 
 
+def another_session(state: NodeState) -> str:
+    """The routers that refused the speaker's session for another one with this node; "" = none did."""
+    left = state.withdrawn.peers if state.withdrawn else ()
+    return ", ".join(sorted(peer.state.address for peer in left if peer.has_another))
+
+
 def peers(s: Snapshot) -> frozenset[str]:
     """Every peer that may have the node's routes: those it had when the drain began, and those it has now."""
     found = set(s.journal.peers) if s.journal else set()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from bgpctl.core.nodestate import NodeState, PeerState
 from bgpctl.runbooks.journal import Journal
+from bgpctl.runbooks.questions import Question, Questions
 from bgpctl.runbooks.snapshot import PeerSighting
 from bgpctl.witness.model import Sight, Sighting, same_host
 from bgpctl.witness.probe import Probe
@@ -20,6 +21,7 @@ class Routers:
     """The probes of one run, and their unbroken rows of "absent"."""
 
     probes: Sequence[Probe] = ()
+    questions: Questions = field(default_factory=Questions)
     _absent: dict[str, tuple[float, int]] = field(default_factory=dict)
     _known: dict[str, str] = field(default_factory=dict)
 
@@ -33,7 +35,12 @@ class Routers:
         self._remember(state)
         self._void_before(journal.marks.get("Relabelled", 0.0) if journal else 0.0)
         peers = tuple(self._known) or (journal.peers if journal else ())
-        return tuple(self._ask(probe, peers, now) for probe in self.probes)
+        asked = [self._ask(probe, peers, now) for probe in self.probes]
+        answers = self.questions.ask([question for _, question in asked])
+        return tuple(
+            PeerSighting(peer, answer, *self._row(peer, answer))
+            for (peer, _), answer in zip(asked, answers, strict=True)
+        )
 
     def targets(self) -> tuple[tuple[Probe, str], ...]:
         """Every probe with the node's address as its router sees it, where a look has told it."""
@@ -50,18 +57,24 @@ class Routers:
         """What was absent before the relabel may have come and gone since: its row does not count."""
         self._absent = {peer: row for peer, row in self._absent.items() if row[0] >= relabelled}
 
-    def _ask(self, probe: Probe, peers: Sequence[str], now: Callable[[], float]) -> PeerSighting:
+    def _ask(self, probe: Probe, peers: Sequence[str], now: Callable[[], float]) -> tuple[str, Question]:
+        """The peer that the probe's router is, and the question to it."""
         peer = _peer_of(probe, peers)
         if peer is None:
             example = f"--router-probe {probe.kind}={probe.target}@{peers[0]}"
-            return _unasked(probe, "", f"the node has {len(peers)} peers; say which it is, as in {example}")
+            why = f"the node has {len(peers)} peers; say which it is, as in {example}"
+            return "", lambda: _unasked(probe, "", why)
         neighbor = self._known.get(peer)
         if neighbor is None:
-            return _unasked(probe, peer, f"the node's address towards {peer or 'it'} is unknown")
-        told = _of_peer(probe.routes_from(neighbor), peer)
-        answer = replace(told, router=f"{probe.kind} {peer}", at=now())
-        since, count = self._row(peer, answer)
-        return PeerSighting(peer, answer, since, count)
+            return peer, lambda: _unasked(
+                probe, peer, f"the node's address towards {peer or 'it'} is unknown"
+            )
+
+        def ask() -> Sighting:
+            told = _of_peer(probe.routes_from(neighbor), peer)
+            return replace(told, router=f"{probe.kind} {peer}", at=now())
+
+        return peer, ask
 
     def _row(self, peer: str, answer: Sighting) -> tuple[float | None, int]:
         if answer.sight is not Sight.ABSENT:
@@ -91,9 +104,8 @@ def _of_peer(answer: Sighting, peer: str) -> Sighting:
     return replace(answer, sight=Sight.UNKNOWN, paths=(), detail=detail)
 
 
-def _unasked(probe: Probe, peer: str, why: str) -> PeerSighting:
-    router = f"{probe.kind} {peer or probe.target}"
-    return PeerSighting(peer, Sighting(router, "", Sight.UNKNOWN, detail=why), None, 0)
+def _unasked(probe: Probe, peer: str, why: str) -> Sighting:
+    return Sighting(f"{probe.kind} {peer or probe.target}", "", Sight.UNKNOWN, detail=why)
 
 
 def _peers(state: NodeState | None) -> tuple[PeerState, ...]:

@@ -39,6 +39,11 @@ class PeerSighting:
     absent_since: float | None
     absences: int
 
+    @property
+    def apart(self) -> float:
+        """Seconds between the first and the last of the row."""
+        return 0.0 if self.absent_since is None else self.sighting.at - self.absent_since
+
 
 @dataclass(frozen=True, slots=True)
 class EvictionNote:

@@ -104,6 +104,8 @@ class Withdrawn:
         assert s.state is not None, "it withdrew"
         if not proof.withdrew(s.state, journal.leave):
             return _restarted(s, journal, note)
+        if others := proof.another_session(s.state):
+            return _elsewhere(others, note)
         sent = round(s.state.withdrawn.sent_at, 3) if s.state.withdrawn else 0.0
         if SAW_WITHDRAWN not in journal.marks or journal.marks.get(SAW_RECORD) != sent:
             # The wait counts from when *we* saw it: the speaker's clock is another one. A record that changed
@@ -146,7 +148,8 @@ def by_witness(s: Snapshot, word: Word) -> Decision | None:
         text = f"no route on {proof.routers(answers)}; {_serves(s)}"
         return Decision(Status.WAIT, text, recheck=LOOK_AGAIN)
     since = max(a.absent_since if a.absent_since is not None else s.now for a in answers)
-    if min(a.absences for a in answers) < TWICE or s.now - since < APART_SECONDS:
+    apart = min(a.apart for a in answers)
+    if min(a.absences for a in answers) < TWICE or apart < APART_SECONDS:
         left = max(LOOK_AGAIN, APART_SECONDS - (s.now - since))
         return Decision(Status.WAIT, "gone; asking once more", recheck=left, eta=since + APART_SECONDS)
     took = _after_relabel(s, since)
@@ -186,6 +189,17 @@ def _serves(s: Snapshot) -> str:
 def _fell_silent(s: Snapshot, journal: Journal) -> float:
     relabelled = min(journal.marks.get(RELABELLED, journal.started_at), s.now)
     return max(s.state.last_seen, relabelled) if s.state else relabelled
+
+
+def _elsewhere(routers: str, note: str) -> Decision:
+    """The session that holds the routes is not the speaker's: no time that passes ends it."""
+    return Decision(
+        Status.BLOCKED,
+        f"{routers} refused the speaker's session for another one with this node: whoever has that one may "
+        f"announce its routes{note}",
+        hint="end what speaks BGP on the node beside its speaker (`ss -tnp` names it), or ask the router "
+        "with --router-probe KIND=TARGET@PEER; then run the same command again",
+    )
 
 
 def _dead(s: Snapshot, journal: Journal, note: str, *, assumed: bool) -> Decision:

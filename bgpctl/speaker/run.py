@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
-import os
 import queue
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
 from bgpctl.core.model import IPAddress
 from bgpctl.core.settling import SETTLE
 from bgpctl.errors import UsageError
 from bgpctl.kube.client import Client
 from bgpctl.speaker import host, http, local, logs, metrics, places
+from bgpctl.speaker.alone import alone
 from bgpctl.speaker.exabgp import Mode
 from bgpctl.speaker.exabgp.engine import Engine
 from bgpctl.speaker.judging import JudgingSource
@@ -60,9 +58,15 @@ def run_speaker(options: SpeakerOptions) -> int:
     """Run until SIGTERM or SIGINT. Returns the exit code. Raises UsageError."""
     logs.configure(options.log_format, options.log_level, options.node)
     directory = places.directory(options.directory, options.node)
+    with alone(directory, options.node, options.source_address) as claim:
+        _run(options, directory, claim)
+    return 0
+
+
+def _run(options: SpeakerOptions, directory: Path, claim: str) -> None:
     bell = Bell()
     source, sink = _ends(options, directory, bell.changed)
-    engine = Engine(directory / places.ENGINE, ring=bell.set, log=log, mode=options.engine)
+    engine = Engine(directory / places.ENGINE, ring=bell.set, log=log, mode=options.engine, claim=claim)
     publisher = Publisher(sink)
     manager = Manager(
         options.node,
@@ -81,7 +85,6 @@ def run_speaker(options: SpeakerOptions) -> int:
         readiness=Readiness(options.ready_checks, bell.set),
     )
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_alone(directory))
         _on_signal(manager.stop)
         stack.callback(local.serve(directory, manager, lambda: publisher.problem))
         if options.listen:
@@ -95,7 +98,6 @@ def run_speaker(options: SpeakerOptions) -> int:
             extra={"engine": engine.version, "mode": options.engine, "directory": str(directory)},
         )
         manager.run()
-    return 0
 
 
 def _on_signal(stop: Callable[[], None]) -> None:
@@ -111,45 +113,6 @@ def _on_signal(stop: Callable[[], None]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: received.put(number))
     threading.Thread(target=wait, name="signals", daemon=True).start()
-
-
-# --- the speaker's directory --------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def _alone(directory: Path) -> Iterator[None]:
-    """Two speakers in one directory would take each other's engine away. The kernel frees the lock of a
-    speaker that was killed. Raises UsageError."""
-    with _lock(directory) as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            owner = file.read(20).strip() or "unknown"
-            raise UsageError(
-                f"another speaker runs in {directory} (process {owner})",
-                "stop it first, or pass another --directory PATH",
-            ) from None
-        try:
-            file.truncate()
-            os.write(
-                file.fileno(), str(os.getpid()).encode()
-            )  # no buffer, which would fail once more at the end
-        except OSError as error:
-            raise _unusable(directory, error) from None
-        yield
-
-
-def _lock(directory: Path) -> TextIO:
-    try:
-        return open(os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600), "r+")
-    except OSError as error:
-        raise _unusable(directory, error) from None
-
-
-def _unusable(directory: Path, error: OSError) -> UsageError:
-    return UsageError(
-        f"cannot use directory {directory}: {error.strerror}", "make room, or pass another --directory"
-    )
 
 
 # --- its parts ----------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from bgpctl.runbooks.hold import Hold
 from bgpctl.runbooks.model import Result
 from bgpctl.runbooks.options import DrainOptions, RestoreOptions
 from bgpctl.runbooks.plan import plan
+from bgpctl.runbooks.questions import Questions
 from bgpctl.runbooks.routers import Routers
 from tests.interleaving import seeded
 from tests.interleaving.models import Probe, World
@@ -114,7 +115,7 @@ class Run:
             self.node,
             self.name,
             timeout=TIMEOUT,
-            routers=Routers(probes),
+            routers=Routers(probes, Questions(at_once=False)),
             clock=clock,  # type: ignore[arg-type]
             background=False,
             **options,

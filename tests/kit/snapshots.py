@@ -101,5 +101,5 @@ def seen(sight: Sight, address: str = ROUTER, *, since: float | None = None, tim
     stale = sight is Sight.STALE
     count = 2 if sight in (Sight.PRESENT, Sight.STALE) else 0
     paths = tuple(Path(ip_network(f"203.0.113.{n}/32"), "10.0.0.1", stale=stale) for n in range(count))
-    word = Sighting(f"bird {address}", "10.0.0.1", sight, paths, detail=f"it is {sight.value}")
+    word = Sighting(f"bird {address}", "10.0.0.1", sight, paths, detail=f"it is {sight.value}", at=NOW)
     return PeerSighting(address, word, since, times)

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.nodestate import UNPROVED
+from bgpctl.core.model import LastError
+from bgpctl.core.nodestate import UNPROVED, WithdrawnPeer
 from bgpctl.core.withdrawal import Event
 from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.clock import UNCERTAIN
@@ -56,6 +57,14 @@ def at(**changes: Any) -> Any:
     return snapshot(**{**fresh, **changes})
 
 
+def refused(code: int, subcode: int, direction: str = "received", *, flushed: bool = False) -> Any:
+    """It left, and what its session with the only peer had ended by."""
+    error = LastError(NOW - 40, direction, "", code, subcode)
+    left = withdrawn()
+    one = WithdrawnPeer(peer(up=flushed, last_error=error), 2, flushed=flushed)
+    return replace(left, withdrawn=replace(left.withdrawn, peers=(one,)))
+
+
 @pytest.mark.parametrize(
     ("changes", "status", "proof", "words"),
     [
@@ -95,6 +104,20 @@ def at(**changes: Any) -> Any:
         ({"sightings": (seen(Sight.ABSENT, since=NOW, times=1),)}, WAIT, None, "once more"),
         ({"sightings": (seen(Sight.ABSENT, since=NOW - 0.5, times=9),)}, WAIT, None, "once more"),
         ({"sightings": (seen(Sight.ABSENT, since=NOW - 5, times=1),)}, WAIT, None, "once more"),
+        # … twice within a moment, and then another router took its time
+        (
+            {
+                "journal": TWO,
+                "sightings": (
+                    seen(Sight.ABSENT, since=NOW - 0.15, times=2),
+                    seen(Sight.ABSENT, ROUTER_2, since=NOW - 3, times=2),
+                ),
+                "now": NOW + 4,
+            },
+            WAIT,
+            None,
+            "once more",
+        ),
         ({"sightings": (seen(Sight.PRESENT),)}, WAIT, None, "it is present"),
         ({"sightings": (seen(Sight.STALE),)}, WAIT, None, "it is stale"),
         # never overruled by the clock, whoever else is silent
@@ -146,6 +169,14 @@ def at(**changes: Any) -> Any:
             "did not withdraw",
         ),
         ({"state": withdrawn(phase="Idle", withdrawn=None), "estimates": ()}, WAIT, None, "did not withdraw"),
+        # a router that refused our session because it has another one with this node
+        ({"journal": SAW, "state": refused(6, 7)}, BLOCKED, None, f"{ROUTER} refused the speaker's session"),
+        ({"journal": SAW, "state": refused(6, 5)}, BLOCKED, None, "may announce its routes"),
+        ({"journal": SAW, "state": refused(6, 5), "sightings": (GONE,)}, DONE, "confirmed", "bird"),
+        ({"journal": SAW, "state": refused(6, 2)}, DONE, "estimated", "estimated"),
+        ({"journal": SAW, "state": refused(4, 7)}, DONE, "estimated", "estimated"),
+        ({"journal": SAW, "state": refused(6, 7, "sent")}, DONE, "estimated", "estimated"),
+        ({"journal": SAW, "state": refused(6, 7, flushed=True)}, DONE, "estimated", "estimated"),
         # nobody reports: the routers' own timers
         ({"state": withdrawn(heartbeat=LONG_AGO)}, WAIT, None, "silent"),
         ({"state": None, "now": NOW + 9_999}, BLOCKED, None, "if it died"),

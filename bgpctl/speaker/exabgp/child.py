@@ -50,7 +50,7 @@ def main() -> None:
     try:
         with alone(arguments.directory):
             _set_environment()
-            sys.exit(_run(str(arguments.directory / CONFIG), arguments.generation))
+            sys.exit(_run(arguments.directory, arguments.generation))
     except BlockingIOError:
         sys.exit(f"another BGP engine runs in {arguments.directory}")
 
@@ -93,7 +93,7 @@ def _some_user() -> str:
         return pwd.getpwall()[0].pw_name
 
 
-def _run(configuration: str, generation: int) -> int:
+def _run(directory: Path, generation: int) -> int:
     from exabgp.bgp.message.update.attribute import Attribute
     from exabgp.configuration.configuration import Configuration
     from exabgp.environment import getenv
@@ -109,8 +109,8 @@ def _run(configuration: str, generation: int) -> int:
     # We run as whoever the speaker runs as; ExaBGP would refuse a container's user with group 0.
     Daemon.drop_privileges = lambda self: True
     hooks.install()
-    reactor = Reactor(Configuration([configuration]))
-    hooks.attach(reactor, generation)
+    reactor = Reactor(Configuration([str(directory / CONFIG)]))
+    hooks.attach(reactor, generation, directory)
     return int(reactor.run())
 
 

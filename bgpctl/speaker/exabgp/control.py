@@ -75,6 +75,15 @@ def runs(directory: Path) -> bool:
     return False
 
 
+def pid_in(directory: Path) -> int | None:
+    """The process id of the engine of `directory`; None where none runs or it cannot be seen."""
+    with contextlib.suppress(OSError), link.connect(directory) as connection:
+        found = behind(connection)
+        found.close()
+        return found.pid
+    return None
+
+
 def end(directory: Path, *, leave: bool, reason: str) -> bool:
     """End the engine of `directory`. False when none runs. `leave`: withdraw and close every session first;
     otherwise only those whose router would not keep the routes over a silent close.

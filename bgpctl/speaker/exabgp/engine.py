@@ -64,13 +64,16 @@ class Engine:
         ring: Callable[[], None],
         log: logging.Logger | None = None,
         mode: Mode = Mode.OWN,
+        claim: str = "",
     ) -> None:
-        """`directory` becomes private to the engine (0700)."""
+        """`directory` becomes private to the engine (0700). `claim`: the name under which its process is the
+        only one (claim.py), "" = there may be others."""
         self.version = f"exabgp {version('exabgp')}"
         self.restarts = 0
         self.departed: Mapping[str, view.Departed] = {}
         self._fault = ""
         self.mode = mode
+        self._claim = claim
         self._directory, self._ring = directory, ring
         self._log = log or logging.getLogger("bgpctl.speaker.exabgp")
         self._lock = threading.Lock()
@@ -264,6 +267,7 @@ class Engine:
             if hello["protocol"] != wire.PROTOCOL:
                 self._foreign = str(hello.get("version"))
                 return None
+            self._claimed_by(found)
             stock = found.request("inventory")
             self.departed = view.departed(Foreign.of(stock).child("departed"))
             return inventory.adopted(hello["generation"], stock, _groups(found))
@@ -297,6 +301,11 @@ class Engine:
         spawned = self._process(generation=generation)
         self._child, self._started_at = spawned, time.monotonic()
         spawned.start()
+        try:
+            self._claimed_by(spawned)
+        except Temporary:
+            spawned.kill()
+            raise
         self.restarts = generation - 1
         self._update(lambda seen: replace(seen, generation=generation, running=True))
         if self._child is not spawned:  # it died in between, and its exit was counted before this
@@ -304,6 +313,11 @@ class Engine:
             raise Temporary("the BGP engine stopped right after its start")
         self._log.info("engine.started", extra={"pid": spawned.pid, "generation": generation})
         self._ring()
+
+    def _claimed_by(self, process: EngineProcess) -> None:
+        """Before it has a peer. Raises Temporary when another engine of this node runs."""
+        if self._claim:
+            process.request("claim", name=self._claim)
 
     def _process(self, *, generation: int = 0, connection: socket.socket | None = None) -> EngineProcess:
         return EngineProcess(

@@ -19,7 +19,7 @@ from typing import Any
 
 from bgpctl.core.model import IPV4, IPV6, IPNetwork, family_of
 
-PROTOCOL = 4
+PROTOCOL = 5
 """What an engine answers to `hello`. A manager adopts no engine that answers anything else: raise it with
 every change of a request, an answer or an event that an engine of the day before would not understand."""
 

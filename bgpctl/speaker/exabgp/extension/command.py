@@ -9,6 +9,7 @@ from exabgp.bgp.fsm import FSM
 from exabgp.reactor.api.command.command import Command
 
 from bgpctl.speaker.exabgp import wire
+from bgpctl.speaker.exabgp.claim import Claim
 from bgpctl.speaker.exabgp.extension import inventory, routes
 from bgpctl.speaker.exabgp.extension.leave import leave, shutdown
 from bgpctl.speaker.exabgp.extension.state import EXTENSION
@@ -27,6 +28,16 @@ def _command(api: Any, reactor: Any, service: str, line: str, use_json: bool) ->
     if result is not None:
         EXTENSION.send({"id": identifier, "ok": True, **result})
     return True
+
+
+def _claim(request: wire.Message) -> wire.Message:
+    """From here on this is the one engine of a node; comes before its first peer. Raises Taken."""
+    before = EXTENSION.claim
+    if before is None or before.name != request["name"]:
+        EXTENSION.claim = Claim(request["name"], EXTENSION.directory)
+        if before is not None:
+            before.close()
+    return {}
 
 
 def _state(request: wire.Message) -> wire.Message:
@@ -97,6 +108,7 @@ Operation = Callable[[wire.Message], wire.Message | None]
 
 OPERATIONS: dict[str, Operation] = {
     "hello": inventory.hello,
+    "claim": _claim,
     "inventory": inventory.inventory,
     "routes": inventory.next_routes,
     "state": _state,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from exabgp import rib
@@ -46,9 +47,9 @@ def install() -> None:
     _wrap_signal()
 
 
-def attach(reactor: Any, generation: int) -> None:
-    """Tell the extension whose inside it works on, and which engine of this node it is."""
-    EXTENSION.reactor, EXTENSION.generation = reactor, generation
+def attach(reactor: Any, generation: int, directory: Path) -> None:
+    """Tell the extension whose inside it works on, which engine of this node it is, and where."""
+    EXTENSION.reactor, EXTENSION.generation, EXTENSION.directory = reactor, generation, directory
     waiting.wake_on_signals()
 
 

@@ -4,6 +4,7 @@ tells them."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -11,6 +12,7 @@ from exabgp.bgp.fsm import FSM
 from exabgp.protocol.family import Family
 
 from bgpctl.speaker.exabgp import wire
+from bgpctl.speaker.exabgp.claim import Claim
 from bgpctl.speaker.exabgp.extension import routes
 from bgpctl.speaker.exabgp.record import Record
 
@@ -22,6 +24,8 @@ class Extension:
     def __init__(self) -> None:
         self.reactor: Any = None
         self.generation = 0
+        self.directory = Path()
+        self.claim: Claim | None = None
         self.ending = False
         self.records: dict[str, Record] = {}
         self.synced: set[str] = set()

@@ -1,0 +1,69 @@
+"""Routers that are frozen (SIGSTOP) cost a drain's looks one question's time together, and only once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from ipaddress import ip_address
+
+import pytest
+
+from bgpctl.core.nodestate import PeerState
+from bgpctl.runbooks.routers import Routers
+from bgpctl.witness.asking import TIMEOUT_SECONDS
+from bgpctl.witness.model import Sight
+from bgpctl.witness.probe import parse_probe
+from tests.kit.require import require
+from tests.kit.routers import Lab, Workshop
+from tests.kit.snapshots import peer, running
+from tests.kit.wait import eventually
+
+pytestmark = pytest.mark.interop
+
+KINDS = ("bird", "frr")
+
+
+def test_routers_that_are_frozen(workshop: Workshop) -> None:
+    for kind in KINDS:
+        require(kind)
+    labs = [workshop.router(kind, nodes=1) for kind in KINDS]
+    state = running(*map(session, labs))
+    routers = Routers([parse_probe(f"{lab.router.probe()}@{lab.router.spec.address}") for lab in labs])
+
+    def look() -> tuple[set[Sight], float]:
+        began = time.monotonic()
+        seen = routers.look(state, None, time.time)
+        return {one.sighting.sight for one in seen}, time.monotonic() - began
+
+    eventually(lambda: look()[0] == {Sight.ABSENT})
+    with frozen(labs):
+        sights, seconds = look()
+        assert sights == {Sight.UNKNOWN}
+        assert TIMEOUT_SECONDS * 0.9 < seconds < TIMEOUT_SECONDS * 1.5, "the longest, not their sum"
+        sights, seconds = look()
+        assert sights == {Sight.UNKNOWN}
+        assert seconds < 1, "nobody waits for them again"
+    eventually(lambda: look()[0] == {Sight.ABSENT}, why="they are asked anew when they go on")
+
+
+def session(lab: Lab) -> PeerState:
+    found = peer(lab.router.spec.address)
+    address = ip_address(lab.nodes[0].address)
+    return replace(found, session=replace(found.session, local_address=address))
+
+
+@contextmanager
+def frozen(labs: list[Lab]) -> Iterator[None]:
+    pids = [lab.router.pid or 0 for lab in labs]
+    assert all(pids)
+    try:
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
