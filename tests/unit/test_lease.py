@@ -1,4 +1,4 @@
-"""One run owns a node: the Lease on the embedded API."""
+"""One run owns a node: the Lease on the embedded API, without sockets."""
 
 from __future__ import annotations
 
@@ -15,27 +15,38 @@ import pytest
 from bgpctl.errors import BgpctlError, Blocked, Temporary
 from bgpctl.kube import lease, paths
 from bgpctl.kube.client import Client, Conflict
-from bgpctl.lab.api import ApiServer
-from bgpctl.lab.api.faults import Fault
-from tests.kit import apiserver, clients, objects
+from bgpctl.lab.api.requests import Answer
+from tests.kit import direct, objects
+from tests.kit.direct import Asked, Wire
 from tests.kit.wait import eventually
-
-pytestmark = pytest.mark.integration
 
 NODE = "worker-1"
 PATH = paths.lease(lease.NAMESPACE, lease.name_for(NODE))
 
 
 @pytest.fixture
-def server() -> Iterator[ApiServer]:
-    with apiserver.running(controllers=False) as running:
-        running.apply(objects.node(NODE))
-        yield running
+def wire() -> Wire:
+    made = direct.Api()
+    made.server.apply(objects.node(NODE))
+    return Wire(made)
 
 
 @pytest.fixture
-def api(server: ApiServer) -> Client:
-    return clients.client(server)
+def api(wire: Wire) -> Client:
+    return wire.client()
+
+
+def outage(wire: Wire, verb: str = "") -> None:
+    """About Leases the API server answers 503, to all requests or to those of one verb."""
+
+    def before(asked: Asked) -> Answer | None:
+        return direct.refused(503) if asked.resource == "leases" and verb in asked.verb else None
+
+    wire.before = before
+
+
+def over(wire: Wire) -> None:
+    wire.before = lambda asked: None
 
 
 @contextmanager
@@ -131,22 +142,22 @@ def _deleted(api: Client) -> bool:
     return api.find(PATH) is None
 
 
-def test_an_outage_is_survived(server: ApiServer, api: Client) -> None:
+def test_an_outage_is_survived(wire: Wire, api: Client) -> None:
     with lock(api) as mine:
         mine.acquire(None)
-        number = server.faults.add(Fault("answer", resource="leases", code=503))
+        outage(wire)
         assert not mine.lost.wait(0.4)
         with pytest.raises(Temporary):
             mine.confirm()  # nobody can tell: it is neither lost nor ours
         assert not mine.lost.is_set()
-        server.faults.remove(number)
+        over(wire)
         mine.confirm()
         renewed = spec(api)["renewTime"]
         eventually(lambda: spec(api)["renewTime"] > renewed)
 
 
 def test_after_a_long_outage_it_is_renewed_before_anything_is_done_under_it(
-    server: ApiServer, api: Client, monkeypatch: pytest.MonkeyPatch
+    wire: Wire, api: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It had run out: whoever looked meanwhile was free to take it, and sees now that it is held."""
     with lock(api, every=60) as mine:
@@ -157,10 +168,10 @@ def test_after_a_long_outage_it_is_renewed_before_anything_is_done_under_it(
         monkeypatch.setattr(lease, "DURATION", -1)  # as if that time had passed
         mine.confirm()
         assert spec(api)["renewTime"] > begun
-        number = server.faults.add(Fault("answer", resource="leases", code=503))
+        outage(wire)
         with pytest.raises(Temporary):
             mine.confirm()
-        server.faults.remove(number)
+        over(wire)
         with lock(api, "thief@there:9/z", every=60) as thief:
             thief.acquire(lease.read(api, NODE))
             with pytest.raises(Blocked, match="thief@there:9/z"):
@@ -242,19 +253,25 @@ def test_a_copy_is_written_under_the_lease_and_once(api: Client) -> None:
         assert (copy_of(api), mine.copy) == ("x", "x")
 
 
-def test_a_copy_that_could_not_be_written_is_written_the_next_time(server: ApiServer, api: Client) -> None:
+def test_a_copy_that_could_not_be_written_is_written_the_next_time(wire: Wire, api: Client) -> None:
     with lock(api, every=60) as mine:
         mine.acquire(None)
-        server.faults.add(Fault("answer", verb="update", resource="leases", code=503, count=1))
+        outage(wire, "update")
         with pytest.raises(Temporary):
             mine.keep("x")
+        over(wire)
         mine.keep("x")
         assert copy_of(api) == "x"
 
 
-def test_a_lost_answer_of_acquire_is_no_second_owner(server: ApiServer, api: Client) -> None:
+def test_a_lost_answer_of_acquire_is_no_second_owner(wire: Wire, api: Client) -> None:
     with lock(api) as mine:
-        server.faults.add(Fault("cut", verb="create", resource="leases", count=1))
+
+        def lose(asked: Asked, answer: Answer) -> None:
+            if asked.verb == "create":
+                raise direct.lost()
+
+        wire.after = lose
         with pytest.raises(BgpctlError):
             mine.acquire(None)
         seen = lease.read(api, NODE)
