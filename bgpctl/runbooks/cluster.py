@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -41,15 +42,15 @@ class Policies:
     """The objects that tell nodes what to run, v2 resources included. `served`: the API server knows a kind
     of them that selects nodes."""
 
-    peering: Sequence[Document] = ()
-    cluster_configs: Sequence[Document] = ()
+    peering: Sequence[Document]
+    cluster_configs: Sequence[Document]
+    served: bool
     peer_configs: Sequence[Document] = ()
     advertisements: Sequence[Document] = ()
     overrides: Sequence[Document] = ()
     pod_pools: Sequence[Document] | None = ()
     lb_pools: Sequence[Document] | None = None
     cilium_nodes: Sequence[Document] = ()
-    served: bool = True
 
     def seen_from(self, node: Document, objects: ClusterObjects) -> ClusterObjects:
         """`objects` as seen for `node` by somebody who is not on it: a CLI may not read Secrets and knows
@@ -80,7 +81,7 @@ class Objects:
     services: Sequence[Document]
     slices: Sequence[Document]
     states: Mapping[str, NodeState]
-    reported: bool = True
+    reported: bool
 
 
 def look(
@@ -90,7 +91,9 @@ def look(
     `now` is epoch seconds by the API server's clock."""
     objects = read(client)
     labels = node["metadata"].get("labels") or {}
-    deselection = deselecting_label(_selectors(objects.policies), labels, override)
+    deselection = deselecting_label(
+        _selectors(objects.policies.peering, objects.policies.cluster_configs), labels, override
+    )
     known = guard.known_kinds(objects.policies.served, objects.reported)
     verdicts = (known, *_paths(node, objects, now), *_owners(client, node, objects, maximum, now))
     return Cluster(guard.lift(verdicts, lifted), deselection)
@@ -98,17 +101,18 @@ def look(
 
 def deselection(client: Client, labels: Mapping[str, str]) -> Deselection:
     """Which policies select a node with these labels now."""
-    policies = Policies(_optional(client, paths.PEERING_POLICIES), _optional(client, *paths.CLUSTER_CONFIGS))
-    return deselecting_label(_selectors(policies), labels)
+    peering, configs = (
+        _optional(client, paths.PEERING_POLICIES),
+        _optional(client, *paths.CLUSTER_CONFIGS),
+    )
+    return deselecting_label(_selectors(peering, configs), labels)
 
 
 def policy_facts(client: Client, node: Document, journal: Journal | None) -> tuple[PeerFacts, ...]:
     """The node's peers by its policies alone, as it was labelled before the drain: for a node whose speaker
     never told."""
     metadata = node["metadata"]
-    labels = dict(metadata.get("labels") or {})
-    for key, value in (journal.prior_labels if journal else {}).items():
-        labels.pop(key, None) if value is None else labels.update({key: value})
+    labels = {**(metadata.get("labels") or {}), **(journal.prior_labels if journal else {})}
     before = {**node, "metadata": {**metadata, "labels": labels}}
     objects = read_policies(client).seen_from(before, ClusterObjects())
     return tuple(facts_from_peer(peer) for peer in compile_intent(objects, metadata["name"]).peers)
@@ -154,10 +158,8 @@ def _optional(client: Client, *versions: str) -> Sequence[Document]:
 def _served(client: Client, *versions: str) -> Sequence[Document] | None:
     """The same; None where none is served."""
     for path in versions:
-        try:
+        with contextlib.suppress(NotFound):
             return client.items(path)
-        except NotFound:
-            continue
     return None
 
 
@@ -171,10 +173,10 @@ def _permitted(client: Client, *versions: str) -> Sequence[Document] | None:
         return None
 
 
-def _selectors(policies: Policies) -> dict[str, LabelSelector | None]:
+def _selectors(peering: Sequence[Document], configs: Sequence[Document]) -> dict[str, LabelSelector | None]:
     """By the objects' names; where two kinds share one, the second by its kind too."""
     found: dict[str, LabelSelector | None] = {}
-    for claim in read_claims(policies.peering, policies.cluster_configs):
+    for claim in read_claims(peering, configs):
         if claim.node_selector_valid:
             found[str(claim.owner) if claim.name in found else claim.name] = claim.node_selector
     return found
@@ -260,5 +262,5 @@ def _owners(client: Client, node: Document, objects: Objects, maximum: int, now:
         guard.out_of_service(name, away, maximum, deciding),
         guard.medik8s(name, medik8s, now),
         guard.kured(name, lock, annotations, now, "DaemonSet kube-system/kured"),
-        guard.removal_taints(name, (node.get("spec") or {}).get("taints") or ()),
+        guard.removal_taints(name, (node.get("spec") or {}).get("taints")),
     )

@@ -21,7 +21,6 @@ from bgpctl.kube.clock import ServerClock
 from bgpctl.kube.config import Access
 from bgpctl.lab.api import ApiServer
 from bgpctl.lab.api.requests import Answer
-from bgpctl.lab.seed import crds
 from bgpctl.runbooks import engine
 from bgpctl.runbooks import world as worlds
 from bgpctl.runbooks.actions import ChangeNode, TakeLease
@@ -36,6 +35,7 @@ from bgpctl.runbooks.routers import Routers
 from bgpctl.runbooks.world import World
 from tests.kit import direct, objects
 from tests.kit.direct import Asked
+from tests.kit.kinds import KINDS
 from tests.kit.node_states import peer
 
 Document = dict[str, Any]
@@ -292,7 +292,7 @@ def _seeded() -> direct.Api:
     api = direct.Api()
     ready = {"conditions": [{"type": "Ready", "status": "True"}]}
     policy = objects.policy(objects.router(objects.neighbor("192.0.2.1/32")))
-    api.server.apply(*crds(), objects.node(NODE, status=ready), policy)
+    api.server.apply(*KINDS, objects.node(NODE, status=ready), policy)
     return api
 
 
