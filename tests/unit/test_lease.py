@@ -6,15 +6,18 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
+from bgpctl.core.foreign import Unreadable
 from bgpctl.errors import BgpctlError, Blocked, Temporary
 from bgpctl.kube import lease, paths
 from bgpctl.kube.client import Client, Conflict
+from bgpctl.lab.api.documents import dump
 from bgpctl.lab.api.requests import Answer
 from tests.kit import direct, objects
 from tests.kit.direct import Asked, Wire
@@ -317,7 +320,292 @@ def test_a_dead_process_of_another_machine_or_boot_is_not_ours_to_judge() -> Non
 
 @pytest.mark.parametrize("pid", ["", "x", "99999999999999999999", "²", "-1", "1.5"])
 def test_identities_that_others_wrote(pid: str) -> None:
-    assert view(f"u@{socket.gethostname()}:{pid}/run").held_by_other("me", time.time())
+    boot = lease.identity("run").rpartition("-")[2]
+    for run in ("run", f"run-{boot}"):
+        assert view(f"u@{socket.gethostname()}:{pid}/{run}").held_by_other("me", time.time())
+
+
+@pytest.mark.parametrize(
+    ("pid", "asked", "raised", "dead"),
+    [
+        ("4194304", 4194304, ProcessLookupError, True),  # Linux's largest has seven digits
+        ("4194304", 4194304, None, False),
+        ("4194304", 4194304, PermissionError, False),  # another user's
+        ("12345678", None, ProcessLookupError, False),
+    ],
+)
+def test_a_process_is_asked_for_by_its_id(
+    monkeypatch: pytest.MonkeyPatch, pid: str, asked: int | None, raised: type[Exception] | None, dead: bool
+) -> None:
+    signals: list[tuple[int, int]] = []
+
+    def kill(number: int, signal: int) -> None:
+        signals.append((number, signal))
+        if raised:
+            raise raised
+
+    monkeypatch.setattr(lease.os, "kill", kill)
+    holder = lease.identity("run").replace(f":{os.getpid()}/", f":{pid}/")
+    assert view(holder).of_other("me") is not dead
+    assert signals == ([] if asked is None else [(asked, 0)]), "0: nothing is sent, it is only looked for"
+
+
+def test_an_identity_names_this_boot_and_these_process_ids(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container has the boot of its host, and other process ids."""
+    with open("/proc/sys/kernel/random/boot_id") as file:
+        boot = file.read(8)
+    assert lease.identity("run").endswith(f"/run-{boot}.{os.stat('/proc/self/ns/pid').st_ino}")
+
+    def hidden(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(lease.os, "stat", hidden)
+    assert lease.identity("run").endswith("/run-unknown")
+
+
+@pytest.mark.parametrize("error", [KeyError("uid not found"), OSError("no username set")])
+def test_a_user_without_a_name_has_a_number(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def unnamed() -> str:
+        raise error
+
+    monkeypatch.setattr(lease.getpass, "getuser", unnamed)
+    assert lease.identity("run").startswith(f"{os.getuid()}@{socket.gethostname()}:")
+
+
+def test_a_lease_that_runs_out_now_is_held_no_more() -> None:
+    at = lease.LeaseView("b@there:1/x", 985.0, 1000.0, "1")
+    assert at.held_by_other("me", 999.9) and not at.held_by_other("me", 1000.0)
+    assert at.copy == ""
+
+
+# --- what a Lease says --------------------------------------------------------------------------------------
+
+
+def written(**spec: object) -> lease.LeaseView:
+    return lease.view({"metadata": {"resourceVersion": "7"}, "spec": spec})
+
+
+def test_a_lease_as_values() -> None:
+    spec = {"holderIdentity": "x", "leaseDurationSeconds": 40, "renewTime": "2027-01-15T08:00:00.5Z"}
+    assert written(**spec) == lease.LeaseView("x", 1800000000.5, 1800000040.5, "7", 40.0, "")
+
+
+@pytest.mark.parametrize(
+    ("spec", "expires"),
+    [
+        ({}, 15.0),
+        ({"leaseDurationSeconds": 0}, 15.0),
+        ({"leaseDurationSeconds": 1}, 1.0),
+        ({"leaseDurationSeconds": 2**31 - 1}, 2.0**31 - 1),
+        ({"renewTime": "yesterday"}, 15.0),
+        ({"renewTime": "0001-01-01T00:00:00"}, 15.0),  # without a zone, before the year 1 in some
+    ],
+)
+def test_a_time_that_cannot_be_read_is_long_ago(spec: dict[str, object], expires: float) -> None:
+    seen = written(**spec)
+    assert (seen.renewed_at, seen.expires_at) == (0.0, expires)
+
+
+@pytest.mark.parametrize("seconds", [-1, 2**31, "15"])
+def test_a_duration_that_is_none(seconds: object) -> None:
+    with pytest.raises(Unreadable, match="leaseDurationSeconds"):
+        written(leaseDurationSeconds=seconds)
+
+
+@pytest.mark.parametrize(("length", "readable"), [(1 << 18, True), ((1 << 18) + 1, False)])
+def test_a_copy_has_a_bound(length: int, readable: bool) -> None:
+    annotations = {"bgpctl.io/run": "x" * length}
+    document = {"metadata": {"resourceVersion": "7", "annotations": annotations}, "spec": {}}
+    if readable:
+        assert lease.view(document).copy == "x" * length
+    else:
+        with pytest.raises(Unreadable):
+            lease.view(document)
+
+
+def test_which_node_a_lease_is_about() -> None:
+    assert lease.name_for(NODE) == f"bgpctl-node-{NODE}"
+    assert lease.node_of({"metadata": {"name": f"bgpctl-node-{NODE}"}}) == NODE
+    assert lease.node_of({"metadata": {"name": "bgpctl-conditions"}}) == ""
+
+
+def test_a_lease_that_cannot_be_read_blocks_and_says_what_to_type(wire: Wire, api: Client) -> None:
+    body = lease.document(lease.name_for(NODE), "x", "", version=None)
+    wire.before = lambda asked: Answer(200, dump({**body, "spec": {"holderIdentity": {"a": 1}}}))
+    with pytest.raises(Blocked) as told:
+        lease.read(api, NODE)
+    assert told.value.message.startswith(f"who holds node {NODE} is unknown: its Lease cannot be read (")
+    assert told.value.hint == (
+        f"when nobody does: `kubectl -n kube-system delete lease bgpctl-node-{NODE}`, then run this again"
+    )
+
+
+# --- what is written ----------------------------------------------------------------------------------------
+
+
+def test_the_whole_lease(wire: Wire, api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease, "now", lambda: "2027-01-15T08:00:00.000000Z")
+    with by_hand(api) as (mine, _):
+        mine.acquire(None)
+        mine.keep("x")
+        mine.release()
+    create, keep, release = (asked.document for asked in wire.sent if asked.writes)
+    uid = api.get(paths.node(NODE))["metadata"]["uid"]
+    assert create == {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {
+            "name": f"bgpctl-node-{NODE}",
+            "namespace": "kube-system",
+            "labels": {"app.kubernetes.io/managed-by": "bgpctl"},
+            "ownerReferences": [{"apiVersion": "v1", "kind": "Node", "name": NODE, "uid": uid}],
+        },
+        "spec": {
+            "holderIdentity": "a@there:1/x",
+            "leaseDurationSeconds": 15,
+            "renewTime": "2027-01-15T08:00:00.000000Z",
+            "acquireTime": "2027-01-15T08:00:00.000000Z",
+        },
+    }
+    assert keep["metadata"]["annotations"] == {"bgpctl.io/run": "x"}
+    assert (keep["spec"]["holderIdentity"], release["spec"]["holderIdentity"]) == ("a@there:1/x", "")
+    assert all(one["metadata"]["resourceVersion"] for one in (keep, release))
+
+
+@contextmanager
+def by_hand(api: Client, holder: str = "a@there:1/x") -> Iterator[tuple[lease.NodeLock, list[float]]]:
+    """A lock that nobody renews beside, and its clock."""
+    now = [100.0]
+    uid = api.get(paths.node(NODE))["metadata"]["uid"]
+    mine = lease.NodeLock(api, NODE, uid, holder, background=False, monotonic=lambda: now[0])
+    assert mine.copy == ""
+    yield mine, now
+
+
+def stamps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every Lease that is written has a time of its own."""
+    numbers = iter(range(1000, 9999))
+    monkeypatch.setattr(lease, "now", lambda: f"2027-01-15T08:00:00.00{next(numbers)}Z")
+
+
+def test_when_it_is_renewed_by_hand(api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every 5 s, and what was renewed is not due."""
+    stamps(monkeypatch)
+    with by_hand(api) as (mine, now):
+        mine.acquire(None)
+        renewed = []
+        for at in (104.9, 105.0, 105.1, 109.9, 110.0):
+            before = spec(api)["renewTime"]
+            now[0] = at
+            mine.renew_when_due()
+            renewed.append(spec(api)["renewTime"] != before)
+        assert renewed == [False, True, False, False, True]
+
+
+def test_when_a_fence_renews_it(api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After 15 s it has run out."""
+    stamps(monkeypatch)
+    with by_hand(api) as (mine, now):
+        mine.acquire(None)
+        begun = spec(api)["renewTime"]
+        now[0] = 115.0
+        mine.confirm()
+        assert spec(api)["renewTime"] == begun
+        now[0] = 115.1
+        mine.confirm()
+        renewed = spec(api)["renewTime"]
+        assert renewed != begun
+        mine.confirm()
+        assert spec(api)["renewTime"] == renewed, "it was renewed just now"
+
+
+def test_what_is_lost_is_not_renewed_and_not_asked_for(wire: Wire, api: Client) -> None:
+    with by_hand(api) as (mine, now), by_hand(api, "thief@there:9/z") as (thief, _):
+        mine.acquire(None)
+        thief.acquire(lease.read(api, NODE))
+        with pytest.raises(Blocked):
+            mine.confirm()
+        now[0] += 60.0
+        asked = len(wire.sent)
+        mine.renew_when_due()
+        with pytest.raises(Blocked, match="took the node over: nobody now"):
+            mine.confirm()
+        assert len(wire.sent) == asked
+
+
+def test_a_lease_that_is_written_at_this_moment_is_no_verdict(wire: Wire, api: Client) -> None:
+    with by_hand(api) as (mine, now):
+        mine.acquire(None)
+        now[0] += 60.0
+        other = Wire(wire.api).client()
+
+        def meddle(asked: Asked) -> None:
+            if asked.verb == "update":
+                other.patch(PATH, {"metadata": {"labels": {"touched": "yes"}}})
+
+        wire.before = meddle
+        with pytest.raises(
+            Temporary, match=f"the Lease bgpctl-node-{NODE} is being written by somebody else"
+        ):
+            mine.confirm()
+        over(wire)
+        mine.confirm()
+        assert not mine.lost.is_set()
+
+
+def test_what_was_never_taken_is_not_given_back(wire: Wire, api: Client) -> None:
+    with by_hand(api) as (mine, _):
+        mine.release()
+        assert [asked for asked in wire.sent if asked.resource == "leases"] == []
+        mine.acquire(None)
+        mine.release()
+        asked = len(wire.sent)
+        mine.release()
+        assert len(wire.sent) == asked, "once"
+
+
+def test_it_can_be_taken_again(api: Client) -> None:
+    with lock(api) as mine:
+        mine.acquire(None)
+        mine.release()
+        mine.acquire(None)
+        begun = spec(api)["renewTime"]
+        eventually(lambda: spec(api)["renewTime"] > begun, why="it is renewed again")
+
+
+def test_a_release_deletes_only_what_it_has_seen(wire: Wire, api: Client) -> None:
+    """Somebody takes it between our look and our request."""
+    with by_hand(api) as (mine, _), by_hand(Wire(wire.api).client(), "thief@there:9/z") as (thief, _):
+        mine.acquire(None)
+
+        def steal(asked: Asked) -> None:
+            if asked.verb == "delete":
+                thief.acquire(lease.read(Wire(wire.api).client(), NODE))
+
+        wire.before = steal
+        mine.release()
+        assert spec(api)["holderIdentity"] == "thief@there:9/z"
+
+
+def test_who_renews_beside_ends_with_its_lock(api: Client) -> None:
+    """A daemon thread: a run that is over is not held up by it; and without `background` there is none."""
+    before = set(threading.enumerate())
+    with by_hand(api) as (alone, _):
+        alone.acquire(None)
+        assert set(threading.enumerate()) == before
+        alone.release()
+    with lock(api) as mine:
+        mine.acquire(None)
+        (beside,) = set(threading.enumerate()) - before
+        assert (beside.name, beside.daemon) == ("lease", True)
+        mine.release()
+        assert not beside.is_alive(), "it has ended when release returns"
+    with lock(api) as mine:
+        mine.acquire(None)
+        (beside,) = set(threading.enumerate()) - before
+        mine.lost.set()
+        beside.join(5)
+        assert not beside.is_alive(), "there is nothing to renew"
 
 
 def test_identity_says_who_where_and_which_run() -> None:
