@@ -143,7 +143,7 @@ def _seconds(text: str | None) -> float:
     """Epoch seconds; a time that cannot be read counts as long ago."""
     try:
         return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() if text else 0.0
-    except (ValueError, OverflowError):
+    except ValueError:
         return 0.0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -73,8 +74,9 @@ def look(
     """Ask every guard about `node`. `lifted` are the flags the user gave; `override` is --deselect-label;
     `now` is epoch seconds by the API server's clock."""
     objects = read(client)
+    told = objects.fleet.objects
     labels = node["metadata"].get("labels") or {}
-    deselection = deselecting_label(_selectors(objects.fleet.objects), labels, override)
+    deselection = deselecting_label(_selectors(told.policies, told.cluster_configs), labels, override)
     known = guard.known_kinds(objects.served, objects.reported)
     verdicts = (known, *_paths(node, objects, now), *_owners(client, node, objects, maximum, now))
     return Cluster(guard.lift(verdicts, lifted), deselection)
@@ -83,16 +85,14 @@ def look(
 def deselection(client: Client, labels: Mapping[str, str]) -> Deselection:
     """Which policies select a node with these labels now."""
     policies, configs = _optional(client, paths.PEERING_POLICIES), _optional(client, *paths.CLUSTER_CONFIGS)
-    return deselecting_label(_selectors(ClusterObjects(policies=policies, cluster_configs=configs)), labels)
+    return deselecting_label(_selectors(policies, configs), labels)
 
 
 def policy_facts(client: Client, node: Document, journal: Journal | None) -> tuple[PeerFacts, ...]:
     """The node's peers by its policies alone, as it was labelled before the drain: for a node whose speaker
     never told."""
     metadata = node["metadata"]
-    labels = dict(metadata.get("labels") or {})
-    for key, value in (journal.prior_labels if journal else {}).items():
-        labels.pop(key, None) if value is None else labels.update({key: value})
+    labels = {**(metadata.get("labels") or {}), **(journal.prior_labels if journal else {})}
     before = {**node, "metadata": {**metadata, "labels": labels}}
     policies, _ = read_policies(client)
     return tuple(facts_from_peer(peer) for peer in Fleet(policies).bare(before).peers)
@@ -153,10 +153,8 @@ def _optional(client: Client, *versions: str) -> Sequence[Document]:
 def _served(client: Client, *versions: str) -> Sequence[Document] | None:
     """The same; None where none is served."""
     for path in versions:
-        try:
+        with contextlib.suppress(NotFound):
             return client.items(path)
-        except NotFound:
-            continue
     return None
 
 
@@ -170,10 +168,12 @@ def _permitted(client: Client, *versions: str) -> Sequence[Document] | None:
         return None
 
 
-def _selectors(objects: ClusterObjects) -> dict[str, LabelSelector | None]:
+def _selectors(
+    policies: Sequence[Mapping[str, Any]], configs: Sequence[Mapping[str, Any]]
+) -> dict[str, LabelSelector | None]:
     """By the objects' names; where two kinds share one, the second by its kind too."""
     found: dict[str, LabelSelector | None] = {}
-    for claim in read_claims(objects.policies, objects.cluster_configs):
+    for claim in read_claims(policies, configs):
         if claim.node_selector_valid:
             found[str(claim.owner) if claim.name in found else claim.name] = claim.node_selector
     return found
@@ -237,5 +237,5 @@ def _owners(client: Client, node: Document, objects: Objects, maximum: int, now:
         guard.out_of_service(name, away, maximum, deciding),
         guard.medik8s(name, medik8s, now),
         guard.kured(name, lock, annotations, now, "DaemonSet kube-system/kured"),
-        guard.removal_taints(name, (node.get("spec") or {}).get("taints") or ()),
+        guard.removal_taints(name, (node.get("spec") or {}).get("taints")),
     )

@@ -111,7 +111,6 @@ class Performer:
         hold = self.hold
         self._named(change.journal or load(hold.document["metadata"].get("annotations")))
         if change.forget and hold.lock:
-            self.fence()
             hold.lock.keep("")
         hold.document = self._patch(change)
         hold.changed = True
@@ -119,8 +118,8 @@ class Performer:
             hold.remember(None)
         elif change.journal is not None:
             hold.remember(change.journal)
-            if hold.lock:
-                hold.lock.keep(dump(_prior(change.journal)))
+            assert hold.lock is not None, "the patch was fenced"
+            hold.lock.keep(dump(_prior(change.journal)))
 
     def _patch(self, change: ChangeNode) -> Document:
         path = paths.node(self.hold.node)

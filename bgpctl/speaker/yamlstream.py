@@ -287,7 +287,7 @@ class Lines:
 
 
 def _child(node: Any, name: str) -> tuple[Any, Any]:
-    """Where one stands and what it is: of a mapping's the key stands for both; (None, None) = there is none."""
+    """The node that shows where the child is (a mapping's key), and the child; (None, None) = none."""
     if isinstance(node, yaml.MappingNode):
         return next(((k, v) for k, v in node.value if k.value == name), (None, None))
     if isinstance(node, yaml.SequenceNode) and name.isdecimal() and int(name) < len(node.value):

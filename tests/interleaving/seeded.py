@@ -6,8 +6,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from bgpctl.lab.seed import crds
 from tests.kit import direct, objects
+from tests.kit.kinds import KINDS
 
 NODE, OTHER = "worker-1", "worker-2"
 LABEL = "enable-bgp"
@@ -26,7 +26,7 @@ def api() -> direct.Api:
 
 def seed(api: direct.Api) -> direct.Api:
     made = api.server
-    made.apply(*crds())
+    made.apply(*KINDS)
     made.apply(*(node(name) for name in (NODE, OTHER)))
     made.apply(policy(ROUTER), objects.service("web", "203.0.113.10", ports=[{"port": 80}]))
     made.apply(

@@ -142,10 +142,13 @@ class Wire:
 
     def client(self, skew: float = 0.0) -> Client:
         """A client on a machine whose clock is `skew` seconds ahead."""
+        return Client(*self.parts(skew))
+
+    def parts(self, skew: float = 0.0) -> tuple[Access, ServerClock]:
+        """What a client is made of."""
         time = self.api.time
         clock = ServerClock(local=time, wall=lambda: time.now + skew)
-        access = Access(HOST, _Pool(self), lambda: None)  # type: ignore[arg-type]
-        return Client(access, clock)
+        return Access(HOST, _Pool(self), lambda: None), clock  # type: ignore[arg-type]
 
     def carry(self, asked: Asked) -> Answer:
         """One request, on its way there and back."""

@@ -1,14 +1,15 @@
 """One node on the embedded API, runs of the real World on it, and a second writer between any two of their
-requests. In one process, on a clock that `wait` advances."""
+requests. Function calls on a clock that `wait` advances: no sockets, no threads, always the same."""
 
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import cache
+from itertools import count
 from typing import Any
 
 from bgpctl.core.annotations import LEAVE
@@ -16,9 +17,10 @@ from bgpctl.core.eviction import EvictionOptions
 from bgpctl.core.nodestate import NodeState, WithdrawnPeer, WithdrawnRecord, to_document
 from bgpctl.kube import lease, paths
 from bgpctl.kube.client import Client
+from bgpctl.kube.clock import ServerClock
 from bgpctl.kube.config import Access
 from bgpctl.lab.api import ApiServer
-from bgpctl.lab.seed import crds
+from bgpctl.lab.api.requests import Answer
 from bgpctl.runbooks import engine
 from bgpctl.runbooks import world as worlds
 from bgpctl.runbooks.actions import ChangeNode, TakeLease
@@ -31,7 +33,9 @@ from bgpctl.runbooks.model import Result
 from bgpctl.runbooks.options import DrainOptions, RestoreOptions
 from bgpctl.runbooks.routers import Routers
 from bgpctl.runbooks.world import World
-from tests.kit import apiserver, clients, objects
+from tests.kit import direct, objects
+from tests.kit.direct import Asked
+from tests.kit.kinds import KINDS
 from tests.kit.node_states import peer
 
 Document = dict[str, Any]
@@ -45,8 +49,8 @@ POD_ENDS = 2.0  # seconds
 class Interrupted(Client):
     """A client between whose requests somebody else acts."""
 
-    def __init__(self, access: Access) -> None:
-        super().__init__(access)
+    def __init__(self, access: Access, clock: ServerClock) -> None:
+        super().__init__(access, clock)
         self._plans: list[tuple[str, str, int, Callable[[], object]]] = []
         self.sent: list[tuple[str, str]] = []
 
@@ -73,8 +77,16 @@ class Interrupted(Client):
 class Time(Clock):
     """A clock that only `sleep` moves; `meanwhile` is what the others do in that time."""
 
-    at: float = field(default_factory=time.time)
+    time: direct.Time
     meanwhile: Callable[[], object] = lambda: None
+
+    @property
+    def at(self) -> float:
+        return self.time.now
+
+    @at.setter
+    def at(self, value: float) -> None:
+        self.time.now = value
 
     def now(self) -> float:
         return self.at
@@ -89,13 +101,20 @@ class Time(Clock):
 
 @dataclass
 class Rig:
-    """The cluster, and whoever writes in it. `admin` is the second writer's client."""
+    """The cluster, and whoever writes in it. `admin` is the second writer's client. `away`: the resources
+    about which the API server answers 503 to everybody else."""
 
-    server: ApiServer
+    api: direct.Api
     clock: Time
     admin: Client
     left: tuple[float, str] | None = None
     ending: dict[str, float] = field(default_factory=dict)
+    away: set[str] = field(default_factory=set)
+    beats: Iterator[int] = field(default_factory=count)
+
+    @property
+    def server(self) -> ApiServer:
+        return self.api.server
 
     # -- what is there
 
@@ -116,8 +135,15 @@ class Rig:
 
     # -- runs
 
+    def wire(self) -> direct.Wire:
+        """A way to the API server for a run."""
+        return direct.Wire(self.api, before=self._trouble)
+
+    def _trouble(self, asked: Asked) -> Answer | None:
+        return direct.refused(503) if asked.resource in self.away else None
+
     def client(self) -> Interrupted:
-        return Interrupted(clients.client(self.server).access)
+        return Interrupted(*self.wire().parts())
 
     def world(self, run: str, client: Client | None = None, **options: Any) -> World:
         given = {"timeout": 600.0, "routers": Routers(), "eviction": EvictionOptions(force=True), **options}
@@ -136,7 +162,7 @@ class Rig:
 
     def take_over(self, run: str = "run-b") -> World:
         """Another run takes the node, as `--take-over` does: the Lease, then the journal."""
-        other = self.world(run, clients.client(self.server))
+        other = self.world(run, self.wire().client())
         other.observe(frozenset())
         other.perform(TakeLease())
         if (found := other.observe(frozenset()).journal) is not None:
@@ -168,7 +194,7 @@ class Rig:
             "type": "Ready",
             "status": "True",
             "lastHeartbeatTime": None,
-            "message": str(time.time()),
+            "message": str(next(self.beats)),
         }
         self.admin.patch(f"{paths.node(NODE)}/status", {"status": {"conditions": [condition]}})
 
@@ -261,22 +287,31 @@ def until(events: Events, step: str, *states: str) -> None:
 
 
 @cache
-def kinds() -> tuple[Document, ...]:
-    """The CRDs, read from their files once."""
-    return tuple(crds())
+def _seeded() -> direct.Api:
+    """A Ready node, selected by a policy."""
+    api = direct.Api()
+    ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+    policy = objects.policy(objects.router(objects.neighbor("192.0.2.1/32")))
+    api.server.apply(*KINDS, objects.node(NODE, status=ready), policy)
+    return api
 
 
 @contextmanager
 def running() -> Iterator[Rig]:
     """A Ready node with one pod, selected by a policy, its speaker in service."""
-    clock = Time()
-    with apiserver.running(controllers=False, clock=lambda: clock.at) as server:
-        server.apply(*kinds())
-        ready = {"conditions": [{"type": "Ready", "status": "True"}]}
-        policy = objects.policy(objects.router(objects.neighbor("192.0.2.1/32")))
-        server.apply(objects.node(NODE, status=ready), policy)
-        rig = Rig(server, clock, clients.client(server))
+    api = _seeded().fork()
+    clock = Time(api.time)
+    before, lease.now = lease.now, lambda: stamp(clock.at)
+    try:
+        rig = Rig(api, clock, direct.Wire(api).client())
         rig.add_pod()
         rig.speak()
         clock.meanwhile = rig.live
         yield rig
+    finally:
+        lease.now = before
+
+
+def stamp(seconds: float) -> str:
+    """As a Lease tells an instant."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

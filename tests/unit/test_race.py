@@ -40,6 +40,7 @@ EARLY, LATE = journal(started_at=NOW - 9), journal(started_at=NOW - 1)
         (BEGUN, None, "out"),
         (BEGUN, LATE, "out"),
         (EARLY, LATE, "out"),  # the later gives way
+        (journal(started_at=NOW - 1, steps={"Checked": NOW}), EARLY, "out"),  # it has passed already
         (LATE, EARLY, "deciding"),  # the earlier waits for that
         (EARLY, EARLY, "deciding"),  # at the same instant: by the names n1 and n2
         (EARLY, BEGUN, ""),  # ours has passed: the other has to see to it
@@ -50,6 +51,11 @@ EARLY, LATE = journal(started_at=NOW - 9), journal(started_at=NOW - 1)
 )
 def test_who_is_away(theirs: Any, ours: Any, word: str) -> None:
     assert cluster._away(document("n2", theirs), document("n1", ours)) == word
+
+
+def test_at_the_same_instant_the_name_decides() -> None:
+    assert cluster._away(document("n1", EARLY), document("n2", EARLY)) == "out"
+    assert cluster._away(document("n2", EARLY), document("n1", EARLY)) == "deciding"
 
 
 def test_a_node_is_not_its_own_rival() -> None:

@@ -15,8 +15,6 @@ from bgpctl.runbooks.inspect import node_reports
 from tests.kit import objects, second_writer
 from tests.kit.second_writer import LEASE, NODE, Rig, finish, until
 
-pytestmark = pytest.mark.integration
-
 EXPIRED = 60.0  # seconds after which a killed run's Lease has run out, and was watched
 
 

@@ -19,15 +19,12 @@ from bgpctl.core.eviction import to_evict
 from bgpctl.errors import BgpctlError, Blocked, Temporary
 from bgpctl.kube import paths
 from bgpctl.kube.client import Conflict
-from bgpctl.lab.api.faults import Fault
 from bgpctl.runbooks.actions import Action, ChangeNode, EvictPod, RunCommand, TakeLease
 from bgpctl.runbooks.journal import ANNOTATION, dump
 from bgpctl.runbooks.perform import PATCH_TRIES
 from bgpctl.runbooks.world import World
 from tests.kit import objects, second_writer
 from tests.kit.second_writer import LEASE, NODE, Rig
-
-pytestmark = pytest.mark.integration
 
 NODE_PATH = f"{paths.node(NODE)}$"
 CORDON = ChangeNode("cordon", unschedulable=True)
@@ -139,10 +136,10 @@ def test_nobody_can_tell_while_the_api_server_is_away(rig: Rig, mark: Path, name
     world = rig.owner()
     action = deeds(mark)[name](world)
     before = rig.node, rig.pods
-    number = rig.server.faults.add(Fault("answer", resource="leases", code=503))
+    rig.away.add("leases")
     with pytest.raises(Temporary):
         world.perform(action)
-    rig.server.faults.remove(number)
+    rig.away.clear()
     untouched(rig, mark, before)
     world.observe(frozenset())
     assert world.perform(CORDON)
