@@ -71,7 +71,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'node drain\'' -l deselect-label -x -d 'The label change that takes the node out of its policy; KEY- removes'
     complete -c $program -n '__bgpctl_at \'node drain\'' -l shutdown-command -x -d 'Run this as the last step, without a shell; {node} is the node\'s name'
     complete -c $program -n '__bgpctl_at \'node drain\'' -l router-probe -x -d 'Ask a local router whether the routes are gone: bird=/run/bird/bird.ctl, frr=DIR, gobgp=HOST:PORT, openbgpd=SOCKET; KIND alone takes its default'
-    complete -c $program -n '__bgpctl_at \'node drain\'' -l peer-profile -x -d 'What product a peer is, for its stale timers: frr, junos, stale:300 … Repeatable'
+    complete -c $program -n '__bgpctl_at \'node drain\'' -l peer-profile -x -d 'What product a peer is, for its stale timers: frr, junos …, or stale:SECONDS when you know for how long it keeps stale routes (stale:300 = 300 seconds)'
     complete -c $program -n '__bgpctl_at \'node drain\'' -l ignore-daemonsets -l no-ignore-daemonsets -d 'Leave DaemonSets\' pods alone'
     complete -c $program -n '__bgpctl_at \'node drain\'' -l force -d 'Also evict pods that no controller would recreate'
     complete -c $program -n '__bgpctl_at \'node drain\'' -l delete-emptydir-data -d 'Also evict pods whose emptyDir data is lost'
@@ -92,7 +92,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'node restore\'' -f
     complete -c $program -n '__bgpctl_at \'node restore\'' -l timeout -x -d 'Give up after this long (exit 4); running again resumes'
     complete -c $program -n '__bgpctl_at \'node restore\'' -l router-probe -x -d 'Ask a local router whether the routes are gone: bird=/run/bird/bird.ctl, frr=DIR, gobgp=HOST:PORT, openbgpd=SOCKET; KIND alone takes its default'
-    complete -c $program -n '__bgpctl_at \'node restore\'' -l peer-profile -x -d 'What product a peer is, for its stale timers: frr, junos, stale:300 … Repeatable'
+    complete -c $program -n '__bgpctl_at \'node restore\'' -l peer-profile -x -d 'What product a peer is, for its stale timers: frr, junos …, or stale:SECONDS when you know for how long it keeps stale routes (stale:300 = 300 seconds)'
     complete -c $program -n '__bgpctl_at \'node restore\'' -l take-over -d 'Take the node over from another run that still holds its lease'
     complete -c $program -n '__bgpctl_at \'node restore\'' -l output -s o -x -a 'text json' -d 'How to print the result'
     complete -c $program -n '__bgpctl_at \'node restore\'' -l context -x -d 'The kubeconfig context to use'
@@ -104,7 +104,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'node status\'' -l kubeconfig -r -F -d 'The kubeconfig file'
     complete -c $program -n '__bgpctl_at \'node status\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'node estimate\'' -f
-    complete -c $program -n '__bgpctl_at \'node estimate\'' -l peer-profile -x -d 'What product a peer is, for its stale timers: frr, junos, stale:300 … Repeatable'
+    complete -c $program -n '__bgpctl_at \'node estimate\'' -l peer-profile -x -d 'What product a peer is, for its stale timers: frr, junos …, or stale:SECONDS when you know for how long it keeps stale routes (stale:300 = 300 seconds)'
     complete -c $program -n '__bgpctl_at \'node estimate\'' -l output -s o -x -a 'text json yaml' -d 'How to print the result'
     complete -c $program -n '__bgpctl_at \'node estimate\'' -l context -x -d 'The kubeconfig context to use'
     complete -c $program -n '__bgpctl_at \'node estimate\'' -l kubeconfig -r -F -d 'The kubeconfig file'

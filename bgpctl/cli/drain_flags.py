@@ -21,9 +21,9 @@ Settle = Annotated[
     typer.Option(
         "--settle",
         metavar="DURATION",
-        show_default="2s",
+        show_default=False,
         parser=parse.duration,
-        help="Wait this long after the routes are gone, for packets on their way.",
+        help="Wait this long after the routes are gone, for packets on their way.  [default: 2s]",
     ),
 ]
 DeselectLabel = Annotated[
@@ -46,7 +46,12 @@ ShutdownCommand = Annotated[
 ]
 MaxUnavailable = Annotated[
     int,
-    typer.Option("--max-unavailable", min=1, metavar="N", help="How many nodes may be out at once."),
+    typer.Option(
+        "--max-unavailable",
+        metavar="N",
+        parser=parse.at_least_one,
+        help="How many nodes may be out at once.",
+    ),
 ]
 AllowLastPath = Annotated[
     bool, typer.Option("--allow-last-path", help="Go on although this node is a route's last path.")
@@ -94,16 +99,23 @@ DisableEviction = Annotated[
     bool, typer.Option("--disable-eviction", help="Delete pods, past every PodDisruptionBudget.")
 ]
 PodSelector = Annotated[
-    str, typer.Option("--pod-selector", metavar="SELECTOR", help="Evict only pods with these labels.")
+    str,
+    typer.Option(
+        "--pod-selector",
+        metavar="SELECTOR",
+        show_default=False,
+        parser=parse.pod_selector,
+        help="Evict only pods with these labels.",
+    ),
 ]
 SkipWaitForDelete = Annotated[
     float,
     typer.Option(
         "--skip-wait-for-delete-timeout",
         metavar="DURATION",
-        show_default="0",
+        show_default=False,
         parser=parse.duration,
-        help="Do not wait for pods that were deleted longer ago than this; 0 = wait for all.",
+        help="Do not wait for pods that were deleted longer ago than this; 0 = wait for all.  [default: 0]",
     ),
 ]
 
