@@ -67,7 +67,8 @@ RequireConfirmed = Annotated[
     bool,
     typer.Option(
         "--require-confirmed",
-        help="Take only the routers' word that the routes are gone; an estimate waits on until --timeout.",
+        help="Take only the routers' word that the routes are gone. Needs a --router-probe for every peer, "
+        "asked while its router still has the routes.",
     ),
 ]
 AssumeDead = Annotated[

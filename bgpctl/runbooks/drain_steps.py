@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from bgpctl.core.eviction import EvictionOptions, PodView, refusals, to_evict
 from bgpctl.runbooks.actions import Action, ChangeNode, EvictPod, RunCommand
-from bgpctl.runbooks.baseline import baselines
+from bgpctl.runbooks.baseline import ASKED, noted
 from bgpctl.runbooks.command_line import CommandLine
 from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.model import Decision, Status
@@ -136,10 +136,10 @@ class Deselected:
             hint = "stop what sets it (a GitOps controller?), then run the same command again"
             return Decision(Status.BLOCKED, text, hint=hint)
         assert journal.deselect is not None
+        before = {mark: at for mark, at in journal.marks.items() if mark.startswith(ASKED)}
         asked = replace(
-            journal.without(LEAVING).with_mark(RELABELLED, s.now),
+            noted(replace(journal.without(LEAVING), marks=before), s).with_mark(RELABELLED, s.now),
             leaves=journal.leaves + 1,
-            baselines=baselines(s),
             peers=known(journal.peers, s),
         )
         text = f"{shown}, again: somebody took it back" if journal.leaves else shown
