@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bgpctl.core import guards as guard
+from bgpctl.core.budgets import Budget, budget_view
 from bgpctl.core.deselection import Deselection, deselecting_label
 from bgpctl.core.documents import name_of
+from bgpctl.core.foreign import Unreadable
 from bgpctl.core.guards import Guard
 from bgpctl.core.intent import ClusterObjects, compile_intent
 from bgpctl.core.model import Intent
@@ -144,6 +146,15 @@ def read_policies(client: Client) -> Policies:
         lb_pools=_permitted(client, *paths.LB_POOLS) or None,
         cilium_nodes=_permitted(client, paths.CILIUM_NODES) or (),
     )
+
+
+def budgets(client: Client) -> tuple[Budget, ...] | None:
+    """Every PodDisruptionBudget; None where we may not look, or one cannot be read."""
+    documents = _permitted(client, paths.BUDGETS)
+    try:
+        return None if documents is None else tuple(map(budget_view, documents))
+    except Unreadable:
+        return None
 
 
 def _optional(client: Client, *versions: str) -> Sequence[Document]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from bgpctl.core.budgets import held_back, pdb_blocks
 from bgpctl.core.eviction import EvictionOptions, PodView, refusals, to_evict
 from bgpctl.runbooks.actions import Action, ChangeNode, EvictPod, RunCommand
 from bgpctl.runbooks.baseline import ASKED, noted
@@ -57,6 +58,7 @@ class Evicted:
     away: bool = False
     name = "Evicted"
     title = "no workload left"
+    foresees = only("budgets")  # the preview looks at them; a run asks for each eviction instead
 
     @property
     def needs(self) -> frozenset[str]:
@@ -75,15 +77,48 @@ class Evicted:
         due = [pod for pod in asked if pod.uid not in s.notes or s.notes[pod.uid].retry_at <= s.now]
         actions: tuple[Action, ...] = tuple(self._evict(pod) for pod in due[:EVICTIONS_AT_ONCE])
         status = Status.ACT if actions else Status.WAIT
-        return Decision(status, _left(s, waiting), actions, recheck=EVICTION_RECHECK)
+        hint = self._past(s, waiting)
+        return Decision(status, _left(s, waiting), actions, recheck=EVICTION_RECHECK, hint=hint)
 
     def preview(self, s: Snapshot) -> str:
-        """For --dry-run: every pod that must go."""
-        pods = [pod.where for pod in to_evict(s.pods)]
-        return f"evict {len(pods)} {plural(len(pods), 'pod')}: {', '.join(pods)}" if pods else "no workload"
+        """For --dry-run: every pod that must go, and what would hold it back."""
+        pods = to_evict(s.pods)
+        if not pods:
+            return "no workload"
+        what = "delete" if self.options.disable_eviction else "evict"
+        text = f"{what} {len(pods)} {plural(len(pods), 'pod')}: {', '.join(pod.where for pod in pods)}"
+        return text if self.options.disable_eviction else "; ".join((text, *_held(s, pods)))
+
+    def _past(self, s: Snapshot, waiting: Sequence[PodView]) -> str:
+        """What to do about the budgets that hold evictions back, when the time is up; "" = none does."""
+        pairs = [(pod.namespace, s.notes[pod.uid].budget) for pod in waiting if pod.uid in s.notes]
+        looks = [f"`kubectl get pdb {name} -n {space}`" for space, name in dict.fromkeys(pairs) if name]
+        if not looks:
+            return ""
+        past = self.typed.with_flags(["--disable-eviction"])
+        return (
+            f"look at {', '.join(looks)}: more ready replicas, or a budget that allows a disruption, let the "
+            f"drain go on; past every budget, at your own risk: {past}"
+        )
 
     def _evict(self, pod: PodView) -> EvictPod:
         return EvictPod(pod, self.options.disable_eviction, self.options.grace_period)
+
+
+def _held(s: Snapshot, pods: Sequence[PodView]) -> Iterator[str]:
+    """What the budgets would answer now, by the rules of the API server."""
+    if s.budgets is None:
+        yield "whether a PodDisruptionBudget holds one back is not known (they cannot be listed or read)"
+        return
+    said: dict[str, list[str]] = {}
+    for pod in pods:
+        verdict = pdb_blocks(pod, s.budgets)
+        if verdict.forever:
+            said.setdefault(f"it would fail: {verdict.message}", []).append(pod.where)
+        elif verdict.blocked:
+            text = held_back(pod.namespace, verdict.budgets[0], verdict.message)
+            said.setdefault(f"it would wait now: {text}", []).append(pod.where)
+    yield from (f"{text} ({_named(held)})" for text, held in said.items())
 
 
 def _left(s: Snapshot, waiting: Sequence[PodView]) -> str:

@@ -67,6 +67,8 @@ class Observer:
             seen = replace(seen, deselection=cluster.deselection(hold.client, seen.node.labels))
         if "pods" in needs:
             seen = self._with_pods(seen)
+        if "budgets" in needs:
+            seen = replace(seen, budgets=cluster.budgets(hold.client))
         if "estimates" in needs:
             seen = self._with_estimates(seen, document)
         if "routers" in needs:

@@ -25,7 +25,7 @@ def plan(node: str, run: str, steps: Sequence[Step], world: World) -> Generator[
     journal: Journal | None = None
     try:
         for step in steps:
-            snapshot = world.observe(step.needs)
+            snapshot = world.observe(step.needs | getattr(step, "foresees", frozenset()))
             snapshot = replace(snapshot, journal=snapshot.journal or journal)
             state, text, hint = _foresee(step, snapshot)
             if isinstance(step, Checked):

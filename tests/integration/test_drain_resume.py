@@ -174,9 +174,14 @@ def test_a_budget_holds_the_drain_until_its_deadline_and_is_named(lab: Lab) -> N
     assert "203.0.113.20/32 (Service default/api)" in refused.out
     assert f"to go on anyway: bgpctl node drain {NODE} --settle 0 --allow-address-gap" in refused.out
     flags = ("node", "drain", NODE, "--timeout", "3s", *GATHERED)
+    foreseen = kit.run_ok(lab, *flags, "--dry-run").out
+    assert "it would wait now: PodDisruptionBudget default/api allows 0 disruptions" in foreseen
     ran = kit.run(lab, *flags, "-o", "json")
     assert (ran.document["status"], ran.code) == ("deadline", 4)
     assert "disruption budget api" in ran.document["message"]
+    assert "PodDisruptionBudget default/api allows 0 disruptions" in ran.document["message"]
+    assert "`kubectl get pdb api -n default`" in ran.document["hint"]
+    assert f"to go on (--timeout gives it longer): bgpctl node drain {NODE}" in ran.document["hint"]
     text = kit.run(lab, *flags)
     assert text.code == 4
     assert "disruption budget api" in " ".join(text.out.split())
