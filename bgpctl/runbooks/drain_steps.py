@@ -82,12 +82,14 @@ class Evicted:
 
     def preview(self, s: Snapshot) -> str:
         """For --dry-run: every pod that must go, and what would hold it back."""
-        pods = to_evict(s.pods)
-        if not pods:
-            return "no workload"
+        pods, kept = to_evict(s.pods), [where for group in refusals(s.pods) for where in group.pods]
         what = "delete" if self.options.disable_eviction else "evict"
-        text = f"{what} {len(pods)} {plural(len(pods), 'pod')}: {', '.join(pod.where for pod in pods)}"
-        return text if self.options.disable_eviction else "; ".join((text, *_held(s, pods)))
+        told = [f"{what} {len(pods)} {plural(len(pods), 'pod')}: {', '.join(pod.where for pod in pods)}"]
+        if not pods:
+            told = [] if kept else ["no workload"]
+        if kept:
+            told.append(f"refused without a flag: {', '.join(dict.fromkeys(kept))}")
+        return "; ".join(told if self.options.disable_eviction else (*told, *_held(s, pods)))
 
     def _past(self, s: Snapshot, waiting: Sequence[PodView]) -> str:
         """What to do about the budgets that hold evictions back, when the time is up; "" = none does."""
@@ -107,12 +109,12 @@ class Evicted:
 
 def _held(s: Snapshot, pods: Sequence[PodView]) -> Iterator[str]:
     """What the budgets would answer now, by the rules of the API server."""
-    if s.budgets is None:
+    if s.budgets is None and pods:
         yield "whether a PodDisruptionBudget holds one back is not known (they cannot be listed or read)"
         return
     said: dict[str, list[str]] = {}
     for pod in pods:
-        verdict = pdb_blocks(pod, s.budgets)
+        verdict = pdb_blocks(pod, s.budgets or ())
         if verdict.forever:
             said.setdefault(f"it would fail: {verdict.message}", []).append(pod.where)
         elif verdict.blocked:
@@ -145,6 +147,17 @@ class Deselected:
     name = "Deselected"
     title = "BGP told to leave"
     needs = only("policies", "state", "routers")
+
+    def preview(self, s: Snapshot) -> str:
+        """For --dry-run: the label that changes, as far as one is known."""
+        if s.journal is None or (s.journal.deselect is None and s.deselection.policies):
+            return (
+                s.deselection.refusal or "take the node out of its policies, by a label that is not known yet"
+            )
+        if s.journal.deselect is None:
+            return "no policy selects this node"
+        key, value = s.journal.deselect
+        return f"label {key}={value}" if value is not None else f"label {key} removed"
 
     def decide(self, s: Snapshot) -> Decision:
         journal = s.journal

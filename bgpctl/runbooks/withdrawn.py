@@ -77,6 +77,8 @@ class Withdrawn:
         if not proof.missing(s):
             routers = proof.routers(s.sightings)
             return f"{first}until {routers} has no route of this node, asked twice (confirmed)"
+        if self.require_confirmed:
+            return f"{first}never confirmed, which {REQUIRE_CONFIRMED} needs: {'; '.join(proof.missing(s))}"
         note = proof.note(s)
         return (
             f"{first}{_seconds(worst)} after the withdraws, by estimate{note}: {worst.address}: {worst.why}"
