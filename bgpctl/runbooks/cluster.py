@@ -19,11 +19,12 @@ from bgpctl.core.nodestate import NodeState
 from bgpctl.core.owners import read_claims
 from bgpctl.core.peerfacts import PeerFacts, facts_from_peer
 from bgpctl.core.selectors import LabelSelector
+from bgpctl.core.standing import out_by_hand
 from bgpctl.errors import Blocked
 from bgpctl.kube import paths
 from bgpctl.kube.client import ApiError, Client, NotFound
 from bgpctl.runbooks import states
-from bgpctl.runbooks.journal import Journal, load
+from bgpctl.runbooks.journal import ANNOTATION, Journal, load
 
 Document = dict[str, Any]
 
@@ -253,6 +254,25 @@ def _away(other: Document, node: Document) -> str:
     return "out" if earlier else "deciding"
 
 
+def _by_hand(node: Document, objects: Objects) -> dict[str, str]:
+    """The other nodes that somebody took out without bgpctl, and how. A node that was told to leave is out
+    itself: to stop it then would bring nobody back."""
+    ours, selectors = _journal(node), tuple(_selectors(objects.policies).values())
+    if ours is not None and ours.leaves:
+        return {}
+    words = {
+        name_of(other): out_by_hand(
+            other["metadata"].get("labels") or {},
+            selectors,
+            cordoned=bool((other.get("spec") or {}).get("unschedulable")),
+            withdrew=bool((state := objects.states.get(name_of(other))) and state.withdrawn),
+        )
+        for other in objects.nodes
+        if ANNOTATION not in (other["metadata"].get("annotations") or {})
+    }
+    return {name: word for name, word in words.items() if word and name != name_of(node)}
+
+
 def _journal(node: Document) -> Journal | None:
     return load(node["metadata"].get("annotations"))
 
@@ -268,7 +288,7 @@ def _owners(client: Client, node: Document, objects: Objects, maximum: int, now:
     kured = client.find(KURED_DAEMONSET) or {"metadata": {}}
     lock = (kured["metadata"].get("annotations") or {}).get(guard.KURED_LOCK)
     return (
-        guard.out_of_service(name, away, maximum, deciding),
+        guard.out_of_service(name, away, maximum, deciding, _by_hand(node, objects)),
         guard.medik8s(name, medik8s, now),
         guard.kured(name, lock, annotations, now, "DaemonSet kube-system/kured"),
         guard.removal_taints(name, (node.get("spec") or {}).get("taints") or ()),

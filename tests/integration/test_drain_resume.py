@@ -217,6 +217,20 @@ def test_an_admins_own_cordon_stays(lab: Lab) -> None:
     lab.client().patch(f"{kit.NODES}/{NODE}", {"spec": {"unschedulable": None}})
 
 
+def test_a_node_that_was_taken_out_by_hand_counts(lab: Lab) -> None:
+    other, before = f"{kit.NODES}/worker-3", kit.node(lab, NODE)
+    lab.client().patch(other, {"metadata": {"labels": {"enable-bgp": "false"}}})
+    try:
+        ran = kit.run(lab, "node", "drain", NODE, "-o", "json", *GATHERED)
+    finally:
+        lab.client().patch(other, {"metadata": {"labels": {"enable-bgp": "true"}}})
+    assert ran.code == 3
+    assert "worker-3 (by hand: label enable-bgp=false) is out of service already" in ran.document["message"]
+    assert "--max-unavailable 2" in ran.document["hint"]
+    assert kit.node(lab, NODE)["metadata"].get("annotations") == before["metadata"].get("annotations")
+    eventually(lambda: lab.node_state("worker-3")["phase"] == "Running")
+
+
 def test_a_label_of_ones_own_takes_the_node_out(lab: Lab) -> None:
     ran = kit.run_ok(lab, "node", "drain", NODE, "--deselect-label", "enable-bgp-", "-o", "json", *FAST)
     assert ran.document["proof"] == "confirmed"
