@@ -50,8 +50,8 @@ MaxUnavailable = Annotated[
         "--max-unavailable",
         metavar="N",
         parser=parse.at_least_one,
-        help="How many nodes may be out of service at once, this one among them. Others count when bgpctl has "
-        "taken them out, or somebody by hand: one label keeps them from a policy, and it says false or "
+        help="How many nodes may be out of service at once, this one among them. Others count when bgpctl "
+        "has taken them out, or somebody by hand: one label keeps them from a policy, and it says false or "
         "drained; or it is missing (or one that bars), and they are cordoned or their speaker has withdrawn. "
         "A node that a policy selects is in service, cordoned or not.",
     ),
