@@ -21,9 +21,9 @@ Settle = Annotated[
     typer.Option(
         "--settle",
         metavar="DURATION",
-        show_default="2s",
+        show_default=False,
         parser=parse.duration,
-        help="Wait this long after the routes are gone, for packets on their way.",
+        help="Wait this long after the routes are gone, for packets on their way.  [default: 2s]",
     ),
 ]
 DeselectLabel = Annotated[
@@ -46,7 +46,15 @@ ShutdownCommand = Annotated[
 ]
 MaxUnavailable = Annotated[
     int,
-    typer.Option("--max-unavailable", min=1, metavar="N", help="How many nodes may be out at once."),
+    typer.Option(
+        "--max-unavailable",
+        metavar="N",
+        parser=parse.at_least_one,
+        help="How many nodes may be out of service at once, this one among them. Others count when bgpctl "
+        "has taken them out, or somebody by hand: one label keeps them from a policy, and it says false or "
+        "drained; or it is missing (or one that bars), and they are cordoned or their speaker has withdrawn. "
+        "A node that a policy selects is in service, cordoned or not.",
+    ),
 ]
 AllowLastPath = Annotated[
     bool, typer.Option("--allow-last-path", help="Go on although this node is a route's last path.")
@@ -62,7 +70,8 @@ RequireConfirmed = Annotated[
     bool,
     typer.Option(
         "--require-confirmed",
-        help="Take only the routers' word that the routes are gone; an estimate waits on until --timeout.",
+        help="Take only the routers' word that the routes are gone. Needs a --router-probe for every peer, "
+        "asked while its router still has the routes.",
     ),
 ]
 AssumeDead = Annotated[
@@ -94,16 +103,23 @@ DisableEviction = Annotated[
     bool, typer.Option("--disable-eviction", help="Delete pods, past every PodDisruptionBudget.")
 ]
 PodSelector = Annotated[
-    str, typer.Option("--pod-selector", metavar="SELECTOR", help="Evict only pods with these labels.")
+    str,
+    typer.Option(
+        "--pod-selector",
+        metavar="SELECTOR",
+        show_default=False,
+        parser=parse.pod_selector,
+        help="Evict only pods with these labels.",
+    ),
 ]
 SkipWaitForDelete = Annotated[
     float,
     typer.Option(
         "--skip-wait-for-delete-timeout",
         metavar="DURATION",
-        show_default="0",
+        show_default=False,
         parser=parse.duration,
-        help="Do not wait for pods that were deleted longer ago than this; 0 = wait for all.",
+        help="Do not wait for pods that were deleted longer ago than this; 0 = wait for all.  [default: 0]",
     ),
 ]
 

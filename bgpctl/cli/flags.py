@@ -32,9 +32,10 @@ Timeout = Annotated[
     typer.Option(
         "--timeout",
         metavar="DURATION",
-        show_default="10m",
+        show_default=False,
         parser=parse.positive_duration,
-        help="Give up after this long (exit 4); running again resumes. 30s, 1h30m or seconds.",
+        help="Give up after this long (exit 4); running again resumes. 30s, 1h30m or seconds.  "
+        "[default: 10m]",
     ),
 ]
 RouterProbes = Annotated[
@@ -51,7 +52,8 @@ PeerProfiles = Annotated[
     typer.Option(
         "--peer-profile",
         metavar="ADDRESS=NAME",
-        help="What product a peer is, for its stale timers: frr, junos, stale:300 … Repeatable.",
+        help="What product a peer is, for its stale timers: frr, junos …, or stale:SECONDS when you "
+        "know for how long it keeps stale routes (stale:300 = 300 seconds). Repeatable.",
     ),
 ]
 TakeOver = Annotated[

@@ -22,9 +22,9 @@ Since = Annotated[
     typer.Option(
         "--since",
         metavar="DURATION",
-        show_default="all",
+        show_default=False,
         parser=parse.duration,
-        help="Only the last of them.",
+        help="Only the last of them.  [default: all]",
     ),
 ]
 Files = Annotated[
@@ -47,6 +47,7 @@ def logs(
         typer.Option(
             "--pod-selector",
             metavar="SELECTOR",
+            parser=parse.pod_selector,
             help="The labels of the pods to read; k8s-app=cilium reads Cilium's agents.",
         ),
     ] = "app.kubernetes.io/name=bgpctl-speaker",

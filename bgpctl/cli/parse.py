@@ -59,6 +59,31 @@ def label_change(text: str) -> str:
     return text
 
 
+def pod_selector(text: str) -> str:
+    """A label selector as kubectl's -l takes it: what the API server would refuse is refused here."""
+    from bgpctl.core.selectors import parse_selector
+
+    try:
+        parse_selector(text)
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"{error}; write app=web, 'tier in (a,b)' or !key, with commas between."
+        ) from None
+    return text
+
+
+def at_least_one(text: str | int) -> int:
+    """How many nodes may be out of service: the one that is drained is among them."""
+    number = int(text) if re.fullmatch(r"-?[0-9]{1,9}", str(text)) else None
+    if number is None:
+        raise typer.BadParameter(f"{text!r} is no number of nodes; write 1, 2 …")
+    if number < 1:
+        raise typer.BadParameter(
+            f"with {number} no node could be drained, because it counts the drained one; write 1 or more."
+        )
+    return number
+
+
 def command_line(
     text: str, flag: str = "--shutdown-command", example: str = "ssh {node} poweroff"
 ) -> tuple[str, ...]:

@@ -79,11 +79,11 @@ Soak = Annotated[
     typer.Option(
         "--graceful-shutdown-soak",
         metavar="DURATION",
-        show_default="0s",
+        show_default=False,
         parser=parse.duration,
         help="Before the node leaves, announce its routes with GRACEFUL_SHUTDOWN (RFC 8326) for this long: "
         "routers that listen move traffic first. A Node's own annotation, bgpctl.io/graceful-shutdown-soak, "
-        "counts more.",
+        "counts more.  [default: 0s]",
     ),
 ]
 ReadyUrl = Annotated[
@@ -220,7 +220,13 @@ def restart(
     ctx: typer.Context,
     node: Annotated[str, typer.Argument(metavar="NODE", show_default=False)],
     pod_selector: Annotated[
-        str, typer.Option("--pod-selector", metavar="SELECTOR", help="The labels of the speakers' pods.")
+        str,
+        typer.Option(
+            "--pod-selector",
+            metavar="SELECTOR",
+            parser=parse.pod_selector,
+            help="The labels of the speakers' pods.",
+        ),
     ] = "app.kubernetes.io/name=bgpctl-speaker",
     namespace: Annotated[
         str, typer.Option("--namespace", "-n", metavar="NS", help="Where these pods are. Default: anywhere.")
@@ -238,9 +244,10 @@ def restart(
         typer.Option(
             "--expect",
             metavar="DURATION",
-            show_default="30s",
+            show_default=False,
             parser=parse.positive_duration,
-            help="How long a restart may take: routers must keep the routes at least that long.",
+            help="How long a restart may take: routers must keep the routes at least that long.  "
+            "[default: 30s]",
         ),
     ] = 30.0,
     allow_route_loss: Annotated[

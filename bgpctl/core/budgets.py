@@ -61,6 +61,10 @@ def budget_view(document: Any) -> Budget:
     )
 
 
+# The server says this, and `_refusal` in its place, only of a budget that allows none.
+_EXHAUSTED = re.compile(r"needs -?\d+ healthy pods and has")
+
+
 @dataclass(frozen=True, slots=True)
 class BudgetVerdict:
     """What the budgets say to one eviction. `blocked`: it would be refused now; `forever`: waiting does not
@@ -86,6 +90,13 @@ def pdb_blocks(pod: PodView, pdbs: Iterable[Budget]) -> BudgetVerdict:
         return BudgetVerdict(names, blocked=True, forever=True, message=message)
     message = _refusal(pod, covering[0])
     return BudgetVerdict(names, blocked=bool(message), message=message)
+
+
+def held_back(namespace: str, name: str, message: str) -> str:
+    """What a person reads of a budget that holds an eviction back: its full name, how many disruptions it
+    allows where the server's own sentence says that, and that sentence."""
+    allows = " allows 0 disruptions" if _EXHAUSTED.search(message) else ""
+    return f"PodDisruptionBudget {namespace}/{name}{allows}: {message}"
 
 
 def _refusal(pod: PodView, budget: Budget) -> str:

@@ -49,6 +49,8 @@ REMOVAL_TAINTS = {
     "medik8s.io/drain": "the node-maintenance-operator",
 }
 
+NOBODY: Mapping[str, str] = {}
+
 # How many names a message lists before it only counts.
 SHOWN = 5
 
@@ -128,18 +130,25 @@ def known_kinds(policies: bool, states: bool) -> Guard:
 
 
 def out_of_service(
-    node: str, others: Collection[str], maximum: int = 1, deciding: Collection[str] = ()
+    node: str,
+    others: Collection[str],
+    maximum: int = 1,
+    deciding: Collection[str] = (),
+    by_hand: Mapping[str, str] = NOBODY,
 ) -> Guard:
     """How many nodes may be out at once? `others` are those that bgpctl has taken out already, `deciding`
-    those whose drain is at this very check too, and goes first."""
+    those whose drain is at this very check too, and goes first, `by_hand` those that somebody else took out,
+    with how (`core/standing.py`)."""
     name = "out-of-service"
-    away = sorted(set(others) - {node})
+    away = sorted({*others, *by_hand} - {node})
     if len(away) >= maximum:
         verb = "is" if len(away) == 1 else "are"
-        message = (
-            f"{', '.join(away)} {verb} out of service already, and at most {maximum} may be: "
-            f"restore with `bgpctl node restore {away[0] if away else 'NODE'}` first"
-        )
+        named = (f"{one} (by hand: {by_hand[one]})" if one in by_hand else one for one in away)
+        message = f"{', '.join(named)} {verb} out of service already, and at most {maximum} may be: "
+        if away and away[0] in by_hand:
+            message += f"bring it back first, `bgpctl node restore {away[0]}` says how"
+        else:
+            message += f"restore with `bgpctl node restore {away[0] if away else 'NODE'}` first"
         return Guard(name, "refuse", message, f"{MAX_UNAVAILABLE} {len(away) + 1}")
     if len(away) + len(set(deciding)) >= maximum:
         return Guard(name, "wait", f"the drain of {', '.join(sorted(deciding))} is being checked too")

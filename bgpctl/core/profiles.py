@@ -245,6 +245,10 @@ PROFILES: tuple[Profile, ...] = (
 )
 
 
+# What to write when the product does not matter, because its stale time is known.
+STALE = "stale:SECONDS (stale:300 = it keeps stale routes for 300 seconds)"
+
+
 def find_profile(name: str) -> Profile:
     """The profile called `name` (or one of its aliases), in any case. UsageError lists the names."""
     wanted = name.strip().lower()
@@ -253,7 +257,7 @@ def find_profile(name: str) -> Profile:
             return profile
     raise UsageError(
         f"no router profile is called {name!r}",
-        "profiles: " + ", ".join(profile.name for profile in PROFILES) + "; or stale:SECONDS",
+        "profiles: " + ", ".join(profile.name for profile in PROFILES) + f"; or {STALE}",
     )
 
 
@@ -265,7 +269,7 @@ def parse_peer_profile(text: str) -> tuple[str, Profile]:
     """
     address, separator, spec = text.partition("=")
     if not separator or not spec.strip():
-        raise UsageError(f"--peer-profile {text!r} has no profile", "write ADDRESS=frr or ADDRESS=stale:300")
+        raise UsageError(f"--peer-profile {text!r} has no profile", f"write ADDRESS=frr, or ADDRESS={STALE}")
     parts = [part.strip() for part in spec.split(",")]
     caps = [part.partition(":")[2] for part in parts if part.startswith("stale:")]
     names = [part for part in parts if not part.startswith("stale:")]
@@ -283,7 +287,7 @@ def _with_stale_cap(profile: Profile, value: str, text: str) -> Profile:
     if not (value.isascii() and value.isdigit()):
         raise UsageError(
             f"--peer-profile {text!r}: the stale time {value!r} is not a number of seconds",
-            "write ADDRESS=stale:300",
+            f"write ADDRESS={STALE}",
         )
     return replace(profile, stale_cap=float(value), stale_cap_start=CapStart.DROP, source="--peer-profile")
 

@@ -1,16 +1,35 @@
 """What a router had of the node before its routes were withdrawn: without that, "it has none" proves little.
 
 A router that never showed a route of this node may be the wrong one, may look into the wrong table, or may
-filter; its absence then says nothing about where traffic goes. Pure.
+filter; its absence then says nothing about where traffic goes. One that was first asked after the routes had
+gone could not show any: its absence says as little, for another reason. Pure.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from bgpctl.core.nodestate import NodeState
+from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.snapshot import PeerSighting, Snapshot
 from bgpctl.witness.model import Sight
+
+ASKED = "Asked "  # the mark of a peer whose router answered before the routes had gone, and showed none
+
+
+def noted(journal: Journal, s: Snapshot) -> Journal:
+    """The journal with what this look tells of the routers. Only for looks before the routes have gone."""
+    known = baselines(s)
+    blank = [a.peer for a in s.sightings if a.sighting.sight is not Sight.UNKNOWN and a.peer not in known]
+    marks = {f"{ASKED}{peer}": round(s.now, 3) for peer in blank}
+    return replace(journal, baselines=known, marks={**marks, **journal.marks})
+
+
+def asked(journal: Journal) -> frozenset[str]:
+    """The peers whose routers answered before the routes had gone."""
+    blank = (mark.removeprefix(ASKED) for mark in journal.marks if mark.startswith(ASKED))
+    return frozenset((*journal.baselines, *blank))
 
 
 def baselines(s: Snapshot) -> dict[str, int]:

@@ -37,7 +37,7 @@ def node_drain(options: DrainOptions, run: str) -> Sequence[Step]:
     leaving = (Deselected(), withdrawn, Settled(options.settle))
     return (
         Claimed("drain", run, options.order, options.take_over),
-        Checked(run, options.order, typed, tuple(options.profiles)),
+        Checked(run, options.order, typed, tuple(options.profiles), options.require_confirmed),
         Cordoned(),
         *((*leaving, evicted) if first else (evicted, *leaving)),
         ShutDown(options.shutdown_command),

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from bgpctl.core.eviction import refusals, to_evict, warnings
+from bgpctl.runbooks import proof
 from bgpctl.runbooks.actions import Action, ChangeNode
-from bgpctl.runbooks.baseline import baselines
+from bgpctl.runbooks.baseline import noted
 from bgpctl.runbooks.command_line import CommandLine
 from bgpctl.runbooks.drain_steps import known, lift_hint, only, plural
 from bgpctl.runbooks.journal import Journal
@@ -16,6 +17,7 @@ from bgpctl.runbooks.snapshot import Snapshot
 from bgpctl.witness.model import Sight
 
 SERVING = ("Starting", "Running")
+REQUIRE_CONFIRMED = "--require-confirmed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +36,13 @@ class Checked:
 
     The prior state is taken only when no journal exists: a run that resumes (or a drain after a half-done
     restore) must come back to the state before the *first* run. `profiled`: the addresses that the user gave
-    a router profile for."""
+    a router profile for. `require_confirmed`: only the routers' word will end the drain."""
 
     run: str
     order: str
     typed: CommandLine = field(default_factory=CommandLine)
     profiled: tuple[str, ...] = ()
+    require_confirmed: bool = False
     name = "Checked"
     title = "nothing forbids it"
     needs = only("cluster", "pods", "state", "routers")
@@ -64,7 +67,7 @@ class Checked:
             started_at=round(s.now, 3),
             prior_unschedulable=s.node.unschedulable,
         )
-        journal = replace(journal, baselines=baselines(s))
+        journal = noted(journal, s)
         if s.deselection.label is None:
             return journal
         key, _ = s.deselection.label
@@ -98,10 +101,25 @@ class Checked:
             yield Refusal(str(group), group.lift)
         if s.deselection.refusal:
             yield Refusal(s.deselection.refusal)
+        if self.require_confirmed:
+            yield from self._never_confirmed(s)
         if s.journal is None or not s.journal.begun:
             yield from _unbelievable(s)
             yield from self._deaf_routers(s)
             yield from self._no_such_peer(s)
+
+    def _never_confirmed(self, s: Snapshot) -> Iterator[Refusal]:
+        """What is known before the first change to keep the routers from ever confirming it."""
+        estimated = f"take the estimate: {self.typed.without(REQUIRE_CONFIRMED)}"
+        if unasked := proof.unasked(s):
+            probes = " ".join(f"--router-probe KIND=TARGET@{peer}" for peer in unasked)
+            text = f"{REQUIRE_CONFIRMED} needs a router probe for every peer; none asks {', '.join(unasked)}"
+            yield Refusal(text, advice=f"add {probes} (such as bird=/run/bird/bird.ctl), or {estimated}")
+        if s.journal is not None and s.journal.begun:
+            return
+        for blank in proof.blank(s):
+            text = f"{REQUIRE_CONFIRMED} needs every router to show the routes before they go, but {blank}"
+            yield Refusal(text, advice=f"correct --router-probe, or {estimated}")
 
     def _deaf_routers(self, s: Snapshot) -> Iterator[Refusal]:
         """A router that was named is to be asked: what it cannot say now it will not say later."""

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from bgpctl.core import guards as guard
+from bgpctl.core.budgets import Budget, budget_view
 from bgpctl.core.deselection import Deselection, deselecting_label
 from bgpctl.core.documents import name_of
 from bgpctl.core.endpoints import read_shared
 from bgpctl.core.fleet import Fleet
+from bgpctl.core.foreign import Unreadable
 from bgpctl.core.guards import Guard
 from bgpctl.core.intent import ClusterObjects
 from bgpctl.core.model import Intent
@@ -21,11 +23,12 @@ from bgpctl.core.paths import Announcer, beside
 from bgpctl.core.peerfacts import PeerFacts, facts_from_peer
 from bgpctl.core.selectors import LabelSelector
 from bgpctl.core.services import read_service
+from bgpctl.core.standing import out_by_hand
 from bgpctl.errors import Blocked
 from bgpctl.kube import paths
 from bgpctl.kube.client import ApiError, Client, NotFound
 from bgpctl.runbooks import states
-from bgpctl.runbooks.journal import Journal, load
+from bgpctl.runbooks.journal import ANNOTATION, Journal, load
 
 Document = dict[str, Any]
 
@@ -145,6 +148,15 @@ def read_policies(client: Client) -> tuple[ClusterObjects, bool]:
     return found, peering is not None or configs is not None
 
 
+def budgets(client: Client) -> tuple[Budget, ...] | None:
+    """Every PodDisruptionBudget; None where we may not look, or one cannot be read."""
+    documents = _permitted(client, paths.BUDGETS)
+    try:
+        return None if documents is None else tuple(map(budget_view, documents))
+    except Unreadable:
+        return None
+
+
 def _optional(client: Client, *versions: str) -> Sequence[Document]:
     """A collection whose CRD may not be installed; of several versions, the first one that is served."""
     return _served(client, *versions) or ()
@@ -219,6 +231,26 @@ def _away(other: Document, node: Document) -> str:
     return "out" if earlier else "deciding"
 
 
+def _by_hand(node: Document, objects: Objects) -> dict[str, str]:
+    """The other nodes that somebody took out without bgpctl, and how. A node that was told to leave is out
+    itself: to stop it then would bring nobody back."""
+    told = objects.fleet.objects
+    ours, selectors = _journal(node), tuple(_selectors(told.policies, told.cluster_configs).values())
+    if ours is not None and ours.leaves:
+        return {}
+    words = {
+        name_of(other): out_by_hand(
+            other["metadata"].get("labels") or {},
+            selectors,
+            cordoned=bool((other.get("spec") or {}).get("unschedulable")),
+            withdrew=bool((state := objects.states.get(name_of(other))) and state.withdrawn),
+        )
+        for other in objects.nodes
+        if ANNOTATION not in (other["metadata"].get("annotations") or {})
+    }
+    return {name: word for name, word in words.items() if word and name != name_of(node)}
+
+
 def _journal(node: Document) -> Journal | None:
     return load(node["metadata"].get("annotations"))
 
@@ -234,7 +266,7 @@ def _owners(client: Client, node: Document, objects: Objects, maximum: int, now:
     kured = client.find(KURED_DAEMONSET) or {"metadata": {}}
     lock = (kured["metadata"].get("annotations") or {}).get(guard.KURED_LOCK)
     return (
-        guard.out_of_service(name, away, maximum, deciding),
+        guard.out_of_service(name, away, maximum, deciding, _by_hand(node, objects)),
         guard.medik8s(name, medik8s, now),
         guard.kured(name, lock, annotations, now, "DaemonSet kube-system/kured"),
         guard.removal_taints(name, (node.get("spec") or {}).get("taints")),

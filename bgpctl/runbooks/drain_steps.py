@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from bgpctl.core.budgets import held_back, pdb_blocks
 from bgpctl.core.eviction import EvictionOptions, PodView, refusals, to_evict
 from bgpctl.runbooks.actions import Action, ChangeNode, EvictPod, RunCommand
-from bgpctl.runbooks.baseline import baselines
+from bgpctl.runbooks.baseline import ASKED, noted
 from bgpctl.runbooks.command_line import CommandLine
 from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.model import Decision, Status
@@ -57,6 +58,7 @@ class Evicted:
     away: bool = False
     name = "Evicted"
     title = "no workload left"
+    foresees = only("budgets")  # the preview looks at them; a run asks for each eviction instead
 
     @property
     def needs(self) -> frozenset[str]:
@@ -75,15 +77,50 @@ class Evicted:
         due = [pod for pod in asked if pod.uid not in s.notes or s.notes[pod.uid].retry_at <= s.now]
         actions: tuple[Action, ...] = tuple(self._evict(pod) for pod in due[:EVICTIONS_AT_ONCE])
         status = Status.ACT if actions else Status.WAIT
-        return Decision(status, _left(s, waiting), actions, recheck=EVICTION_RECHECK)
+        hint = self._past(s, waiting)
+        return Decision(status, _left(s, waiting), actions, recheck=EVICTION_RECHECK, hint=hint)
 
     def preview(self, s: Snapshot) -> str:
-        """For --dry-run: every pod that must go."""
-        pods = [pod.where for pod in to_evict(s.pods)]
-        return f"evict {len(pods)} {plural(len(pods), 'pod')}: {', '.join(pods)}" if pods else "no workload"
+        """For --dry-run: every pod that must go, and what would hold it back."""
+        pods, kept = to_evict(s.pods), [where for group in refusals(s.pods) for where in group.pods]
+        what = "delete" if self.options.disable_eviction else "evict"
+        told = [f"{what} {len(pods)} {plural(len(pods), 'pod')}: {', '.join(pod.where for pod in pods)}"]
+        if not pods:
+            told = [] if kept else ["no workload"]
+        if kept:
+            told.append(f"refused without a flag: {', '.join(dict.fromkeys(kept))}")
+        return "; ".join(told if self.options.disable_eviction else (*told, *_held(s, pods)))
+
+    def _past(self, s: Snapshot, waiting: Sequence[PodView]) -> str:
+        """What to do about the budgets that hold evictions back, when the time is up; "" = none does."""
+        pairs = [(pod.namespace, s.notes[pod.uid].budget) for pod in waiting if pod.uid in s.notes]
+        looks = [f"`kubectl get pdb {name} -n {space}`" for space, name in dict.fromkeys(pairs) if name]
+        if not looks:
+            return ""
+        past = self.typed.with_flags(["--disable-eviction"])
+        return (
+            f"look at {', '.join(looks)}: more ready replicas, or a budget that allows a disruption, let the "
+            f"drain go on; past every budget, at your own risk: {past}"
+        )
 
     def _evict(self, pod: PodView) -> EvictPod:
         return EvictPod(pod, self.options.disable_eviction, self.options.grace_period)
+
+
+def _held(s: Snapshot, pods: Sequence[PodView]) -> Iterator[str]:
+    """What the budgets would answer now, by the rules of the API server."""
+    if s.budgets is None and pods:
+        yield "whether a PodDisruptionBudget holds one back is not known (they cannot be listed or read)"
+        return
+    said: dict[str, list[str]] = {}
+    for pod in pods:
+        verdict = pdb_blocks(pod, s.budgets or ())
+        if verdict.forever:
+            said.setdefault(f"it would fail: {verdict.message}", []).append(pod.where)
+        elif verdict.blocked:
+            text = held_back(pod.namespace, verdict.budgets[0], verdict.message)
+            said.setdefault(f"it would wait now: {text}", []).append(pod.where)
+    yield from (f"{text} ({_named(held)})" for text, held in said.items())
 
 
 def _left(s: Snapshot, waiting: Sequence[PodView]) -> str:
@@ -111,6 +148,17 @@ class Deselected:
     title = "BGP told to leave"
     needs = only("policies", "state", "routers")
 
+    def preview(self, s: Snapshot) -> str:
+        """For --dry-run: the label that changes, as far as one is known."""
+        if s.journal is None or (s.journal.deselect is None and s.deselection.policies):
+            return (
+                s.deselection.refusal or "take the node out of its policies, by a label that is not known yet"
+            )
+        if s.journal.deselect is None:
+            return "no policy selects this node"
+        key, value = s.journal.deselect
+        return f"label {key}={value}" if value is not None else f"label {key} removed"
+
     def decide(self, s: Snapshot) -> Decision:
         journal = s.journal
         assert journal is not None, "Claimed comes first"
@@ -136,10 +184,10 @@ class Deselected:
             hint = "stop what sets it (a GitOps controller?), then run the same command again"
             return Decision(Status.BLOCKED, text, hint=hint)
         assert journal.deselect is not None
+        before = {mark: at for mark, at in journal.marks.items() if mark.startswith(ASKED)}
         asked = replace(
-            journal.without(LEAVING).with_mark(RELABELLED, s.now),
+            noted(replace(journal.without(LEAVING), marks=before), s).with_mark(RELABELLED, s.now),
             leaves=journal.leaves + 1,
-            baselines=baselines(s),
             peers=known(journal.peers, s),
         )
         text = f"{shown}, again: somebody took it back" if journal.leaves else shown

@@ -124,10 +124,12 @@ def _reach(number: int, world: World, progress: Progress) -> Generator[Event, No
         decision, lapsed = _look(number, world, progress)
         if lapsed is not None:
             return lapsed
+        if shown is None or shown[1] != decision.reason:
+            told = world.monotonic()
         if shown != (decision.status, decision.reason):
-            shown, told = (decision.status, decision.reason), world.monotonic()
+            shown = (decision.status, decision.reason)
             yield _event(step, progress, decision, world.now())
-        elif world.monotonic() - told >= TELL_AGAIN:
+        if world.monotonic() - told >= TELL_AGAIN:
             told = world.monotonic()
             yield _still(step, progress, decision, world)
         if decision.status is Status.DONE:
@@ -192,9 +194,10 @@ def _finish(step: Step, decision: Decision, world: World, *, last: bool) -> bool
 
 def _check(progress: Progress, step: Step, decision: Decision, now: float) -> None:
     if now >= progress.deadline:
+        go_on = f"nothing is lost: to go on (--timeout gives it longer): {progress.typed}"
         raise DeadlineExceeded(
             f"time is up at {step.name}: {decision.reason}",
-            f"nothing is lost: to go on (--timeout gives it longer): {progress.typed}",
+            f"{decision.hint}; {go_on}" if decision.hint else go_on,
         )
 
 

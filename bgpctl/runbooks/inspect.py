@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from bgpctl.core.nodestate import NodeState
-from bgpctl.errors import Blocked, UsageError
+from bgpctl.errors import Blocked
 from bgpctl.kube import lease, paths
 from bgpctl.kube.client import ApiError, Client
 from bgpctl.kube.lease import LeaseView
 from bgpctl.runbooks import states
 from bgpctl.runbooks.journal import ANNOTATION, Journal, load
+from bgpctl.runbooks.objects import no_such_node
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def node_reports(client: Client, names: Sequence[str]) -> tuple[NodeReport, ...]
     documents = {d["metadata"]["name"]: d for d in client.items(paths.NODES)}
     missing = [name for name in names if name not in documents]
     if missing:
-        raise UsageError(f"node {', '.join(missing)} does not exist", "see `kubectl get nodes`")
+        raise no_such_node(*missing)
     told = {s.node: s for s in states.of_all(client) or ()}
     leases = _leases(client, [name for name, d in documents.items() if _has_journal(d)])
     chosen = names or sorted(documents)

@@ -31,7 +31,8 @@ class Decision:
     (or WAIT: things worth doing while waiting; or BLOCKED: what the step wrote is taken back first).
     `recheck` is seconds until the world is worth another look, None = at once after an action, soon when
     waiting; `eta` is the epoch second at which waiting ends at the latest, None when only an event can end
-    it. `hint` tells, when blocked, what to type next. `evidence` goes into the journal and the result."""
+    it. `hint` tells what to type next when it is blocked, and what to do when the time is up while it waits.
+    `evidence` goes into the journal and the result."""
 
     status: Status
     reason: str

@@ -10,8 +10,14 @@ from bgpctl.core.annotations import LEAVE
 from bgpctl.core.documents import name_of, namespace_of
 from bgpctl.core.foreign import Foreign, Unreadable
 from bgpctl.core.pods import PodView, pod_view, ready
-from bgpctl.errors import Blocked
+from bgpctl.errors import Blocked, UsageError
 from bgpctl.runbooks.snapshot import NodeView
+
+
+def no_such_node(*names: str) -> UsageError:
+    """What every command says of a node that is not there: exit code 2, nothing was changed."""
+    verb = "does" if len(names) == 1 else "do"
+    return UsageError(f"node {', '.join(names)} {verb} not exist", "see `kubectl get nodes`")
 
 
 def node(document: Any) -> NodeView:

@@ -12,7 +12,7 @@ from bgpctl.core.nodestate import NodeState, PeerState
 from bgpctl.core.peerfacts import PeerFacts
 from bgpctl.core.profiles import Profile
 from bgpctl.core.withdrawal import Estimate, Event, estimate, facts_from_state
-from bgpctl.errors import Blocked, UsageError
+from bgpctl.errors import Blocked
 from bgpctl.kube import lease, paths
 from bgpctl.kube.client import NotFound
 from bgpctl.kube.lease import LeaseView, taken_over
@@ -67,6 +67,8 @@ class Observer:
             seen = replace(seen, deselection=cluster.deselection(hold.client, seen.node.labels))
         if "pods" in needs:
             seen = self._with_pods(seen)
+        if "budgets" in needs:
+            seen = replace(seen, budgets=cluster.budgets(hold.client))
         if "estimates" in needs:
             seen = self._with_estimates(seen, document)
         if "routers" in needs:
@@ -82,7 +84,7 @@ class Observer:
                     f"node {self.hold.node} was deleted meanwhile",
                     "nothing is left to do on it; its speaker withdraws the routes of a deleted node",
                 ) from None
-            raise UsageError(f"node {self.hold.node} does not exist", "see `kubectl get nodes`") from None
+            raise objects.no_such_node(self.hold.node) from None
         uid = document["metadata"]["uid"]
         if self._uid and uid != self._uid:
             raise Blocked(

@@ -14,6 +14,7 @@ from math import inf
 from typing import Any
 
 from bgpctl.core.annotations import LEAVE
+from bgpctl.core.budgets import held_back
 from bgpctl.core.eviction import Outcome, parse_eviction_answer
 from bgpctl.errors import BgpctlError, Blocked, DeadlineExceeded
 from bgpctl.kube import paths
@@ -148,7 +149,8 @@ class Performer:
             )
         self.hold.changed = True
         again = EVICT_AGAIN if answer.outcome is Outcome.EVICTED else answer.retry_after or RETRY_AFTER
-        self.notes[pod.uid] = EvictionNote(answer.message, self.hold.clock.now() + again)
+        text = held_back(pod.namespace, answer.budget, answer.message) if answer.budget else answer.message
+        self.notes[pod.uid] = EvictionNote(text, self.hold.clock.now() + again, answer.budget)
         return answer.outcome is Outcome.EVICTED
 
     def _ask_to_evict(self, action: EvictPod) -> tuple[int, Mapping[str, Any]]:

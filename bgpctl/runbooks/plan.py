@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 
-from bgpctl.errors import BgpctlError, UsageError
+from bgpctl.errors import BgpctlError, Blocked, UsageError
 from bgpctl.runbooks.catalogue import Step
 from bgpctl.runbooks.checked import Checked
 from bgpctl.runbooks.journal import Journal
@@ -19,31 +19,37 @@ from bgpctl.runbooks.world import World
 
 
 def plan(node: str, run: str, steps: Sequence[Step], world: World) -> Generator[Event, None, Result]:
-    """One event per step; ends at the first that would refuse, because nothing after it would happen."""
+    """One event per step. A step that would refuse does not end it: the refusal is the result, and the steps
+    after it say what they would do without it, as far as that can be seen."""
     result = Result("drain", node, "planned", "", run=run, started_at=world.now())
     reports: list[StepReport] = []
     journal: Journal | None = None
     try:
         for step in steps:
-            snapshot = world.observe(step.needs)
-            snapshot = replace(snapshot, journal=snapshot.journal or journal)
-            state, text, hint = _foresee(step, snapshot)
-            if isinstance(step, Checked):
-                journal = step.journal(snapshot)
+            (state, text, hint), journal = _look(step, world, journal)
             reports.append(StepReport(step.name, step.title, state, text))
             yield Event(world.now(), "step", step.name, step.title, state, text)
-            if state == "blocked":
+            if state == "blocked" and result.status != "blocked":
                 result = replace(result, status="blocked", message=text, hint=hint)
-                break
-        else:
-            message = f"{node}: nothing was changed; without --dry-run this is what happens"
-            result = replace(result, message=message)
     except UsageError:
         raise
     except BgpctlError as error:
-        status = "blocked" if error.exit_code == 3 else "failed"
-        result = replace(result, status=status, message=error.message, hint=error.hint)
+        if result.status != "blocked":
+            result = replace(result, status="failed", message=error.message, hint=error.hint)
+    if result.status == "planned":
+        message = f"{node}: nothing was changed; without --dry-run this is what happens"
+        result = replace(result, message=message)
     return replace(result, steps=tuple(reports), ended_at=world.now())
+
+
+def _look(step: Step, world: World, journal: Journal | None) -> tuple[tuple[str, str, str], Journal | None]:
+    """What one step would do, and the journal as it leaves it."""
+    try:
+        s = world.observe(step.needs | getattr(step, "foresees", frozenset()))
+    except Blocked as error:
+        return ("blocked", error.message, error.hint), journal
+    s = replace(s, journal=s.journal or journal)
+    return _foresee(step, s), step.journal(s) if isinstance(step, Checked) else s.journal
 
 
 def _foresee(step: Step, s: Snapshot) -> tuple[str, str, str]:

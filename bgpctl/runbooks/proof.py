@@ -8,6 +8,7 @@ from typing import Any
 
 from bgpctl.core.nodestate import NodeState, timestamp
 from bgpctl.core.soak import READ_SECONDS
+from bgpctl.runbooks.baseline import asked, baselines
 from bgpctl.runbooks.drain_steps import RELABELLED
 from bgpctl.runbooks.snapshot import PeerSighting, Snapshot
 from bgpctl.witness.model import Sight
@@ -74,10 +75,42 @@ def _missing(s: Snapshot) -> Iterator[str]:
         if answer.sighting.sight is Sight.UNKNOWN:
             yield f"{answer.sighting.router} cannot be asked: {answer.sighting.detail}"
         elif answer.sighting.sight is Sight.ABSENT and answer.peer not in before:
-            router = answer.sighting.router
-            yield f"{router} was never seen to have a route of this node: is it the right one?"
-    for peer in sorted(peers(s) - {answer.peer for answer in s.sightings}):
+            yield _too_late(answer) if _late(answer, s) else _never_seen(answer)
+    for peer in unasked(s):
         yield f"no probe asks {peer}"
+
+
+def unasked(s: Snapshot) -> tuple[str, ...]:
+    """The peers that no probe asks."""
+    return tuple(sorted(peers(s) - {answer.peer for answer in s.sightings}))
+
+
+def blank(s: Snapshot) -> tuple[str, ...]:
+    """The routers that show no route of the node although none was withdrawn yet, and have no baseline."""
+    known = baselines(s)
+    return tuple(
+        _never_seen(a) for a in s.sightings if a.sighting.sight is Sight.ABSENT and a.peer not in known
+    )
+
+
+def too_late(s: Snapshot) -> tuple[str, ...]:
+    """The routers that can prove nothing in this drain any more: nobody asked them in time."""
+    return tuple(_too_late(a) for a in s.sightings if a.sighting.sight is Sight.ABSENT and _late(a, s))
+
+
+def _late(answer: PeerSighting, s: Snapshot) -> bool:
+    """Was the node asked to leave before anybody asked this router?"""
+    return s.journal is not None and s.journal.leaves > 0 and answer.peer not in asked(s.journal)
+
+
+def _never_seen(answer: PeerSighting) -> str:
+    return f"{answer.sighting.router} was never seen to have a route of this node: is it the right one?"
+
+
+def _too_late(answer: PeerSighting) -> str:
+    return (
+        f"{answer.sighting.router} was first asked after the routes had gone, so its silence proves nothing"
+    )
 
 
 def note(s: Snapshot) -> str:

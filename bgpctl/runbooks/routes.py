@@ -11,9 +11,9 @@ from bgpctl.core.model import Absent, Intent
 from bgpctl.core.nexthops import not_negotiated
 from bgpctl.core.nodestate import NodeState, PeerState
 from bgpctl.core.routeview import INTENT, NodeRoutes, PeerRoutes, intended
-from bgpctl.errors import UsageError
 from bgpctl.kube.client import Client
 from bgpctl.runbooks import cluster
+from bgpctl.runbooks.objects import no_such_node
 
 
 def node_routes(client: Client, names: Sequence[str]) -> tuple[NodeRoutes, ...]:
@@ -24,7 +24,7 @@ def node_routes(client: Client, names: Sequence[str]) -> tuple[NodeRoutes, ...]:
     documents = {document["metadata"]["name"]: document for document in objects.nodes}
     missing = [name for name in names if name not in documents]
     if missing:
-        raise UsageError(f"node {', '.join(missing)} does not exist", "see `kubectl get nodes`")
+        raise no_such_node(*missing)
     found = []
     for name in names or sorted(documents):
         intent, state = objects.compiled(documents[name]), objects.states.get(name)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import inf
 
+from bgpctl.core.budgets import Budget
 from bgpctl.core.deselection import Deselection
 from bgpctl.core.eviction import PodVerdict
 from bgpctl.core.guards import Guard
@@ -47,10 +48,12 @@ class PeerSighting:
 
 @dataclass(frozen=True, slots=True)
 class EvictionNote:
-    """The last answer to an eviction: a sentence, and when to ask again."""
+    """The last answer to an eviction: a sentence, and when to ask again. `budget`: the name of the
+    PodDisruptionBudget that holds it back."""
 
     text: str
     retry_at: float
+    budget: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ class Snapshot:
     `lost`: the Node has no journal any more, and this is what it was; None where there never was one.
     `released`: this run held the Lease, and gave it back.
     `lease_contested`: somebody else renewed the Lease while we watched, which is `lease_watched` seconds.
+    `budgets`: the PodDisruptionBudgets, None = they cannot be listed, or one of them not be read.
     `estimates` hold for a deselect, `dead_estimates` for a node whose speaker no longer reports.
     `command_exit` is the shutdown command's; `restarted`: the restart command ran and ended well.
     """
@@ -77,6 +81,7 @@ class Snapshot:
     guards: tuple[Guard, ...] = ()
     deselection: Deselection = field(default_factory=Deselection)
     pods: tuple[PodVerdict, ...] = ()
+    budgets: tuple[Budget, ...] | None = ()
     notes: Mapping[str, EvictionNote] = field(default_factory=dict)
     state: NodeState | None = None
     estimates: tuple[Estimate, ...] = ()

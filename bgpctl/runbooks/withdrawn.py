@@ -13,7 +13,7 @@ only have lost the API server, while its engine announces on. That it is dead, s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any
@@ -22,6 +22,7 @@ from bgpctl.core.nodestate import NodeState, timestamp
 from bgpctl.core.withdrawal import Estimate, worst_of
 from bgpctl.runbooks import proof
 from bgpctl.runbooks.actions import ChangeNode
+from bgpctl.runbooks.baseline import asked, noted
 from bgpctl.runbooks.clock import UNCERTAIN
 from bgpctl.runbooks.command_line import CommandLine
 from bgpctl.runbooks.drain_steps import RELABELLED, only
@@ -36,7 +37,7 @@ APART_SECONDS = 1.0
 LOOK_AGAIN = 0.15  # while routers are asked: they answer in milliseconds
 READ_AGAIN = 0.5  # while only the API server is: the speaker writes at most once a second
 SAW_WITHDRAWN, SAW_RECORD = "SawWithdrawn", "SawRecord"
-ASSUME_DEAD = "--assume-dead"
+ASSUME_DEAD, REQUIRE_CONFIRMED = "--assume-dead", "--require-confirmed"
 ASSUMED = "that its speaker died when it fell silent"
 IF_DEAD = "if it died; one that hangs or only lost the API server still announces"
 
@@ -56,7 +57,10 @@ class Withdrawn:
     def decide(self, s: Snapshot) -> Decision:
         assert s.journal is not None, "Checked comes first"
         word = proof.word(s, assume_dead=self.assume_dead)
-        decision = by_witness(s, word) or self.by_clock(s, s.journal, word)
+        seen = by_witness(s, word)
+        if seen is None and self.require_confirmed and (late := proof.too_late(s)):
+            return self._too_late(s, late)
+        decision = seen or self.by_clock(s, s.journal, word)
         if decision.status is not Status.DONE:
             return decision
         if lesser := self._too_little(s, decision.evidence, word):
@@ -73,6 +77,8 @@ class Withdrawn:
         if not proof.missing(s):
             routers = proof.routers(s.sightings)
             return f"{first}until {routers} has no route of this node, asked twice (confirmed)"
+        if self.require_confirmed:
+            return f"{first}never confirmed, which {REQUIRE_CONFIRMED} needs: {'; '.join(proof.missing(s))}"
         note = proof.note(s)
         return (
             f"{first}{_seconds(worst)} after the withdraws, by estimate{note}: {worst.address}: {worst.why}"
@@ -86,7 +92,15 @@ class Withdrawn:
         if not self.require_confirmed or (sure and not evidence.get("assumed")):
             return None
         missing = "; ".join(proof.missing(s)) or "no router was asked"
-        return Decision(Status.WAIT, f"--require-confirmed waits for a router's word: {missing}", recheck=1.0)
+        return Decision(Status.WAIT, f"{REQUIRE_CONFIRMED} waits for a router's word: {missing}", recheck=1.0)
+
+    def _too_late(self, s: Snapshot, late: Sequence[str]) -> Decision:
+        """No waiting makes up for a router that nobody asked in time."""
+        hint = (
+            f"leave {REQUIRE_CONFIRMED} out: {self.typed.without(REQUIRE_CONFIRMED)}; "
+            f"or restore (`bgpctl node restore {s.node.name}`) and drain again: {self.typed}"
+        )
+        return Decision(Status.BLOCKED, "; ".join(late), hint=hint)
 
     def by_clock(self, s: Snapshot, journal: Journal, word: Word) -> Decision:
         """What the speaker says, and the worst case that the negotiated capabilities allow after it."""
@@ -140,8 +154,12 @@ def by_witness(s: Snapshot, word: Word) -> Decision | None:
     answers = s.sightings
     present = [a for a in answers if a.sighting.sight in (Sight.PRESENT, Sight.STALE)]
     if present:
-        told = filter(None, (*(proof.seen(a) for a in present), proof.moving(s)))
-        return Decision(Status.WAIT, "; ".join(told), recheck=LOOK_AGAIN)
+        text = "; ".join(filter(None, (*(proof.seen(a) for a in present), proof.moving(s))))
+        fresh = noted(s.journal, replace(s, sightings=tuple(present))) if s.journal else None
+        if s.journal and fresh and asked(fresh) != asked(s.journal):
+            # First asked late, but in time: what a router shows now is what it loses.
+            return Decision(Status.ACT, text, (ChangeNode("note what the routers have", journal=fresh),))
+        return Decision(Status.WAIT, text, recheck=LOOK_AGAIN)
     if proof.missing(s) or word is Word.SILENT:
         return None
     if word is Word.SERVES:

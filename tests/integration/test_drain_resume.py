@@ -174,9 +174,14 @@ def test_a_budget_holds_the_drain_until_its_deadline_and_is_named(lab: Lab) -> N
     assert "203.0.113.20/32 (Service default/api)" in refused.out
     assert f"to go on anyway: bgpctl node drain {NODE} --settle 0 --allow-address-gap" in refused.out
     flags = ("node", "drain", NODE, "--timeout", "3s", *GATHERED)
+    foreseen = kit.run_ok(lab, *flags, "--dry-run").out
+    assert "it would wait now: PodDisruptionBudget default/api allows 0 disruptions" in foreseen
     ran = kit.run(lab, *flags, "-o", "json")
     assert (ran.document["status"], ran.code) == ("deadline", 4)
     assert "disruption budget api" in ran.document["message"]
+    assert "PodDisruptionBudget default/api allows 0 disruptions" in ran.document["message"]
+    assert "`kubectl get pdb api -n default`" in ran.document["hint"]
+    assert f"to go on (--timeout gives it longer): bgpctl node drain {NODE}" in ran.document["hint"]
     text = kit.run(lab, *flags)
     assert text.code == 4
     assert "disruption budget api" in " ".join(text.out.split())
@@ -210,6 +215,20 @@ def test_an_admins_own_cordon_stays(lab: Lab) -> None:
     assert "still cordoned" in ran.out
     assert kit.node(lab, NODE)["spec"]["unschedulable"] is True
     lab.client().patch(f"{kit.NODES}/{NODE}", {"spec": {"unschedulable": None}})
+
+
+def test_a_node_that_was_taken_out_by_hand_counts(lab: Lab) -> None:
+    other, before = f"{kit.NODES}/worker-3", kit.node(lab, NODE)
+    lab.client().patch(other, {"metadata": {"labels": {"enable-bgp": "false"}}})
+    try:
+        ran = kit.run(lab, "node", "drain", NODE, "-o", "json", *GATHERED)
+    finally:
+        lab.client().patch(other, {"metadata": {"labels": {"enable-bgp": "true"}}})
+    assert ran.code == 3
+    assert "worker-3 (by hand: label enable-bgp=false) is out of service already" in ran.document["message"]
+    assert "--max-unavailable 2" in ran.document["hint"]
+    assert kit.node(lab, NODE)["metadata"].get("annotations") == before["metadata"].get("annotations")
+    eventually(lambda: lab.node_state("worker-3")["phase"] == "Running")
 
 
 def test_a_label_of_ones_own_takes_the_node_out(lab: Lab) -> None:

@@ -90,6 +90,9 @@ def estimates(event: Event, *addresses: str) -> tuple[Estimate, ...]:
     return tuple(estimate(event, facts_from_state(peer(address))) for address in addresses or (ROUTER,))
 
 
+ASKED_IN_TIME = {f"Asked {ROUTER}": NOW - 40}  # the mark of a router that showed no route before the relabel
+
+
 def relabelled(*, ago: float = 30.0, **changes: Any) -> Journal:
     """The run has asked the node to leave, once, and had seen its routes on the router before."""
     fresh = journal(marks={"Relabelled": NOW - ago}, leaves=1, baselines={ROUTER: 2})

@@ -24,6 +24,7 @@ from tests.kit.snapshots import (
     journal,
     judged,
     node,
+    peer,
     pod,
     relabelled,
     running,
@@ -206,6 +207,68 @@ def test_what_cannot_be_believed_or_was_mistyped_is_refused_before_any_change(
 def test_what_is_no_reason_to_refuse(changes: Any, options: Any) -> None:
     s = snapshot(**{"deselection": RACK, "state": running(), **changes})
     assert checked(s, **options).status is ACT
+
+
+# --- only the routers' word ---------------------------------------------------------------------------------
+
+STRICT = CommandLine(("bgpctl", "node", "drain", "n1", "--require-confirmed"))
+TWO_PEERS = running(peer(), peer(ROUTER_2))
+EACH = (seen(Sight.PRESENT), seen(Sight.PRESENT, ROUTER_2))
+
+
+@pytest.mark.parametrize(
+    ("sightings", "words", "advice"),
+    [
+        pytest.param(
+            (),
+            f"--require-confirmed needs a router probe for every peer; none asks {ROUTER}, {ROUTER_2}",
+            f"add --router-probe KIND=TARGET@{ROUTER} --router-probe KIND=TARGET@{ROUTER_2} (such as",
+            id="no probe",
+        ),
+        pytest.param(
+            (seen(Sight.PRESENT),),
+            f"none asks {ROUTER_2}",
+            f"add --router-probe KIND=TARGET@{ROUTER_2} (such as",
+            id="a probe for one of two",
+        ),
+        pytest.param(
+            (seen(Sight.PRESENT), seen(Sight.ABSENT, ROUTER_2)),
+            "needs every router to show the routes before they go, but bird 192.0.2.2 was never seen to have "
+            "a route of this node: is it the right one?",
+            "correct --router-probe",
+            id="a router that shows nothing",
+        ),
+    ],
+)
+def test_what_cannot_be_confirmed_is_refused_before_any_change_where_it_is_required(
+    sightings: Any, words: str, advice: str
+) -> None:
+    s = snapshot(deselection=RACK, state=TWO_PEERS, sightings=sightings)
+    decision = Checked("run-a", "guide", STRICT, require_confirmed=True).decide(s)
+    assert (decision.status, decision.actions) == (BLOCKED, ())
+    assert words in decision.reason
+    assert advice in decision.hint and "nothing was changed on the node" in decision.hint
+    assert "or take the estimate: bgpctl node drain n1;" in decision.hint
+    assert checked(s).status is ACT, "an estimate is enough where it is not required"
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        pytest.param({"state": TWO_PEERS, "sightings": EACH}, ACT, id="every router shows them"),
+        pytest.param({"state": withdrawn()}, BLOCKED, id="a peer it had"),
+        pytest.param({"state": None}, ACT, id="nobody tells of a peer: nobody can be asked"),
+        pytest.param(
+            {"state": withdrawn(), "journal": BEGUN, "sightings": (seen(Sight.ABSENT),)},
+            DONE,
+            id="it is under way, and its routes are gone",
+        ),
+        pytest.param({"state": withdrawn(), "journal": BEGUN}, BLOCKED, id="under way, and nobody asks"),
+    ],
+)
+def test_when_a_confirmation_can_still_be_had(changes: Any, status: Status) -> None:
+    s = snapshot(**{"deselection": RACK if "journal" not in changes else Deselection(), **changes})
+    assert checked(s, require_confirmed=True).status is status
 
 
 # --- a refusal leaves no trace ------------------------------------------------------------------------------

@@ -194,3 +194,60 @@ def test_an_estimate_knows_of_an_engine_that_stays(
     assert {event for event in why if "ExaBGP ends too" in why[event]} == (
         {"restart", "crash"} if told else set()
     )
+
+
+# --- what is found before anything is asked or changed -----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("node drain worker-1 --pod-selector a=b=c", "write app=web, 'tier in (a,b)' or !key"),
+        ("speaker restart worker-1 --pod-selector a=b=c", '"a=b=c" is no requirement of a label selector'),
+        ("logs --pod-selector ,", "is no requirement of a label selector"),
+        ("node drain worker-1 --max-unavailable 0", "with 0 no node could be drained"),
+        ("node drain worker-1 --max-unavailable=-2", "it counts the drained one; write 1 or more"),
+        ("node drain worker-1 --max-unavailable half", "'half' is no number of nodes"),
+        (
+            "node estimate worker-1 --peer-profile 192.0.2.1=stale:x",
+            "stale:300 = it keeps stale routes for 300",
+        ),
+    ],
+)
+def test_a_mistyped_flag_is_found_before_anything_is_asked(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str], words: str, told: str
+) -> None:
+    assert run(*words.split()) == 2
+    assert told in " ".join(capsys.readouterr().err.split())
+    assert cluster[0].requests == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["node drain", "node drain --dry-run", "node restore", "node status", "node estimate", "routes",
+     "speaker restart"],
+)  # fmt: skip
+def test_a_node_that_is_not_there_is_one_and_the_same_usage_error(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str], words: str
+) -> None:
+    cluster[0].collections |= {path: [] for path in (paths.SERVICES, paths.ENDPOINT_SLICES)}
+    assert run(*words.split(), "worker-7") == 2
+    assert capsys.readouterr().err == "error: node worker-7 does not exist\nhint: see `kubectl get nodes`\n"
+
+
+def test_an_estimate_refuses_a_profile_for_nobody(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("node", "estimate", "worker-1", "--peer-profile", "192.0.2.77=frr") == 2
+    ended = capsys.readouterr()
+    assert ended.out == ""
+    assert "--peer-profile 192.0.2.77: worker-1 has no such peer" in ended.err
+    assert "its peers are 192.0.2.1" in ended.err
+
+
+def test_help_shows_defaults_as_they_are_typed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("node", "drain", "--help") == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "[default: 10m]" in told and "[default: 2s]" in told
+    assert "[default: (" not in told
+    assert "stale:300 = 300 seconds" in told

@@ -269,6 +269,22 @@ def test_a_wait_that_goes_on_is_told_every_ten_seconds_with_when_it_gives_up() -
     assert result.status == "deadline"
 
 
+def test_a_wait_that_tries_again_now_and_then_is_told_every_ten_seconds_too() -> None:
+    """An eviction that a budget holds back is asked for again every two seconds: acting and waiting in turn,
+    with one reason. That was minutes without a line in a pipe."""
+    world = Facts()
+    began = world.now()
+    turns = [Decision(ACT, "1 pod left: web allows 0", (Deed("tried", effect=False),), recheck=0.5)]
+    turns += [Decision(WAIT, "1 pod left: web allows 0", recheck=0.5, hint="look at web")] * 3
+    looks = iter(range(10_000))
+    result, events = run(world, Goal("B", (), lambda s: turns[next(looks) % 4]), timeout=35.0)
+    still = [event for event in events if event.kind == "still"]
+    assert [round(event.at - began) for event in still] == [10, 20, 30]
+    assert {event.text for event in still} == {"1 pod left: web allows 0"}
+    assert result.status == "deadline"
+    assert result.hint.startswith("look at web; nothing is lost: to go on (--timeout gives it longer): ")
+
+
 def test_a_reason_that_changes_is_told_at_once_and_not_again() -> None:
     world = Facts()
     words = iter(f"{n} pods left" for n in (3, 3, 3, 2, 2))

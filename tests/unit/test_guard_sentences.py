@@ -92,6 +92,26 @@ LEASE = {"spec": {"holderIdentity": "nmo", "renewTime": "2027-01-15T07:00:00Z", 
             "restore with `bgpctl node restore worker-2` first",
             "--max-unavailable 3",
         ),
+        (
+            lambda: out_of_service(NODE, [], by_hand={"worker-2": "label enable-bgp=false", NODE: "?"}),
+            "refuse",
+            "worker-2 (by hand: label enable-bgp=false) is out of service already, and at most 1 may be: "
+            "bring it back first, `bgpctl node restore worker-2` says how",
+            "--max-unavailable 2",
+        ),
+        (
+            lambda: out_of_service(NODE, ["worker-2"], 2, by_hand={"worker-3": "no label bgp, and cordoned"}),
+            "refuse",
+            "worker-2, worker-3 (by hand: no label bgp, and cordoned) are out of service already, and at "
+            "most 2 may be: restore with `bgpctl node restore worker-2` first",
+            "--max-unavailable 3",
+        ),
+        (
+            lambda: out_of_service(NODE, [], by_hand={NODE: "label enable-bgp=false"}),
+            "ok",
+            "0 other nodes are out of service",
+            "",
+        ),
         (lambda: medik8s(NODE, None, NOW), "ok", "no medik8s lease is held", ""),
         (lambda: medik8s(NODE, LEASE, NOW), "warn", "nmo left an expired medik8s lease on worker-1", ""),
         (

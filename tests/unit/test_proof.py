@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from bgpctl.runbooks import proof
-from bgpctl.runbooks.baseline import baselines
+from bgpctl.runbooks.baseline import asked, baselines, noted
 from bgpctl.runbooks.proof import Word
 from bgpctl.witness.model import Sight
 from tests.kit.snapshots import (
+    ASKED_IN_TIME,
     LEAVE,
     NOW,
     ROUTER,
@@ -129,9 +130,19 @@ def absent(address: str = ROUTER) -> Any:
             id="deaf",
         ),
         pytest.param(
-            {"sightings": (absent(),), "journal": relabelled(baselines={})},
+            {"sightings": (absent(),), "journal": relabelled(baselines={}, marks=ASKED_IN_TIME)},
             ("bird 192.0.2.1 was never seen to have a route of this node: is it the right one?",),
             id="no baseline",
+        ),
+        pytest.param(
+            {"sightings": (absent(),), "journal": relabelled(baselines={})},
+            (f"bird {ROUTER} was first asked after the routes had gone, so its silence proves nothing",),
+            id="nobody asked in time",
+        ),
+        pytest.param(
+            {"sightings": (absent(),), "journal": journal(baselines={})},
+            (f"bird {ROUTER} was never seen to have a route of this node: is it the right one?",),
+            id="no routes, and nothing was changed yet",
         ),
         pytest.param(
             {"sightings": (absent(),), "journal": relabelled(peers=(ROUTER, ROUTER_2))},
@@ -198,3 +209,36 @@ def test_baselines(sightings: Any, state: Any, before: Any, found: Any) -> None:
     assert baselines(s) == found
     if not before:
         assert baselines(replace(s, journal=None)) == found
+
+
+@pytest.mark.parametrize(
+    ("sight", "in_time"),
+    [(Sight.PRESENT, True), (Sight.ABSENT, True), (Sight.STALE, True), (Sight.UNKNOWN, False)],
+)
+def test_who_was_asked_while_the_routes_were_there_is_kept(sight: Sight, in_time: bool) -> None:
+    """A router that answers has been asked, whatever it shows; its first time is kept."""
+    kept = noted(journal(marks={"Relabelled": NOW}), snapshot(sightings=(seen(sight),), state=running()))
+    assert asked(kept) == ({ROUTER} if in_time else set())
+    assert (kept.baselines == {ROUTER: 2}) is (sight is Sight.PRESENT)
+    assert kept.marks["Relabelled"] == NOW
+    again = noted(kept, snapshot(now=NOW + 5, journal=kept, sightings=(seen(sight),), state=running()))
+    assert again == kept
+
+
+@pytest.mark.parametrize(
+    ("sightings", "unasked", "blank"),
+    [
+        ((), (ROUTER, ROUTER_2), 0),
+        ((seen(Sight.PRESENT),), (ROUTER_2,), 0),
+        ((absent(), seen(Sight.STALE, ROUTER_2)), (), 1),
+        ((absent(), absent(ROUTER_2)), (), 2),
+        ((seen(Sight.UNKNOWN), seen(Sight.PRESENT, ROUTER_2)), (), 0),
+    ],
+)
+def test_what_a_required_confirmation_lacks_before_anything_is_changed(
+    sightings: Any, unasked: tuple[str, ...], blank: int
+) -> None:
+    s = snapshot(sightings=sightings, state=running(peer(), peer(ROUTER_2)))
+    assert proof.unasked(s) == unasked
+    assert len(proof.blank(s)) == blank
+    assert proof.too_late(s) == ()

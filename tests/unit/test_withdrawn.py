@@ -18,6 +18,7 @@ from bgpctl.runbooks.model import Decision, Result, Status
 from bgpctl.runbooks.withdrawn import Settled, Withdrawn
 from bgpctl.witness.model import Sight
 from tests.kit.snapshots import (
+    ASKED_IN_TIME,
     LEAVE,
     NOW,
     ROUTER,
@@ -96,6 +97,15 @@ def refused(code: int, subcode: int, direction: str = "received", *, flushed: bo
         ({"sightings": (GONE,), "journal": relabelled(baselines={})}, ACT, None, "sent every withdraw"),
         (
             {"sightings": (GONE,), "journal": replace(SAW, baselines={})},
+            DONE,
+            "estimated",
+            "was first asked after the routes had gone, so its silence proves nothing",
+        ),
+        (
+            {
+                "sightings": (GONE,),
+                "journal": replace(SAW, baselines={}, marks={**SAW.marks, **ASKED_IN_TIME}),
+            },
             DONE,
             "estimated",
             "never seen to have a route of this node: is it the right one?",
@@ -331,6 +341,49 @@ def test_only_a_routers_word_is_enough_where_it_is_required(changes: Any, status
     assert decision.status is status
     assert words in decision.reason
     assert ("--require-confirmed" in decision.reason) is (status is WAIT)
+
+
+STRICT = CommandLine(("bgpctl", "node", "drain", "n1", "--require-confirmed", "--router-probe", "bird"))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"journal": relabelled(baselines={})}, id="the speaker has just withdrawn"),
+        pytest.param({"journal": replace(SAW, baselines={})}, id="long ago"),
+        pytest.param({"journal": relabelled(baselines={}), "state": SILENT}, id="it is silent by now"),
+    ],
+)
+def test_a_router_that_was_asked_too_late_ends_a_required_confirmation_at_once(changes: Any) -> None:
+    """No waiting makes up for it, and the question whether it is the right one would mislead."""
+    s = at(**{"sightings": (GONE,), **changes})
+    decision = Withdrawn(require_confirmed=True, typed=STRICT).decide(s)
+    assert decision.status is BLOCKED
+    assert decision.reason == (
+        f"bird {ROUTER} was first asked after the routes had gone, so its silence proves nothing"
+    )
+    assert decision.hint == (
+        "leave --require-confirmed out: bgpctl node drain n1 --router-probe bird; or restore "
+        "(`bgpctl node restore n1`) and drain again: "
+        "bgpctl node drain n1 --require-confirmed --router-probe bird"
+    )
+    assert Withdrawn(typed=STRICT).decide(s).status is not BLOCKED or s.state is SILENT
+
+
+@pytest.mark.parametrize(("sight", "baseline"), [(Sight.PRESENT, {ROUTER: 2}), (Sight.STALE, {})])
+def test_a_router_that_is_first_asked_while_it_still_has_the_routes_was_asked_in_time(
+    sight: Sight, baseline: Any
+) -> None:
+    s = at(sightings=(seen(sight),), journal=relabelled(baselines={}), state=running())
+    decision = Withdrawn(require_confirmed=True).decide(s)
+    (write,) = decision.actions
+    assert decision.status is ACT and isinstance(write, ChangeNode) and write.journal is not None
+    assert write.journal.baselines == baseline
+    then = Withdrawn(require_confirmed=True).decide(replace(s, journal=write.journal))
+    assert (then.status, then.actions) == (WAIT, ()), "once is enough"
+    gone = Withdrawn(require_confirmed=True).decide(at(sightings=(GONE,), journal=write.journal))
+    assert gone.status is (DONE if baseline else ACT)
+    assert "was first asked after" not in gone.reason
 
 
 @pytest.mark.parametrize("proof", ["confirmed", "estimated"])
