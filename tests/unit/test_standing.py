@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from bgpctl.core.fleet import Fleet
+from bgpctl.core.intent import ClusterObjects
 from bgpctl.core.nodestate import NodeState
 from bgpctl.core.selectors import LabelSelector, Requirement
 from bgpctl.core.standing import out_by_hand
 from bgpctl.runbooks import cluster
-from bgpctl.runbooks.cluster import Objects, Policies
+from bgpctl.runbooks.cluster import Objects
 from bgpctl.runbooks.journal import ANNOTATION, dump
 from tests.kit import objects
 from tests.kit.snapshots import journal, relabelled, running, withdrawn
@@ -73,8 +75,8 @@ def document(name: str, labels: dict[str, str], record: Any = None, **spec: Any)
 
 
 def by_hand(ours: dict[str, Any], *others: dict[str, Any], **states: NodeState) -> dict[str, str]:
-    policies = Policies(peering=(objects.policy(objects.router()),))
-    return cluster._by_hand(ours, Objects((ours, *others), policies, (), (), states))
+    fleet = Fleet(ClusterObjects(policies=(objects.policy(objects.router()),)))
+    return cluster._by_hand(ours, Objects((ours, *others), fleet, states))
 
 
 ON, OFF = {"enable-bgp": "true"}, {"enable-bgp": "false"}
