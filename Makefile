@@ -6,8 +6,9 @@ PY   := $(VENV)/bin/python
 .PHONY: demo test bench matrix interleavings mutants fuzz lint completions clean
 
 $(VENV)/.installed: pyproject.toml
-	python3 -m venv $(VENV)
-	$(PY) -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@echo "making $(VENV) with what bgpctl needs; once, about a minute"
+	@python3 -m venv $(VENV)
+	@$(PY) -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@
 
 demo: $(VENV)/.installed

@@ -5,19 +5,19 @@ _bgpctl_offer() {
     commands='' options='' arguments=''
     case $1 in
         '') commands='routes logs peers node speaker policy lab' options='--context --kubeconfig --version -h --help' arguments='' ;;
-        'routes') commands='' options='--peer --absent --directory --output -o --context --kubeconfig -h --help' arguments='' ;;
-        'logs') commands='' options='--follow -f --peer --since --file --pod-selector --namespace -n --output -o --context --kubeconfig -h --help' arguments='' ;;
+        'routes') commands='' options='--peer --absent --directory --output -o --context --kubeconfig -h --help' arguments='@node' ;;
+        'logs') commands='' options='--follow -f --peer --since --file --pod-selector --namespace -n --output -o --context --kubeconfig -h --help' arguments='@node' ;;
         'peers') commands='status' options='-h --help' arguments='' ;;
-        'peers status') commands='' options='--output -o --watch -w --context --kubeconfig -h --help' arguments='' ;;
+        'peers status') commands='' options='--output -o --watch -w --context --kubeconfig -h --help' arguments='@node' ;;
         'node') commands='drain restore status estimate' options='-h --help' arguments='' ;;
-        'node drain') commands='' options='--dry-run --order --timeout --settle --deselect-label --shutdown-command --router-probe --peer-profile --ignore-daemonsets --no-ignore-daemonsets --force --delete-emptydir-data --grace-period --disable-eviction --pod-selector --skip-wait-for-delete-timeout --allow-last-path --allow-address-gap --require-confirmed --assume-dead --max-unavailable --take-over --output -o --context --kubeconfig -h --help' arguments='' ;;
-        'node restore') commands='' options='--timeout --router-probe --peer-profile --take-over --output -o --context --kubeconfig -h --help' arguments='' ;;
-        'node status') commands='' options='--output -o --context --kubeconfig -h --help' arguments='' ;;
-        'node estimate') commands='' options='--peer-profile --output -o --context --kubeconfig -h --help' arguments='' ;;
+        'node drain') commands='' options='--dry-run --order --timeout --settle --deselect-label --shutdown-command --router-probe --peer-profile --ignore-daemonsets --no-ignore-daemonsets --force --delete-emptydir-data --grace-period --disable-eviction --pod-selector --skip-wait-for-delete-timeout --allow-last-path --allow-address-gap --require-confirmed --assume-dead --max-unavailable --take-over --output -o --context --kubeconfig -h --help' arguments='@node' ;;
+        'node restore') commands='' options='--timeout --router-probe --peer-profile --take-over --output -o --context --kubeconfig -h --help' arguments='@node' ;;
+        'node status') commands='' options='--output -o --context --kubeconfig -h --help' arguments='@node' ;;
+        'node estimate') commands='' options='--peer-profile --output -o --context --kubeconfig -h --help' arguments='@node' ;;
         'speaker') commands='run status restart engine' options='-h --help' arguments='' ;;
         'speaker run') commands='' options='--node-name --file -f --in-cluster --listen --source-address --next-hop --withdraw-without-endpoints --damping --no-damping --graceful-shutdown-soak --ready-url --ready-command --secrets-namespace --directory --engine --log-format --log-level --context --kubeconfig -h --help' arguments='' ;;
         'speaker status') commands='' options='--directory --output -o -h --help' arguments='' ;;
-        'speaker restart') commands='' options='--pod-selector --namespace -n --restart-command --expect --allow-route-loss --timeout --router-probe --take-over --output -o --context --kubeconfig -h --help' arguments='' ;;
+        'speaker restart') commands='' options='--pod-selector --namespace -n --restart-command --expect --allow-route-loss --timeout --router-probe --take-over --output -o --context --kubeconfig -h --help' arguments='@node' ;;
         'speaker engine') commands='run stop' options='-h --help' arguments='' ;;
         'speaker engine run') commands='' options='--directory --node-name -h --help' arguments='' ;;
         'speaker engine stop') commands='' options='--directory --node-name --leave -h --help' arguments='' ;;
@@ -29,7 +29,8 @@ _bgpctl_offer() {
     esac
 }
 
-# The values that option $2 of command $1 takes: words, @file, @dir, or nothing to offer. Fails for a switch.
+# The values that option $2 of command $1 takes: words, @file, @dir, @node, or nothing to offer. Fails for a
+# switch.
 _bgpctl_values() {
     case "$1:$2" in
         ':--context') echo '' ;;
@@ -77,7 +78,7 @@ _bgpctl_values() {
         'node estimate:--output'|'node estimate:-o') echo 'text json yaml' ;;
         'node estimate:--context') echo '' ;;
         'node estimate:--kubeconfig') echo '@file' ;;
-        'speaker run:--node-name') echo '' ;;
+        'speaker run:--node-name') echo '@node' ;;
         'speaker run:--file'|'speaker run:-f') echo '@file' ;;
         'speaker run:--listen') echo '' ;;
         'speaker run:--source-address') echo '' ;;
@@ -104,9 +105,9 @@ _bgpctl_values() {
         'speaker restart:--context') echo '' ;;
         'speaker restart:--kubeconfig') echo '@file' ;;
         'speaker engine run:--directory') echo '@dir' ;;
-        'speaker engine run:--node-name') echo '' ;;
+        'speaker engine run:--node-name') echo '@node' ;;
         'speaker engine stop:--directory') echo '@dir' ;;
-        'speaker engine stop:--node-name') echo '' ;;
+        'speaker engine stop:--node-name') echo '@node' ;;
         'policy check:--output'|'policy check:-o') echo 'text json' ;;
         'lab demo:--router') echo 'auto bird frr gobgp exabgp' ;;
         'lab demo:--nodes') echo '' ;;
@@ -117,13 +118,28 @@ _bgpctl_values() {
     esac
 }
 
+# Sets `nodes`. The arguments are what was typed of --context and --kubeconfig.
+_bgpctl_nodes() {
+    if [[ "$*" != "${_bgpctl_nodes_of-}" || $SECONDS -gt ${_bgpctl_nodes_until:--1} ]]; then
+        _bgpctl_nodes_of="$*" _bgpctl_nodes_until=$((SECONDS + 10))
+        _bgpctl_nodes_seen=$(timeout 1 kubectl get nodes -o name "$@" 2>/dev/null </dev/null)
+        _bgpctl_nodes_seen=${_bgpctl_nodes_seen//node\//}
+    fi
+    nodes=$_bgpctl_nodes_seen
+}
+
 _bgpctl() {
-    local cur=${COMP_WORDS[COMP_CWORD]} path='' word i commands options arguments values option=''
+    local cur=${COMP_WORDS[COMP_CWORD]} path='' word i commands options arguments values option='' nodes
+    local -a kube=()
     # bash splits --output=json into three words
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         if [[ $word == '=' ]]; then continue; fi
-        if [[ -n $option ]]; then option=''; continue; fi
+        if [[ -n $option ]]; then
+            case $option in --context|--kubeconfig) kube+=("$option" "${word/#\~/$HOME}") ;; esac
+            option=''
+            continue
+        fi
         if [[ $word == -* ]]; then
             if _bgpctl_values "$path" "$word" >/dev/null; then option=$word; fi
             continue
@@ -142,6 +158,7 @@ _bgpctl() {
     case $values in
         @file) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
         @dir) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;
+        @node) _bgpctl_nodes "${kube[@]}"; mapfile -t COMPREPLY < <(compgen -W "$nodes" -- "$cur") ;;
         *) mapfile -t COMPREPLY < <(compgen -W "$values" -- "$cur") ;;
     esac
 }

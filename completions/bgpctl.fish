@@ -16,6 +16,25 @@ function __bgpctl_at
     test "$path" = "$argv[1]"
 end
 
+function __bgpctl_nodes
+    set -l typed (commandline -opc)
+    set -l kube
+    for flag in --context --kubeconfig
+        if set -l at (contains -i -- $flag $typed)
+            set -a kube $flag (string replace -r '^~' $HOME -- $typed[(math $at + 1)])
+        end
+    end
+    set -l now (date +%s)
+    if not set -q __bgpctl_nodes_of
+        or test "$kube" != "$__bgpctl_nodes_of"
+        or test $now -gt $__bgpctl_nodes_until
+        set -g __bgpctl_nodes_of "$kube"
+        set -g __bgpctl_nodes_until (math $now + 10)
+        set -g __bgpctl_nodes_seen (timeout 1 kubectl get nodes -o name $kube 2>/dev/null </dev/null)
+    end
+    string replace 'node/' '' -- $__bgpctl_nodes_seen
+end
+
 for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'\'' -f
     complete -c $program -n '__bgpctl_at \'\'' -a routes -d 'Show intended and announced routes, with their attributes and reasons'
@@ -29,7 +48,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'\'' -l kubeconfig -r -F -d 'The kubeconfig file'
     complete -c $program -n '__bgpctl_at \'\'' -l version -d 'Show the version and exit'
     complete -c $program -n '__bgpctl_at \'\'' -s h -l help -d 'Show help and exit.'
-    complete -c $program -n '__bgpctl_at \'routes\'' -f
+    complete -c $program -n '__bgpctl_at \'routes\'' -f -a '(__bgpctl_nodes)'
     complete -c $program -n '__bgpctl_at \'routes\'' -l peer -x -d 'Only the routes of this peer'
     complete -c $program -n '__bgpctl_at \'routes\'' -l absent -d 'Also list what is not announced, each with its reason'
     complete -c $program -n '__bgpctl_at \'routes\'' -l directory -r -F -d 'Ask the speaker in this directory of this machine: exactly what it announced'
@@ -37,7 +56,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'routes\'' -l context -x -d 'The kubeconfig context to use'
     complete -c $program -n '__bgpctl_at \'routes\'' -l kubeconfig -r -F -d 'The kubeconfig file'
     complete -c $program -n '__bgpctl_at \'routes\'' -s h -l help -d 'Show help and exit.'
-    complete -c $program -n '__bgpctl_at \'logs\'' -f
+    complete -c $program -n '__bgpctl_at \'logs\'' -f -a '(__bgpctl_nodes)'
     complete -c $program -n '__bgpctl_at \'logs\'' -l follow -s f -d 'Go on as lines are written'
     complete -c $program -n '__bgpctl_at \'logs\'' -l peer -x -d 'Only lines that name this peer'
     complete -c $program -n '__bgpctl_at \'logs\'' -l since -x -d 'Only the last of them'
@@ -51,7 +70,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'peers\'' -f
     complete -c $program -n '__bgpctl_at \'peers\'' -a status -d 'Show every session: state, uptime, routes per family, graceful restart'
     complete -c $program -n '__bgpctl_at \'peers\'' -s h -l help -d 'Show help and exit.'
-    complete -c $program -n '__bgpctl_at \'peers status\'' -f
+    complete -c $program -n '__bgpctl_at \'peers status\'' -f -a '(__bgpctl_nodes)'
     complete -c $program -n '__bgpctl_at \'peers status\'' -l output -s o -x -a 'table wide json yaml' -d 'How to print it; wide adds timers, graceful restart, last error'
     complete -c $program -n '__bgpctl_at \'peers status\'' -l watch -s w -d 'Keep showing it as it changes'
     complete -c $program -n '__bgpctl_at \'peers status\'' -l context -x -d 'The kubeconfig context to use'
@@ -63,7 +82,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'node\'' -a status -d 'Show what is in service, what runs or ran on each node, and the proof of its withdrawal'
     complete -c $program -n '__bgpctl_at \'node\'' -a estimate -d 'Estimate how long routers may go on sending, per peer and event, best and worst, and why'
     complete -c $program -n '__bgpctl_at \'node\'' -s h -l help -d 'Show help and exit.'
-    complete -c $program -n '__bgpctl_at \'node drain\'' -f
+    complete -c $program -n '__bgpctl_at \'node drain\'' -f -a '(__bgpctl_nodes)'
     complete -c $program -n '__bgpctl_at \'node drain\'' -l dry-run -d 'Show every step and refusal; change nothing'
     complete -c $program -n '__bgpctl_at \'node drain\'' -l order -x -a 'guide withdraw-first' -d 'guide evicts pods, then withdraws; withdraw-first moves traffic away before pods die'
     complete -c $program -n '__bgpctl_at \'node drain\'' -l timeout -x -d 'Give up after this long (exit 4); running again resumes'
@@ -89,7 +108,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'node drain\'' -l context -x -d 'The kubeconfig context to use'
     complete -c $program -n '__bgpctl_at \'node drain\'' -l kubeconfig -r -F -d 'The kubeconfig file'
     complete -c $program -n '__bgpctl_at \'node drain\'' -s h -l help -d 'Show help and exit.'
-    complete -c $program -n '__bgpctl_at \'node restore\'' -f
+    complete -c $program -n '__bgpctl_at \'node restore\'' -f -a '(__bgpctl_nodes)'
     complete -c $program -n '__bgpctl_at \'node restore\'' -l timeout -x -d 'Give up after this long (exit 4); running again resumes'
     complete -c $program -n '__bgpctl_at \'node restore\'' -l router-probe -x -d 'Ask a local router whether the routes are gone: bird=/run/bird/bird.ctl, frr=DIR, gobgp=HOST:PORT, openbgpd=SOCKET; KIND alone takes its default'
     complete -c $program -n '__bgpctl_at \'node restore\'' -l peer-profile -x -d 'What product a peer is, for its stale timers: frr, junos …, or stale:SECONDS when you know for how long it keeps stale routes (stale:300 = 300 seconds)'
@@ -98,12 +117,12 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'node restore\'' -l context -x -d 'The kubeconfig context to use'
     complete -c $program -n '__bgpctl_at \'node restore\'' -l kubeconfig -r -F -d 'The kubeconfig file'
     complete -c $program -n '__bgpctl_at \'node restore\'' -s h -l help -d 'Show help and exit.'
-    complete -c $program -n '__bgpctl_at \'node status\'' -f
+    complete -c $program -n '__bgpctl_at \'node status\'' -f -a '(__bgpctl_nodes)'
     complete -c $program -n '__bgpctl_at \'node status\'' -l output -s o -x -a 'text json yaml' -d 'How to print the result'
     complete -c $program -n '__bgpctl_at \'node status\'' -l context -x -d 'The kubeconfig context to use'
     complete -c $program -n '__bgpctl_at \'node status\'' -l kubeconfig -r -F -d 'The kubeconfig file'
     complete -c $program -n '__bgpctl_at \'node status\'' -s h -l help -d 'Show help and exit.'
-    complete -c $program -n '__bgpctl_at \'node estimate\'' -f
+    complete -c $program -n '__bgpctl_at \'node estimate\'' -f -a '(__bgpctl_nodes)'
     complete -c $program -n '__bgpctl_at \'node estimate\'' -l peer-profile -x -d 'What product a peer is, for its stale timers: frr, junos …, or stale:SECONDS when you know for how long it keeps stale routes (stale:300 = 300 seconds)'
     complete -c $program -n '__bgpctl_at \'node estimate\'' -l output -s o -x -a 'text json yaml' -d 'How to print the result'
     complete -c $program -n '__bgpctl_at \'node estimate\'' -l context -x -d 'The kubeconfig context to use'
@@ -116,7 +135,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'speaker\'' -a engine -d 'The BGP engine (ExaBGP) by itself, for speakers that adopt it'
     complete -c $program -n '__bgpctl_at \'speaker\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -f
-    complete -c $program -n '__bgpctl_at \'speaker run\'' -l node-name -x -d 'The node whose routes are announced'
+    complete -c $program -n '__bgpctl_at \'speaker run\'' -l node-name -x -a '(__bgpctl_nodes)' -d 'The node whose routes are announced'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l file -s f -r -F -d 'Read objects from this file, not a cluster'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l in-cluster -d 'Use the pod\'s service account, whatever kubeconfig there is'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l listen -x -d 'Serve /healthz, /readyz and /metrics; \'\' = do not'
@@ -139,7 +158,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'speaker status\'' -l directory -r -F -d 'The speaker\'s directory'
     complete -c $program -n '__bgpctl_at \'speaker status\'' -l output -s o -x -a 'text json yaml' -d 'How to print the result'
     complete -c $program -n '__bgpctl_at \'speaker status\'' -s h -l help -d 'Show help and exit.'
-    complete -c $program -n '__bgpctl_at \'speaker restart\'' -f
+    complete -c $program -n '__bgpctl_at \'speaker restart\'' -f -a '(__bgpctl_nodes)'
     complete -c $program -n '__bgpctl_at \'speaker restart\'' -l pod-selector -x -d 'The labels of the speakers\' pods'
     complete -c $program -n '__bgpctl_at \'speaker restart\'' -l namespace -s n -x -d 'Where these pods are'
     complete -c $program -n '__bgpctl_at \'speaker restart\'' -l restart-command -x -d 'Restart with this instead of deleting a pod, without a shell; {node} is the node\'s name'
@@ -158,11 +177,11 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'speaker engine\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'speaker engine run\'' -f
     complete -c $program -n '__bgpctl_at \'speaker engine run\'' -l directory -r -F -d 'The directory that the speaker was given'
-    complete -c $program -n '__bgpctl_at \'speaker engine run\'' -l node-name -x -d 'In place of --directory: that of this node'
+    complete -c $program -n '__bgpctl_at \'speaker engine run\'' -l node-name -x -a '(__bgpctl_nodes)' -d 'In place of --directory: that of this node'
     complete -c $program -n '__bgpctl_at \'speaker engine run\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'speaker engine stop\'' -f
     complete -c $program -n '__bgpctl_at \'speaker engine stop\'' -l directory -r -F -d 'The directory that the speaker was given'
-    complete -c $program -n '__bgpctl_at \'speaker engine stop\'' -l node-name -x -d 'In place of --directory: that of this node'
+    complete -c $program -n '__bgpctl_at \'speaker engine stop\'' -l node-name -x -a '(__bgpctl_nodes)' -d 'In place of --directory: that of this node'
     complete -c $program -n '__bgpctl_at \'speaker engine stop\'' -l leave -d 'Withdraw every route and close every session with Cease first'
     complete -c $program -n '__bgpctl_at \'speaker engine stop\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'policy\'' -f

@@ -1,7 +1,8 @@
 """Writes completions/ from the command tree: `python -m tests.completions` (or `make completions`).
 
 The scripts are static, so that a TAB starts no Python. Commands, options and the values of options that have
-a fixed set are completed; paths where a path is wanted.
+a fixed set are completed; paths where a path is wanted; and nodes, for which kubectl asks the cluster (0.1 s,
+a second at most): what it said holds for ten seconds, and when it says nothing, nothing is offered.
 """
 
 from __future__ import annotations
@@ -15,12 +16,17 @@ DIRECTORY = Path(__file__).resolve().parent.parent / "completions"
 PROGRAMS = ("bgpctl", "kubectl-bgp")
 HEADER = "completion for bgpctl and kubectl-bgp. Written by `make completions`; do not edit."
 
-_FILES, _DIRECTORIES = ("PATH", "STATE.yaml", "FILE..."), ("DIR",)
+_KINDS = {
+    **dict.fromkeys(("PATH", "STATE.yaml", "FILE..."), "file"),
+    **dict.fromkeys(("DIR",), "dir"),
+    **dict.fromkeys(("NODE", "[NODE]..."), "node"),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """`values`: None for a switch, else the words to offer; `kind` "file" or "dir" where a path is wanted."""
+    """`values`: None for a switch, else the words to offer; `kind` "file" or "dir" where a path is wanted,
+    "node" where the name of a node is."""
 
     flags: tuple[str, ...]
     help: str
@@ -69,7 +75,7 @@ def _option(parameter: Any) -> Option:
 
 
 def _kind(metavar: str | None) -> str:
-    return "file" if metavar in _FILES else "dir" if metavar in _DIRECTORIES else ""
+    return _KINDS.get(metavar or "", "")
 
 
 def _first_sentence(text: str | None) -> str:
@@ -94,7 +100,8 @@ _bgpctl_offer() {
     esac
 }
 
-# The values that option $2 of command $1 takes: words, @file, @dir, or nothing to offer. Fails for a switch.
+# The values that option $2 of command $1 takes: words, @file, @dir, @node, or nothing to offer. Fails for a
+# switch.
 _bgpctl_values() {
     case "$1:$2" in
 @VALUES@
@@ -102,13 +109,28 @@ _bgpctl_values() {
     esac
 }
 
+# Sets `nodes`. The arguments are what was typed of --context and --kubeconfig.
+_bgpctl_nodes() {
+    if [[ "$*" != "${_bgpctl_nodes_of-}" || $SECONDS -gt ${_bgpctl_nodes_until:--1} ]]; then
+        _bgpctl_nodes_of="$*" _bgpctl_nodes_until=$((SECONDS + 10))
+        _bgpctl_nodes_seen=$(timeout 1 kubectl get nodes -o name "$@" 2>/dev/null </dev/null)
+        _bgpctl_nodes_seen=${_bgpctl_nodes_seen//node\//}
+    fi
+    nodes=$_bgpctl_nodes_seen
+}
+
 _bgpctl() {
-    local cur=${COMP_WORDS[COMP_CWORD]} path='' word i commands options arguments values option=''
+    local cur=${COMP_WORDS[COMP_CWORD]} path='' word i commands options arguments values option='' nodes
+    local -a kube=()
     # bash splits --output=json into three words
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         if [[ $word == '=' ]]; then continue; fi
-        if [[ -n $option ]]; then option=''; continue; fi
+        if [[ -n $option ]]; then
+            case $option in --context|--kubeconfig) kube+=("$option" "${word/#\~/$HOME}") ;; esac
+            option=''
+            continue
+        fi
         if [[ $word == -* ]]; then
             if _bgpctl_values "$path" "$word" >/dev/null; then option=$word; fi
             continue
@@ -127,6 +149,7 @@ _bgpctl() {
     case $values in
         @file) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
         @dir) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;
+        @node) _bgpctl_nodes "${kube[@]}"; mapfile -t COMPREPLY < <(compgen -W "$nodes" -- "$cur") ;;
         *) mapfile -t COMPREPLY < <(compgen -W "$values" -- "$cur") ;;
     esac
 }
@@ -155,6 +178,20 @@ def bash(root: Command) -> str:
 
 _ZSH = r"""#compdef @PROGRAMS@
 # zsh @HEADER@
+
+_bgpctl_nodes() {
+    local -a kube
+    local flag
+    for flag in --context --kubeconfig; do
+        (( ${words[(I)$flag]} )) && kube+=($flag ${words[${words[(I)$flag]} + 1]/#\~/$HOME})
+    done
+    if [[ "$kube" != "${_bgpctl_nodes_of-}" || $SECONDS -gt ${_bgpctl_nodes_until:--1} ]]; then
+        typeset -g _bgpctl_nodes_of="$kube" _bgpctl_nodes_until=$((SECONDS + 10))
+        typeset -ga _bgpctl_nodes_seen
+        _bgpctl_nodes_seen=(${(f)"$(timeout 1 kubectl get nodes -o name $kube 2>/dev/null </dev/null)"})
+    fi
+    compadd -- ${_bgpctl_nodes_seen#node/}
+}
 
 @FUNCTIONS@
 _bgpctl "$@"
@@ -217,7 +254,7 @@ def _zsh_option(option: Option) -> Iterator[str]:
 
 def _zsh_action(values: tuple[str, ...], kind: str) -> str:
     if kind:
-        return "_files" if kind == "file" else "_files -/"
+        return {"file": "_files", "dir": "_files -/", "node": "_bgpctl_nodes"}[kind]
     return f"({' '.join(values)})" if values else " "
 
 
@@ -245,6 +282,25 @@ function __bgpctl_at
     test "$path" = "$argv[1]"
 end
 
+function __bgpctl_nodes
+    set -l typed (commandline -opc)
+    set -l kube
+    for flag in --context --kubeconfig
+        if set -l at (contains -i -- $flag $typed)
+            set -a kube $flag (string replace -r '^~' $HOME -- $typed[(math $at + 1)])
+        end
+    end
+    set -l now (date +%s)
+    if not set -q __bgpctl_nodes_of
+        or test "$kube" != "$__bgpctl_nodes_of"
+        or test $now -gt $__bgpctl_nodes_until
+        set -g __bgpctl_nodes_of "$kube"
+        set -g __bgpctl_nodes_until (math $now + 10)
+        set -g __bgpctl_nodes_seen (timeout 1 kubectl get nodes -o name $kube 2>/dev/null </dev/null)
+    end
+    string replace 'node/' '' -- $__bgpctl_nodes_seen
+end
+
 for program in @PROGRAMS@
 @LINES@
 end
@@ -265,10 +321,13 @@ def fish(root: Command) -> str:
     )
 
 
+_FISH_NODES = " -a '(__bgpctl_nodes)'"
+
+
 def _fish_lines(command: Command) -> Iterator[str]:
     here = f"-n {_fish_quote(f'__bgpctl_at {_fish_quote(command.words)}')}"
-    if not command.kind:
-        yield f"{here} -f"
+    if command.kind in ("", "node"):
+        yield f"{here} -f{_FISH_NODES if command.kind else ''}"
     for child in command.children:
         yield f"{here} -a {child.path[-1]} -d {_fish_quote(child.help)}"
     for option in command.options:
@@ -280,7 +339,7 @@ def _fish_value(option: Option) -> str:
     if option.values is None:
         return ""
     if option.kind:
-        return "-r -F "
+        return f"-x{_FISH_NODES} " if option.kind == "node" else "-r -F "
     return f"-x -a {_fish_quote(' '.join(option.values))} " if option.values else "-x "
 
 

@@ -10,6 +10,7 @@ import typer
 
 from bgpctl.cli import errors, parse
 from bgpctl.cli.flags import Context, Given, Kubeconfig, Report, given
+from bgpctl.cli.program import typed
 
 if TYPE_CHECKING:
     from bgpctl.runbooks.logs import Log
@@ -86,6 +87,18 @@ def logs(
             RENDERERS[output](line)
 
 
+def _of_a_lab(nodes: Sequence[str]) -> str:
+    """The command that reads the logs of the lab on this machine, whose speakers are in no pods; "" = none is
+    here."""
+    import shlex
+
+    from bgpctl.lab.place import speakers_here
+
+    here = [place for place in speakers_here() if not nodes or place.name in nodes]
+    files = " ".join(f"--file {shlex.quote(str(place / 'speaker.log'))}" for place in here)
+    return f"the speakers of a lab write to files: {typed()} {files}" if files else ""
+
+
 def _files(paths: Sequence[Path]) -> Find:
     from bgpctl.speaker.logfiles import FileLog
 
@@ -104,10 +117,8 @@ def _pods(kube: Given, selector: str, namespace: str, nodes: Sequence[str]) -> F
         found = pod_logs(client, selector, namespace, nodes)
         if not found:
             where = f" on {', '.join(nodes)}" if nodes else ""
-            raise BgpctlError(
-                f"no pod with labels {selector}{where}",
-                "choose the speakers' pods with --pod-selector and --namespace, or read files with --file",
-            )
+            hint = "choose the speakers' pods with --pod-selector and --namespace, or read files with --file"
+            raise BgpctlError(f"no pod with labels {selector}{where}", _of_a_lab(nodes) or hint)
         return found
 
     return find

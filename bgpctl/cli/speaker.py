@@ -208,10 +208,17 @@ def status(
     with errors.guard("speaker status", output):
         import time
 
+        from bgpctl.errors import BgpctlError, UsageError
         from bgpctl.out.speaker import RENDERERS
         from bgpctl.speaker import asking
 
-        place = asking.find(directory)
+        try:
+            place = asking.find(directory)
+        except UsageError:
+            raise  # there are several
+        except BgpctlError as error:
+            error.hint = _of_a_lab() or error.hint
+            raise
         RENDERERS[output](asking.state(place), str(place), time.time())
 
 
@@ -288,6 +295,18 @@ def restart(
         )
         result = RENDERERS[output](runbook(client, options), f"restart the speaker of {node}")
         raise SystemExit(int(result.exit_code))
+
+
+def _of_a_lab() -> str:
+    """The command that asks a speaker of the lab on this machine; "" = none is here."""
+    from bgpctl.lab.place import speakers_here
+
+    here = speakers_here()
+    if not here:
+        return ""
+    others = ", ".join(place.name for place in here[1:])
+    also = f" (or {others})" if others else ""
+    return f"for a speaker of the lab: {typed().with_flags([f'--directory {here[0]}'])}{also}"
 
 
 def _ready_checks(url: str | None, command: str | None) -> tuple[Check, ...]:

@@ -17,6 +17,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from bgpctl.errors import UsageError
+from bgpctl.speaker.places import STATUS_SOCKET
 
 ROUTER_PORT = 1790  # above 1023: no root needed
 BLOCKS = 64 * 250  # 127.64.1.0/24 … 127.127.250.0/24: far from what a machine's own daemons use
@@ -67,7 +68,7 @@ class Place:
 @contextlib.contextmanager
 def claimed(base: Path | None = None) -> Iterator[Place]:
     """A fresh place, removed at the end; leftovers of labs that are gone are removed first."""
-    root = base or Path(tempfile.gettempdir()) / f"bgpctl-lab-{os.getuid()}"
+    root = base or _root()
     with _locked_root(root):
         remove_leftovers(root)
         place = _take(root)
@@ -81,6 +82,22 @@ def claimed(base: Path | None = None) -> Iterator[Place]:
             os.close(lock)
             with contextlib.suppress(OSError):  # another lab lives there
                 root.rmdir()
+
+
+def speakers_here() -> list[Path]:
+    """The directories of the speakers of this user's newest lab, one per node; empty when there is none."""
+    try:
+        root = _root()
+        if root.stat(follow_symlinks=False).st_uid != os.getuid():
+            return []
+        newest = max(root.iterdir(), key=lambda lab: lab.stat().st_mtime, default=root)
+    except OSError:
+        return []
+    return sorted(socket.parent for socket in newest.glob(f"*/{STATUS_SOCKET}"))
+
+
+def _root() -> Path:
+    return Path(tempfile.gettempdir()) / f"bgpctl-lab-{os.getuid()}"
 
 
 def remove_leftovers(root: Path) -> None:

@@ -34,6 +34,7 @@ def up(router: str = "auto", nodes: int = 3, kubeconfig: Path | None = None) -> 
         _say(
             "then: bgpctl peers status, bgpctl node drain worker-1, bgpctl node restore worker-1; ^C ends it"
         )
+        _say(f"the speakers' logs and sockets are in {lab.place.directory}/worker-*")
         print("ready", flush=True)
         while not ended.wait(LOOK_EVERY):
             _keep_running(lab)

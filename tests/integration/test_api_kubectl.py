@@ -176,6 +176,19 @@ def test_apply(server: ApiServer, kubectl: Kubectl) -> None:
     assert found["spec"]["nodeSelector"] == {"matchLabels": {"rack": "1"}}
 
 
+def test_create(server: ApiServer, command: list[str], kubectl: Kubectl) -> None:
+    """With a file it is JSON; `create KIND NAME` is protobuf since 1.32, and the refusal says the way."""
+    kubectl("create", "-f", "-", stdin=[service("made")])
+    create = ("create", "namespace", "made")
+    refused = kubectl(*create, check=False)
+    if refused.returncode:  # an older kubectl sends JSON
+        way = "--dry-run=client -o yaml | kubectl create -f -"
+        assert f"add `{way}`" in refused.stderr
+        document = kubectl(*create, *way.partition(" |")[0].split()).stdout
+        kubectl("create", "-f", "-", stdin=[yaml.safe_load(document)])
+    assert {"made"} <= {o["metadata"]["name"] for o in server.objects("namespaces", "")}
+
+
 def test_a_bad_policy_is_refused_with_its_fields(kubectl: Kubectl) -> None:
     router = {"neighbors": [{"peerAddress": "10.0.0.1/32", "peerPort": 70000, "peerASN": 65000}]}
     bad = {**POLICY, "metadata": {"name": "bad"}, "spec": {"virtualRouters": [router]}}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import re
+import shlex
 import shutil
 import signal
 import stat
@@ -112,6 +114,23 @@ def test_kubectl_takes_its_kubeconfig(short: Path) -> None:
         argv = ("kubectl", *flags, "get", "nodes", "-o", "name")
         ran = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=True)
         assert ran.stdout.split() == ["node/worker-1", "node/worker-2"]
+
+
+def test_the_hints_about_speakers_are_commands_that_work_in_the_lab(short: Path) -> None:
+    """They are in no pods, and not where a machine's only speaker is."""
+    with lab_up(short) as up:
+        up.ready()
+        for command, words in (
+            (("logs",), "speaker.reconciled"),
+            (("logs", "worker-2"), "speaker.reconciled"),
+            (("speaker", "status"), "worker-1"),
+        ):
+            refused = bgpctl(*command, kubeconfig=up.kubeconfig, TMPDIR=str(up.tmp))
+            assert refused.code == 1, refused
+            said = re.search(r"hint: .*: bgpctl (.*?)( \(or worker-2\))?$", refused.err.strip())
+            assert said is not None, refused.err
+            ran = bgpctl(*shlex.split(said[1]), kubeconfig=up.kubeconfig, TMPDIR=str(up.tmp))
+            assert ran.code == 0 and words in ran.out, ran
 
 
 def test_killed_it_leaves_no_process_and_the_next_one_cleans_up(short: Path) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -85,6 +87,60 @@ def _output(argv: list[str]) -> str:
         argv, capture_output=True, text=True, timeout=30, check=True, stdin=subprocess.DEVNULL
     )
     return done.stdout
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A kubectl that knows two nodes, and what it was asked."""
+    kubectl, asked = tmp_path / "bin" / "kubectl", tmp_path / "asked"
+    kubectl.parent.mkdir()
+    kubectl.write_text(
+        f'#!/bin/sh\necho "$@" >> {asked}\necho broken >&2\nprintf "node/worker-1\\nnode/worker-2\\n"\n'
+    )
+    kubectl.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{kubectl.parent}:{os.environ['PATH']}")
+    return asked
+
+
+ASK: dict[str, Callable[[str], set[str]]] = {"bash": ask_bash, "zsh": ask_zsh, "fish": ask_fish}
+
+
+@pytest.mark.parametrize("shell", sorted(ASK))
+@pytest.mark.parametrize(
+    ("line", "words", "flags"),
+    [
+        ("bgpctl node drain wor", {"worker-1", "worker-2"}, ""),
+        ("bgpctl node status worker-1 worker-2", {"worker-2"}, ""),
+        ("bgpctl node drain --context lab --order guide ", {"worker-1", "worker-2"}, "--context lab"),
+        ("kubectl-bgp speaker engine stop --node-name w", {"worker-1", "worker-2"}, ""),
+    ],
+)
+def test_nodes_are_the_clusters(cluster: Path, shell: str, line: str, words: set[str], flags: str) -> None:
+    require(shell)
+    assert ASK[shell](line) == words
+    assert cluster.read_text().split("\n")[0] == f"get nodes -o name {flags}".strip()
+
+
+@pytest.mark.parametrize("shell", sorted(ASK))
+def test_without_a_cluster_nothing_is_offered_and_nothing_is_said(
+    shell: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require(shell)
+    (tmp_path / "kubectl").write_text("#!/bin/sh\necho no cluster >&2\nexit 1\n")
+    (tmp_path / "kubectl").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert not ASK[shell]("bgpctl node drain wor") & {"worker-1", "cluster"}
+
+
+def test_bash_asks_the_cluster_once_in_ten_seconds(cluster: Path) -> None:
+    require("bash")
+    script = (
+        f"source {shlex.quote(str(completions.DIRECTORY / 'bgpctl.bash'))}\n"
+        "COMP_WORDS=(bgpctl node drain '') COMP_CWORD=3\n"
+        "_bgpctl; _bgpctl; SECONDS=11; _bgpctl"
+    )
+    _output(["bash", "--norc", "-c", script])
+    assert len(cluster.read_text().splitlines()) == 2
 
 
 @shells

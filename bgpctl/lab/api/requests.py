@@ -68,10 +68,16 @@ def _check_subresource(resource: Resource, target: Target) -> None:
         raise status.no_such_path()
 
 
+KUBECTL_SENDS_PROTOBUF = (
+    " (this API reads no protobuf, which `kubectl create KIND NAME` sends since 1.32: "
+    "add `--dry-run=client -o yaml | kubectl create -f -`)"
+)
+
+
 def parsed(request: Request) -> Any:
     """The body as JSON or YAML; raises 400, 415."""
     if "protobuf" in request.content_type:
-        raise status.unsupported_media_type(["application/json", "application/yaml"])
+        raise status.unsupported_media_type(["application/json", "application/yaml"], KUBECTL_SENDS_PROTOBUF)
     try:
         return json.loads(request.body)
     except ValueError as error:

@@ -140,10 +140,9 @@ def method_not_allowed() -> ApiError:
     return ApiError(405, "MethodNotAllowed", message, {})
 
 
-def unsupported_media_type(accepted: Iterable[str]) -> ApiError:
-    message = "the body of the request was in an unknown format - accepted media types include: " + ", ".join(
-        accepted
-    )
+def unsupported_media_type(accepted: Iterable[str], advice: str = "") -> ApiError:
+    message = "the body of the request was in an unknown format - accepted media types include: "
+    message += ", ".join(accepted) + advice
     return ApiError(415, "UnsupportedMediaType", message)
 
 
