@@ -13,6 +13,7 @@ from bgpctl.cli.flags import Context, Given, Kubeconfig, Report, given
 from bgpctl.cli.program import typed
 
 if TYPE_CHECKING:
+    from bgpctl.kube.client import Client
     from bgpctl.runbooks.logs import Log
 
     Find = Callable[[], Sequence[Log]]
@@ -116,9 +117,24 @@ def _pods(kube: Given, selector: str, namespace: str, nodes: Sequence[str]) -> F
     def find() -> Sequence[Log]:
         found = pod_logs(client, selector, namespace, nodes)
         if not found:
+            _look_for(client, nodes)
             where = f" on {', '.join(nodes)}" if nodes else ""
             hint = "choose the speakers' pods with --pod-selector and --namespace, or read files with --file"
             raise BgpctlError(f"no pod with labels {selector}{where}", _of_a_lab(nodes) or hint)
         return found
 
     return find
+
+
+def _look_for(client: Client, nodes: Sequence[str]) -> None:
+    """Raises UsageError for names that are no nodes; whoever may not read Nodes hears of the pods only."""
+    from contextlib import suppress
+
+    from bgpctl.cli import wire
+    from bgpctl.kube.client import ApiError
+    from bgpctl.runbooks.objects import no_such_node
+
+    with suppress(ApiError):
+        known = wire.existing_nodes(client, nodes)
+        if missing := [name for name in nodes if name not in known]:
+            raise no_such_node(*missing)

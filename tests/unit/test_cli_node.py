@@ -225,12 +225,12 @@ def test_a_mistyped_flag_is_found_before_anything_is_asked(
 @pytest.mark.parametrize(
     "words",
     ["node drain", "node drain --dry-run", "node restore", "node status", "node estimate", "routes",
-     "speaker restart"],
+     "speaker restart", "logs"],
 )  # fmt: skip
 def test_a_node_that_is_not_there_is_one_and_the_same_usage_error(
     cluster: Cluster, capsys: pytest.CaptureFixture[str], words: str
 ) -> None:
-    cluster[0].collections |= {path: [] for path in (paths.SERVICES, paths.ENDPOINT_SLICES)}
+    cluster[0].collections |= {path: [] for path in (paths.SERVICES, paths.ENDPOINT_SLICES, paths.PODS)}
     assert run(*words.split(), "worker-7") == 2
     assert capsys.readouterr().err == "error: node worker-7 does not exist\nhint: see `kubectl get nodes`\n"
 
