@@ -14,12 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from operator import attrgetter
 from typing import NamedTuple
 
 from bgpctl.core.documents import MALFORMED
 from bgpctl.core.endpoints import Backends, Count, Key, Served, serving
 from bgpctl.core.exposure import EVERYWHERE, TYPE
-from bgpctl.core.memo import Memo
+from bgpctl.core.memo import PART, Earlier, Memo
 from bgpctl.core.nodeconfig import AddressType
 from bgpctl.core.services import (
     HEADLESS,
@@ -43,6 +44,15 @@ from bgpctl.core.services import (
 NO_LABELS: Mapping[str, str] = {}
 
 
+class Batch(NamedTuple):
+    """Candidates that were found together, and sentences about what could not be read. The same object as
+    long as nothing of it changes. `unsliced`: the origins of those that have no EndpointSlice."""
+
+    candidates: tuple[Candidate, ...]
+    problems: tuple[str, ...] = ()
+    unsliced: frozenset[str] = frozenset()
+
+
 class Found(NamedTuple):
     """What one Service comes to, and what that was made of."""
 
@@ -53,39 +63,79 @@ class Found(NamedTuple):
     problem: str
 
 
+class _Part(NamedTuple):
+    """What PART Services in a row come to, and what that was made of. `where` says of those that are not on
+    every node (`exposed`) which are on this one."""
+
+    services: tuple[Service, ...]
+    served: tuple[Served | None, ...]
+    exposed: tuple[Service, ...]
+    where: tuple[bool, ...]
+    found: Mapping[int, Found]
+    batch: Batch
+
+
+def batch(candidates: Iterable[Candidate], problems: Iterable[str] = ()) -> Batch:
+    """A batch of these."""
+    listed = tuple(candidates)
+    unsliced = frozenset(each.origin for each in listed if each.reason == NO_ENDPOINT_SLICE)
+    return Batch(listed, tuple(problems), unsliced)
+
+
 def candidates(
-    services: Iterable[Service],
+    services: tuple[Service, ...],
     backends: Mapping[Key, Served],
     kinds: Sequence[AddressType],
-    problems: list[str],
     demanding: bool = False,
     memo: Memo | None = None,
     labels: Mapping[str, str] = NO_LABELS,
-) -> list[Candidate]:
-    """The candidates of the address types `kinds` of all Services; malformed Services go to `problems`.
-    `demanding`: none without a usable endpoint, whatever the traffic policy. `labels` are the node's."""
+) -> list[Batch]:
+    """The candidates of the address types `kinds` of all Services, in their order. `demanding`: none without
+    a usable endpoint, whatever the traffic policy. `labels` are the node's."""
     memo = memo or Memo()
-    kept = memo.results("services", (kinds, demanding))
-    before: dict[int, Found] = kept.get("found", {})
-    unmoved = kept.get("backends") is backends  # the usual case, and worth a short cut
-    now: dict[int, Found] = {}
-    result: list[Candidate] = []
-    for service in services:
-        # By identity, which is cheap: what is kept holds its Service, so that none is taken for another.
-        found = before.get(id(service))
-        here = service.exposure is EVERYWHERE or service.exposure.on(labels)
+    before: dict[int, _Part] = memo.results("services", (kinds, demanding))
+    earlier = Earlier({start: part.found for start, part in before.items()})
+    now: dict[int, _Part] = {}
+    for start in range(0, len(services), PART):
+        part, kept = services[start : start + PART], before.get(start)
+        served = tuple(map(backends.get, map(_KEY, part)))
         if (
-            found is None
-            or found.here is not here
-            or not (unmoved or found.served == backends.get(service.key))
+            kept is None
+            or kept.services != part
+            or kept.served != served
+            or kept.where != _where(kept.exposed, labels)
         ):
-            found = _found(service, backends.get(service.key), here, kinds, demanding)
-        now[id(service)] = found
-        result += found.candidates
-        if found.problem:
-            problems.append(found.problem)
-    memo.keep("services", (kinds, demanding), {"found": now, "backends": backends})
-    return result
+            kept = _part(part, served, labels, kinds, demanding, earlier.of(start, part))
+        now[start] = kept
+    memo.keep("services", (kinds, demanding), now)
+    return [part.batch for part in now.values()]
+
+
+_KEY = attrgetter("key")
+
+
+def _where(exposed: Iterable[Service], labels: Mapping[str, str]) -> tuple[bool, ...]:
+    return tuple(service.exposure.on(labels) for service in exposed)
+
+
+def _part(
+    part: tuple[Service, ...],
+    served: tuple[Served | None, ...],
+    labels: Mapping[str, str],
+    kinds: Sequence[AddressType],
+    demanding: bool,
+    known: Mapping[int, Found],
+) -> _Part:
+    found: dict[int, Found] = {}
+    for service, own in zip(part, served, strict=True):
+        here = service.exposure.on(labels)
+        old = known.get(id(service))
+        again = old is None or old.here is not here or old.served != own
+        found[id(service)] = _found(service, own, here, kinds, demanding) if again or old is None else old
+    exposed = tuple(service for service in part if service.exposure is not EVERYWHERE)
+    each = [found[id(service)] for service in part]
+    listed = batch((c for one in each for c in one.candidates), filter(None, (one.problem for one in each)))
+    return _Part(part, served, exposed, _where(exposed, labels), found, listed)
 
 
 def _found(

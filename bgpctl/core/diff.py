@@ -18,7 +18,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from bgpctl.core.model import Attributes, Intent, IPNetwork, Observed, Peer
+from bgpctl.core.model import Attributes, Intent, IPNetwork, Observed, Peer, RouteTable
 
 LEAVING_REASON = "node leaves service (bgpctl)"
 REMOVED_REASON = "peer removed from the configuration (bgpctl)"
@@ -113,8 +113,11 @@ def _withdrawals(intent: Intent, observed: Observed, peer: str) -> Iterator[With
 def _announcements(
     intent: Intent, announced: Mapping[IPNetwork, Attributes], peer: str
 ) -> Iterator[Announce]:
+    table = intent.routes.get(peer, {})
+    if isinstance(table, RouteTable) and table.wire == announced:
+        return
     groups: dict[Attributes, list[IPNetwork]] = defaultdict(list)
-    for prefix, route in intent.routes.get(peer, {}).items():
+    for prefix, route in table.items():
         had = announced.get(prefix)
         if had is not route.attributes and had != route.attributes:  # mostly the very same
             groups[route.attributes].append(prefix)

@@ -148,6 +148,16 @@ def backends_of(slices: Iterable[Slice]) -> dict[Key, Served]:
     return found
 
 
+def merged(parts: Iterable[Mapping[Key, Served]]) -> dict[Key, Served]:
+    """The backends of several groups of slices; one Service may have some in each."""
+    found: dict[Key, Served] = {}
+    for part in parts:
+        both = {key: _joined(found[key], part[key]) for key in found.keys() & part.keys()}
+        found.update(part)
+        found.update(both)
+    return found
+
+
 def serving(served: Served, ports: Ports) -> Backends:
     """Those that a Service with these ports leads to."""
     if len(served) == 1:  # nearly always

@@ -15,7 +15,7 @@ from typing import Any
 from bgpctl.core.documents import labels_of, name_of
 from bgpctl.core.endpoints import Key, Served, SharedSlice, Slice, backends_of
 from bgpctl.core.gates import OPEN, gate
-from bgpctl.core.intent import ClusterObjects, Endpoints, compile_intent
+from bgpctl.core.intent import ClusterObjects, Context, Endpoints, compile_intent
 from bgpctl.core.memo import Memo
 from bgpctl.core.model import Intent, Session
 from bgpctl.core.nexthops import carriage, next_hops
@@ -47,12 +47,12 @@ class Fleet:
             endpoint_slices=self._endpoints(name),
             cilium_node=self.cilium_nodes.get(name),
         )
-        return compile_intent(seen, name, opened=opened, memo=self._memo)
+        return compile_intent(seen, name, Context(opened=opened), memo=self._memo)
 
     def bare(self, node: Document, opened: bool = False) -> Intent:
         """The same without the routes of Services, which takes no time."""
         seen = replace(self.objects, node=node, services=(), endpoint_slices=(), lb_pools=None, pod_pools=())
-        return compile_intent(seen, name_of(node), opened=opened, memo=self._bare_memo)
+        return compile_intent(seen, name_of(node), Context(opened=opened), memo=self._bare_memo)
 
     def likeness(
         self, node: Document, bare: Intent, opened: bool, sessions: Mapping[str, Session]

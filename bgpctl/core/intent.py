@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any
 
 from bgpctl.core.annotations import node_settings
-from bgpctl.core.candidates import candidates
+from bgpctl.core.candidates import Batch, batch, candidates
 from bgpctl.core.documents import annotations_of, labels_of
-from bgpctl.core.endpoints import Key, Served, Slice, backends_of, read_slice
+from bgpctl.core.endpoints import Key, Served, Slice, backends_of, merged, read_slice
 from bgpctl.core.gates import OPEN, Gate, gate
 from bgpctl.core.memo import Memo
 from bgpctl.core.model import Absent, Intent, IPAddress, Secret
@@ -36,7 +37,6 @@ from bgpctl.core.policy import PeeringPolicy, node_config
 from bgpctl.core.pools import read_pools
 from bgpctl.core.routes import compile_routes
 from bgpctl.core.services import (
-    NO_ENDPOINT_SLICE,
     NO_INTERFACE_ADDRESS,
     NOT_SELECTED,
     Candidate,
@@ -92,56 +92,83 @@ class ClusterObjects:
     unserved: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a compile goes by besides the cluster's objects.
+
+    `source_address` is the local address of every session to a peer of its IP version (None = the kernel
+    chooses). `next_hops` replace "self", at most one per IP version. `owner` had the node before this run.
+    `opened`: the node announced before this run (`core.gates.announced_before`). `unconfirmed`: why the
+    operator's own readiness checks do not agree yet. `withdraw_without_endpoints`: a Service whose traffic
+    policy is Cluster is announced only while it has a usable endpoint; without it always, as the operation
+    guide says. `leaving`: what a node that nothing selects any more goes on with for a while, with
+    GRACEFUL_SHUTDOWN (`core.soak`).
+    """
+
+    source_address: IPAddress | None = None
+    next_hops: Sequence[IPAddress] = ()
+    owner: Owner = NO_OWNER
+    opened: bool = False
+    unconfirmed: str = ""
+    withdraw_without_endpoints: bool = False
+    leaving: NodeConfig | None = None
+
+
+ALONE = Context()
+
+
 def compile_intent(
     objects: ClusterObjects,
     node_name: str,
+    context: Context = ALONE,
     *,
-    source_address: IPAddress | None = None,
-    next_hops: Sequence[IPAddress] = (),
     previous: Intent | None = None,
-    owner: Owner = NO_OWNER,
-    opened: bool = False,
-    unconfirmed: str = "",
-    withdraw_without_endpoints: bool = False,
     memo: Memo | None = None,
-    leaving: NodeConfig | None = None,
 ) -> Intent:
     """What `node_name` should run now.
 
-    `source_address` is the local address of every session to a peer of its IP version (None = the kernel
-    chooses). `next_hops` replace "self", at most one per IP version. `previous` is the last result: it
-    decides which object keeps the node, and it is what stays in force while the owner does not parse or the
-    Node cannot be read. `owner` had the node before this run. `opened`: the node announced before this run
-    (`core.gates.announced_before`). `unconfirmed`: why the operator's own readiness checks do not agree yet.
-    `withdraw_without_endpoints`: a Service whose traffic policy is Cluster is announced only while it has a
-    usable endpoint; without it always, as the operation guide says. `memo`: what earlier compiles of this
-    node found out; it changes how long this takes and nothing else. `leaving`: what a
-    node that nothing selects any more goes on with for a while, with GRACEFUL_SHUTDOWN (`core.soak`).
+    `previous` is the last result: it decides which object keeps the node, and it is what stays in force while
+    the owner does not parse or the Node cannot be read. `memo`: what earlier compiles of this node found out;
+    it changes how long this takes and nothing else.
     """
-    memo = memo or Memo()
     if objects.node is None:
         return _without_node(node_name, previous)
+    if memo is None:
+        return _compiled(objects, node_name, context, previous, Memo())
+    before = previous and (previous.selected, previous.undecided, previous.opened, previous.config)
+    given = objects, node_name, context, before
+    return memo.once("intent", given, lambda: _compiled(objects, node_name, context, previous, memo))
+
+
+def _compiled(
+    objects: ClusterObjects, node_name: str, context: Context, previous: Intent | None, memo: Memo
+) -> Intent:
+    """For one that has a Node. Of `previous` it takes what `compile_intent` compares, and nothing else."""
+    node = objects.node or {}
     owners = tuple(objects.policies), tuple(objects.cluster_configs)
     claims = memo.once("claims", owners, lambda: read_claims(*owners))
-    had = _owner(previous, owner)
+    had = _owner(previous, context.owner)
     if (previous is None or previous.undecided) and had.kind in objects.unserved:
         return _without_kind(node_name, had)
-    selection = select_owner(claims, labels_of(objects.node), had)
-    found = gate(objects.node, opened or (previous is not None and previous.opened), unconfirmed)
+    selection = select_owner(claims, labels_of(node), had)
+    opened = context.opened or (previous is not None and previous.opened)
+    found = gate(node, opened, context.unconfirmed)
     in_force = _in_force(selection.owner, objects, node_name, previous, memo)
     if selection.owner is None:
-        in_force = replace(in_force, config=leaving)
-    world = _World(objects, node_name, in_force.config, found, withdraw_without_endpoints, memo)
+        in_force = replace(in_force, config=context.leaving)
+    world = _World(objects, node_name, in_force.config, found, context.withdraw_without_endpoints, memo)
     problems = (*selection.problems, *in_force.problems)
-    if selection.owner is None and leaving is None:
+    if selection.owner is None and context.leaving is None:
         absent = tuple(world.unselected())
         return Intent(node_name, absent=absent, problems=_unique(problems, world.problems))
     if selection.owner is not None and in_force.config is None:
         told = _unique(problems, world.problems)
         return Intent(node_name, True, selection.owner.name, problems=told, stale=True)
-    settings, faults = node_settings(annotations_of(objects.node))
-    around = Surroundings(objects.node, node_name, objects.secrets, source_address, settings, next_hops)
-    intent = _intent(world, in_force, around, (*problems, *faults), next_hops, memo)
+    settings, faults = node_settings(annotations_of(node))
+    around = Surroundings(
+        node, node_name, objects.secrets, context.source_address, settings, context.next_hops
+    )
+    intent = _intent(world, in_force, around, (*problems, *faults), memo)
     return intent if selection.owner is not None else shut_down(intent)
 
 
@@ -236,31 +263,33 @@ class _World:
         self.name, self.gate = node_name, found
         self.pools = read_pools(objects.lb_pools, self.problems)
         backends = _backends(objects.endpoint_slices, node_name, self.problems, memo)
+        labels = labels_of(self.node)
         services = candidates(
-            [s if isinstance(s, Service) else read_service(s) for s in objects.services],
-            backends,
-            _kinds(config),
-            self.problems,
-            withdraw_without_endpoints,
-            memo,
-            labels_of(self.node),
+            _read(objects.services), backends, _kinds(config), withdraw_without_endpoints, memo, labels
         )
+        self.problems += chain.from_iterable(each.problems for each in services)
         interfaces = _interface_candidates(config, objects.interfaces)
         pods = _pods(config, self.node, objects, self.problems)
-        self.candidates = _withheld([*pods, *interfaces, *services], found)
+        self.batches = _withheld([batch([*pods, *interfaces]), *services], found)
         self._missing_slices()
 
     def _missing_slices(self) -> None:
         # One sentence for all of them: a fresh cluster has hundreds for a moment.
-        names = sorted({c.origin for c in self.candidates if c.reason == NO_ENDPOINT_SLICE})
+        names = sorted(frozenset[str]().union(*(each.unsliced for each in self.batches)))
         if names:
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""
             self.problems.append(f"without EndpointSlice, so not announced: {', '.join(names[:3])}{more}")
 
     def unselected(self) -> Iterator[Absent]:
         detail = f"no {' or '.join(OWNER_KINDS)} selects node {self.name}"
-        for candidate in self.candidates:
+        for candidate in chain.from_iterable(each.candidates for each in self.batches):
             yield Absent(candidate.origin, candidate.prefix, NOT_SELECTED, detail)
+
+
+def _read(services: Sequence[Document | Service]) -> tuple[Service, ...]:
+    if isinstance(services, tuple) and set(map(type, services)) <= {Service}:  # a speaker's, at every change
+        return services
+    return tuple([s if isinstance(s, Service) else read_service(s) for s in services])
 
 
 def _backends(
@@ -269,21 +298,25 @@ def _backends(
     """By Service. Counted again only when a slice changed."""
     if not isinstance(slices, Endpoints):
         given = node, tuple(slices)
-        slices = memo.once("slices", given, lambda: _counted(*given))
+        slices = memo.once("slices", given, lambda: _counted(*given, memo))
     problems += slices.problems
     return slices.backends
 
 
-def _counted(node: str, slices: Sequence[Document | Slice]) -> Endpoints:
-    read = [s if isinstance(s, Slice) else read_slice(s, node) for s in slices]
-    return Endpoints(backends_of(read), [s.problem for s in read if s.problem])
+def _counted(node: str, slices: tuple[Document | Slice, ...], memo: Memo) -> Endpoints:
+    def count(part: tuple[Document | Slice, ...]) -> Endpoints:
+        read = [s if isinstance(s, Slice) else read_slice(s, node) for s in part]
+        return Endpoints(backends_of(read), [s.problem for s in read if s.problem])
+
+    parts = memo.parts("parts of slices", node, slices, count)
+    return Endpoints(merged(part.backends for part in parts), [p for part in parts for p in part.problems])
 
 
-def _withheld(candidates: list[Candidate], gate: Gate) -> list[Candidate]:
+def _withheld(batches: list[Batch], gate: Gate) -> list[Batch]:
     """The candidates with what the node itself says against them, which goes before their own reasons."""
     if gate.everything == gate.services == OPEN:
-        return candidates
-    return [_held_back(candidate, gate) for candidate in candidates]
+        return batches
+    return [batch([_held_back(candidate, gate) for candidate in each.candidates]) for each in batches]
 
 
 def _held_back(candidate: Candidate, gate: Gate) -> Candidate:
@@ -344,14 +377,13 @@ def _intent(
     in_force: _InForce,
     around: Surroundings,
     problems: Sequence[str],
-    next_hops: Sequence[IPAddress],
     memo: Memo,
 ) -> Intent:
     assert in_force.config is not None, "asked only where something is in force"
     peers = sessions(in_force.config, around, world.problems)
     addresses = tuple(internal_ips(around.node))
-    hops = [(config, next_hops_of(peer, addresses, next_hops)) for config, peer in peers]
-    routes = compile_routes(hops, world.candidates, world.pools, memo)
+    hops = [(config, next_hops_of(peer, addresses, around.next_hops)) for config, peer in peers]
+    routes = compile_routes(hops, world.batches, world.pools, memo)
     for peer_config, _ in peers:
         world.problems += [
             f"warning: peer {peer_config.name}: {s}" for s in world.pools.undecidable(peer_config.rules)

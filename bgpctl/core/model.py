@@ -165,6 +165,17 @@ class Absent:
     peer: str = ""
 
 
+class RouteTable(dict[IPNetwork, Route]):
+    """Routes by prefix, which nobody changes. `wire` has their attributes only: two such tables compare as
+    fast as memory is read, and a speaker compares what it wants with what it has at every change."""
+
+    __slots__ = ("wire",)
+
+    def __init__(self, routes: Mapping[IPNetwork, Route], wire: Mapping[IPNetwork, Attributes]) -> None:
+        super().__init__(routes)
+        self.wire = wire
+
+
 @dataclass(frozen=True, slots=True)
 class Intent:
     """What one node should run. `routes` maps a peer's name to its routes by prefix.

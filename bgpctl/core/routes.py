@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import NamedTuple
 
-from bgpctl.core.memo import Memo
-from bgpctl.core.model import NO_ATTRIBUTES, Absent, Attributes, IPNetwork, Route, family_of
+from bgpctl.core.candidates import Batch
+from bgpctl.core.memo import Earlier, Memo
+from bgpctl.core.model import NO_ATTRIBUTES, Absent, Attributes, IPNetwork, Route, RouteTable, family_of
 from bgpctl.core.nexthops import NextHops
 from bgpctl.core.nodeconfig import Advertisement, AttributeRule, FamilyConfig, PeerConfig, Source
 from bgpctl.core.pools import Pools
@@ -36,7 +38,7 @@ class Routes:
 
 def compile_routes(
     peers: Sequence[tuple[PeerConfig, NextHops]],
-    candidates: Sequence[Candidate],
+    batches: Sequence[Batch],
     pools: Pools,
     memo: Memo | None = None,
 ) -> Routes:
@@ -52,7 +54,7 @@ def compile_routes(
     tables: dict[str, Table] = {}
     absences: list[tuple[list[str], list[Absent | None]]] = []
     for same, group in groups.items():
-        table, absent = group.compile(candidates)
+        table, absent = group.compile(batches)
         tables.update(dict.fromkeys(names[same], table))
         absences.append((names[same], absent))
     return Routes(tables, tuple(_merged(absences, memo)))
@@ -87,6 +89,19 @@ class _Judged(NamedTuple):
     absent: Absent | None
 
 
+class _Part(NamedTuple):
+    """What one batch comes to: its routes by prefix where no two have the same, and what is absent; `missing`
+    has the prefixes of that."""
+
+    batch: Batch
+    judged: Mapping[int, _Judged]
+    table: Table
+    wire: Mapping[IPNetwork, Attributes]
+    shared: bool
+    absent: Sequence[Absent | None]
+    missing: frozenset[IPNetwork]
+
+
 _Identity = tuple[tuple[FamilyConfig, ...], tuple[AttributeRule, ...], NextHops]
 
 
@@ -107,26 +122,55 @@ class _Group:
         self.pools = pools
         self._aggregating = any(a.aggregation != (None, None) for a in self.all)
         self._joined: dict[tuple[Attributes, ...], Attributes] = {}
-        self._judged: dict[int, _Judged] = {}
+        self._parts: Sequence[_Part] = ()
 
-    def compile(self, candidates: Iterable[Candidate]) -> tuple[Table, list[Absent | None]]:
-        """The table, and for each candidate why it is not in there. Candidates that were judged the last time
-        are not judged again: they are known by identity, and held, so that none is taken for another."""
-        before, now = self._judged, dict[int, _Judged]()
+    def compile(self, batches: Sequence[Batch]) -> tuple[Table, list[Absent | None]]:
+        """The table, and for each candidate why it is not in there. Batches that were compiled the last time
+        are not looked at again."""
+        earlier = Earlier({place: part.judged for place, part in enumerate(self._parts)})
+        self._parts = [self._part(place, batch, earlier) for place, batch in enumerate(batches)]
+        table = self._table()
+        absent = list(chain.from_iterable(part.absent for part in self._parts))
+        missing = frozenset[IPNetwork]().union(*(part.missing for part in self._parts))
+        # As sets, because those compare without computing a hash again; there are thousands of prefixes.
+        if announced := set(table).intersection(missing):
+            absent = [None if item is None or item.prefix in announced else item for item in absent]
+        return table, absent
+
+    def _part(self, place: int, batch: Batch, earlier: Earlier[_Judged]) -> _Part:
+        kept = self._parts[place] if place < len(self._parts) else None
+        if kept is not None and kept.batch is batch:
+            return kept
+        known = earlier.of(place, batch.candidates)
+        judged = {id(c): known.get(id(c)) or self._judge(c) for c in batch.candidates}
+        routes = [route for each in batch.candidates for route in judged[id(each)].routes]
+        table = {route.prefix: route for route in routes}
+        absent = [judged[id(each)].absent for each in batch.candidates]
+        missing = frozenset(each.prefix for each in absent if each is not None and each.prefix is not None)
+        wire = {prefix: route.attributes for prefix, route in table.items()}
+        return _Part(batch, judged, table, wire, len(table) < len(routes), absent, missing)
+
+    def _table(self) -> Table:
+        table: dict[IPNetwork, Route] = {}
+        wire: dict[IPNetwork, Attributes] = {}
+        for part in self._parts:
+            table.update(part.table)
+            wire.update(part.wire)
+        if len(table) < sum(len(part.table) for part in self._parts) or any(p.shared for p in self._parts):
+            return self._table_of_shared()
+        return RouteTable(table, wire)
+
+    def _table_of_shared(self) -> Table:
+        """The same where several owners have one prefix."""
         table: dict[IPNetwork, Route] = {}
         shared: dict[IPNetwork, list[Route]] = {}
-        absent: list[Absent | None] = []
-        for candidate in candidates:
-            judged = before.get(id(candidate)) or self._judge(candidate)
-            now[id(candidate)] = judged
-            absent.append(judged.absent)
-            for route in judged.routes:
-                other = table.setdefault(route.prefix, route)
-                if other is not route:
-                    shared.setdefault(route.prefix, [other]).append(route)
-        self._judged = now
+        judged = (part.judged[id(each)] for part in self._parts for each in part.batch.candidates)
+        for route in chain.from_iterable(each.routes for each in judged):
+            other = table.setdefault(route.prefix, route)
+            if other is not route:
+                shared.setdefault(route.prefix, [other]).append(route)
         table.update((prefix, self._shared(routes)) for prefix, routes in shared.items())
-        return table, [None if item is None or item.prefix in table else item for item in absent]
+        return table
 
     def _judge(self, candidate: Candidate) -> _Judged:
         matching = [a for a in self._advertisements(candidate) if matches(a, candidate)]

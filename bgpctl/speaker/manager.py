@@ -27,7 +27,7 @@ from bgpctl.core.damping import Memory, damp
 from bgpctl.core.diff import Leave, diff
 from bgpctl.core.documents import annotations_of
 from bgpctl.core.gates import announced_before
-from bgpctl.core.intent import ClusterObjects, compile_intent, owner_problem
+from bgpctl.core.intent import ClusterObjects, Context, compile_intent, owner_problem
 from bgpctl.core.memo import Memo
 from bgpctl.core.model import Intent, IPAddress, Observed
 from bgpctl.core.nodeconfig import NodeConfig
@@ -197,15 +197,17 @@ class Manager:
         return compile_intent(
             objects,
             self._node,
-            source_address=self._source_address,
-            next_hops=self._next_hops,
+            Context(
+                source_address=self._source_address,
+                next_hops=self._next_hops,
+                owner=self._owner(),
+                opened=self._announced_before(),
+                unconfirmed=self._readiness.unconfirmed,
+                withdraw_without_endpoints=self._withdraw_without_endpoints,
+                leaving=leaving,
+            ),
             previous=self._compiled,
-            owner=self._owner(),
-            opened=self._announced_before(),
-            unconfirmed=self._readiness.unconfirmed,
-            withdraw_without_endpoints=self._withdraw_without_endpoints,
             memo=self._memo,
-            leaving=leaving,
         )
 
     def _damp(self, intent: Intent) -> tuple[Intent, float]:

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from bgpctl.core.endpoints import read_slice
-from bgpctl.core.intent import ClusterObjects, compile_intent
+from bgpctl.core.intent import ClusterObjects, Context, compile_intent
 from bgpctl.core.memo import Memo
 from bgpctl.core.model import Intent
 from bgpctl.core.services import read_service
@@ -116,7 +116,7 @@ class World:
         self.services: dict[int, Any] = {}
         self.slices: dict[int, Any] = {}
         self.rest: dict[str, Any] = {"node": NODES[0], "policies": policies, "lb_pools": None}
-        self.options: dict[str, Any] = {}
+        self.context = Context()
         for place, name in enumerate(NAMES):
             labels = {"app": "web" if place else "db"}
             address, inner = f"203.0.113.{place + 1}", {"clusterIPs": [f"198.51.100.{place}"]}
@@ -136,7 +136,7 @@ class World:
                 kept[place] = value
         elif what == "options":
             hops = (ip_address("192.0.2.99"),) if value else ()
-            self.options = {"withdraw_without_endpoints": value, "next_hops": hops}
+            self.context = Context(withdraw_without_endpoints=value, next_hops=hops)
         else:
             self.rest[{"pools": "lb_pools"}.get(what, what)] = value
 
@@ -147,4 +147,4 @@ class World:
         )
 
     def compiled(self, previous: Intent | None, memo: Memo | None) -> Intent:
-        return compile_intent(self.objects, NAME, previous=previous, memo=memo, **self.options)
+        return compile_intent(self.objects, NAME, self.context, previous=previous, memo=memo)

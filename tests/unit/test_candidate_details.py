@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.intent import compile_intent
+from bgpctl.core.intent import Context, compile_intent
 from tests.kit.intents import PEER, compiled, world
 from tests.kit.objects import endpoint, endpoint_slice, policy, router, service
 
@@ -19,7 +19,9 @@ LEAVING = {"ready": False, "serving": True, "terminating": True}
 def said(web: Any, *endpoints: Any, slices: Any = None, demanding: bool = False) -> tuple[str, str]:
     """(reason, detail); no reason = it is announced."""
     given = [endpoint_slice("web", *endpoints)] if slices is None else slices
-    intent = compile_intent(world(web, slices=given), "worker-1", withdraw_without_endpoints=demanding)
+    intent = compile_intent(
+        world(web, slices=given), "worker-1", Context(withdraw_without_endpoints=demanding)
+    )
     if ADDRESS in intent.routes[PEER]:
         return "", intent.routes[PEER][ADDRESS].why
     (absent,) = (absent for absent in intent.absent if absent.prefix == ADDRESS)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.intent import compile_intent
+from bgpctl.core.intent import Context, compile_intent
 from bgpctl.core.memo import Memo
 from bgpctl.core.services import read_service
 from tests.kit.intents import POD_CIDRS, absences, compiled, prefixes, world
@@ -172,7 +172,9 @@ def test_envoy_answers_for_gateways_on_every_node(policy_name: str, labels: Any,
     made = web(labels, externalTrafficPolicy=policy_name)
     for slices in ([DUMMY], []) if labels else ([DUMMY],):
         intent = compile_intent(
-            world(made, slices=slices, policies=EVERY_KIND), "worker-1", withdraw_without_endpoints=demanding
+            world(made, slices=slices, policies=EVERY_KIND),
+            "worker-1",
+            Context(withdraw_without_endpoints=demanding),
         )
         assert LB in prefixes(intent)
         assert (EXTERNAL in prefixes(intent)) == (policy_name == "Cluster" and not demanding)

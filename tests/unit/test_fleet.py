@@ -14,7 +14,7 @@ from bgpctl.core.documents import name_of
 from bgpctl.core.endpoints import read_shared, read_slice
 from bgpctl.core.fleet import Fleet
 from bgpctl.core.guards import last_path, sole_endpoint
-from bgpctl.core.intent import ClusterObjects, compile_intent
+from bgpctl.core.intent import ClusterObjects, Context, compile_intent
 from bgpctl.core.model import IPV4, IPV6, Intent, Session, SessionState
 from bgpctl.core.nexthops import carried
 from bgpctl.core.paths import Announcer, beside
@@ -77,7 +77,9 @@ def documents(objects: ClusterObjects) -> list[Any]:
 
 
 def by_itself(objects: ClusterObjects, asked: Announcer) -> Intent:
-    return compile_intent(replace(objects, node=asked.node), name_of(asked.node), opened=asked.opened)
+    return compile_intent(
+        replace(objects, node=asked.node), name_of(asked.node), Context(opened=asked.opened)
+    )
 
 
 @given(changing.slices(), st.sampled_from(NAMES))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bgpctl.core.gates import EXCLUDE_LABEL, OPEN, announced_before, conditions_of, gate
-from bgpctl.core.intent import compile_intent
+from bgpctl.core.intent import Context, compile_intent
 from bgpctl.core.model import Intent
 from tests.kit import v2
 from tests.kit.intents import PEER, POD_CIDRS, absences, prefixes, world
@@ -26,7 +26,7 @@ def a_node(labels: dict[str, str] | None = None, **conditions: str) -> dict[str,
 
 
 def run(document: dict[str, Any], previous: Intent | None = None, **fields: Any) -> Intent:
-    return compile_intent(world(WEB, node=document), "worker-1", previous=previous, **fields)
+    return compile_intent(world(WEB, node=document), "worker-1", Context(**fields), previous=previous)
 
 
 # --- the table --------------------------------------------------------------------------------------------
@@ -198,7 +198,7 @@ def test_the_switch_for_services_without_endpoints(endpoints: Any, announced: bo
     objects = world(WEB, slices=slices)
     always = compile_intent(objects, "worker-1")
     assert "203.0.113.1/32" in prefixes(always) and always.absent == ()
-    asked = compile_intent(objects, "worker-1", withdraw_without_endpoints=True)
+    asked = compile_intent(objects, "worker-1", Context(withdraw_without_endpoints=True))
     assert ("203.0.113.1/32" in prefixes(asked)) == announced
     reasons = {("Service default/web", "203.0.113.1/32", "noEndpoints")}
     assert absences(asked) == (set() if announced else reasons)
@@ -207,7 +207,7 @@ def test_the_switch_for_services_without_endpoints(endpoints: Any, announced: bo
 def test_endpoints_of_the_other_ip_version_do_not_count() -> None:
     both = service("web", "203.0.113.1", "2001:db8::1")
     slices = [endpoint_slice("web", endpoint("worker-2"), family="IPv6")]
-    found = compile_intent(world(both, slices=slices), "worker-1", withdraw_without_endpoints=True)
+    found = compile_intent(world(both, slices=slices), "worker-1", Context(withdraw_without_endpoints=True))
     assert prefixes(found) == POD_CIDRS | {"2001:db8::1/128"}
 
 

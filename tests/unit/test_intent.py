@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgpctl.core.intent import compile_intent
+from bgpctl.core.intent import Context, compile_intent
 from bgpctl.core.model import IPV4, IPV6, Secret
 from bgpctl.core.owners import NO_OWNER, Owner, read_claims, select_owner
 from bgpctl.core.peers import router_id
@@ -63,13 +63,17 @@ def test_the_owner_of_before_this_run_keeps_the_node() -> None:
     old = policy(router(neighbor("10.0.0.9/32")), name="z-old", created="2026-01-01T00:00:00Z")
     had = Owner("CiliumBGPPeeringPolicy", "a-new")
     both = world(policies=[young, old])
-    first = compile_intent(both, "worker-1", owner=had)
+    first = compile_intent(both, "worker-1", Context(owner=had))
     assert first.policy == "a-new" and "z-old selects this node too" in first.problems[0]
-    assert compile_intent(both, "worker-1", previous=first, owner=NO_OWNER).policy == "a-new"
+    assert compile_intent(both, "worker-1", Context(owner=NO_OWNER), previous=first).policy == "a-new"
     for other in (had._replace(name="gone"), had._replace(kind="CiliumBGPClusterConfig"), NO_OWNER):
-        assert compile_intent(both, "worker-1", owner=other).policy == "z-old"
-    away = compile_intent(world(policies=[], node=node(labels={})), "worker-1", previous=first, owner=had)
-    assert compile_intent(both, "worker-1", previous=away, owner=had).policy == "z-old", "it gave the node up"
+        assert compile_intent(both, "worker-1", Context(owner=other)).policy == "z-old"
+    away = compile_intent(
+        world(policies=[], node=node(labels={})), "worker-1", Context(owner=had), previous=first
+    )
+    assert compile_intent(both, "worker-1", Context(owner=had), previous=away).policy == "z-old", (
+        "it gave the node up"
+    )
 
 
 def test_the_owner_of_before_keeps_the_node_though_nobody_can_read_it_now() -> None:
@@ -77,23 +81,25 @@ def test_the_owner_of_before_keeps_the_node_though_nobody_can_read_it_now() -> N
     had = Owner("CiliumBGPPeeringPolicy", "policy")
     unreadable = policy(nodeSelector={"matchLabels": "x"})
     for bad in (BAD, unreadable):
-        found = compile_intent(world(policies=[bad, policy(name="second")]), "worker-1", owner=had)
+        found = compile_intent(world(policies=[bad, policy(name="second")]), "worker-1", Context(owner=had))
         assert (found.policy, found.undecided, found.peers) == ("policy", True, ())
-    lost = compile_intent(world(node=None), "worker-1", owner=had)
+    lost = compile_intent(world(node=None), "worker-1", Context(owner=had))
     again = world(policies=[policy(), policy(name="a")])
-    assert compile_intent(again, "worker-1", previous=lost, owner=had).policy == "policy"
+    assert compile_intent(again, "worker-1", Context(owner=had), previous=lost).policy == "policy"
 
 
 def test_an_owner_whose_kind_the_server_does_not_know_is_no_word_for_leaving() -> None:
     """A speaker that starts while somebody has deleted the CRD."""
     had = Owner("CiliumBGPPeeringPolicy", "policy")
     lost = replace(world(policies=[]), unserved=frozenset({had.kind}))
-    found = compile_intent(lost, "worker-1", owner=had)
+    found = compile_intent(lost, "worker-1", Context(owner=had))
     assert found.undecided and "CustomResourceDefinition is installed again" in found.problems[0]
-    again = compile_intent(world(policies=[policy()]), "worker-1", previous=found, owner=had)
+    again = compile_intent(world(policies=[policy()]), "worker-1", Context(owner=had), previous=found)
     assert again.selected and again.policy == "policy"
-    assert not compile_intent(world(policies=[]), "worker-1", previous=found, owner=had).undecided
-    assert not compile_intent(lost, "worker-1", owner=NO_OWNER).undecided, "nobody had it: nothing to keep"
+    assert not compile_intent(world(policies=[]), "worker-1", Context(owner=had), previous=found).undecided
+    assert not compile_intent(lost, "worker-1", Context(owner=NO_OWNER)).undecided, (
+        "nobody had it: nothing to keep"
+    )
 
 
 def test_equal_age_goes_by_name() -> None:
@@ -195,7 +201,7 @@ def test_peer_values() -> None:
         "authSecretRef": "bgp",
     }
     objects = world(policies=[policy(router(neighbor(**fields)))], secrets={"bgp": Secret("pw")})
-    peer = compile_intent(objects, "worker-1", source_address=ip_address("127.0.0.11")).peers[0]
+    peer = compile_intent(objects, "worker-1", Context(source_address=ip_address("127.0.0.11"))).peers[0]
     assert (peer.name, peer.instance, peer.asn, peer.local_asn) == (PEER, "65001", 65000, 65001)
     assert (peer.port, peer.hold_time, peer.keepalive_time, peer.connect_retry_time) == (1179, 9, 3, 5)
     assert (peer.multihop_ttl, peer.restart_time, peer.password) == (4, 120, Secret("pw"))
@@ -206,7 +212,9 @@ def test_peer_values() -> None:
 def test_a_source_address_of_the_other_version_is_not_used() -> None:
     objects = world(policies=[policy(router(neighbor("2001:db8::1/128")))])
     assert (
-        compile_intent(objects, "worker-1", source_address=ip_address("127.0.0.11")).peers[0].local_address
+        compile_intent(objects, "worker-1", Context(source_address=ip_address("127.0.0.11")))
+        .peers[0]
+        .local_address
         is None
     )
 

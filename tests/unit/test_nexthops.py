@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.intent import compile_intent
+from bgpctl.core.intent import Context, compile_intent
 from bgpctl.core.model import IPV4, IPV6, Intent, Observed, Peer, Session, SessionState
 from bgpctl.core.nexthops import next_hops, not_negotiated
 from bgpctl.core.nodestate import NodeState, describe_peer
@@ -91,7 +91,7 @@ def over_ipv6(*addresses: str, named: Any = (), **fields: Any) -> Intent:
     status = {"addresses": [{"type": "InternalIP", "address": address} for address in addresses]}
     told = policy(router(neighbor("2001:db8::ff/128", **fields)))
     seen = world(service("web", "203.0.113.1", "2001:db8::1"), policies=[told], node=node(status=status))
-    return compile_intent(seen, "worker-1", next_hops=named)
+    return compile_intent(seen, "worker-1", Context(next_hops=named))
 
 
 def session(extended: bool, families: Any = (IPV4, IPV6), local: str = str(SELF6)) -> Session:

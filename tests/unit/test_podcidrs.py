@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.intent import compile_intent
+from bgpctl.core.intent import Context, compile_intent
 from bgpctl.core.model import Intent
 from tests.kit import v2
 from tests.kit.intents import PEER, POD_CIDRS, absences, compiled, prefixes
@@ -149,7 +149,9 @@ def test_a_node_that_is_not_ready_yet_withholds_pools_too() -> None:
     intent = compile_intent(objects, "worker-1")
     assert prefixes(intent, V2_PEER) == set()
     assert {a.reason for a in intent.absent} == {"nodeNotReady"}
-    assert prefixes(compile_intent(objects, "worker-1", opened=True), V2_PEER) == BLUE_CIDRS | POD_CIDRS
+    assert (
+        prefixes(compile_intent(objects, "worker-1", Context(opened=True)), V2_PEER) == BLUE_CIDRS | POD_CIDRS
+    )
 
 
 def test_reasons_in_whole_sentences() -> None:

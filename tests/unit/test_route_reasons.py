@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bgpctl.core.candidates import batch
 from bgpctl.core.model import IPV4, IPV6, Attributes, Route, Session, SessionState
 from bgpctl.core.nexthops import not_negotiated
 from bgpctl.core.nodeconfig import AddressType, Advertisement, FamilyConfig, PeerConfig, Source
@@ -35,7 +36,7 @@ def services(selector: LabelSelector | None, *kinds: AddressType) -> Advertiseme
 def compiled(candidates: Any, *advertisements: Advertisement, families: Any = (IPV4,)) -> Routes:
     configs = tuple(FamilyConfig(family, advertisements) for family in families)
     peer = PeerConfig("p", ip_address("192.0.2.1"), 65000, families=configs)
-    return compile_routes([(peer, ())], candidates, read_pools(None, []))
+    return compile_routes([(peer, ())], [batch(candidates)], read_pools(None, []))
 
 
 @pytest.mark.parametrize(

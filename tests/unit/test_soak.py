@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, ip_network
 
 import pytest
 
-from bgpctl.core.intent import ClusterObjects, compile_intent
+from bgpctl.core.intent import ClusterObjects, Context, compile_intent
 from bgpctl.core.model import Attributes, Intent, Observed, Peer, Route, Session, SessionState
 from bgpctl.core.soak import GRACEFUL_SHUTDOWN, READ_SECONDS, Soak, proceed, shut_down
 from tests.kit import objects
@@ -92,7 +92,7 @@ def test_a_soaking_node_still_follows_its_services() -> None:
         slices = (objects.endpoint_slice("web", objects.endpoint(ready=ready)),)
         world = ClusterObjects(away, (objects.policy(),), (local,), slices)
         return compile_intent(
-            world, "worker-1", previous=selected, leaving=selected.config if leaving else None
+            world, "worker-1", Context(leaving=selected.config if leaving else None), previous=selected
         )
 
     here = ClusterObjects(
