@@ -127,9 +127,10 @@ def _tell(message: str, hint: str) -> None:
 
 
 def _close_pipe() -> None:
-    """The reader went away (`| head`). Without this the interpreter complains about it while it exits."""
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """The reader went away (`| head`)."""
+    from bgpctl.out.heard import silence
+
+    silence()
 
 
 def _bug(command: str, output: str, error: Exception) -> NoReturn:

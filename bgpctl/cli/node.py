@@ -112,7 +112,7 @@ def _drain(
     options = replace(options, probes=wire.router_probes(client, probes))
     run = runbook.plan(client, options) if dry_run else runbook.drain(client, options)
     title = f"{'plan: ' if dry_run else ''}drain {options.node}, order {options.order}"
-    return int(RENDERERS[output](run, title).exit_code)
+    return int(RENDERERS[output](run, title, plan=dry_run).exit_code)
 
 
 @app.command()

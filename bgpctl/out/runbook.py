@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from bgpctl.out import units
 from bgpctl.out.board import Board
 from bgpctl.out.envelope import SCHEMA, Document, envelope, write_json
+from bgpctl.out.heard import Listener
 from bgpctl.out.terminal import console, interactive, rich_text, write
-from bgpctl.out.text import Line, Span, line
+from bgpctl.out.text import Line, Span, line, plain
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -46,23 +47,32 @@ def drive(run: Run, show: Callable[[Event], None]) -> Result:
 # --- text ---------------------------------------------------------------------------------------------------
 
 
-def follow_text(run: Run, title: str) -> Result:
-    """Progress and result for people; the last line is the one that counts."""
+def follow_text(run: Run, title: str, *, plan: bool = False) -> Result:
+    """Progress and result for people; the last line is the one that counts. `plan`: nothing is done, so it
+    ends when nobody reads it."""
     now = time.time()
     write([line(Span(title, "bold"), Span(f"  {units.day(now)}, times are UTC", "dim"))])
-    result = _follow_live(run) if interactive() else _follow_plain(run)
-    write(result_lines(result))
+    listener = Listener(needed=plan)
+    result = _follow_live(run) if interactive() else _follow_plain(run, listener)
+    listener.hears(write)(result_lines(result))
+    _told_anyhow(result, listener)
     return result
 
 
-def _follow_plain(run: Run) -> Result:
+def _follow_plain(run: Run, listener: Listener) -> Result:
     printer = PlainLines()
 
+    @listener.hears
     def show(event: Event) -> None:
         if (shown := printer.line(event)) is not None:
             write([shown])
 
     return drive(run, show)
+
+
+def _told_anyhow(result: Result, listener: Listener) -> None:
+    if listener.lost:
+        listener.tell("".join(plain(row) + "\n" for row in result_lines(result)).lstrip("\n"))
 
 
 class PlainLines:
@@ -140,10 +150,13 @@ def _proved(result: Result) -> str:
 # --- JSON ---------------------------------------------------------------------------------------------------
 
 
-def follow_json(run: Run, title: str) -> Result:
+def follow_json(run: Run, title: str, *, plan: bool = False) -> Result:
     """JSON lines: one object per event, then the result's document."""
-    result = drive(run, lambda event: write_json(event_document(event), one_line=True))
-    write_json(result_document(result), one_line=True)
+    listener = Listener(needed=plan)
+    say = listener.hears(lambda document: write_json(document, one_line=True))
+    result = drive(run, lambda event: say(event_document(event)))
+    say(result_document(result))
+    _told_anyhow(result, listener)
     return result
 
 
@@ -199,4 +212,8 @@ def _step(report: StepReport) -> Document:
     return {key: value for key, value in document.items() if value is not None}
 
 
-RENDERERS: Mapping[str, Callable[[Run, str], Result]] = {"text": follow_text, "json": follow_json}
+class Renderer(Protocol):
+    def __call__(self, run: Run, title: str, *, plan: bool = False) -> Result: ...
+
+
+RENDERERS: Mapping[str, Renderer] = {"text": follow_text, "json": follow_json}

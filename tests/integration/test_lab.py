@@ -133,6 +133,26 @@ def test_the_hints_about_speakers_are_commands_that_work_in_the_lab(short: Path)
             assert ran.code == 0 and words in ran.out, ran
 
 
+def test_a_drain_outlives_its_output(short: Path) -> None:
+    """`bgpctl node drain … | head -1`: the node is out of service all the same, and the exit code says so."""
+    with lab_up(short) as up:
+        up.ready()
+        drain = subprocess.Popen(
+            [sys.executable, "-m", "bgpctl", "node", "drain", "worker-1", "--settle", "0"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=clean_environment(up.kubeconfig),
+        )
+        assert drain.stdout is not None
+        assert drain.stdout.readline().startswith("drain worker-1")
+        drain.stdout.close()
+        _, said = drain.communicate(timeout=60)
+        assert drain.returncode == 0, said
+        assert "standard output was closed: the run goes on" in said
+        assert "safe to power off" in said.splitlines()[-1]
+
+
 def test_killed_it_leaves_no_process_and_the_next_one_cleans_up(short: Path) -> None:
     with lab_up(short) as first:
         first.ready()

@@ -181,6 +181,27 @@ def test_control_c_while_watching(tmp_path: Path) -> None:
     assert err == b""
 
 
+@pytest.mark.parametrize("module", ["bgpctl.cli.errors", "typer", "bgpctl.cli.node"])
+def test_control_c_before_there_is_a_command(module: str) -> None:
+    """While modules are imported, which is the first half second."""
+    script = f"""
+import signal, sys
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            signal.raise_signal(signal.SIGINT)
+
+from bgpctl.cli.main import main
+sys.meta_path.insert(0, Finder())
+main(["node", "drain", "worker-1"])
+"""
+    argv = [sys.executable, "-c", script]
+    ran = subprocess.run(argv, capture_output=True, text=True, timeout=30, env=clean_environment())
+    assert (ran.returncode, ran.stdout) == (130, "")
+    assert ran.stderr == "error: interrupted before anything was done\n"
+
+
 @contextlib.contextmanager
 def watching(api: FakeApi, kubeconfig: Path):  # type: ignore[no-untyped-def]
     child = subprocess.Popen(

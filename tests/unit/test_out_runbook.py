@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
+import os
+import sys
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +15,7 @@ import pytest
 from bgpctl.errors import Exit
 from bgpctl.out import runbook
 from bgpctl.out.board import Board
+from bgpctl.out.heard import silence
 from bgpctl.out.text import plain
 from bgpctl.runbooks.model import Event, Result, StepReport
 
@@ -54,6 +58,59 @@ BLOCKED = Result("drain", "worker-1", "blocked", "pod default/db may not go", hi
 def run(result: Result, events: tuple[Event, ...] = EVENTS) -> Generator[Event, None, Result]:
     yield from events
     return result
+
+
+@contextmanager
+def piped(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """Standard output is a pipe; yields the end that somebody may read, and closes."""
+    reader, writer = os.pipe()
+    with open(writer, "w") as stream, monkeypatch.context() as patched:
+        patched.setattr(sys, "stdout", stream)
+        yield reader
+
+
+def leaving(result: Result, reader: int) -> Generator[Event, None, Result]:
+    """A run whose reader goes away after its first event."""
+    for number, one in enumerate(EVENTS):
+        if number == 3:
+            os.close(reader)
+        yield one
+    return result
+
+
+@pytest.mark.parametrize("output", sorted(runbook.RENDERERS))
+def test_a_run_goes_on_without_its_reader_and_says_how_it_ended(
+    output: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with piped(monkeypatch) as reader:
+        assert runbook.RENDERERS[output](leaving(DONE, reader), "drain worker-1") is DONE
+    said = capsys.readouterr().err.splitlines()
+    assert said == [
+        "warning: standard output was closed: the run goes on; how it ends is said here",
+        DONE.message,
+    ]
+
+
+@pytest.mark.parametrize("output", sorted(runbook.RENDERERS))
+def test_a_plan_ends_with_its_reader(
+    output: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with piped(monkeypatch) as reader:
+        with pytest.raises(BrokenPipeError):
+            runbook.RENDERERS[output](leaving(DONE, reader), "plan", plan=True)
+        silence()  # as whoever catches it does
+    assert capsys.readouterr().err == ""
+
+
+def test_a_run_goes_on_when_the_disk_is_full(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert runbook.RENDERERS["json"](run(BLOCKED), "drain") is BLOCKED
+    said = capsys.readouterr().err.splitlines()
+    assert said[0].startswith("warning: standard output fails (No space left on device): the run goes on")
+    assert said[1:] == ["worker-1: blocked: pod default/db may not go", "hint: pass --force"]
 
 
 def test_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
