@@ -136,7 +136,9 @@ class Graceful:
             else [kept(s.state, pod=not self.how.argv)]
         )
         told += [
-            f"{a.sighting.router} cannot be asked ({a.sighting.detail})" for a in s.sightings if _deaf(a)
+            f"{a.sighting.router} cannot be asked ({a.sighting.detail})"
+            for a in s.sightings
+            if a.sighting.sight is Sight.UNKNOWN
         ]
         text = "; ".join(told)
         return Decision(
@@ -156,11 +158,6 @@ class Graceful:
             routes=s.state.announced,
             marks={BEFORE: round(s.state.started_at, 3)},
         )
-
-
-def _deaf(answer: object) -> bool:
-    sighting = getattr(answer, "sighting", None)
-    return sighting is not None and sighting.sight is Sight.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
