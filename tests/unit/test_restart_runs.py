@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -11,12 +12,15 @@ from typing import Any
 import pytest
 
 from bgpctl.core.model import IPV4
+from bgpctl.errors import UsageError
 from bgpctl.kube import paths
 from bgpctl.runbooks import perform, restart, vigil
 from bgpctl.runbooks import world as worlds
+from bgpctl.runbooks.actions import WatchRouters
 from bgpctl.runbooks.inspect import node_reports
 from bgpctl.runbooks.model import Event, Result
 from bgpctl.runbooks.options import RestartOptions
+from bgpctl.runbooks.routers import Routers
 from bgpctl.runbooks.vigil import Gaps
 from bgpctl.witness.model import Path, Sight, Sighting
 from tests.kit import second_writer
@@ -151,7 +155,8 @@ def test_by_a_command(rig: Rig, command: Command) -> None:
     ]
     assert command.asked == [["ssh", NODE, "restart"]]
     assert (result.command, result.node, result.status, result.proof) == ("speaker restart", NODE, "done", "")
-    assert len(result.run) == 8
+    assert (len(result.run), result.started_at) == (8, EPOCH)
+    assert result.ended_at == pytest.approx(EPOCH + 0.1, abs=0.01)
     assert result.message == (
         f"{NODE}: the new speaker started 0.0 s after it was asked to; 1/1 sessions Established; "
         "6 routes sent; no router was asked — "
@@ -232,6 +237,7 @@ def test_a_command_that_fails_is_run_again_by_the_next_run(
     assert result.proof == ""
     assert result.evidence["watched"] is True, "what was seen until then is told"
     (report,) = node_reports(rig.admin, (NODE,))
+    assert report.journal is not None and set(report.journal.steps) == {"Graceful"}
     assert (report.service, report.stopped) == ("restart-stopped", f"failed: {result.message}")
     command.does, command.ends = agent.restart, (0, "")
     events, again = run(rig, "go")
@@ -265,7 +271,7 @@ def test_what_the_watch_saw_is_the_proof(rig: Rig, command: Command, monkeypatch
         ((good,), "confirmed", True),
         ((good, gaps((0.0, None))), "", False),  # one that never answered
         ((good, gaps((0.0, set()))), "", False),  # one that had nothing
-        ((good, gaps((0.0, {prefix}), (0.1, set()), (0.20004, {prefix}))), "", True),
+        ((good, gaps((0.0, {prefix}), (0.1, set()), (0.2346, {prefix}))), "", True),
         ((good, gaps((0.0, {prefix, other}), (0.1, {other}))), "", True),
     ]
     for seen, proof, watched in cases:
@@ -282,7 +288,7 @@ def test_what_the_watch_saw_is_the_proof(rig: Rig, command: Command, monkeypatch
         if len(told) > 1:
             last = seen[-1]
             assert (told[1]["gone"], told[1]["unanswered"]) == (last.gone, last.unanswered)
-            assert told[1]["longestGapSeconds"] == round(last.longest_gap, 3)
+            assert told[1]["longestGapSeconds"] == (0.235 if last.longest_gap else 0.0)
 
 
 def test_the_watch_ends_with_a_run_that_is_refused(rig: Rig, command: Command) -> None:
@@ -295,6 +301,79 @@ def test_the_watch_ends_with_a_run_that_is_refused(rig: Rig, command: Command) -
     assert (rig.node, rig.lease(), command.asked) == (before, None, [])
     _, lifted = run(rig, "go", expected=600.0, allow_route_loss=True)
     assert lifted.status == "done"
+
+
+def test_a_command_is_not_run_again_however_long_the_new_speaker_takes(
+    rig: Rig, agent: Speaker, command: Command
+) -> None:
+    def slow() -> None:
+        agent.report()
+        if rig.clock.at > EPOCH + 40.0 and agent.started < EPOCH:
+            agent.restart()
+
+    command.does = lambda: None
+    rig.clock.meanwhile = slow
+    _, result = run(rig, "go")
+    assert (result.status, len(command.asked)) == ("done", 1)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "message"),
+    [
+        (
+            FileNotFoundError(2, "No such file"),
+            "failed",
+            "the restart command go cannot be run: No such file",
+        ),
+        (
+            subprocess.TimeoutExpired("go", 1.0),
+            "deadline",
+            "time is up at Restarted: go did not end, and was killed",
+        ),
+    ],
+)
+def test_a_command_that_does_not_come_to_an_end(
+    rig: Rig, command: Command, error: Exception, status: str, message: str
+) -> None:
+    def fail() -> None:
+        raise error
+
+    command.does = fail
+    _, result = run(rig, "go")
+    assert (result.status, result.message) == (status, message)
+
+
+def test_a_usage_error_after_the_first_change_is_none(rig: Rig, command: Command) -> None:
+    """Exit code 2 says that nothing was changed."""
+
+    def fail() -> None:
+        raise UsageError("the credential is not accepted")
+
+    command.does = fail
+    _, result = run(rig, "go")
+    assert (result.status, result.message) == ("blocked", "the credential is not accepted")
+    with pytest.raises(UsageError):
+        told_usage = restart.restart(rig.client(), RestartOptions("worker-9", ("go",)))
+        next(iter(told_usage))
+        next(told_usage)
+
+
+def test_the_routers_are_watched_once(rig: Rig, agent: Speaker) -> None:
+    """A step that is decided again asks for it again."""
+    routers = Routers((Probe(),))
+    inner = worlds.build(rig.client(), NODE, "run", timeout=9.0, routers=routers)
+    world = restart.RestartWorld(inner, routers)
+    assert world.perform(WatchRouters()) is False, "nobody has told the node's address yet"
+    assert world._vigil is None
+    world.observe(frozenset({"routers"}))
+    assert world.perform(WatchRouters()) is True
+    watch = world._vigil
+    assert world.perform(WatchRouters()) is True
+    assert world._vigil is watch is not None
+    world.close()
+    assert [(gaps.looks, gaps.routes) for gaps in world.gaps] == [(1, 6)]
+    world.close()
+    assert len(world.gaps) == 1, "twice is harmless"
 
 
 def test_time_is_up(rig: Rig, command: Command) -> None:
