@@ -103,6 +103,7 @@ def test_a_speaker_that_never_told_is_judged_by_the_policy(wire: Wire) -> None:
         found = node_estimates(wire.client(), NODE, {})
         assert [one.address for one in found] == [ROUTER] * 5
         assert "77" in found[2].why
+        assert found[0].best < 1.0, "nothing is known of a soak"
 
 
 def test_as_it_was_labelled_before_the_drain(wire: Wire) -> None:

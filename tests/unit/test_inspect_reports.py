@@ -31,8 +31,11 @@ def _seeded() -> direct.Api:
     ready = {
         "conditions": [{"type": "MemoryPressure", "status": "False"}, {"type": "Ready", "status": "True"}]
     }
+    pressed = {
+        "conditions": [{"type": "MemoryPressure", "status": "True"}, {"type": "Ready", "status": "Unknown"}]
+    }
     api.server.apply(*KINDS)
-    api.server.apply(objects.node("n3"), objects.node("n2", status=ready))
+    api.server.apply(objects.node("n3", status=pressed), objects.node("n2", status=ready))
     cordoned = {"podCIDRs": [], "unschedulable": True}
     api.server.apply(objects.node("n1", annotations={ANNOTATION: dump(RECORD)}, spec=cordoned))
     api.server.apply(to_document(node_states.state("n2", EPOCH, node_states.peer(EPOCH))))
@@ -67,6 +70,7 @@ def test_every_node_by_name(wire: Wire) -> None:
     assert (first.service, first.running, first.unreadable) == ("draining", True, False)
     assert (second.node, second.ready, second.unschedulable, second.holder) == ("n2", True, False, "")
     assert second.state is not None and second.state.node == "n2"
+    assert third.ready is False
     assert (second.service, third.node, third.service) == ("in-service", "n3", "no-bgp")
 
 
@@ -134,9 +138,8 @@ def test_without_the_crd_no_speaker_is_known(wire: Wire) -> None:
 
 
 def test_bare_documents(wire: Wire) -> None:
-    client = Wire(wire.api).client()
-    client.delete(paths.node("n3"))
-    client.create(paths.NODES, {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n3"}})
+    bare = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n3", "uid": "u"}}
+    wire.api.server.store.put(("", "nodes"), bare)
     (report,) = reports(wire, "n3")
     assert (report.ready, report.unschedulable, report.journal) == (False, False, None)
 
