@@ -47,7 +47,6 @@ def restore(client: Client, options: RestoreOptions) -> Events:
         run,
         timeout=options.timeout,
         routers=routers(options.probes),
-        profile_of=_profiles(options.profiles),
     )
     steps = node_restore(options, run)
     result = yield from engine.run("restore", options.node, run, steps, world, options.timeout, options.typed)

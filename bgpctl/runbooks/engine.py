@@ -26,7 +26,7 @@ from bgpctl.runbooks.model import Decision, Event, Result, Status, StepReport
 from bgpctl.runbooks.snapshot import Snapshot
 
 RETRY_SECONDS = 1.0
-LOOK_AGAIN = {Status.WAIT: 0.5, Status.ACT: 0.0}  # seconds, where a decision names none
+LOOK_AGAIN = 0.5  # seconds, where a decision waits and names none
 TELL_AGAIN = 10.0  # seconds after which a wait that goes on is told again
 
 Events = Generator[Event, None, Result]
@@ -63,7 +63,7 @@ class Progress:
     def begin(self, step: Step, at: float) -> None:
         self.reports[step.name] = StepReport(step.name, step.title, "acting", "", started_at=at)
 
-    def note(self, step: Step, state: str, text: str, at: float | None = None) -> None:
+    def note(self, step: Step, state: str, text: str, at: float) -> None:
         report = self.reports[step.name]
         self.reports[step.name] = replace(report, state=state, text=text, ended_at=at)
         self.waited_for = "" if state == "done" else f" at {step.name}: {text}"
@@ -99,7 +99,7 @@ def run(
             raise  # found out by the first looks at the world: nothing was done yet
         outcome = replace(outcome, status="blocked", message=error.message, hint=error.hint)
     except BgpctlError as error:
-        outcome = replace(outcome, status="failed", message=error.message, hint=error.hint)
+        outcome = replace(outcome, message=error.message, hint=error.hint)
     except KeyboardInterrupt:
         hint = f"nothing is lost: to go on: {typed}"
         message = f"interrupted{progress.waited_for}"
@@ -108,8 +108,7 @@ def run(
         if outcome.status != "done":
             world.conclude(outcome.status, outcome.message)
         world.close()
-    if outcome.status != "done":
-        yield from _mark_open(progress, outcome, world.now())
+    yield from _mark_open(progress, outcome, world.now())
     return replace(outcome, ended_at=world.now(), steps=tuple(progress.reports.values()))
 
 
@@ -135,7 +134,7 @@ def _reach(number: int, world: World, progress: Progress) -> Generator[Event, No
         if decision.status is Status.DONE:
             if _finish(step, decision, world, last=last):
                 return number + 1
-            decision = replace(decision, status=Status.WAIT, recheck=0.0 if last else RETRY_SECONDS)
+            decision = replace(decision, recheck=0.0 if last else RETRY_SECONDS)
         trouble = yield from _perform(step, decision, world)
         if decision.status is Status.BLOCKED:
             raise Blocked(decision.reason, decision.hint)
@@ -178,7 +177,8 @@ def _perform(step: Step, decision: Decision, world: World) -> Generator[Event, N
 
 
 def _wait(decision: Decision, world: World, deadline: float) -> None:
-    seconds = LOOK_AGAIN.get(decision.status, 0.0) if decision.recheck is None else decision.recheck
+    waits = LOOK_AGAIN if decision.status is Status.WAIT else 0.0
+    seconds = waits if decision.recheck is None else decision.recheck
     if seconds > 0:
         world.wait(min(seconds, TELL_AGAIN, max(0.05, deadline - world.monotonic())))
 
@@ -206,7 +206,7 @@ STATES = {Status.DONE: "done", Status.ACT: "acting", Status.WAIT: "waiting", Sta
 
 def _event(step: Step, progress: Progress, decision: Decision, now: float) -> Event:
     state = STATES[decision.status]
-    progress.note(step, state, decision.reason, now if state == "done" else None)
+    progress.note(step, state, decision.reason, now)
     return Event(now, "step", step.name, step.title, state, decision.reason, decision.eta)
 
 

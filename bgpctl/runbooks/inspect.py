@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,8 +61,9 @@ class NodeReport:
     def stopped(self) -> str:
         """Why a run is not at its end and nobody goes on with it: its own words, "" = it runs or is done."""
         journal = self.journal or self.lost
-        if journal is None or not self.service.endswith("-stopped"):
+        if not self.service.endswith("-stopped"):
             return ""
+        assert journal is not None, "somebody began what stopped"
         words = (journal.ending.get("status"), journal.ending.get("reason"))
         return ": ".join(word for word in words if word) or "its process was killed"
 
@@ -80,17 +81,15 @@ def node_reports(client: Client, names: Sequence[str]) -> tuple[NodeReport, ...]
     return tuple(_report(documents[name], told.get(name), leases.get(name), now) for name in chosen)
 
 
-def _leases(client: Client, touched: Sequence[str]) -> dict[str, LeaseView]:
+def _leases(client: Client, touched: Sequence[str]) -> Mapping[str, LeaseView | None]:
     """The nodes' Leases by node. Whoever may not list them sees those of the nodes with a journal."""
     try:
         found = client.items(paths.leases(lease.NAMESPACE), labelSelector=lease.SELECTOR)
-        views = {lease.node_of(document): lease.view(document) for document in found}
-        return {name: view for name, view in views.items() if name}
+        return {lease.node_of(document): lease.view(document) for document in found}
     except ApiError as error:
         if error.code != 403:
             raise
-    single = {name: lease.read(client, name) for name in touched}
-    return {name: view for name, view in single.items() if view}
+    return {name: lease.read(client, name) for name in touched}
 
 
 def _has_journal(document: dict[str, Any]) -> bool:

@@ -28,7 +28,7 @@ def restart(client: Client, options: RestartOptions) -> Events:
     """Restart the node's speaker without a route leaving a router, or say why that cannot be had."""
     run = secrets.token_hex(4)
     routers = Routers(tuple(parse_probe(text) for text in options.probes))
-    pods = EvictionOptions(ignore_daemonsets=False, force=True, pod_selector=options.pod_selector)
+    pods = EvictionOptions(pod_selector=options.pod_selector)
     inner = worlds.build(client, options.node, run, timeout=options.timeout, routers=routers, eviction=pods)
     world = RestartWorld(inner, routers)
     steps = speaker_restart(options, run)
@@ -103,7 +103,7 @@ def _concluded(result: Result, world: RestartWorld) -> Result:
     """What a person reads last: that it is back, and what the routers said meanwhile."""
     seen = [gaps.sentence() for gaps in world.gaps]
     lost = any(gaps.gone or gaps.longest_gap for gaps in world.gaps)
-    watched = bool(seen) and all(gaps.looks and gaps.routes for gaps in world.gaps)
+    watched = bool(seen) and all(gaps.routes for gaps in world.gaps)
     evidence = {
         "watched": watched,
         "routers": [_document(gaps) for gaps in world.gaps],

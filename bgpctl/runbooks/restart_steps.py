@@ -70,8 +70,9 @@ class Restarted:
             text = f"exactly one pod on {s.node.name} must be the speaker's; found: {found}"
             hint = "choose it with --pod-selector and --namespace, or restart with --restart-command"
             return Decision(Status.BLOCKED, text, hint=hint)
-        if not pods[0].controller_kind:
-            text = f"pod {pods[0].where} has no controller: nothing would make it anew"
+        (pod,) = pods
+        if not pod.controller_kind:
+            text = f"pod {pod.where} has no controller: nothing would make it anew"
             return Decision(Status.BLOCKED, text, hint="restart it with --restart-command")
         return None
 
@@ -91,12 +92,14 @@ class Restarted:
         pods = self._pods(s)
         old = journal.evidence.get(POD)
         if old is not None:
-            again = [pod for pod in pods if pod.uid == old and not pod.terminating]
-            if again:  # killed between the note and the deletion
-                return self._delete(s, journal, again[0])
+            for pod in pods:
+                if pod.uid == old and not pod.terminating:  # killed between the note and the deletion
+                    return self._delete(s, journal, pod)
             return Decision(Status.WAIT, "waiting for the new pod's speaker to report", recheck=0.1)
-        blocked = self.impossible(s)
-        return blocked or self._delete(s, journal, pods[0])
+        if blocked := self.impossible(s):
+            return blocked
+        (pod,) = pods
+        return self._delete(s, journal, pod)
 
     def _delete(self, s: Snapshot, journal: Journal, pod: PodView) -> Decision:
         noted = replace(journal.with_mark(ASKED, s.now), evidence={**journal.evidence, POD: pod.uid})
@@ -136,7 +139,9 @@ class Graceful:
             else [kept(s.state, pod=not self.how.argv)]
         )
         told += [
-            f"{a.sighting.router} cannot be asked ({a.sighting.detail})" for a in s.sightings if _deaf(a)
+            f"{a.sighting.router} cannot be asked ({a.sighting.detail})"
+            for a in s.sightings
+            if a.sighting.sight is Sight.UNKNOWN
         ]
         text = "; ".join(told)
         return Decision(
@@ -156,11 +161,6 @@ class Graceful:
             routes=s.state.announced,
             marks={BEFORE: round(s.state.started_at, 3)},
         )
-
-
-def _deaf(answer: object) -> bool:
-    sighting = getattr(answer, "sighting", None)
-    return sighting is not None and sighting.sight is Sight.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bgpctl.core.nodestate import PeerState
+from bgpctl.core.nodestate import NodeState, PeerState
 from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.drain_steps import only
 from bgpctl.runbooks.model import Decision, Status
@@ -115,7 +115,7 @@ class Announced:
         ]
         if late:
             return Decision(Status.WAIT, ", ".join(_progress(p) for p in late), recheck=0.2)
-        missing = [a for a in s.sightings if a.sighting.sight is not Sight.UNKNOWN and _fewer(a, s)]
+        missing = [a for a in s.sightings if a.sighting.sight is not Sight.UNKNOWN and _fewer(a, state)]
         return self._await(s, missing, state.announced) if missing else self._done(s, state.announced)
 
     def _await(self, s: Snapshot, missing: Sequence[PeerSighting], announced: int) -> Decision:
@@ -177,8 +177,8 @@ def by_hand(s: Snapshot) -> str:
 
 def _before(s: Snapshot) -> Sequence[PeerState]:
     """The peers that were Established before the restart; one that was down then holds nothing up."""
-    known = s.journal.peers if s.journal else ()
-    return [peer for peer in s.state.peers if peer.address in known] if s.state else ()
+    assert s.journal is not None and s.state is not None
+    return [peer for peer in s.state.peers if peer.address in s.journal.peers]
 
 
 def _label(key: str, value: str | None) -> str:
@@ -190,9 +190,9 @@ def _progress(peer: PeerState) -> str:
     return f"{peer.announced} of {peer.intended} routes announced to {peer.address}{ending}"
 
 
-def _fewer(answer: PeerSighting, s: Snapshot) -> bool:
+def _fewer(answer: PeerSighting, state: NodeState) -> bool:
     """Does this router miss routes that the speaker sent it?"""
-    sent = next((p.announced for p in s.state.peers if p.address == answer.peer), 0) if s.state else 0
+    sent = next((p.announced for p in state.peers if p.address == answer.peer), 0)
     return _live(answer) < sent
 
 

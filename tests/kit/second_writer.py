@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
+from ipaddress import ip_address
 from itertools import count
 from typing import Any
 
@@ -41,6 +42,7 @@ from tests.kit.node_states import peer
 Document = dict[str, Any]
 
 NODE = "worker-1"
+LOCAL = ip_address("192.0.2.11")  # of its session
 LEASE = paths.lease(lease.NAMESPACE, lease.name_for(NODE))
 POD = paths.pod("default", "web-1")
 POD_ENDS = 2.0  # seconds
@@ -248,7 +250,7 @@ class Rig:
 
 def speaker(now: float, leave: str, left: tuple[float, str] | None) -> NodeState:
     """`left`: when it withdrew, and the request that it answered."""
-    one = peer(now)
+    one = peer(now, local_address=LOCAL)
     here = NodeState(NODE, "Running", now, 1.0, observed_leave=leave)
     if left is None:
         return replace(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -51,3 +52,58 @@ def test_of_a_flood_only_the_end_is_kept() -> None:
 def test_what_cannot_be_run() -> None:
     with pytest.raises(OSError, match="No such file"):
         child.run(("/nonexistent",), 1)
+
+
+def test_the_last_line_is_the_last_that_says_something() -> None:
+    assert child.run(("printf", "one\ntwo\n\n \n"), 10) == (0, "two")
+
+
+def test_it_reads_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not what is typed at our terminal either."""
+    ours, theirs = os.pipe()
+    os.write(theirs, b"a secret\n")
+    before = os.dup(0)
+    os.dup2(ours, 0)
+    try:
+        assert child.run(("sh", "-c", "read line; echo got $line"), 10) == (0, "got")
+    finally:
+        os.dup2(before, 0)
+        for descriptor in (before, ours, theirs):
+            os.close(descriptor)
+
+
+def test_what_is_kept_of_its_output_is_bounded() -> None:
+    tail = bytearray()
+    ours, theirs = os.pipe()
+    os.write(theirs, b"x" * 5000 + b"y" * 4096)
+    os.close(theirs)
+    child._keep(ours, tail)
+    os.close(ours)
+    assert bytes(tail) == b"y" * 4096
+    child._keep(ours, tail)  # closed: nothing is left to read
+
+
+def test_who_reads_it_holds_no_process_up() -> None:
+    before = set(threading.enumerate())
+    began = time.monotonic()
+    child.run(("sh", "-c", "sleep 3 & exit 0"), 10)
+    assert time.monotonic() - began < 1.5, "half a second for the last words of a child's child"
+    assert all(thread.daemon for thread in set(threading.enumerate()) - before)
+
+
+def test_when_it_is_interrupted_nothing_of_it_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """^C: killed, and waited for, so that it is no zombie of ours."""
+    made: list[subprocess.Popen[bytes]] = []
+    real = subprocess.Popen
+
+    class Interrupted(real):  # type: ignore[misc, valid-type]
+        def wait(self, timeout: float | None = None) -> int:
+            if not made:
+                made.append(self)
+                raise KeyboardInterrupt
+            return int(super().wait(timeout))
+
+    monkeypatch.setattr(child.subprocess, "Popen", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        child.run(("sleep", "60"), None)
+    assert made[0].returncode == -9

@@ -197,6 +197,17 @@ NOTHING_SENT = replace(peer(), intended=0, announced=0)
         pytest.param(
             (absent(),), running(replace(peer(up=False), intended=0, announced=0)), {}, {}, id="no session"
         ),
+        pytest.param(
+            (absent(),), running(replace(peer(), intended=0, announced=1)), {}, {}, id="one is on its way out"
+        ),
+        pytest.param(
+            (absent(),), running(replace(peer(), intended=1, announced=0)), {}, {}, id="one is on its way"
+        ),
+        pytest.param(
+            (absent(ROUTER_2),), running(NOTHING_SENT, peer(ROUTER_2)), {}, {}, id="another was sent none"
+        ),
+        pytest.param((absent(ROUTER_2),), running(NOTHING_SENT), {}, {}, id="it is no peer"),
+        pytest.param((seen(Sight.UNKNOWN),), running(NOTHING_SENT), {}, {}, id="sent none, not asked"),
         pytest.param((absent(),), running(), {ROUTER: 2}, {ROUTER: 2}, id="what was seen is kept"),
         pytest.param((seen(Sight.PRESENT),), running(), {ROUTER: 9}, {ROUTER: 9}, id="the most of all looks"),
         pytest.param(

@@ -8,7 +8,7 @@ import pytest
 
 from bgpctl.core.nodestate import NodeState
 from bgpctl.errors import Temporary
-from bgpctl.kube.client import Client
+from bgpctl.kube.client import ApiError, Client
 from bgpctl.runbooks import clock as module
 from bgpctl.runbooks.clock import Clock
 
@@ -23,6 +23,7 @@ class Server:
 
     def get(self, path: str) -> dict[str, Any]:
         self.asked += 1
+        assert path == "/version", "anybody may ask for it"
         if self.asked <= self.away:
             raise Temporary("the API server did not answer")
         return {}
@@ -76,6 +77,25 @@ def test_while_the_server_is_away_the_local_clock_has_to_do(clocks: dict[str, fl
     assert ours.now() == WALL
     assert ours.now() == pytest.approx(WALL + 3600.0)
     assert (ours.now(), server.asked) == (pytest.approx(WALL + 3600.0), 2), "asked once, when it was there"
+
+
+def test_a_refusal_is_dated_too() -> None:
+    class Refusing(Server):
+        def get(self, path: str) -> dict[str, Any]:
+            super().get(path)
+            raise ApiError(403, "Forbidden", "you may not", {})
+
+    server = Refusing(WALL + 3600.0, WALL + 3601.0)
+    ours = clock(server)
+    assert (ours.now(), ours.now(), server.asked) == (pytest.approx(WALL + 3600.0), ours.now(), 1)
+
+
+@pytest.mark.parametrize(("seconds", "slept"), [(1.5, 1.5), (0.25, 0.25), (0.0, 0.0), (-3.0, 0.0)])
+def test_a_sleep_is_never_a_step_back(monkeypatch: pytest.MonkeyPatch, seconds: float, slept: float) -> None:
+    sleeps: list[float] = []
+    monkeypatch.setattr(module.time, "sleep", sleeps.append)
+    clock(Server(WALL, WALL)).sleep(seconds)
+    assert sleeps == [slept]
 
 
 @pytest.mark.parametrize(

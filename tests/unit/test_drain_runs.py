@@ -1,0 +1,409 @@
+"""Drains, dry runs and restores as the command line begins them: on the embedded API, in one process. What is
+done at its objects, what is told, and that every option gets to where it decides something."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+
+from bgpctl.core import withdrawal
+from bgpctl.core.eviction import EvictionOptions
+from bgpctl.core.profiles import UNKNOWN_ROUTER
+from bgpctl.kube import paths
+from bgpctl.runbooks import drain, observe, perform
+from bgpctl.runbooks import world as worlds
+from bgpctl.runbooks.command_line import CommandLine
+from bgpctl.runbooks.engine import Events
+from bgpctl.runbooks.journal import Journal
+from bgpctl.runbooks.model import Event, Result, StepReport
+from bgpctl.runbooks.options import DrainOptions, RestoreOptions
+from bgpctl.witness.model import Path, Sight, Sighting
+from tests.kit import second_writer
+from tests.kit.direct import EPOCH
+from tests.kit.second_writer import NODE, Rig
+
+ROUTER = "192.0.2.1"
+ALL = EvictionOptions(force=True)
+BARE = "1 pod to evict; deleting Pods that declare no controller: default/web-1"
+
+
+@pytest.fixture
+def rig(monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
+    with second_writer.running() as started:
+        monkeypatch.setattr(worlds, "build", partial(worlds.build, clock=started.clock, background=False))
+        yield started
+
+
+def told(events: Events) -> tuple[list[Event], Result]:
+    found: list[Event] = []
+    while True:
+        try:
+            found.append(next(events))
+        except StopIteration as end:
+            return found, end.value
+
+
+def lines(events: list[Event], *steps: str) -> list[str]:
+    """Those of some steps, with their words."""
+    return [f"{e.kind} {e.step} {e.state}: {e.text}" for e in events if e.step in steps]
+
+
+def states(events: list[Event]) -> list[tuple[str, str, str]]:
+    return [(e.kind, e.step, e.state) for e in events]
+
+
+def started(rig: Rig, **options: Any) -> tuple[list[Event], Result]:
+    return told(drain.drain(rig.client(), DrainOptions(NODE, **{"eviction": ALL, **options})))
+
+
+def planned(rig: Rig, **options: Any) -> tuple[list[Event], Result]:
+    return told(drain.plan(rig.client(), DrainOptions(NODE, **{"eviction": ALL, **options})))
+
+
+def restored(rig: Rig, **options: Any) -> tuple[list[Event], Result]:
+    return told(drain.restore(rig.client(), RestoreOptions(NODE, **options)))
+
+
+# --- a drain ------------------------------------------------------------------------------------------------
+
+
+def test_a_drain(rig: Rig) -> None:
+    events, result = started(rig)
+    assert states(events) == [
+        ("step", "Claimed", "acting"),
+        ("action", "Claimed", "acting"),
+        ("step", "Claimed", "done"),
+        ("step", "Checked", "acting"),
+        ("action", "Checked", "acting"),
+        ("step", "Checked", "done"),
+        ("step", "Cordoned", "acting"),
+        ("action", "Cordoned", "acting"),
+        ("step", "Cordoned", "done"),
+        ("step", "Evicted", "acting"),
+        ("action", "Evicted", "acting"),
+        ("step", "Evicted", "waiting"),
+        ("step", "Evicted", "done"),
+        ("step", "Deselected", "acting"),
+        ("action", "Deselected", "acting"),
+        ("step", "Deselected", "done"),
+        ("step", "Withdrawn", "waiting"),
+        ("step", "Withdrawn", "acting"),
+        ("action", "Withdrawn", "acting"),
+        ("step", "Withdrawn", "waiting"),
+        ("step", "Withdrawn", "done"),
+        ("step", "Settled", "waiting"),
+        ("step", "Settled", "done"),
+        ("step", "ShutDown", "done"),
+    ]
+    assert lines(events, "Claimed", "Checked", "Cordoned", "Evicted") == [
+        "step Claimed acting: the node is free",
+        "action Claimed acting: take the node's Lease",
+        f"step Claimed done: run {result.run}",
+        f"step Checked acting: {BARE}",
+        "action Checked acting: write down the prior state",
+        f"step Checked done: {BARE}",
+        "step Cordoned acting: cordon",
+        "action Cordoned acting: cordon",
+        "step Cordoned done: cordoned",
+        "step Evicted acting: 1 pod left",
+        "action Evicted acting: evict pod default/web-1",
+        "step Evicted waiting: 1 pod left, terminating: default/web-1",
+        "step Evicted done: no workload left",
+    ]
+    node = rig.node
+    assert node["spec"]["unschedulable"] is True
+    assert node["metadata"]["labels"]["enable-bgp"] == "false"
+    assert node["metadata"]["annotations"]["bgpctl.io/leave"] == f"{result.run}-1"
+    assert rig.pods == []
+    record = rig.journal
+    assert record is not None
+    assert (record.run, record.command, record.order) == (result.run, "drain", "guide")
+    assert set(record.steps) == {report.step for report in result.steps} - {"Claimed"}
+    assert (result.command, result.node, result.status, result.proof) == ("drain", NODE, "done", "estimated")
+    assert (len(result.run), result.started_at, result.ended_at) == (8, EPOCH, EPOCH + 11.0)
+    assert result.evidence == record.evidence and result.evidence["routes"] == 6
+    assert result.message.startswith(
+        f"{NODE}: safe to power off — 6 routes gone, estimated: no router was asked; 5 s were waited ("
+    )
+
+
+def test_a_drain_that_does_not_end_says_what_it_knows(rig: Rig) -> None:
+    """The speaker does not react: it is Running for ever."""
+    rig.clock.meanwhile = rig.end_pods
+    _, result = started(rig, timeout=30.0, typed=CommandLine(("bgpctl", "node", "drain", NODE, "--force")))
+    assert (result.status, result.proof, result.exit_code) == ("deadline", "", 4)
+    assert result.message.startswith("time is up at Withdrawn: ")
+    assert result.hint.endswith(f"bgpctl node drain {NODE} --force")
+    assert result.ended_at == EPOCH + 30.0
+    record = rig.journal
+    assert record is not None and record.ending == {
+        "status": "deadline",
+        "reason": result.message,
+        "at": EPOCH + 30.0,
+    }
+    lease = rig.lease()
+    assert lease is not None and not lease["spec"].get("holderIdentity"), "the next run need not wait"
+
+
+def test_the_run_that_goes_on_keeps_its_name(rig: Rig) -> None:
+    rig.clock.meanwhile = rig.end_pods
+    _, first = started(rig, timeout=30.0)
+    rig.clock.meanwhile = rig.live
+    _, second = started(rig)
+    assert (first.status, second.status) == ("deadline", "done")
+    assert second.run == first.run
+
+
+OPTIONS: dict[str, tuple[dict[str, Any], Any]] = {
+    "the label of the user's own": (
+        {"deselect_label": "enable-bgp=off"},
+        lambda rig, result: rig.node["metadata"]["labels"]["enable-bgp"] == "off",
+    ),
+    "the pods that are chosen": (
+        {"eviction": EvictionOptions(force=True, pod_selector="app=other")},
+        lambda rig, result: len(rig.pods) == 1,
+    ),
+    "how long traffic settles": ({"settle": 60.0}, lambda rig, result: result.ended_at == EPOCH + 69.0),
+    "the order": ({"order": "withdraw-first"}, lambda rig, result: rig.journal.order == "withdraw-first"),
+}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_an_option_gets_to_where_it_decides(rig: Rig, name: str) -> None:
+    options, holds = OPTIONS[name]
+    _, result = started(rig, **options)
+    assert result.status == "done", result.message
+    assert holds(rig, result)
+
+
+def test_how_each_router_is_known_to_behave(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: set[str] = set()
+
+    def noted(event: Any, facts: Any, profile: Any) -> Any:
+        asked.add(profile.name)
+        return withdrawal.estimate(event, facts, profile)
+
+    monkeypatch.setattr(observe, "estimate", noted)
+    planned(rig, profiles={ROUTER: replace(UNKNOWN_ROUTER, name="slow")})
+    assert asked == {"slow"}
+    asked.clear()
+    planned(rig)
+    assert asked == {UNKNOWN_ROUTER.name}
+
+
+def _other(rig: Rig) -> None:
+    """Another node is out, and announces nothing more; ours alone has the address then."""
+    from tests.kit import objects
+
+    rig.server.apply(objects.service("web", "203.0.113.10", ports=[{"port": 80}]))
+    rig.server.apply(objects.endpoint_slice("web", objects.endpoint(NODE, ready=True)))
+
+
+def test_a_guard_is_lifted_by_its_flag(rig: Rig) -> None:
+    _other(rig)
+    _, refused = planned(rig)
+    assert (
+        refused.status == "blocked" and "is the only node that announces 203.0.113.10/32" in refused.message
+    )
+    _, lifted = planned(rig, lifted=frozenset({"--allow-last-path"}))
+    assert lifted.status == "planned"
+
+
+def test_so_many_nodes_may_be_out(rig: Rig) -> None:
+    from bgpctl.runbooks.journal import ANNOTATION, dump
+    from tests.kit import objects
+
+    theirs = Journal("r", "drain", "guide", "h", EPOCH, steps={"Checked": EPOCH})
+    rig.server.apply(objects.node("worker-2", annotations={ANNOTATION: dump(theirs)}))
+    _, refused = planned(rig)
+    assert refused.message.startswith("worker-2 is out of service already, and at most 1 may be")
+    assert planned(rig, max_unavailable=2)[1].status == "planned"
+
+
+class Router:
+    """A probe of the peer's router: it has what the speaker announces."""
+
+    kind, target, peer = "bird", "/run/bird.ctl", None
+
+    def __init__(self, rig: Rig) -> None:
+        self.rig = rig
+
+    def routes_from(self, neighbor: str) -> Sighting:
+        if self.rig.left is not None:
+            return Sighting("bird", neighbor, Sight.ABSENT)
+        routes = tuple(Path(ip_network(f"203.0.113.{n}/32"), neighbor) for n in range(6))
+        return Sighting("bird", neighbor, Sight.PRESENT, routes)
+
+    def paths(self, prefix: object) -> tuple[Path, ...]:
+        return ()
+
+
+def test_routers_that_can_be_asked_are_asked(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def parse(text: str) -> Any:
+        asked.append(text)
+        return Router(rig)
+
+    monkeypatch.setattr(drain, "parse_probe", parse)
+    _, result = started(rig, probes=("bird=/run/bird.ctl",), require_confirmed=True)
+    assert (result.status, result.proof) == ("done", "confirmed")
+    assert asked == ["bird=/run/bird.ctl"]
+    assert f"6 routes gone, confirmed by bird {ROUTER}" in result.message
+    _, back = restored(rig, probes=("bird=/run/bird.ctl",))
+    assert (back.status, back.proof) == ("done", "confirmed")
+    assert back.message == f"{NODE}: in service, schedulable — 6 routes, confirmed by bird {ROUTER}"
+
+
+def test_the_command_is_the_last_word(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Command:
+        def run(self, argv: list[str], timeout: float | None) -> tuple[int, str]:
+            assert argv == ["off", NODE] and timeout is not None and timeout < 600.0
+            return 0, "bye"
+
+    monkeypatch.setattr(perform, "child", Command())
+    _, result = started(rig, shutdown_command=("off", "{node}"))
+    assert result.message.startswith(f"{NODE}: off succeeded — 6 routes gone")
+
+
+# --- a restore ----------------------------------------------------------------------------------------------
+
+
+def test_a_restore(rig: Rig) -> None:
+    _, out = started(rig)
+    begun = rig.clock.at
+    events, result = restored(rig)
+    assert lines(events, *(report.step for report in result.steps)) == [
+        "step Claimed acting: the node is free",
+        "action Claimed acting: take the node's Lease",
+        f"step Claimed acting: undo drain {out.run}",
+        f"action Claimed acting: undo drain {out.run}",
+        f"step Claimed done: run {result.run}",
+        "step Up done: node Ready, speaker reporting",
+        "step Selected acting: label enable-bgp=true",
+        "action Selected acting: label enable-bgp=true",
+        "step Selected done: label enable-bgp=true",
+        "step Established waiting: waiting for the speaker (now withdrawn)",
+        "step Established done: 1/1 sessions Established",
+        "step Announced done: 6 routes sent; no router was asked",
+        "step Uncordoned acting: uncordon",
+        "action Uncordoned acting: uncordon",
+        "step Uncordoned done: schedulable",
+        "step Released acting: nothing is left to do",
+        "action Released acting: release the node's Lease",
+        "step Released done: the node is free",
+    ]
+    assert (result.command, result.status, result.proof) == ("restore", "done", "")
+    assert result.run != out.run
+    assert result.message == f"{NODE}: in service, schedulable — 6 routes sent; no router was asked"
+    assert result.evidence == {"proof": "", "routes": 6}
+    assert result.ended_at - begun == pytest.approx(0.2)
+    assert (rig.journal, rig.lease()) == (None, None)
+
+
+def test_an_administrators_cordon_stays(rig: Rig) -> None:
+    rig.admin.patch(paths.node(NODE), {"spec": {"unschedulable": True}})
+    started(rig)
+    _, result = restored(rig)
+    assert result.message == (
+        f"{NODE}: in service, still cordoned, as it was before — 6 routes sent; no router was asked"
+    )
+    assert rig.node["spec"]["unschedulable"] is True
+
+
+def test_a_node_that_no_policy_selected(rig: Rig) -> None:
+    rig.label("other")
+    rig.speak()
+    _, out = started(rig)
+    assert out.status == "done"
+    _, result = restored(rig)
+    assert result.message == (
+        f"{NODE}: schedulable — no policy selected it before the drain, so it announces nothing"
+    )
+
+
+def test_a_restore_of_nothing(rig: Rig) -> None:
+    _, result = restored(rig)
+    assert result.message == f"{NODE}: bgpctl did not take this node out: nothing to restore"
+    rig.admin.patch(paths.node(NODE), {"spec": {"unschedulable": True}})
+    _, result = restored(rig)
+    assert result.message.endswith(f"nothing to restore; it is cordoned: `kubectl uncordon {NODE}`")
+
+
+def test_a_restore_in_vain(rig: Rig) -> None:
+    """The speaker does not come back."""
+    started(rig)
+    rig.clock.meanwhile = lambda: None
+    _, result = restored(rig, timeout=5.0)
+    assert (result.status, result.message) == (
+        "deadline",
+        "time is up at Established: waiting for the speaker (now withdrawn)",
+    )
+    assert result.hint.endswith(f"bgpctl node restore {NODE}")
+    _, again = restored(rig, timeout=5.0, typed=CommandLine(("bgpctl", "x")), take_over=True)
+    assert again.hint.endswith("bgpctl x")
+
+
+# --- the last line ------------------------------------------------------------------------------------------
+
+
+def last(journal: Journal | None, command: str = "drain", **texts: str) -> str:
+    steps = tuple(StepReport(name, "", "done", text) for name, text in texts.items())
+    return drain.conclude(Result(command, "n1", "done", "", steps=steps), journal).message
+
+
+def record(**evidence: Any) -> Journal:
+    return Journal("r", "drain", "guide", "h", 0.0, deselect=("a", "b"), evidence=evidence)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "gone"),
+    [
+        ({}, "it announced no routes"),
+        ({"proof": "confirmed", "by": "x"}, "0 routes gone, confirmed by x"),
+        ({"proof": "confirmed", "by": "x", "routes": 1}, "1 route gone, confirmed by x"),
+        (
+            {
+                "proof": "confirmed",
+                "by": "x",
+                "secondsAfterRelabel": 0.0,
+                "assumed": "that",
+                "earlier": "y did",
+            },
+            "0 routes gone, confirmed by x, within 0.00 s of the relabel, assuming that; y did",
+        ),
+        (
+            {"proof": "estimated", "why": "so", "earlier": "y did"},
+            "0 routes gone, estimated: no router was asked; 0 s were waited (so); y did",
+        ),
+        (
+            {
+                "proof": "estimated",
+                "why": "so",
+                "worstSeconds": 2.5,
+                "missing": ["a", "b"],
+                "assumed": "that",
+            },
+            "0 routes gone, estimated: a; b; 2.5 s were waited (so), assuming that",
+        ),
+    ],
+)
+def test_where_the_routes_are(evidence: dict[str, Any], gone: str) -> None:
+    assert last(record(**evidence), Settled="settled", ShutDown="off") == f"n1: off — {gone}"
+    assert last(record(**evidence)) == f"n1: safe to power off — {gone}"
+
+
+def test_without_a_journal_nothing_is_known() -> None:
+    result = drain.conclude(Result("drain", "n1", "done", "", run="r"), None)
+    assert (result.run, result.proof, result.evidence) == ("r", "", {})
+    assert result.message == "n1: safe to power off — it announced no routes"
+    failed = drain.conclude(
+        Result("drain", "n1", "failed", "boom", run="x"), record(proof="confirmed", by="z")
+    )
+    assert (failed.run, failed.proof, failed.message) == ("r", "", "boom")
+    assert failed.evidence == {"proof": "confirmed", "by": "z"}

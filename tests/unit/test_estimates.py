@@ -1,0 +1,128 @@
+"""`node estimate` on the embedded API: of which peers, by whose word, and with what beside it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bgpctl.core.nbit import advice
+from bgpctl.core.nodestate import NodeState, to_document
+from bgpctl.core.profiles import PROFILES, UNKNOWN_ROUTER
+from bgpctl.core.withdrawal import Event, estimate, facts_from_state
+from bgpctl.errors import BgpctlError, UsageError
+from bgpctl.kube import paths
+from bgpctl.runbooks.estimates import node_estimates
+from bgpctl.runbooks.journal import ANNOTATION, dump
+from tests.kit import direct, node_states, objects
+from tests.kit.direct import EPOCH, Wire
+from tests.kit.kinds import KINDS
+from tests.kit.snapshots import journal
+
+NODE = "worker-1"
+ROUTER, SECOND = "192.0.2.1", "192.0.2.2"
+EVENTS = [Event.DESELECT, Event.RESTART, Event.CRASH, Event.POWER_OFF, Event.LINK_DOWN]
+PEER = node_states.peer(EPOCH, ROUTER)
+
+
+def _seeded() -> direct.Api:
+    api = direct.Api()
+    restart = objects.neighbor(f"{ROUTER}/32", gracefulRestart={"enabled": True, "restartTimeSeconds": 77})
+    api.server.apply(*KINDS, objects.node(NODE), objects.policy(objects.router(restart)))
+    return api
+
+
+SEEDED = _seeded()
+
+
+@pytest.fixture
+def wire() -> Wire:
+    return Wire(SEEDED.fork())
+
+
+def publish(wire: Wire, told: NodeState) -> None:
+    wire.api.server.apply(to_document(told))
+
+
+def state(*peers: Any, **changes: Any) -> NodeState:
+    return node_states.state(NODE, EPOCH, *(peers or (PEER,)), **changes)
+
+
+def test_every_peer_times_every_event(wire: Wire) -> None:
+    second = node_states.peer(EPOCH, SECOND)
+    publish(wire, state(PEER, second))
+    known = next(one for one in PROFILES if advice(facts_from_state(PEER), one))
+    found = node_estimates(wire.client(), NODE, {ROUTER: known, SECOND: known})
+    assert [(one.address, one.event) for one in found] == [(a, e) for a in (ROUTER, SECOND) for e in EVENTS]
+    for one, peer in zip(found, [PEER] * 5 + [second] * 5, strict=True):
+        plain = estimate(one.event, facts_from_state(peer), known)
+        assert replace(one, why=plain.why) == plain
+        noted = one.why != plain.why
+        assert noted is (one.event is Event.POWER_OFF), (
+            "what the N bit would cost stands at the power-off only"
+        )
+        assert not noted or one.why == f"{plain.why} {advice(facts_from_state(peer), known)}"
+
+
+def test_the_profile_of_each_router(wire: Wire) -> None:
+    """By its address; the others are unknown."""
+    publish(wire, state(PEER, node_states.peer(EPOCH, SECOND)))
+    slow = replace(UNKNOWN_ROUTER, name="slow", stale_cap=1)
+    found = node_estimates(wire.client(), NODE, {SECOND: slow})
+    for one, address in zip(found, [ROUTER] * 5 + [SECOND] * 5, strict=True):
+        profile = slow if address == SECOND else UNKNOWN_ROUTER
+        peer = node_states.peer(EPOCH, address)
+        assert one.worst == estimate(one.event, facts_from_state(peer), profile).worst
+
+
+@pytest.mark.parametrize(("soak", "up", "longer"), [(0.0, True, 0.0), (7.0, True, 7.0), (7.0, False, 0.0)])
+def test_a_leave_soaks_while_a_session_is_up(wire: Wire, soak: float, up: bool, longer: float) -> None:
+    peer = PEER if up else replace(PEER, session=replace(PEER.session, state="active"))
+    publish(wire, state(peer, soak=soak))
+    leave = node_estimates(wire.client(), NODE, {})[0]
+    plain = estimate(Event.DESELECT, facts_from_state(peer), UNKNOWN_ROUTER, soak=longer)
+    assert (leave.best, leave.worst) == (plain.best, plain.worst)
+
+
+@pytest.mark.parametrize(
+    ("mode", "stays"), [("own", False), ("", False), ("detached", True), ("external", True)]
+)
+def test_an_engine_that_stays(wire: Wire, mode: str, stays: bool) -> None:
+    publish(wire, state(engine_mode=mode))
+    facts = replace(facts_from_state(PEER), engine_stays=stays)
+    crash = node_estimates(wire.client(), NODE, {})[2]
+    assert crash == estimate(Event.CRASH, facts, UNKNOWN_ROUTER)
+    assert (crash != estimate(Event.CRASH, facts_from_state(PEER), UNKNOWN_ROUTER)) is stays
+
+
+def test_a_speaker_that_never_told_is_judged_by_the_policy(wire: Wire) -> None:
+    for told in (None, state(peers=())):
+        if told:
+            publish(wire, told)
+        found = node_estimates(wire.client(), NODE, {})
+        assert [one.address for one in found] == [ROUTER] * 5
+        assert "77" in found[2].why
+        assert found[0].best < 1.0, "nothing is known of a soak"
+
+
+def test_as_it_was_labelled_before_the_drain(wire: Wire) -> None:
+    client = wire.client()
+    client.patch(paths.node(NODE), {"metadata": {"labels": {"enable-bgp": "false"}}})
+    with pytest.raises(BgpctlError) as told:
+        node_estimates(client, NODE, {})
+    assert told.value.message == f"node {NODE} has no BGP peer: no policy selects it"
+    assert told.value.hint == "see `bgpctl peers status` and `kubectl get ciliumbgppeeringpolicies`"
+    assert not isinstance(told.value, UsageError)
+    record = dump(journal(prior_labels={"enable-bgp": "true"}))
+    client.patch(paths.node(NODE), {"metadata": {"annotations": {ANNOTATION: record}}})
+    assert len(node_estimates(client, NODE, {})) == 5
+
+
+def test_a_node_that_does_not_exist(wire: Wire) -> None:
+    with pytest.raises(UsageError) as told:
+        node_estimates(wire.client(), "worker-9", {})
+    assert (told.value.message, told.value.hint) == (
+        "node worker-9 does not exist",
+        "see `kubectl get nodes`",
+    )

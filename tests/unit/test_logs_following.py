@@ -1,0 +1,260 @@
+"""`logs`: several logs as one, once and for as long as they are written. Time is a number here, and each log
+is a list; threads give what they have at once."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from bgpctl.core.loglines import LogLine, Wanted, Window
+from bgpctl.errors import BgpctlError, UsageError
+from bgpctl.runbooks import logs as module
+from bgpctl.runbooks.logs import Follower, once
+
+BEGUN = 1_800_000_000.0
+
+
+def line(at: float, text: str = "m") -> str:
+    return f"time=2027-01-15T08:00:{at:09.6f}Z level=info msg={text} subsys=bgp-control-plane"
+
+
+@dataclass
+class Log:
+    """Gives these texts each time it is read: one list after the other, the last one for ever."""
+
+    node: str
+    reads: list[Any]
+    name: str = "pod agent"
+    asked: list[tuple[bool, float | None]] = field(default_factory=list)
+
+    @property
+    def key(self) -> str:
+        return f"key of {self.name}"
+
+    def lines(self, follow: bool, since_seconds: float | None) -> Iterator[str]:
+        self.asked.append((follow, since_seconds))
+        texts = self.reads.pop(0) if len(self.reads) > 1 else self.reads[0]
+        if isinstance(texts, Exception):
+            raise texts
+        yield from texts
+
+
+@dataclass
+class Time:
+    """Moves by `step` seconds whenever somebody asks for it."""
+
+    now: float = 0.0
+    wall: float = BEGUN + 60.0
+    step: float = 0.0
+
+    def monotonic(self) -> float:
+        self.now += self.step
+        return self.now
+
+    def time(self) -> float:
+        return self.wall
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Time:
+    made = Time()
+    monkeypatch.setattr(module, "time", made)
+    return made
+
+
+def told(lines: Any) -> list[tuple[str, str, float]]:
+    return [(one.node, one.message, one.at - BEGUN) for one in lines]
+
+
+# --- once ---------------------------------------------------------------------------------------------------
+
+
+def test_the_lines_of_all_logs_by_time(clock: Time) -> None:
+    first, second = Log("n1", [[line(1, "a"), line(3, "c"), "noise"]]), Log("n2", [[line(2, "b")]])
+    found = once([first, second], Wanted(), lambda text: pytest.fail(text))
+    assert told(found) == [("n1", "a", 1.0), ("n2", "b", 2.0), ("n1", "c", 3.0)]
+    assert first.asked == second.asked == [(False, None)]
+
+
+def test_only_what_is_wanted_is_asked_for(clock: Time) -> None:
+    log = Log("n1", [[line(1, "a"), line(10, "b")]])
+    found = once([log], Wanted(since=BEGUN + 5.0), lambda text: pytest.fail(text))
+    assert told(found) == [("n1", "b", 10.0)]
+    assert log.asked == [(False, 55.0)], "as seconds before now"
+
+
+def test_one_that_cannot_be_read_costs_itself(clock: Time) -> None:
+    complaints: list[str] = []
+    bad = Log("n1", [BgpctlError("it is gone", "a hint")], name="pod x/y")
+    found = once([bad, Log("n2", [[line(2)]])], Wanted(), complaints.append)
+    assert told(found) == [("n2", "m", 2.0)]
+    assert complaints == ["pod x/y: it is gone"]
+
+
+def test_a_usage_error_is_one(clock: Time) -> None:
+    with pytest.raises(UsageError):
+        list(once([Log("n1", [UsageError("no such file")])], Wanted(), lambda text: None))
+
+
+# --- following ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> list[threading.Thread]:
+    """Threads that have done all that they do when they are started; those that were made."""
+    made: list[threading.Thread] = []
+    real = threading.Thread
+
+    class AtOnce(real):  # type: ignore[misc, valid-type]
+        def start(self) -> None:
+            made.append(self)
+            super().start()
+            self.join(10)
+
+    monkeypatch.setattr(module.threading, "Thread", AtOnce)
+    return made
+
+
+@dataclass
+class Queue:
+    """Waits for the threads by the clock alone, and a blink for those that are not joined."""
+
+    clock: Time
+    kept: queue.SimpleQueue[Any] = field(default_factory=queue.SimpleQueue)
+
+    def put(self, item: Any) -> None:
+        self.kept.put(item)
+
+    def get(self, timeout: float) -> Any:
+        try:
+            return self.kept.get(timeout=0.001)
+        except queue.Empty:
+            self.clock.now += timeout
+            raise
+
+
+def follower(
+    clock: Time, find: Callable[[], list[Log]], complain: Callable[[str], None] | None = None, **wanted: Any
+) -> Follower:
+    waiting: Any = Queue(clock)
+    return Follower(find, Wanted(**wanted), complain or (lambda text: pytest.fail(text)), waiting)
+
+
+def test_what_is_written_comes_merged_and_only_what_is_wanted(clock: Time, at_once: Any) -> None:
+    """A line waits half a second for an earlier one of another log."""
+    logs = [
+        Log("n1", [[line(1, "a"), line(3, "c")]]),
+        Log("n2", [[line(2, "b"), line(0.5, "old")]], name="other"),
+    ]
+    lines = follower(clock, lambda: logs, since=BEGUN + 1.0).lines()
+    assert told([next(lines) for _ in range(4)]) == [
+        ("n1", "a", 1.0),
+        ("n2", "b", 2.0),
+        ("n2", "old", 2.0),
+        ("n1", "c", 3.0),
+    ]
+    assert clock.now >= 0.5
+    assert [log.asked for log in logs] == [[(True, 59.0)], [(True, 59.0)]]
+    assert all(thread.daemon for thread in at_once), "^C ends the command, whatever is being read"
+
+
+def test_what_the_first_look_raises_is_the_callers(clock: Time) -> None:
+    def none() -> list[Log]:
+        raise UsageError("no pod")
+
+    with pytest.raises(UsageError):
+        next(follower(clock, none).lines())
+
+
+def test_new_logs_are_found_every_five_seconds_and_old_ones_gone_on_with(clock: Time, at_once: Any) -> None:
+    """`since` counts whole seconds on the API server: lines that were seen come again, and are left out."""
+    first = Log("n1", [[line(1, "a"), line(2, "b")], [line(2, "b"), line(2.5, "c")], []])
+    new = Log("n2", [[line(9, "new")], []], name="new")
+    looks: list[float] = []
+
+    def find() -> list[Log]:
+        looks.append(clock.now)
+        return [first] if len(looks) == 1 else [first, new]
+
+    lines = follower(clock, find, since=BEGUN + 1.0).lines()
+    assert [message for _, message, _ in told([next(lines) for _ in range(4)])] == ["a", "b", "c", "new"]
+    assert 5.0 <= looks[1] - looks[0] < 6.0
+    assert first.asked[:2] == [(True, 59.0), (True, 58.0)], "from the last line that it gave"
+
+
+def test_a_log_that_is_still_read_is_not_read_twice(clock: Time) -> None:
+    """It is followed by a thread of its own until it ends."""
+    held = threading.Event()
+
+    class Endless(Log):
+        def lines(self, follow: bool, since_seconds: float | None) -> Iterator[str]:
+            yield from super().lines(follow, since_seconds)
+            held.wait(10)
+
+    log = Endless("n1", [[line(1, "a")], [line(2, "b")], []])
+    looks: list[float] = []
+
+    def find() -> list[Log]:
+        looks.append(clock.now)
+        if len(looks) == 3:
+            held.set()
+        return [log]
+
+    lines = follower(clock, find).lines()
+    assert told([next(lines) for _ in range(2)]) == [("n1", "a", 1.0), ("n1", "b", 2.0)]
+    assert len(looks) >= 3
+    assert [asked for asked, _ in log.asked[:2]] == [True, True]
+
+
+def test_what_cannot_be_read_is_complained_about_once_and_tried_again(clock: Time, at_once: Any) -> None:
+    complaints: list[str] = []
+    log = Log("n1", [BgpctlError("it is gone"), BgpctlError("it is gone"), [line(1, "a")]])
+    looks: list[int] = []
+
+    def find() -> list[Log]:
+        looks.append(1)
+        if len(looks) in (3, 4):
+            raise BgpctlError("no API server")
+        return [log]
+
+    lines = follower(clock, find, complaints.append).lines()
+    assert told([next(lines)]) == [("n1", "a", 1.0)]
+    assert complaints == ["pod agent: it is gone", "no API server"]
+    assert len(looks) == 5
+
+
+def test_an_error_that_is_none_of_ours_ends_the_log_all_the_same(clock: Time, at_once: Any) -> None:
+    """A log that is not marked as ended would never be begun again."""
+    hook, threading.excepthook = threading.excepthook, lambda args: None
+    try:
+        log = Log("n1", [RuntimeError("bug"), [line(1, "a")]])
+        assert told([next(follower(clock, lambda: [log]).lines())]) == [("n1", "a", 1.0)]
+    finally:
+        threading.excepthook = hook
+
+
+def test_a_turn_takes_a_tenth_of_a_second(clock: Time) -> None:
+    """Whatever has come by then is taken at once."""
+    made = follower(clock, lambda: [])
+    window = Window(hold=0.0)
+    for number in range(3):
+        made._queue.put(("k", LogLine(BEGUN + number, "n1", {})))
+    clock.step = 0.04
+    made._take(window)
+    assert len(window.release(99.0)) == 1, "0.12 s after its begin the turn was over"
+    clock.step = 0.0
+    taken: list[float] = []
+
+    class Empty:
+        def get(self, timeout: float) -> Any:
+            taken.append(round(timeout, 6))
+            raise queue.Empty
+
+    made._queue = Empty()  # type: ignore[assignment]
+    made._take(window)
+    assert taken == [0.1]

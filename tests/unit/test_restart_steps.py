@@ -1,0 +1,250 @@
+"""Each goal of a speaker's restart as a table: what is seen, and the whole decision. `test_restart` has the
+reasons against it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bgpctl.runbooks.actions import (
+    ChangeNode,
+    EvictPod,
+    ReleaseLease,
+    RestartCommand,
+    TakeLease,
+    WatchRouters,
+)
+from bgpctl.runbooks.journal import Journal
+from bgpctl.runbooks.model import Decision, Status
+from bgpctl.runbooks.restart_steps import ClaimedForRestart, Concluded, Graceful, Restarted
+from bgpctl.runbooks.snapshot import Snapshot
+from bgpctl.witness.model import Sight
+from tests.kit.snapshots import (
+    ME,
+    NOW,
+    OTHER,
+    ROUTER,
+    ROUTER_2,
+    journal,
+    judged,
+    lease,
+    node,
+    peer,
+    pod,
+    running,
+    seen,
+    snapshot,
+)
+
+BEFORE, ASKED = "SpeakerStarted", "RestartAsked"  # in journals of earlier versions too
+STARTED = NOW - 3600.1234567
+GOOD = running(started_at=STARTED)
+AGENT = pod("agent-1", controller_kind="DaemonSet", controller_name="agent")
+OLD = Journal("run", "restart", "", ME, NOW - 9, peers=(ROUTER,), marks={BEFORE: round(STARTED, 3)})
+KEPT = "1 peer keeps the routes for 120 s"
+
+
+def asked(ago: float) -> Journal:
+    return OLD.with_mark(ASKED, NOW - ago)
+
+
+def look(**changes: Any) -> Snapshot:
+    """In the middle of a restart: the old speaker reports still."""
+    return snapshot(**{"journal": OLD, "state": GOOD, "pods": judged(AGENT), **changes})
+
+
+# --- claimed ------------------------------------------------------------------------------------------------
+
+
+def test_a_node_that_a_drain_has_is_left_alone() -> None:
+    assert ClaimedForRestart("run").decide(look(journal=journal())) == Decision(
+        Status.BLOCKED,
+        "drain run-a has the node",
+        hint="see `bgpctl node status n1`; finish it with `bgpctl node restore`",
+    )
+
+
+def test_a_free_node_is_claimed() -> None:
+    free = look(journal=None, holds_lease=False)
+    assert ClaimedForRestart("run").decide(free) == Decision(Status.ACT, "the node is free", (TakeLease(),))
+    assert ClaimedForRestart("run").decide(look(journal=None)) == Decision(Status.DONE, "run run")
+    held = look(journal=None, holds_lease=False, lease=lease())
+    assert ClaimedForRestart("run").decide(replace(held, lease_watched=0.0)).status is Status.WAIT
+    taken = ClaimedForRestart("run", take_over=True).decide(held)
+    assert taken == Decision(Status.ACT, f"take the node over from {OTHER}", (TakeLease(),))
+
+
+# --- graceful -----------------------------------------------------------------------------------------------
+
+BY_COMMAND, BY_POD = Restarted(("/bin/restart", "x")), Restarted()
+
+
+def test_what_was_checked_is_not_checked_again() -> None:
+    """By now the speaker may be away: that is what was asked for."""
+    decision = Graceful("run", 30.0, BY_COMMAND).decide(look(state=None))
+    assert decision == Decision(Status.DONE, "checked before the restart was asked for")
+
+
+def test_the_prior_state_is_written_down() -> None:
+    s = look(
+        now=NOW + 0.1234567,
+        journal=None,
+        node=node(unschedulable=True),
+        state=running(peer(), peer(ROUTER_2, up=False), started_at=STARTED, announced=7),
+        sightings=(seen(Sight.UNKNOWN), seen(Sight.PRESENT, ROUTER_2)),
+    )
+    record = Journal(
+        "run",
+        "restart",
+        "",
+        ME,
+        NOW + 0.123,
+        prior_unschedulable=True,
+        peers=(ROUTER,),
+        routes=7,
+        marks={BEFORE: round(STARTED, 3)},
+    )
+    assert Graceful("run", 30.0, BY_COMMAND, allow_loss=True).decide(s) == Decision(
+        Status.ACT,
+        "routes may be lost: the session to 192.0.2.2 is active: whether it keeps routes is not known; "
+        "bird 192.0.2.1 cannot be asked (it is unknown)",
+        (ChangeNode("write down the prior state", journal=record),),
+    )
+    plain = Graceful("run", 30.0, BY_COMMAND).decide(look(journal=None))
+    assert (plain.status, plain.reason) == (Status.ACT, KEPT)
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "hint"),
+    [
+        (None, "no speaker reports for this node", "nothing was changed on the node"),
+        (
+            running(phase="Starting"),
+            "its speaker is Starting, not Running",
+            "nothing was changed on the node; to go on anyway: --allow-route-loss",
+        ),
+    ],
+)
+def test_why_not(state: Any, reason: str, hint: str) -> None:
+    decision = Graceful("run", 30.0, BY_COMMAND).decide(look(journal=None, state=state))
+    assert decision == Decision(Status.BLOCKED, reason, hint=hint)
+
+
+CHOOSE = "choose it with --pod-selector and --namespace, or restart with --restart-command"
+TWINS = (AGENT, replace(AGENT, name="agent-2", uid="b"))
+ALONE = replace(AGENT, controller_kind="")
+
+
+@pytest.mark.parametrize(
+    ("pods", "reason", "hint"),
+    [
+        ((), "exactly one pod on n1 must be the speaker's; found: none", CHOOSE),
+        (
+            TWINS,
+            "exactly one pod on n1 must be the speaker's; found: default/agent-1, default/agent-2",
+            CHOOSE,
+        ),
+        (
+            (ALONE,),
+            "pod default/agent-1 has no controller: nothing would make it anew",
+            "restart it with --restart-command",
+        ),
+    ],
+)
+def test_which_pod(pods: Any, reason: str, hint: str) -> None:
+    """Decided before anything is written, and again by a run that resumes before it has noted a pod."""
+    found = judged(*pods)
+    blocked = Decision(Status.BLOCKED, reason, hint=hint)
+    assert Graceful("run", 30.0, BY_POD).decide(look(journal=None, pods=found)) == blocked
+    assert BY_POD.decide(look(pods=found)) == blocked
+
+
+# --- restarted ----------------------------------------------------------------------------------------------
+
+REPORT = "waiting for the new speaker to report"
+
+
+def ran(*actions: Any, reason: str = "run /bin/restart") -> Decision:
+    return Decision(Status.ACT, reason, actions, recheck=0.1)
+
+
+NOTED = ChangeNode("note the time", journal=OLD.with_mark(ASKED, NOW))
+RUN = ran(NOTED, WatchRouters(), RestartCommand(("/bin/restart", "x")))
+
+
+@pytest.mark.parametrize(
+    ("s", "decision"),
+    [
+        (look(), RUN),
+        (look(state=None), RUN),
+        (look(journal=asked(0.0)), Decision(Status.WAIT, REPORT, recheck=0.1)),
+        (look(journal=asked(14.9)), Decision(Status.WAIT, REPORT, recheck=0.1)),
+        (look(journal=asked(15.0)), RUN),  # of a run that was killed
+        (look(journal=asked(99.0), restarted=True), Decision(Status.WAIT, REPORT, recheck=0.1)),
+    ],
+)
+def test_by_a_command(s: Snapshot, decision: Decision) -> None:
+    assert BY_COMMAND.decide(s) == decision
+
+
+def test_by_its_pod() -> None:
+    note = replace(OLD.with_mark(ASKED, NOW), evidence={"routes": 2, "pod": AGENT.uid})
+    s = look(journal=replace(OLD, evidence={"routes": 2}))
+    delete = EvictPod(AGENT, delete=True)
+    expected = ran(
+        ChangeNode("note the pod", journal=note), WatchRouters(), delete, reason="delete pod default/agent-1"
+    )
+    assert BY_POD.decide(s) == expected
+    assert BY_POD.decide(replace(s, journal=note)) == expected, "killed before the deletion"
+    waiting = Decision(Status.WAIT, "waiting for the new pod's speaker to report", recheck=0.1)
+    for pods in ((), (replace(AGENT, deletion_timestamp=NOW),), (replace(AGENT, uid="new"),)):
+        assert BY_POD.decide(replace(s, journal=note, pods=judged(*pods))) == waiting
+
+
+@pytest.mark.parametrize("namespace", ["", "default"])
+def test_whose_pod_it_is(namespace: str) -> None:
+    """With a namespace, others' pods do not count; without one, all do."""
+    other = replace(AGENT, namespace="other", uid="c")
+    found = Restarted(namespace=namespace).decide(look(pods=judged(other, AGENT)))
+    assert found.status is (Status.ACT if namespace else Status.BLOCKED)
+    if namespace:
+        assert found.actions[-1] == EvictPod(AGENT, delete=True)
+
+
+@pytest.mark.parametrize(
+    ("record", "started", "reason"),
+    [
+        (OLD, NOW + 1.0, "the new speaker started"),
+        (asked(2.0), NOW + 1.0, "the new speaker started 3.0 s after it was asked to"),
+        (asked(0.0), NOW - 1.0, "the new speaker started 0.0 s after it was asked to"),  # another clock
+        (asked(0.0), STARTED + 0.001, "the new speaker started 0.0 s after it was asked to"),
+    ],
+)
+def test_another_speaker_reports(record: Journal, started: float, reason: str) -> None:
+    s = look(journal=record, state=running(started_at=started))
+    assert BY_COMMAND.decide(s) == BY_POD.decide(s) == Decision(Status.DONE, reason)
+
+
+def test_the_start_is_the_same_in_milliseconds() -> None:
+    """As the journal has it."""
+    assert BY_COMMAND.decide(look(state=running(started_at=round(STARTED, 3)))).status is Status.ACT
+
+
+# --- concluded ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("s", "decision"),
+    [
+        (
+            look(),
+            Decision(Status.ACT, "remove the journal", (ChangeNode("remove the journal", forget=True),)),
+        ),
+        (look(journal=None), Decision(Status.ACT, "nothing is left to do", (ReleaseLease(),))),
+        (look(journal=None, holds_lease=False), Decision(Status.DONE, "the node is free")),
+    ],
+)
+def test_the_node_is_let_go_of(s: Snapshot, decision: Decision) -> None:
+    assert Concluded().decide(s) == decision

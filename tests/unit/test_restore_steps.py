@@ -1,0 +1,298 @@
+"""Each goal of a restore as a table: what is seen, and the whole decision."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bgpctl.core.deselection import Deselection
+from bgpctl.runbooks.actions import ChangeNode
+from bgpctl.runbooks.model import Decision, Status
+from bgpctl.runbooks.restore_steps import Announced, Established, Selected, Uncordoned, Up
+from bgpctl.runbooks.snapshot import Snapshot
+from bgpctl.witness.model import Sight
+from tests.kit.snapshots import (
+    NOW,
+    ROUTER,
+    ROUTER_2,
+    journal,
+    node,
+    peer,
+    running,
+    seen,
+    snapshot,
+    withdrawn,
+)
+
+BACK = journal(command="restore", marks={"Relabelled": NOW - 60})
+SELECTED = Deselection(("rack",), ("enable-bgp", "false"))
+NOTHING = Decision(Status.DONE, "nothing to do")
+
+
+def back(**changes: Any) -> Snapshot:
+    """In the middle of a restore, all well."""
+    return snapshot(**{"journal": BACK, "state": running(), "deselection": SELECTED, **changes})
+
+
+def wait(reason: str, recheck: float) -> Decision:
+    return Decision(Status.WAIT, reason, recheck=recheck)
+
+
+def done(reason: str, **evidence: Any) -> Decision:
+    return Decision(Status.DONE, reason, evidence=evidence)
+
+
+# --- up -----------------------------------------------------------------------------------------------------
+
+SILENT = "the node is Ready, its speaker does not report yet"
+
+
+@pytest.mark.parametrize(
+    ("s", "decision"),
+    [
+        (back(), done("node Ready, speaker reporting")),
+        (back(journal=None, node=node(ready=False), state=None), NOTHING),
+        (back(node=node(ready=False)), wait("the node is not Ready", 1.0)),
+        (back(state=None), wait(SILENT, 0.5)),
+        (back(state=running(heartbeat=NOW - 1000)), wait(SILENT, 0.5)),
+        (back(state=running(phase="Stopped")), wait(SILENT, 0.5)),
+        (back(state=running(phase="Idle")), done("node Ready, speaker reporting")),
+    ],
+)
+def test_up(s: Snapshot, decision: Decision) -> None:
+    assert Up().decide(s) == decision
+
+
+# --- selected -----------------------------------------------------------------------------------------------
+
+TWO = replace(BACK, prior_labels={"enable-bgp": "true", "zone": None})
+
+
+@pytest.mark.parametrize(
+    ("s", "decision"),
+    [
+        (back(journal=None), NOTHING),
+        (back(), done("label enable-bgp=true")),
+        (back(journal=TWO), done("label enable-bgp=true, label zone removed")),
+        (back(journal=replace(BACK, prior_labels={})), done("no label was changed")),
+    ],
+)
+def test_selected_already(s: Snapshot, decision: Decision) -> None:
+    assert Selected().decide(s) == decision
+
+
+@pytest.mark.parametrize(
+    ("labels", "wrong", "text"),
+    [
+        ({"enable-bgp": "false", "zone": "a"}, {"enable-bgp": "true", "zone": None},
+         "label enable-bgp=true, label zone removed"),
+        ({"enable-bgp": "true", "zone": "a"}, {"zone": None}, "label zone removed"),
+        ({}, {"enable-bgp": "true"}, "label enable-bgp=true"),
+    ],
+)  # fmt: skip
+def test_labels_come_back_with_the_instant_in_the_journal(
+    labels: dict[str, str], wrong: dict[str, str | None], text: str
+) -> None:
+    decision = Selected().decide(back(journal=TWO, node=node(labels=labels)))
+    noted = TWO.with_mark("Reselected", NOW)
+    assert decision == Decision(Status.ACT, text, (ChangeNode(text, labels=wrong, journal=noted),))
+
+
+# --- established --------------------------------------------------------------------------------------------
+
+UNSELECTED = replace(BACK, deselect=None)
+LEFT_IN = Deselection(ways_in=(("enable-bgp", "true"), ("rack", "1")))
+
+
+@pytest.mark.parametrize(
+    ("s", "decision"),
+    [
+        (back(), done("1/1 sessions Established")),
+        (back(journal=UNSELECTED, deselection=Deselection(), state=None), NOTHING),
+        (
+            back(deselection=Deselection()),
+            Decision(
+                Status.BLOCKED,
+                "no policy selects the node, though it is labelled as before (label enable-bgp=true)",
+                hint="it stays cordoned; running this again goes on when a CiliumBGPPeeringPolicy selects it",
+            ),
+        ),
+        (back(state=None), wait("waiting for the speaker (now silent)", 0.2)),
+        (back(state=withdrawn()), wait("waiting for the speaker (now withdrawn)", 0.2)),
+        (back(state=running(phase="Stopped")), wait("waiting for the speaker (now stopped)", 0.2)),
+        (back(state=replace(running(), peers=())), wait("waiting for the speaker (now running)", 0.2)),
+        (back(state=running(phase="Starting")), done("1/1 sessions Established")),
+        (
+            back(state=running(peer(), peer(ROUTER_2, up=False), peer("192.0.2.3", up=False))),
+            wait("the session to 192.0.2.2 is active, the session to 192.0.2.3 is active", 0.2),
+        ),
+    ],
+)
+def test_established(s: Snapshot, decision: Decision) -> None:
+    assert Established().decide(s) == decision
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, ""),
+        ({"node": node(unschedulable=True)}, "it is cordoned: `kubectl uncordon n1`"),
+        ({"deselection": Deselection()}, "no policy selects it"),
+        (
+            {"deselection": LEFT_IN},
+            "no policy selects it: `kubectl label node n1 enable-bgp=true --overwrite`, "
+            "`kubectl label node n1 rack=1 --overwrite`",
+        ),
+        (
+            {"deselection": Deselection(), "node": node(unschedulable=True)},
+            "it is cordoned: `kubectl uncordon n1`; no policy selects it",
+        ),
+    ],
+)
+def test_what_somebody_elses_hand_did_is_undone_by_hand(changes: dict[str, Any], said: str) -> None:
+    assert Established().decide(back(journal=None, **changes)) == done(said)
+
+
+def test_after_a_restart_the_sessions_of_before_count() -> None:
+    both = running(peer(), peer(ROUTER_2, up=False))
+    step = Established(restart=True)
+    assert step.decide(back(journal=UNSELECTED, state=both)) == done("1/2 sessions Established")
+    wanted = replace(UNSELECTED, peers=(ROUTER, ROUTER_2))
+    assert step.decide(back(journal=wanted, state=both)) == wait("the session to 192.0.2.2 is active", 0.2)
+
+
+# --- announced ----------------------------------------------------------------------------------------------
+
+FIRST = "waiting for the first full set of routes"
+
+
+@pytest.mark.parametrize(
+    ("s", "decision"),
+    [
+        (back(journal=None, state=None), NOTHING),
+        (back(journal=UNSELECTED, state=None), NOTHING),
+        (back(state=None), wait(FIRST, 0.2)),
+        (back(state=running(phase="Starting")), wait(FIRST, 0.2)),
+        (back(state=running(peer(announced=1))), wait("1 of 2 routes announced to 192.0.2.1", 0.2)),
+        (back(state=running(peer(pending=True))), wait("2 of 2 routes announced to 192.0.2.1", 0.2)),
+        (
+            back(state=running(peer(end_of_rib=False), peer(ROUTER_2, announced=0))),
+            wait(
+                "2 of 2 routes announced to 192.0.2.1, End-of-RIB not sent yet, "
+                "0 of 2 routes announced to 192.0.2.2",
+                0.2,
+            ),
+        ),
+        (back(), done("2 routes sent; no router was asked", proof="", routes=2)),
+        (
+            back(sightings=(seen(Sight.UNKNOWN), seen(Sight.UNKNOWN, ROUTER_2))),
+            done(
+                "2 routes sent; bird 192.0.2.1 did not answer: it is unknown; "
+                "bird 192.0.2.2 did not answer: it is unknown",
+                proof="",
+                routes=2,
+            ),
+        ),
+        (
+            back(
+                sightings=(
+                    seen(Sight.PRESENT, ROUTER_2),
+                    seen(Sight.PRESENT),
+                    seen(Sight.UNKNOWN, "192.0.2.9"),
+                )
+            ),
+            done(
+                "2 routes, confirmed by bird 192.0.2.1, bird 192.0.2.2",
+                proof="confirmed",
+                by="bird 192.0.2.1, bird 192.0.2.2",
+                routes=2,
+            ),
+        ),
+    ],
+)
+def test_announced(s: Snapshot, decision: Decision) -> None:
+    assert Announced().decide(s) == decision
+
+
+def lacking(*sights: Any, sent: float | None = None, **changes: Any) -> Snapshot:
+    """Routers that do not have all; `sent`: how long ago that was first seen."""
+    record = BACK if sent is None else BACK.with_mark("SawAnnounced", NOW - sent)
+    return back(journal=record, sightings=sights, **changes)
+
+
+SOME = seen(Sight.PRESENT)
+SOME = replace(SOME, sighting=replace(SOME.sighting, paths=SOME.sighting.paths[:1]))
+NONE = seen(Sight.ABSENT, ROUTER_2)
+TWO_PEERS = running(peer(), peer(ROUTER_2))
+ONE = "2 routes sent; bird 192.0.2.1 has 1 of them"
+BOTH = f"{ONE}; bird 192.0.2.2 has 0 of them"
+ALL_STALE = "2 routes sent; bird 192.0.2.1 has 0 of them"
+
+
+@pytest.mark.parametrize(
+    ("s", "decision"),
+    [
+        (lacking(SOME, sent=1.0), wait(ONE, 0.2)),
+        (lacking(SOME, sent=9.9), wait(ONE, 0.2)),
+        (lacking(SOME, sent=10.0), done(f"{ONE}: it may filter the others", proof="", routes=2)),
+        (lacking(SOME, NONE, sent=99.0, state=TWO_PEERS), wait(BOTH, 0.2)),  # one that has none is no filter
+        (lacking(seen(Sight.STALE), sent=99.0), wait(ALL_STALE, 0.2)),  # they are from before
+        (
+            lacking(SOME, seen(Sight.ABSENT, "192.0.2.9"), sent=10.0),
+            done(f"{ONE}: it may filter the others", proof="", routes=2),
+        ),
+    ],
+)
+def test_a_router_may_filter_but_not_everything(s: Snapshot, decision: Decision) -> None:
+    assert Announced().decide(s) == decision
+
+
+def test_each_router_is_measured_by_what_it_was_sent() -> None:
+    """The second peer takes more routes than the first."""
+    state = running(peer(), replace(peer(ROUTER_2), announced=9, intended=9))
+    assert Announced().decide(lacking(seen(Sight.PRESENT), state=state)).status is Status.DONE
+    decision = Announced().decide(lacking(seen(Sight.PRESENT, ROUTER_2), sent=1.0, state=state))
+    assert decision == wait("2 routes sent; bird 192.0.2.2 has 2 of them", 0.2)
+
+
+def test_the_instant_at_which_routers_lack_routes_is_noted_once() -> None:
+    decision = Announced().decide(lacking(SOME))
+    noted = ChangeNode("note the time", journal=BACK.with_mark("SawAnnounced", NOW))
+    assert decision == Decision(Status.ACT, ONE, (noted,), recheck=0.1)
+
+
+def test_after_a_restart_the_peers_of_before_count() -> None:
+    late = running(peer(), peer(ROUTER_2, announced=0))
+    step = Announced(restart=True)
+    assert step.decide(back(journal=UNSELECTED, state=late)).status is Status.DONE
+    both = replace(UNSELECTED, peers=(ROUTER, ROUTER_2))
+    assert step.decide(back(journal=both, state=late)).status is Status.WAIT
+    assert Announced().decide(back(state=late)).status is Status.WAIT
+
+
+# --- uncordoned ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("s", "decision"),
+    [
+        (back(journal=None), done("schedulable")),
+        (back(journal=None, node=node(unschedulable=True)), done("cordoned")),
+        (
+            back(),
+            Decision(Status.ACT, "uncordon", (ChangeNode("uncordon", unschedulable=False, forget=True),)),
+        ),
+        (
+            back(journal=replace(BACK, prior_unschedulable=True)),
+            Decision(
+                Status.ACT,
+                "stays cordoned, as before the drain",
+                (ChangeNode("stays cordoned, as before the drain", unschedulable=True, forget=True),),
+            ),
+        ),
+    ],
+)
+def test_uncordoned(s: Snapshot, decision: Decision) -> None:
+    assert Uncordoned().decide(s) == decision

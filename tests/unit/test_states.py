@@ -1,0 +1,34 @@
+"""What speakers published, as the runbooks read it."""
+
+from __future__ import annotations
+
+import pytest
+
+from bgpctl.core.nodestate import to_document
+from bgpctl.errors import Blocked
+from bgpctl.runbooks import states
+from tests.kit import direct, node_states
+from tests.kit.direct import EPOCH, Wire
+from tests.kit.kinds import KINDS
+
+
+def test_a_state_that_cannot_be_read_blocks_its_node_and_no_other() -> None:
+    api = direct.Api()
+    client = Wire(api).client()
+    assert states.of_all(client) is None, "no CRD"
+    assert states.of_node(client, "n1") is None
+    api.server.apply(*KINDS)
+    assert (states.of_all(client), states.of_node(client, "n1")) == ((), None)
+    api.server.apply(to_document(node_states.state("n1", EPOCH)), to_document(node_states.state("n2", EPOCH)))
+    stored = api.server.store.get(("bgpctl.io", "bgpnodestates"), "", "n1")
+    assert stored is not None
+    api.server.store.put(("bgpctl.io", "bgpnodestates"), {**stored.document, "status": {"phase": {"a": 1}}})
+    first, second = states.of_all(client) or ()
+    assert (bool(first.unreadable), bool(second.unreadable)) == (True, False)
+    good = states.of_node(client, "n2")
+    assert good is not None and good.node == "n2"
+    with pytest.raises(Blocked) as told:
+        states.of_node(client, "n1")
+    start = "what node n1 announces is unknown: its BGPNodeState cannot be read ("
+    assert told.value.message.startswith(start)
+    assert "`kubectl delete bgpnodestate n1`" in told.value.hint
