@@ -16,8 +16,8 @@ from bgpctl.runbooks.snapshot import NodeView
 
 def no_such_node(*names: str) -> UsageError:
     """What every command says of a node that is not there: exit code 2, nothing was changed."""
-    verb = "does" if len(names) == 1 else "do"
-    return UsageError(f"node {', '.join(names)} {verb} not exist", "see `kubectl get nodes`")
+    which = f"node {names[0]} does" if len(names) == 1 else f"nodes {', '.join(names)} do"
+    return UsageError(f"{which} not exist", "see `kubectl get nodes`")
 
 
 def node(document: Any) -> NodeView:

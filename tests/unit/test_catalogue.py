@@ -83,7 +83,7 @@ def test_the_options_of_a_drain_reach_their_goals() -> None:
     )
     claimed, checked, _, _, withdrawn, settled, evicted, shut_down = node_drain(options, "r")
     assert claimed == Claimed("drain", "r", "withdraw-first", take_over=True)
-    assert checked == Checked("r", "withdraw-first", typed, (ROUTER,))
+    assert checked == Checked("r", "withdraw-first", typed, (ROUTER,), require_confirmed=True)
     assert withdrawn == Withdrawn(True, True, typed)
     assert settled == Settled(7.0)
     assert evicted == Evicted(options.eviction, typed, away=True)

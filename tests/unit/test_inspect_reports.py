@@ -81,7 +81,7 @@ def test_the_named_ones_in_their_order(wire: Wire) -> None:
 def test_names_that_no_node_has(wire: Wire) -> None:
     with pytest.raises(UsageError) as told:
         reports(wire, "n9", "n1", "n8")
-    assert told.value.message == "node n9, n8 does not exist"
+    assert told.value.message == "nodes n9, n8 do not exist"
     assert told.value.hint == "see `kubectl get nodes`"
 
 

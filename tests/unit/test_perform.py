@@ -138,7 +138,11 @@ def test_why_an_eviction_is_held_back_is_kept(owner: Owner) -> None:
     owner.perform(action)
     seen = owner.world.observe(frozenset())
     assert seen.notes == {
-        action.pod.uid: EvictionNote("The disruption budget web needs 1 healthy pods", EPOCH + 2)
+        action.pod.uid: EvictionNote(
+            "PodDisruptionBudget default/web: The disruption budget web needs 1 healthy pods",
+            EPOCH + 2,
+            "web",
+        )
     }
 
 

@@ -108,10 +108,8 @@ def test_one_line_for_each_goal() -> None:
 
 def test_a_refusal_is_the_result_and_the_steps_after_it_are_shown() -> None:
     events, result = run(Looks(), ACT, BLOCKED, DONE)
-    assert [(e.step, e.state, e.text) for e in events][1:] == [
-        ("D", "blocked", "no"),
-        ("C", "done", "it holds"),
-    ]
+    told = [(e.step, e.state, e.text) for e in events][1:]
+    assert told == [("D", "blocked", "no"), ("C", "done", "it holds")]
     assert (result.status, result.message, result.hint) == ("blocked", "no", "do it")
     assert [report.step for report in result.steps] == ["A", "D", "C"]
 

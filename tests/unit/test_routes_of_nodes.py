@@ -67,7 +67,7 @@ def test_the_named_ones_whether_they_run_bgp_or_not(wire: Wire) -> None:
 def test_names_that_no_node_has(wire: Wire) -> None:
     with pytest.raises(UsageError) as told:
         shown(wire, "x", "a", "y")
-    assert told.value.message == "node x, y does not exist"
+    assert told.value.message == "nodes x, y do not exist"
 
 
 # --- one node -----------------------------------------------------------------------------------------------
