@@ -54,7 +54,16 @@ class Routers:
         peer = _peer_of(probe, peers)
         if peer is None:
             example = f"--router-probe {probe.kind}={probe.target}@{peers[0]}"
-            return _unasked(probe, "", f"the node has {len(peers)} peers; say which it is, as in {example}")
+            listed = ", ".join(peers)
+            return _unasked(
+                probe, "", f"the node has {len(peers)} peers ({listed}); say which it is, as in {example}"
+            )
+        if peers and peer not in peers:
+            return _unasked(
+                probe,
+                peer,
+                f"@{peer} is no peer of the node (@PEER is the address of one: {', '.join(peers)})",
+            )
         neighbor = self._known.get(peer)
         if neighbor is None:
             return _unasked(probe, peer, f"the node's address towards {peer or 'it'} is unknown")
