@@ -100,7 +100,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'node drain\'' -l skip-wait-for-delete-timeout -x -d 'Do not wait for pods that were deleted longer ago than this; 0 = wait for all'
     complete -c $program -n '__bgpctl_at \'node drain\'' -l allow-last-path -d 'Go on although this node is a route\'s last path'
     complete -c $program -n '__bgpctl_at \'node drain\'' -l allow-address-gap -d 'Go on although an address is announced from nowhere until its evicted pods run elsewhere'
-    complete -c $program -n '__bgpctl_at \'node drain\'' -l require-confirmed -d 'Take only the routers\' word that the routes are gone'
+    complete -c $program -n '__bgpctl_at \'node drain\'' -l require-confirmed -l no-require-confirmed -d 'Take only the routers\' word that the routes are gone'
     complete -c $program -n '__bgpctl_at \'node drain\'' -l assume-dead -d 'You know that a speaker which no longer reports is dead, not just hung or cut off'
     complete -c $program -n '__bgpctl_at \'node drain\'' -l max-unavailable -x -d 'How many nodes may be out of service at once, this one among them'
     complete -c $program -n '__bgpctl_at \'node drain\'' -l take-over -d 'Take the node over from another run that still holds its lease'

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from bgpctl.cli import parse
+
+if TYPE_CHECKING:
+    from bgpctl.runbooks.options import DrainOptions
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show every step and refusal; change nothing.")]
 Order = Annotated[
@@ -69,7 +73,7 @@ AllowAddressGap = Annotated[
 RequireConfirmed = Annotated[
     bool,
     typer.Option(
-        "--require-confirmed",
+        "--require-confirmed/--no-require-confirmed",
         help="Take only the routers' word that the routes are gone. Needs a --router-probe for every peer, "
         "asked while its router still has the routes.",
     ),
@@ -127,3 +131,36 @@ SkipWaitForDelete = Annotated[
 def lifted(**given: bool) -> frozenset[str]:
     """The flags that turn a guard's refusal into a warning, of those that were given."""
     return frozenset(f"--{name.replace('_', '-')}" for name, on in given.items() if on)
+
+
+def options(node: str, values: Mapping[str, Any]) -> DrainOptions:
+    """The flags' values, by the names of `drain`'s parameters, as options. Raises UsageError."""
+    from bgpctl.core.eviction import EvictionOptions
+    from bgpctl.runbooks.options import DrainOptions
+
+    command = values["shutdown_command"]
+    return DrainOptions(
+        node=node,
+        order=values["order"],
+        timeout=values["timeout"],
+        settle=values["settle"],
+        deselect_label=values["deselect_label"],
+        shutdown_command=parse.command_line(command) if command is not None else (),
+        eviction=EvictionOptions(
+            ignore_daemonsets=values["ignore_daemonsets"],
+            force=values["force"],
+            delete_emptydir_data=values["delete_emptydir_data"],
+            grace_period=values["grace_period"],
+            disable_eviction=values["disable_eviction"],
+            pod_selector=values["pod_selector"],
+            skip_wait_for_delete_timeout=round(values["skip_wait_for_delete_timeout"]),
+        ),
+        profiles=parse.profiles(values["peer_profiles"] or ()),
+        lifted=lifted(
+            allow_last_path=values["allow_last_path"], allow_address_gap=values["allow_address_gap"]
+        ),
+        max_unavailable=values["max_unavailable"],
+        take_over=values["take_over"],
+        require_confirmed=values["require_confirmed"],
+        assume_dead=values["assume_dead"],
+    )

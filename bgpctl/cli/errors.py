@@ -49,7 +49,8 @@ def guard(command: str, output: str = "text", *, resumable: bool = False) -> Ite
         if not resumable and output != "json":
             # ^C is how one ends a watch: nothing went wrong.
             raise SystemExit(int(Exit.INTERRUPTED)) from None
-        hint = f"resume with: {typed()}" if resumable else ""
+        status = typed().other("node", "status") if resumable else ""
+        hint = f"resume with: {typed()}\nto see what is true of the nodes now: {status}" if resumable else ""
         _fail(command, output, "interrupted", hint, Exit.INTERRUPTED)
     except OSError as error:
         if error.filename is None and error.errno in _FULL:
@@ -118,12 +119,13 @@ def _tell_json(command: str, message: str, hint: str, code: Exit) -> None:
 
 
 def _tell(message: str, hint: str) -> None:
-    from bgpctl.out.text import printable
+    from bgpctl.out.terminal import width
+    from bgpctl.out.text import hint_lines, printable
 
     for number, text in enumerate(message.splitlines() or [""]):
         print(f"{'error: ' if number == 0 else '       '}{printable(text)}", file=sys.stderr)
-    if hint:
-        print(f"hint: {printable(hint)}", file=sys.stderr)
+    for text in hint_lines(hint, width(sys.stderr)):
+        print(text, file=sys.stderr)
 
 
 def _close_pipe() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Protocol
 
 import typer
 
 from bgpctl.cli import parse
+from bgpctl.errors import Blocked
 
 _KUBERNETES = "Kubernetes"
 
@@ -42,9 +44,10 @@ RouterProbes = Annotated[
     list[str] | None,
     typer.Option(
         "--router-probe",
-        metavar="KIND[=TARGET]",
+        metavar="KIND[=TARGET][@PEER]",
         help="Ask a local router whether the routes are gone: bird=/run/bird/bird.ctl, frr=DIR, "
-        "gobgp=HOST:PORT, openbgpd=SOCKET; KIND alone takes its default. Repeatable.",
+        "gobgp=HOST:PORT, openbgpd=SOCKET; KIND alone takes its default. @PEER: the address of "
+        "this router among the node's peers, where it has several. Repeatable.",
     ),
 ]
 PeerProfiles = Annotated[
@@ -60,6 +63,16 @@ TakeOver = Annotated[
     bool,
     typer.Option("--take-over", help="Take the node over from another run that still holds its lease."),
 ]
+
+
+class Parsed(Protocol):
+    """What is asked of a command line that was parsed; typer's own kinds of it are private."""
+
+    @property
+    def command(self) -> Any: ...
+    @property
+    def params(self) -> dict[str, Any]: ...
+    def get_parameter_source(self, name: str) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +91,46 @@ def given(ctx: typer.Context, context: str | None, kubeconfig: str | None) -> Gi
     """The Kubernetes flags of this command line, wherever they stood."""
     before = ctx.find_object(Given) or Given()
     return before.merge(context, kubeconfig)
+
+
+def asked(ctx: Parsed) -> Mapping[str, tuple[str, ...]]:
+    """The flags that were typed, by name, with their values as they would be typed again."""
+    return dict(_asked(ctx))
+
+
+def _asked(ctx: Parsed) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for parameter in ctx.command.params:
+        name = parameter.name or ""
+        source = ctx.get_parameter_source(name)
+        if parameter.param_type_name != "option" or source is None or source.name != "COMMANDLINE":
+            continue
+        value = ctx.params[name]
+        if isinstance(value, bool):
+            yield (parameter.opts if value else parameter.secondary_opts)[0], ()
+        elif isinstance(value, list | tuple):
+            yield parameter.opts[0], tuple(map(_text, value))
+        else:
+            yield parameter.opts[0], (_text(value),)
+
+
+def _text(value: object) -> str:
+    return f"{value:.6f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+
+
+def with_inherited(ctx: typer.Context, node: str, words: Sequence[str]) -> Mapping[str, Any]:
+    """The values of this command's flags, with those of `words` from the journal of the run that it goes on
+    with: read by the same parser as if they had been typed. Raises Blocked for words that it refuses."""
+    if not words:
+        return ctx.params
+    try:
+        with ctx.command.make_context(ctx.info_name, [node, *words], parent=ctx.parent) as inherited:
+            given = dict(_asked(inherited))
+            names = [p.name or "" for p in ctx.command.params if {*p.opts, *p.secondary_opts} & set(given)]
+            return {**ctx.params, **{name: inherited.params[name] for name in names}}
+    except Exception as error:
+        if not hasattr(error, "format_message"):
+            raise
+        raise Blocked(
+            f"the options in the journal of node {node} cannot be used: {error.format_message()}",
+            f"give these flags yourself: {' '.join(word for word in words if word.startswith('--'))}",
+        ) from None

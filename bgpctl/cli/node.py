@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,7 +19,9 @@ from bgpctl.cli.flags import (
     RouterProbes,
     TakeOver,
     Timeout,
+    asked,
     given,
+    with_inherited,
 )
 from bgpctl.cli.program import typed
 
@@ -63,48 +66,37 @@ def drain(
     """Take a node out of service: cordon, evict, withdraw its routes, wait until the routers let go.
 
     Ends with "safe to power off" and the proof: confirmed (every router said so) or estimated (a computed
-    time passed). Running it again goes on where it stopped.
+    time passed). Running it again goes on where it stopped, with the options that it was asked for then; only
+    commands and probes must be given again.
     """
     with errors.guard("node drain", output, resumable=True):
         from bgpctl.cli import wire
-        from bgpctl.core.eviction import EvictionOptions
-        from bgpctl.runbooks.options import DrainOptions
 
-        eviction = EvictionOptions(
-            ignore_daemonsets=ignore_daemonsets,
-            force=force,
-            delete_emptydir_data=delete_emptydir_data,
-            grace_period=grace_period,
-            disable_eviction=disable_eviction,
-            pod_selector=pod_selector,
-            skip_wait_for_delete_timeout=round(skip_wait_for_delete_timeout),
-        )
-        options = DrainOptions(
-            node=node,
-            order=order,
-            timeout=timeout,
-            settle=settle,
-            deselect_label=deselect_label,
-            shutdown_command=parse.command_line(shutdown_command) if shutdown_command is not None else (),
-            eviction=eviction,
-            profiles=parse.profiles(peer_profiles or ()),
-            lifted=flags.lifted(allow_last_path=allow_last_path, allow_address_gap=allow_address_gap),
-            max_unavailable=max_unavailable,
-            take_over=take_over,
-            require_confirmed=require_confirmed,
-            assume_dead=assume_dead,
-            typed=typed(),
-        )
+        options = flags.options(node, ctx.params)
         client = wire.client(given(ctx, context, kubeconfig))
+        options = _resumed(ctx, client, options)
         raise SystemExit(_drain(client, options, router_probes or (), dry_run=dry_run, output=output))
+
+
+def _resumed(ctx: typer.Context, client: Client, options: DrainOptions) -> DrainOptions:
+    """The options with those of the run that it goes on with, where nothing else is said now."""
+    from bgpctl.runbooks import inspect, kept
+
+    journal = inspect.journal_of(client, options.node)
+    before = journal.asked if journal and journal.command == "drain" else {}
+    said = kept.keep(asked(ctx))
+    if inherited := kept.inherited(before, said):
+        values = with_inherited(ctx, options.node, kept.words(inherited))
+        options = flags.options(options.node, values)
+    left = {f: v for f, v in kept.merged(before, said).items() if f not in (*said, *kept.OF_ATTEMPT)}
+    whole = typed().with_words(kept.words(left))
+    return replace(options, asked={**inherited, **said}, typed=whole)
 
 
 def _drain(
     client: Client, options: DrainOptions, probes: Sequence[str], *, dry_run: bool, output: str
 ) -> int:
     """Run or plan the drain and show it; returns the exit code."""
-    from dataclasses import replace
-
     from bgpctl.cli import wire
     from bgpctl.out.runbook import RENDERERS
     from bgpctl.runbooks import drain as runbook
@@ -135,6 +127,7 @@ def restore(
         from bgpctl.cli import wire
         from bgpctl.out.runbook import RENDERERS
         from bgpctl.runbooks import drain as runbook
+        from bgpctl.runbooks import kept
         from bgpctl.runbooks.options import RestoreOptions
 
         profiles = parse.profiles(peer_profiles or ())
@@ -147,6 +140,7 @@ def restore(
             profiles=profiles,
             take_over=take_over,
             typed=typed(),
+            asked=kept.keep(asked(ctx)),
         )
         result = RENDERERS[output](runbook.restore(client, options), f"restore {node}")
         raise SystemExit(int(result.exit_code))
@@ -170,7 +164,7 @@ def status(
         from bgpctl.runbooks.inspect import node_reports
 
         client = wire.client(given(ctx, context, kubeconfig))
-        reports = node_reports(client, tuple(nodes or ()))
+        reports = node_reports(client, tuple(nodes or ()), typed())
         RENDERERS[output](reports, client.present())
         raise SystemExit(1 if any(report.unreadable for report in reports) else 0)
 

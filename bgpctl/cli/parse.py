@@ -96,6 +96,8 @@ def command_line(
         raise UsageError(f"{flag} cannot be split into words: {error}", hint) from None
     if not words:
         raise UsageError(f"{flag} is empty", hint)
+    if "…" in text:
+        raise UsageError(f"{flag}: … stands for words that were not kept; put your own there", hint)
     return words
 
 

@@ -18,6 +18,7 @@ from bgpctl.cli.flags import (
     RouterProbes,
     TakeOver,
     Timeout,
+    asked,
     given,
 )
 from bgpctl.cli.program import typed
@@ -275,6 +276,7 @@ def restart(
     with errors.guard("speaker restart", output, resumable=True):
         from bgpctl.cli import wire
         from bgpctl.out.runbook import RENDERERS
+        from bgpctl.runbooks import kept
         from bgpctl.runbooks.options import RestartOptions
         from bgpctl.runbooks.restart import restart as runbook
 
@@ -292,6 +294,7 @@ def restart(
             probes=wire.router_probes(client, router_probes or ()),
             take_over=take_over,
             typed=typed(),
+            asked=kept.keep(asked(ctx)),
         )
         result = RENDERERS[output](runbook(client, options), f"restart the speaker of {node}")
         raise SystemExit(int(result.exit_code))

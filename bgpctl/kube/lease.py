@@ -147,10 +147,24 @@ def _seconds(text: str | None) -> float:
         return 0.0
 
 
+TAKEN = "another run took the node over"
+
+
 def taken_over(holder: str) -> Blocked:
     """This run was replaced; it may change nothing any more."""
-    who = holder or "nobody now"
-    return Blocked(f"another run took the node over: {who}", "let it finish, or stop it; then run this again")
+    return Blocked(f"{TAKEN}: {holder}", "let it finish, or stop it")
+
+
+def lost(node: str, seen: LeaseView | None) -> Blocked:
+    """The Lease is not ours any more: another run has it, or nobody."""
+    if seen is not None and seen.holder:
+        return taken_over(seen.holder)
+    what = "deleted" if seen is None else "took this run's name out of"
+    return Unheld(f"somebody {what} the Lease {NAMESPACE}/{name_for(node)}: this run changes nothing more")
+
+
+class Unheld(Blocked):
+    """The Lease is nobody's: taken away by hand, or another run had it meanwhile and has ended."""
 
 
 class NodeLock:
@@ -179,6 +193,7 @@ class NodeLock:
         self._renewing = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+        self._last: LeaseView | None = None
         self.copy = ""
         self.lost = threading.Event()
 
@@ -247,11 +262,12 @@ class NodeLock:
 
     def _read(self) -> LeaseView:
         if self.lost.is_set():
-            raise taken_over("")
+            raise lost(self._node, self._last)
         seen = read(self._client, self._node)
         if seen is None or seen.holder != self.holder:
+            self._last = seen
             self.lost.set()
-            raise taken_over(seen.holder if seen else "")
+            raise lost(self._node, seen)
         return seen
 
     def _write(self, seen: LeaseView) -> None:

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bgpctl.core.nodestate import WithdrawnRecord, timestamp
-from bgpctl.out import units
+from bgpctl.out import terminal, units
 from bgpctl.out.envelope import Document, envelope, write_json, write_yaml
 from bgpctl.out.peers import NO_SPEAKER, node_word
 from bgpctl.out.terminal import write
-from bgpctl.out.text import Cell, Line, Span, line, table
+from bgpctl.out.text import Cell, Line, Span, hint_lines, line, table, wrapped
+from bgpctl.runbooks.kept import words
 
 if TYPE_CHECKING:
     from bgpctl.runbooks.inspect import NodeReport
@@ -76,10 +77,10 @@ def service(report: NodeReport, now: float) -> str:
 # --- text ---------------------------------------------------------------------------------------------------
 
 
-def text(reports: Sequence[NodeReport], now: float) -> list[Line]:
+def text(reports: Sequence[NodeReport], now: float, width: int | None = None) -> list[Line]:
     """One line per node; how it is known that routes are gone follows for nodes that left."""
     rows = [_row(report, now) for report in reports]
-    details = [detail for report in reports for detail in (_stopped(report), _withdrawal(report)) if detail]
+    details = [row for report in reports for row in (*_stopped(report, width), *_withdrawal(report, width))]
     good = all(in_service(report, now) for report in reports)
     last = line(Span(summary(reports, now), "bold" if good else "accent"))
     return [*table(HEADER, rows), *([line(""), *details] if details else []), line(""), last]
@@ -99,39 +100,34 @@ def _row(report: NodeReport, now: float) -> list[Cell]:
     ]
 
 
-def _stopped(report: NodeReport) -> Line | None:
-    """Why nobody goes on with a run that did not come to its end."""
-    if report.problem:
-        return line(f"{report.node}: ", Span(report.problem, "accent"))
-    if not report.stopped or report.journal is None:
-        return None
-    again = f"bgpctl node {report.journal.command} {report.node}"
-    if report.journal.command == "restart":
-        again = f"bgpctl speaker restart {report.node}"
-    return line(
-        f"{report.node}: the {report.journal.command} stopped, ",
-        Span(report.stopped, "accent"),
-        f"; it goes on with `{again}`",
-    )
+def _stopped(report: NodeReport, width: int | None) -> list[Line]:
+    """Why nobody goes on with a run that did not come to its end; what is safe, and what to type."""
+    told = [report.problem] if report.problem else []
+    if report.stopped and report.journal:
+        told.append(f"the {report.journal.command} stopped: {report.stopped}")
+    why = [row for text in told for row in wrapped(f"{report.node}: {text}", width)]
+    ways = hint_lines("\n".join(report.ways), width, first="  ")
+    return [*(line(Span(row, "accent")) for row in why), *map(line, ways)]
 
 
-def _withdrawal(report: NodeReport) -> Line | None:
+def _withdrawal(report: NodeReport, width: int | None) -> list[Line]:
     """When the routes went, and who says so."""
     record, how = report.state.withdrawn if report.state else None, proof(report)
     gone = report.state is not None and report.state.phase == "Withdrawn"
     if not gone and not how:
-        return None
+        return []
     unasked = "whether a router was asked went with the journal" if report.lost else NOBODY_ASKED
-    words = _gone(report.journal, how) if how else unasked
-    return line(f"{report.node}: {words}{_sent(record)}")
+    told = _gone(report.journal, how) if how else unasked
+    why = str(report.journal.evidence.get("why") or "") if report.journal and how else ""
+    rests = f"; {why}" if why else ""
+    return [line(row) for row in wrapped(f"{report.node}: {told}{_sent(record)}{rests}", width)]
 
 
 def _gone(journal: Journal | None, how: str) -> str:
     evidence: Mapping[str, Any] = journal.evidence if journal else {}
     routes = units.count(int(evidence.get("routes") or 0), "route")
     by = f" by {evidence['by']}" if evidence.get("by") else ""
-    why = f" ({evidence['why']})" if evidence.get("why") else ""
-    return f"{routes} gone, {how}{by}{why}"
+    return f"{routes} gone, {how}{by}"
 
 
 def _sent(record: WithdrawnRecord | None) -> str:
@@ -182,6 +178,7 @@ def _document(report: NodeReport, now: float) -> Document:
         "holder": report.holder or None,
         "running": report.running if report.journal else None,
         "stopped": report.stopped or None,
+        "hint": "\n".join(report.ways) or None,
         "problem": report.problem or None,
     }
     return {key: value for key, value in document.items() if value is not None}
@@ -202,6 +199,7 @@ def _journal(journal: Journal) -> Document:
         "id": journal.run,
         "command": "speaker restart" if journal.command == "restart" else f"node {journal.command}",
         "order": journal.order,
+        "options": list(words(journal.asked)),
         "holder": journal.holder,
         "startedAt": units.rfc3339(journal.started_at),
         "steps": {step: units.rfc3339(at) for step, at in journal.steps.items()},
@@ -210,7 +208,7 @@ def _journal(journal: Journal) -> Document:
 
 
 RENDERERS: Mapping[str, Callable[[Sequence[NodeReport], float], None]] = {
-    "text": lambda reports, now: write(text(reports, now)),
+    "text": lambda reports, now: write(text(reports, now, terminal.width())),
     "json": lambda reports, now: write_json(document(reports, now)),
     "yaml": lambda reports, now: write_yaml(document(reports, now)),
 }

@@ -10,8 +10,8 @@ from bgpctl.out import units
 from bgpctl.out.board import Board
 from bgpctl.out.envelope import SCHEMA, Document, envelope, write_json
 from bgpctl.out.heard import Listener
-from bgpctl.out.terminal import console, interactive, rich_text, write
-from bgpctl.out.text import Line, Span, line, plain
+from bgpctl.out.terminal import console, interactive, rich_text, width, write
+from bgpctl.out.text import Line, Span, hint_lines, line, plain, wrapped
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -54,7 +54,7 @@ def follow_text(run: Run, title: str, *, plan: bool = False) -> Result:
     write([line(Span(title, "bold"), Span(f"  {units.day(now)}, times are UTC", "dim"))])
     listener = Listener(needed=plan)
     result = _follow_live(run) if interactive() else _follow_plain(run, listener)
-    listener.hears(write)(result_lines(result))
+    listener.hears(write)(result_lines(result, width()))
     _told_anyhow(result, listener)
     return result
 
@@ -131,13 +131,16 @@ def _follow_live(run: Run) -> Result:
         return drive(run, show)
 
 
-def result_lines(result: Result) -> list[Line]:
-    """How it ended. A run that did not finish ends with what to type next."""
+def result_lines(result: Result, width: int | None = None) -> list[Line]:
+    """How it ended. What it rests on stands before the last line, which counts; a run that did not finish
+    ends with what to type next."""
     good = result.status not in _UNFINISHED
-    words = _proved(result) if good else f"{result.node}: {result.status}: {result.message}"
-    message = line(Span(words, "bold" if good else "accent"))
-    hint = [line(f"hint: {result.hint}")] if result.hint else []
-    return [line(""), *hint, message] if good else [line(""), message, *hint]
+    words = _proved(result) if good else f"{result.node}: {result.words}"
+    message = [line(Span(row, "bold" if good else "accent")) for row in wrapped(words, width)]
+    hint = [line(row) for row in hint_lines(result.hint, width)]
+    reason = wrapped(f"{result.node}: {result.reason}", width) if result.reason else []
+    before = [line(""), *(line(row) for row in reason)]
+    return [*before, *hint, *message] if good else [*before, *message, *hint]
 
 
 def _proved(result: Result) -> str:
@@ -187,6 +190,7 @@ def result_document(result: Result) -> Document:
         run=result.run or None,
         proof=result.proof or None,
         message=result.message,
+        reason=result.reason or None,
         hint=result.hint or None,
         startedAt=units.rfc3339(result.started_at),
         endedAt=units.rfc3339(result.ended_at),

@@ -6,6 +6,7 @@ cells are never cut: an address that lost its tail is worse than a long line.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -90,3 +91,31 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else " " if c in "\n\r\t" else f"\\x{ord(c):02x}" for c in text)
+
+
+_COMMAND = re.compile(r"^(?P<words>.*?:) (?P<command>(?:bgpctl|kubectl) .*)$")
+_NO_BREAK = "\0"
+
+
+def wrapped(text: str, width: int | None) -> list[str]:
+    """Prose in lines of at most `width` (None: as it is). No word is broken, nor a command in `backticks`."""
+    from textwrap import wrap
+
+    text = printable(text)
+    if width is None:
+        return [text]
+    whole = re.sub(r"`[^`]*`", lambda found: found[0].replace(" ", _NO_BREAK), text)
+    rows = wrap(whole, max(width, MINIMUM_TEXT), break_long_words=False, break_on_hyphens=False)
+    return [row.replace(_NO_BREAK, " ") for row in rows] or [""]
+
+
+def hint_lines(hint: str, width: int | None = None, first: str = "hint: ") -> list[str]:
+    """A hint as it is shown: prose under itself, and every command at the end of a line of the hint on a line
+    of its own, whole, however long it is."""
+    shown: list[str] = []
+    for text in hint.splitlines():
+        found = _COMMAND.match(text)
+        room = None if width is None else width - len(first)
+        rows = wrapped(found["words"] if found else text, room)
+        shown += rows + ([f"  {printable(found['command'])}"] if found else [])
+    return [f"{first if number == 0 else ' ' * len(first)}{row}" for number, row in enumerate(shown)]

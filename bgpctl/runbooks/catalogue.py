@@ -36,8 +36,8 @@ def node_drain(options: DrainOptions, run: str) -> Sequence[Step]:
     withdrawn = Withdrawn(options.require_confirmed, options.assume_dead, typed)
     leaving = (Deselected(), withdrawn, Settled(options.settle))
     return (
-        Claimed("drain", run, options.order, options.take_over),
-        Checked(run, options.order, typed, tuple(options.profiles), options.require_confirmed),
+        Claimed("drain", run, options.order, options.take_over, options.asked, typed),
+        Checked(run, options.order, typed, tuple(options.profiles), options.require_confirmed, options.asked),
         Cordoned(),
         *((*leaving, evicted) if first else (evicted, *leaving)),
         ShutDown(options.shutdown_command),
@@ -46,7 +46,7 @@ def node_drain(options: DrainOptions, run: str) -> Sequence[Step]:
 
 def node_restore(options: RestoreOptions, run: str) -> Sequence[Step]:
     """Bring a node back to the state before its drain."""
-    claimed = Claimed("restore", run, take_over=options.take_over)
+    claimed = Claimed("restore", run, "", options.take_over, options.asked, options.command)
     return (claimed, Up(), Selected(), Established(), Announced(), Uncordoned(), Released())
 
 
@@ -54,8 +54,8 @@ def speaker_restart(options: RestartOptions, run: str) -> Sequence[Step]:
     """Restart a node's speaker without losing a route."""
     restarted = Restarted(options.command, options.namespace)
     return (
-        ClaimedForRestart(run, options.take_over),
-        Graceful(run, options.expected, restarted, options.allow_route_loss),
+        ClaimedForRestart(run, options.take_over, options.asked, options.command_line),
+        Graceful(run, options.expected, restarted, options.allow_route_loss, options.asked),
         restarted,
         Established(restart=True),
         Announced(restart=True),

@@ -12,6 +12,7 @@ from bgpctl.runbooks.baseline import noted
 from bgpctl.runbooks.command_line import CommandLine
 from bgpctl.runbooks.drain_steps import known, lift_hint, only, plural
 from bgpctl.runbooks.journal import Journal
+from bgpctl.runbooks.kept import Options
 from bgpctl.runbooks.model import Decision, Status
 from bgpctl.runbooks.snapshot import Snapshot
 from bgpctl.witness.model import Sight
@@ -43,6 +44,7 @@ class Checked:
     typed: CommandLine = field(default_factory=CommandLine)
     profiled: tuple[str, ...] = ()
     require_confirmed: bool = False
+    asked: Options = field(default_factory=dict)
     name = "Checked"
     title = "nothing forbids it"
     needs = only("cluster", "pods", "state", "routers")
@@ -66,6 +68,7 @@ class Checked:
             holder=s.holder,
             started_at=round(s.now, 3),
             prior_unschedulable=s.node.unschedulable,
+            options=self.asked,
         )
         journal = noted(journal, s)
         if s.deselection.label is None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 
 from bgpctl.kube.lease import WATCHED_SECONDS
+from bgpctl.runbooks import advice, kept
 from bgpctl.runbooks.actions import ChangeNode, ReleaseLease, TakeLease
+from bgpctl.runbooks.command_line import CommandLine
 from bgpctl.runbooks.journal import Journal
+from bgpctl.runbooks.kept import Options
 from bgpctl.runbooks.model import Decision, Status
 from bgpctl.runbooks.snapshot import Snapshot
 
@@ -16,23 +20,28 @@ class Claimed:
     """The Lease is ours, and a journal that an earlier run left names us and points in our direction.
 
     Nothing is written on the Node for a fresh drain: one that is refused must leave no trace. A journal that
-    somebody removed in the middle is written back: it is all that knows the prior state.
+    somebody removed in the middle is written back: it is all that knows the prior state. `asked`: the options
+    of this run, with those that it inherited; it cannot change the order of one that it goes on with.
     """
 
     command: str
     run: str
     order: str = ""
     take_over: bool = False
+    asked: Options = field(default_factory=dict)
+    typed: CommandLine = field(default_factory=CommandLine)
     name = "Claimed"
     title = "own the node"
     needs: frozenset[str] = frozenset()
 
     def decide(self, s: Snapshot) -> Decision:
+        if refused := self._another(s):
+            return refused
         if not s.holds_lease:
             return self._lease(s)
         if s.journal is None and s.lost is not None:
             text = f"write the journal of {s.lost.command} {s.lost.run} back: somebody removed it"
-            return Decision(Status.ACT, text, (ChangeNode(text, journal=replace(s.lost, holder=s.holder)),))
+            return Decision(Status.ACT, text, (ChangeNode(text, journal=self._ours(s, s.lost)),))
         if s.journal is None:
             nothing = "bgpctl did not take this node out: nothing to restore"
             return Decision(Status.DONE, nothing if self.command == "restore" else f"run {self.run}")
@@ -40,8 +49,9 @@ class Claimed:
             text = f"undo {s.journal.command} {s.journal.run}"
             return Decision(Status.ACT, text, (ChangeNode(text, journal=self._turned(s)),))
         if s.journal.holder != s.holder:
+            ours = replace(self._ours(s, s.journal), ending={})
             text = f"go on from {s.journal.command} {s.journal.run}, last run by {s.journal.holder}"
-            ours = replace(s.journal, holder=s.holder, ending={})
+            text = "; ".join((text, *self._options(ours)))
             return Decision(Status.ACT, text, (ChangeNode(text, journal=ours),))
         return Decision(Status.DONE, f"run {s.journal.run}")
 
@@ -55,7 +65,8 @@ class Claimed:
             return Decision(
                 Status.BLOCKED,
                 f"another run is at work on the node: {lease.holder}",
-                hint="let it finish, or stop it; then run this again (--take-over when it cannot be stopped)",
+                hint=f"let it finish, or stop it; then: {self.typed}\n"
+                f"when it cannot be stopped: {self.typed.with_flags(['--take-over'])}",
             )
         # Its own time is by its holder's clock; that nobody renews it while we look is by ours.
         expired = s.now >= lease.expires_at
@@ -69,11 +80,52 @@ class Claimed:
             return Decision(Status.WAIT, text, recheck=1.0, eta=s.now + left)
         return Decision(Status.ACT, "the node is free", (TakeLease(),))
 
+    def _another(self, s: Snapshot) -> Decision | None:
+        """Is this another run than the one that is to be gone on with?"""
+        journal = s.journal or s.lost
+        if journal is None or journal.command != self.command or journal.holder == s.holder:
+            return None
+        told = f"{journal.command} {journal.run} was asked for with"
+        order = self.asked.get("--order")
+        if order is not None and order != (journal.order,):
+            reason = f"{told} --order {journal.order}: the order cannot be changed on the way"
+        elif self.command == "drain" and (more := kept.inherited(journal.options, self.asked)):
+            reason = f"{told} {' '.join(kept.words(more))}, which another run wrote down just now"
+        else:
+            return None
+        hint = (
+            f"this run changed nothing; to go on with what was asked for: "
+            f"{advice.go_on(journal, s.node.name, self.typed)}\n"
+            f"to begin anew, bring the node back first: {advice.undo(s.node.name, self.typed)}"
+        )
+        return Decision(Status.BLOCKED, reason, hint=hint)
+
+    def _ours(self, s: Snapshot, journal: Journal) -> Journal:
+        """The same run, in our hands."""
+        before = {f: v for f, v in journal.options.items() if f not in kept.OF_ATTEMPT}
+        options = kept.merged(before, self.asked) if journal.command == self.command else journal.options
+        return replace(journal, holder=s.holder, options=options)
+
+    def _options(self, journal: Journal) -> Iterator[str]:
+        """What this run does because the one before was asked to, and what it does not do."""
+        if self.command == "drain" and self.asked:
+            yield f"asked for: {' '.join(kept.words(self.asked))}"
+        dropped = [flag for flag in journal.options if flag not in self.asked]
+        if dropped:
+            yield f"without its {', '.join(dropped)}, which must be said again"
+
     def _turned(self, s: Snapshot) -> Journal:
         """A new direction: the prior state stays, the finished steps, running waits and proofs do not."""
         assert s.journal is not None
         fresh = replace(s.journal.without(s.journal.steps), leaves=0, ending={})
-        return replace(fresh, run=self.run, command=self.command, order=self.order, holder=s.holder)
+        return replace(
+            fresh,
+            run=self.run,
+            command=self.command,
+            order=self.order,
+            holder=s.holder,
+            options=self.asked,
+        )
 
 
 @dataclass(frozen=True, slots=True)

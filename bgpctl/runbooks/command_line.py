@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+CLUSTER = ("--kubeconfig", "--context")  # which cluster it is about: every command has these
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +18,21 @@ class CommandLine:
     def __str__(self) -> str:
         return shlex.join(self.words)
 
+    @property
+    def program(self) -> str:
+        return " ".join(self.words[: 2 if self.words[0] == "kubectl" else 1])
+
+    def other(self, *words: str) -> CommandLine:
+        """Another command of ours about the same cluster."""
+        return CommandLine((*self.program.split(), *words, *self._cluster()))
+
+    def _cluster(self) -> Iterator[str]:
+        for number, word in enumerate(self.words):
+            if word in CLUSTER:
+                yield from self.words[number : number + 2]
+            elif word.startswith(tuple(f"{flag}=" for flag in CLUSTER)):
+                yield word
+
     def with_flags(self, flags: Sequence[str]) -> CommandLine:
         """The same with more flags ("--force", "--max-unavailable 2"), each once: what it had said before for
         one of them goes."""
@@ -25,9 +42,15 @@ class CommandLine:
             words = [*_without(words, name, takes_value=bool(value)), name, *([value] if value else [])]
         return CommandLine(tuple(words))
 
+    def with_words(self, more: Sequence[str]) -> CommandLine:
+        return CommandLine((*self.words, *more))
+
     def without(self, name: str) -> CommandLine:
         """The same without a flag that takes no value."""
         return CommandLine(tuple(_without(list(self.words), name, takes_value=False)))
+
+
+BARE = CommandLine()
 
 
 def _without(words: list[str], name: str, *, takes_value: bool) -> list[str]:

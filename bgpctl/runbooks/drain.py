@@ -9,10 +9,11 @@ from typing import Any
 
 from bgpctl.core.profiles import UNKNOWN_ROUTER, Profile
 from bgpctl.kube.client import Client
-from bgpctl.runbooks import engine
+from bgpctl.runbooks import advice, engine
 from bgpctl.runbooks import plan as planning
 from bgpctl.runbooks import world as worlds
 from bgpctl.runbooks.catalogue import node_drain, node_restore
+from bgpctl.runbooks.command_line import CommandLine
 from bgpctl.runbooks.engine import Events
 from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.model import Result
@@ -28,7 +29,7 @@ def drain(client: Client, options: DrainOptions) -> Events:
     world = _drain_world(client, options, run)
     steps = node_drain(options, run)
     result = yield from engine.run("drain", options.node, run, steps, world, options.timeout, options.command)
-    return conclude(result, world.last_journal)
+    return told(result, world, options.command)
 
 
 def plan(client: Client, options: DrainOptions) -> Events:
@@ -49,8 +50,17 @@ def restore(client: Client, options: RestoreOptions) -> Events:
         routers=routers(options.probes),
     )
     steps = node_restore(options, run)
-    result = yield from engine.run("restore", options.node, run, steps, world, options.timeout, options.typed)
-    return conclude(result, world.last_journal)
+    result = yield from engine.run(
+        "restore", options.node, run, steps, world, options.timeout, options.command
+    )
+    return told(result, world, options.command)
+
+
+def told(result: Result, world: World, typed: CommandLine) -> Result:
+    """The result as a person reads it."""
+    last = world.last_journal
+    orphan = world.orphan() if result.status == "blocked" else None
+    return advice.completed(conclude(result, last), last, typed, orphan)
 
 
 def conclude(result: Result, journal: Journal | None) -> Result:
@@ -63,7 +73,7 @@ def conclude(result: Result, journal: Journal | None) -> Result:
     result = replace(result, proof=proof)
     if result.command == "restore":
         return replace(result, message=_restored(result, journal))
-    return replace(result, message=_drained(result, evidence))
+    return replace(result, message=_drained(result, evidence), reason=_waited(evidence))
 
 
 def _drained(result: Result, evidence: Mapping[str, Any]) -> str:
@@ -81,14 +91,17 @@ def _gone(evidence: Mapping[str, Any]) -> str:
             when = f", within {within:.2f} s of the relabel" if within is not None else ""
             return f"{routes} gone, confirmed by {evidence.get('by')}{when}{_assumed(evidence)}"
         case "estimated":
-            waited = evidence.get("worstSeconds", 0)
             missing = "; ".join(evidence.get("missing") or ["no router was asked"])
-            why = evidence.get("why")
-            return (
-                f"{routes} gone, estimated: {missing}; {waited:g} s were waited ({why}){_assumed(evidence)}"
-            )
+            return f"{routes} gone, estimated: {missing}{_assumed(evidence)}"
         case _:
             return "it announced no routes"
+
+
+def _waited(evidence: Mapping[str, Any]) -> str:
+    """What an estimate rests on: long, and so before the last line."""
+    if evidence.get("proof") != "estimated":
+        return ""
+    return f"{evidence.get('worstSeconds', 0):g} s were waited: {evidence.get('why')}"
 
 
 def _assumed(evidence: Mapping[str, Any]) -> str:

@@ -244,11 +244,13 @@ class ShutDown:
 
 
 def lift_hint(flags: Sequence[str], journal: Journal | None, typed: CommandLine) -> str:
-    """What to type next: the whole command, when every refusal can be lifted by a flag."""
+    """What to type next: the whole command, with a flag for every refusal that one can lift."""
     kept = "the node stays as it is now" if journal and journal.begun else "nothing was changed on the node"
     if flags and all(flags):
         return f"{kept}; to go on anyway: {typed.with_flags(flags)}"
-    return f"{kept}; run this again when the reason has gone"
+    rest = f"{kept}; run this again when the reason has gone"
+    lifted = [flag for flag in flags if flag]
+    return f"when the other reasons have gone: {typed.with_flags(lifted)}\n{rest}" if lifted else rest
 
 
 def plural(count: int, noun: str) -> str:

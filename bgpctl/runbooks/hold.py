@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bgpctl.core.annotations import LEAVE
+from bgpctl.errors import BgpctlError, Blocked
+from bgpctl.kube import lease, paths
 from bgpctl.kube.client import Client
 from bgpctl.kube.lease import LeaseView, NodeLock
 from bgpctl.runbooks.clock import Clock
-from bgpctl.runbooks.journal import ANNOTATION, Journal
+from bgpctl.runbooks.journal import ANNOTATION, Journal, load
 
 Document = dict[str, Any]
 
@@ -37,6 +39,20 @@ class Hold:
     seen_lease: LeaseView | None = None
     released: bool = False
     changed: bool = False
+
+    def lost(self, error: Blocked) -> Blocked:
+        """Why the Lease is not ours any more. Where nobody has it, the Node knows whether another run had."""
+        if not isinstance(error, lease.Unheld) or self.last_journal is None:
+            return error
+        try:
+            fresh = load(self.client.get(paths.node(self.node))["metadata"].get("annotations"))
+        except BgpctlError:
+            return error
+        if fresh is None:
+            place = f"{lease.NAMESPACE}/{lease.name_for(self.node)}"
+            both = f"somebody removed both the journal and the Lease {place}"
+            return Blocked(f"{lease.TAKEN} and has ended, or {both}")
+        return error if fresh.holder == self.holder else lease.taken_over(fresh.holder)
 
     def remember(self, journal: Journal | None) -> None:
         self.journal = journal

@@ -13,10 +13,12 @@ from typing import Any
 
 from bgpctl.core.foreign import Foreign, Unreadable, parse_json, plain
 from bgpctl.errors import Blocked
+from bgpctl.runbooks import kept
+from bgpctl.runbooks.kept import Options
 
 ANNOTATION = "bgpctl.io/run"
 VERSION = 1
-LATER = {"leaves", "baselines", "ending"}  # fields that came after the first journals were written
+LATER = {"leaves", "baselines", "ending", "options"}  # fields that came after the first journals were written
 COMMANDS = ("drain", "restore", "restart")
 LONGEST = 256 << 10  # what the API server allows for all annotations of an object together
 
@@ -29,7 +31,7 @@ class Journal:
     withdrawal. `holder` is the run at work: whoever takes the node over writes itself in here, and a run that
     finds another name stops. `leaves` counts the relabels. `baselines`: how many routes of the node each
     peer's router was seen to have before the withdrawal. `ending`: how the last run ended (status, reason,
-    at), empty while it runs and when it was killed."""
+    at), empty while it runs and when it was killed. `options`: what was asked for (`kept`)."""
 
     run: str
     command: str
@@ -47,6 +49,15 @@ class Journal:
     leaves: int = 0
     baselines: Mapping[str, int] = field(default_factory=dict)
     ending: Mapping[str, Any] = field(default_factory=dict)
+    options: Options = field(default_factory=dict)
+
+    @property
+    def asked(self) -> Options:
+        """The options, the order among them: a journal of the version before has no others."""
+        order = (
+            {"--order": (self.order,)} if self.command == "drain" and self.order == "withdraw-first" else {}
+        )
+        return {**order, **self.options}
 
     @property
     def leave(self) -> str:
@@ -117,6 +128,7 @@ def _read(written: Foreign) -> Journal:
         leaves=written.integer("leaves"),
         baselines={peer: counts.integer(peer) for counts, peer in written.each("baselines")},
         ending=_ending(written.child("ending")),
+        options=kept.read(written),
     )
 
 

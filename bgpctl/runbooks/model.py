@@ -75,19 +75,26 @@ class StepReport:
 class Result:
     """How a run ended. `status`: done, blocked, deadline, failed, interrupted or planned (dry run).
     `proof` is "confirmed" (a router said so), "estimated" (a computed deadline passed) or "" (not withdrawn).
-    `message` is the last line a person reads; `hint` what to type next."""
+    `message` is the last line a person reads; `reason` what it rests on, where that is long; `hint` what to
+    type next: lines, each with its command at the end, after ": "."""
 
     command: str
     node: str
     status: str
     message: str
     hint: str = ""
+    reason: str = ""
     run: str = ""
     proof: str = ""
     started_at: float = 0.0
     ended_at: float = 0.0
     steps: tuple[StepReport, ...] = ()
     evidence: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def words(self) -> str:
+        """How a run ended that did not come to its end."""
+        return ended(self.status, self.message)
 
     @property
     def exit_code(self) -> Exit:
@@ -98,3 +105,10 @@ class Result:
             "deadline": Exit.DEADLINE,
             "interrupted": Exit.INTERRUPTED,
         }.get(self.status, Exit.FAILED)
+
+
+def ended(status: str, reason: str) -> str:
+    """Status and reason as one sentence: a reason that says the status itself stands alone."""
+    if reason.startswith((status, "time is up")):
+        return reason
+    return f"{status}: {reason}" if reason else status

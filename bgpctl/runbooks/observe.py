@@ -15,7 +15,7 @@ from bgpctl.core.withdrawal import Estimate, Event, estimate, facts_from_state
 from bgpctl.errors import Blocked
 from bgpctl.kube import lease, paths
 from bgpctl.kube.client import NotFound
-from bgpctl.kube.lease import LeaseView, taken_over
+from bgpctl.kube.lease import LeaseView
 from bgpctl.runbooks import cluster, objects, states
 from bgpctl.runbooks.hold import Document, Hold
 from bgpctl.runbooks.journal import ANNOTATION, Journal, load
@@ -115,7 +115,7 @@ class Observer:
             return {"holds_lease": True}
         view = lease.read(hold.client, hold.node)
         if hold.lock:
-            raise taken_over(view.holder if view else "")
+            raise hold.lost(lease.lost(hold.node, view))
         hold.seen_lease = view
         now = hold.clock.monotonic()
         if self._watching_since is None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from bgpctl.core.eviction import EvictionOptions
 from bgpctl.core.profiles import Profile
 from bgpctl.runbooks.command_line import CommandLine
+from bgpctl.runbooks.kept import Options
 
 ORDERS = ("guide", "withdraw-first")
 
@@ -21,7 +22,8 @@ class DrainOptions:
     remove) overrides the label that is changed. `probes` are router probes in parse_probe's text form,
     `profiles` router profiles by peer address. `shutdown_command` is an argv template ({node}). `lifted`: the
     flags that turn a guard's refusal into a warning. `require_confirmed`: only a router's word ends the wait;
-    `assume_dead`: a silent speaker is dead. `typed`: the command as it was typed, None = the plain one."""
+    `assume_dead`: a silent speaker is dead. `typed`: the command as it was typed, None = the plain one.
+    `asked`: what the journal keeps of it, with what this run inherits from the one it goes on with."""
 
     node: str
     order: str = "guide"
@@ -38,6 +40,7 @@ class DrainOptions:
     require_confirmed: bool = False
     assume_dead: bool = False
     typed: CommandLine | None = None
+    asked: Options = field(default_factory=dict)
 
     @property
     def command(self) -> CommandLine:
@@ -54,6 +57,11 @@ class RestoreOptions:
     profiles: Mapping[str, Profile] = field(default_factory=dict)
     take_over: bool = False
     typed: CommandLine | None = None
+    asked: Options = field(default_factory=dict)
+
+    @property
+    def command(self) -> CommandLine:
+        return self.typed or CommandLine(("bgpctl", "node", "restore", self.node))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +79,8 @@ class RestartOptions:
     probes: tuple[str, ...] = ()
     take_over: bool = False
     typed: CommandLine | None = None
+    asked: Options = field(default_factory=dict)
+
+    @property
+    def command_line(self) -> CommandLine:
+        return self.typed or CommandLine(("bgpctl", "speaker", "restart", self.node))

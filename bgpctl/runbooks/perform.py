@@ -69,7 +69,10 @@ class Performer:
         """Nothing is changed by a run that another one has replaced."""
         if self.hold.lock is None:
             raise Blocked("this run does not own the node; nothing more was changed", "run it again")
-        self.hold.lock.confirm()
+        try:
+            self.hold.lock.confirm()
+        except Blocked as error:
+            raise self.hold.lost(error) from None
 
     def _fence_deed(self) -> None:
         """For what carries no version: the Node is read again too, and must still tell of our run."""

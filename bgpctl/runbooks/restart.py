@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from bgpctl.core.eviction import EvictionOptions
 from bgpctl.errors import BgpctlError
 from bgpctl.kube.client import Client
-from bgpctl.runbooks import engine
+from bgpctl.runbooks import advice, engine
 from bgpctl.runbooks import world as worlds
 from bgpctl.runbooks.actions import Action, RestartCommand, WatchRouters
 from bgpctl.runbooks.catalogue import speaker_restart
@@ -32,8 +32,10 @@ def restart(client: Client, options: RestartOptions) -> Events:
     inner = worlds.build(client, options.node, run, timeout=options.timeout, routers=routers, eviction=pods)
     world = RestartWorld(inner, routers)
     steps = speaker_restart(options, run)
-    result = yield from engine.run(NAME, options.node, run, steps, world, options.timeout, options.typed)
-    return _concluded(result, world)
+    result = yield from engine.run(
+        NAME, options.node, run, steps, world, options.timeout, options.command_line
+    )
+    return advice.completed(_concluded(result, world), inner.last_journal, options.command_line)
 
 
 @dataclass(slots=True)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from bgpctl.core.pods import PodView
 from bgpctl.core.restart import kept, refusals
+from bgpctl.runbooks import advice
 from bgpctl.runbooks.actions import Action, ChangeNode, EvictPod, ReleaseLease, RestartCommand, WatchRouters
 from bgpctl.runbooks.claim import Claimed
+from bgpctl.runbooks.command_line import CommandLine
 from bgpctl.runbooks.drain_steps import only
 from bgpctl.runbooks.journal import Journal
+from bgpctl.runbooks.kept import Options
 from bgpctl.runbooks.model import Decision, Status
 from bgpctl.runbooks.snapshot import Snapshot
 from bgpctl.witness.model import Sight
@@ -27,6 +30,8 @@ class ClaimedForRestart:
 
     run: str
     take_over: bool = False
+    asked: Options = field(default_factory=dict)
+    typed: CommandLine = field(default_factory=CommandLine)
     name = "Claimed"
     title = "own the node"
     needs: frozenset[str] = frozenset()
@@ -36,9 +41,10 @@ class ClaimedForRestart:
             return Decision(
                 Status.BLOCKED,
                 f"{s.journal.command} {s.journal.run} has the node",
-                hint=f"see `bgpctl node status {s.node.name}`; finish it with `bgpctl node restore`",
+                hint=f"to see how far it is: {self.typed.other('node', 'status', s.node.name)}\n"
+                f"to bring the node back first: {advice.undo(s.node.name, self.typed)}",
             )
-        return Claimed(COMMAND, self.run, take_over=self.take_over).decide(s)
+        return Claimed(COMMAND, self.run, "", self.take_over, self.asked, self.typed).decide(s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +126,7 @@ class Graceful:
     expected: float
     how: Restarted
     allow_loss: bool = False
+    asked: Options = field(default_factory=dict)
     name = "Graceful"
     title = "no route is lost"
     needs = only("state", "routers", "pods")
@@ -160,6 +167,7 @@ class Graceful:
             peers=tuple(peer.address for peer in s.state.peers if peer.session.established),
             routes=s.state.announced,
             marks={BEFORE: round(s.state.started_at, 3)},
+            options=self.asked,
         )
 
 

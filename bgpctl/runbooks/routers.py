@@ -62,8 +62,11 @@ class Routers:
         peer = _peer_of(probe, peers)
         if peer is None:
             example = f"--router-probe {probe.kind}={probe.target}@{peers[0]}"
-            why = f"the node has {len(peers)} peers; say which it is, as in {example}"
+            why = f"the node has {len(peers)} peers ({', '.join(peers)}); say which it is, as in {example}"
             return "", lambda: _unasked(probe, "", why)
+        if peers and peer not in peers:
+            stranger = f"@{peer} is no peer of the node (@PEER is the address of one: {', '.join(peers)})"
+            return peer, lambda: _unasked(probe, peer, stranger)
         neighbor = self._known.get(peer)
         if neighbor is None:
             return peer, lambda: _unasked(

@@ -64,7 +64,7 @@ class Withdrawn:
         if decision.status is not Status.DONE:
             return decision
         if lesser := self._too_little(s, decision.evidence, word):
-            return replace(lesser, reason=f"{decision.reason}; {lesser.reason}")
+            return replace(lesser, reason=f"{lesser.reason} ({decision.reason})")
         return _still(s.journal.evidence, decision) if s.journal.finished(self.name) else decision
 
     def preview(self, s: Snapshot) -> str:

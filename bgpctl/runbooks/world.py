@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from bgpctl.core.eviction import EvictionOptions
 from bgpctl.core.profiles import UNKNOWN_ROUTER, Profile
 from bgpctl.errors import BgpctlError
-from bgpctl.kube import lease
+from bgpctl.kube import lease, paths
 from bgpctl.kube.client import Client
+from bgpctl.runbooks import objects
 from bgpctl.runbooks.actions import Action, ChangeNode
 from bgpctl.runbooks.clock import Clock
 from bgpctl.runbooks.hold import Hold
@@ -19,7 +20,7 @@ from bgpctl.runbooks.model import Decision
 from bgpctl.runbooks.observe import Observer
 from bgpctl.runbooks.perform import Performer
 from bgpctl.runbooks.routers import Routers
-from bgpctl.runbooks.snapshot import Snapshot
+from bgpctl.runbooks.snapshot import NodeView, Snapshot
 
 REASON = 500  # characters of a run's last words that the journal keeps
 
@@ -37,6 +38,18 @@ class World:
     def last_journal(self) -> Journal | None:
         """The journal as it was when this run last saw it, also after it was removed."""
         return self.hold.last_journal
+
+    def orphan(self) -> tuple[Journal, NodeView] | None:
+        """The journal that only this run knows any more, with the Node as it is: both the annotation and the
+        Lease with its copy are gone."""
+        hold, last = self.hold, self.hold.last_journal
+        with contextlib.suppress(BgpctlError):
+            if hold.lock is None or last is None or lease.read(hold.client, hold.node) is not None:
+                return None
+            document = hold.client.get(paths.node(hold.node))
+            if load(document["metadata"].get("annotations")) is None:
+                return last, objects.node(document)
+        return None
 
     @property
     def changed(self) -> bool:

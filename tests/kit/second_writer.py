@@ -27,7 +27,8 @@ from bgpctl.runbooks import world as worlds
 from bgpctl.runbooks.actions import ChangeNode, TakeLease
 from bgpctl.runbooks.catalogue import node_drain, node_restore
 from bgpctl.runbooks.clock import Clock
-from bgpctl.runbooks.drain import conclude, routers
+from bgpctl.runbooks.command_line import CommandLine
+from bgpctl.runbooks.drain import routers, told
 from bgpctl.runbooks.engine import Events
 from bgpctl.runbooks.journal import ANNOTATION, Journal, load
 from bgpctl.runbooks.model import Result
@@ -175,7 +176,9 @@ class Rig:
         given = DrainOptions(NODE, eviction=EvictionOptions(force=True), **options)
         world = self.world(run, client, routers=routers(given.probes))
         return _concluded(
-            engine.run("drain", NODE, run, node_drain(given, run), world, given.timeout, given.typed), world
+            engine.run("drain", NODE, run, node_drain(given, run), world, given.timeout, given.typed),
+            world,
+            given.command,
         )
 
     def restore(self, run: str = "run-r", client: Client | None = None, **options: Any) -> Events:
@@ -183,6 +186,7 @@ class Rig:
         return _concluded(
             engine.run("restore", NODE, run, node_restore(given, run), world, given.timeout, given.typed),
             world,
+            given.command,
         )
 
     # -- other writers
@@ -266,8 +270,8 @@ def speaker(now: float, leave: str, left: tuple[float, str] | None) -> NodeState
     return replace(here, phase="Withdrawn", withdrawn=record)
 
 
-def _concluded(events: Events, world: World) -> Events:
-    return conclude((yield from events), world.last_journal)
+def _concluded(events: Events, world: World, typed: CommandLine) -> Events:
+    return told((yield from events), world, typed)
 
 
 def finish(events: Events) -> Result:

@@ -81,9 +81,18 @@ def test_a_refused_drain_changes_nothing_and_says_what_lifts_it(
     assert decision.hint.endswith(hint)
     assert "nothing was changed" in decision.hint
     assert ("to go on anyway" in decision.hint) == (NEVER not in guards)
-    assert ("--dry-run" in decision.hint) is ("to go on anyway" in decision.hint), (
+    assert ("--dry-run" in decision.hint) is ("bgpctl node drain" in decision.hint), (
         "a pasted hint must not evict"
     )
+
+
+def test_what_can_be_lifted_is_not_lost_where_something_else_cannot() -> None:
+    hint = checked(snapshot(guards=(NO, NEVER), deselection=RACK)).hint
+    assert hint.splitlines() == [
+        "when the other reasons have gone: "
+        "bgpctl node drain n1 --dry-run --max-unavailable 1 --allow-last-path",
+        "nothing was changed on the node; run this again when the reason has gone",
+    ]
 
 
 def test_no_label_takes_the_node_out() -> None:

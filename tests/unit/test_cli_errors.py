@@ -67,7 +67,7 @@ def test_an_interrupted_drain_says_how_to_go_on(
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["/usr/bin/kubectl-bgp", "node", "drain", "w 1"])
     assert ended(KeyboardInterrupt(), resumable=True) == 130
-    assert "hint: resume with: kubectl bgp node drain 'w 1'" in capsys.readouterr().err
+    assert "hint: resume with:\n        kubectl bgp node drain 'w 1'\n" in capsys.readouterr().err
 
 
 def test_a_bug_leaves_a_private_report_without_the_values_of_flags(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -14,11 +15,14 @@ from bgpctl.cli.main import main
 from bgpctl.core.eviction import EvictionOptions
 from bgpctl.kube import paths
 from bgpctl.runbooks import drain as runbook
+from bgpctl.runbooks import kept
 from bgpctl.runbooks.command_line import CommandLine
+from bgpctl.runbooks.journal import ANNOTATION, dump
 from bgpctl.runbooks.model import Event, Result
 from bgpctl.runbooks.options import DrainOptions, RestoreOptions
 from tests.kit.fake_api import FakeApi, fake_api
 from tests.kit.node_states import NODE_STATES, established
+from tests.kit.snapshots import OTHER, journal
 
 Cluster = tuple[FakeApi, Path]
 
@@ -99,7 +103,135 @@ def test_every_flag_of_a_drain_arrives(cluster: Cluster, asked: dict[str, Any]) 
         assume_dead=True,
         take_over=True,
         typed=CommandLine(("bgpctl", *words)),
+        asked={
+            "--order": ("withdraw-first",),
+            "--timeout": ("5400",),
+            "--settle": ("0.5",),
+            "--deselect-label": ("enable-bgp-",),
+            "--shutdown-command": ("…",),
+            "--router-probe": ("frr", "bird=/run/b.ctl"),
+            "--peer-profile": ("192.0.2.1=stale:300",),
+            "--no-ignore-daemonsets": (),
+            "--force": (),
+            "--delete-emptydir-data": (),
+            "--grace-period": ("7",),
+            "--disable-eviction": (),
+            "--pod-selector": ("app=web",),
+            "--skip-wait-for-delete-timeout": ("60",),
+            "--allow-last-path": (),
+            "--allow-address-gap": (),
+            "--require-confirmed": (),
+            "--assume-dead": (),
+            "--max-unavailable": ("2",),
+        },
     )
+
+
+NOT_KEPT = {"--dry-run", "--take-over", "--output", "--context", "--kubeconfig"}
+
+
+@pytest.mark.parametrize("command", ["node drain", "node restore", "speaker restart"])
+def test_every_flag_of_a_run_is_kept_but_those_of_one_command_line(command: str) -> None:
+    from typer.main import get_command
+
+    from bgpctl.cli.app import app
+
+    found: Any = get_command(app)
+    for word in command.split():
+        found = found.commands[word]
+    for parameter in found.params:
+        for flag in (*parameter.opts[:1], *parameter.secondary_opts):
+            if parameter.param_type_name == "option" and flag.startswith("--"):
+                value = () if parameter.is_flag else ("7",)
+                assert (flag in kept.keep({flag: value})) is (flag not in NOT_KEPT), flag
+
+
+ASKED = "--order withdraw-first --require-confirmed --max-unavailable 2 --settle 0.5 --grace-period=-1"
+DIALLED = "--router-probe bird=/run/b.ctl@192.0.2.1 --shutdown-command 'ssh {node} sudo poweroff'"
+
+
+def drained_before(cluster: Cluster, words: str, order: str = "withdraw-first") -> None:
+    """Another machine's drain of worker-1, asked for with these flags."""
+    options: dict[str, tuple[str, ...]] = {}
+    rest = [part for word in shlex.split(words) for part in (word.split("=", 1) if "=-" in word else [word])]
+    for word in rest:
+        if word.startswith("--"):
+            options[(flag := word)] = ()
+        else:
+            options[flag] = (*options[flag], word)
+    theirs = journal(run="run-b", holder=OTHER, order=order, options=options)
+    metadata = cluster[0].collections[paths.NODES][0]["metadata"]
+    metadata["annotations"] = {ANNOTATION: dump(theirs)}
+
+
+def test_a_run_that_goes_on_is_the_one_that_was_asked_for(cluster: Cluster, asked: dict[str, Any]) -> None:
+    """The options that it does not say are inherited; what runs a program or dials an address is not, but
+    stands in the command that it tells to type next."""
+    drained_before(cluster, f"{ASKED} {DIALLED} --timeout 3")
+    assert run("node", "drain", "worker-1", "--settle", "9s", "--dry-run") == 0
+    options = asked["plan"]
+    assert (options.order, options.require_confirmed, options.max_unavailable) == ("withdraw-first", True, 2)
+    assert (options.settle, options.eviction.grace_period) == (9.0, -1)
+    assert (options.probes, options.shutdown_command, options.timeout) == ((), (), 600.0)
+    assert set(options.asked) == {
+        "--order",
+        "--require-confirmed",
+        "--max-unavailable",
+        "--settle",
+        "--grace-period",
+    }
+    assert str(options.typed).startswith("bgpctl node drain worker-1 --settle 9s --dry-run --")
+    for word in f"{ASKED} {DIALLED}".replace("--settle 0.5 ", "").split(" --"):
+        assert word in str(options.typed)
+    assert "--timeout" not in str(options.typed), "each attempt has its own"
+
+
+def test_what_is_said_now_counts_more(cluster: Cluster, asked: dict[str, Any]) -> None:
+    drained_before(cluster, "--require-confirmed --force", order="guide")
+    assert run("node", "drain", "worker-1", "--no-require-confirmed") == 0
+    options = asked["drain"]
+    assert (options.require_confirmed, options.eviction.force) == (False, True)
+    assert dict(options.asked) == {"--force": (), "--no-require-confirmed": ()}
+
+
+def test_a_journal_of_the_version_before_passes_its_order_on(cluster: Cluster, asked: dict[str, Any]) -> None:
+    drained_before(cluster, "")
+    assert run("node", "drain", "worker-1") == 0
+    assert asked["drain"].order == "withdraw-first"
+
+
+def test_options_that_this_version_does_not_take_are_refused_by_name(
+    cluster: Cluster, asked: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    drained_before(cluster, "--max-unavailable 0", order="guide")
+    assert run("node", "drain", "worker-1") == 3
+    told = capsys.readouterr().err
+    assert "the options in the journal of node worker-1 cannot be used" in told
+    assert "give these flags yourself: --max-unavailable" in told
+    assert run("node", "drain", "worker-1", "--max-unavailable", "1") == 0
+
+
+def test_the_flags_of_a_restart_are_kept(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    from bgpctl.runbooks import restart
+
+    found: list[Any] = []
+
+    def start(client: object, options: Any) -> Generator[Event, None, Result]:
+        found.append(options)
+        yield from ()
+        return Result("speaker restart", "worker-1", "done", "the end")
+
+    monkeypatch.setattr(restart, "restart", start)
+    words = ("--restart-command", "ssh {node} sudo systemctl restart bgpctl-speaker", "--expect", "1m")
+    assert run("speaker", "restart", "worker-1", *words) == 0
+    assert dict(found[0].asked) == {"--restart-command": (words[1],), "--expect": ("60",)}
+
+
+def test_a_value_that_was_not_kept_is_no_command(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("node", "drain", "worker-1", "--shutdown-command", "…") == 2
+    assert "… stands for words that were not kept" in capsys.readouterr().err
 
 
 def test_the_defaults_are_the_runbooks_own(cluster: Cluster, asked: dict[str, Any]) -> None:
@@ -154,7 +286,13 @@ def test_an_interrupt_tells_how_to_resume(
     asked["status"] = "interrupt"
     monkeypatch.setattr(sys, "argv", ["bgpctl", "node", "drain", "worker-1"])
     assert run("node", "drain", "worker-1") == 130
-    assert "resume with: bgpctl node drain worker-1" in capsys.readouterr().err
+    assert capsys.readouterr().err == (
+        "error: interrupted\n"
+        "hint: resume with:\n"
+        "        bgpctl node drain worker-1\n"
+        "      to see what is true of the nodes now:\n"
+        "        bgpctl node status\n"
+    )
 
 
 def test_status(cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:

@@ -73,7 +73,7 @@ def test_document() -> None:
     assert (first["service"], first["running"]) == ("draining", True)
     assert (drained["service"], drained["running"]) == ("drained", False)
     assert "stopped" not in drained and "stopped" not in first
-    assert (stopped["service"], stopped["stopped"]) == ("drain-stopped", f"deadline: {WHY}")
+    assert (stopped["service"], stopped["stopped"]) == ("drain-stopped", WHY)
     assert (killed["service"], killed["stopped"]) == ("restart-stopped", "its process was killed")
     assert (lost["service"], lost["problem"]) == ("drain-stopped", LOST)
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bgpctl.out import units
-from bgpctl.out.text import Span, line, plain, printable, table
+from bgpctl.out.text import Span, hint_lines, line, plain, printable, table, wrapped
 
 
 def shown(*args: object, **kwargs: object) -> list[str]:
@@ -81,3 +81,28 @@ def test_more_units() -> None:
     assert units.rfc3339(1.5) == "1970-01-01T00:00:01.500Z"
     assert units.rfc3339(0.0) is None
     assert [units.count(value, "route") for value in (0, 1, 2)] == ["0 routes", "1 route", "2 routes"]
+
+
+COMMAND = "bgpctl node drain worker-1 --order withdraw-first --shutdown-command 'ssh {node} sudo poweroff'"
+
+
+@pytest.mark.parametrize("width", [None, 40, 80])
+def test_a_command_in_a_hint_is_never_broken(width: int | None) -> None:
+    hint = f"nothing is lost, and the node stays as it is now; to go on anyway: {COMMAND}\nelse wait for it"
+    shown = hint_lines(hint, width)
+    assert f"        {COMMAND}" in shown
+    prose = [row for row in shown if COMMAND not in row]
+    assert (
+        " ".join(row.strip() for row in prose)
+        == f"hint: {hint.replace(f' {COMMAND}', ' ').replace(chr(10), '')}"
+    )
+    assert shown[0].startswith("hint: ") and all(row.startswith("      ") for row in shown[1:])
+    assert width is None or all(len(row) <= max(width, 46) for row in prose)
+
+
+def test_prose_wraps_at_words_and_around_commands() -> None:
+    text = "see `kubectl get bgpnodestate n1 -o yaml`; where none runs, `kubectl delete bgpnodestate n1`"
+    rows = wrapped(text, 60)
+    assert " ".join(rows) == text
+    assert len(rows) > 1 and all(row.count("`") % 2 == 0 for row in rows), "none is broken"
+    assert wrapped("\x1b[2J", 60) == ["\\x1b[2J"] and hint_lines("") == []

@@ -130,3 +130,14 @@ def test_the_absence_of_another_router_is_no_row() -> None:
     for _ in range(2):
         (seen,) = routers.look(running(), journal(), lambda: probe.now)
     assert (seen.absent_since, seen.absences, seen.sighting.paths) == (None, 0, ())
+
+
+def test_a_peer_that_the_node_does_not_have_is_named_as_such() -> None:
+    """Not "its address is unknown": @PEER is one of the node's peers, and this is none."""
+    probe = FakeProbe([], peer="192.0.2.99")
+    (answer,) = Routers((probe,)).look(running(), None, lambda: 0.0)
+    assert (answer.sighting.sight, probe.asked) == (U, [])
+    assert (
+        answer.sighting.detail
+        == f"@192.0.2.99 is no peer of the node (@PEER is the address of one: {ROUTER})"
+    )

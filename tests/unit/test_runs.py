@@ -103,7 +103,7 @@ def test_the_copy_in_the_lease_brings_a_removed_journal_back(rig: Rig, again: st
     (report,) = node_reports(rig.admin, (NODE,))
     assert report.lost is not None and report.lost.prior_unschedulable
     assert (report.journal, report.unreadable) == (None, True)
-    assert "`bgpctl node restore` brings the node back" in report.problem
+    assert f"`bgpctl node restore {NODE}` brings the node back by its copy" in report.problem
     if again == "drain":
         assert finish(rig.drain("run-c")).status == "done"
         drained(rig)
@@ -118,10 +118,36 @@ def test_a_run_whose_lease_was_deleted_stops_and_the_next_goes_on(rig: Rig) -> N
     rig.admin.delete(LEASE)
     ended = finish(events)
     assert (ended.status, ended.exit_code) == ("blocked", Exit.BLOCKED)
+    gone = f"somebody deleted the Lease kube-system/bgpctl-node-{NODE}"
+    assert ended.message == f"{gone}: this run changes nothing more"
+    assert ended.hint.splitlines() == [
+        f"do not power off {NODE}: routers may still send it traffic",
+        f"to go on: bgpctl node drain {NODE}",
+        f"to undo it: bgpctl node restore {NODE}",
+    ]
+    (report,) = node_reports(rig.admin, (NODE,))
+    assert (report.service, report.stopped) == ("drain-stopped", f"{gone}, which ends a run")
     assert finish(rig.drain("run-b")).status == "done"
     drained(rig)
     assert finish(rig.restore()).status == "done"
     assert service(rig) == before
+
+
+def test_a_run_that_lost_journal_and_lease_tells_how_the_node_was(rig: Rig) -> None:
+    """Nothing in the cluster knows it any more."""
+    events = rig.drain()
+    until(events, "Withdrawn", "waiting")
+    rig.remove_journal()
+    rig.admin.delete(LEASE)
+    ended = finish(events)
+    assert ended.status == "blocked"
+    assert ended.message.startswith("another run took the node over and has ended, or somebody removed both")
+    assert f"before this run {NODE} was schedulable, labelled enable-bgp=true" in ended.hint
+    assert f"kubectl label node {NODE} enable-bgp=true --overwrite" in ended.hint
+    assert f"kubectl uncordon {NODE}" in ended.hint
+    (report,) = node_reports(rig.admin, (NODE,))
+    assert report.problem.startswith("somebody removed the journal of a run, and the Lease kube-system/")
+    assert f"to let pods in again: kubectl uncordon {NODE}" in report.ways
 
 
 # --- what was reached is kept -------------------------------------------------------------------------------
@@ -211,6 +237,7 @@ def test_a_drain_that_a_restore_took_over_writes_nothing_more(rig: Rig, order: s
     ended = finish(old)
     assert (ended.status, ended.exit_code) == ("blocked", Exit.BLOCKED)
     assert "took the node over" in ended.message
+    assert ended.hint.splitlines()[1:] == ["it is so again: nothing is left to undo"]
     assert (service(rig), rig.pods) == left
     assert len(client.writes()) == written
 
@@ -225,6 +252,7 @@ def test_a_drain_that_another_took_over_leaves_the_rest_to_it(rig: Rig, step: st
     left, written = rig.node, len(client.writes())
     ended = finish(old)
     assert (ended.status, "took the node over" in ended.message) == ("blocked", True)
+    assert f"to see how far it is: bgpctl node status {NODE}" in ended.hint
     assert rig.node == left and not mark.exists()
     assert len(client.writes()) == written
 

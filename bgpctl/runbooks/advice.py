@@ -1,0 +1,144 @@
+"""What a person reads when a run is not at its end: what is safe, how it goes on, how it is undone. Pure.
+
+A hint is lines; a command stands at the end of its line, after ": ", and is whole: typed as it stands, it
+does what the line says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from bgpctl.core.annotations import LEAVE
+from bgpctl.kube import lease
+from bgpctl.runbooks import kept
+from bgpctl.runbooks.command_line import CommandLine
+from bgpctl.runbooks.drain_steps import SHUTTING_DOWN
+from bgpctl.runbooks.journal import Journal
+from bgpctl.runbooks.model import Result
+from bgpctl.runbooks.snapshot import NodeView
+
+NAMES = {"drain": ("node", "drain"), "restore": ("node", "restore"), "restart": ("speaker", "restart")}
+BY_HAND = "safe to power off by hand"
+
+
+def go_on(journal: Journal, node: str, typed: CommandLine) -> CommandLine:
+    """The whole command that goes on with the run of this journal; `typed`: what was typed now."""
+    return typed.other(*NAMES[journal.command], node, *kept.words(journal.asked))
+
+
+def undo(node: str, typed: CommandLine) -> CommandLine:
+    return typed.other("node", "restore", node)
+
+
+def not_kept(journal: Journal) -> str:
+    """What must be said again to have it, "" = nothing."""
+    flags = " and ".join(kept.unsaid(journal.asked))
+    return f"put your own words for {kept.UNSAID} ({flags}): they may hold a secret, and were not kept"
+
+
+def standing(journal: Journal | None, node: str) -> str:
+    """Whether the node may be powered off while a run of it is not at its end."""
+    if journal is None:
+        return f"this run changed nothing on {node}"
+    if journal.command == "restore":
+        return f"do not power off {node}: it is on its way back, and may announce routes again"
+    if journal.command == "restart":
+        return f"do not power off {node}: it is in service"
+    if not journal.finished("Withdrawn"):
+        return f"do not power off {node}: routers may still send it traffic"
+    gone = f"its routes were gone ({journal.evidence.get('proof') or 'it announced none'})"
+    if not journal.finished("Evicted"):
+        return f"do not power off {node}: {gone}, but its pods may still run"
+    return f"do not power off {node} yet: {gone}, but the drain has not made its last check"
+
+
+def ways(journal: Journal, node: str, typed: CommandLine) -> Iterator[str]:
+    """How a run that nobody goes on with goes on, and how it is undone."""
+    yield f"to go on: {go_on(journal, node, typed)}"
+    if kept.unsaid(journal.asked):
+        yield not_kept(journal)
+    if journal.command == "drain":
+        yield f"to undo it: {undo(node, typed)}"
+
+
+def completed(
+    result: Result,
+    journal: Journal | None,
+    typed: CommandLine,
+    orphan: tuple[Journal, NodeView] | None = None,
+) -> Result:
+    """The result with everything that a person needs next in its hint. `journal`: what the run last knew;
+    `orphan`: it, and the node as it is, where neither the Node nor a Lease keeps it any more."""
+    if result.status in ("done", "planned"):
+        return result
+    return replace(result, hint="\n".join(_lines(result, journal, typed, orphan)))
+
+
+def _lines(
+    result: Result, journal: Journal | None, typed: CommandLine, orphan: tuple[Journal, NodeView] | None
+) -> Iterator[str]:
+    node = result.node
+    if orphan is not None:
+        yield from _prior(*orphan)
+        return
+    if result.message.startswith(lease.TAKEN):
+        yield f"this run has stopped; what is safe on {node} is the other run's to say"
+        yield f"to see how far it is: {typed.other('node', 'status', node)}"
+        yield f"to go on when it has ended (or was stopped): {typed}"
+        return
+    if _powering_off(result, journal):
+        yield f"{node} is out of service and {BY_HAND}; see whether its shutdown command did it"
+    elif not any(word in result.hint for word in (BY_HAND, "nothing was changed")):
+        yield standing(journal, node)
+    if result.hint:
+        yield result.hint
+    if f": {typed.program} " not in result.hint:
+        yield f"{'to run it again' if 'again' in result.hint else 'to go on'}: {typed}"
+    begun = journal is not None and journal.command == "drain" and journal.begun
+    if "--require-confirmed waits" in result.message:
+        lesser = typed.without("--require-confirmed").with_flags(["--no-require-confirmed"])
+        yield f"to be content with the estimate: {lesser}"
+    back = str(undo(node, typed))
+    if begun and "--take-over" not in result.hint and back not in result.hint:
+        yield f"to undo it: {back}"
+
+
+def _powering_off(result: Result, journal: Journal | None) -> bool:
+    """Did it end while the shutdown command ran? Right before that everything was decided on one look."""
+    last = next((step for step in result.steps if step.step == "ShutDown"), None)
+    began = journal.marks.get(SHUTTING_DOWN, 0.0) if journal else 0.0
+    return last is not None and last.state == "interrupted" and began >= (last.started_at or 0.0) > 0.0
+
+
+def _prior(journal: Journal, node: NodeView) -> Iterator[str]:
+    """The node as it was: only this run knows it any more."""
+    wrong = {key: v for key, v in journal.prior_labels.items() if node.labels.get(key) != v}
+    cordoned = node.unschedulable and not journal.prior_unschedulable
+    was = ["cordoned" if journal.prior_unschedulable else "schedulable", *_labels(journal.prior_labels)]
+    yield f"before this run {node.name} was {', '.join(was)}"
+    if not wrong and not cordoned:
+        yield "it is so again: nothing is left to undo"
+        return
+    yield standing(journal, node.name)
+    for key, value in wrong.items():
+        change = f"{key}-" if value is None else f"{key}={value} --overwrite"
+        yield f"to put the label back by hand: kubectl label node {node.name} {change}"
+    if cordoned:
+        yield f"to let pods in again: kubectl uncordon {node.name}"
+    yield f"and then: kubectl annotate node {node.name} {LEAVE}-"
+
+
+def by_hand(node: str, cordoned: bool) -> Iterator[str]:
+    """How a node comes back of which nobody knows any more how it was."""
+    yield f"do not power off {node}: whether its routes are gone, only a drain that ends can tell"
+    yield "how it was before stands in the last lines of that run"
+    yield f"to put a label back by hand: kubectl label node {node} KEY=VALUE --overwrite"
+    if cordoned:
+        yield f"to let pods in again: kubectl uncordon {node}"
+    yield f"and then, so that this is not told again: kubectl annotate node {node} {LEAVE}-"
+
+
+def _labels(labels: Mapping[str, str | None]) -> Iterator[str]:
+    for key, value in labels.items():
+        yield f"without label {key}" if value is None else f"labelled {key}={value}"

