@@ -129,7 +129,10 @@ def test_a_silent_speaker_is_dead_only_by_the_operators_word(lab: Lab, silent: P
     assert "whether its routes are gone nobody knows" in unsure.document["message"]
     assert "safe to power off" not in unsure.out
     flags = "--settle 0 -o json --assume-dead"
-    assert unsure.document["hint"].endswith(f"bgpctl node drain {NODE} {flags}")
+    safe, go_on, back = unsure.document["hint"].splitlines()
+    assert safe == f"do not power off {NODE}: routers may still send it traffic"
+    assert go_on.endswith(f": bgpctl node drain {NODE} {flags}")
+    assert back == f"to undo it: bgpctl node restore {NODE}"
     assert (ran.code, ran.document["proof"]) == (0, "estimated")
     assert "the speaker fell silent, assuming that it died" in ran.out
     assert ran.document["message"].endswith("assuming that its speaker died when it fell silent")
