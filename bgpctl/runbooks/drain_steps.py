@@ -239,7 +239,7 @@ class ShutDown:
         return Decision(
             Status.BLOCKED,
             f"{self.command[0]} failed with exit code {s.command_exit}: {s.command_tail or 'no output'}",
-            hint="the node is out of service and safe to power off by hand; the same command tries it again",
+            hint="the node is out of service and safe to power off by hand",
         )
 
 

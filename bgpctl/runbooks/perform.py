@@ -28,9 +28,7 @@ from bgpctl.runbooks.snapshot import EvictionNote
 
 RETRY_AFTER = 2.0  # seconds between questions about a pod whose budget says no (kubectl waits 5)
 EVICT_AGAIN = 30.0  # an accepted eviction without a deletion: something undid it
-TRY_AGAIN = {
-    "shutdown": "the node is out of service and safe to power off by hand; the same command tries it again"
-}
+BY_HAND = "the node is out of service and safe to power off by hand"
 PATCH_TRIES = 20  # a kubelet's status moves the version between our reading and our writing
 
 
@@ -183,17 +181,18 @@ class Performer:
         self._fence_deed()
         argv = [part.replace("{node}", self.hold.node) for part in template]
         limit = max(1.0, self.until - self.hold.clock.now()) if self.until < inf else None
-        again = TRY_AGAIN.get(what, "running the same command again tries it again")
+        hint = BY_HAND if what == "shutdown" else ""
         self.hold.changed = True
         try:
             return child.run(argv, limit)
         except subprocess.TimeoutExpired:
             raise DeadlineExceeded(
-                f"time is up at {step}: {argv[0]} did not end, and was killed", f"{again} (--timeout)"
+                f"time is up at {step}: {argv[0]} did not end, and was killed",
+                "; ".join(filter(None, (hint, "--timeout gives it longer"))),
             ) from None
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            raise BgpctlError(f"the {what} command {argv[0]} cannot be run: {reason}", again) from None
+            raise BgpctlError(f"the {what} command {argv[0]} cannot be run: {reason}", hint) from None
 
 
 def _body(change: ChangeNode, document: Document) -> Document:

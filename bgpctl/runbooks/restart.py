@@ -95,8 +95,7 @@ class RestartWorld:
         code, last = self.inner.performer.run_command(action.argv, "restart", "Restarted")
         if code:
             raise BgpctlError(
-                f"the restart command {action.argv[0]} ended with {code}: {last or 'it said nothing'}",
-                "running the same command again tries it again",
+                f"the restart command {action.argv[0]} ended with {code}: {last or 'it said nothing'}"
             )
         self._ran = True
 

@@ -82,31 +82,37 @@ def test_the_options_of_a_drain_reach_their_goals() -> None:
         typed=typed,
     )
     claimed, checked, _, _, withdrawn, settled, evicted, shut_down = node_drain(options, "r")
-    assert claimed == Claimed("drain", "r", "withdraw-first", take_over=True)
+    assert claimed == Claimed("drain", "r", "withdraw-first", take_over=True, typed=typed)
     assert checked == Checked("r", "withdraw-first", typed, (ROUTER,), require_confirmed=True)
     assert withdrawn == Withdrawn(True, True, typed)
     assert settled == Settled(7.0)
     assert evicted == Evicted(options.eviction, typed, away=True)
     assert shut_down == ShutDown(("off",))
     plain = node_drain(DrainOptions("n1"), "r")
-    assert plain[0] == Claimed("drain", "r", "guide", take_over=False)
+    assert plain[0] == Claimed(
+        "drain", "r", "guide", take_over=False, typed=CommandLine(("bgpctl", "node", "drain", "n1"))
+    )
     assert plain[1] == Checked("r", "guide", CommandLine(("bgpctl", "node", "drain", "n1")))
     assert plain[5] == Withdrawn(False, False, CommandLine(("bgpctl", "node", "drain", "n1")))
     assert (plain[6], plain[7]) == (Settled(2.0), ShutDown())
 
 
+BACK = CommandLine(("bgpctl", "node", "restore", "n1"))
+
+
 def test_the_options_of_a_restore_and_a_restart_reach_their_goals() -> None:
-    assert node_restore(RestoreOptions("n1"), "r")[0] == Claimed("restore", "r")
+    assert node_restore(RestoreOptions("n1"), "r")[0] == Claimed("restore", "r", typed=BACK)
     assert node_restore(RestoreOptions("n1", take_over=True), "r")[0] == Claimed(
-        "restore", "r", take_over=True
+        "restore", "r", take_over=True, typed=BACK
     )
     assert node_restore(RestoreOptions("n1"), "r")[3:5] == (Established(), Announced())
     plain = speaker_restart(RestartOptions("n1"), "r")
-    assert plain[0] == ClaimedForRestart("r", take_over=False)
+    again = CommandLine(("bgpctl", "speaker", "restart", "n1"))
+    assert plain[0] == ClaimedForRestart("r", take_over=False, typed=again)
     assert plain[1] == Graceful("r", 30.0, Restarted(), allow_loss=False)
     assert plain[3:5] == (Established(restart=True), Announced(restart=True))
     options = RestartOptions("n1", ("go",), "", "kube", 5.0, allow_route_loss=True, take_over=True)
     claimed, graceful, restarted, *_ = speaker_restart(options, "r")
-    assert claimed == ClaimedForRestart("r", take_over=True)
+    assert claimed == ClaimedForRestart("r", take_over=True, typed=again)
     assert restarted == Restarted(("go",), "kube")
     assert graceful == Graceful("r", 5.0, Restarted(("go",), "kube"), allow_loss=True)

@@ -528,7 +528,7 @@ def test_what_is_lost_is_not_renewed_and_not_asked_for(wire: Wire, api: Client) 
         now[0] += 60.0
         asked = len(wire.sent)
         mine.renew_when_due()
-        with pytest.raises(Blocked, match="took the node over: nobody now"):
+        with pytest.raises(Blocked, match="took the node over: thief@there"):
             mine.confirm()
         assert len(wire.sent) == asked
 

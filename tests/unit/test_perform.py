@@ -370,8 +370,8 @@ def fail(error: Exception) -> Callable[[], tuple[int, str]]:
     return ends
 
 
-AGAIN = "the node is out of service and safe to power off by hand; the same command tries it again"
-SAME = "running the same command again tries it again"
+AGAIN = "the node is out of service and safe to power off by hand"
+LONGER = "--timeout gives it longer"
 LATE = child.subprocess.TimeoutExpired("off", 1.0)
 
 
@@ -382,7 +382,7 @@ LATE = child.subprocess.TimeoutExpired("off", 1.0)
             LATE,
             DeadlineExceeded,
             "time is up at ShutDown: off did not end, and was killed",
-            f"{AGAIN} (--timeout)",
+            f"{AGAIN}; {LONGER}",
         ),
         (
             FileNotFoundError(2, "No such file or directory"),
@@ -416,4 +416,4 @@ def test_another_command_has_its_own_words(owner: Owner, ran: Ran) -> None:
     with pytest.raises(DeadlineExceeded) as told:
         owner.world.performer.run_command(("begin",), "restart", "Restarted")
     assert told.value.message == "time is up at Restarted: begin did not end, and was killed"
-    assert told.value.hint == f"{SAME} (--timeout)"
+    assert told.value.hint == LONGER

@@ -233,7 +233,10 @@ def test_a_command_that_fails_is_run_again_by_the_next_run(
     _, result = run(rig, "go", probes=("",))
     assert result.status == "failed"
     assert result.message == f"the restart command go ended with 7: {said}"
-    assert result.hint == "running the same command again tries it again"
+    assert result.hint.splitlines() == [
+        f"do not power off {NODE}: it is in service",
+        f"to go on: bgpctl speaker restart {NODE}",
+    ]
     assert result.proof == ""
     assert result.evidence["watched"] is True, "what was seen until then is told"
     (report,) = node_reports(rig.admin, (NODE,))

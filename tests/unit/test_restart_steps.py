@@ -62,7 +62,8 @@ def test_a_node_that_a_drain_has_is_left_alone() -> None:
     assert ClaimedForRestart("run").decide(look(journal=journal())) == Decision(
         Status.BLOCKED,
         "drain run-a has the node",
-        hint="see `bgpctl node status n1`; finish it with `bgpctl node restore`",
+        hint="to see how far it is: bgpctl node status n1\n"
+        "to bring the node back first: bgpctl node restore n1",
     )
 
 
