@@ -35,10 +35,15 @@ def word(s: Snapshot, *, assume_dead: bool = False) -> Word:
         return Word.STOPPED
     if state is None or state.stale(s.now):
         return Word.DEAD if assume_dead else Word.SILENT
-    asked = s.journal.leave if s.journal and s.journal.leaves else ""
-    if state.phase in GONE_PHASES and state.observed_leave == asked:
+    if state.phase in GONE_PHASES and state.observed_leave == request(s):
         return Word.WITHDREW
     return Word.SERVES
+
+
+def request(s: Snapshot) -> str:
+    """The request to leave that the speaker has to have seen. A run that asked for nothing, because no policy
+    selected the node, goes by what somebody asked for before it; "" = nobody did."""
+    return s.journal.leave if s.journal and s.journal.leaves else s.node.leave
 
 
 def withdrew(state: NodeState, leave: str) -> bool:

@@ -116,7 +116,7 @@ class Withdrawn:
                 again = LOOK_AGAIN if s.sightings else READ_AGAIN
                 return Decision(Status.WAIT, f"{_serves(s)}{note}", recheck=again)
         assert s.state is not None, "it withdrew"
-        if not proof.withdrew(s.state, journal.leave):
+        if not proof.withdrew(s.state, proof.request(s)):
             return _restarted(s, journal, note)
         if others := proof.another_session(s.state):
             return _elsewhere(others, note)

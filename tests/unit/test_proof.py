@@ -100,6 +100,13 @@ def test_the_speakers_word(state: Any, record: Any, assume_dead: bool, word: Wor
     assert proof.word(snapshot(state=state, journal=record), assume_dead=assume_dead) is word
 
 
+def test_a_run_that_asks_for_nothing_goes_by_what_was_asked_before() -> None:
+    """Journal and Lease of an earlier drain were removed by hand: the node is out, and a new drain ends."""
+    node = replace(snapshot().node, leave=LEAVE)
+    assert proof.word(snapshot(state=withdrawn(), journal=journal(), node=node)) is Word.WITHDREW
+    assert proof.word(snapshot(state=withdrawn(), journal=SECOND, node=node)) is Word.SERVES
+
+
 @pytest.mark.parametrize(
     ("state", "withdrew"),
     [
