@@ -135,6 +135,7 @@ class Queue:
             return self.kept.get(timeout=0.001)
         except queue.Empty:
             self.clock.now += timeout
+            assert self.clock.now < 60.0, "it waits for ever"
             raise
 
 
