@@ -114,7 +114,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> list[threading.Thread]:
         def start(self) -> None:
             made.append(self)
             super().start()
-            self.join(10)
+            self.join(0.5)
 
     monkeypatch.setattr(module.threading, "Thread", AtOnce)
     return made
@@ -195,7 +195,7 @@ def test_a_log_that_is_still_read_is_not_read_twice(clock: Time) -> None:
     class Endless(Log):
         def lines(self, follow: bool, since_seconds: float | None) -> Iterator[str]:
             yield from super().lines(follow, since_seconds)
-            held.wait(10)
+            held.wait(1)
 
     log = Endless("n1", [[line(1, "a")], [line(2, "b")], []])
     looks: list[float] = []
