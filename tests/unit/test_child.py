@@ -24,14 +24,14 @@ def test_exit_code_and_last_line() -> None:
 def test_it_has_ended_when_it_ends_whoever_holds_its_output(tmp_path: Path) -> None:
     """An ssh that leaves a master behind, say."""
     began = time.monotonic()
-    assert child.run(("sh", "-c", f"sleep 30 & echo $! > {tmp_path}/pid; exit 0"), 20) == (0, "")
+    assert child.run(("sh", "-c", f"sleep 8 & echo $! > {tmp_path}/pid; exit 0"), 20) == (0, "")
     assert time.monotonic() - began < 10
     os.kill(int((tmp_path / "pid").read_text()), 9)
 
 
 def test_after_its_time_its_children_are_gone_too(tmp_path: Path) -> None:
     with pytest.raises(subprocess.TimeoutExpired):
-        child.run(("sh", "-c", f"sleep 60 & echo $! > {tmp_path}/pid; wait"), 1.0)
+        child.run(("sh", "-c", f"sleep 8 & echo $! > {tmp_path}/pid; wait"), 1.0)
     pid = int((tmp_path / "pid").read_text())
     eventually(lambda: not _alive(pid), why="the command's child was killed")
 
@@ -105,5 +105,5 @@ def test_when_it_is_interrupted_nothing_of_it_stays(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(child.subprocess, "Popen", Interrupted)
     with pytest.raises(KeyboardInterrupt):
-        child.run(("sleep", "60"), None)
+        child.run(("sleep", "8"), None)
     assert made[0].returncode == -9
