@@ -24,7 +24,7 @@ def test_exit_code_and_last_line() -> None:
 def test_it_has_ended_when_it_ends_whoever_holds_its_output(tmp_path: Path) -> None:
     """An ssh that leaves a master behind, say."""
     began = time.monotonic()
-    assert child.run(("sh", "-c", f"sleep 8 & echo $! > {tmp_path}/pid; exit 0"), 20) == (0, "")
+    assert child.run(("sh", "-c", f"sleep 12 & echo $! > {tmp_path}/pid; exit 0"), 20) == (0, "")
     assert time.monotonic() - began < 10
     os.kill(int((tmp_path / "pid").read_text()), 9)
 
