@@ -100,7 +100,7 @@ class Observer:
         """The copy in the Lease, where the Node has no journal any more. One that cannot be read is none."""
         lock = self.hold.lock
         text = lock.copy if lock else (seen.lease.copy if seen.lease else "")
-        if journal is not None or not text:
+        if journal is not None:
             return None
         try:
             return load({ANNOTATION: text})

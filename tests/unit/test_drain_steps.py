@@ -132,6 +132,12 @@ def test_what_would_be_evicted(count: int, said: str) -> None:
     assert STEP.preview(snapshot(pods=judged(*WEB[:count]))) == said
 
 
+def test_what_it_looks_at() -> None:
+    """With the routes withdrawn before, whether they stay away meanwhile."""
+    assert Evicted(EvictionOptions()).needs == {"pods"}
+    assert Evicted(EvictionOptions(), away=True).needs > {"pods", "routers"}
+
+
 def test_at_most_fifty_at_once() -> None:
     pods = tuple(pod(f"p-{n}") for n in range(51))
     assert len(evicted(*pods).actions) == 50

@@ -199,8 +199,10 @@ def test_a_copy_brings_a_removed_journal_back(rig: Rig) -> None:
     world.perform(TakeLease())
     assert world.observe(NOBODY).lost == RECORD, "it is in our own Lease now"
     rig.annotate(**{ANNOTATION: dump(RECORD)})
-    back = world.observe(NOBODY)
-    assert (back.journal, back.lost) == (RECORD, None)
+    for _ in range(2):
+        back = world.observe(NOBODY)
+        assert (back.journal, back.lost) == (RECORD, None)
+    assert world.hold.journal == RECORD
 
 
 def test_a_copy_that_cannot_be_read_is_none(rig: Rig) -> None:
@@ -216,7 +218,8 @@ def test_what_this_run_last_saw_goes_before_the_copy(rig: Rig) -> None:
     rig.annotate(**{ANNOTATION: dump(newer)})
     world.observe(NOBODY)
     rig.remove_journal()
-    assert world.observe(NOBODY).lost == newer
+    for _ in range(2):
+        assert world.observe(NOBODY).lost == newer
     assert world.last_journal == newer
 
 
@@ -251,9 +254,12 @@ def test_daemonsets_are_known_where_their_pods_may_stay(rig: Rig) -> None:
 
     def verdict() -> str:
         world, _ = eyes(rig, eviction=EvictionOptions(ignore_daemonsets=True))
-        (one,) = world.observe(needs("pods")).pods
-        return str(one.verdict)
+        found = {one.pod.name: str(one.verdict) for one in world.observe(needs("pods")).pods}
+        assert set(found) == {"web-1", "web-2"}
+        return found["web-1"]
 
+    bare = {"nodeName": NODE, "containers": [{"name": "c", "image": "x"}]}
+    rig.admin.create("/api/v1/namespaces/default/pods", {"metadata": {"name": "web-2"}, "spec": bare})
     orphan = verdict()
     rig.server.apply(made)
     assert verdict() != orphan, "a pod whose DaemonSet is gone is no DaemonSet's"

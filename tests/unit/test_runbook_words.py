@@ -103,6 +103,10 @@ def test_the_careful_choice_is_the_default() -> None:
     assert (drain.shutdown_command, drain.probes, restore.probes, restart.probes) == ((), (), (), ())
 
 
+def test_the_shortest_command() -> None:
+    assert str(CommandLine()) == "bgpctl"
+
+
 def test_the_command_of_a_drain_is_what_was_typed() -> None:
     assert DrainOptions("n1").command == CommandLine(("bgpctl", "node", "drain", "n1"))
     typed = CommandLine(("kubectl", "bgp", "node", "drain", "n1"))

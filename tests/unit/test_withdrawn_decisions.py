@@ -158,7 +158,7 @@ def test_the_wait_begins_when_the_record_was_seen(record: Any, status: Status) -
 
 
 def test_a_record_is_the_same_in_milliseconds() -> None:
-    state = withdrawn(observed=NOW - 30.0004)
+    state = withdrawn(observed=NOW - 30.0046)
     assert state.withdrawn is not None
     sent = round(state.withdrawn.sent_at, 3)
     assert sent != state.withdrawn.sent_at
@@ -229,6 +229,8 @@ def test_a_silence_that_ends_now_is_over() -> None:
 def test_a_state_that_tells_of_no_peer_and_is_silent() -> None:
     """It is there: whose routes it had, nobody knows."""
     assert decided(state=SILENT, dead_estimates=()).status is Status.BLOCKED
+    unselected = replace(relabelled(), deselect=None)
+    assert decided(state=SILENT, dead_estimates=(), journal=unselected).status is Status.BLOCKED
     nobody = decided(state=None, dead_estimates=(), journal=replace(relabelled(), deselect=None))
     assert nobody.status is Status.DONE
     assert nobody.evidence == {"proof": "", "routes": 0}
@@ -242,6 +244,8 @@ def test_whose_death_is_assumed(dead: bool, assumed: bool) -> None:
     record = relabelled(ago=DEAD_WORST + 99.0)
     late = Withdrawn(assume_dead=dead).decide(replace(at(state=state, journal=record), now=NOW + 9999))
     assert (late.status, "assumed" in late.evidence) == (Status.DONE, assumed)
+    assert ("assuming" in late.reason) is assumed
+    assert late.evidence["routes"] == 2, "those that the journal knows of"
 
 
 @pytest.mark.parametrize(
@@ -260,6 +264,20 @@ def test_a_speaker_without_a_peer(record: Any, unproved: bool, status: Status) -
         assert decision.evidence == {"proof": "", "routes": 0}
     else:
         assert (f"({ROUTER})" in decision.reason) is bool(record.peers)
+        assert "()" not in decision.reason
+
+
+def test_a_speaker_that_was_started_since_is_waited_for_from_its_start() -> None:
+    state = replace(withdrawn(answers="x", started_at=NOW - 5.0), observed_leave=LEAVE)
+    for record in (relabelled(ago=20.0), replace(relabelled(), marks={}, started_at=NOW - 20.0)):
+        ends = DEAD_WORST - 5.0 + UNCERTAIN
+        assert timing(decided(state=state, journal=record)) == (Status.WAIT, 1.0, ends)
+
+
+def test_an_instant_that_is_not_known_is_not_told() -> None:
+    decision = decided(journal=replace(relabelled(), marks={}), sightings=(gone(3.0, 4),))
+    assert decision.reason == "gone, confirmed by bird 192.0.2.1"
+    assert decision.evidence["secondsAfterRelabel"] is None
 
 
 # --- what is required ---------------------------------------------------------------------------------------
@@ -272,6 +290,14 @@ def test_a_lesser_proof_than_required_is_a_wait() -> None:
     assert decision.reason.endswith("waits for a router's word: no router was asked")
     deaf = decided(step, journal=SAW, sightings=(seen(Sight.UNKNOWN),))
     assert deaf.reason.endswith("waits for a router's word: bird 192.0.2.1 cannot be asked: it is unknown")
+    nothing: dict[str, Any] = {"estimates": (), "dead_estimates": ()}
+    idle = withdrawn(phase="Idle", withdrawn=None)
+    none = decided(step, state=idle, journal=relabelled(peers=(), routes=0), **nothing)
+    assert (none.status, none.evidence["proof"]) == (Status.DONE, ""), (
+        "its speaker says that there was nothing"
+    )
+    record = replace(relabelled(), deselect=None)
+    assert decided(step, state=None, journal=record, **nothing).status is Status.WAIT, "nobody says so"
     waiting = decided(step, state=running())
     assert waiting == decided(state=running()), "what is waited for anyway is told as it is"
 
@@ -351,6 +377,7 @@ def test_packets_on_their_way() -> None:
     record = replace(SAW, steps={"Withdrawn": NOW - 0.5})
     decision = step.decide(at(journal=record))
     assert decision == Decision(Status.WAIT, "2 s for packets on their way", recheck=0.5, eta=NOW + 1.5)
+    assert step.decide(at()).eta == NOW + 2.0
     record = replace(SAW, steps={"Withdrawn": NOW - 2.0})
     assert step.decide(at(journal=record)) == Decision(Status.DONE, "settled")
 
@@ -452,4 +479,15 @@ def test_the_speakers_record_as_evidence(soaked: float | None, told: bool) -> No
     found = proof.record(replace(state, withdrawn=replace(state.withdrawn, shut_down_at=soaked)))
     assert ("gracefulShutdownTime" in found) is told
     assert not told or found["gracefulShutdownTime"] == timestamp(soaked)
+    assert found["routes"] == 2
     assert proof.record(running()) == {}
+
+
+def test_a_confirmation_to_the_millisecond_by_routers_in_order() -> None:
+    addresses = [f"192.0.2.{n}" for n in (7, 3, 9, 1, 5, 8)]
+    answers = tuple(gone(3.0, 4, address) for address in addresses)
+    state = withdrawn(phase="Running")
+    found = proof.confirmed(at(journal=relabelled(ago=30.4567), state=state, sightings=answers), NOW - 3.0)
+    assert found["secondsAfterRelabel"] == 27.457
+    assert found["by"] == ", ".join(f"bird {address}" for address in sorted(addresses))
+    assert "withdrawSentTime" not in found, "its record is of another leave while it runs"
