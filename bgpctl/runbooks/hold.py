@@ -29,7 +29,7 @@ class Hold:
     run: str
     holder: str
     clock: Clock
-    background: bool = True
+    background: bool
     lock: NodeLock | None = None
     document: Document = field(default_factory=dict)
     journal: Journal | None = None

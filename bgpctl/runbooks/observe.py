@@ -31,9 +31,9 @@ class Observer:
     eviction: EvictionOptions
     routers: Routers
     profile_of: Callable[[str], Profile]
-    deselect_override: str | None = None
-    lifted: frozenset[str] = frozenset()
-    max_unavailable: int = 1
+    deselect_override: str | None
+    lifted: frozenset[str]
+    max_unavailable: int
     _first_lease: LeaseView | None = None
     _watching_since: float | None = None
     _uid: str = ""

@@ -22,9 +22,16 @@ from bgpctl.runbooks.command_line import CommandLine
 from bgpctl.runbooks.hold import decided_on
 from bgpctl.runbooks.journal import ANNOTATION
 from bgpctl.runbooks.model import SCHEMA, Decision, Result, Status, StepReport
-from bgpctl.runbooks.options import ORDERS, DrainOptions, RestartOptions, RestoreOptions
-from bgpctl.runbooks.snapshot import Snapshot
-from tests.kit.snapshots import node, pod
+from bgpctl.runbooks.options import (
+    DEFAULT_SETTLE,
+    DEFAULT_TIMEOUT,
+    ORDERS,
+    DrainOptions,
+    RestartOptions,
+    RestoreOptions,
+)
+from bgpctl.runbooks.snapshot import NodeView, Snapshot
+from tests.kit.snapshots import pod
 
 
 @pytest.mark.parametrize(
@@ -86,7 +93,8 @@ def test_what_a_result_does_not_know_is_empty() -> None:
 
 def test_a_look_that_saw_the_node_alone() -> None:
     """A Lease that was not looked at was watched for long enough."""
-    bare = Snapshot(1.0, node())
+    bare = Snapshot(1.0, NodeView("n1", "u", "1", {}, unschedulable=False, ready=True))
+    assert bare.node.leave == ""
     assert (bare.holder, bare.holds_lease, bare.released) == ("", False, False)
     assert (bare.lease_contested, bare.lease_watched) == (False, inf)
     assert (bare.command_exit, bare.command_tail, bare.restarted) == (None, "", False)
@@ -95,6 +103,7 @@ def test_a_look_that_saw_the_node_alone() -> None:
 def test_the_careful_choice_is_the_default() -> None:
     drain, restore, restart = DrainOptions("n1"), RestoreOptions("n1"), RestartOptions("n1")
     assert ORDERS == ("guide", "withdraw-first") and drain.order == ORDERS[0]
+    assert (DEFAULT_TIMEOUT, DEFAULT_SETTLE) == (600.0, 2.0), "as the README and the help say"
     assert (drain.timeout, restore.timeout, restart.timeout) == (600.0, 600.0, 600.0)
     assert (drain.settle, drain.max_unavailable, drain.lifted) == (2.0, 1, frozenset())
     assert (drain.take_over, drain.require_confirmed, drain.assume_dead) == (False, False, False)
