@@ -139,10 +139,10 @@ def view(document: Any) -> LeaseView:
     )
 
 
-def _seconds(text: str | None) -> float:
+def _seconds(text: str) -> float:
     """Epoch seconds; a time that cannot be read counts as long ago."""
     try:
-        return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() if text else 0.0
+        return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
     except ValueError:
         return 0.0
 
@@ -233,7 +233,7 @@ class NodeLock:
 
     def renew_when_due(self) -> None:
         """Renew, when it is time. An API that is away is no failure: an expired Lease nobody took is ours."""
-        if not self.lost.is_set() and self._monotonic() - self._renewed >= self._renew_every:
+        if self._monotonic() - self._renewed >= self._renew_every:
             with self._renewing, contextlib.suppress(BgpctlError):
                 self._write(self._read())
 

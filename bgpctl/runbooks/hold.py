@@ -31,7 +31,7 @@ class Hold:
     run: str
     holder: str
     clock: Clock
-    background: bool = True
+    background: bool
     lock: NodeLock | None = None
     document: Document = field(default_factory=dict)
     journal: Journal | None = None

@@ -31,9 +31,9 @@ class Observer:
     eviction: EvictionOptions
     routers: Routers
     profile_of: Callable[[str], Profile]
-    deselect_override: str | None = None
-    lifted: frozenset[str] = frozenset()
-    max_unavailable: int = 1
+    deselect_override: str | None
+    lifted: frozenset[str]
+    max_unavailable: int
     _first_lease: LeaseView | None = None
     _watching_since: float | None = None
     _uid: str = ""
@@ -102,7 +102,7 @@ class Observer:
         """The copy in the Lease, where the Node has no journal any more. One that cannot be read is none."""
         lock = self.hold.lock
         text = lock.copy if lock else (seen.lease.copy if seen.lease else "")
-        if journal is not None or not text:
+        if journal is not None:
             return None
         try:
             return load({ANNOTATION: text})

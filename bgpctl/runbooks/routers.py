@@ -30,8 +30,6 @@ class Routers:
     ) -> tuple[PeerSighting, ...]:
         """One answer per probe. The speaker's sessions tell the node's address as the router sees it; `now`
         is the run's clock, by which an answer is dated once it is there."""
-        if not self.probes:
-            return ()
         self._remember(state)
         self._void_before(journal.marks.get("Relabelled", 0.0) if journal else 0.0)
         peers = tuple(self._known) or (journal.peers if journal else ())
@@ -101,7 +99,7 @@ def _peer_of(probe: Probe, peers: Sequence[str]) -> str | None:
 def _of_peer(answer: Sighting, peer: str) -> Sighting:
     """Another router may know the node as well, and have its routes: what that one says is not the peer's
     word. The end of the session that the router calls its own tells them apart."""
-    if answer.session != "established" or not answer.local or same_host(answer.local, peer):
+    if answer.session != "established" or same_host(answer.local, peer):
         return answer
     detail = f"its session with this node is from {answer.local}, not {peer}: another router?"
     return replace(answer, sight=Sight.UNKNOWN, paths=(), detail=detail)

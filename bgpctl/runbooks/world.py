@@ -93,7 +93,7 @@ class World:
         a run that was replaced, or whose API server is away, is told by its Lease."""
         with contextlib.suppress(BgpctlError, KeyboardInterrupt):
             journal = self.observer.look(frozenset()).journal
-            if journal is not None and self.hold.lock is not None:
+            if journal is not None:
                 ending = {"status": status, "reason": reason[:REASON], "at": round(self.now(), 3)}
                 self.performer.change_node(
                     ChangeNode("journal the end", journal=replace(journal, ending=ending))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -141,3 +141,98 @@ def test_a_peer_that_the_node_does_not_have_is_named_as_such() -> None:
         answer.sighting.detail
         == f"@192.0.2.99 is no peer of the node (@PEER is the address of one: {ROUTER})"
     )
+
+
+# --- who is asked -------------------------------------------------------------------------------------------
+
+
+def local(address: str) -> str:
+    """The node's address towards a peer of `running`."""
+    return "10.0.0.1"
+
+
+def test_nobody_is_asked_without_a_probe() -> None:
+    clock: list[int] = []
+    assert Routers().look(running(), journal(), lambda: clock.append(1) or 0.0) == ()
+    assert clock == [] and Routers().targets() == ()
+
+
+def test_a_row_that_begins_with_the_relabel_counts() -> None:
+    probe = FakeProbe([(10.0, A), (10.5, A)])
+    routers = Routers((probe,))
+    for _ in range(2):
+        (seen,) = routers.look(running(), journal(marks={"Relabelled": 10.0}), lambda: probe.now)
+    assert (seen.absent_since, seen.absences) == (10.0, 2)
+
+
+@pytest.mark.parametrize("record", [None, journal()])
+def test_without_a_relabel_every_row_counts(record: object) -> None:
+    """Also one that begins at the begin of time."""
+    probe = FakeProbe([(0.5, A), (0.7, A)])
+    routers = Routers((probe,))
+    for _ in range(2):
+        (seen,) = routers.look(running(), record, lambda: probe.now)  # type: ignore[arg-type]
+    assert (seen.absent_since, seen.absences) == (0.5, 2)
+
+
+def test_whom_the_journal_names_while_no_speaker_does() -> None:
+    (seen,) = Routers((FakeProbe([]),)).look(None, journal(peers=(ROUTER,)), lambda: 0)
+    assert (seen.peer, seen.sighting.router) == (ROUTER, f"bird {ROUTER}")
+    assert seen.sighting.detail == f"the node's address towards {ROUTER} is unknown"
+    assert (seen.sighting.neighbor, seen.absent_since, seen.absences) == ("", None, 0)
+
+
+def test_whom_nobody_names() -> None:
+    for record in (None, journal(peers=())):
+        (seen,) = Routers((FakeProbe([]),)).look(None, record, lambda: 0)
+        assert (seen.peer, seen.sighting.router) == ("", "bird /run/bird.ctl")
+        assert seen.sighting.detail == "the node's address towards it is unknown"
+
+
+def test_one_of_several_must_be_said() -> None:
+    (seen,) = Routers((FakeProbe([]),)).look(running(peer(), peer(ROUTER_2)), None, lambda: 0)
+    assert (seen.peer, seen.sighting.router) == ("", "bird /run/bird.ctl")
+    assert seen.sighting.detail == (
+        f"the node has 2 peers ({ROUTER}, {ROUTER_2}); say which it is, "
+        f"as in --router-probe bird=/run/bird.ctl@{ROUTER}"
+    )
+
+
+def test_a_session_without_an_address_tells_nothing() -> None:
+    lost = replace(peer(), session=replace(peer().session, local_address=None))
+    (seen,) = Routers((FakeProbe([]),)).look(running(lost), journal(), lambda: 0)
+    assert "is unknown" in seen.sighting.detail
+
+
+def test_who_is_another_router_has_no_paths() -> None:
+    class Other(FakeProbe):
+        def routes_from(self, neighbor: str) -> Sighting:
+            told = super().routes_from(neighbor)
+            return replace(told, paths=(Path(None, neighbor),))  # type: ignore[arg-type]
+
+    probe = Other([(1.0, P), (2.0, P)], local="192.0.2.99")
+    routers = Routers((probe,))
+    (seen,) = routers.look(running(), None, lambda: 1.0)
+    assert (seen.sighting.sight, seen.sighting.paths) == (U, ())
+    probe.local = ""  # it does not say
+    (seen,) = routers.look(running(), None, lambda: 2.0)
+    assert (seen.sighting.sight, len(seen.sighting.paths)) == (P, 1)
+
+
+def test_the_targets_of_a_watch_are_those_whose_address_is_known() -> None:
+    only, second, unknown = FakeProbe([]), FakeProbe([], peer=ROUTER_2), FakeProbe([], peer="192.0.2.99")
+    routers = Routers((only, second, unknown))
+    assert routers.targets() == (), "before the first look"
+    routers._remember(running(peer(), peer(ROUTER_2)))
+    assert routers.targets() == ((second, local(ROUTER_2)),), "which of the two the first is, it does not say"
+    single = Routers((only, unknown))
+    single._remember(running())
+    assert single.targets() == ((only, local(ROUTER)),)
+
+
+def test_who_has_left_is_known_by_its_record() -> None:
+    """The peers that it had, and those that it has."""
+    probes = (FakeProbe([(1.0, A)], peer=ROUTER), FakeProbe([(1.0, A)], peer=ROUTER_2))
+    gone = replace(withdrawn(), peers=(peer(ROUTER_2),))
+    first, second = Routers(probes).look(gone, None, lambda: 1.0)
+    assert (first.sighting.sight, second.sighting.sight) == (A, A)

@@ -1,0 +1,104 @@
+"""Where a drain's journal begins, and what a speaker's word weighs against an empty answer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bgpctl.core.deselection import Deselection
+from bgpctl.core.guards import Guard
+from bgpctl.runbooks.actions import ChangeNode
+from bgpctl.runbooks.checked import Checked
+from bgpctl.runbooks.journal import Journal
+from bgpctl.runbooks.model import Decision, Status
+from tests.kit.snapshots import LABEL, ME, NOW, ROUTER, journal, judged, node, pod, running, snapshot
+
+RACK = Deselection(("rack",), LABEL)
+STEP = Checked("run-a", "guide")
+WAITING = Guard("out-of-service", "wait", "another is being checked")
+FINE = Guard("kured", "ok", "kured holds no lock")
+WARNS = Guard("medik8s", "warn", "a lease was left")
+
+
+def test_a_drain_that_another_has_to_decide_before() -> None:
+    s = snapshot(guards=(FINE, WAITING), deselection=RACK)
+    assert STEP.decide(s) == Decision(Status.WAIT, "another is being checked", recheck=0.5)
+
+
+def test_the_journal_begins_with_the_prior_state() -> None:
+    s = snapshot(
+        now=NOW + 0.1234567,
+        node=node(unschedulable=True),
+        state=running(announced=7),
+        deselection=RACK,
+        pods=judged(pod()),
+    )
+    begun = Journal(
+        "run-a",
+        "drain",
+        "guide",
+        ME,
+        NOW + 0.123,
+        prior_unschedulable=True,
+        prior_labels={"enable-bgp": "true"},
+        deselect=LABEL,
+        peers=(ROUTER,),
+        routes=7,
+    )
+    write = ChangeNode("write down the prior state", journal=begun)
+    assert STEP.decide(s) == Decision(Status.ACT, "1 pod to evict", (write,))
+
+
+def test_a_node_that_nobody_selects_has_a_journal_too() -> None:
+    assert STEP.journal(snapshot()) == Journal("run-a", "drain", "guide", ME, NOW)
+    record = journal()
+    assert STEP.journal(snapshot(journal=record)) == record
+
+
+def test_what_is_known_from_before_stays() -> None:
+    """Another label now; the prior values of both."""
+    s = snapshot(journal=journal(routes=9), deselection=Deselection(("rack",), ("zone", "x")))
+    made = STEP.journal(s)
+    assert made.prior_labels == {"enable-bgp": "true", "zone": None}
+    assert (made.deselect, made.routes) == (("zone", "x"), 9)
+    silent = STEP.journal(snapshot(deselection=RACK))
+    assert (silent.routes, silent.peers) == (0, ())
+
+
+@pytest.mark.parametrize(
+    ("guards", "pods", "reason"),
+    [
+        ((FINE,), (), "0 pods to evict"),
+        ((FINE, WARNS), (pod(), pod("web-2")), "2 pods to evict; a lease was left"),
+    ],
+)
+def test_what_is_told_of_it(guards: Any, pods: Any, reason: str) -> None:
+    s = snapshot(journal=journal(), guards=guards, pods=judged(*pods), deselection=RACK)
+    assert STEP.decide(s) == Decision(Status.DONE, reason)
+
+
+# --- the speaker's word -------------------------------------------------------------------------------------
+
+SERVES = running(selected_by="rack", selected_by_kind="CiliumBGPClusterConfig")
+
+
+@pytest.mark.parametrize(
+    ("changes", "refused"),
+    [
+        ({"state": SERVES}, True),
+        ({"state": replace(SERVES, phase="Starting")}, True),
+        ({"state": SERVES, "journal": journal()}, True),
+        ({"state": SERVES, "journal": journal(steps={"Checked": NOW})}, False),  # it was asked before
+        ({"state": SERVES, "deselection": RACK}, False),
+        ({"state": None}, False),
+        ({"state": replace(SERVES, heartbeat=NOW - 1000)}, False),
+        ({"state": replace(SERVES, phase="Idle")}, False),
+        ({"state": replace(SERVES, selected_by="")}, False),
+    ],
+)
+def test_an_empty_answer_is_not_believed_against_it(changes: dict[str, Any], refused: bool) -> None:
+    decision = STEP.decide(snapshot(**changes))
+    assert (decision.status is Status.BLOCKED) is refused
+    assert ("runs CiliumBGPClusterConfig rack" in decision.reason) is refused

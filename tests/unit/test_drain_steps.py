@@ -1,0 +1,250 @@
+"""The goals of a drain as tables: what is seen, and what is decided to be done or waited for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bgpctl.core.deselection import Deselection
+from bgpctl.core.eviction import EvictionOptions
+from bgpctl.runbooks.actions import ChangeNode, EvictPod, RunCommand
+from bgpctl.runbooks.drain_steps import Cordoned, Deselected, Evicted, ShutDown, known
+from bgpctl.runbooks.model import Decision, Status
+from bgpctl.runbooks.snapshot import EvictionNote
+from tests.kit.snapshots import (
+    ASKED,
+    LABEL,
+    LEAVE,
+    NOW,
+    ROUTER,
+    ROUTER_2,
+    journal,
+    judged,
+    node,
+    peer,
+    pod,
+    relabelled,
+    running,
+    snapshot,
+)
+
+CORDON = "cordon again: somebody uncordoned the node"
+
+
+@pytest.mark.parametrize(
+    ("record", "cordoned", "decision"),
+    [
+        (None, True, Decision(Status.DONE, "cordoned")),
+        (journal(), True, Decision(Status.DONE, "cordoned")),
+        (
+            journal(prior_unschedulable=True),
+            True,
+            Decision(Status.DONE, "was cordoned already, and stays so after restore"),
+        ),
+        (None, False, Decision(Status.ACT, "cordon", (ChangeNode("cordon", unschedulable=True),))),
+        (journal(), False, Decision(Status.ACT, "cordon", (ChangeNode("cordon", unschedulable=True),))),
+        (
+            journal(steps={"Cordoned": NOW}),
+            False,
+            Decision(Status.ACT, CORDON, (ChangeNode(CORDON, unschedulable=True),)),
+        ),
+    ],
+)
+def test_cordoned(record: Any, cordoned: bool, decision: Decision) -> None:
+    assert Cordoned().decide(snapshot(journal=record, node=node(unschedulable=cordoned))) == decision
+
+
+# --- evicted ------------------------------------------------------------------------------------------------
+
+STEP = Evicted(EvictionOptions(ignore_daemonsets=True))
+WEB = tuple(pod(f"web-{n}") for n in range(1, 8))
+
+
+def evicted(*pods: Any, notes: Any = None, step: Evicted = STEP) -> Decision:
+    return step.decide(snapshot(journal=journal(), pods=judged(*pods), notes=notes or {}))
+
+
+def note(text: str, again: float = 5.0) -> EvictionNote:
+    return EvictionNote(text, NOW + again)
+
+
+def test_pods_are_asked_to_go_and_looked_after() -> None:
+    assert evicted(*WEB[:2]) == Decision(
+        Status.ACT, "2 pods left", (EvictPod(WEB[0], False, -1), EvictPod(WEB[1], False, -1)), recheck=0.5
+    )
+    assert evicted() == Decision(Status.DONE, "no workload left")
+    options = EvictionOptions(disable_eviction=True, grace_period=3)
+    assert evicted(WEB[0], step=Evicted(options)).actions == (EvictPod(WEB[0], True, 3),)
+
+
+@pytest.mark.parametrize(("again", "status"), [(-1.0, Status.ACT), (0.0, Status.ACT), (0.1, Status.WAIT)])
+def test_when_a_pod_is_asked_again(again: float, status: Status) -> None:
+    decision = evicted(WEB[0], notes={WEB[0].uid: note("", again)})
+    assert (decision.status, decision.recheck) == (status, 0.5)
+
+
+def test_a_pod_that_is_on_its_way_is_not_asked_again() -> None:
+    going = replace(WEB[0], deletion_timestamp=NOW + 30)
+    decision = evicted(going, WEB[1], notes={WEB[1].uid: note("")})
+    assert (decision.status, decision.actions) == (Status.WAIT, ())
+    assert decision.reason == "2 pods left, terminating: default/web-1"
+
+
+@pytest.mark.parametrize(
+    ("count", "named"),
+    [
+        (1, "1 pod left: budget (default/web-1)"),
+        (
+            5,
+            "5 pods left: budget (default/web-1, default/web-2, default/web-3, default/web-4, default/web-5)",
+        ),
+        (
+            7,
+            "7 pods left: budget (default/web-1, default/web-2, default/web-3, default/web-4, default/web-5 "
+            "and 2 more)",
+        ),
+    ],
+)
+def test_what_holds_pods_back_is_named_with_five_of_them(count: int, named: str) -> None:
+    pods = WEB[:count]
+    assert evicted(*pods, notes={one.uid: note("budget") for one in pods}).reason == named
+
+
+def test_each_reason_has_its_pods() -> None:
+    notes = {WEB[0].uid: note("one"), WEB[1].uid: note("two"), WEB[2].uid: note("one"), WEB[3].uid: note("")}
+    assert evicted(*WEB[:5], notes=notes).reason == (
+        "5 pods left: one (default/web-1, default/web-3); two (default/web-2)"
+    )
+    assert evicted(WEB[3], notes={WEB[3].uid: note("")}).reason == "1 pod left"
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (0, "no workload"),
+        (1, "evict 1 pod: default/web-1"),
+        (2, "evict 2 pods: default/web-1, default/web-2"),
+    ],
+)
+def test_what_would_be_evicted(count: int, said: str) -> None:
+    assert STEP.preview(snapshot(pods=judged(*WEB[:count]))) == said
+
+
+def test_what_it_looks_at() -> None:
+    """With the routes withdrawn before, whether they stay away meanwhile."""
+    assert Evicted(EvictionOptions()).needs == {"pods"}
+    assert Evicted(EvictionOptions(), away=True).needs > {"pods", "routers"}
+
+
+def test_at_most_fifty_at_once() -> None:
+    pods = tuple(pod(f"p-{n}") for n in range(51))
+    assert len(evicted(*pods).actions) == 50
+
+
+# --- deselected ---------------------------------------------------------------------------------------------
+
+RACK = Deselection(("rack",), LABEL)
+
+
+def leaving(record: Any, **changes: Any) -> Decision:
+    return Deselected().decide(snapshot(**{"journal": record, "state": running(), **changes}))
+
+
+def test_the_first_request_to_leave() -> None:
+    before = journal(
+        steps={"Evicted": NOW, "Withdrawn": NOW, "Settled": NOW, "ShutDown": NOW}, peers=(ROUTER_2,)
+    )
+    decision = leaving(before, deselection=RACK)
+    asked = replace(
+        before,
+        steps={"Evicted": NOW},
+        marks={"Relabelled": NOW},
+        leaves=1,
+        peers=(ROUTER_2, ROUTER),
+    )
+    text = "label enable-bgp=false"
+    change = ChangeNode(text, labels={"enable-bgp": "false"}, journal=asked, leave=LEAVE)
+    assert decision == Decision(Status.ACT, text, (change,))
+
+
+def test_a_request_that_somebody_took_back_has_another_name() -> None:
+    decision = leaving(relabelled(), deselection=RACK)
+    (change,) = decision.actions
+    assert (change.leave, change.journal.leaves) == ("run-a-2", 2)
+    assert decision.reason.startswith("label enable-bgp=false, again")
+
+
+@pytest.mark.parametrize(
+    ("record", "labels", "leave"),
+    [
+        (relabelled(), {"enable-bgp": "true"}, LEAVE),
+        (relabelled(), ASKED, "run-x-1"),
+        (replace(relabelled(), marks={}), ASKED, LEAVE),
+    ],
+)
+def test_what_makes_a_request_incomplete(record: Any, labels: dict[str, str], leave: str) -> None:
+    decision = leaving(record, node=node(labels=labels, leave=leave))
+    assert decision.status is Status.ACT
+
+
+def test_a_request_that_stands() -> None:
+    asked = node(labels=ASKED, leave=LEAVE)
+    assert leaving(relabelled(), node=asked) == Decision(
+        Status.DONE, "label enable-bgp=false: no policy selects the node"
+    )
+    removed = replace(relabelled(), deselect=("enable-bgp", None))
+    assert leaving(removed, node=node(labels={}, leave=LEAVE)).reason.startswith("label enable-bgp removed")
+    assert leaving(relabelled(), node=asked, deselection=RACK).status is Status.BLOCKED
+
+
+@pytest.mark.parametrize(("times", "status"), [(4, Status.ACT), (5, Status.BLOCKED)])
+def test_a_writer_that_does_not_stop(times: int, status: Status) -> None:
+    decision = leaving(replace(relabelled(), leaves=times), deselection=RACK)
+    assert decision.status is status
+    assert (f"{times} times" in decision.reason) is (status is Status.BLOCKED)
+
+
+def test_a_node_that_no_policy_selects() -> None:
+    nowhere = replace(journal(), deselect=None)
+    assert leaving(nowhere) == Decision(Status.DONE, "no policy selects this node")
+    assert leaving(nowhere, deselection=RACK).status is Status.BLOCKED
+
+
+def test_the_peers_that_were_and_those_that_are() -> None:
+    s = snapshot(state=running(peer(), peer(ROUTER_2)))
+    assert known(("192.0.2.9", ROUTER_2), s) == ("192.0.2.9", ROUTER_2, ROUTER)
+    assert known(("192.0.2.9",), snapshot()) == ("192.0.2.9",)
+
+
+# --- shut down ----------------------------------------------------------------------------------------------
+
+OFF = ShutDown(("off", "now"))
+
+
+def test_what_will_be_run() -> None:
+    assert OFF.preview(snapshot()) == "run off"
+    assert ShutDown().preview(snapshot()) == 'say "safe to power off", with the proof'
+
+
+@pytest.mark.parametrize(
+    ("code", "tail", "status", "reason"),
+    [
+        (0, "bye", Status.DONE, "off succeeded"),
+        (3, "out of reach", Status.BLOCKED, "off failed with exit code 3: out of reach"),
+        (3, "", Status.BLOCKED, "off failed with exit code 3: no output"),
+    ],
+)
+def test_how_a_command_ended(code: int, tail: str, status: Status, reason: str) -> None:
+    decision = OFF.decide(snapshot(journal=journal(), command_exit=code, command_tail=tail))
+    assert (decision.status, decision.reason, decision.actions) == (status, reason, ())
+    assert bool(decision.hint) is (status is Status.BLOCKED)
+
+
+def test_a_command_runs_under_a_note() -> None:
+    decision = OFF.decide(snapshot(journal=journal()))
+    noted = journal().with_mark("ShutdownCommand", NOW)
+    note = ChangeNode("note that the shutdown command runs", journal=noted)
+    assert decision == Decision(Status.ACT, "run off", (note, RunCommand(("off", "now"))))
+    assert ShutDown().decide(snapshot(journal=journal())) == Decision(Status.DONE, "safe to power off")
