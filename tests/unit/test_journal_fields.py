@@ -25,13 +25,14 @@ WHOLE = Journal(
     marks={"Relabelled": 3.5},
     evidence={"proof": ""},
     leaves=2,
+    options={"--force": (), "--timeout": ("540",)},
     baselines={"192.0.2.1": 7},
     ending={"status": "failed", "reason": "", "at": 9.5},
 )
 TEXT = (
     '{"baselines":{"192.0.2.1":7},"command":"restore","deselect":["a",null],"ending":{"at":9.5,"reason":"",'
     '"status":"failed"},"evidence":{"proof":""},"holder":"eve@host:1/r1","leaves":2,"marks":{"Relabelled":3.5},'
-    '"order":"guide","peers":["192.0.2.1","192.0.2.2"],"prior_labels":{"a":"b","c":null},'
+    '"options":{"--force":[],"--timeout":["540"]},"order":"guide","peers":["192.0.2.1","192.0.2.2"],"prior_labels":{"a":"b","c":null},'
     '"prior_unschedulable":true,"routes":7,"run":"r1","started_at":1.5,"steps":{"Checked":2.5},"version":1}'
 )
 

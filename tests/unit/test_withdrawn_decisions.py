@@ -19,6 +19,7 @@ from bgpctl.runbooks.snapshot import Snapshot
 from bgpctl.runbooks.withdrawn import Settled, Withdrawn
 from bgpctl.witness.model import Sight
 from tests.kit.snapshots import (
+    ASKED_IN_TIME,
     LEAVE,
     NOW,
     ROUTER,
@@ -287,9 +288,13 @@ def test_a_lesser_proof_than_required_is_a_wait() -> None:
     step = Withdrawn(require_confirmed=True)
     decision = decided(step, journal=SAW)
     assert timing(decision) == (Status.WAIT, 1.0, None)
-    assert decision.reason.endswith("waits for a router's word: no router was asked")
+    waits, gone_by = (
+        "waits for a router's word",
+        "(gone, estimated: 5 s passed since the withdraws were sent)",
+    )
+    assert decision.reason.endswith(f"{waits}: no router was asked {gone_by}")
     deaf = decided(step, journal=SAW, sightings=(seen(Sight.UNKNOWN),))
-    assert deaf.reason.endswith("waits for a router's word: bird 192.0.2.1 cannot be asked: it is unknown")
+    assert f"{waits}: bird 192.0.2.1 cannot be asked: it is unknown (gone, estimated: " in deaf.reason
     nothing: dict[str, Any] = {"estimates": (), "dead_estimates": ()}
     idle = withdrawn(phase="Idle", withdrawn=None)
     none = decided(step, state=idle, journal=relabelled(peers=(), routes=0), **nothing)
@@ -442,7 +447,8 @@ def test_who_may_have_the_nodes_routes(changes: dict[str, Any], addresses: set[s
 
 
 def test_what_is_missing() -> None:
-    record = relabelled(peers=("192.0.2.9", "192.0.2.8", ROUTER), baselines={})
+    others = ("192.0.2.9", "192.0.2.8", ROUTER)
+    record = relabelled(peers=others, baselines={}, marks={**relabelled().marks, **ASKED_IN_TIME})
     s = at(journal=record, sightings=(gone(3.0, 4), seen(Sight.PRESENT, ROUTER_2)))
     never = f"bird {ROUTER} was never seen to have a route of this node: is it the right one?"
     assert proof.missing(s) == (never, "no probe asks 192.0.2.8", "no probe asks 192.0.2.9")
