@@ -10,7 +10,7 @@ import pytest
 
 from bgpctl.kube import paths
 from bgpctl.runbooks import world as worlds
-from bgpctl.runbooks.actions import ReleaseLease
+from bgpctl.runbooks.actions import ReleaseLease, TakeLease
 from bgpctl.runbooks.clock import Clock
 from bgpctl.runbooks.journal import ANNOTATION, dump
 from bgpctl.runbooks.model import Decision, Status
@@ -92,6 +92,16 @@ def test_who_does_not_own_the_node_writes_no_end(rig: Rig) -> None:
     world.observe(frozenset())
     world.conclude("interrupted", "")
     assert client.writes() == []
+
+
+def test_a_run_that_has_left_nothing_has_nothing_to_explain(rig: Rig) -> None:
+    """It was refused before its journal began."""
+    client = rig.client()
+    world = rig.world("run-a", client)
+    world.observe(frozenset())
+    world.perform(TakeLease())
+    world.conclude("blocked", "refused")
+    assert patches(client) == 0 and rig.journal is None
 
 
 def test_an_api_server_that_is_away_is_no_second_trouble(rig: Rig) -> None:
