@@ -8,8 +8,8 @@ import signal
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.kit import require
-from tests.kit.routers import helper_kind, router_kind, workshop
+from tests.support import require
+from tests.support.routers import helper_kind, router_kind, workshop
 
 # A run in the background of a script starts with SIGINT ignored, and its children would inherit that: ^C
 # could not be tested. A handler is not inherited, so children get the default again.

@@ -135,7 +135,7 @@ def lifted(**given: bool) -> frozenset[str]:
 
 def options(node: str, values: Mapping[str, Any]) -> DrainOptions:
     """The flags' values, by the names of `drain`'s parameters, as options. Raises UsageError."""
-    from bgpctl.core.eviction import EvictionOptions
+    from bgpctl.core.drain.eviction import EvictionOptions
     from bgpctl.runbooks.options import DrainOptions
 
     command = values["shutdown_command"]

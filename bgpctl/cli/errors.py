@@ -112,15 +112,15 @@ def _fail(command: str, output: str, message: str, hint: str, code: Exit) -> NoR
 
 
 def _tell_json(command: str, message: str, hint: str, code: Exit) -> None:
-    from bgpctl.out.envelope import envelope, write_json
+    from bgpctl.render.envelope import envelope, write_json
 
     status = _STATUS.get(code, "failed")
     write_json(envelope(command, status, message=message, hint=hint or None), one_line=True)
 
 
 def _tell(message: str, hint: str) -> None:
-    from bgpctl.out.terminal import width
-    from bgpctl.out.text import hint_lines, printable
+    from bgpctl.render.terminal import width
+    from bgpctl.render.text import hint_lines, printable
 
     for number, text in enumerate(message.splitlines() or [""]):
         print(f"{'error: ' if number == 0 else '       '}{printable(text)}", file=sys.stderr)
@@ -130,7 +130,7 @@ def _tell(message: str, hint: str) -> None:
 
 def _close_pipe() -> None:
     """The reader went away (`| head`)."""
-    from bgpctl.out.heard import silence
+    from bgpctl.render.heard import silence
 
     silence()
 

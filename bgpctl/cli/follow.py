@@ -11,7 +11,7 @@ from bgpctl.cli import observe
 if TYPE_CHECKING:
     from bgpctl.kube.client import Client
     from bgpctl.kube.watch import Document, Mirror
-    from bgpctl.out.peers import Picture
+    from bgpctl.render.peers import Picture
 
 # Uptimes tick and heartbeats grow old without any event.
 LOOK_EVERY = 1.0
@@ -21,7 +21,7 @@ def peers(client: Client, names: Sequence[str], output: str) -> NoReturn:
     """Show sessions until interrupted: redrawn on a terminal, a new block per change elsewhere."""
     from bgpctl.kube import paths
     from bgpctl.kube.watch import Mirror, whole
-    from bgpctl.out.peerwatch import viewer
+    from bgpctl.render.peerwatch import viewer
 
     bell = threading.Event()
     mirror = Mirror(client, paths.NODE_STATES, bell.set, slim=whole).start()

@@ -14,7 +14,7 @@ from bgpctl.cli.program import typed
 
 if TYPE_CHECKING:
     from bgpctl.kube.client import Client
-    from bgpctl.runbooks.logs import Log
+    from bgpctl.queries.logs import Log
 
     Find = Callable[[], Sequence[Log]]
 
@@ -69,9 +69,9 @@ def logs(
         import time
 
         from bgpctl.core.loglines import Wanted
-        from bgpctl.out.logs import RENDERERS
-        from bgpctl.out.text import printable
-        from bgpctl.runbooks.logs import Follower, once
+        from bgpctl.queries.logs import Follower, once
+        from bgpctl.render.logs import RENDERERS
+        from bgpctl.render.text import printable
 
         def complain(text: str) -> None:
             print(f"warning: {printable(text)}", file=sys.stderr, flush=True)

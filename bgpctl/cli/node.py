@@ -80,9 +80,10 @@ def drain(
 
 def _resumed(ctx: typer.Context, client: Client, options: DrainOptions) -> DrainOptions:
     """The options with those of the run that it goes on with, where nothing else is said now."""
-    from bgpctl.runbooks import inspect, kept
+    from bgpctl.queries import nodes as node_queries
+    from bgpctl.runbooks import kept
 
-    journal = inspect.journal_of(client, options.node)
+    journal = node_queries.journal_of(client, options.node)
     before = journal.asked if journal and journal.command == "drain" else {}
     said = kept.keep(asked(ctx))
     if inherited := kept.inherited(before, said):
@@ -98,7 +99,7 @@ def _drain(
 ) -> int:
     """Run or plan the drain and show it; returns the exit code."""
     from bgpctl.cli import wire
-    from bgpctl.out.runbook import RENDERERS
+    from bgpctl.render.runbook import RENDERERS
     from bgpctl.runbooks import drain as runbook
 
     options = replace(options, probes=wire.router_probes(client, probes))
@@ -125,7 +126,7 @@ def restore(
     """
     with errors.guard("node restore", output, resumable=True):
         from bgpctl.cli import wire
-        from bgpctl.out.runbook import RENDERERS
+        from bgpctl.render.runbook import RENDERERS
         from bgpctl.runbooks import drain as runbook
         from bgpctl.runbooks import kept
         from bgpctl.runbooks.options import RestoreOptions
@@ -160,8 +161,8 @@ def status(
     """
     with errors.guard("node status", output):
         from bgpctl.cli import wire
-        from bgpctl.out.node import RENDERERS
-        from bgpctl.runbooks.inspect import node_reports
+        from bgpctl.queries.nodes import node_reports
+        from bgpctl.render.node import RENDERERS
 
         client = wire.client(given(ctx, context, kubeconfig))
         reports = node_reports(client, tuple(nodes or ()), typed())
@@ -188,8 +189,8 @@ def estimate(
     """
     with errors.guard("node estimate", output):
         from bgpctl.cli import wire
-        from bgpctl.out.estimate import RENDERERS
-        from bgpctl.runbooks.estimates import node_estimates
+        from bgpctl.queries.estimates import node_estimates
+        from bgpctl.render.estimate import RENDERERS
 
         profiles = parse.profiles(peer_profiles or ())
         client = wire.client(given(ctx, context, kubeconfig))

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from bgpctl.cli import wire
 
 if TYPE_CHECKING:
-    from bgpctl.core.nodestate import NodeState
+    from bgpctl.core.state import NodeState
     from bgpctl.kube.client import Client
-    from bgpctl.out.peers import Picture
+    from bgpctl.render.peers import Picture
 
 
 def peers(client: Client, names: Sequence[str]) -> Picture:
@@ -20,7 +20,7 @@ def peers(client: Client, names: Sequence[str]) -> Picture:
 
 def picture(client: Client, names: Sequence[str], states: Sequence[NodeState]) -> Picture:
     """The picture of these states, cut down to `names`."""
-    from bgpctl.out.peers import NO_NODE, NO_SPEAKER, Picture
+    from bgpctl.render.peers import NO_NODE, NO_SPEAKER, Picture
 
     if not names:
         return Picture(tuple(states), {}, client.present())

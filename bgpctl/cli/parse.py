@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from bgpctl.core.durations import seconds
+from bgpctl.core.reading.durations import seconds
 from bgpctl.errors import UsageError
 
 if TYPE_CHECKING:
     from bgpctl.core.model import IPAddress
-    from bgpctl.core.profiles import Profile
+    from bgpctl.core.timing.profiles import Profile
 
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
 _LABEL = re.compile(rf"(?:[a-z0-9](?:[a-z0-9.-]{{0,251}}[a-z0-9])?/)?{_NAME}")
@@ -61,7 +61,7 @@ def label_change(text: str) -> str:
 
 def pod_selector(text: str) -> str:
     """A label selector as kubectl's -l takes it: what the API server would refuse is refused here."""
-    from bgpctl.core.selectors import parse_selector
+    from bgpctl.core.reading.selectors import parse_selector
 
     try:
         parse_selector(text)
@@ -103,7 +103,7 @@ def command_line(
 
 def ip(text: str, flag: str = "--source-address") -> IPAddress:
     """An IP address. Raises UsageError."""
-    from bgpctl.core.addresses import parse_zoned
+    from bgpctl.core.reading.addresses import parse_zoned
 
     try:
         return parse_zoned(text)
@@ -121,6 +121,6 @@ def next_hops(texts: Sequence[str]) -> tuple[IPAddress, ...]:
 
 def profiles(texts: Sequence[str]) -> dict[str, Profile]:
     """Repeated ADDRESS=PROFILE -> profile by address. Raises UsageError for unknown ones."""
-    from bgpctl.core.profiles import parse_peer_profile
+    from bgpctl.core.timing.profiles import parse_peer_profile
 
     return dict(parse_peer_profile(text) for text in texts)

@@ -38,7 +38,7 @@ def status(
     """
     with errors.guard("peers status", output):
         from bgpctl.cli import observe, wire
-        from bgpctl.out.peers import RENDERERS
+        from bgpctl.render.peers import RENDERERS
 
         client = wire.client(given(ctx, context, kubeconfig))
         names = tuple(nodes or ())

@@ -28,8 +28,8 @@ def check(
     Exit code 0 when all are valid, 2 otherwise.
     """
     with errors.guard("policy check", output):
-        from bgpctl.out.policy import RENDERERS
-        from bgpctl.speaker.check import check_files
+        from bgpctl.documents.check import check_files
+        from bgpctl.render.policy import RENDERERS
 
         report = check_files(files)
         RENDERERS[output](report)

@@ -12,7 +12,7 @@ from bgpctl.cli import errors
 from bgpctl.cli.flags import Context, Kubeconfig, given
 
 if TYPE_CHECKING:
-    from bgpctl.core.routeview import NodeRoutes
+    from bgpctl.core.intent.routeview import NodeRoutes
 
 Output = Annotated[
     Literal["table", "wide", "json", "yaml"],
@@ -49,15 +49,15 @@ def routes(
     its source.
     """
     with errors.guard("routes", output):
-        from bgpctl.core.routeview import only_peer
-        from bgpctl.out.routes import RENDERERS, Shown
+        from bgpctl.core.intent.routeview import only_peer
+        from bgpctl.render.routes import RENDERERS, Shown
 
         names = tuple(nodes or ())
         if directory is not None:
             found = _local(directory, names)
         else:
             from bgpctl.cli import wire
-            from bgpctl.runbooks.routes import node_routes
+            from bgpctl.queries.routes import node_routes
 
             found = node_routes(wire.client(given(ctx, context, kubeconfig)), names)
         shown = Shown(only_peer(found, peer) if peer else found, absent)
@@ -68,9 +68,9 @@ def routes(
 def _local(directory: Path, names: Sequence[str]) -> tuple[NodeRoutes, ...]:
     """The one node whose speaker runs there."""
     from bgpctl.errors import UsageError
-    from bgpctl.speaker import asking
+    from bgpctl.speaker.status import client as speaker_client
 
-    found = asking.routes(directory)
+    found = speaker_client.routes(directory)
     if names and tuple(names) != (found.node,):
         raise UsageError(
             f"the speaker in {directory} is that of {found.node}", "leave NODE out, or leave --directory out"

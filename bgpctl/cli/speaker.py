@@ -158,8 +158,8 @@ def run(
     terminationGracePeriodSeconds are enough, and priorityClassName system-node-critical lets it go last.
     """
     with errors.guard("speaker run"):
+        from bgpctl.exabgp import Mode
         from bgpctl.speaker.alone import Orphan
-        from bgpctl.speaker.exabgp import Mode
         from bgpctl.speaker.run import SpeakerOptions, run_speaker
 
         address = parse.ip(source_address) if source_address else None
@@ -210,17 +210,17 @@ def status(
         import time
 
         from bgpctl.errors import BgpctlError, UsageError
-        from bgpctl.out.speaker import RENDERERS
-        from bgpctl.speaker import asking
+        from bgpctl.render.speaker import RENDERERS
+        from bgpctl.speaker.status import client as speaker_client
 
         try:
-            place = asking.find(directory)
+            place = speaker_client.find(directory)
         except UsageError:
             raise  # there are several
         except BgpctlError as error:
             error.hint = _of_a_lab() or error.hint
             raise
-        RENDERERS[output](asking.state(place), str(place), time.time())
+        RENDERERS[output](speaker_client.state(place), str(place), time.time())
 
 
 @app.command()
@@ -275,7 +275,7 @@ def restart(
     """
     with errors.guard("speaker restart", output, resumable=True):
         from bgpctl.cli import wire
-        from bgpctl.out.runbook import RENDERERS
+        from bgpctl.render.runbook import RENDERERS
         from bgpctl.runbooks import kept
         from bgpctl.runbooks.options import RestartOptions
         from bgpctl.runbooks.restart import restart as runbook

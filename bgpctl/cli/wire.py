@@ -9,7 +9,7 @@ from bgpctl.cli.flags import Given
 from bgpctl.errors import BgpctlError, UsageError
 
 if TYPE_CHECKING:
-    from bgpctl.core.nodestate import NodeState
+    from bgpctl.core.state import NodeState
     from bgpctl.kube.client import Client
 
 PROBES_EXTENSION = "bgpctl.io/router-probes"

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from bgpctl.core.addresses import parse_zoned
-from bgpctl.core.foreign import LAST_INSTANT
+from bgpctl.core.reading.addresses import parse_zoned
+from bgpctl.core.reading.foreign import LAST_INSTANT
 
 SUBSYSTEMS = ("bgp-control-plane", "bgp-cp-operator")
 

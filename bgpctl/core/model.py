@@ -13,7 +13,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from bgpctl.core.nodeconfig import NodeConfig
+    from bgpctl.core.policy.nodeconfig import NodeConfig
 
 IPAddress = IPv4Address | IPv6Address
 IPNetwork = IPv4Network | IPv6Network
@@ -185,7 +185,7 @@ class Intent:
     (a bad policy, a Service without EndpointSlice, a missing Secret); one bad object costs that object only.
     `stale` is set when an invalid policy made us keep the previous intent.
     `config` is what it was compiled from (a stale intent goes on from it), `opened` says that the node was
-    Ready once since it was selected (`core/gates.py`); neither is a part of equality.
+    Ready once since it was selected (`core/intent/gates.py`); neither is a part of equality.
     """
 
     node: str

@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from bgpctl.core.addresses import parse_zoned
-from bgpctl.core.documents import name_of
-from bgpctl.core.fields import Range
-from bgpctl.core.foreign import Foreign, Unreadable
 from bgpctl.core.model import Family, GracefulRestart, LastError, Session, SessionState
-from bgpctl.core.nodestate import NodeState, PeerState, WithdrawnPeer, WithdrawnRecord
+from bgpctl.core.reading.addresses import parse_zoned
+from bgpctl.core.reading.documents import name_of
+from bgpctl.core.reading.fields import Range
+from bgpctl.core.reading.foreign import Foreign, Unreadable
+from bgpctl.core.state import NodeState, PeerState, WithdrawnPeer, WithdrawnRecord
 
 ADDRESS = "an IP address; only a link-local one has a zone, which is an interface"
 PORT = Range(0, 65535)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from bgpctl import __version__
-from bgpctl.core.documents import name_of
+from bgpctl.core.reading.documents import name_of
 from bgpctl.errors import BgpctlError, Temporary, UsageError
 from bgpctl.kube import paths
 from bgpctl.kube.clock import ServerClock

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from bgpctl.core.servertime import Bounds, epoch, refined
+from bgpctl.core.timing.servertime import Bounds, epoch, refined
 
 
 def steady() -> float:

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from bgpctl.core.fields import Range
-from bgpctl.core.foreign import Foreign, Unreadable
+from bgpctl.core.reading.fields import Range
+from bgpctl.core.reading.foreign import Foreign, Unreadable
 from bgpctl.errors import BgpctlError, Blocked, Temporary
 from bgpctl.kube import paths
 from bgpctl.kube.client import Client, Conflict

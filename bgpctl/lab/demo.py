@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from bgpctl.core.nodestate import seconds
+from bgpctl.core.state import seconds
 from bgpctl.errors import BgpctlError
 from bgpctl.lab import cluster, seed
 from bgpctl.lab.watcher import INTERVAL, Watcher

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bgpctl.core.eviction import PodView
+from bgpctl.core.drain.eviction import PodView
 from bgpctl.runbooks.journal import Journal
 
 

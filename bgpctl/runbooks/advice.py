@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from bgpctl.core.annotations import LEAVE
+from bgpctl.core.policy.annotations import LEAVE
 from bgpctl.kube import lease
 from bgpctl.runbooks import kept
 from bgpctl.runbooks.command_line import CommandLine

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from bgpctl.core.nodestate import NodeState
+from bgpctl.core.state import NodeState
 from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.snapshot import PeerSighting, Snapshot
 from bgpctl.witness.model import Sight

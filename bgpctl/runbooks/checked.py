@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from bgpctl.core.eviction import refusals, to_evict, warnings
+from bgpctl.core.drain.eviction import refusals, to_evict, warnings
 from bgpctl.runbooks import proof
 from bgpctl.runbooks.actions import Action, ChangeNode
 from bgpctl.runbooks.baseline import noted

@@ -7,23 +7,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bgpctl.core import guards as guard
-from bgpctl.core.budgets import Budget, budget_view
-from bgpctl.core.deselection import Deselection, deselecting_label
-from bgpctl.core.documents import name_of
-from bgpctl.core.endpoints import read_shared
-from bgpctl.core.fleet import Fleet
-from bgpctl.core.foreign import Unreadable
-from bgpctl.core.guards import Guard
-from bgpctl.core.intent import ClusterObjects
+from bgpctl.core.drain import guards as guard
+from bgpctl.core.drain.budgets import Budget, budget_view
+from bgpctl.core.drain.deselection import Deselection, deselecting_label
+from bgpctl.core.drain.guards import Guard
+from bgpctl.core.drain.paths import Announcer, beside
+from bgpctl.core.drain.standing import out_by_hand
+from bgpctl.core.intent.compile import ClusterObjects
+from bgpctl.core.intent.endpoints import read_shared
+from bgpctl.core.intent.fleet import Fleet
+from bgpctl.core.intent.services import read_service
 from bgpctl.core.model import Intent
-from bgpctl.core.nodestate import NodeState
-from bgpctl.core.owners import read_claims
-from bgpctl.core.paths import Announcer, beside
-from bgpctl.core.peerfacts import PeerFacts, facts_from_peer
-from bgpctl.core.selectors import LabelSelector
-from bgpctl.core.services import read_service
-from bgpctl.core.standing import out_by_hand
+from bgpctl.core.policy.owners import read_claims
+from bgpctl.core.reading.documents import name_of
+from bgpctl.core.reading.foreign import Unreadable
+from bgpctl.core.reading.selectors import LabelSelector
+from bgpctl.core.state import NodeState
+from bgpctl.core.timing.facts import PeerFacts, facts_from_peer
 from bgpctl.errors import Blocked
 from bgpctl.kube import paths
 from bgpctl.kube.client import ApiError, Client, NotFound

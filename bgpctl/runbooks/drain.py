@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from bgpctl.core.profiles import UNKNOWN_ROUTER, Profile
+from bgpctl.core.timing.profiles import UNKNOWN_ROUTER, Profile
 from bgpctl.kube.client import Client
 from bgpctl.runbooks import advice, engine
 from bgpctl.runbooks import plan as planning

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from bgpctl.core.budgets import held_back, pdb_blocks
-from bgpctl.core.eviction import EvictionOptions, PodView, refusals, to_evict
+from bgpctl.core.drain.budgets import held_back, pdb_blocks
+from bgpctl.core.drain.eviction import EvictionOptions, PodView, refusals, to_evict
 from bgpctl.runbooks.actions import Action, ChangeNode, EvictPod, RunCommand
 from bgpctl.runbooks.baseline import ASKED, noted
 from bgpctl.runbooks.command_line import CommandLine

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from bgpctl.core.annotations import LEAVE
+from bgpctl.core.policy.annotations import LEAVE
 from bgpctl.errors import BgpctlError, Blocked
 from bgpctl.kube import lease, paths
 from bgpctl.kube.client import Client

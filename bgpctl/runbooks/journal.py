@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-from bgpctl.core.foreign import Foreign, Unreadable, parse_json, plain
+from bgpctl.core.reading.foreign import Foreign, Unreadable, parse_json, plain
 from bgpctl.errors import Blocked
 from bgpctl.runbooks import kept
 from bgpctl.runbooks.kept import Options

@@ -11,7 +11,7 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping
 
-from bgpctl.core.foreign import Foreign, Unreadable
+from bgpctl.core.reading.foreign import Foreign, Unreadable
 
 Options = Mapping[str, tuple[str, ...]]
 

@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from bgpctl.core.annotations import LEAVE
-from bgpctl.core.documents import name_of, namespace_of
-from bgpctl.core.foreign import Foreign, Unreadable
-from bgpctl.core.pods import PodView, pod_view, ready
+from bgpctl.core.drain.pods import PodView, pod_view, ready
+from bgpctl.core.policy.annotations import LEAVE
+from bgpctl.core.reading.documents import name_of, namespace_of
+from bgpctl.core.reading.foreign import Foreign, Unreadable
 from bgpctl.errors import Blocked, UsageError
 from bgpctl.runbooks.snapshot import NodeView
 

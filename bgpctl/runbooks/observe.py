@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bgpctl.core.documents import name_of, namespace_of
-from bgpctl.core.eviction import EvictionOptions, verdicts
-from bgpctl.core.nodestate import NodeState, PeerState
-from bgpctl.core.peerfacts import PeerFacts
-from bgpctl.core.profiles import Profile
-from bgpctl.core.withdrawal import Estimate, Event, estimate, facts_from_state
+from bgpctl.core.drain.eviction import EvictionOptions, verdicts
+from bgpctl.core.reading.documents import name_of, namespace_of
+from bgpctl.core.state import NodeState, PeerState
+from bgpctl.core.timing.facts import PeerFacts
+from bgpctl.core.timing.profiles import Profile
+from bgpctl.core.timing.withdrawal import Estimate, Event, estimate, facts_from_state
 from bgpctl.errors import Blocked
 from bgpctl.kube import lease, paths
 from bgpctl.kube.client import NotFound

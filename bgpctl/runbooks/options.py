@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bgpctl.core.eviction import EvictionOptions
-from bgpctl.core.profiles import Profile
+from bgpctl.core.drain.eviction import EvictionOptions
+from bgpctl.core.timing.profiles import Profile
 from bgpctl.runbooks.command_line import CommandLine
 from bgpctl.runbooks.kept import Options
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any
 
-from bgpctl.core.annotations import LEAVE
-from bgpctl.core.budgets import held_back
-from bgpctl.core.eviction import Outcome, parse_eviction_answer
+from bgpctl.core.drain.budgets import held_back
+from bgpctl.core.drain.eviction import Outcome, parse_eviction_answer
+from bgpctl.core.policy.annotations import LEAVE
 from bgpctl.errors import BgpctlError, Blocked, DeadlineExceeded
 from bgpctl.kube import paths
 from bgpctl.kube.client import ApiError, Conflict, ServerBusy

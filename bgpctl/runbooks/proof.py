@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from enum import Enum, auto
 from typing import Any
 
-from bgpctl.core.nodestate import NodeState, timestamp
-from bgpctl.core.soak import READ_SECONDS
+from bgpctl.core.state import NodeState, timestamp
+from bgpctl.core.timing.soak import READ_SECONDS
 from bgpctl.runbooks.baseline import asked, baselines
 from bgpctl.runbooks.drain_steps import RELABELLED
 from bgpctl.runbooks.snapshot import PeerSighting, Snapshot

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, replace
 
-from bgpctl.core.eviction import EvictionOptions
+from bgpctl.core.drain.eviction import EvictionOptions
 from bgpctl.errors import BgpctlError
 from bgpctl.kube.client import Client
 from bgpctl.runbooks import advice, engine
@@ -15,9 +15,9 @@ from bgpctl.runbooks.catalogue import speaker_restart
 from bgpctl.runbooks.engine import Events
 from bgpctl.runbooks.model import Decision, Result
 from bgpctl.runbooks.options import RestartOptions
+from bgpctl.runbooks.router_watch import Gaps, Vigil
 from bgpctl.runbooks.routers import Routers
 from bgpctl.runbooks.snapshot import Snapshot
-from bgpctl.runbooks.vigil import Gaps, Vigil
 from bgpctl.runbooks.world import World
 from bgpctl.witness.probe import parse_probe
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from bgpctl.core.pods import PodView
-from bgpctl.core.restart import kept, refusals
+from bgpctl.core.drain.pods import PodView
+from bgpctl.core.drain.restart import kept, refusals
 from bgpctl.runbooks import advice
 from bgpctl.runbooks.actions import Action, ChangeNode, EvictPod, ReleaseLease, RestartCommand, WatchRouters
 from bgpctl.runbooks.claim import Claimed

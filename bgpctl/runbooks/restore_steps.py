@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bgpctl.core.nodestate import NodeState, PeerState
+from bgpctl.core.state import NodeState, PeerState
 from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.drain_steps import only
 from bgpctl.runbooks.model import Decision, Status

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from bgpctl.core.nodestate import NodeState, PeerState
+from bgpctl.core.state import NodeState, PeerState
 from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.questions import Question, Questions
 from bgpctl.runbooks.snapshot import PeerSighting

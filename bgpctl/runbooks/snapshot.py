@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import inf
 
-from bgpctl.core.budgets import Budget
-from bgpctl.core.deselection import Deselection
-from bgpctl.core.eviction import PodVerdict
-from bgpctl.core.guards import Guard
-from bgpctl.core.nodestate import NodeState
-from bgpctl.core.withdrawal import Estimate
+from bgpctl.core.drain.budgets import Budget
+from bgpctl.core.drain.deselection import Deselection
+from bgpctl.core.drain.eviction import PodVerdict
+from bgpctl.core.drain.guards import Guard
+from bgpctl.core.state import NodeState
+from bgpctl.core.timing.withdrawal import Estimate
 from bgpctl.kube.lease import LeaseView
 from bgpctl.runbooks.journal import Journal
 from bgpctl.witness.model import Sighting

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bgpctl.core.foreign import Unreadable
-from bgpctl.core.nodestate import NodeState
+from bgpctl.core.reading.foreign import Unreadable
+from bgpctl.core.state import NodeState
 from bgpctl.core.statereader import from_document, read_states
 from bgpctl.errors import Blocked
 from bgpctl.kube import paths

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any
 
-from bgpctl.core.nodestate import NodeState, timestamp
-from bgpctl.core.withdrawal import Estimate, worst_of
+from bgpctl.core.state import NodeState, timestamp
+from bgpctl.core.timing.withdrawal import Estimate, worst_of
 from bgpctl.runbooks import proof
 from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.baseline import asked, noted

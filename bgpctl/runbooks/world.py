@@ -6,8 +6,8 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from bgpctl.core.eviction import EvictionOptions
-from bgpctl.core.profiles import UNKNOWN_ROUTER, Profile
+from bgpctl.core.drain.eviction import EvictionOptions
+from bgpctl.core.timing.profiles import UNKNOWN_ROUTER, Profile
 from bgpctl.errors import BgpctlError
 from bgpctl.kube import lease, paths
 from bgpctl.kube.client import Client

@@ -17,9 +17,9 @@ from typing import TextIO
 
 from bgpctl.core.model import IPAddress
 from bgpctl.errors import UsageError
+from bgpctl.exabgp import claim, control
+from bgpctl.exabgp.claim import Claim, Holder, Taken
 from bgpctl.speaker import places
-from bgpctl.speaker.exabgp import claim, control
-from bgpctl.speaker.exabgp.claim import Claim, Holder, Taken
 
 DIES_SECONDS = 2.0
 """For an engine that ends with its speaker (--engine own) to be gone after that was killed."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bgpctl.core.documents import name_of
+from bgpctl.conditions.verdicts import Inputs, Verdicts
+from bgpctl.core.reading.documents import name_of
 from bgpctl.kube.client import Client
-from bgpctl.operator.verdicts import Inputs, Verdicts
-from bgpctl.speaker.source import KubeSource
+from bgpctl.speaker.sources import KubeSource
 
 
 class JudgingSource(KubeSource):

@@ -4,7 +4,7 @@
                             │
                           SIGTERM ──► Stopped   a restart: silent under graceful restart, else withdraw and
                              │                  Cease; nothing where the engine stays, the next one adopts it
-                             └──────► Withdrawn the node goes away (core/ending.py)
+                             └──────► Withdrawn the node goes away (core/shutdown.py)
 
 Nothing here handles "an event": every wake-up reads everything again, so a lost or doubled wake-up costs
 nothing, and an engine that died is simply one to which nothing was announced yet.
@@ -22,27 +22,27 @@ from math import inf
 from typing import Any
 
 from bgpctl import __version__
-from bgpctl.core.annotations import leave_name
-from bgpctl.core.damping import Memory, damp
-from bgpctl.core.diff import Leave, diff
-from bgpctl.core.documents import annotations_of
-from bgpctl.core.gates import announced_before
-from bgpctl.core.intent import ClusterObjects, Context, compile_intent, owner_problem
-from bgpctl.core.memo import Memo
+from bgpctl.core.intent.compile import ClusterObjects, Context, compile_intent, owner_problem
+from bgpctl.core.intent.compile_cache import Memo
+from bgpctl.core.intent.damping import Memory, damp
+from bgpctl.core.intent.diff import Leave, diff
+from bgpctl.core.intent.gates import announced_before
 from bgpctl.core.model import Intent, IPAddress, Observed
-from bgpctl.core.nodeconfig import NodeConfig
-from bgpctl.core.nodestate import UNPROVED, NodeState, WithdrawnRecord
-from bgpctl.core.owners import NO_OWNER, Owner
+from bgpctl.core.policy.annotations import leave_name
+from bgpctl.core.policy.nodeconfig import NodeConfig
+from bgpctl.core.policy.owners import NO_OWNER, Owner
+from bgpctl.core.reading.documents import annotations_of
+from bgpctl.core.state import UNPROVED, NodeState, WithdrawnRecord
 from bgpctl.errors import BgpctlError, Temporary
-from bgpctl.speaker import stopping
-from bgpctl.speaker.measures import Bell, Counters
-from bgpctl.speaker.performing import EnginePort, Performer
+from bgpctl.speaker import shutdown
+from bgpctl.speaker.apply import EnginePort, Performer
+from bgpctl.speaker.counters import Bell, Counters
+from bgpctl.speaker.graceful_shutdown import Soaking
+from bgpctl.speaker.md5 import Silence
 from bgpctl.speaker.readiness import Readiness
 from bgpctl.speaker.settling import Settling
-from bgpctl.speaker.silence import Silence
-from bgpctl.speaker.soaking import Soaking
-from bgpctl.speaker.source import Source
-from bgpctl.speaker.telling import peer_state, record, sentence_of, troubles_of, unsent_routes
+from bgpctl.speaker.sources import Source
+from bgpctl.speaker.status.build import peer_state, record, sentence_of, troubles_of, unsent_routes
 
 IDLE_SECONDS = 15.0  # the loop runs this often though no bell rings: a safety net, not a mechanism
 RETRY_SECONDS = 0.5
@@ -102,7 +102,7 @@ class Manager:
         self._error = ""
         self._unproved = False
         self._leaves = False
-        self._leave_seen = self._leave_answered = ""  # requests to leave, by core.annotations.LEAVE
+        self._leave_seen = self._leave_answered = ""  # requests to leave, by core.policy.annotations.LEAVE
         self._told: frozenset[str] = frozenset()
         self._silence = Silence()
         self.intent: Intent | None = None
@@ -292,9 +292,9 @@ class Manager:
 
     def _shut_down(self) -> None:
         """A node that goes away leaves; a speaker that is merely restarted does as little as it can."""
-        running, end = len(self._engine.observed().peers), stopping.decide(self.intent, self._source)
+        running, end = len(self._engine.observed().peers), shutdown.decide(self.intent, self._source)
         self._leaves = end.leaves
-        left = stopping.shut_down(self._engine, end, self._leave)
+        left = shutdown.shut_down(self._engine, end, self._leave)
         if end.leaves or not self._engine.stays:
             # What a released engine was told stays true; nobody refreshes it, so it becomes stale by itself.
             phase = "Withdrawn" if end.leaves and left else "Stopped"

@@ -12,20 +12,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bgpctl.core.intent.settling import SETTLE
 from bgpctl.core.model import IPAddress
-from bgpctl.core.settling import SETTLE
 from bgpctl.errors import UsageError
+from bgpctl.exabgp import Mode
+from bgpctl.exabgp.engine import Engine
 from bgpctl.kube.client import Client
-from bgpctl.speaker import host, http, local, logs, metrics, places
+from bgpctl.speaker import logs, netlink, places
 from bgpctl.speaker.alone import alone
-from bgpctl.speaker.exabgp import Mode
-from bgpctl.speaker.exabgp.engine import Engine
+from bgpctl.speaker.counters import Bell
 from bgpctl.speaker.judging import JudgingSource
 from bgpctl.speaker.manager import Manager
-from bgpctl.speaker.measures import Bell
-from bgpctl.speaker.publish import FileSink, KubeSink, Publisher, Sink
 from bgpctl.speaker.readiness import Check, Readiness
-from bgpctl.speaker.source import FileSource, Source
+from bgpctl.speaker.sources import FileSource, Source
+from bgpctl.speaker.status import metrics, pages
+from bgpctl.speaker.status import socket as status_socket
+from bgpctl.speaker.status.publisher import FileSink, KubeSink, Publisher, Sink
 
 # A loop that has not run for this long is stuck: it ticks at least every 15 s.
 STUCK_AFTER = 60.0
@@ -77,7 +79,7 @@ def _run(options: SpeakerOptions, directory: Path, claim: str) -> None:
         source_address=options.source_address,
         next_hops=options.next_hops,
         recall=sink.read,
-        booted_at=host.booted_at(),
+        booted_at=netlink.booted_at(),
         withdraw_without_endpoints=options.withdraw_without_endpoints,
         damping=options.damping,
         soak=options.soak,
@@ -86,9 +88,9 @@ def _run(options: SpeakerOptions, directory: Path, claim: str) -> None:
     )
     with contextlib.ExitStack() as stack:
         _on_signal(manager.stop)
-        stack.callback(local.serve(directory, manager, lambda: publisher.problem))
+        stack.callback(status_socket.serve(directory, manager, lambda: publisher.problem))
         if options.listen:
-            stack.callback(http.serve(options.listen, _answers(manager, source, publisher)))
+            stack.callback(pages.serve(options.listen, _answers(manager, source, publisher)))
         source.start()
         stack.callback(source.stop)
         publisher.start()
@@ -107,7 +109,7 @@ def _on_signal(stop: Callable[[], None]) -> None:
 
     def wait() -> None:
         number = received.get()
-        log.info("speaker.stopping", extra={"signal": signal.Signals(number).name})
+        log.info("speaker.shutdown", extra={"signal": signal.Signals(number).name})
         stop()
 
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -130,7 +132,7 @@ def _ends(options: SpeakerOptions, directory: Path, ring: Callable[[], None]) ->
     return source, KubeSink(options.client, options.node, source.node_uid)
 
 
-def _answers(manager: Manager, source: Source, publisher: Publisher) -> http.Answers:
+def _answers(manager: Manager, source: Source, publisher: Publisher) -> pages.Answers:
     def stuck() -> str:
         age = time.monotonic() - manager.counters.ticked_at
         late = manager.counters.ticked_at and age > STUCK_AFTER
@@ -155,4 +157,4 @@ def _answers(manager: Manager, source: Source, publisher: Publisher) -> http.Ans
     def exposition() -> str:
         return metrics.render(manager.state, manager.counters, time.time())
 
-    return http.Answers(healthy, ready, exposition)
+    return pages.Answers(healthy, ready, exposition)

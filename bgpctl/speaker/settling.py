@@ -1,4 +1,4 @@
-"""Which new sessions a manager holds back for a moment (`core.settling`), on the monotonic clock."""
+"""Which new sessions a manager holds back for a moment (`core.intent.settling`), on the monotonic clock."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import time
 from dataclasses import replace
 from math import inf
 
+from bgpctl.core.intent.settling import Memory, settle
 from bgpctl.core.model import Intent, Observed
-from bgpctl.core.settling import Memory, settle
 
 
 class Settling:

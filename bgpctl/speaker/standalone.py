@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from bgpctl.errors import BgpctlError
+from bgpctl.exabgp import control
 from bgpctl.speaker import places
-from bgpctl.speaker.exabgp import control
 
 STOP_REASON = "engine is stopped (bgpctl)"
 LEAVE_REASON = "node leaves service (bgpctl)"

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from bgpctl.core.addresses import parse_zoned
-from bgpctl.core.foreign import Unreadable
 from bgpctl.core.model import IPAddress
+from bgpctl.core.reading.addresses import parse_zoned
+from bgpctl.core.reading.foreign import Unreadable
 from bgpctl.witness.model import Sight, Sighting, Unanswered
 
 # OpenBGPD's control socket stalled for 1.95 s when a session went stale (facts/bgp.md 3.8).

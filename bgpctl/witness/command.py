@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from bgpctl.core.foreign import Unreadable, parse_json
+from bgpctl.core.reading.foreign import Unreadable, parse_json
 from bgpctl.witness.asking import TIMEOUT_SECONDS
 from bgpctl.witness.model import LONGEST, Unanswered
 

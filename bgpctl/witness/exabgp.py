@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
 
-from bgpctl.core.foreign import Foreign
 from bgpctl.core.model import IPNetwork
+from bgpctl.core.reading.foreign import Foreign
 from bgpctl.witness.asking import ask
 from bgpctl.witness.command import read_json
 from bgpctl.witness.model import LONGEST, Path, Sighting, Unanswered, same_address, sighting, to_prefix

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
 
-from bgpctl.core.foreign import Foreign
 from bgpctl.core.model import IPAddress, IPNetwork
+from bgpctl.core.reading.foreign import Foreign
 from bgpctl.witness.asking import TIMEOUT_SECONDS, ask
 from bgpctl.witness.command import read_json
 from bgpctl.witness.conversation import Conversation

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bgpctl.core.foreign import Foreign
 from bgpctl.core.model import IPNetwork
+from bgpctl.core.reading.foreign import Foreign
 from bgpctl.witness.asking import ask
 from bgpctl.witness.command import Client
 from bgpctl.witness.model import MOST, Path, Sighting, Unanswered, same_address, sighting, to_prefix

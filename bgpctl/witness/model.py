@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv6Address
 
-from bgpctl.core.addresses import parse_network, parse_zoned
 from bgpctl.core.model import IPAddress, IPNetwork
+from bgpctl.core.reading.addresses import parse_network, parse_zoned
 from bgpctl.errors import Temporary
 
 # What one answer may take: octets, and entries of a list. A full table of 1,000,000 prefixes is more.

@@ -16,14 +16,14 @@ from ipaddress import IPv4Network
 from statistics import median, quantiles
 from typing import Any
 
-from bgpctl.core.diff import Announce, Configure, Synced, Withdraw
+from bgpctl.core.intent.diff import Announce, Configure, Synced, Withdraw
 from bgpctl.core.model import Attributes
 from bgpctl.errors import Temporary
 from bgpctl.kube import paths
 from tests.bench.report import report
-from tests.kit import clients
-from tests.kit.crowd import Crowd, crowd, waited
-from tests.kit.engines import engine, peer
+from tests.support import clients
+from tests.support.crowd import Crowd, crowd, waited
+from tests.support.engines import engine, peer
 
 SERVICES = 5000
 ROUNDS = 100

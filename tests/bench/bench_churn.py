@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bgpctl.lab.routers import find
-from tests.kit.crowd import Crowd, cpu_seconds, crowd, waited
+from tests.support.crowd import Crowd, cpu_seconds, crowd, waited
 
 SERVICES, PER_SECOND, SECONDS = 5000, 200, 60.0
 WARM_SECONDS = 10.0

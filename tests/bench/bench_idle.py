@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tests.bench.report import report
-from tests.kit.crowd import cpu_seconds, crowd
+from tests.support.crowd import cpu_seconds, crowd
 
 SERVICES = 100
 SECONDS = 40.0

@@ -20,7 +20,7 @@ from typing import Any
 from bgpctl.lab.api import ApiServer
 from bgpctl.lab.seed import crds
 from tests.bench.report import report
-from tests.kit import apiserver, node_states, objects
+from tests.support import apiserver, node_states, objects
 
 NODES, SERVICES, PART = 1000, 5000, 10
 SECONDS, MEGABYTES = 5.0, 250.0

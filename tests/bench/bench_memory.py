@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.bench.report import report
-from tests.kit.crowd import Crowd, crowd, waited
+from tests.support.crowd import Crowd, crowd, waited
 
 # Issue 3, "Fast": Services -> MB.
 LIMITS = {100: 90.0, 10_000: 140.0}

@@ -17,8 +17,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.kit.fake_api import fake_api
-from tests.kit.node_states import NODE_STATES, established
+from tests.support.fake_api import fake_api
+from tests.support.node_states import NODE_STATES, established
 
 RUNS = 9
 # Issue 2, "Must hold, measured".

@@ -8,11 +8,11 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
-from bgpctl.core.nodestate import to_document
+from bgpctl.core.state import to_document
+from bgpctl.exabgp import inventory, wire
+from bgpctl.exabgp.record import Record
 from bgpctl.runbooks import journal
-from bgpctl.speaker.exabgp import inventory, wire
-from bgpctl.speaker.exabgp.record import Record
-from tests.kit import node_states, objects, snapshots
+from tests.support import node_states, objects, snapshots
 
 NOW = 1_800_000_000.0
 DATA = Path(__file__).parents[1] / "unit" / "data" / "witness"

@@ -16,24 +16,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bgpctl.core import budgets, guards, loglines, pods, servertime, statereader
-from bgpctl.core.inputs import password_of
-from bgpctl.core.intent import ClusterObjects, compile_intent
-from bgpctl.core.routeview import read_node_routes
-from bgpctl.core.v2.status import written_by_others
+from bgpctl.core import loglines, statereader
+from bgpctl.core.drain import budgets, guards, pods
+from bgpctl.core.intent.compile import ClusterObjects, compile_intent
+from bgpctl.core.intent.routeview import read_node_routes
+from bgpctl.core.policy.inputs import password_of
+from bgpctl.core.policy.v2.status import written_by_others
+from bgpctl.core.timing import servertime
+from bgpctl.documents.files import objects_from_documents, read_documents
+from bgpctl.documents.stream import Lines, read_stream
 from bgpctl.errors import BgpctlError
+from bgpctl.exabgp import events, inventory, received, wire
+from bgpctl.exabgp.record import Record
 from bgpctl.kube import lease
 from bgpctl.kube.config import load_access
 from bgpctl.runbooks import journal
 from bgpctl.runbooks import objects as objects_
-from bgpctl.speaker.exabgp import events, inventory, received, wire
-from bgpctl.speaker.exabgp.record import Record
-from bgpctl.speaker.files import objects_from_documents, read_documents
-from bgpctl.speaker.yamlstream import Lines, read_stream
 from bgpctl.witness import bird, exabgp, frr, gobgp, openbgpd
 from bgpctl.witness.command import read_json
 from tests.fuzz import mutate, seeds
-from tests.kit import objects
+from tests.support import objects
 
 NODE = "127.0.1.1"
 
@@ -71,9 +73,9 @@ def _journal(text: bytes) -> object:
     loaded = journal.load({journal.ANNOTATION: text.decode("utf-8", "replace")})
     if loaded is None:
         return None
-    from bgpctl.out import node as shown
+    from bgpctl.queries.nodes import NodeReport
+    from bgpctl.render import node as shown
     from bgpctl.runbooks.drain import conclude
-    from bgpctl.runbooks.inspect import NodeReport
     from bgpctl.runbooks.model import Result, StepReport
 
     report = NodeReport("n1", True, False, None, loaded)
@@ -85,11 +87,11 @@ def _journal(text: bytes) -> object:
 
 
 def _state(document: Any) -> object:
-    from bgpctl.core.nodestate import to_document
-    from bgpctl.core.profiles import UNKNOWN_ROUTER
-    from bgpctl.core.withdrawal import Event, estimate, facts_from_state
-    from bgpctl.out import node, peers
-    from bgpctl.runbooks.inspect import NodeReport
+    from bgpctl.core.state import to_document
+    from bgpctl.core.timing.profiles import UNKNOWN_ROUTER
+    from bgpctl.core.timing.withdrawal import Event, estimate, facts_from_state
+    from bgpctl.queries.nodes import NodeReport
+    from bgpctl.render import node, peers
 
     (state,) = statereader.read_states([document])
     picture = peers.Picture((state,), {}, seeds.NOW)
@@ -267,7 +269,7 @@ def _date(text: bytes) -> object:
 
 
 def _annotation(text: bytes) -> object:
-    from bgpctl.core.exposure import NODE_SELECTOR, read_exposure
+    from bgpctl.core.intent.exposure import NODE_SELECTOR, read_exposure
 
     words = text.decode(errors="replace")
     service = objects.service("web")
@@ -278,7 +280,7 @@ def _annotation(text: bytes) -> object:
 
 
 def _log(line: bytes) -> object:
-    from bgpctl.out import logs
+    from bgpctl.render import logs
 
     found = loglines.read(line.decode(errors="replace"), "n1")
     if found is not None:
@@ -292,8 +294,8 @@ def _secret(document: Any) -> object:
 
 
 def _node_routes(document: Any) -> object:
-    from bgpctl.core.routeview import only_peer
-    from bgpctl.out import routes
+    from bgpctl.core.intent.routeview import only_peer
+    from bgpctl.render import routes
 
     found = read_node_routes(document)
     shown = routes.Shown((found,), True)

@@ -14,10 +14,10 @@ import pytest
 from bgpctl.lab.api import ApiServer
 from bgpctl.lab.api.faults import Fault
 from bgpctl.lab.seed import crds
-from tests.kit import apiserver, hostile_node, objects, speakers
-from tests.kit.bgppeer import BgpPeer
-from tests.kit.hostile import load, memory
-from tests.kit.hostile_node import NAME, POD, WEB, Document, Node, node, service
+from tests.support import apiserver, hostile_node, objects, speakers
+from tests.support.bgppeer import BgpPeer
+from tests.support.hostile import load, memory
+from tests.support.hostile_node import NAME, POD, WEB, Document, Node, node, service
 
 pytestmark = pytest.mark.hostile
 

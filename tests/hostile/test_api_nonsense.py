@@ -13,9 +13,9 @@ import pytest
 from bgpctl.kube import paths
 from bgpctl.kube.watch import Mirror, Timing
 from bgpctl.lab.api import ApiServer
-from tests.kit import apiserver, clients, objects, wire_server
-from tests.kit.wait import eventually, throughout
-from tests.kit.wire_server import Behaviour
+from tests.support import apiserver, clients, objects, wire_server
+from tests.support.wait import eventually, throughout
+from tests.support.wire_server import Behaviour
 
 pytestmark = pytest.mark.hostile
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit import hostile_node, objects, speakers
-from tests.kit.hostile import HOLD
-from tests.kit.hostile_node import NAME, POD, WEB, node, service, written
-from tests.kit.wait import eventually, throughout
+from tests.support import hostile_node, objects, speakers
+from tests.support.hostile import HOLD
+from tests.support.hostile_node import NAME, POD, WEB, node, service, written
+from tests.support.wait import eventually, throughout
 
 pytestmark = pytest.mark.hostile
 

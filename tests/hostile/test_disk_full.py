@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit import hostile_node, objects, speakers
-from tests.kit.bgppeer import BgpPeer
-from tests.kit.hostile_node import NAME, POD, WEB, Document, node, service, written
-from tests.kit.require import require
-from tests.kit.wait import eventually
+from tests.support import hostile_node, objects, speakers
+from tests.support.bgppeer import BgpPeer
+from tests.support.hostile_node import NAME, POD, WEB, Document, node, service, written
+from tests.support.require import require
+from tests.support.wait import eventually
 
 pytestmark = pytest.mark.hostile
 

@@ -14,12 +14,12 @@ import urllib3
 
 from bgpctl.lab.api import ApiServer
 from bgpctl.lab.seed import crds
-from tests.kit import apiserver, hostile_node, objects, speakers
-from tests.kit.bgppeer import BgpPeer
-from tests.kit.hostile_node import NAME, POD, WEB, service
-from tests.kit.ports import free_port
-from tests.kit.speakers import SpeakerProcess
-from tests.kit.wait import eventually, throughout
+from tests.support import apiserver, hostile_node, objects, speakers
+from tests.support.bgppeer import BgpPeer
+from tests.support.hostile_node import NAME, POD, WEB, service
+from tests.support.ports import free_port
+from tests.support.speakers import SpeakerProcess
+from tests.support.wait import eventually, throughout
 
 pytestmark = pytest.mark.hostile
 

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 import pytest
 
-from bgpctl.core.diff import Announce
+from bgpctl.core.intent.diff import Announce
 from bgpctl.core.model import Attributes, Session
-from bgpctl.speaker.telling import troubles_of
-from tests.kit import bgppeer, engines
-from tests.kit.bgppeer import KEEPALIVE, NOTIFICATION, OPEN, ROUTE_REFRESH, UPDATE
-from tests.kit.hostile import PLAIN, Beside, Wire, beside, descriptors, memory, message, opening
-from tests.kit.wait import eventually
+from bgpctl.speaker.status.build import troubles_of
+from tests.support import bgppeer, engines
+from tests.support.bgppeer import KEEPALIVE, NOTIFICATION, OPEN, ROUTE_REFRESH, UPDATE
+from tests.support.hostile import PLAIN, Beside, Wire, beside, descriptors, memory, message, opening
+from tests.support.wait import eventually
 
 pytestmark = pytest.mark.hostile
 

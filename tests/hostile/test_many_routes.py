@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from bgpctl.core.model import Family
-from bgpctl.speaker.telling import troubles_of
-from tests.kit import bgppeer, engines
-from tests.kit.hostile import RawRouter, Wire, beside, load, memory, message
+from bgpctl.speaker.status.build import troubles_of
+from tests.support import bgppeer, engines
+from tests.support.hostile import RawRouter, Wire, beside, load, memory, message
 
 pytestmark = pytest.mark.hostile
 

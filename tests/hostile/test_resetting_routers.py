@@ -7,10 +7,10 @@ from ipaddress import ip_network
 
 import pytest
 
-from bgpctl.core.diff import Announce
+from bgpctl.core.intent.diff import Announce
 from bgpctl.core.model import Attributes
-from tests.kit import engines
-from tests.kit.hostile import RawRouter, Wire, beside, descriptors, load, memory, reset
+from tests.support import engines
+from tests.support.hostile import RawRouter, Wire, beside, descriptors, load, memory, reset
 
 pytestmark = pytest.mark.hostile
 

@@ -8,12 +8,12 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from bgpctl.core.diff import Announce, Leave
+from bgpctl.core.intent.diff import Announce, Leave
 from bgpctl.core.model import Attributes, Observed, SessionState
-from bgpctl.speaker.telling import troubles_of
-from tests.kit import bgppeer, engines
-from tests.kit.hostile import RawRouter, Wire, beside, load, memory, message, opening
-from tests.kit.wait import eventually
+from bgpctl.speaker.status.build import troubles_of
+from tests.support import bgppeer, engines
+from tests.support.hostile import RawRouter, Wire, beside, load, memory, message, opening
+from tests.support.wait import eventually
 
 pytestmark = pytest.mark.hostile
 

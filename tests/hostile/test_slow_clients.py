@@ -13,13 +13,13 @@ from contextlib import contextmanager
 import pytest
 import urllib3
 
-from bgpctl.speaker import serving
-from bgpctl.speaker.serving import PLAIN, Page, Server
-from tests.kit import hostile_node, objects, speakers
-from tests.kit.hostile_node import NAME, POD, service, written
-from tests.kit.ports import free_port
-from tests.kit.speakers import SpeakerProcess
-from tests.kit.wait import eventually
+from bgpctl.speaker.status import server
+from bgpctl.speaker.status.server import PLAIN, Page, Server
+from tests.support import hostile_node, objects, speakers
+from tests.support.hostile_node import NAME, POD, service, written
+from tests.support.ports import free_port
+from tests.support.speakers import SpeakerProcess
+from tests.support.wait import eventually
 
 pytestmark = pytest.mark.hostile
 
@@ -88,8 +88,8 @@ def test_a_speaker_answers_its_health_checks_among_hundreds_that_trickle() -> No
                     assert asked(port, "readyz")[0] == 200
                     assert "bgpctl" in asked(port, "metrics")[1]
                     assert count(pid, "task") <= threads + 2
-                    assert count(pid, "fd") <= files + serving.READERS + 5
-            eventually(lambda: count(pid, "fd") <= files + 1, serving.READ_SECONDS + 5)
+                    assert count(pid, "fd") <= files + server.READERS + 5
+            eventually(lambda: count(pid, "fd") <= files + 1, server.READ_SECONDS + 5)
             assert router.sessions == 1
         finally:
             speaker.end()
@@ -107,7 +107,7 @@ def served(make: Callable[[], Page]) -> Iterator[int]:
 
 
 def test_clients_that_do_not_read_cost_a_bounded_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving, "SEND_SECONDS", 2.0)
+    monkeypatch.setattr(server, "SEND_SECONDS", 2.0)
     threads = threading.active_count()
     with (
         served(lambda: Page(200, PLAIN, ("x" * 65536 for _ in range(400)))) as port,
@@ -116,8 +116,8 @@ def test_clients_that_do_not_read_cost_a_bounded_number_of_threads(monkeypatch: 
         for _ in range(50):
             client = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
             client.sendall(b"GET /large HTTP/1.1\r\n\r\n")
-        eventually(lambda: threading.active_count() >= threads + serving.WRITERS)
-        assert threading.active_count() <= threads + 1 + serving.WRITERS
+        eventually(lambda: threading.active_count() >= threads + server.WRITERS)
+        assert threading.active_count() <= threads + 1 + server.WRITERS
         assert asked(port, "healthz") == (200, "ok")
         assert asked(port, "large") == (503, "too many ask at once; ask again\n")
         eventually(lambda: threading.active_count() <= threads + 1, 10)
@@ -125,7 +125,7 @@ def test_clients_that_do_not_read_cost_a_bounded_number_of_threads(monkeypatch: 
 
 
 def test_a_request_has_its_time_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving, "READ_SECONDS", 1.0)
+    monkeypatch.setattr(server, "READ_SECONDS", 1.0)
     with served(lambda: Page(200, PLAIN, "")) as port:
         began = time.monotonic()
         with socket.create_connection(("127.0.0.1", port), 5) as client, pytest.raises(OSError):

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from bgpctl.lab.api import ApiServer
-from tests.kit.apiserver import running
-from tests.kit.cluster_documents import nodes, workload
-from tests.kit.wait import eventually
+from tests.support.apiserver import running
+from tests.support.cluster_documents import nodes, workload
+from tests.support.wait import eventually
 
 pytestmark = pytest.mark.integration
 

@@ -12,9 +12,20 @@ from typing import Any
 
 import pytest
 
-from tests.kit import require
-from tests.kit.apiserver import APPLY, JSON, STRATEGIC, Document, RawClient
-from tests.kit.contract import REAL, api, config_map, maps, namespace, node, path_of, unique, widget, widgets
+from tests.support import require
+from tests.support.apiserver import APPLY, JSON, STRATEGIC, Document, RawClient
+from tests.support.contract import (
+    REAL,
+    api,
+    config_map,
+    maps,
+    namespace,
+    node,
+    path_of,
+    unique,
+    widget,
+    widgets,
+)
 
 __all__ = ["api", "namespace", "node", "widgets"]  # fixtures
 pytestmark = pytest.mark.integration

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.kit.apiserver import APPLY, TABLE, Document, RawClient
-from tests.kit.contract import (
+from tests.support.apiserver import APPLY, TABLE, Document, RawClient
+from tests.support.contract import (
     CRD,
     GROUP,
     api,
@@ -20,7 +20,7 @@ from tests.kit.contract import (
     widget,
     widgets,
 )
-from tests.kit.wait import eventually
+from tests.support.wait import eventually
 
 __all__ = ["api", "namespace", "node", "widgets"]  # fixtures
 pytestmark = pytest.mark.integration

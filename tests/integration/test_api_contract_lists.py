@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.kit.apiserver import Document, RawClient
-from tests.kit.contract import (
+from tests.support.apiserver import Document, RawClient
+from tests.support.contract import (
     NO_NODE,
     api,
     config_map,

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.kit.apiserver import Document, RawClient
-from tests.kit.contract import REAL, api, config_map, maps, namespace, path_of, pod, pod_path, unique
+from tests.support.apiserver import Document, RawClient
+from tests.support.contract import REAL, api, config_map, maps, namespace, path_of, pod, pod_path, unique
 
 __all__ = ["api", "namespace"]  # fixtures
 pytestmark = pytest.mark.integration

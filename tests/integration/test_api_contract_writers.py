@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from bgpctl.core.nodestate import seconds
-from bgpctl.core.servertime import epoch
-from tests.kit.apiserver import STRATEGIC, Document, RawClient
-from tests.kit.contract import api, maps, namespace, node, unique
-from tests.kit.wait import eventually
+from bgpctl.core.state import seconds
+from bgpctl.core.timing.servertime import epoch
+from tests.support.apiserver import STRATEGIC, Document, RawClient
+from tests.support.contract import api, maps, namespace, node, unique
+from tests.support.wait import eventually
 
 __all__ = ["api", "namespace", "node"]  # fixtures
 pytestmark = pytest.mark.integration

@@ -14,9 +14,9 @@ from bgpctl.lab.api import ApiServer
 from bgpctl.lab.api.deletion import DeleteOptions
 from bgpctl.lab.api.eviction import ready
 from bgpctl.lab.api.status import ApiError
-from tests.kit.apiserver import Document, RawClient, running
-from tests.kit.cluster_documents import budget, nodes, service, workload
-from tests.kit.wait import eventually, throughout
+from tests.support.apiserver import Document, RawClient, running
+from tests.support.cluster_documents import budget, nodes, service, workload
+from tests.support.wait import eventually, throughout
 
 pytestmark = pytest.mark.integration
 

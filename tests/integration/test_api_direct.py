@@ -11,7 +11,7 @@ from bgpctl.kube import client as module
 from bgpctl.kube import paths
 from bgpctl.kube.client import ApiError, Client, Conflict, NotFound, ServerBusy
 from bgpctl.lab.api import auth
-from tests.kit import direct, objects
+from tests.support import direct, objects
 
 pytestmark = pytest.mark.integration
 

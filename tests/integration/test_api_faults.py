@@ -21,9 +21,9 @@ from bgpctl.errors import UsageError
 from bgpctl.lab.api import ApiServer
 from bgpctl.lab.api.faults import Fault
 from bgpctl.lab.seed import crds
-from tests.kit.apiserver import RawClient, running
-from tests.kit.cluster_documents import nodes
-from tests.kit.wait import eventually
+from tests.support.apiserver import RawClient, running
+from tests.support.cluster_documents import nodes
+from tests.support.wait import eventually
 
 pytestmark = pytest.mark.integration
 

@@ -12,10 +12,10 @@ import pytest
 import yaml
 
 from bgpctl.lab.api import ApiServer
-from tests.kit.apiserver import Document, running
-from tests.kit.cluster_documents import budget, nodes, service, workload
-from tests.kit.require import require
-from tests.kit.wait import eventually
+from tests.support.apiserver import Document, running
+from tests.support.cluster_documents import budget, nodes, service, workload
+from tests.support.require import require
+from tests.support.wait import eventually
 
 pytestmark = pytest.mark.integration
 

@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.nodestate import NodeState
+from bgpctl.core.state import NodeState
 from bgpctl.kube import paths
 from bgpctl.lab.api import ApiServer
 from bgpctl.lab.seed import crds
-from bgpctl.speaker.publish import KubeSink, Pace, Publisher
-from tests.kit import apiserver, clients, objects, speakers
-from tests.kit.bgppeer import BgpPeer
-from tests.kit.speakers import SpeakerProcess
-from tests.kit.wait import eventually
+from bgpctl.speaker.status.publisher import KubeSink, Pace, Publisher
+from tests.support import apiserver, clients, objects, speakers
+from tests.support.bgppeer import BgpPeer
+from tests.support.speakers import SpeakerProcess
+from tests.support.wait import eventually
 
 pytestmark = pytest.mark.integration
 

@@ -13,8 +13,8 @@ import pytest
 from bgpctl.lab.api import ApiServer
 from bgpctl.lab.api.eviction import SEVERAL_BUDGETS
 from bgpctl.lab.api.resources import Resource
-from tests.kit.apiserver import APPLY, JSON, MERGE, STRATEGIC, TABLE, RawClient, running
-from tests.kit.cluster_documents import budget, nodes, service, workload
+from tests.support.apiserver import APPLY, JSON, MERGE, STRATEGIC, TABLE, RawClient, running
+from tests.support.cluster_documents import budget, nodes, service, workload
 
 pytestmark = pytest.mark.integration
 

@@ -21,11 +21,11 @@ from bgpctl.lab.api.faults import Restart
 from bgpctl.lab.cluster import Lab
 from bgpctl.lab.seed import crds
 from bgpctl.speaker.judging import JudgingSource
-from tests.kit import clients, lab, v2
-from tests.kit.apiserver import running
-from tests.kit.objects import node
-from tests.kit.running import Running
-from tests.kit.wait import eventually
+from tests.support import clients, lab, v2
+from tests.support.apiserver import running
+from tests.support.objects import node
+from tests.support.running import Running
+from tests.support.wait import eventually
 
 pytestmark = pytest.mark.integration
 

@@ -16,9 +16,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import yaml
 
-from tests.kit import lab as kit
-from tests.kit.cli import bgpctl, clean_environment
-from tests.kit.wait import eventually
+from tests.support import lab as kit
+from tests.support.cli import bgpctl, clean_environment
+from tests.support.wait import eventually
 
 pytestmark = pytest.mark.integration
 

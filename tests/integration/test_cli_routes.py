@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from bgpctl.lab.cluster import Lab
-from tests.kit import lab as kit
-from tests.kit.cli import bgpctl
-from tests.kit.wait import eventually
+from tests.support import lab as kit
+from tests.support.cli import bgpctl
+from tests.support.wait import eventually
 
 pytestmark = pytest.mark.integration
 

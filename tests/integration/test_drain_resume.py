@@ -11,9 +11,9 @@ import pytest
 from bgpctl.lab.cluster import Lab
 from bgpctl.runbooks.catalogue import node_drain, node_restore
 from bgpctl.runbooks.options import ORDERS, DrainOptions, RestoreOptions
-from tests.kit import lab as kit
-from tests.kit.running import Running
-from tests.kit.wait import eventually
+from tests.support import lab as kit
+from tests.support.running import Running
+from tests.support.wait import eventually
 
 pytestmark = pytest.mark.integration
 

@@ -13,8 +13,8 @@ from bgpctl.kube import lease, paths
 from bgpctl.kube.election import Election, Terms
 from bgpctl.lab.api.faults import Fault
 from bgpctl.lab.api.server import ApiServer
-from tests.kit import apiserver, clients
-from tests.kit.wait import eventually, throughout
+from tests.support import apiserver, clients
+from tests.support.wait import eventually, throughout
 
 pytestmark = pytest.mark.integration
 

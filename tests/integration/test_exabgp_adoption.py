@@ -10,15 +10,15 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from bgpctl.core.diff import Announce, Configure, Leave, Synced, Withdraw, diff
+from bgpctl.core.intent.diff import Announce, Configure, Leave, Synced, Withdraw, diff
 from bgpctl.core.model import Attributes, Intent, IPNetwork, Observed, Route, Secret
 from bgpctl.errors import Temporary
-from bgpctl.speaker.exabgp import Mode, control, wire
-from bgpctl.speaker.exabgp import engine as module
-from tests.kit import bgppeer
-from tests.kit.bgppeer import BgpPeer
-from tests.kit.engines import EngineUnderTest, detached, new_router, peer, up
-from tests.kit.wait import eventually
+from bgpctl.exabgp import Mode, control, wire
+from bgpctl.exabgp import engine as module
+from tests.support import bgppeer
+from tests.support.bgppeer import BgpPeer
+from tests.support.engines import EngineUnderTest, detached, new_router, peer, up
+from tests.support.wait import eventually
 
 pytestmark = pytest.mark.integration
 

@@ -10,11 +10,11 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from bgpctl.core.diff import Announce, Configure, Leave, Withdraw
+from bgpctl.core.intent.diff import Announce, Configure, Leave, Withdraw
 from bgpctl.core.model import Attributes, Peer
-from tests.kit.bgppeer import NOTIFICATION, OPEN, capabilities_of
-from tests.kit.engines import N_BIT, EngineUnderTest, engine, new_router, peer, up
-from tests.kit.wait import eventually
+from tests.support.bgppeer import NOTIFICATION, OPEN, capabilities_of
+from tests.support.engines import N_BIT, EngineUnderTest, engine, new_router, peer, up
+from tests.support.wait import eventually
 
 pytestmark = pytest.mark.integration
 

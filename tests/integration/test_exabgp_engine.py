@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from bgpctl.core.diff import Announce, Configure, Leave, Withdraw
+from bgpctl.core.intent.diff import Announce, Configure, Leave, Withdraw
 from bgpctl.core.model import Attributes, Secret, SessionState
 from bgpctl.errors import BgpctlError, Temporary
-from tests.kit import bgppeer
-from tests.kit.bgppeer import BgpPeer
-from tests.kit.engines import EngineUnderTest, detached, engine, new_router, peer, up
-from tests.kit.wait import eventually
+from tests.support import bgppeer
+from tests.support.bgppeer import BgpPeer
+from tests.support.engines import EngineUnderTest, detached, engine, new_router, peer, up
+from tests.support.wait import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -184,7 +184,7 @@ def test_the_child_dies_with_a_killed_speaker(router: BgpPeer, tmp_path: Path) -
     program = (
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from bgpctl.speaker.exabgp.engine import Engine\n"
+        "from bgpctl.exabgp.engine import Engine\n"
         "engine = Engine(Path(sys.argv[1]), ring=lambda: None)\n"
         "engine.start()\n"
         "print(engine._child.pid, flush=True)\n"

@@ -7,12 +7,12 @@ from ipaddress import IPv4Network, ip_network
 
 import pytest
 
-from bgpctl.core.diff import Announce, Configure, Leave
+from bgpctl.core.intent.diff import Announce, Configure, Leave
 from bgpctl.core.model import Attributes
-from tests.kit import bgppeer
-from tests.kit.bgppeer import BgpPeer
-from tests.kit.engines import EngineUnderTest, engine, new_router, peer, up
-from tests.kit.wait import eventually
+from tests.support import bgppeer
+from tests.support.bgppeer import BgpPeer
+from tests.support.engines import EngineUnderTest, engine, new_router, peer, up
+from tests.support.wait import eventually
 
 pytestmark = pytest.mark.integration
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from bgpctl.speaker.exabgp import relay
-from tests.kit.wait import eventually
+from bgpctl.exabgp import relay
+from tests.support.wait import eventually
 
 pytestmark = pytest.mark.integration
 

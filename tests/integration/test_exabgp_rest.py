@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from bgpctl.core.diff import Announce, Configure, Leave, Withdraw
+from bgpctl.core.intent.diff import Announce, Configure, Leave, Withdraw
 from bgpctl.core.model import Attributes
-from tests.kit.bgppeer import KEEPALIVE, MARKER, OPEN, BgpPeer
-from tests.kit.engines import EngineUnderTest, engine, new_router, peer, up
-from tests.kit.wait import eventually
+from tests.support.bgppeer import KEEPALIVE, MARKER, OPEN, BgpPeer
+from tests.support.engines import EngineUnderTest, engine, new_router, peer, up
+from tests.support.wait import eventually
 
 pytestmark = pytest.mark.integration
 

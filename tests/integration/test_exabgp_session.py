@@ -9,12 +9,12 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_net
 
 import pytest
 
-from bgpctl.core.diff import Announce, Configure, Synced, Withdraw
+from bgpctl.core.intent.diff import Announce, Configure, Synced, Withdraw
 from bgpctl.core.model import IPV4, IPV6, Attributes, Family, Secret, SessionState
-from tests.kit import bgppeer
-from tests.kit.bgppeer import EXTENDED_NEXT_HOP, OPEN, BgpPeer, capabilities_of
-from tests.kit.engines import EngineUnderTest, engine, new_router, peer, up
-from tests.kit.wait import eventually
+from tests.support import bgppeer
+from tests.support.bgppeer import EXTENDED_NEXT_HOP, OPEN, BgpPeer, capabilities_of
+from tests.support.engines import EngineUnderTest, engine, new_router, peer, up
+from tests.support.wait import eventually
 
 pytestmark = pytest.mark.integration
 

@@ -17,7 +17,7 @@ from bgpctl.kube.client import ApiError, Client, Conflict, Gone, NotFound, Serve
 from bgpctl.kube.clock import steady
 from bgpctl.lab.api import ApiServer
 from bgpctl.lab.api.faults import Fault
-from tests.kit import apiserver, clients, wire_server
+from tests.support import apiserver, clients, wire_server
 
 pytestmark = pytest.mark.integration
 

@@ -11,8 +11,8 @@ from bgpctl.core.statereader import from_document
 from bgpctl.kube import paths
 from bgpctl.lab.api import ApiServer
 from bgpctl.lab.seed import crds
-from tests.kit import clients
-from tests.kit.apiserver import running
+from tests.support import clients
+from tests.support.apiserver import running
 
 pytestmark = pytest.mark.integration
 

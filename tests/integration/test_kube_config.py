@@ -23,7 +23,7 @@ from bgpctl.kube.client import Client
 from bgpctl.kube.config import _from_kubeconfig as official
 from bgpctl.kube.config import load_access
 from bgpctl.kube.plainconfig import plain_access
-from tests.kit import apiserver, wire_server
+from tests.support import apiserver, wire_server
 
 pytestmark = pytest.mark.integration
 

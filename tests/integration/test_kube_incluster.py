@@ -17,7 +17,7 @@ from bgpctl.kube.client import ApiError, Client
 from bgpctl.kube.config import load_access
 from bgpctl.kube.incluster import Token, in_cluster
 from bgpctl.lab.api import ApiServer
-from tests.kit import apiserver
+from tests.support import apiserver
 
 pytestmark = pytest.mark.integration
 

@@ -14,8 +14,8 @@ from bgpctl.kube.pulse import ALONE_SECONDS, SCOUT_SECONDS, SPREAD_SECONDS, Puls
 from bgpctl.kube.watch import Mirror, Timing
 from bgpctl.lab.api import ApiServer
 from bgpctl.lab.api.faults import Fault
-from tests.kit import apiserver, clients, objects
-from tests.kit.wait import eventually, throughout
+from tests.support import apiserver, clients, objects
+from tests.support.wait import eventually, throughout
 
 pytestmark = pytest.mark.integration
 

@@ -16,8 +16,8 @@ from bgpctl.lab.api import ApiServer
 from bgpctl.lab.api import watching as watching_module
 from bgpctl.lab.api.faults import Fault
 from bgpctl.lab.seed import crds
-from tests.kit import apiserver, clients, objects, wire_server
-from tests.kit.wait import eventually, throughout
+from tests.support import apiserver, clients, objects, wire_server
+from tests.support.wait import eventually, throughout
 
 pytestmark = pytest.mark.integration
 

@@ -19,9 +19,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.cli import Ran, bgpctl, clean_environment
-from tests.kit.require import require
-from tests.kit.wait import eventually
+from tests.support.cli import Ran, bgpctl, clean_environment
+from tests.support.require import require
+from tests.support.wait import eventually
 
 pytestmark = pytest.mark.integration
 

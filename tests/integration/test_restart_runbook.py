@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from bgpctl.lab.cluster import Lab
-from tests.kit import lab as kit
-from tests.kit.cli import Ran
-from tests.kit.running import Running
-from tests.kit.wait import eventually
+from tests.support import lab as kit
+from tests.support.cli import Ran
+from tests.support.running import Running
+from tests.support.wait import eventually
 
 pytestmark = pytest.mark.integration
 

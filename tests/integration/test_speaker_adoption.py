@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from tests.kit import bgppeer, objects, speakers
-from tests.kit.bgppeer import BgpPeer
-from tests.kit.cli import bgpctl
-from tests.kit.speakers import SpeakerProcess
-from tests.kit.wait import eventually, throughout
-from tests.kit.worlds import World
+from tests.support import bgppeer, objects, speakers
+from tests.support.bgppeer import BgpPeer
+from tests.support.cli import bgpctl
+from tests.support.speakers import SpeakerProcess
+from tests.support.wait import eventually, throughout
+from tests.support.worlds import World
 
 pytestmark = pytest.mark.integration
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bgpctl.core.damping import FREE
-from tests.kit import objects, speakers
-from tests.kit.bgppeer import UPDATE, BgpPeer, decode_update
-from tests.kit.cli import bgpctl
-from tests.kit.speakers import SpeakerProcess
-from tests.kit.wait import eventually
+from bgpctl.core.intent.damping import FREE
+from tests.support import objects, speakers
+from tests.support.bgppeer import UPDATE, BgpPeer, decode_update
+from tests.support.cli import bgpctl
+from tests.support.speakers import SpeakerProcess
+from tests.support.wait import eventually
 
 pytestmark = pytest.mark.integration
 

@@ -17,10 +17,10 @@ from bgpctl.kube import paths
 from bgpctl.lab.api import ApiServer
 from bgpctl.lab.api.faults import Fault
 from bgpctl.lab.seed import crds
-from tests.kit import apiserver, bgppeer, clients, objects, speakers
-from tests.kit.bgppeer import BgpPeer
-from tests.kit.speakers import SpeakerProcess
-from tests.kit.wait import eventually
+from tests.support import apiserver, bgppeer, clients, objects, speakers
+from tests.support.bgppeer import BgpPeer
+from tests.support.speakers import SpeakerProcess
+from tests.support.wait import eventually
 
 pytestmark = pytest.mark.integration
 

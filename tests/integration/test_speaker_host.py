@@ -9,10 +9,10 @@ from ipaddress import ip_address
 
 import pytest
 
-from bgpctl.speaker import host
-from tests.kit.netlab import Host, NetLab
-from tests.kit.require import require
-from tests.kit.wait import eventually, throughout
+from bgpctl.speaker import netlink
+from tests.support.netlab import Host, NetLab
+from tests.support.require import require
+from tests.support.wait import eventually, throughout
 
 pytestmark = pytest.mark.integration
 
@@ -35,20 +35,20 @@ def test_interfaces_that_are_up_and_the_best_gateways(inside: Host) -> None:
     ip("link", "set", "far", "up")
     ip("address", "add", "198.51.100.7/32", "dev", "vips")
     ip("-6", "address", "add", "2001:db8::7/128", "dev", "vips", "nodad")
-    seen = host.read()
+    seen = netlink.read()
     assert seen.interfaces is not None and "vips" not in seen.interfaces  # it is down
     assert ip_address("192.0.2.11") in seen.interfaces["eth0"] and seen.gateways == {}
     ip("link", "set", "vips", "up")
-    seen = host.read()
+    seen = netlink.read()
     assert seen.interfaces is not None
     assert {ip_address("198.51.100.7"), ip_address("2001:db8::7")} <= set(seen.interfaces["vips"])
 
     ip("route", "add", "default", "via", "192.0.2.2", "metric", "200")
     ip("route", "add", "default", "via", "192.0.2.3", "metric", "100")
     ip("route", "add", "default", "via", "192.0.2.4", "table", "77")
-    assert host.read().gateways == {"ipv4": ip_address("192.0.2.3")}
+    assert netlink.read().gateways == {"ipv4": ip_address("192.0.2.3")}
     ip("route", "del", "default", "via", "192.0.2.3", "metric", "100")
-    assert host.read().gateways == {"ipv4": ip_address("192.0.2.2")}
+    assert netlink.read().gateways == {"ipv4": ip_address("192.0.2.2")}
     ip(
         "route",
         "replace",
@@ -62,12 +62,12 @@ def test_interfaces_that_are_up_and_the_best_gateways(inside: Host) -> None:
         "via",
         "192.0.2.6",
     )
-    assert host.read().gateways == {"ipv4": ip_address("192.0.2.5")}
+    assert netlink.read().gateways == {"ipv4": ip_address("192.0.2.5")}
 
 
 def test_changes_are_followed_and_those_of_pods_are_not_told(inside: Host) -> None:
     rung: list[float] = []
-    watch = host.Watch(lambda: rung.append(time.monotonic()))
+    watch = netlink.Watch(lambda: rung.append(time.monotonic()))
     watch.start()
     try:
         ip("link", "add", "pod", "type", "veth", "peer", "name", "inpod")

@@ -13,30 +13,31 @@ import pytest
 import urllib3
 import yaml
 
-from bgpctl.core.intent import ClusterObjects
-from bgpctl.core.nodestate import NodeState
+from bgpctl.core.intent.compile import ClusterObjects
+from bgpctl.core.state import NodeState
 from bgpctl.errors import UsageError
-from bgpctl.speaker import http, run
+from bgpctl.speaker import run
+from bgpctl.speaker.counters import Bell
 from bgpctl.speaker.manager import Manager
-from bgpctl.speaker.measures import Bell
-from bgpctl.speaker.publish import Publisher
-from bgpctl.speaker.source import FileSource, KubeSource
-from tests.kit import apiserver, clients, objects
-from tests.kit.cli import bgpctl
-from tests.kit.fake_engine import FakeEngine, FakeSource
-from tests.kit.ports import free_port
-from tests.kit.wait import eventually
+from bgpctl.speaker.sources import FileSource, KubeSource
+from bgpctl.speaker.status import pages
+from bgpctl.speaker.status.publisher import Publisher
+from tests.support import apiserver, clients, objects
+from tests.support.cli import bgpctl
+from tests.support.fake_engine import FakeEngine, FakeSource
+from tests.support.ports import free_port
+from tests.support.wait import eventually
 
 pytestmark = pytest.mark.integration
 
-YES = http.Answers(lambda: (True, "ok"), lambda: (True, "fine"), lambda: "metric 1\n")
+YES = pages.Answers(lambda: (True, "ok"), lambda: (True, "fine"), lambda: "metric 1\n")
 
 
 @contextmanager
-def serving(answers: http.Answers, host: str = "127.0.0.1") -> Iterator[str]:
+def serving(answers: pages.Answers, host: str = "127.0.0.1") -> Iterator[str]:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     address = f"{host}:{free_port(family, host.strip('[]'))}"
-    stop = http.serve(address, answers)
+    stop = pages.serve(address, answers)
     try:
         yield f"http://{address}"
     finally:
@@ -117,7 +118,7 @@ def test_after_stop_nobody_listens() -> None:
     ],
 )
 def test_listen(text: str, address: tuple[str, int]) -> None:
-    assert http.parse_listen(text) == address
+    assert pages.parse_listen(text) == address
 
 
 @pytest.mark.parametrize(
@@ -126,17 +127,17 @@ def test_listen(text: str, address: tuple[str, int]) -> None:
 )
 def test_listen_that_is_wrong(text: str) -> None:
     with pytest.raises(UsageError, match="is not HOST:PORT"):
-        http.parse_listen(text)
+        pages.parse_listen(text)
 
 
 def test_an_address_that_cannot_be_had() -> None:
     with serving(YES) as url:
         taken = url.removeprefix("http://")
         with pytest.raises(UsageError, match=f"cannot listen on {taken}: Address already in use"):
-            http.serve(taken, YES)
+            pages.serve(taken, YES)
     for text in ("no-such-host.invalid:1", "192.0.2.77:1", "x" * 80 + ":1"):
         with pytest.raises(UsageError, match="cannot listen on"):
-            http.serve(text, YES)
+            pages.serve(text, YES)
 
 
 def test_the_command_exits_with_2() -> None:
@@ -156,7 +157,7 @@ class Nowhere:
         raise SystemExit  # as nothing but a thread's own end is: no Exception
 
 
-def speaker(seen: ClusterObjects | None) -> tuple[Manager, FakeSource, http.Answers]:
+def speaker(seen: ClusterObjects | None) -> tuple[Manager, FakeSource, pages.Answers]:
     source = FakeSource(seen)
     manager = Manager("worker-1", source, FakeEngine(), lambda state: None, bell=Bell())
     return manager, source, run._answers(manager, source, Publisher(Nowhere()))

@@ -8,10 +8,10 @@ import pytest
 import yaml
 
 from bgpctl.lab.routers.process import listening
-from tests.kit import bgppeer, objects, v2
-from tests.kit.bgppeer import BgpPeer
-from tests.kit.speakers import SpeakerProcess, workplace
-from tests.kit.wait import eventually
+from tests.support import bgppeer, objects, v2
+from tests.support.bgppeer import BgpPeer
+from tests.support.speakers import SpeakerProcess, workplace
+from tests.support.wait import eventually
 
 pytestmark = pytest.mark.integration
 

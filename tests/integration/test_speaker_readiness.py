@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from tests.kit import bgppeer, speakers
-from tests.kit.bgppeer import BgpPeer
-from tests.kit.cli import bgpctl
-from tests.kit.wait import eventually, throughout
-from tests.kit.worlds import World
+from tests.support import bgppeer, speakers
+from tests.support.bgppeer import BgpPeer
+from tests.support.cli import bgpctl
+from tests.support.wait import eventually, throughout
+from tests.support.worlds import World
 
 pytestmark = pytest.mark.integration
 

@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.annotations import LEAVE
+from bgpctl.core.policy.annotations import LEAVE
 from bgpctl.kube import paths
 from bgpctl.kube.watch import Mirror
 from bgpctl.lab.api import ApiServer
 from bgpctl.lab.seed import crds
-from tests.kit import apiserver, bgppeer, clients, objects, speakers, v2
-from tests.kit.bgppeer import BgpPeer
-from tests.kit.speakers import SpeakerProcess
-from tests.kit.wait import eventually
+from tests.support import apiserver, bgppeer, clients, objects, speakers, v2
+from tests.support.bgppeer import BgpPeer
+from tests.support.speakers import SpeakerProcess
+from tests.support.wait import eventually
 
 pytestmark = pytest.mark.integration
 

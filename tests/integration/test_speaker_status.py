@@ -12,18 +12,20 @@ from pathlib import Path
 
 import pytest
 
-from bgpctl.core.intent import ClusterObjects
-from bgpctl.core.routeview import Standing
+from bgpctl.core.intent.compile import ClusterObjects
+from bgpctl.core.intent.routeview import Standing
 from bgpctl.errors import BgpctlError, UsageError
-from bgpctl.speaker import asking, local, places
+from bgpctl.speaker import places
+from bgpctl.speaker.counters import Bell
 from bgpctl.speaker.manager import Manager
-from bgpctl.speaker.measures import Bell
-from tests.kit import objects, speakers
-from tests.kit.bgppeer import BgpPeer
-from tests.kit.cli import bgpctl
-from tests.kit.fake_engine import FakeEngine, FakeSource
-from tests.kit.speakers import SpeakerProcess
-from tests.kit.wait import eventually
+from bgpctl.speaker.status import client as speaker_client
+from bgpctl.speaker.status import socket as status_socket
+from tests.support import objects, speakers
+from tests.support.bgppeer import BgpPeer
+from tests.support.cli import bgpctl
+from tests.support.fake_engine import FakeEngine, FakeSource
+from tests.support.speakers import SpeakerProcess
+from tests.support.wait import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -46,7 +48,7 @@ def place() -> Iterator[Path]:
 def serving(directory: Path, seen: ClusterObjects = SEEN) -> tuple[Manager, object]:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     manager = Manager("worker-1", FakeSource(seen), FakeEngine(), lambda state: None, bell=Bell())
-    return manager, local.serve(directory, manager)
+    return manager, status_socket.serve(directory, manager)
 
 
 @pytest.fixture
@@ -72,28 +74,28 @@ def test_what_a_killed_speaker_left_is_replaced(place: Path) -> None:
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(place / "speaker" / places.STATUS_SOCKET))
     with pytest.raises(BgpctlError, match=r"no speaker runs in .*: the last one was killed"):
-        asking.state(place / "speaker")
+        speaker_client.state(place / "speaker")
     _, stop = serving(place / "speaker")
-    assert asking.state(place / "speaker").node == "worker-1"
+    assert speaker_client.state(place / "speaker").node == "worker-1"
     stop()  # type: ignore[operator]
 
 
 def test_a_directory_may_have_a_long_name(place: Path) -> None:
     directory = place / ("x" * 120)
     _, stop = serving(directory)
-    assert asking.state(directory).node == "worker-1"
+    assert speaker_client.state(directory).node == "worker-1"
     stop()  # type: ignore[operator]
 
 
 def test_state_and_routes(served: tuple[Path, Manager]) -> None:
     directory, manager = served
-    assert asking.state(directory).phase == "Starting"
-    assert asking.routes(directory).peers == (), "nothing is intended before the first look"
+    assert speaker_client.state(directory).phase == "Starting"
+    assert speaker_client.routes(directory).peers == (), "nothing is intended before the first look"
     manager.tick()
-    state = asking.state(directory)
+    state = speaker_client.state(directory)
     assert (state.phase, state.announced, state.established) == ("Running", 3, 0)
     assert not state.stale(state.heartbeat + 1)
-    found = asking.routes(directory)
+    found = speaker_client.routes(directory)
     (peer,) = found.peers
     assert {str(row.prefix) for row in peer.rows} == {"192.0.2.80/32", "10.244.1.0/24", "fd00:10:244:1::/64"}
     assert {row.standing for row in peer.rows} == {Standing.NO_SESSION}, "no session, so nothing is announced"
@@ -104,7 +106,7 @@ def test_a_loop_that_hangs_is_stale(served: tuple[Path, Manager]) -> None:
     directory, manager = served
     manager.tick()
     manager.counters.ticked_at -= 1000
-    state = asking.state(directory)
+    state = speaker_client.state(directory)
     ran = bgpctl("speaker", "status", "--directory", directory)
     assert state.stale(state.heartbeat + 1000)
     assert "stuck" in ran.out and "its loop has not run for 16m" in ran.out
@@ -146,19 +148,19 @@ def test_an_answer_that_is_none(place: Path, answer: bytes) -> None:
         thread = threading.Thread(target=serve)
         thread.start()
         with pytest.raises(BgpctlError, match=r"does not answer|cannot be read"):
-            asking.state(place)
+            speaker_client.state(place)
         thread.join()
 
 
 def test_the_only_speaker_is_found(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(places, "base", lambda: place)
     with pytest.raises(BgpctlError, match=r"no speaker of user .* was found"):
-        asking.find(None)
+        speaker_client.find(None)
     _, stop = serving(place / "one")
-    assert asking.find(None) == place / "one"
+    assert speaker_client.find(None) == place / "one"
     _, other = serving(place / "two")
     with pytest.raises(UsageError, match="2 speakers run on this machine"):
-        asking.find(None)
+        speaker_client.find(None)
     for end in (stop, other):
         end()  # type: ignore[operator]
 
@@ -185,7 +187,9 @@ def test_a_speaker_without_kubernetes_tells_all(place: Path) -> None:
         try:
             directory = speaker.directory
             eventually(lambda: (directory / places.STATUS_SOCKET).exists(), why="it serves its status")
-            eventually(lambda: asking.state(directory).established == 1, deadline=20, why="Established")
+            eventually(
+                lambda: speaker_client.state(directory).established == 1, deadline=20, why="Established"
+            )
             eventually(lambda: _standings(directory) == {Standing.ANNOUNCED}, why="all routes are announced")
             ran = bgpctl("speaker", "status", "--directory", directory)
             assert ran.code == 0, ran.err
@@ -197,4 +201,4 @@ def test_a_speaker_without_kubernetes_tells_all(place: Path) -> None:
 
 
 def _standings(directory: Path) -> set[Standing]:
-    return {row.standing for peer in asking.routes(directory).peers for row in peer.rows}
+    return {row.standing for peer in speaker_client.routes(directory).peers for row in peer.rows}

@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.nodestate import NodeState, to_document
+from bgpctl.core.state import NodeState, to_document
 from bgpctl.errors import BgpctlError
 from bgpctl.kube import paths
 from bgpctl.lab.api import ApiServer
 from bgpctl.lab.api.faults import Fault
 from bgpctl.lab.seed import crds
-from bgpctl.speaker.publish import KubeSink
-from bgpctl.speaker.source import KubeSource
-from tests.kit import apiserver, clients, objects
-from tests.kit.wait import eventually, throughout
+from bgpctl.speaker.sources import KubeSource
+from bgpctl.speaker.status.publisher import KubeSink
+from tests.support import apiserver, clients, objects
+from tests.support.wait import eventually, throughout
 
 pytestmark = pytest.mark.integration
 

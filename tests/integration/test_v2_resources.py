@@ -12,12 +12,12 @@ from bgpctl.kube import paths
 from bgpctl.lab import seed
 from bgpctl.lab.cluster import Lab
 from bgpctl.lab.place import ROUTER_PORT
-from bgpctl.speaker.source import KubeSource
+from bgpctl.speaker.sources import KubeSource
 from bgpctl.witness.probe import parse_probe
-from tests.kit import apiserver, clients, v2
-from tests.kit import lab as kit
-from tests.kit.objects import node
-from tests.kit.wait import eventually
+from tests.support import apiserver, clients, v2
+from tests.support import lab as kit
+from tests.support.objects import node
+from tests.support.wait import eventually
 
 pytestmark = pytest.mark.integration
 

@@ -10,18 +10,18 @@ from typing import Any
 
 import pytest
 
+from bgpctl.conditions import verdicts
 from bgpctl.kube import lease, paths
 from bgpctl.kube.client import Client
 from bgpctl.kube.config import load_access
 from bgpctl.lab.api.faults import Fault
 from bgpctl.lab.api.server import ApiServer
 from bgpctl.lab.seed import crds
-from bgpctl.operator import verdicts
 from bgpctl.speaker.judging import JudgingSource
-from tests.kit import apiserver, v2
-from tests.kit.objects import node, password_secret
-from tests.kit.require import require
-from tests.kit.wait import eventually, throughout
+from tests.support import apiserver, v2
+from tests.support.objects import node, password_secret
+from tests.support.require import require
+from tests.support.wait import eventually, throughout
 
 pytestmark = pytest.mark.integration
 

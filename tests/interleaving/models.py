@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from ipaddress import ip_address, ip_network
 from typing import Any
 
-from bgpctl.core.annotations import LEAVE
 from bgpctl.core.model import IPV4, GracefulRestart, Session, SessionState
-from bgpctl.core.nodestate import (
+from bgpctl.core.policy.annotations import LEAVE
+from bgpctl.core.state import (
     HEARTBEAT_SECONDS,
     NodeState,
     PeerState,

@@ -19,7 +19,7 @@ from bgpctl.kube import paths
 from bgpctl.runbooks.journal import load
 from tests.interleaving import seeded
 from tests.interleaving.models import World
-from tests.kit.direct import Asked
+from tests.support.direct import Asked
 
 
 class Broken(AssertionError):

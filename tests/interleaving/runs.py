@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from bgpctl.core.eviction import EvictionOptions
+from bgpctl.core.drain.eviction import EvictionOptions
 from bgpctl.errors import BgpctlError
 from bgpctl.kube.client import Client
 from bgpctl.lab.api.requests import Answer
-from bgpctl.runbooks import engine, inspect
+from bgpctl.queries import nodes
+from bgpctl.runbooks import engine
 from bgpctl.runbooks import world as worlds
 from bgpctl.runbooks.catalogue import node_drain, node_restore
 from bgpctl.runbooks.drain import conclude
@@ -23,8 +24,8 @@ from bgpctl.runbooks.routers import Routers
 from tests.interleaving import seeded
 from tests.interleaving.models import Probe, World
 from tests.interleaving.sim import Actor
-from tests.kit import direct
-from tests.kit.direct import Asked
+from tests.support import direct
+from tests.support.direct import Asked
 
 RENEW = 5.0
 REQUEST = (0.001, 0.012)  # seconds that a request takes
@@ -200,7 +201,7 @@ def status(sim: World, name: str) -> Run:
 
     def body() -> None:
         try:
-            inspect.node_reports(run.client(), ())
+            nodes.node_reports(run.client(), ())
         except (BgpctlError, AssertionError) as error:
             run.problem = error
 

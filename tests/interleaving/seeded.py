@@ -6,8 +6,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from tests.kit import direct, objects
-from tests.kit.kinds import KINDS
+from tests.support import direct, objects
+from tests.support.kinds import KINDS
 
 NODE, OTHER = "worker-1", "worker-2"
 LABEL = "enable-bgp"

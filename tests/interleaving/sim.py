@@ -20,7 +20,7 @@ import greenlet
 from bgpctl.kube import lease, paths
 from bgpctl.lab.api import ApiServer
 from tests.interleaving import seeded
-from tests.kit import direct
+from tests.support import direct
 
 Document = dict[str, Any]
 BEGIN = direct.EPOCH

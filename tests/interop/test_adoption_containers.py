@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit import bgppeer, speakers
-from tests.kit.bgppeer import BgpPeer
-from tests.kit.cli import clean_environment
-from tests.kit.require import require
-from tests.kit.wait import eventually
-from tests.kit.worlds import NAME, World
+from tests.support import bgppeer, speakers
+from tests.support.bgppeer import BgpPeer
+from tests.support.cli import clean_environment
+from tests.support.require import require
+from tests.support.wait import eventually
+from tests.support.worlds import NAME, World
 
 pytestmark = pytest.mark.interop
 

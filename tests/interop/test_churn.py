@@ -6,9 +6,9 @@ import signal
 
 import pytest
 
-from tests.kit.crowd import crowd
-from tests.kit.require import require
-from tests.kit.wait import eventually, throughout
+from tests.support.crowd import crowd
+from tests.support.require import require
+from tests.support.wait import eventually, throughout
 
 pytestmark = pytest.mark.interop
 

@@ -13,9 +13,9 @@ from bgpctl.lab.cluster import Lab
 from bgpctl.lab.watcher import Watcher
 from bgpctl.witness.model import Sight
 from bgpctl.witness.probe import parse_probe
-from tests.kit import lab as kit
-from tests.kit.require import require
-from tests.kit.wait import eventually
+from tests.support import lab as kit
+from tests.support.require import require
+from tests.support.wait import eventually
 
 pytestmark = pytest.mark.interop
 

@@ -15,16 +15,16 @@ from typing import Any
 import pytest
 import yaml
 
-from bgpctl.core.nodestate import NodeState
+from bgpctl.core.state import NodeState
 from bgpctl.core.statereader import from_document
 from bgpctl.lab import routers
 from bgpctl.lab.routers import Neighbor, RouterSpec
 from bgpctl.witness.probe import Probe, parse_probe
-from tests.kit import objects, v2
-from tests.kit.netlab import Host, NetLab
-from tests.kit.require import require
-from tests.kit.speakers import SpeakerProcess, workplace
-from tests.kit.wait import eventually, throughout
+from tests.support import objects, v2
+from tests.support.netlab import Host, NetLab
+from tests.support.require import require
+from tests.support.speakers import SpeakerProcess, workplace
+from tests.support.wait import eventually, throughout
 
 pytestmark = pytest.mark.interop
 

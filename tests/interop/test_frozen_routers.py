@@ -12,15 +12,15 @@ from ipaddress import ip_address
 
 import pytest
 
-from bgpctl.core.nodestate import PeerState
+from bgpctl.core.state import PeerState
 from bgpctl.runbooks.routers import Routers
 from bgpctl.witness.asking import TIMEOUT_SECONDS
 from bgpctl.witness.model import Sight
 from bgpctl.witness.probe import parse_probe
-from tests.kit.require import require
-from tests.kit.routers import Lab, Workshop
-from tests.kit.snapshots import peer, running
-from tests.kit.wait import eventually
+from tests.support.require import require
+from tests.support.routers import Lab, Workshop
+from tests.support.snapshots import peer, running
+from tests.support.wait import eventually
 
 pytestmark = pytest.mark.interop
 

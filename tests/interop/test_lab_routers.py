@@ -16,8 +16,8 @@ from bgpctl.lab.routers import RouterSpec
 from bgpctl.lab.routers.process import listening
 from bgpctl.witness.model import Sight
 from bgpctl.witness.probe import parse_probe
-from tests.kit.routers import PORT, ROUTER_ASN, Workshop
-from tests.kit.wait import eventually
+from tests.support.routers import PORT, ROUTER_ASN, Workshop
+from tests.support.wait import eventually
 
 pytestmark = pytest.mark.interop
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.kit.require import require
 from tests.matrix.__main__ import run_all
 from tests.matrix.cells import Cell, Event, Fate, Graceful
 from tests.matrix.judging import Bounds
 from tests.matrix.run import run
+from tests.support.require import require
 
 pytestmark = pytest.mark.interop
 

@@ -17,13 +17,13 @@ from bgpctl.lab.place import ROUTER_PORT
 from bgpctl.lab.routers import Neighbor, RouterSpec
 from bgpctl.witness.model import Sight, Sighting
 from bgpctl.witness.probe import parse_probe
-from tests.kit import lab as kit
-from tests.kit import misled
-from tests.kit.cli import Ran
-from tests.kit.misled import mislead
-from tests.kit.require import require
-from tests.kit.routers import Workshop
-from tests.kit.wait import eventually
+from tests.support import lab as kit
+from tests.support import misled
+from tests.support.cli import Ran
+from tests.support.misled import mislead
+from tests.support.require import require
+from tests.support.routers import Workshop
+from tests.support.wait import eventually
 
 pytestmark = pytest.mark.interop
 

@@ -19,11 +19,11 @@ import pytest
 from bgpctl.lab.cluster import Lab
 from bgpctl.witness.model import Sight, Sighting
 from bgpctl.witness.probe import parse_probe
-from tests.kit import lab as kit
-from tests.kit.birdctl import Bird
-from tests.kit.cli import Ran
-from tests.kit.require import require
-from tests.kit.wait import eventually
+from tests.support import lab as kit
+from tests.support.birdctl import Bird
+from tests.support.cli import Ran
+from tests.support.require import require
+from tests.support.wait import eventually
 
 pytestmark = pytest.mark.interop
 

@@ -13,15 +13,15 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from bgpctl.core.diff import Announce, Configure, Leave, Synced, Withdraw
+from bgpctl.core.intent.diff import Announce, Configure, Leave, Synced, Withdraw
 from bgpctl.core.model import Attributes, IPNetwork, Peer, Secret
 from bgpctl.witness.frr import FrrProbe
 from bgpctl.witness.model import Sight
-from tests.kit.bgppeer import KEEPALIVE, BgpPeer
-from tests.kit.engines import EngineUnderTest, engine, peer
-from tests.kit.require import require
-from tests.kit.routers import Lab, Workshop
-from tests.kit.wait import eventually, throughout
+from tests.support.bgppeer import KEEPALIVE, BgpPeer
+from tests.support.engines import EngineUnderTest, engine, peer
+from tests.support.require import require
+from tests.support.routers import Lab, Workshop
+from tests.support.wait import eventually, throughout
 
 pytestmark = pytest.mark.interop
 

@@ -18,11 +18,11 @@ from bgpctl.kube.client import Client
 from bgpctl.lab.api import ApiServer
 from bgpctl.lab.seed import crds
 from bgpctl.lab.watcher import Watcher
-from tests.kit import apiserver, clients, objects, v2
-from tests.kit.require import require
-from tests.kit.routers import Lab, Workshop
-from tests.kit.speakers import SpeakerProcess
-from tests.kit.wait import eventually
+from tests.support import apiserver, clients, objects, v2
+from tests.support.require import require
+from tests.support.routers import Lab, Workshop
+from tests.support.speakers import SpeakerProcess
+from tests.support.wait import eventually
 
 pytestmark = pytest.mark.interop
 

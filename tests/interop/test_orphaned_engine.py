@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from bgpctl.lab.watcher import Watcher
-from tests.kit.cli import bgpctl
-from tests.kit.require import require
-from tests.kit.routers import Workshop
-from tests.kit.wait import eventually
-from tests.kit.worlds import NAME, World
+from tests.support.cli import bgpctl
+from tests.support.require import require
+from tests.support.routers import Workshop
+from tests.support.wait import eventually
+from tests.support.worlds import NAME, World
 
 pytestmark = pytest.mark.interop
 

@@ -17,11 +17,11 @@ from bgpctl.lab import routers
 from bgpctl.lab.routers import Neighbor, RouterSpec
 from bgpctl.witness.model import Sight
 from bgpctl.witness.probe import Probe, parse_probe
-from tests.kit.netlab import Host, NetLab
-from tests.kit.require import require
-from tests.kit.routers import Workshop
-from tests.kit.stock_exabgp import StockSpeaker
-from tests.kit.wait import eventually, throughout
+from tests.support.netlab import Host, NetLab
+from tests.support.require import require
+from tests.support.routers import Workshop
+from tests.support.stock_exabgp import StockSpeaker
+from tests.support.wait import eventually, throughout
 
 pytestmark = pytest.mark.interop
 

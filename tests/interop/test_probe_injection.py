@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from bgpctl.kube import paths
-from tests.kit.cli import bgpctl
-from tests.kit.fake_api import fake_api
-from tests.kit.node_states import NODE_STATES, established
-from tests.kit.require import require
-from tests.kit.routers import Lab, Workshop, workshop
+from tests.support.cli import bgpctl
+from tests.support.fake_api import fake_api
+from tests.support.node_states import NODE_STATES, established
+from tests.support.require import require
+from tests.support.routers import Lab, Workshop, workshop
 
 __all__ = ["workshop"]
 

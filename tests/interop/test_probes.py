@@ -10,9 +10,9 @@ from ipaddress import ip_network
 import pytest
 
 from bgpctl.witness.model import Sight, Sighting
-from tests.kit.routers import Lab, Workshop
-from tests.kit.stock_exabgp import StockSpeaker
-from tests.kit.wait import eventually, throughout
+from tests.support.routers import Lab, Workshop
+from tests.support.stock_exabgp import StockSpeaker
+from tests.support.wait import eventually, throughout
 
 pytestmark = pytest.mark.interop
 

@@ -13,17 +13,17 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.annotations import GRACEFUL_NOTIFICATION, GRACEFUL_SHUTDOWN_SOAK
-from bgpctl.core.diff import Announce, Configure, Synced
+from bgpctl.core.intent.diff import Announce, Configure, Synced
 from bgpctl.core.model import Attributes, Intent, Route
-from bgpctl.core.soak import shut_down
+from bgpctl.core.policy.annotations import GRACEFUL_NOTIFICATION, GRACEFUL_SHUTDOWN_SOAK
+from bgpctl.core.timing.soak import shut_down
 from bgpctl.lab.cluster import Lab
 from bgpctl.witness.frr import _Vty
-from tests.kit import lab as kit
-from tests.kit.engines import engine, peer
-from tests.kit.require import require
-from tests.kit.routers import Workshop
-from tests.kit.wait import eventually
+from tests.support import lab as kit
+from tests.support.engines import engine, peer
+from tests.support.require import require
+from tests.support.routers import Workshop
+from tests.support.wait import eventually
 
 pytestmark = pytest.mark.interop
 

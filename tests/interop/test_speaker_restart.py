@@ -22,11 +22,11 @@ import yaml
 from bgpctl.lab.cluster import Lab
 from bgpctl.lab.routers.process import end
 from bgpctl.lab.speakers import Speaker
-from tests.kit import lab as kit
-from tests.kit import objects
-from tests.kit.bgppeer import NOTIFICATION, BgpPeer
-from tests.kit.require import require
-from tests.kit.wait import eventually
+from tests.support import lab as kit
+from tests.support import objects
+from tests.support.bgppeer import NOTIFICATION, BgpPeer
+from tests.support.require import require
+from tests.support.wait import eventually
 
 pytestmark = pytest.mark.interop
 

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.kit import objects
-from tests.kit.require import require
-from tests.kit.routers import ROUTER_ASN, Lab, Workshop
-from tests.kit.speakers import SpeakerProcess
-from tests.kit.wait import eventually, throughout
+from tests.support import objects
+from tests.support.require import require
+from tests.support.routers import ROUTER_ASN, Lab, Workshop
+from tests.support.speakers import SpeakerProcess
+from tests.support.wait import eventually, throughout
 
 pytestmark = pytest.mark.interop
 

@@ -1,5 +1,5 @@
 """How sessions come about at real routers: families, addresses, ports, hops, passwords, the default gateway,
-and what the routes carry. One node, five instances, six sessions; see tests/kit/transport."""
+and what the routes carry. One node, five instances, six sessions; see tests/support/transport."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import pytest
 
 from bgpctl.witness.probe import Probe
-from tests.kit import transport
-from tests.kit.require import require
-from tests.kit.speakers import workplace
-from tests.kit.transport import BIRD, FRR, NODE, NODE6, TO_GATEWAY, Transport
-from tests.kit.wait import eventually, throughout
+from tests.support import transport
+from tests.support.require import require
+from tests.support.speakers import workplace
+from tests.support.transport import BIRD, FRR, NODE, NODE6, TO_GATEWAY, Transport
+from tests.support.wait import eventually, throughout
 
 pytestmark = pytest.mark.interop
 

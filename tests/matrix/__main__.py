@@ -14,10 +14,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.kit import require
 from tests.matrix import table
 from tests.matrix.cells import ROUTERS, Cell, Event, Graceful, cells
 from tests.matrix.result import Result
+from tests.support import require
 
 CELL_SECONDS = 180.0  # one that takes longer hangs
 

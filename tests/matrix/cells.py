@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import product
 
-from bgpctl.core import withdrawal
-from tests.kit.routers import HELPERS
+from bgpctl.core.timing import withdrawal
+from tests.support.routers import HELPERS
 
 ROUTERS = HELPERS
 HOLD_SECONDS, KEEPALIVE_SECONDS = 9, 3

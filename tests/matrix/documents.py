@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from bgpctl.core.annotations import GRACEFUL_NOTIFICATION
-from bgpctl.core.ending import SHUTTING_DOWN
+from bgpctl.core.policy.annotations import GRACEFUL_NOTIFICATION
+from bgpctl.core.shutdown import SHUTTING_DOWN
 from bgpctl.lab import seed
-from tests.kit import objects
-from tests.kit.netlab import Host
 from tests.matrix.cells import HOLD_SECONDS, KEEPALIVE_SECONDS, RESTART_SECONDS, Graceful
+from tests.support import objects
+from tests.support.netlab import Host
 
 NODE, OTHER = "worker-1", "worker-2"
 NODE_ASN = {NODE: 65001, OTHER: 65002}

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from tests.kit.speakers import SpeakerProcess
 from tests.matrix.cells import HOLD_SECONDS, PULL_SECONDS, Event
 from tests.matrix.documents import NEW_COMMUNITY, NODE, Policy
 from tests.matrix.net import Net
+from tests.support.speakers import SpeakerProcess
 
 STOP_SECONDS = 20.0
 RESTART_PAUSE = 1.5

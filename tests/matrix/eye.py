@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterable
 from bgpctl.witness.gobgp import GobgpProbe, read_rib
 from bgpctl.witness.model import Path, Sight, Unanswered
 from bgpctl.witness.probe import Probe
-from tests.kit.netlab import Host
 from tests.matrix.seeing import Look, Routes
+from tests.support.netlab import Host
 
 INTERVAL = 0.1
 

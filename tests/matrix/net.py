@@ -15,13 +15,13 @@ from bgpctl.lab import routers, seed
 from bgpctl.lab.api import ApiServer
 from bgpctl.lab.routers import Neighbor, RouterSpec
 from bgpctl.witness.probe import Probe, parse_probe
-from tests.kit.cli import bgpctl, clean_environment
-from tests.kit.netlab import Host, NetLab
-from tests.kit.speakers import SpeakerProcess
 from tests.matrix import documents
 from tests.matrix.cells import Graceful
 from tests.matrix.documents import NODE, OTHER, Policy
 from tests.matrix.judging import Bounds
+from tests.support.cli import bgpctl, clean_environment
+from tests.support.netlab import Host, NetLab
+from tests.support.speakers import SpeakerProcess
 
 UP_SECONDS = 40.0
 
@@ -141,6 +141,6 @@ class Net:
 
 
 def _exabgp(host: Host) -> int:
-    pids = [p for p in host.pids() if b"speaker.exabgp.child" in Path(f"/proc/{p}/cmdline").read_bytes()]
+    pids = [p for p in host.pids() if b"exabgp.child" in Path(f"/proc/{p}/cmdline").read_bytes()]
     assert len(pids) == 1, f"one ExaBGP runs on {host.name}: {pids}"
     return pids[0]

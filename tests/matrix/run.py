@@ -15,7 +15,6 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from tests.kit.wait import eventually
 from tests.matrix.cells import Cell, Event, Fate, Graceful
 from tests.matrix.documents import NEW_COMMUNITY, NODE, OTHER, pod_cidr
 from tests.matrix.entries import Entry, entries
@@ -25,6 +24,7 @@ from tests.matrix.judging import Bounds, Entries, complaints
 from tests.matrix.net import UP_SECONDS, Net
 from tests.matrix.result import Result
 from tests.matrix.seeing import see
+from tests.support.wait import eventually
 
 REST_SECONDS = 2.5
 """Routes are that old before the event, and the router is watched that long after the last change."""

@@ -188,7 +188,7 @@ def _key(file: str) -> str:
 @cache
 def _common() -> bytes:
     digest = hashlib.sha256()
-    files = [path for folder in ("bgpctl", "tests/kit") for path in sorted((ROOT / folder).rglob("*.py"))]
+    files = [path for folder in ("bgpctl", "tests/support") for path in sorted((ROOT / folder).rglob("*.py"))]
     for path in (*files, *(Path(__file__).with_name(name) for name in ("harness.py", "seeing.py"))):
         digest.update(str(path).encode() + path.read_bytes())
     return digest.digest()

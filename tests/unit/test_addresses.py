@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgpctl.core.addresses import parse_address, parse_network, parse_zoned
-from bgpctl.core.podcidrs import pod_cidrs
-from bgpctl.core.policy import parse_policy
-from tests.kit import objects
+from bgpctl.core.intent.podcidrs import pod_cidrs
+from bgpctl.core.policy.peering import parse_policy
+from bgpctl.core.reading.addresses import parse_address, parse_network, parse_zoned
+from tests.support import objects
 
 ATTACK = "fe80::1%x json\0configure terminal\0router bgp 65000\0neighbor 192.0.2.2 shutdown"
 

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from bgpctl.kube.lease import TAKEN, lost
+from bgpctl.queries.nodes import NodeReport, _report
 from bgpctl.runbooks import advice
 from bgpctl.runbooks.claim import Claimed
 from bgpctl.runbooks.command_line import CommandLine
-from bgpctl.runbooks.inspect import NodeReport, _report
 from bgpctl.runbooks.journal import ANNOTATION, dump
 from bgpctl.runbooks.model import Result, Status, StepReport, ended
-from tests.kit.snapshots import LEAVE, NOW, OTHER, journal, lease, node, running, snapshot
+from tests.support.snapshots import LEAVE, NOW, OTHER, journal, lease, node, running, snapshot
 
 TYPED = CommandLine(
     ("kubectl", "bgp", "--context=lab", "node", "drain", "n1", "--kubeconfig", "/k", "--force")

@@ -6,20 +6,15 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.annotations import (
-    GRACEFUL_NOTIFICATION,
-    GRACEFUL_SHUTDOWN_SOAK,
-    LEAVE,
-    node_settings,
-)
-from bgpctl.core.intent import ClusterObjects, compile_intent
-from bgpctl.core.policy import parse_policy
-from bgpctl.core.v2.peer import parse_peer_config
+from bgpctl.core.intent.compile import ClusterObjects, compile_intent
+from bgpctl.core.policy.annotations import GRACEFUL_NOTIFICATION, GRACEFUL_SHUTDOWN_SOAK, LEAVE, node_settings
+from bgpctl.core.policy.peering import parse_policy
+from bgpctl.core.policy.v2.peer import parse_peer_config
+from bgpctl.documents.check import check_files
 from bgpctl.errors import Exit
-from bgpctl.speaker.check import check_files
-from tests.kit import v2
-from tests.kit.documents import Write, write
-from tests.kit.objects import neighbor, node, policy, router
+from tests.support import v2
+from tests.support.documents import Write, write
+from tests.support.objects import neighbor, node, policy, router
 
 __all__ = ["write"]
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bgpctl.lab.api import quick, schema, shapes
 from bgpctl.lab.api.resources import BUILTIN, Resource, from_crd
 from bgpctl.lab.seed import crds
-from tests.kit import objects
+from tests.support import objects
 
 NAMES = st.sampled_from(["a", "b", "metadata"])
 NUMBERS = st.integers(-3, 3) | st.integers() | st.floats(allow_nan=False) | st.just(1.0)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.budgets import (
+from bgpctl.core.drain.budgets import (
     Budget,
     EvictionAnswer,
     Outcome,
@@ -14,8 +14,8 @@ from bgpctl.core.budgets import (
     parse_eviction_answer,
     pdb_blocks,
 )
-from bgpctl.core.pods import PodView
-from bgpctl.core.selectors import LabelSelector
+from bgpctl.core.drain.pods import PodView
+from bgpctl.core.reading.selectors import LabelSelector
 
 WEB = LabelSelector((("app", "web"),))
 POD = PodView("default", "web-1", "u1", labels={"app": "web"})

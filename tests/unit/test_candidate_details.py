@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.intent import Context, compile_intent
-from tests.kit.intents import PEER, compiled, world
-from tests.kit.objects import endpoint, endpoint_slice, policy, router, service
+from bgpctl.core.intent.compile import Context, compile_intent
+from tests.support.intents import PEER, compiled, world
+from tests.support.objects import endpoint, endpoint_slice, policy, router, service
 
 ADDRESS = ip_network("203.0.113.1/32")
 LOCAL = "externalTrafficPolicy is Local and "

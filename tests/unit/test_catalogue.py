@@ -16,7 +16,7 @@ from bgpctl.runbooks.options import DrainOptions, RestartOptions, RestoreOptions
 from bgpctl.runbooks.restart_steps import ClaimedForRestart, Graceful, Restarted
 from bgpctl.runbooks.restore_steps import Announced, Established
 from bgpctl.runbooks.withdrawn import Settled, Withdrawn
-from tests.kit.snapshots import ROUTER
+from tests.support.snapshots import ROUTER
 
 CHECKS = "cluster pods routers state"
 ROUTES = "estimates policies routers state"

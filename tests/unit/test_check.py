@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
+from bgpctl.documents.check import Verdict, check_files
 from bgpctl.errors import Exit, InvalidDocuments
-from bgpctl.speaker.check import Verdict, check_files
-from tests.kit.documents import Write, write
-from tests.kit.objects import (
+from tests.support.documents import Write, write
+from tests.support.objects import (
     cilium_node,
     endpoint,
     endpoint_slice,

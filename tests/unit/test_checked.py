@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.deselection import Deselection
-from bgpctl.core.guards import Guard
+from bgpctl.core.drain.deselection import Deselection
+from bgpctl.core.drain.guards import Guard
 from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.checked import Checked
 from bgpctl.runbooks.command_line import CommandLine
 from bgpctl.runbooks.model import Status
 from bgpctl.witness.model import Sight
-from tests.kit.snapshots import (
+from tests.support.snapshots import (
     ASKED,
     LABEL,
     ME,

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.deselection import Deselection
-from bgpctl.core.guards import Guard
+from bgpctl.core.drain.deselection import Deselection
+from bgpctl.core.drain.guards import Guard
 from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.checked import Checked
 from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.model import Decision, Status
-from tests.kit.snapshots import LABEL, ME, NOW, ROUTER, journal, judged, node, pod, running, snapshot
+from tests.support.snapshots import LABEL, ME, NOW, ROUTER, journal, judged, node, pod, running, snapshot
 
 RACK = Deselection(("rack",), LABEL)
 STEP = Checked("run-a", "guide")

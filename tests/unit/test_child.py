@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bgpctl.runbooks import child
-from tests.kit.wait import eventually
+from tests.support.wait import eventually
 
 
 def test_exit_code_and_last_line() -> None:

@@ -9,7 +9,7 @@ import pytest
 from bgpctl.runbooks.actions import ChangeNode, TakeLease
 from bgpctl.runbooks.claim import Claimed
 from bgpctl.runbooks.model import Decision, Status
-from tests.kit.snapshots import ME, NOW, journal, lease, snapshot
+from tests.support.snapshots import ME, NOW, journal, lease, snapshot
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,9 @@ import pytest
 
 from bgpctl.cli import errors
 from bgpctl.errors import BgpctlError, Blocked, DeadlineExceeded, UsageError
-from tests.kit.cli import bgpctl, clean_environment
-from tests.kit.fake_api import FakeApi, fake_api
-from tests.kit.node_states import NODE_STATES, established
+from tests.support.cli import bgpctl, clean_environment
+from tests.support.fake_api import FakeApi, fake_api
+from tests.support.node_states import NODE_STATES, established
 
 
 def ended(error: BaseException, output: str = "text", *, resumable: bool = False) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bgpctl.cli.main import main
-from bgpctl.core.eviction import EvictionOptions
+from bgpctl.core.drain.eviction import EvictionOptions
 from bgpctl.kube import paths
 from bgpctl.runbooks import drain as runbook
 from bgpctl.runbooks import kept
@@ -20,9 +20,9 @@ from bgpctl.runbooks.command_line import CommandLine
 from bgpctl.runbooks.journal import ANNOTATION, dump
 from bgpctl.runbooks.model import Event, Result
 from bgpctl.runbooks.options import DrainOptions, RestoreOptions
-from tests.kit.fake_api import FakeApi, fake_api
-from tests.kit.node_states import NODE_STATES, established
-from tests.kit.snapshots import OTHER, journal
+from tests.support.fake_api import FakeApi, fake_api
+from tests.support.node_states import NODE_STATES, established
+from tests.support.snapshots import OTHER, journal
 
 Cluster = tuple[FakeApi, Path]
 

@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bgpctl.core.nodestate import to_document
+from bgpctl.core.state import to_document
 from bgpctl.kube import paths
-from tests.kit.cli import bgpctl, clean_environment
-from tests.kit.fake_api import FakeApi, fake_api
-from tests.kit.node_states import NODE_STATES, established, peer, state, withdrawn
+from tests.support.cli import bgpctl, clean_environment
+from tests.support.fake_api import FakeApi, fake_api
+from tests.support.node_states import NODE_STATES, established, peer, state, withdrawn
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.cli import bgpctl
+from tests.support.cli import bgpctl
 
 GOOD = """\
 apiVersion: cilium.io/v2alpha1

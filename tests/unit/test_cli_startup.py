@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.kit.cli import clean_environment
+from tests.support.cli import clean_environment
 
 HEAVY = {"kubernetes", "pydantic", "asyncio", "exabgp", "rich", "yaml", "urllib3", "http.server"}
 REPORT = (

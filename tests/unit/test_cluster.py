@@ -8,20 +8,20 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.guards import KURED_LOCK, KURED_REBOOTING, Guard
+from bgpctl.core.drain.guards import KURED_LOCK, KURED_REBOOTING, Guard
 from bgpctl.core.model import IPV6
-from bgpctl.core.nodestate import NodeState, to_document
+from bgpctl.core.state import NodeState, to_document
 from bgpctl.kube import paths
 from bgpctl.kube.client import ApiError, Client
 from bgpctl.lab.api.requests import Answer
 from bgpctl.runbooks import cluster
 from bgpctl.runbooks.cluster import Cluster
 from bgpctl.runbooks.journal import ANNOTATION, Journal, dump
-from tests.kit import direct, objects, v2
-from tests.kit.direct import EPOCH, Asked, Wire
-from tests.kit.kinds import KINDS
-from tests.kit.node_states import peer
-from tests.kit.snapshots import journal
+from tests.support import direct, objects, v2
+from tests.support.direct import EPOCH, Asked, Wire
+from tests.support.kinds import KINDS
+from tests.support.node_states import peer
+from tests.support.snapshots import journal
 
 NODE, OTHER = "worker-1", "worker-2"
 VIP = "203.0.113.10"

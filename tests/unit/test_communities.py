@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgpctl.core.communities import WELL_KNOWN, parse_large, parse_standard, read_communities
-from bgpctl.core.fields import Faults, Fields
+from bgpctl.core.bgp.communities import WELL_KNOWN, parse_large, parse_standard, read_communities
+from bgpctl.core.reading.fields import Faults, Fields
 
 
 @given(st.integers(0, 2**32 - 1))

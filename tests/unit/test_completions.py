@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests import completions
-from tests.kit.require import require
+from tests.support.require import require
 
-KIT = Path(__file__).resolve().parent.parent / "kit"
+SUPPORT = Path(__file__).resolve().parent.parent / "support"
 
 CASES = [
     ("bgpctl ", {"peers", "routes", "logs", "node", "speaker", "policy", "lab"}),
@@ -69,7 +69,7 @@ def bash_replies(words: list[str]) -> list[str]:
 
 
 def ask_zsh(line: str) -> set[str]:
-    shown = _output(["zsh", "-f", str(KIT / "zsh_tab.zsh"), str(completions.DIRECTORY), line])
+    shown = _output(["zsh", "-f", str(SUPPORT / "zsh_tab.zsh"), str(completions.DIRECTORY), line])
     listing = shown.split("\x1b[J")[-1].split("\x1b[A")[0]
     return set(re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", " ", listing).split())
 

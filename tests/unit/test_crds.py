@@ -13,12 +13,14 @@ from typing import Any
 import pytest
 import yaml
 
-from bgpctl.core import nodestate, policy, statereader
-from bgpctl.core.communities import WELL_KNOWN, parse_large, parse_standard
+from bgpctl.core import state as nodestate
+from bgpctl.core import statereader
+from bgpctl.core.bgp.communities import WELL_KNOWN, parse_large, parse_standard
 from bgpctl.core.model import IPV4, IPV6, GracefulRestart, LastError, Session, SessionState
-from bgpctl.core.selectors import OPERATORS
-from tests.kit.objects import neighbor, router
-from tests.kit.objects import policy as policy_document
+from bgpctl.core.policy import peering
+from bgpctl.core.reading.selectors import OPERATORS
+from tests.support.objects import neighbor, router
+from tests.support.objects import policy as policy_document
 
 Schema = dict[str, Any]
 
@@ -128,11 +130,11 @@ def test_schemas_are_structural(schema: Schema) -> None:
 
 def test_policy_limits_and_defaults_are_those_of_the_code() -> None:
     by_name = dict(properties(POLICY))
-    ranges = {n: policy.Range(s["minimum"], s["maximum"]) for n, s in by_name.items() if "minimum" in s}
-    assert ranges == policy.LIMITS
+    ranges = {n: peering.Range(s["minimum"], s["maximum"]) for n, s in by_name.items() if "minimum" in s}
+    assert ranges == peering.LIMITS
     defaults = {n: s["default"] for n, s in by_name.items() if "default" in s}
     assert defaults == {
-        **policy.DEFAULTS,
+        **peering.DEFAULTS,
         "exportPodCIDR": False,
         "serviceAdvertisements": ["LoadBalancerIP"],
     }
@@ -140,9 +142,9 @@ def test_policy_limits_and_defaults_are_those_of_the_code() -> None:
 
 def test_policy_enums_are_those_of_the_code() -> None:
     by_name = dict(properties(POLICY))
-    assert by_name["afi"]["enum"] == list(policy.AFIS) and by_name["safi"]["enum"] == list(policy.SAFIS)
-    assert by_name["serviceAdvertisements"]["items"]["enum"] == list(policy.SERVICE_ADVERTISEMENTS)
-    assert by_name["selectorType"]["enum"] == list(policy.SELECTOR_TYPES)
+    assert by_name["afi"]["enum"] == list(peering.AFIS) and by_name["safi"]["enum"] == list(peering.SAFIS)
+    assert by_name["serviceAdvertisements"]["items"]["enum"] == list(peering.SERVICE_ADVERTISEMENTS)
+    assert by_name["selectorType"]["enum"] == list(peering.SELECTOR_TYPES)
     assert by_name["wellKnown"]["items"]["enum"] == list(WELL_KNOWN)
     assert by_name["operator"]["enum"] == list(OPERATORS)
 
@@ -212,7 +214,7 @@ def _optional(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...
 def test_code_and_schema_know_and_require_the_same_fields(path: tuple[Any, ...]) -> None:
     """Rename and remove every field in turn: both refuse, or both accept."""
     assert list(violations(FULL_POLICY, POLICY)) == []
-    assert policy.parse_policy(FULL_POLICY, "full").problems == ()
+    assert peering.parse_policy(FULL_POLICY, "full").problems == ()
     for new_name in ("unknownField", None):
         changed = deepcopy(FULL_POLICY)
         parent: Any = changed
@@ -224,7 +226,7 @@ def test_code_and_schema_know_and_require_the_same_fields(path: tuple[Any, ...])
         # These two are bound to another field (the operator, the hold time): only the code has such rules.
         if path[-1] not in ("values", "keepAliveTimeSeconds"):
             schema_accepts = not list(violations(changed, POLICY))
-            assert schema_accepts == (not policy.parse_policy(changed, "changed").problems), (path, new_name)
+            assert schema_accepts == (not peering.parse_policy(changed, "changed").problems), (path, new_name)
 
 
 # --- node state -------------------------------------------------------------------------------------------

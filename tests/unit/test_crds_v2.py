@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 import yaml
 
-from bgpctl.core import policy
-from bgpctl.core.communities import WELL_KNOWN
-from bgpctl.core.fields import Range
-from bgpctl.core.selectors import OPERATORS
-from bgpctl.core.v2 import advertisement, cluster, override, peer
+from bgpctl.core.bgp.communities import WELL_KNOWN
+from bgpctl.core.policy import peering
+from bgpctl.core.policy.v2 import advertisement, cluster, override, peer
+from bgpctl.core.reading.fields import Range
+from bgpctl.core.reading.selectors import OPERATORS
 from bgpctl.lab.api.schema import prune, validate, with_defaults
-from tests.kit import v2
+from tests.support import v2
 
 Schema = dict[str, Any]
 Document = dict[str, Any]
@@ -133,7 +133,7 @@ def test_limits_and_defaults_are_those_of_the_code(kind: str, version: str) -> N
 @pytest.mark.parametrize("version", [v2.V2, v2.V2ALPHA1])
 def test_enums_and_counts_are_those_of_the_code(version: str) -> None:
     families = dict(properties(spec_of(peer.KIND, version)))
-    assert families["afi"]["enum"] == list(policy.AFIS) and families["safi"]["enum"] == list(policy.SAFIS)
+    assert families["afi"]["enum"] == list(peering.AFIS) and families["safi"]["enum"] == list(peering.SAFIS)
     assert families["operator"]["enum"] == list(OPERATORS)
     entries = dict(properties(spec_of(advertisement.KIND, version)))
     types = advertisement.TYPES if version == v2.V2 else advertisement.V2ALPHA1_TYPES

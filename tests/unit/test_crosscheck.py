@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from bgpctl.documents.check import Verdict, check_files
 from bgpctl.errors import Exit
-from bgpctl.speaker.check import Verdict, check_files
-from tests.kit import v2
-from tests.kit.documents import Write, write
-from tests.kit.objects import node, password_secret, policy
+from tests.support import v2
+from tests.support.documents import Write, write
+from tests.support.objects import node, password_secret, policy
 
 __all__ = ["write"]
 
@@ -170,8 +170,8 @@ def test_two_cluster_configs_for_one_node(write: Write, documents: list[Any], co
 
 
 def test_a_state_file_with_v2_resources_is_read(write: Write) -> None:
-    from bgpctl.core.intent import compile_intent
-    from bgpctl.speaker.files import load_documents, objects_from_documents
+    from bgpctl.core.intent.compile import compile_intent
+    from bgpctl.documents.files import load_documents, objects_from_documents
 
     objects = objects_from_documents(load_documents([write(node(), *WHOLE)]), "worker-1")
     intent = compile_intent(objects, "worker-1")

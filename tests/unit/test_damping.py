@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bgpctl.core.damping import FREE, HIGHEST, LONGEST, QUIET, Flaps, Memory, damp, delay
-from bgpctl.core.intent import compile_intent
+from bgpctl.core.intent.compile import compile_intent
+from bgpctl.core.intent.damping import FREE, HIGHEST, LONGEST, QUIET, Flaps, Memory, damp, delay
 from bgpctl.core.model import Absent, Intent, Route
-from tests.kit.intents import PEER, world
-from tests.kit.objects import endpoint, endpoint_slice, node, policy, service
+from tests.support.intents import PEER, world
+from tests.support.objects import endpoint, endpoint_slice, node, policy, service
 
 WEB, API, POD = (ip_network(p) for p in ("203.0.113.1/32", "203.0.113.2/32", "10.244.1.0/24"))
 CLOCK = 1_800_000_000.0
@@ -124,7 +124,7 @@ def test_a_node_that_leaves_service_begins_anew() -> None:
 
 
 def test_the_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bgpctl.core.damping.REMEMBERED", 1)
+    monkeypatch.setattr("bgpctl.core.intent.damping.REMEMBERED", 1)
     one = Node()
     one.at(0, wants(WEB, API))
     one.at(1, wants(API))
@@ -209,7 +209,7 @@ def test_a_long_time_forgives_everything() -> None:
 
 
 def test_the_memory_is_in_the_order_of_the_last_losses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bgpctl.core.damping.REMEMBERED", 1)
+    monkeypatch.setattr("bgpctl.core.intent.damping.REMEMBERED", 1)
     before = {API: Flaps(1, 0.0, CLOCK), WEB: Flaps(1, 1.0, CLOCK)}
     kept = damp(wants(WEB), wants(WEB, API), before, 2.0, CLOCK).memory
     assert set(kept) == {API}, "it was lost again, and last"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from bgpctl.core.deselection import (
+from bgpctl.core.drain.deselection import (
     Deselection,
     changed,
     deselecting_label,
     parse_label_change,
     protected,
 )
-from bgpctl.core.selectors import LabelSelector, Requirement
+from bgpctl.core.reading.selectors import LabelSelector, Requirement
 from bgpctl.errors import UsageError
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgpctl.core.diff import (
+from bgpctl.core.intent.diff import (
     CHANGED_REASON,
     REMOVED_REASON,
     Announce,

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.documents import namespace_of, read_header, text_map
-from bgpctl.core.fields import Faults
+from bgpctl.core.reading.documents import namespace_of, read_header, text_map
+from bgpctl.core.reading.fields import Faults
 
 
 @pytest.mark.parametrize(

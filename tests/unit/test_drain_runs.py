@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core import withdrawal
-from bgpctl.core.eviction import EvictionOptions
-from bgpctl.core.profiles import UNKNOWN_ROUTER
+from bgpctl.core.drain.eviction import EvictionOptions
+from bgpctl.core.timing import withdrawal
+from bgpctl.core.timing.profiles import UNKNOWN_ROUTER
 from bgpctl.kube import paths
 from bgpctl.runbooks import drain, observe, perform
 from bgpctl.runbooks import world as worlds
@@ -23,9 +23,9 @@ from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.model import Event, Result, StepReport
 from bgpctl.runbooks.options import DrainOptions, RestoreOptions
 from bgpctl.witness.model import Path, Sight, Sighting
-from tests.kit import second_writer
-from tests.kit.direct import EPOCH
-from tests.kit.second_writer import NODE, Rig
+from tests.support import second_writer
+from tests.support.direct import EPOCH
+from tests.support.second_writer import NODE, Rig
 
 ROUTER = "192.0.2.1"
 ALL = EvictionOptions(force=True)
@@ -200,7 +200,7 @@ def test_how_each_router_is_known_to_behave(rig: Rig, monkeypatch: pytest.Monkey
 
 def _other(rig: Rig) -> None:
     """Another node is out, and announces nothing more; ours alone has the address then."""
-    from tests.kit import objects
+    from tests.support import objects
 
     rig.server.apply(objects.service("web", "203.0.113.10", ports=[{"port": 80}]))
     rig.server.apply(objects.endpoint_slice("web", objects.endpoint(NODE, ready=True)))
@@ -218,7 +218,7 @@ def test_a_guard_is_lifted_by_its_flag(rig: Rig) -> None:
 
 def test_so_many_nodes_may_be_out(rig: Rig) -> None:
     from bgpctl.runbooks.journal import ANNOTATION, dump
-    from tests.kit import objects
+    from tests.support import objects
 
     theirs = Journal("r", "drain", "guide", "h", EPOCH, steps={"Checked": EPOCH})
     rig.server.apply(objects.node("worker-2", annotations={ANNOTATION: dump(theirs)}))

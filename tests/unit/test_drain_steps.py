@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.deselection import Deselection
-from bgpctl.core.eviction import EvictionOptions
+from bgpctl.core.drain.deselection import Deselection
+from bgpctl.core.drain.eviction import EvictionOptions
 from bgpctl.runbooks.actions import ChangeNode, EvictPod, RunCommand
 from bgpctl.runbooks.drain_steps import Cordoned, Deselected, Evicted, ShutDown, known
 from bgpctl.runbooks.model import Decision, Status
 from bgpctl.runbooks.snapshot import EvictionNote
-from tests.kit.snapshots import (
+from tests.support.snapshots import (
     ASKED,
     LABEL,
     LEAVE,

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from bgpctl.core.durations import seconds
+from bgpctl.core.reading.durations import seconds
 
 
 @pytest.mark.parametrize(

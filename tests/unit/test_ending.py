@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgpctl.core.ending import RESTART, Signs, ending
-from tests.kit import objects
+from bgpctl.core.shutdown import RESTART, Signs, ending
+from tests.support import objects
 
 SHUTDOWN = "node is shutting down"
 

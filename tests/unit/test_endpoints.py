@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.endpoints import (
+from bgpctl.core.intent.endpoints import (
     Backends,
     Count,
     Slice,

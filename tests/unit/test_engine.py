@@ -15,7 +15,7 @@ from bgpctl.runbooks import engine
 from bgpctl.runbooks.command_line import CommandLine
 from bgpctl.runbooks.model import Decision, Event, Result, Status
 from bgpctl.runbooks.snapshot import Snapshot
-from tests.kit.snapshots import node, snapshot
+from tests.support.snapshots import node, snapshot
 
 DONE, ACT, WAIT, BLOCKED = Status.DONE, Status.ACT, Status.WAIT, Status.BLOCKED
 TYPED = CommandLine(("bgpctl", "node", "drain", "n1", "--order", "withdraw-first"))

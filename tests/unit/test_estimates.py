@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.nbit import advice
-from bgpctl.core.nodestate import NodeState, to_document
-from bgpctl.core.profiles import PROFILES, UNKNOWN_ROUTER
-from bgpctl.core.withdrawal import Event, estimate, facts_from_state
+from bgpctl.core.state import NodeState, to_document
+from bgpctl.core.timing.nbit import advice
+from bgpctl.core.timing.profiles import PROFILES, UNKNOWN_ROUTER
+from bgpctl.core.timing.withdrawal import Event, estimate, facts_from_state
 from bgpctl.errors import BgpctlError, UsageError
 from bgpctl.kube import paths
-from bgpctl.runbooks.estimates import node_estimates
+from bgpctl.queries.estimates import node_estimates
 from bgpctl.runbooks.journal import ANNOTATION, dump
-from tests.kit import direct, node_states, objects
-from tests.kit.direct import EPOCH, Wire
-from tests.kit.kinds import KINDS
-from tests.kit.snapshots import journal
+from tests.support import direct, node_states, objects
+from tests.support.direct import EPOCH, Wire
+from tests.support.kinds import KINDS
+from tests.support.snapshots import journal
 
 NODE = "worker-1"
 ROUTER, SECOND = "192.0.2.1", "192.0.2.2"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgpctl.core.eviction import (
+from bgpctl.core.drain.eviction import (
     Budget,
     EvictionOptions,
     Outcome,
@@ -26,7 +26,7 @@ from bgpctl.core.eviction import (
     verdicts,
     warnings,
 )
-from bgpctl.core.selectors import LabelSelector
+from bgpctl.core.reading.selectors import LabelSelector
 
 NOW = 1_800_000_000.0
 NONE = EvictionOptions()

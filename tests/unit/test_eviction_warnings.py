@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bgpctl.core.eviction import (
+from bgpctl.core.drain.eviction import (
     DAEMON_SET_REFUSED,
     LOCAL_STORAGE_REFUSED,
     UNMANAGED_EVICTED,

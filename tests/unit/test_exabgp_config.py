@@ -16,7 +16,7 @@ import pytest
 
 from bgpctl.core.model import IPV4, Family, Peer, Secret
 from bgpctl.errors import UsageError
-from bgpctl.speaker.exabgp.config import describe, render_config
+from bgpctl.exabgp.config import describe, render_config
 
 GOLDEN = Path(__file__).parent / "data" / "exabgp"
 RELAY = ("/bin/sh", "-I", "-S", "/usr/lib/bgpctl/relay.py", "/run/bgpctl/engine")

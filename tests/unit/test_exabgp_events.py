@@ -7,16 +7,9 @@ from ipaddress import ip_address
 
 import pytest
 
-from bgpctl.core.model import (
-    IPV4,
-    IPV6,
-    GracefulRestart,
-    LastError,
-    Session,
-    SessionState,
-)
-from bgpctl.speaker.exabgp import events
-from bgpctl.speaker.exabgp.record import CALENDAR, Record
+from bgpctl.core.model import IPV4, IPV6, GracefulRestart, LastError, Session, SessionState
+from bgpctl.exabgp import events
+from bgpctl.exabgp.record import CALENDAR, Record
 
 
 def established() -> Record:

@@ -1,6 +1,6 @@
 """The inside of ExaBGP that the extension stands on. A failure here means: an upgrade moved something.
 
-Then read bgpctl/speaker/exabgp/extension/__init__.py, repair what it lists, and only then raise the pin in
+Then read bgpctl/exabgp/extension/__init__.py, repair what it lists, and only then raise the pin in
 pyproject.toml. Nothing in here is installed into this process: ExaBGP stays stock.
 """
 
@@ -49,11 +49,11 @@ from exabgp.rib import RIB
 from exabgp.rib.outgoing import OutgoingRIB
 from exabgp.version import release
 
-from bgpctl.speaker.exabgp import wire
-from bgpctl.speaker.exabgp.extension import clock, pacing, rib, routes
-from bgpctl.speaker.exabgp.extension.encoder import Encoder, graceful_restart
+from bgpctl.exabgp import wire
+from bgpctl.exabgp.extension import clock, pacing, rib, routes
+from bgpctl.exabgp.extension.encoder import Encoder, graceful_restart
 
-MOVED = f"ExaBGP {release} moved this: see bgpctl/speaker/exabgp/extension/__init__.py before you upgrade"
+MOVED = f"ExaBGP {release} moved this: see bgpctl/exabgp/extension/__init__.py before you upgrade"
 V4, V6 = routes.FAMILIES["ipv4/unicast"], routes.FAMILIES["ipv6/unicast"]
 
 
@@ -295,7 +295,7 @@ def test_negotiated_and_neighbor_have_what_is_read() -> None:
 
 def test_the_speaker_itself_does_not_import_exabgp() -> None:
     """Its place is the child: 30 MB and a global environment that only one program may set."""
-    program = "import sys, bgpctl.speaker.exabgp.engine; sys.exit('exabgp' in sys.modules)"
+    program = "import sys, bgpctl.exabgp.engine; sys.exit('exabgp' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgpctl.core.foreign import Unreadable
 from bgpctl.core.model import IPV6, NO_ATTRIBUTES, Attributes, IPNetwork, Peer, Secret
-from bgpctl.speaker.exabgp import inventory, wire
+from bgpctl.core.reading.foreign import Unreadable
+from bgpctl.exabgp import inventory, wire
 
 FULL = Peer(
     "65001/fd00::1",

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgpctl.speaker.exabgp import received
-from bgpctl.speaker.exabgp.extension import updates
-from bgpctl.speaker.exabgp.received import Received
-from bgpctl.speaker.exabgp.record import CALENDAR, Record
+from bgpctl.exabgp import received
+from bgpctl.exabgp.extension import updates
+from bgpctl.exabgp.received import Received
+from bgpctl.exabgp.record import CALENDAR, Record
 
 ONE, TWO = bytes.fromhex("180a0901"), bytes.fromhex("180a0902")
 SIX = bytes.fromhex("40fd00000900000000")
@@ -106,8 +106,8 @@ def test_a_router_that_does_not_read_is_a_trouble_after_a_while() -> None:
 def test_moments_follow_a_clock_that_jumps(monkeypatch: pytest.MonkeyPatch) -> None:
     now = CALENDAR.date(100.0)
     assert CALENDAR.date(100.0) == now, "the same to the digit, or every look would be a change"
-    monkeypatch.setattr("bgpctl.speaker.exabgp.record.time.time", lambda: now + 3600)
-    monkeypatch.setattr("bgpctl.speaker.exabgp.record.time.monotonic", lambda: 100.0)
+    monkeypatch.setattr("bgpctl.exabgp.record.time.time", lambda: now + 3600)
+    monkeypatch.setattr("bgpctl.exabgp.record.time.monotonic", lambda: 100.0)
     assert CALENDAR.date(100.0) == now + 3600
     monkeypatch.undo()
     assert abs(CALENDAR.date(100.0) - now) < 1

@@ -14,10 +14,10 @@ from exabgp.protocol.family import AFI, SAFI
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bgpctl.speaker.exabgp.extension import rib as module
-from bgpctl.speaker.exabgp.extension import routes, updates
-from bgpctl.speaker.exabgp.extension.rib import OutgoingRIB
-from tests.kit.bgppeer import ROUTE_REFRESH, UPDATE, decode_update
+from bgpctl.exabgp.extension import rib as module
+from bgpctl.exabgp.extension import routes, updates
+from bgpctl.exabgp.extension.rib import OutgoingRIB
+from tests.support.bgppeer import ROUTE_REFRESH, UPDATE, decode_update
 
 V4, V6 = routes.FAMILIES["ipv4/unicast"], routes.FAMILIES["ipv6/unicast"]
 BOTH = [V4, V6]

@@ -13,7 +13,7 @@ from exabgp.bgp.message.open.holdtime import HoldTime
 from exabgp.reactor.network.connection import Connection
 from exabgp.reactor.network.error import LostConnection, NetworkError
 
-from bgpctl.speaker.exabgp.extension import writing
+from bgpctl.exabgp.extension import writing
 
 FULL = b"\x02" * (1 << 22)  # more than a socket takes at once
 KEEPALIVE = b"\x04" * 19

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.intent import Context, compile_intent
-from bgpctl.core.memo import Memo
-from bgpctl.core.services import read_service
-from tests.kit.intents import POD_CIDRS, absences, compiled, prefixes, world
-from tests.kit.objects import endpoint, endpoint_slice, node, policy, router, service
+from bgpctl.core.intent.compile import Context, compile_intent
+from bgpctl.core.intent.compile_cache import Memo
+from bgpctl.core.intent.services import read_service
+from tests.support.intents import POD_CIDRS, absences, compiled, prefixes, world
+from tests.support.objects import endpoint, endpoint_slice, node, policy, router, service
 
 KINDS = ["LoadBalancerIP", "ExternalIP", "ClusterIP"]
 LB, EXTERNAL, CLUSTER = "203.0.113.1/32", "198.51.100.1/32", "10.96.0.1/32"

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.eviction import to_evict
+from bgpctl.core.drain.eviction import to_evict
 from bgpctl.errors import BgpctlError, Blocked, Temporary
 from bgpctl.kube import paths
 from bgpctl.kube.client import Conflict
@@ -23,8 +23,8 @@ from bgpctl.runbooks.actions import Action, ChangeNode, EvictPod, RunCommand, Ta
 from bgpctl.runbooks.journal import ANNOTATION, dump
 from bgpctl.runbooks.perform import PATCH_TRIES
 from bgpctl.runbooks.world import World
-from tests.kit import objects, second_writer
-from tests.kit.second_writer import LEASE, NODE, Rig
+from tests.support import objects, second_writer
+from tests.support.second_writer import LEASE, NODE, Rig
 
 NODE_PATH = f"{paths.node(NODE)}$"
 CORDON = ChangeNode("cordon", unschedulable=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.fields import Faults, Fields, Range, show, suggestion
+from bgpctl.core.reading.fields import Faults, Fields, Range, show, suggestion
 
 
 @pytest.mark.parametrize(

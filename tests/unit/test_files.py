@@ -10,20 +10,13 @@ from typing import Any
 import pytest
 import yaml
 
-from bgpctl.core.intent import compile_intent
+from bgpctl.core.intent.compile import compile_intent
 from bgpctl.core.model import Secret
+from bgpctl.documents import files
+from bgpctl.documents.files import MAX_PROBLEMS, load_documents, objects_from_documents, read_documents
 from bgpctl.errors import Exit, InvalidDocuments, UsageError
-from bgpctl.speaker import files
-from bgpctl.speaker.files import MAX_PROBLEMS, load_documents, objects_from_documents, read_documents
-from tests.kit.documents import Write, write
-from tests.kit.objects import (
-    endpoint,
-    endpoint_slice,
-    node,
-    password_secret,
-    policy,
-    service,
-)
+from tests.support.documents import Write, write
+from tests.support.objects import endpoint, endpoint_slice, node, password_secret, policy, service
 
 __all__ = ["write"]
 

@@ -10,18 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgpctl.core.documents import name_of
-from bgpctl.core.endpoints import read_shared, read_slice
-from bgpctl.core.fleet import Fleet
-from bgpctl.core.guards import last_path, sole_endpoint
-from bgpctl.core.intent import ClusterObjects, Context, compile_intent
+from bgpctl.core.drain.guards import last_path, sole_endpoint
+from bgpctl.core.drain.paths import Announcer, beside
+from bgpctl.core.intent.compile import ClusterObjects, Context, compile_intent
+from bgpctl.core.intent.endpoints import read_shared, read_slice
+from bgpctl.core.intent.fleet import Fleet
+from bgpctl.core.intent.nexthops import carried
+from bgpctl.core.intent.services import read_service
 from bgpctl.core.model import IPV4, IPV6, Intent, Session, SessionState
-from bgpctl.core.nexthops import carried
-from bgpctl.core.paths import Announcer, beside
-from bgpctl.core.services import read_service
-from tests.kit import changing, v2
-from tests.kit import objects as kit
-from tests.kit.intents import seen
+from bgpctl.core.reading.documents import name_of
+from tests.support import changing, v2
+from tests.support import objects as kit
+from tests.support.intents import seen
 
 NAMES = ("worker-1", "worker-2", "worker-3")
 LABELS = [node["metadata"].get("labels") or {} for node in changing.NODES]

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.fields import Range
-from bgpctl.core.foreign import LAST_INSTANT, LONGEST_TEXT, Foreign, Unreadable, parse_json, plain
+from bgpctl.core.reading.fields import Range
+from bgpctl.core.reading.foreign import LAST_INSTANT, LONGEST_TEXT, Foreign, Unreadable, parse_json, plain
 
 Read = Callable[[Foreign], Any]
 

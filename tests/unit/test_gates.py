@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgpctl.core.gates import EXCLUDE_LABEL, OPEN, announced_before, conditions_of, gate
-from bgpctl.core.intent import Context, compile_intent
+from bgpctl.core.intent.compile import Context, compile_intent
+from bgpctl.core.intent.gates import EXCLUDE_LABEL, OPEN, announced_before, conditions_of, gate
 from bgpctl.core.model import Intent
-from tests.kit import v2
-from tests.kit.intents import PEER, POD_CIDRS, absences, prefixes, world
-from tests.kit.objects import endpoint, endpoint_slice, node, service
+from tests.support import v2
+from tests.support.intents import PEER, POD_CIDRS, absences, prefixes, world
+from tests.support.objects import endpoint, endpoint_slice, node, service
 
 WEB = service("web", "203.0.113.1")
 ALL = POD_CIDRS | {"203.0.113.1/32"}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.guards import (
+from bgpctl.core.drain.guards import (
     ALLOW_ADDRESS_GAP,
     ALLOW_LAST_PATH,
     Guard,

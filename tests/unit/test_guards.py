@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgpctl.core.deselection import parse_label_change
-from bgpctl.core.guards import (
+from bgpctl.core.drain.deselection import parse_label_change
+from bgpctl.core.drain.guards import (
     ALLOW_ADDRESS_GAP,
     ALLOW_LAST_PATH,
     Guard,
@@ -28,15 +28,15 @@ from bgpctl.core.guards import (
     removal_taints,
     sole_endpoint,
 )
-from bgpctl.core.intent import compile_intent
+from bgpctl.core.intent.compile import compile_intent
+from bgpctl.core.intent.nexthops import carried
 from bgpctl.core.model import IPV4, IPV6, Intent, IPNetwork, Route, Session, SessionState
-from bgpctl.core.nexthops import carried
-from bgpctl.core.selectors import OPERATORS, LabelSelector, Requirement
+from bgpctl.core.reading.selectors import OPERATORS, LabelSelector, Requirement
 from bgpctl.errors import UsageError
-from tests.kit.intents import seen, world
-from tests.kit.objects import endpoint, endpoint_slice, neighbor, policy, router
-from tests.kit.objects import node as kit_node
-from tests.kit.objects import service as kit_service
+from tests.support.intents import seen, world
+from tests.support.objects import endpoint, endpoint_slice, neighbor, policy, router
+from tests.support.objects import node as kit_node
+from tests.support.objects import service as kit_service
 
 NOW = 1_800_000_000.0  # 2027-01-15T08:00:00Z
 NODE = "worker-1"

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.budgets import Budget, held_back, parse_eviction_answer
-from bgpctl.core.eviction import EvictionOptions
-from bgpctl.core.selectors import LabelSelector
+from bgpctl.core.drain.budgets import Budget, held_back, parse_eviction_answer
+from bgpctl.core.drain.eviction import EvictionOptions
+from bgpctl.core.reading.selectors import LabelSelector
 from bgpctl.kube import paths
 from bgpctl.kube.client import ApiError, NotFound
 from bgpctl.runbooks import cluster
@@ -18,7 +18,7 @@ from bgpctl.runbooks.command_line import CommandLine
 from bgpctl.runbooks.drain_steps import Evicted
 from bgpctl.runbooks.model import Status
 from bgpctl.runbooks.snapshot import EvictionNote
-from tests.kit.snapshots import NOW, judged, pod, snapshot
+from tests.support.snapshots import NOW, judged, pod, snapshot
 
 SHOP = "PodDisruptionBudget shop/web"
 NEEDS = "The disruption budget web needs 2 healthy pods and has 2 currently"

@@ -9,11 +9,11 @@ from struct import pack
 
 import pytest
 
-from bgpctl.speaker import host
+from bgpctl.speaker import netlink
 
 
 def test_this_machine() -> None:
-    found = host.read()
+    found = netlink.read()
     assert found.interfaces is not None and found.gateways is not None
     assert ip_address("127.0.0.1") in found.interfaces["lo"]
 
@@ -40,18 +40,18 @@ def default_route(gateway: str, metric: int = 0, link: int = 2) -> tuple[int, by
     ],
 )
 def test_the_default_gateway_is_one_that_can_be_a_peer(routes: list[tuple[str, int]], gateway: str) -> None:
-    found = host._gateways({2: "eth0"}, [default_route(*route) for route in routes])
+    found = netlink._gateways({2: "eth0"}, [default_route(*route) for route in routes])
     assert list(found.values()) == [ip_address(gateway)]
 
 
 def test_the_boot_time(tmp_path: Path) -> None:
-    booted = host.booted_at()
+    booted = netlink.booted_at()
     assert booted is not None and 0 < booted < time.time()
     stat = tmp_path / "stat"
     stat.write_text("cpu 1 2\nbtime 1700000000\n")
-    assert host.booted_at(stat) == 1_700_000_000.0
+    assert netlink.booted_at(stat) == 1_700_000_000.0
     stat.write_text("cpu 1 2\nbtime x\n")
-    assert host.booted_at(stat) is host.booted_at(tmp_path / "missing") is None
+    assert netlink.booted_at(stat) is netlink.booted_at(tmp_path / "missing") is None
 
 
 def test_no_rtnetlink_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,20 +59,20 @@ def test_no_rtnetlink_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
         raise PermissionError
 
     monkeypatch.setattr("socket.socket", refused)
-    assert host.read() == host.Readings(None, None)
-    watch = host.Watch(lambda: None)
+    assert netlink.read() == netlink.Readings(None, None)
+    watch = netlink.Watch(lambda: None)
     watch.start()
     watch.stop()
     assert watch.readings.interfaces is None
 
 
 def test_the_state_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert host.system_state(tmp_path / "missing") == "", "no systemd, as in a pod"
+    assert netlink.system_state(tmp_path / "missing") == "", "no systemd, as in a pod"
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert host.system_state(tmp_path) == "", "a systemd that cannot be asked"
+    assert netlink.system_state(tmp_path) == "", "a systemd that cannot be asked"
     command = tmp_path / "systemctl"
     command.write_text('#!/bin/sh\n[ "$1" = is-system-running ] && echo stopping\nexit 1\n')
     command.chmod(0o755)
-    assert host.system_state(tmp_path) == "stopping"
+    assert netlink.system_state(tmp_path) == "stopping"
     command.write_text("#!/bin/sh\nexec /bin/sleep 60\n")
-    assert host.system_state(tmp_path) == ""
+    assert netlink.system_state(tmp_path) == ""

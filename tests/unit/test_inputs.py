@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.fields import Faults
-from bgpctl.core.inputs import check_input, password_of
-from tests.kit.objects import cilium_node, endpoint, endpoint_slice, lb_pool, node, pool, service
+from bgpctl.core.policy.inputs import check_input, password_of
+from bgpctl.core.reading.fields import Faults
+from tests.support.objects import cilium_node, endpoint, endpoint_slice, lb_pool, node, pool, service
 
 
 def said(document: dict[str, Any]) -> tuple[list[str], list[str]]:

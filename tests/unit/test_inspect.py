@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from bgpctl.kube.lease import LeaseView
-from bgpctl.runbooks.inspect import NodeReport, _report
+from bgpctl.queries.nodes import NodeReport, _report
 from bgpctl.runbooks.journal import ANNOTATION, dump
-from tests.kit.snapshots import NOW, OTHER, journal, lease, running, withdrawn
+from tests.support.snapshots import NOW, OTHER, journal, lease, running, withdrawn
 
 ENDING = {"status": "interrupted", "reason": "interrupted at Evicted: 2 pods left", "at": NOW}
 DRAINED = journal(steps={"Checked": NOW - 9, "ShutDown": NOW - 1})

@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.nodestate import to_document
+from bgpctl.core.state import to_document
 from bgpctl.errors import UsageError
 from bgpctl.kube import lease, paths
 from bgpctl.kube.client import ApiError
-from bgpctl.runbooks.inspect import NodeReport, node_reports
+from bgpctl.queries.nodes import NodeReport, node_reports
 from bgpctl.runbooks.journal import ANNOTATION, dump
-from tests.kit import direct, node_states, objects
-from tests.kit.direct import EPOCH, Wire
-from tests.kit.kinds import KINDS
-from tests.kit.second_writer import stamp
-from tests.kit.snapshots import journal
+from tests.support import direct, node_states, objects
+from tests.support.direct import EPOCH, Wire
+from tests.support.kinds import KINDS
+from tests.support.second_writer import stamp
+from tests.support.snapshots import journal
 
 RECORD = journal(steps={"Checked": EPOCH})
 HOLDER = "eve@elsewhere:7/run-a"

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.gates import EXCLUDE_LABEL
-from bgpctl.core.intent import compile_intent, owner_problem
+from bgpctl.core.intent.compile import compile_intent, owner_problem
+from bgpctl.core.intent.gates import EXCLUDE_LABEL
 from bgpctl.core.model import Intent
-from bgpctl.core.owners import NO_OWNER, read_claims, select_owner
-from tests.kit import v2
-from tests.kit.intents import PEER, compiled, world
-from tests.kit.objects import endpoint, endpoint_slice, node, policy, service
+from bgpctl.core.policy.owners import NO_OWNER, read_claims, select_owner
+from tests.support import v2
+from tests.support.intents import PEER, compiled, world
+from tests.support.objects import endpoint, endpoint_slice, node, policy, service
 from tests.unit.test_v2_compile import run
 
 OFF = node(labels={"enable-bgp": "false"})

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bgpctl.errors import Blocked
 from bgpctl.runbooks.journal import ANNOTATION, LATER, Journal, dump, load
-from tests.kit.snapshots import journal
+from tests.support.snapshots import journal
 
 texts = st.text(max_size=20)
 instants = st.floats(0, 4e9).map(lambda seconds: round(seconds, 3))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bgpctl.errors import Blocked
 from bgpctl.runbooks import kept
 from bgpctl.runbooks.journal import ANNOTATION, dump, load
-from tests.kit.snapshots import journal
+from tests.support.snapshots import journal
 
 
 @pytest.mark.parametrize(

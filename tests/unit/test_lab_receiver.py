@@ -14,7 +14,7 @@ import pytest
 
 from bgpctl.lab.routers import receiver
 from bgpctl.lab.routers.receiver import Rib
-from tests.kit.wait import eventually
+from tests.support.wait import eventually
 
 EVENTS = (Path(__file__).parent / "data" / "witness" / "exabgp" / "events.jsonl").read_bytes()
 NODE, OTHER = "127.0.1.1", "127.0.1.2"

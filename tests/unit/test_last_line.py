@@ -8,7 +8,7 @@ import pytest
 
 from bgpctl.runbooks.drain import conclude
 from bgpctl.runbooks.model import Result, StepReport
-from tests.kit.snapshots import journal
+from tests.support.snapshots import journal
 
 ESTIMATED = {"proof": "estimated", "routes": 2, "worstSeconds": 5.0, "why": "RFC 4271"}
 CONFIRMED = {"proof": "confirmed", "routes": 2, "by": "bird 192.0.2.1"}

@@ -9,13 +9,13 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgpctl.core.diff import Action, Announce, Withdraw, diff
-from bgpctl.core.memo import Memo
+from bgpctl.core.intent.compile_cache import Memo
+from bgpctl.core.intent.diff import Action, Announce, Withdraw, diff
+from bgpctl.core.intent.pacing import WINDOW, release
 from bgpctl.core.model import Intent
-from bgpctl.core.pacing import WINDOW, release
 from bgpctl.errors import Temporary
-from tests.kit.changing import POLICIES, STEPS, World
-from tests.kit.fake_engine import FakeEngine
+from tests.support.changing import POLICIES, STEPS, World
+from tests.support.fake_engine import FakeEngine
 
 
 @dataclass

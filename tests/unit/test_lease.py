@@ -13,15 +13,15 @@ from contextlib import contextmanager
 
 import pytest
 
-from bgpctl.core.foreign import Unreadable
+from bgpctl.core.reading.foreign import Unreadable
 from bgpctl.errors import BgpctlError, Blocked, Temporary
 from bgpctl.kube import lease, paths
 from bgpctl.kube.client import Client, Conflict
 from bgpctl.lab.api.documents import dump
 from bgpctl.lab.api.requests import Answer
-from tests.kit import direct, objects
-from tests.kit.direct import Asked, Wire
-from tests.kit.wait import eventually
+from tests.support import direct, objects
+from tests.support.direct import Asked, Wire
+from tests.support.wait import eventually
 
 NODE = "worker-1"
 PATH = paths.lease(lease.NAMESPACE, lease.name_for(NODE))

@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.annotations import LEAVE, leave_name
-from bgpctl.core.diff import Action, Leave
-from bgpctl.core.intent import ClusterObjects
-from bgpctl.core.nodestate import NodeState
+from bgpctl.core.intent.compile import ClusterObjects
+from bgpctl.core.intent.diff import Action, Leave
+from bgpctl.core.policy.annotations import LEAVE, leave_name
+from bgpctl.core.state import NodeState
 from bgpctl.errors import Temporary
-from bgpctl.speaker.exabgp import Mode
-from bgpctl.speaker.publish import Pace
-from tests.kit import objects
-from tests.kit.fake_engine import Departed
-from tests.kit.rig import AWAY, A, B, Rig, world
+from bgpctl.exabgp import Mode
+from bgpctl.speaker.status.publisher import Pace
+from tests.support import objects
+from tests.support.fake_engine import Departed
+from tests.support.rig import AWAY, A, B, Rig, world
 
 WEB = objects.service("web", "192.0.2.80")
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from bgpctl.core.loglines import LogLine, Wanted, Window, chosen, mentions, merged, read
-from bgpctl.out import logs as out
-from bgpctl.out.text import plain
+from bgpctl.render import logs as out
+from bgpctl.render.text import plain
 from bgpctl.speaker.logs import JsonFormatter, TextFormatter
 
 CILIUM = (

@@ -13,8 +13,8 @@ import pytest
 
 from bgpctl.core.loglines import LogLine, Wanted, Window
 from bgpctl.errors import BgpctlError, UsageError
-from bgpctl.runbooks import logs as module
-from bgpctl.runbooks.logs import Follower, once
+from bgpctl.queries import logs as module
+from bgpctl.queries.logs import Follower, once
 
 BEGUN = 1_800_000_000.0
 

@@ -10,19 +10,19 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.annotations import GRACEFUL_SHUTDOWN_SOAK
-from bgpctl.core.diff import Action, Announce, Leave
-from bgpctl.core.intent import ClusterObjects
-from bgpctl.core.nodestate import NodeState, to_document
-from bgpctl.core.soak import GRACEFUL_SHUTDOWN
+from bgpctl.core.intent.compile import ClusterObjects
+from bgpctl.core.intent.diff import Action, Announce, Leave
+from bgpctl.core.policy.annotations import GRACEFUL_SHUTDOWN_SOAK
+from bgpctl.core.state import NodeState, to_document
 from bgpctl.core.statereader import from_document
+from bgpctl.core.timing.soak import GRACEFUL_SHUTDOWN
 from bgpctl.errors import BgpctlError, Temporary
+from bgpctl.exabgp import Mode
 from bgpctl.speaker import manager as module
-from bgpctl.speaker.exabgp import Mode
 from bgpctl.speaker.manager import IDLE_SECONDS, RETRY_SECONDS, UNPROVED
 from bgpctl.speaker.readiness import Readiness
-from tests.kit import objects
-from tests.kit.rig import AWAY, TWO, A, B, Clock, Rig, world
+from tests.support import objects
+from tests.support.rig import AWAY, TWO, A, B, Clock, Rig, world
 
 
 @pytest.fixture

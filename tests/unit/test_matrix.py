@@ -10,8 +10,6 @@ from datetime import datetime
 
 import pytest
 
-from tests.kit import require
-from tests.kit.require import Part
 from tests.matrix import __main__ as command
 from tests.matrix import table
 from tests.matrix.cells import ROWS, Cell, Event, Fate, Graceful, cells, expectation
@@ -21,6 +19,8 @@ from tests.matrix.events import HAPPENS, edited
 from tests.matrix.judging import BLIND, Bounds, Entries, complaints
 from tests.matrix.result import Result
 from tests.matrix.seeing import Look, Seen, see
+from tests.support import require
+from tests.support.require import Part
 
 # --- seeing -------------------------------------------------------------------------------------------------
 

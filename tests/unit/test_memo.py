@@ -11,13 +11,13 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bgpctl.core.endpoints import read_slice
-from bgpctl.core.intent import ClusterObjects, compile_intent
-from bgpctl.core.memo import Memo
+from bgpctl.core.intent.compile import ClusterObjects, compile_intent
+from bgpctl.core.intent.compile_cache import Memo
+from bgpctl.core.intent.endpoints import read_slice
+from bgpctl.core.intent.services import host_prefix, read_service
 from bgpctl.core.model import Intent
-from bgpctl.core.services import host_prefix, read_service
-from tests.kit import objects as kit
-from tests.kit.changing import NAME, NODES, POLICIES, POOLS, STEPS, World, services, slices
+from tests.support import objects as kit
+from tests.support.changing import NAME, NODES, POLICIES, POOLS, STEPS, World, services, slices
 
 
 @example(True, POLICIES[4], [("pools", 0, POOLS[2]), ("pools", 0, POOLS[1])])

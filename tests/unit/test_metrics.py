@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from bgpctl.core.model import IPV4, IPV6, GracefulRestart, LastError, Session, SessionState
-from bgpctl.core.nodestate import PHASES, NodeState, PeerState
-from bgpctl.speaker import metrics
-from bgpctl.speaker.measures import Counters, Histogram
+from bgpctl.core.state import PHASES, NodeState, PeerState
+from bgpctl.speaker.counters import Counters, Histogram
+from bgpctl.speaker.status import metrics
 
 NOW = 1_800_000_000.0
 

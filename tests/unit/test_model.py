@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bgpctl.core.model import IPV4, IPV6, Family, Intent, Peer, Secret, Session, SessionState, family_of
-from bgpctl.core.nodeconfig import NodeConfig
+from bgpctl.core.policy.nodeconfig import NodeConfig
 
 
 def test_a_secret_is_its_text_and_shows_nothing() -> None:

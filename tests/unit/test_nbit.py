@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from bgpctl.core.nbit import advice
-from bgpctl.core.profiles import UNKNOWN_ROUTER, find_profile
-from bgpctl.core.soak import READ_SECONDS
-from bgpctl.core.withdrawal import Close, Event, PeerFacts, estimate
+from bgpctl.core.timing.nbit import advice
+from bgpctl.core.timing.profiles import UNKNOWN_ROUTER, find_profile
+from bgpctl.core.timing.soak import READ_SECONDS
+from bgpctl.core.timing.withdrawal import Close, Event, PeerFacts, estimate
 
 OFF = PeerFacts("p", "192.0.2.1", 90, 30, 120, True, False, True, None, negotiated=True)
 ON = replace(OFF, local_n=True)

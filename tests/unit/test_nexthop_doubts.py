@@ -7,16 +7,10 @@ from typing import Any
 
 import pytest
 
+from bgpctl.core.intent.nexthops import as_sent, not_negotiated
 from bgpctl.core.model import IPV4, IPV6, Attributes, Peer, Route, Session, SessionState
-from bgpctl.core.nexthops import as_sent, not_negotiated
-from bgpctl.core.nodestate import (
-    HEARTBEAT_SECONDS,
-    SAME_CLOCK_SECONDS,
-    STALE_AFTER_SECONDS,
-    NodeState,
-    seconds,
-)
-from bgpctl.core.peerfacts import facts_from_peer
+from bgpctl.core.state import HEARTBEAT_SECONDS, SAME_CLOCK_SECONDS, STALE_AFTER_SECONDS, NodeState, seconds
+from bgpctl.core.timing.facts import facts_from_peer
 
 V4, V6 = ip_network("203.0.113.1/32"), ip_network("2001:db8::1/128")
 HERE4, HERE6 = ip_address("192.0.2.11"), ip_address("2001:db8::11")

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.intent import Context, compile_intent
+from bgpctl.core.intent.compile import Context, compile_intent
+from bgpctl.core.intent.nexthops import next_hops, not_negotiated
+from bgpctl.core.intent.routeview import Standing, compared
 from bgpctl.core.model import IPV4, IPV6, Intent, Observed, Peer, Session, SessionState
-from bgpctl.core.nexthops import next_hops, not_negotiated
-from bgpctl.core.nodestate import NodeState, describe_peer
-from bgpctl.core.routeview import Standing, compared
-from bgpctl.runbooks.routes import beside
-from bgpctl.speaker.telling import peer_state
-from tests.kit.intents import PEER, POD_CIDRS, compiled, world
-from tests.kit.objects import neighbor, node, policy, router, service
+from bgpctl.core.state import NodeState, describe_peer
+from bgpctl.queries.routes import beside
+from bgpctl.speaker.status.build import peer_state
+from tests.support.intents import PEER, POD_CIDRS, compiled, world
+from tests.support.objects import neighbor, node, policy, router, service
 
 NODE4, NODE6 = ip_address("10.0.0.1"), ip_address("2001:db8:ffff::1")
 

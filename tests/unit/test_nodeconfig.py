@@ -6,9 +6,9 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from bgpctl.core.nodeconfig import RouterSettings, Source, router_settings
-from bgpctl.core.policy import node_config, parse_policy
-from tests.kit.objects import neighbor, policy, router
+from bgpctl.core.policy.nodeconfig import RouterSettings, Source, router_settings
+from bgpctl.core.policy.peering import node_config, parse_policy
+from tests.support.objects import neighbor, policy, router
 
 
 def test_node_config() -> None:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.foreign import Unreadable
 from bgpctl.core.model import IPV4, IPV6, Family, GracefulRestart, LastError, Peer, Session, SessionState
-from bgpctl.core.nodestate import (
+from bgpctl.core.reading.foreign import Unreadable
+from bgpctl.core.state import (
     STALE_AFTER_SECONDS,
     NodeState,
     PeerState,

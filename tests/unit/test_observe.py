@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from bgpctl.core.model import Session, SessionState
-from bgpctl.core.nodestate import NodeState, PeerState, WithdrawnPeer, WithdrawnRecord
-from bgpctl.core.withdrawal import Event
+from bgpctl.core.state import NodeState, PeerState, WithdrawnPeer, WithdrawnRecord
+from bgpctl.core.timing.withdrawal import Event
 from bgpctl.runbooks.observe import ENDED, leaving, never_read
 
 UP = Session("p", SessionState.ESTABLISHED)

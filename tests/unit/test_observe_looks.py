@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.eviction import EvictionOptions
-from bgpctl.core.profiles import UNKNOWN_ROUTER
+from bgpctl.core.drain.eviction import EvictionOptions
+from bgpctl.core.timing.profiles import UNKNOWN_ROUTER
 from bgpctl.errors import Blocked, UsageError
 from bgpctl.kube import lease, paths
 from bgpctl.runbooks.actions import TakeLease
@@ -17,10 +17,10 @@ from bgpctl.runbooks.journal import ANNOTATION, dump
 from bgpctl.runbooks.routers import Routers
 from bgpctl.runbooks.world import World
 from bgpctl.witness.model import Path, Sight, Sighting
-from tests.kit import direct, objects, second_writer
-from tests.kit.direct import EPOCH
-from tests.kit.second_writer import LEASE, LOCAL, NODE, Rig, stamp
-from tests.kit.snapshots import journal
+from tests.support import direct, objects, second_writer
+from tests.support.direct import EPOCH
+from tests.support.second_writer import LEASE, LOCAL, NODE, Rig, stamp
+from tests.support.snapshots import journal
 
 NOBODY = frozenset[str]()
 

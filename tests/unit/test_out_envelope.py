@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgpctl.out.envelope import write_json, write_yaml
+from bgpctl.render.envelope import write_json, write_yaml
 
 HOSTILE = (
     "\x1b[2J",

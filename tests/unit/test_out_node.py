@@ -8,14 +8,14 @@ from math import inf
 
 import pytest
 
-from bgpctl.core.withdrawal import Estimate, Event
-from bgpctl.out import estimate, node
-from bgpctl.out.envelope import plain_data
-from bgpctl.out.text import plain
-from bgpctl.runbooks.inspect import NodeReport
+from bgpctl.core.timing.withdrawal import Estimate, Event
+from bgpctl.queries.nodes import NodeReport
+from bgpctl.render import estimate, node
+from bgpctl.render.envelope import plain_data
+from bgpctl.render.text import plain
 from bgpctl.runbooks.journal import Journal
-from tests.kit.golden import check_golden
-from tests.kit.node_states import peer, state, withdrawn
+from tests.support.golden import check_golden
+from tests.support.node_states import peer, state, withdrawn
 
 NOW = 1_800_000_000.0
 

@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 
 from bgpctl.core.model import IPV4, GracefulRestart, LastError, SessionState
-from bgpctl.core.nodestate import STALE_AFTER_SECONDS, to_document
+from bgpctl.core.state import STALE_AFTER_SECONDS, to_document
 from bgpctl.core.statereader import from_document
-from bgpctl.out import peers
-from bgpctl.out.envelope import plain_data
-from bgpctl.out.peers import NO_NODE, NO_SPEAKER, Picture
-from bgpctl.out.peerwatch import Blocks
-from bgpctl.out.text import plain
-from tests.kit.golden import check_golden
-from tests.kit.node_states import peer, session, state, withdrawn
+from bgpctl.render import peers
+from bgpctl.render.envelope import plain_data
+from bgpctl.render.peers import NO_NODE, NO_SPEAKER, Picture
+from bgpctl.render.peerwatch import Blocks
+from bgpctl.render.text import plain
+from tests.support.golden import check_golden
+from tests.support.node_states import peer, session, state, withdrawn
 
 NOW = 1_800_000_000.0
 SHUTDOWN = LastError(NOW - 20, "received", "Cease/Administrative Shutdown: mainte\x1bnance", 6, 2)

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from bgpctl.errors import Exit
-from bgpctl.out import runbook
-from bgpctl.out.board import Board
-from bgpctl.out.heard import silence
-from bgpctl.out.text import plain
+from bgpctl.render import runbook
+from bgpctl.render.board import Board
+from bgpctl.render.heard import silence
+from bgpctl.render.text import plain
 from bgpctl.runbooks.model import Event, Result, StepReport
 
 BLOCKING = "1 pod left: default/db (PodDisruptionBudget db)"

@@ -11,8 +11,8 @@ from typing import TextIO
 
 import pytest
 
-from bgpctl.out import runbook, terminal
-from bgpctl.out.text import Span, line
+from bgpctl.render import runbook, terminal
+from bgpctl.render.text import Span, line
 from tests.unit.test_out_runbook import DONE, run
 
 LINES = [line(Span("NODE", "dim"), "  ", Span("worker-1", "accent")), line("2001:db8:ffff:ffff::1 " * 4)]

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgpctl.out import units
-from bgpctl.out.text import Span, hint_lines, line, plain, printable, table, wrapped
+from bgpctl.render import units
+from bgpctl.render.text import Span, hint_lines, line, plain, printable, table, wrapped
 
 
 def shown(*args: object, **kwargs: object) -> list[str]:

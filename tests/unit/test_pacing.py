@@ -7,9 +7,9 @@ from ipaddress import ip_network
 
 import pytest
 
-from bgpctl.core.diff import Announce, Synced, Withdraw
+from bgpctl.core.intent.diff import Announce, Synced, Withdraw
+from bgpctl.core.intent.pacing import WINDOW, keeps_forwarding, peers_to_leave_on_stop, release
 from bgpctl.core.model import Attributes, GracefulRestart, Observed, Session, SessionState
-from bgpctl.core.pacing import WINDOW, keeps_forwarding, peers_to_leave_on_stop, release
 
 P = ip_network("203.0.113.1/32")
 WITHDRAW, ANNOUNCE, SYNCED = Withdraw("p", (P,)), Announce("p", Attributes(), (P,)), Synced(("p",))

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from bgpctl.core.model import GracefulRestart, Session, SessionState
-from bgpctl.core.nodestate import PeerState
-from bgpctl.core.peerfacts import PeerFacts, facts_from_state
+from bgpctl.core.state import PeerState
+from bgpctl.core.timing.facts import PeerFacts, facts_from_state
 
 CONFIGURED = PeerState(
     "p", "192.0.2.1", 179, 65000, 65001, Session("p"), 120, 90, 30, configured_notification=True

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.annotations import LEAVE
-from bgpctl.core.eviction import to_evict
+from bgpctl.core.drain.eviction import to_evict
+from bgpctl.core.policy.annotations import LEAVE
 from bgpctl.errors import BgpctlError, Blocked, DeadlineExceeded
 from bgpctl.kube import paths
 from bgpctl.kube.client import Conflict
@@ -23,9 +23,9 @@ from bgpctl.runbooks.actions import Action, ChangeNode, EvictPod, ReleaseLease, 
 from bgpctl.runbooks.journal import ANNOTATION, Journal, dump, load
 from bgpctl.runbooks.snapshot import EvictionNote
 from bgpctl.runbooks.world import World
-from tests.kit import direct, second_writer
-from tests.kit.direct import EPOCH, Asked
-from tests.kit.second_writer import LEASE, NODE, Rig
+from tests.support import direct, second_writer
+from tests.support.direct import EPOCH, Asked
+from tests.support.second_writer import LEASE, NODE, Rig
 
 POD = "default/web-1"
 

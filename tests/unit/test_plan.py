@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.deselection import Deselection
-from bgpctl.core.eviction import EvictionOptions
-from bgpctl.core.guards import Guard
-from bgpctl.core.withdrawal import Event as Ending
+from bgpctl.core.drain.deselection import Deselection
+from bgpctl.core.drain.eviction import EvictionOptions
+from bgpctl.core.drain.guards import Guard
+from bgpctl.core.timing.withdrawal import Event as Ending
 from bgpctl.errors import BgpctlError, Blocked, Exit, UsageError
 from bgpctl.runbooks.catalogue import node_drain
 from bgpctl.runbooks.model import Event, Result
@@ -19,7 +19,7 @@ from bgpctl.runbooks.options import ORDERS, DrainOptions
 from bgpctl.runbooks.plan import plan
 from bgpctl.runbooks.snapshot import Snapshot
 from bgpctl.witness.model import Sight
-from tests.kit.snapshots import LABEL, NOW, estimates, judged, pod, running, seen, snapshot
+from tests.support.snapshots import LABEL, NOW, estimates, judged, pod, running, seen, snapshot
 
 RACK = Deselection(("rack",), LABEL)
 LAST = Guard("last-path", "refuse", "it is the last path", "--allow-last-path")

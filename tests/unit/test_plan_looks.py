@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.deselection import Deselection
+from bgpctl.core.drain.deselection import Deselection
 from bgpctl.errors import BgpctlError, Blocked, Temporary, UsageError
 from bgpctl.runbooks.actions import ChangeNode, TakeLease
 from bgpctl.runbooks.catalogue import node_drain
@@ -16,7 +16,7 @@ from bgpctl.runbooks.model import Decision, Event, Result, Status, StepReport
 from bgpctl.runbooks.options import DrainOptions
 from bgpctl.runbooks.plan import plan
 from bgpctl.runbooks.snapshot import Snapshot
-from tests.kit.snapshots import LABEL, journal, snapshot
+from tests.support.snapshots import LABEL, journal, snapshot
 
 
 @dataclass

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.intent import Context, compile_intent
+from bgpctl.core.intent.compile import Context, compile_intent
 from bgpctl.core.model import Intent
-from tests.kit import v2
-from tests.kit.intents import PEER, POD_CIDRS, absences, compiled, prefixes
-from tests.kit.objects import cilium_node, neighbor, node, policy, pool, router
+from tests.support import v2
+from tests.support.intents import PEER, POD_CIDRS, absences, compiled, prefixes
+from tests.support.objects import cilium_node, neighbor, node, policy, pool, router
 from tests.unit.test_v2_compile import PEER as V2_PEER
 from tests.unit.test_v2_compile import run, world
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.pods import PodView, pod_view
+from bgpctl.core.drain.pods import PodView, pod_view
 
 
 def test_a_pod_that_says_nothing_is_not_ready_and_nobodys() -> None:

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bgpctl.core.model import IPV4, IPV6
-from bgpctl.core.nodeconfig import AddressType, Source
-from bgpctl.core.policy import DEFAULTS, LIMITS, ParsedPolicy, parse_policy
-from tests.kit.objects import neighbor, policy, router
+from bgpctl.core.policy.nodeconfig import AddressType, Source
+from bgpctl.core.policy.peering import DEFAULTS, LIMITS, ParsedPolicy, parse_policy
+from tests.support.objects import neighbor, policy, router
 
 NEIGHBOR = "spec.virtualRouters[0].neighbors[0]"
 

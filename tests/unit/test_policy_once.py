@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.annotations import GRACEFUL_NOTIFICATION
 from bgpctl.core.model import Peer
-from bgpctl.core.nodeconfig import PeerConfig, router_settings
-from bgpctl.core.owners import Claim, Owner, read_claims, select_owner
-from bgpctl.core.policy import DEFAULTS, ParsedPolicy, parse_policy
-from tests.kit.objects import neighbor, policy, router
+from bgpctl.core.policy.annotations import GRACEFUL_NOTIFICATION
+from bgpctl.core.policy.nodeconfig import PeerConfig, router_settings
+from bgpctl.core.policy.owners import Claim, Owner, read_claims, select_owner
+from bgpctl.core.policy.peering import DEFAULTS, ParsedPolicy, parse_policy
+from tests.support.objects import neighbor, policy, router
 
 NEIGHBOR = "spec.virtualRouters[0].neighbors[0]"
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.nodeconfig import AddressType
-from bgpctl.core.pools import read_pools
-from bgpctl.core.selectors import LabelSelector
-from tests.kit.objects import lb_pool
+from bgpctl.core.policy.nodeconfig import AddressType
+from bgpctl.core.policy.pools import read_pools
+from bgpctl.core.reading.selectors import LabelSelector
+from tests.support.objects import lb_pool
 
 GOLD = LabelSelector((("tier", "gold"),))
 

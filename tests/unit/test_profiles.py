@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgpctl.core.profiles import (
+from bgpctl.core.timing.profiles import (
     NO_CAP,
     PROFILES,
     UNKNOWN_ROUTER,

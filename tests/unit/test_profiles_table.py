@@ -6,7 +6,7 @@ from math import inf
 
 import pytest
 
-from bgpctl.core.profiles import CapStart, Profile, Switch, find_profile
+from bgpctl.core.timing.profiles import CapStart, Profile, Switch, find_profile
 
 # Switches: graceful restart, N bit, long-lived. Flags: kept after hold expiry, so with long-lived, every
 # Hard Reset obeyed, BFD flushes. Last: refuses after an error (s), earliest hold expiry, remembers.

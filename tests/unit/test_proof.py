@@ -11,7 +11,7 @@ from bgpctl.runbooks import proof
 from bgpctl.runbooks.baseline import asked, baselines, noted
 from bgpctl.runbooks.proof import Word
 from bgpctl.witness.model import Sight
-from tests.kit.snapshots import (
+from tests.support.snapshots import (
     ASKED_IN_TIME,
     LEAVE,
     NOW,

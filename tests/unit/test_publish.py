@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.nodestate import NodeState, WithdrawnRecord, to_document
+from bgpctl.core.state import NodeState, WithdrawnRecord, to_document
 from bgpctl.core.statereader import from_document
 from bgpctl.errors import BgpctlError, Temporary
 from bgpctl.kube import paths
@@ -22,9 +22,9 @@ from bgpctl.kube.client import Client, NotFound
 from bgpctl.lab.api import ApiServer
 from bgpctl.lab.api.faults import Fault
 from bgpctl.lab.seed import crds
-from bgpctl.speaker.publish import FileSink, KubeSink, Pace, Publisher, Sink
-from tests.kit import apiserver, clients
-from tests.kit.wait import eventually, throughout
+from bgpctl.speaker.status.publisher import FileSink, KubeSink, Pace, Publisher, Sink
+from tests.support import apiserver, clients
+from tests.support.wait import eventually, throughout
 
 RUNNING = NodeState("n", "Running", announced=1)
 MORE = replace(RUNNING, announced=2)

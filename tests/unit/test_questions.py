@@ -9,7 +9,7 @@ import pytest
 from bgpctl.runbooks import questions as module
 from bgpctl.runbooks.questions import Question, Questions
 from bgpctl.witness.model import Sight, Sighting
-from tests.kit.wait import eventually
+from tests.support.wait import eventually
 
 SECONDS = 10.0  # a test that fails takes so long
 

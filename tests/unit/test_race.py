@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.deselection import Deselection
-from bgpctl.core.guards import out_of_service
+from bgpctl.core.drain.deselection import Deselection
+from bgpctl.core.drain.guards import out_of_service
 from bgpctl.runbooks import cluster
 from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.checked import Checked
 from bgpctl.runbooks.journal import ANNOTATION, Journal, dump
 from bgpctl.runbooks.model import Decision, Status
-from tests.kit.snapshots import LABEL, NOW, journal, node, snapshot
+from tests.support.snapshots import LABEL, NOW, journal, node, snapshot
 
 BEGUN = journal(steps={"Checked": NOW})
 GARBAGE = "{"

@@ -15,7 +15,7 @@ import pytest
 from bgpctl.errors import UsageError
 from bgpctl.speaker import readiness as module
 from bgpctl.speaker.readiness import NOT_ASKED, Readiness, of_command, of_url
-from tests.kit.wait import eventually, throughout
+from tests.support.wait import eventually, throughout
 
 # --- when it is asked -------------------------------------------------------------------------------------
 

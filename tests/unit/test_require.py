@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from tests.kit import require
+from tests.support import require
 
 HERE, GONE = require.Part(lambda: True, "nothing"), require.Part(lambda: False, "apt install gone")
 

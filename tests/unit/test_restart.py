@@ -8,26 +8,19 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.deselection import Deselection
+from bgpctl.core.drain.deselection import Deselection
+from bgpctl.core.drain.restart import kept, refusals
 from bgpctl.core.model import IPV4, IPV6, Family, GracefulRestart
-from bgpctl.core.nodestate import NodeState
-from bgpctl.core.restart import kept, refusals
+from bgpctl.core.state import NodeState
 from bgpctl.runbooks.actions import ChangeNode, EvictPod, ReleaseLease, RestartCommand, WatchRouters
 from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.model import Decision, Status
-from bgpctl.runbooks.restart_steps import (
-    ASKED,
-    BEFORE,
-    ClaimedForRestart,
-    Concluded,
-    Graceful,
-    Restarted,
-)
+from bgpctl.runbooks.restart_steps import ASKED, BEFORE, ClaimedForRestart, Concluded, Graceful, Restarted
 from bgpctl.runbooks.restore_steps import Announced, Established
-from bgpctl.runbooks.vigil import Gaps, Vigil
+from bgpctl.runbooks.router_watch import Gaps, Vigil
 from bgpctl.witness.model import Path, Sight, Sighting
-from tests.kit.snapshots import ME, NOW, ROUTER, ROUTER_2, journal, judged, peer, pod, running, snapshot
-from tests.kit.wait import eventually
+from tests.support.snapshots import ME, NOW, ROUTER, ROUTER_2, journal, judged, peer, pod, running, snapshot
+from tests.support.wait import eventually
 
 LONG = GracefulRestart(120, families=((IPV4, True),))
 GOOD = running(peer(local_gr=LONG, peer_gr=LONG, advertised={IPV4: 2}))

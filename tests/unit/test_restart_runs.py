@@ -14,19 +14,19 @@ import pytest
 from bgpctl.core.model import IPV4
 from bgpctl.errors import UsageError
 from bgpctl.kube import paths
-from bgpctl.runbooks import perform, restart, vigil
+from bgpctl.queries.nodes import node_reports
+from bgpctl.runbooks import perform, restart, router_watch
 from bgpctl.runbooks import world as worlds
 from bgpctl.runbooks.actions import WatchRouters
-from bgpctl.runbooks.inspect import node_reports
 from bgpctl.runbooks.model import Event, Result
 from bgpctl.runbooks.options import RestartOptions
+from bgpctl.runbooks.router_watch import Gaps
 from bgpctl.runbooks.routers import Routers
-from bgpctl.runbooks.vigil import Gaps
 from bgpctl.witness.model import Path, Sight, Sighting
-from tests.kit import second_writer
-from tests.kit.direct import EPOCH
-from tests.kit.node_states import peer
-from tests.kit.second_writer import NODE, Rig, speaker
+from tests.support import second_writer
+from tests.support.direct import EPOCH
+from tests.support.node_states import peer
+from tests.support.second_writer import NODE, Rig, speaker
 
 ROUTER, LOCAL = "192.0.2.1", "192.0.2.11"
 ROUTES = tuple(Path(ip_network(f"203.0.113.{n}/32"), LOCAL) for n in range(6))
@@ -86,7 +86,7 @@ def rig(monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
     fast this machine is."""
     with second_writer.running() as started:
         monkeypatch.setattr(worlds, "build", partial(worlds.build, clock=started.clock, background=False))
-        monkeypatch.setattr(restart, "Vigil", partial(vigil.Vigil, interval=3600.0))
+        monkeypatch.setattr(restart, "Vigil", partial(router_watch.Vigil, interval=3600.0))
         monkeypatch.setattr(restart, "parse_probe", lambda text: Probe(peer=text or None))
         yield started
 

@@ -21,7 +21,7 @@ from bgpctl.runbooks.model import Decision, Status
 from bgpctl.runbooks.restart_steps import ClaimedForRestart, Concluded, Graceful, Restarted
 from bgpctl.runbooks.snapshot import Snapshot
 from bgpctl.witness.model import Sight
-from tests.kit.snapshots import (
+from tests.support.snapshots import (
     ME,
     NOW,
     OTHER,

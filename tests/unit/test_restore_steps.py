@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.deselection import Deselection
+from bgpctl.core.drain.deselection import Deselection
 from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.model import Decision, Status
 from bgpctl.runbooks.restore_steps import Announced, Established, Selected, Uncordoned, Up
 from bgpctl.runbooks.snapshot import Snapshot
 from bgpctl.witness.model import Sight
-from tests.kit.snapshots import (
+from tests.support.snapshots import (
     NOW,
     ROUTER,
     ROUTER_2,

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.candidates import batch
+from bgpctl.core.intent.candidates import batch
+from bgpctl.core.intent.nexthops import not_negotiated
+from bgpctl.core.intent.routes import Routes, compile_routes
+from bgpctl.core.intent.services import Candidate
 from bgpctl.core.model import IPV4, IPV6, Attributes, Route, Session, SessionState
-from bgpctl.core.nexthops import not_negotiated
-from bgpctl.core.nodeconfig import AddressType, Advertisement, FamilyConfig, PeerConfig, Source
-from bgpctl.core.pools import read_pools
-from bgpctl.core.routes import Routes, compile_routes
-from bgpctl.core.selectors import LabelSelector
-from bgpctl.core.services import Candidate
+from bgpctl.core.policy.nodeconfig import AddressType, Advertisement, FamilyConfig, PeerConfig, Source
+from bgpctl.core.policy.pools import read_pools
+from bgpctl.core.reading.selectors import LabelSelector
 
 V4, V6 = ip_network("203.0.113.1/32"), ip_network("2001:db8::1/128")
 ALL = LabelSelector()

@@ -7,11 +7,11 @@ from ipaddress import IPv4Address, ip_address
 
 import pytest
 
-from bgpctl.core import peers
-from bgpctl.core.annotations import NodeSettings
+from bgpctl.core.intent import sessions as module
+from bgpctl.core.intent.sessions import Surroundings, internal_ips, router_id, sessions
 from bgpctl.core.model import IPV4, Secret
-from bgpctl.core.nodeconfig import FamilyConfig, Instance, NodeConfig, PeerConfig
-from bgpctl.core.peers import Surroundings, internal_ips, router_id, sessions
+from bgpctl.core.policy.annotations import NodeSettings
+from bgpctl.core.policy.nodeconfig import FamilyConfig, Instance, NodeConfig, PeerConfig
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_a_router_id_is_a_unicast_address(monkeypatch: pytest.MonkeyPatch, first
         def digest(self) -> bytes:
             return digest
 
-    monkeypatch.setattr(peers, "sha256", Hash)
+    monkeypatch.setattr(module, "sha256", Hash)
     assert router_id({}, "n") == IPv4Address(f"{octet}.1.2.3")
 
 

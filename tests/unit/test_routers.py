@@ -8,7 +8,7 @@ import pytest
 
 from bgpctl.runbooks.routers import Routers
 from bgpctl.witness.model import Path, Sight, Sighting
-from tests.kit.snapshots import ROUTER, ROUTER_2, journal, peer, running, withdrawn
+from tests.support.snapshots import ROUTER, ROUTER_2, journal, peer, running, withdrawn
 
 
 @dataclass

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgpctl.core.intent import compile_intent
+from bgpctl.core.intent.compile import compile_intent
+from bgpctl.core.intent.nexthops import not_negotiated
 from bgpctl.core.model import IPV4, Intent, Session, SessionState
-from bgpctl.core.nexthops import not_negotiated
-from tests.kit.intents import PEER, POD_CIDRS, absences, compiled, prefixes, world
-from tests.kit.objects import endpoint, endpoint_slice, neighbor, node, policy, router, service
+from tests.support.intents import PEER, POD_CIDRS, absences, compiled, prefixes, world
+from tests.support.objects import endpoint, endpoint_slice, neighbor, node, policy, router, service
 
 # --- services ---------------------------------------------------------------------------------------------
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.nodestate import NodeState, to_document
+from bgpctl.core.state import NodeState, to_document
 from bgpctl.errors import UsageError
-from bgpctl.runbooks.routes import beside, node_routes
-from tests.kit import direct, intents, node_states, objects
-from tests.kit.direct import EPOCH, Wire
-from tests.kit.kinds import KINDS
+from bgpctl.queries.routes import beside, node_routes
+from tests.support import direct, intents, node_states, objects
+from tests.support.direct import EPOCH, Wire
+from tests.support.kinds import KINDS
 
 LONELY = {"labels": {}}
 

@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
+from bgpctl.core.intent.routeview import SPEAKER, NodeRoutes, PeerRoutes, RouteRow, Standing, only_peer
 from bgpctl.core.model import Attributes, SessionState
-from bgpctl.core.nodestate import NodeState, PeerState
-from bgpctl.core.routeview import SPEAKER, NodeRoutes, PeerRoutes, RouteRow, Standing, only_peer
+from bgpctl.core.state import NodeState, PeerState
 from bgpctl.errors import UsageError
-from bgpctl.out import routes as out
-from bgpctl.out.envelope import plain_data
-from bgpctl.out.text import plain
-from bgpctl.runbooks.routes import beside
-from tests.kit import intents, node_states, objects
-from tests.kit.golden import check_golden
+from bgpctl.queries.routes import beside
+from bgpctl.render import routes as out
+from bgpctl.render.envelope import plain_data
+from bgpctl.render.text import plain
+from tests.support import intents, node_states, objects
+from tests.support.golden import check_golden
 
 NOW = 1_800_000_000.0
 PEER, ADDRESS = intents.PEER, "127.0.0.100"

@@ -9,7 +9,16 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.foreign import Unreadable
+from bgpctl.core.intent.routeview import (
+    SPEAKER,
+    NodeRoutes,
+    PeerRoutes,
+    RouteRow,
+    Standing,
+    compared,
+    intended,
+    read_node_routes,
+)
 from bgpctl.core.model import (
     IPV4,
     IPV6,
@@ -22,18 +31,9 @@ from bgpctl.core.model import (
     Session,
     SessionState,
 )
-from bgpctl.core.routeview import (
-    SPEAKER,
-    NodeRoutes,
-    PeerRoutes,
-    RouteRow,
-    Standing,
-    compared,
-    intended,
-    read_node_routes,
-)
-from bgpctl.speaker.local import routes_text
-from tests.kit import intents, objects
+from bgpctl.core.reading.foreign import Unreadable
+from bgpctl.speaker.status.socket import routes_text
+from tests.support import intents, objects
 
 PEER = "65001/192.0.2.1"
 A, B, V6 = ip_network("192.0.2.80/32"), ip_network("10.244.1.0/24"), ip_network("2001:db8::/64")

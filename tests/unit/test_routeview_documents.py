@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.foreign import Unreadable
-from bgpctl.core.model import IPV4, IPV6, Absent, Attributes, Session, SessionState
-from bgpctl.core.routeview import (
+from bgpctl.core.intent.routeview import (
     NodeRoutes,
     PeerRoutes,
     RouteRow,
@@ -21,6 +19,8 @@ from bgpctl.core.routeview import (
     read_node_routes,
     row_document,
 )
+from bgpctl.core.model import IPV4, IPV6, Absent, Attributes, Session, SessionState
+from bgpctl.core.reading.foreign import Unreadable
 from bgpctl.errors import UsageError
 
 P = ip_network("203.0.113.1/32")

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from bgpctl.core.nodestate import NodeState
+from bgpctl.core.state import NodeState
 from bgpctl.errors import Temporary
 from bgpctl.kube.client import ApiError, Client
 from bgpctl.runbooks import clock as module

@@ -6,7 +6,7 @@ from math import inf
 
 import pytest
 
-from bgpctl.core.annotations import LEAVE
+from bgpctl.core.policy.annotations import LEAVE
 from bgpctl.errors import Exit
 from bgpctl.runbooks.actions import (
     Action,
@@ -31,7 +31,7 @@ from bgpctl.runbooks.options import (
     RestoreOptions,
 )
 from bgpctl.runbooks.snapshot import NodeView, Snapshot
-from tests.kit.snapshots import pod
+from tests.support.snapshots import pod
 
 
 @pytest.mark.parametrize(

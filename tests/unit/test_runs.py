@@ -10,10 +10,10 @@ import pytest
 
 from bgpctl.errors import Exit
 from bgpctl.kube import paths
+from bgpctl.queries.nodes import node_reports
 from bgpctl.runbooks.drain_steps import RELABELS
-from bgpctl.runbooks.inspect import node_reports
-from tests.kit import objects, second_writer
-from tests.kit.second_writer import LEASE, NODE, Rig, finish, until
+from tests.support import objects, second_writer
+from tests.support.second_writer import LEASE, NODE, Rig, finish, until
 
 EXPIRED = 60.0  # seconds after which a killed run's Lease has run out, and was watched
 

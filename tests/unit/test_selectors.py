@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgpctl.core.fields import Faults, Fields
-from bgpctl.core.selectors import (
+from bgpctl.core.reading.fields import Faults, Fields
+from bgpctl.core.reading.selectors import (
     LabelSelector,
     Requirement,
     parse_selector,

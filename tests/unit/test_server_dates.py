@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from bgpctl.core.servertime import epoch
+from bgpctl.core.timing.servertime import epoch
 
 
 @pytest.mark.parametrize("zone", ["UTC0", "JST-9", "PET5"])

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgpctl.core.servertime import DRIFT, Bounds, epoch, refined
+from bgpctl.core.timing.servertime import DRIFT, Bounds, epoch, refined
 from bgpctl.kube.clock import ServerClock
 
 NOW = 1_790_000_000.0

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.nodeconfig import AddressType
-from bgpctl.core.services import read_service
-from tests.kit.objects import service
+from bgpctl.core.intent.services import read_service
+from bgpctl.core.policy.nodeconfig import AddressType
+from tests.support.objects import service
 
 LB, CLUSTER, EXTERNAL = AddressType.LOAD_BALANCER, AddressType.CLUSTER, AddressType.EXTERNAL
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from bgpctl.core.settling import LONGEST, SETTLE, settle
-from tests.kit import engines, objects
-from tests.kit.rig import AWAY, A, B, Clock, Rig, world
+from bgpctl.core.intent.settling import LONGEST, SETTLE, settle
+from tests.support import engines, objects
+from tests.support.rig import AWAY, A, B, Clock, Rig, world
 
 ONE, TWO = engines.peer("127.0.0.100", 179), engines.peer("127.0.0.101", 179)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bgpctl.core.model import Intent, Observed, Secret, Session, SessionState
-from bgpctl.speaker.silence import PATIENCE_SECONDS, Silence
-from tests.kit.engines import peer
+from bgpctl.speaker.md5 import PATIENCE_SECONDS, Silence
+from tests.support.engines import peer
 
 
 def told(silence: Silence, state: SessionState, now: float, password: str | None = "pw") -> tuple[str, ...]:

@@ -6,10 +6,10 @@ from ipaddress import IPv4Address, ip_network
 
 import pytest
 
-from bgpctl.core.intent import ClusterObjects, Context, compile_intent
+from bgpctl.core.intent.compile import ClusterObjects, Context, compile_intent
 from bgpctl.core.model import Attributes, Intent, Observed, Peer, Route, Session, SessionState
-from bgpctl.core.soak import GRACEFUL_SHUTDOWN, READ_SECONDS, Soak, proceed, shut_down
-from tests.kit import objects
+from bgpctl.core.timing.soak import GRACEFUL_SHUTDOWN, READ_SECONDS, Soak, proceed, shut_down
+from tests.support import objects
 
 A, B = (ip_network(f"203.0.113.{n}/32") for n in (1, 2))
 PLAIN, SHUT = Attributes(), Attributes(communities=frozenset({GRACEFUL_SHUTDOWN}))

@@ -12,17 +12,17 @@ from typing import Any
 import pytest
 import yaml
 
-from bgpctl.core.endpoints import read_slice
-from bgpctl.core.intent import compile_intent
-from bgpctl.core.services import read_service
+from bgpctl.core.intent.compile import compile_intent
+from bgpctl.core.intent.endpoints import read_slice
+from bgpctl.core.intent.services import read_service
 from bgpctl.errors import UsageError
 from bgpctl.kube.watch import Mirror, Timing
 from bgpctl.lab.api.faults import Fault
 from bgpctl.lab.seed import crds
-from bgpctl.speaker import source as module
-from bgpctl.speaker.source import FileSource, KubeSource
-from tests.kit import apiserver, clients, objects
-from tests.kit.wait import eventually, throughout
+from bgpctl.speaker import sources as module
+from bgpctl.speaker.sources import FileSource, KubeSource
+from tests.support import apiserver, clients, objects
+from tests.support.wait import eventually, throughout
 
 NAME = "worker-1"
 

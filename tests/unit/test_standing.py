@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.fleet import Fleet
-from bgpctl.core.intent import ClusterObjects
-from bgpctl.core.nodestate import NodeState
-from bgpctl.core.selectors import LabelSelector, Requirement
-from bgpctl.core.standing import out_by_hand
+from bgpctl.core.drain.standing import out_by_hand
+from bgpctl.core.intent.compile import ClusterObjects
+from bgpctl.core.intent.fleet import Fleet
+from bgpctl.core.reading.selectors import LabelSelector, Requirement
+from bgpctl.core.state import NodeState
 from bgpctl.runbooks import cluster
 from bgpctl.runbooks.cluster import Objects
 from bgpctl.runbooks.journal import ANNOTATION, dump
-from tests.kit import objects
-from tests.kit.snapshots import journal, relabelled, running, withdrawn
+from tests.support import objects
+from tests.support.snapshots import journal, relabelled, running, withdrawn
 
 BGP = LabelSelector((("enable-bgp", "true"),))
 RACK = LabelSelector((("enable-bgp", "true"), ("rack", "1")))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from bgpctl.core.nodestate import to_document
+from bgpctl.core.state import to_document
 from bgpctl.errors import Blocked
 from bgpctl.runbooks import states
-from tests.kit import direct, node_states
-from tests.kit.direct import EPOCH, Wire
-from tests.kit.kinds import KINDS
+from tests.support import direct, node_states
+from tests.support.direct import EPOCH, Wire
+from tests.support.kinds import KINDS
 
 
 def test_a_state_that_cannot_be_read_blocks_its_node_and_no_other() -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.deselection import Deselection
-from bgpctl.core.eviction import EvictionOptions
+from bgpctl.core.drain.deselection import Deselection
+from bgpctl.core.drain.eviction import EvictionOptions
 from bgpctl.runbooks.actions import ChangeNode, EvictPod, ReleaseLease, RunCommand, TakeLease
 from bgpctl.runbooks.catalogue import node_drain
 from bgpctl.runbooks.claim import Claimed, Released
@@ -20,7 +20,7 @@ from bgpctl.runbooks.options import ORDERS, DrainOptions
 from bgpctl.runbooks.restore_steps import Announced, Established, Selected, Uncordoned, Up
 from bgpctl.runbooks.snapshot import EvictionNote
 from bgpctl.witness.model import Sight
-from tests.kit.snapshots import (
+from tests.support.snapshots import (
     LABEL,
     ME,
     NOW,

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.foreign import Foreign, Unreadable, parse_json, plain
-from bgpctl.core.pods import pod_view
+from bgpctl.core.drain.pods import pod_view
+from bgpctl.core.reading.foreign import Foreign, Unreadable, parse_json, plain
 from bgpctl.errors import Blocked
+from bgpctl.exabgp import events
 from bgpctl.kube import lease
 from bgpctl.runbooks import objects
-from bgpctl.speaker.exabgp import events
 from tests.fuzz.seeds import LEASE, NODE_OBJECT, POD
 
 

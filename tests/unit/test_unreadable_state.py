@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.foreign import Unreadable
+from bgpctl.core.reading.foreign import Unreadable
 from bgpctl.core.statereader import from_document, read_states
 from bgpctl.errors import Blocked
 from bgpctl.kube import paths
 from bgpctl.kube.client import Client
 from bgpctl.kube.config import load_access
 from bgpctl.runbooks import cluster, states
-from tests.kit.cli import bgpctl
-from tests.kit.fake_api import FakeApi, fake_api
-from tests.kit.node_states import NODE_STATES, established
+from tests.support.cli import bgpctl
+from tests.support.fake_api import FakeApi, fake_api
+from tests.support.node_states import NODE_STATES, established
 from tests.unit.test_addresses import ATTACK
 
 

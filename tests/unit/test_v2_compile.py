@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgpctl.core.intent import ClusterObjects, compile_intent, owner_problem
+from bgpctl.core.intent.compile import ClusterObjects, compile_intent, owner_problem
 from bgpctl.core.model import IPV4, IPV6, Intent, Secret
-from tests.kit import v2
-from tests.kit.intents import POD_CIDRS, absences, compiled, prefixes
-from tests.kit.objects import endpoint, endpoint_slice, neighbor, node, policy, router, service
+from tests.support import v2
+from tests.support.intents import POD_CIDRS, absences, compiled, prefixes
+from tests.support.objects import endpoint, endpoint_slice, neighbor, node, policy, router, service
 
 PEER = "main/tor"
 

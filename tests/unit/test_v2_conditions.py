@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.owners import Owner
-from bgpctl.core.v2 import cluster
-from bgpctl.core.v2.conditions import MAX_MESSAGE, Condition, conditions
-from tests.kit import v2
-from tests.kit.objects import node
+from bgpctl.core.policy.owners import Owner
+from bgpctl.core.policy.v2 import cluster
+from bgpctl.core.policy.v2.conditions import MAX_MESSAGE, Condition, conditions
+from tests.support import v2
+from tests.support.objects import node
 
 RACK = "CiliumBGPClusterConfig rack"
 TOR = "CiliumBGPPeerConfig tor"

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgpctl.core.fields import Range
 from bgpctl.core.model import IPV4, IPV6, NO_ATTRIBUTES, Family
-from bgpctl.core.nodeconfig import AddressType, Advertisement, Source
-from bgpctl.core.selectors import LabelSelector
-from bgpctl.core.v2 import advertisement, cluster, override, peer
-from bgpctl.core.v2.cluster import ClusterPeer, parse_cluster_config
-from bgpctl.core.v2.peer import BGPPeerConfig, PeerFamily, parse_peer_config
-from tests.kit import v2
+from bgpctl.core.policy.nodeconfig import AddressType, Advertisement, Source
+from bgpctl.core.policy.v2 import advertisement, cluster, override, peer
+from bgpctl.core.policy.v2.cluster import ClusterPeer, parse_cluster_config
+from bgpctl.core.policy.v2.peer import BGPPeerConfig, PeerFamily, parse_peer_config
+from bgpctl.core.reading.fields import Range
+from bgpctl.core.reading.selectors import LabelSelector
+from tests.support import v2
 
 Document = dict[str, Any]
 

@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.owners import Owner, read_claims
-from bgpctl.core.v2 import cluster
-from bgpctl.core.v2.advertisement import parse_advertisement
-from bgpctl.core.v2.cluster import parse_cluster_config
-from bgpctl.core.v2.compile import usable
-from bgpctl.core.v2.conditions import MAX_MESSAGE, conditions
-from bgpctl.core.v2.override import parse_override
-from bgpctl.core.v2.peer import parse_peer_config
-from bgpctl.core.v2.status import merged, owners, written_by_others
-from tests.kit import v2
-from tests.kit.objects import node, policy
+from bgpctl.core.policy.owners import Owner, read_claims
+from bgpctl.core.policy.v2 import cluster
+from bgpctl.core.policy.v2.advertisement import parse_advertisement
+from bgpctl.core.policy.v2.cluster import parse_cluster_config
+from bgpctl.core.policy.v2.compile import usable
+from bgpctl.core.policy.v2.conditions import MAX_MESSAGE, conditions
+from bgpctl.core.policy.v2.override import parse_override
+from bgpctl.core.policy.v2.peer import parse_peer_config
+from bgpctl.core.policy.v2.status import merged, owners, written_by_others
+from tests.support import v2
+from tests.support.objects import node, policy
 from tests.unit.test_v2_compile import ADDRESSES, run
 
 PARSERS = {

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.owners import Owner
-from bgpctl.core.v2.conditions import Condition
-from bgpctl.core.v2.status import MANAGER, merged, owners, written_by_others
-from tests.kit import v2
-from tests.kit.objects import node, policy
+from bgpctl.core.policy.owners import Owner
+from bgpctl.core.policy.v2.conditions import Condition
+from bgpctl.core.policy.v2.status import MANAGER, merged, owners, written_by_others
+from tests.support import v2
+from tests.support.objects import node, policy
 
 NOW, BEFORE = "2026-11-25T04:00:00Z", "2026-11-25T03:00:00Z"
 MATCHING, INVALID = "cilium.io/NoMatchingNode", "bgpctl.io/Invalid"

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from bgpctl.runbooks import vigil as module
-from bgpctl.runbooks.vigil import Vigil
+from bgpctl.runbooks import router_watch as module
+from bgpctl.runbooks.router_watch import Vigil
 from bgpctl.witness.model import Path, Sight, Sighting
 
 ROUTES = tuple(Path(ip_network(f"192.0.2.{n}/32"), "10.0.0.1") for n in range(3))

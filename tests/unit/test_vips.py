@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from bgpctl.core.drain.vips import Vip
 from bgpctl.core.model import Intent, Route
-from bgpctl.core.vips import Vip
-from tests.kit.intents import seen
-from tests.kit.objects import endpoint, endpoint_slice, service
+from tests.support.intents import seen
+from tests.support.objects import endpoint, endpoint_slice, service
 
 
 def intent(node: str, *routes: tuple[str, str]) -> Intent:

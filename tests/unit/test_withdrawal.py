@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bgpctl.core.model import GracefulRestart, Peer, Session, SessionState
-from bgpctl.core.nodestate import describe_peer
-from bgpctl.core.profiles import PROFILES, UNKNOWN_ROUTER, Profile, find_profile, parse_peer_profile
-from bgpctl.core.withdrawal import (
+from bgpctl.core.state import describe_peer
+from bgpctl.core.timing.profiles import PROFILES, UNKNOWN_ROUTER, Profile, find_profile, parse_peer_profile
+from bgpctl.core.timing.withdrawal import (
     MARGIN,
     PROCESSING_BEST,
     PROCESSING_WORST,

@@ -7,8 +7,8 @@ from math import inf
 
 import pytest
 
-from bgpctl.core.profiles import find_profile
-from bgpctl.core.withdrawal import Close, Event, PeerFacts, estimate
+from bgpctl.core.timing.profiles import find_profile
+from bgpctl.core.timing.withdrawal import Close, Event, PeerFacts, estimate
 
 PLAIN = PeerFacts("p", "10.0.0.1", 90, 30, None, False, False, False, None, negotiated=True)
 GR = replace(PLAIN, restart_time=120, graceful=True)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from bgpctl.core.model import LastError
-from bgpctl.core.nodestate import UNPROVED, WithdrawnPeer
-from bgpctl.core.withdrawal import Event
+from bgpctl.core.state import UNPROVED, WithdrawnPeer
+from bgpctl.core.timing.withdrawal import Event
 from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.clock import UNCERTAIN
 from bgpctl.runbooks.command_line import CommandLine
@@ -17,7 +17,7 @@ from bgpctl.runbooks.drain import _drained
 from bgpctl.runbooks.model import Decision, Result, Status
 from bgpctl.runbooks.withdrawn import Settled, Withdrawn
 from bgpctl.witness.model import Sight
-from tests.kit.snapshots import (
+from tests.support.snapshots import (
     ASKED_IN_TIME,
     LEAVE,
     NOW,

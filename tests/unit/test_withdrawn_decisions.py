@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.nodestate import timestamp
-from bgpctl.core.withdrawal import Event
+from bgpctl.core.state import timestamp
+from bgpctl.core.timing.withdrawal import Event
 from bgpctl.runbooks import proof
 from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.clock import UNCERTAIN
@@ -18,7 +18,7 @@ from bgpctl.runbooks.proof import Word, word
 from bgpctl.runbooks.snapshot import Snapshot
 from bgpctl.runbooks.withdrawn import Settled, Withdrawn
 from bgpctl.witness.model import Sight
-from tests.kit.snapshots import (
+from tests.support.snapshots import (
     ASKED_IN_TIME,
     LEAVE,
     NOW,

@@ -6,7 +6,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from bgpctl.core.foreign import Unreadable
+from bgpctl.core.reading.foreign import Unreadable
 from bgpctl.witness import bird
 from bgpctl.witness.asking import ask
 from bgpctl.witness.bird import Channel, Protocol, Reply

@@ -1,4 +1,4 @@
-"""What the drivers make of answers that real routers gave (tests/kit/record_witness.py recorded them).
+"""What the drivers make of answers that real routers gave (tests/support/record_witness.py recorded them).
 
 Node 127.0.1.1 announces two IPv4 routes and one IPv6 route, node 127.0.1.2 the first of them. `live`: both
 up. `stale`: the first was killed with graceful restart. BIRD 2.0.12, FRR 8.4.4, GoBGP 3.10, OpenBGPD 7.7.

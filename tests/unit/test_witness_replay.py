@@ -1,6 +1,7 @@
 """The drivers from end to end against answers that real routers gave: what is asked, and what it comes to.
 
-A socket or a client program says what tests/kit/record_witness.py recorded, and refuses every other question.
+A socket or a client program says what tests/support/record_witness.py recorded, and refuses every other
+question.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from bgpctl.witness.gobgp import GobgpProbe
 from bgpctl.witness.model import Sight, Sighting, Unanswered
 from bgpctl.witness.openbgpd import OpenbgpdProbe
 from bgpctl.witness.probe import Probe
-from tests.kit.record_witness import DATA, MISSING, PREFIX, QUESTIONS, STRANGER, N
+from tests.support.record_witness import DATA, MISSING, PREFIX, QUESTIONS, STRANGER, N
 
 
 def recorded(kind: str, phase: str) -> dict[str, str]:

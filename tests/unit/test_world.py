@@ -15,9 +15,9 @@ from bgpctl.runbooks.clock import Clock
 from bgpctl.runbooks.journal import ANNOTATION, dump
 from bgpctl.runbooks.model import Decision, Status
 from bgpctl.runbooks.routers import Routers
-from tests.kit import second_writer
-from tests.kit.direct import EPOCH
-from tests.kit.second_writer import NODE, Rig
+from tests.support import second_writer
+from tests.support.direct import EPOCH
+from tests.support.second_writer import NODE, Rig
 
 DONE = Decision(Status.DONE, "it holds")
 PROVED = Decision(Status.DONE, "it holds", evidence={"proof": "confirmed", "by": "x"})

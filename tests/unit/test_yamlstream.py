@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgpctl.speaker.yamlstream import Lines, RawDocument, read_stream, resolve
+from bgpctl.documents.stream import Lines, RawDocument, read_stream, resolve
 
 
 def one(text: str) -> RawDocument:

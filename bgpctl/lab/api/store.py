@@ -12,16 +12,7 @@ from queue import SimpleQueue
 from threading import RLock
 
 from bgpctl.lab.api import status
-from bgpctl.lab.api.documents import (
-    Document,
-    clone,
-    dump,
-    metadata,
-    name_of,
-    namespace_of,
-    sharing,
-    without,
-)
+from bgpctl.lab.api.documents import Document, clone, dump, metadata, name_of, namespace_of, sharing, without
 
 Key = tuple[str, str]
 """(group, plural): where objects of one resource are kept, whatever version they are asked in."""

@@ -11,12 +11,12 @@ from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 
-from bgpctl.core.diff import Announce, Configure, Leave, Synced
+from bgpctl.core.intent.diff import Announce, Configure, Leave, Synced
 from bgpctl.core.model import Attributes
 from bgpctl.lab.routers.spec import Recipe
 from tests.bench.table.load import NEXT_HOPS, Load
 from tests.bench.table.receiver import ASN, PORT, Receiver, run, run_bird
-from tests.kit.engines import EngineUnderTest, engine, peer
+from tests.support.engines import EngineUnderTest, engine, peer
 
 BOUND = 30.0
 """Seconds for a load and for an end of a session."""

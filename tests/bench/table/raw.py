@@ -9,14 +9,14 @@ import threading
 from contextlib import ExitStack
 from ipaddress import ip_address
 
-from bgpctl.core.diff import Announce, Configure
+from bgpctl.core.intent.diff import Announce, Configure
 from bgpctl.core.model import Attributes
 from tests.bench.table.announcers import Announcer
 from tests.bench.table.load import Load
 from tests.bench.table.receiver import PORT
-from tests.kit.bgppeer import KEEPALIVE, MARKER, OPEN, UPDATE, BgpPeer
-from tests.kit.engines import engine, peer
-from tests.kit.wait import eventually
+from tests.support.bgppeer import KEEPALIVE, MARKER, OPEN, UPDATE, BgpPeer
+from tests.support.engines import engine, peer
+from tests.support.wait import eventually
 
 
 class Raw(Announcer):

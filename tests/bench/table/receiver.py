@@ -17,7 +17,7 @@ from pathlib import Path
 from bgpctl.lab.routers import Neighbor, RouterSpec, bird
 from bgpctl.lab.routers.process import end, spawn, write
 from bgpctl.lab.routers.spec import Recipe
-from tests.kit.birdctl import Bird
+from tests.support.birdctl import Bird
 
 POLL_SECONDS = 0.002
 ASN = 65000

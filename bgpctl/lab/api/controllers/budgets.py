@@ -9,14 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from bgpctl.lab.api.controllers.cluster import Cluster, ended, terminating
-from bgpctl.lab.api.documents import (
-    Document,
-    controller_of,
-    name_of,
-    namespace_of,
-    parse_time,
-    timestamp,
-)
+from bgpctl.lab.api.documents import Document, controller_of, name_of, namespace_of, parse_time, timestamp
 from bgpctl.lab.api.eviction import guards, ready
 
 # How long an eviction that never led to a deletion is held against the budget (DeletionTimeout).

@@ -1,0 +1,247 @@
+"""What each peer should get beside what it got: one row per route, with how it stands. Values and wire form.
+
+Only the speaker knows what it announced (source `speaker`); whoever compiles the intent from the cluster's
+objects knows what should be announced, and nothing more (source `intent`): its rows all stand `intended`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from bgpctl.core.intent.nexthops import as_sent, refused
+from bgpctl.core.model import Absent, Attributes, Intent, IPNetwork, Observed, Route, Session, SessionState
+from bgpctl.core.reading.addresses import parse_network, parse_zoned
+from bgpctl.core.reading.foreign import Foreign
+from bgpctl.errors import UsageError
+
+Document = dict[str, Any]
+
+SPEAKER, INTENT = "speaker", "intent"
+MOST = 1_000_000  # rows of one peer: ten times what any table here was measured with
+
+
+class Standing(StrEnum):
+    """How one route stands towards one peer."""
+
+    INTENDED = "intended"  # it should be announced; nobody was asked whether it is
+    ANNOUNCED = "announced"  # the engine has it, and the session carries it
+    PENDING = "pending"  # the engine was not told yet
+    CHANGING = "changing"  # announced, with other attributes than it should have
+    WITHDRAWING = "withdrawing"  # announced, though it should not be any more
+    NO_SESSION = "no-session"  # the engine has it, and sends it once the session is Established
+    NOT_NEGOTIATED = "not-negotiated"  # the session cannot carry it: its family, or its next hop
+
+
+@dataclass(frozen=True, slots=True)
+class RouteRow:
+    """One route of one peer. `attributes` are those it should have (for WITHDRAWING those it has);
+    `announced` are the ones it still has while CHANGING."""
+
+    prefix: IPNetwork
+    standing: Standing
+    attributes: Attributes
+    announced: Attributes | None = None
+    origin: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PeerRoutes:
+    """One peer's routes. `reported` are the counts (intended, announced) that the speaker published, None
+    when it published none for this peer; `state` is the session's, "" = not known. `pending` counts routes
+    that are not on the socket yet."""
+
+    name: str
+    address: str
+    rows: tuple[RouteRow, ...] = ()
+    state: str = ""
+    pending: int = 0
+    reported: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRoutes:
+    """One node's routes. `source` is SPEAKER or INTENT, `at` the epoch second of the look. `notes` are
+    sentences that a reader must know before believing the rows; `unreadable`: what the speaker published is
+    garbage."""
+
+    node: str
+    source: str
+    at: float
+    peers: tuple[PeerRoutes, ...] = ()
+    absent: tuple[Absent, ...] = ()
+    notes: tuple[str, ...] = ()
+    unreadable: bool = False
+
+
+# --- comparing --------------------------------------------------------------------------------------------
+
+
+def compared(intent: Intent, observed: Observed, peer: str) -> Iterator[RouteRow]:
+    """Every route that `peer` should have or has, in the order of prefixes."""
+    wanted: Mapping[IPNetwork, Route] = intent.routes.get(peer, {})
+    has = observed.announced.get(peer, {})
+    session = observed.sessions.get(peer) or Session(peer)
+    for prefix in sorted({*wanted, *has}, key=order):
+        yield _row(prefix, wanted.get(prefix), has.get(prefix), session)
+
+
+def intended(intent: Intent, peer: str) -> Iterator[RouteRow]:
+    """Every route that `peer` should have, in the order of prefixes."""
+    wanted = intent.routes.get(peer, {})
+    for prefix in sorted(wanted, key=order):
+        route = wanted[prefix]
+        yield RouteRow(prefix, Standing.INTENDED, route.attributes, None, route.origin, route.why)
+
+
+def order(prefix: IPNetwork) -> tuple[int, int, int]:
+    """IPv4 before IPv6, then by address."""
+    return prefix.version, int(prefix.network_address), prefix.prefixlen
+
+
+def _row(prefix: IPNetwork, route: Route | None, has: Attributes | None, session: Session) -> RouteRow:
+    if route is None:
+        assert has is not None, "a row has at least one side"
+        return RouteRow(prefix, Standing.WITHDRAWING, has, why="no object asks for it any more")
+    if has is None:
+        standing = Standing.PENDING
+    elif not session.established:
+        standing = Standing.NO_SESSION
+    elif refused(prefix, route.attributes, session)[0]:
+        standing = Standing.NOT_NEGOTIATED
+    else:
+        standing = Standing.ANNOUNCED if has == route.attributes else Standing.CHANGING
+    other = as_sent(prefix, has, session) if has is not None and standing is Standing.CHANGING else None
+    shown = as_sent(prefix, route.attributes, session)
+    return RouteRow(prefix, standing, shown, other, route.origin, route.why)
+
+
+def only_peer(nodes: Sequence[NodeRoutes], address: str) -> tuple[NodeRoutes, ...]:
+    """What concerns one peer, on the nodes that have it; absences that hold for every peer stay. Raises
+    UsageError when none has."""
+    try:
+        wanted = str(parse_zoned(address))
+    except ValueError:
+        raise UsageError(f"--peer: {address!r} is not an IP address", "write 192.0.2.1") from None
+    found = []
+    for node in nodes:
+        peers = tuple(peer for peer in node.peers if peer.address == wanted)
+        names = {"", *(peer.name for peer in peers)}
+        if peers:
+            absent = tuple(a for a in node.absent if a.peer in names)
+            found.append(replace(node, peers=peers, absent=absent))
+    if not found:
+        known = ", ".join(sorted({peer.address for node in nodes for peer in node.peers})) or "none"
+        raise UsageError(f"no node has a peer {address}", f"the peers are: {known}")
+    return tuple(found)
+
+
+# --- wire -------------------------------------------------------------------------------------------------
+
+
+def row_document(row: RouteRow) -> Document:
+    """Keys without a value are left out."""
+    document = {
+        "prefix": str(row.prefix),
+        "standing": str(row.standing),
+        "attributes": attributes_document(row.attributes),
+        "announcedAttributes": attributes_document(row.announced) if row.announced is not None else None,
+        "origin": row.origin or None,
+        "why": row.why or None,
+    }
+    return {key: value for key, value in document.items() if value is not None}
+
+
+def attributes_document(attributes: Attributes) -> Document:
+    """`nextHop` is left out where it is the session's local address."""
+    document = {
+        "nextHop": str(attributes.next_hop) if attributes.next_hop else None,
+        "communities": sorted(attributes.communities) or None,
+        "largeCommunities": sorted(attributes.large_communities) or None,
+        "localPreference": attributes.local_preference,
+    }
+    return {key: value for key, value in document.items() if value is not None}
+
+
+def absent_document(absent: Absent) -> Document:
+    document = {
+        "origin": absent.origin,
+        "prefix": str(absent.prefix) if absent.prefix else None,
+        "reason": absent.reason,
+        "detail": absent.detail or None,
+        "peer": absent.peer or None,
+    }
+    return {key: value for key, value in document.items() if value is not None}
+
+
+def peer_head(name: str, address: str, session: Session) -> Document:
+    """What a peer's document says before its routes."""
+    return {
+        "name": name,
+        "peerAddress": address,
+        "state": str(session.state),
+        "families": [str(family) for family in session.families],
+        "pending": session.pending,
+    }
+
+
+def read_node_routes(document: Any) -> NodeRoutes:
+    """What a speaker answered -> values. Raises Unreadable for what is no answer of one."""
+    answer = Foreign.of(document)
+    for name in ("at", "peers", "absent"):
+        if not answer.has(name):
+            answer.refuse(name, "there")
+    return NodeRoutes(
+        node=answer.required("node"),
+        source=SPEAKER,
+        at=answer.number("at"),
+        peers=tuple(_read_peer(peer) for peer in answer.children("peers")),
+        absent=tuple(_read_absent(absent) for absent in answer.children("absent", MOST)),
+        notes=answer.texts("problems"),
+    )
+
+
+def _read_peer(peer: Foreign) -> PeerRoutes:
+    return PeerRoutes(
+        name=peer.required("name"),
+        address=str(peer.parsed("peerAddress", parse_zoned, "an IP address") or ""),
+        rows=tuple(_read_row(row) for row in peer.children("routes", MOST)),
+        state=peer.choice("state", tuple(SessionState)),
+        pending=peer.integer("pending"),
+    )
+
+
+def _read_row(row: Foreign) -> RouteRow:
+    prefix = row.parsed("prefix", parse_network, "a prefix") or row.refuse("prefix", "a prefix")
+    return RouteRow(
+        prefix=prefix,
+        standing=Standing(row.choice("standing", tuple(Standing))),
+        attributes=_read_attributes(row.child("attributes")),
+        announced=_read_attributes(row.child("announcedAttributes"))
+        if row.has("announcedAttributes")
+        else None,
+        origin=row.text("origin"),
+        why=row.text("why"),
+    )
+
+
+def _read_attributes(read: Foreign) -> Attributes:
+    return Attributes(
+        next_hop=read.parsed("nextHop", parse_zoned, "an IP address"),
+        communities=frozenset(read.texts("communities")),
+        large_communities=frozenset(read.texts("largeCommunities")),
+        local_preference=read.optional_integer("localPreference"),
+    )
+
+
+def _read_absent(absent: Foreign) -> Absent:
+    return Absent(
+        origin=absent.required("origin"),
+        prefix=absent.parsed("prefix", parse_network, "a prefix"),
+        reason=absent.required("reason"),
+        detail=absent.text("detail"),
+        peer=absent.text("peer"),
+    )

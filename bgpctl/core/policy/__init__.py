@@ -1,0 +1,1 @@
+"""Documents -> validated policies: which object tells which node to run what."""

@@ -1,0 +1,1 @@
+"""Text and documents that others wrote, read into typed values: hostile until parsed."""

@@ -1,0 +1,1 @@
+"""How long routers keep a node's routes, by what was negotiated."""

@@ -1,0 +1,82 @@
+"""What decides how long a peer keeps our routes: read from a session where one told, else from the policy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from bgpctl.core.model import Peer
+from bgpctl.core.state import PeerState
+
+
+@dataclass(frozen=True, slots=True)
+class PeerFacts:
+    """What decides how long one peer keeps our routes: negotiated where a session told, else configured.
+
+    `restart_time` is R, None = we do not announce graceful restart. `graceful`: negotiated? `local_n`,
+    `peer_n`: the N bit (RFC 8538) of our OPEN and of the router's. None = no session told yet. `long_lived`
+    is L in seconds, None = not negotiated. `bfd` is the detection time in seconds, None = no BFD.
+    `negotiated`: taken from a session. `engine_stays`: ExaBGP, which has the sessions, outlives its speaker.
+    """
+
+    peer: str
+    address: str
+    hold_time: int
+    keepalive_time: int
+    restart_time: int | None
+    graceful: bool | None
+    local_n: bool
+    peer_n: bool | None
+    long_lived: int | None
+    bfd: float | None = None
+    negotiated: bool = False
+    engine_stays: bool = False
+
+
+def facts_from_state(peer: PeerState) -> PeerFacts:
+    """The facts of a peer as its speaker reports it; the policy's where no session was Established yet."""
+    session = peer.session
+    configured = PeerFacts(
+        peer=peer.name,
+        address=peer.address,
+        hold_time=peer.configured_hold_time,
+        keepalive_time=peer.configured_keepalive_time,
+        restart_time=peer.configured_restart_time,
+        graceful=_unless_off(peer.configured_restart_time),
+        local_n=peer.configured_restart_time is not None and peer.configured_notification,
+        peer_n=None,
+        long_lived=None,
+    )
+    if session.hold_time is None:
+        return configured
+    local, remote = session.local_gr, session.peer_gr
+    keepalive = session.keepalive_time
+    return replace(
+        configured,
+        hold_time=session.hold_time,
+        keepalive_time=session.hold_time // 3 if keepalive is None else keepalive,
+        restart_time=local.restart_time if local else None,
+        graceful=local is not None and remote is not None,
+        local_n=local is not None and local.notification,
+        peer_n=remote is not None and remote.notification,
+        long_lived=session.long_lived,
+        negotiated=True,
+    )
+
+
+def facts_from_peer(peer: Peer) -> PeerFacts:
+    """The facts of a peer that only the policy describes."""
+    return PeerFacts(
+        peer=peer.name,
+        address=str(peer.address),
+        hold_time=peer.hold_time,
+        keepalive_time=peer.keepalive_time,
+        restart_time=peer.restart_time,
+        graceful=_unless_off(peer.restart_time),
+        local_n=peer.restart_time is not None and peer.graceful_notification,
+        peer_n=None,
+        long_lived=None,
+    )
+
+
+def _unless_off(restart_time: int | None) -> bool | None:
+    return False if restart_time is None else None

@@ -1,0 +1,1 @@
+"""YAML streams with places, and what is wrong in them."""

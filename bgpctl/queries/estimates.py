@@ -1,0 +1,61 @@
+"""`node estimate`: per peer of a node and per event, how long the router may keep its routes, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from bgpctl.core.drain.restart import STAYING
+from bgpctl.core.state import NodeState
+from bgpctl.core.timing.nbit import advice
+from bgpctl.core.timing.profiles import UNKNOWN_ROUTER, Profile
+from bgpctl.core.timing.withdrawal import Estimate, Event, PeerFacts, estimate, facts_from_state
+from bgpctl.errors import BgpctlError, UsageError
+from bgpctl.kube import paths
+from bgpctl.kube.client import Client
+from bgpctl.runbooks import cluster, states
+from bgpctl.runbooks.journal import load
+from bgpctl.runbooks.objects import no_such_node
+
+EVENTS = (Event.DESELECT, Event.RESTART, Event.CRASH, Event.POWER_OFF, Event.LINK_DOWN)
+
+
+def node_estimates(client: Client, node: str, profiles: Mapping[str, Profile]) -> tuple[Estimate, ...]:
+    """Every peer times every event: from the negotiated values where a session told them, else from the
+    policy. Raises UsageError for a node or a profile's peer that does not exist, BgpctlError when it has no
+    peer."""
+    facts, soak = _facts(client, node)
+    if not facts:
+        raise BgpctlError(
+            f"node {node} has no BGP peer: no policy selects it",
+            "see `bgpctl peers status` and `kubectl get ciliumbgppeeringpolicies`",
+        )
+    addresses = [fact.address for fact in facts]
+    if nobody := sorted(set(profiles) - set(addresses)):
+        raise UsageError(
+            f"--peer-profile {', '.join(nobody)}: {node} has no such peer",
+            f"its peers are {', '.join(addresses)}",
+        )
+    return tuple(
+        _estimate(event, fact, profiles.get(fact.address, UNKNOWN_ROUTER), soak)
+        for fact in facts
+        for event in EVENTS
+    )
+
+
+def _estimate(event: Event, facts: PeerFacts, profile: Profile, soak: float) -> Estimate:
+    found = estimate(event, facts, profile, soak=soak)
+    note = advice(facts, profile) if event is Event.POWER_OFF else ""
+    return replace(found, why=f"{found.why} {note}") if note else found
+
+
+def _facts(client: Client, node: str) -> tuple[tuple[PeerFacts, ...], float]:
+    """The node's peers, and for how long a leave soaks: only while a session is up."""
+    document = client.find(paths.node(node))
+    if document is None:
+        raise no_such_node(node)
+    told = states.of_node(client, node) or NodeState(node)
+    if told.peers:
+        soak, stays = told.soak if told.established else 0.0, told.engine_mode in STAYING
+        return tuple(replace(facts_from_state(peer), engine_stays=stays) for peer in told.peers), soak
+    return cluster.policy_facts(client, document, load(document["metadata"].get("annotations"))), 0.0

@@ -1,0 +1,176 @@
+"""`node status`: what is true of a node now, and what bgpctl did with it. Reads, changes nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bgpctl.core.policy.annotations import LEAVE
+from bgpctl.core.state import NodeState
+from bgpctl.errors import Blocked
+from bgpctl.kube import lease, paths
+from bgpctl.kube.client import ApiError, Client
+from bgpctl.kube.lease import LeaseView
+from bgpctl.runbooks import advice, states
+from bgpctl.runbooks.command_line import BARE, CommandLine
+from bgpctl.runbooks.journal import ANNOTATION, Journal, load
+from bgpctl.runbooks.model import ended
+from bgpctl.runbooks.objects import no_such_node
+
+
+@dataclass(frozen=True, slots=True)
+class NodeReport:
+    """One node. `journal` None = bgpctl has no hand in it; `holder` is who owns a run right now, "" = nobody.
+    `lost`: the journal was removed from the Node, and this is its copy. `problem` says what could not be
+    read. `leased`: the node has a Lease, held or not, as every one with a journal should. `orphan`: a run
+    asked it to leave, and both are gone. `typed`: what was typed now."""
+
+    node: str
+    ready: bool
+    unschedulable: bool
+    state: NodeState | None
+    journal: Journal | None
+    holder: str = ""
+    problem: str = ""
+    lost: Journal | None = None
+    leased: bool = True
+    orphan: bool = False
+    typed: CommandLine = BARE
+
+    @property
+    def ways(self) -> tuple[str, ...]:
+        """What is safe while nobody goes on with a run, how it goes on, and how it is undone."""
+        journal = self.journal or self.lost
+        if self.orphan:
+            return tuple(advice.by_hand(self.node, self.unschedulable))
+        if journal is None or not self.stopped:
+            return ()
+        return advice.standing(journal, self.node), *advice.ways(journal, self.node, self.typed)
+
+    @property
+    def running(self) -> bool:
+        """Is somebody at work on the node at this moment?"""
+        return bool(self.holder)
+
+    @property
+    def unreadable(self) -> bool:
+        """Is the journal, or what the speaker published, garbage?"""
+        return bool(self.problem or (self.state and self.state.unreadable))
+
+    @property
+    def service(self) -> str:
+        """In one word: in-service, no-bgp, unknown (what its speaker published cannot be read), drained;
+        draining, restoring, restarting while somebody is at it; drain-stopped, restore-stopped,
+        restart-stopped when nobody is."""
+        journal = self.journal or self.lost
+        if journal is None and self.state and self.state.unreadable:
+            return "unknown"
+        if journal is None:
+            return "in-service" if self.state and self.state.peers else "no-bgp"
+        if journal.command == "drain" and journal.finished("ShutDown") and not self.running:
+            return "drained"
+        if not self.running:
+            return f"{journal.command}-stopped"
+        return {"restore": "restoring", "restart": "restarting"}.get(journal.command, "draining")
+
+    @property
+    def stopped(self) -> str:
+        """Why a run is not at its end and nobody goes on with it: its own words, "" = it runs or is done."""
+        journal = self.journal or self.lost
+        if not self.service.endswith("-stopped"):
+            return ""
+        assert journal is not None, "somebody began what stopped"
+        if journal.ending:
+            return ended(journal.ending["status"], journal.ending["reason"])
+        if not self.leased:
+            return (
+                f"somebody deleted the Lease {lease.NAMESPACE}/{lease.name_for(self.node)}, which ends a run"
+            )
+        return "its process was killed"
+
+
+def node_reports(client: Client, names: Sequence[str], typed: CommandLine = BARE) -> tuple[NodeReport, ...]:
+    """The named nodes, or all. Raises UsageError for a name that does not exist."""
+    documents = {d["metadata"]["name"]: d for d in client.items(paths.NODES)}
+    missing = [name for name in names if name not in documents]
+    if missing:
+        raise no_such_node(*missing)
+    told = {s.node: s for s in states.of_all(client) or ()}
+    leases = _leases(client, [name for name, d in documents.items() if _has_journal(d)])
+    chosen = names or sorted(documents)
+    now = client.present()
+    return tuple(_report(documents[name], told.get(name), leases.get(name), now, typed) for name in chosen)
+
+
+def _leases(client: Client, touched: Sequence[str]) -> Mapping[str, LeaseView | None]:
+    """The nodes' Leases by node. Whoever may not list them sees those of the nodes with a journal."""
+    try:
+        found = client.items(paths.leases(lease.NAMESPACE), labelSelector=lease.SELECTOR)
+        return {lease.node_of(document): lease.view(document) for document in found}
+    except ApiError as error:
+        if error.code != 403:
+            raise
+    return {name: lease.read(client, name) for name in touched}
+
+
+def _has_journal(document: dict[str, Any]) -> bool:
+    return ANNOTATION in (document["metadata"].get("annotations") or {})
+
+
+def _report(
+    document: dict[str, Any],
+    state: NodeState | None,
+    held: LeaseView | None,
+    now: float,
+    typed: CommandLine = BARE,
+) -> NodeReport:
+    metadata, conditions = document["metadata"], (document.get("status") or {}).get("conditions") or ()
+    lost, orphan = None, False
+    try:
+        journal, problem = load(metadata.get("annotations")), ""
+        if journal is None and held and held.copy:
+            lost = load({ANNOTATION: held.copy})
+            again = advice.undo(metadata["name"], typed)
+            problem = f"somebody removed the journal; `{again}` brings the node back by its copy"
+        elif journal is None and held is None:
+            problem = _orphan(metadata)
+            orphan = bool(problem)
+    except Blocked as error:
+        journal, problem = None, error.message
+    return NodeReport(
+        node=metadata["name"],
+        ready=any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions),
+        unschedulable=bool((document.get("spec") or {}).get("unschedulable")),
+        state=state,
+        journal=journal,
+        holder=held.holder if held and held.held_by_other("", now) else "",
+        problem=problem,
+        lost=lost,
+        leased=held is not None,
+        orphan=orphan,
+        typed=typed,
+    )
+
+
+def _orphan(metadata: Mapping[str, Any]) -> str:
+    """The run that asked the node to leave and has no journal any more, nor a copy of it: nobody in the
+    cluster knows how the node was before. "" = no run did."""
+    leave = str((metadata.get("annotations") or {}).get(LEAVE) or "")
+    run = leave.rpartition("-")[0]
+    named = f"run {run}" if re.fullmatch(r"[0-9a-f]{1,16}", run) else "a run"
+    place = f"{lease.NAMESPACE}/{lease.name_for(metadata['name'])}"
+    return f"somebody removed the journal of {named}, and the Lease {place} with its copy" if leave else ""
+
+
+def journal_of(client: Client, node: str) -> Journal | None:
+    """A node's journal, or the copy in its Lease; None = there is none. Raises Blocked for one that cannot be
+    read."""
+    document = client.find(paths.node(node))
+    if document is None:
+        return None
+    if journal := load(document["metadata"].get("annotations")):
+        return journal
+    held = lease.read(client, node)
+    return load({ANNOTATION: held.copy}) if held and held.copy else None

@@ -1,0 +1,214 @@
+"""`node status`: what runs or ran on each node, and what is true of it now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from bgpctl.core.state import WithdrawnRecord, timestamp
+from bgpctl.render import terminal, units
+from bgpctl.render.envelope import Document, envelope, write_json, write_yaml
+from bgpctl.render.peers import NO_SPEAKER, node_word
+from bgpctl.render.terminal import write
+from bgpctl.render.text import Cell, Line, Span, hint_lines, line, table, wrapped
+from bgpctl.runbooks.kept import words
+
+if TYPE_CHECKING:
+    from bgpctl.queries.nodes import NodeReport
+    from bgpctl.runbooks.journal import Journal
+
+COMMAND = "node status"
+NOBODY_ASKED = "no router was asked whether the routes are gone"
+HEADER = ("NODE", "SERVICE", "SCHEDULING", "SELECTED BY", "SESSIONS", "ANNOUNCED", "RUN")
+
+
+# --- words --------------------------------------------------------------------------------------------------
+
+
+def scheduling(report: NodeReport) -> str:
+    words = "cordoned" if report.unschedulable else "schedulable"
+    return words if report.ready else f"{words}, not ready"
+
+
+def sessions(report: NodeReport, now: float) -> str:
+    """The speaker's word (stale, withdrawn …), or `2/2 established`."""
+    if report.state is None:
+        return NO_SPEAKER
+    if not report.state.peers and not node_word(report.state, now):
+        return "not selected"
+    return node_word(report.state, now) or f"{report.state.established}/{len(report.state.peers)} established"
+
+
+def run(report: NodeReport, now: float) -> str:
+    """What the journal says: the command, how far it came, since when, and who holds it now."""
+    journal = report.journal or report.lost
+    if journal is None:
+        return report.problem or "-"
+    held = f", run by {report.holder}" if report.holder else ""
+    began = f"began {units.age(now - journal.started_at)} ago"
+    return f"{journal.command} {journal.run}: {_reached(journal)}, {began}{held}"
+
+
+def _reached(journal: Journal) -> str:
+    """The last step that is done. Claiming does not count: every resumed run begins with it."""
+    steps = [step for step in journal.steps if step != "Claimed"]
+    return max(steps, key=lambda step: journal.steps[step]) if steps else "Claimed"
+
+
+def proof(report: NodeReport) -> str:
+    """How it is known that the routes are gone: confirmed, estimated, or "" (not known)."""
+    return str(report.journal.evidence.get("proof") or "") if report.journal else ""
+
+
+def in_service(report: NodeReport, now: float) -> bool:
+    """Ready, schedulable, and every session of its speaker up."""
+    state = report.state
+    if state is None or node_word(state, now) or not report.ready or report.unschedulable:
+        return False
+    return bool(state.peers) and state.established == len(state.peers)
+
+
+def service(report: NodeReport, now: float) -> str:
+    """The journal's word, unless the node claims to serve and does not."""
+    serving = report.service == "in-service"
+    return "degraded" if serving and not in_service(report, now) else report.service
+
+
+# --- text ---------------------------------------------------------------------------------------------------
+
+
+def text(reports: Sequence[NodeReport], now: float, width: int | None = None) -> list[Line]:
+    """One line per node; how it is known that routes are gone follows for nodes that left."""
+    rows = [_row(report, now) for report in reports]
+    details = [row for report in reports for row in (*_stopped(report, width), *_withdrawal(report, width))]
+    good = all(in_service(report, now) for report in reports)
+    last = line(Span(summary(reports, now), "bold" if good else "accent"))
+    return [*table(HEADER, rows), *([line(""), *details] if details else []), line(""), last]
+
+
+def _row(report: NodeReport, now: float) -> list[Cell]:
+    state, words = report.state, sessions(report, now)
+    fresh = state is not None and not node_word(state, now)
+    return [
+        report.node,
+        service(report, now),
+        Span(scheduling(report), "accent" if report.unschedulable or not report.ready else ""),
+        (state.selected_by or "-") if state else "-",
+        words if fresh else Span(words, "accent"),
+        f"{state.announced} of {units.count(state.intended, 'route')}" if state and fresh else "-",
+        run(report, now),
+    ]
+
+
+def _stopped(report: NodeReport, width: int | None) -> list[Line]:
+    """Why nobody goes on with a run that did not come to its end; what is safe, and what to type."""
+    told = [report.problem] if report.problem else []
+    if report.stopped and report.journal:
+        told.append(f"the {report.journal.command} stopped: {report.stopped}")
+    why = [row for text in told for row in wrapped(f"{report.node}: {text}", width)]
+    ways = hint_lines("\n".join(report.ways), width, first="  ")
+    return [*(line(Span(row, "accent")) for row in why), *map(line, ways)]
+
+
+def _withdrawal(report: NodeReport, width: int | None) -> list[Line]:
+    """When the routes went, and who says so."""
+    record, how = report.state.withdrawn if report.state else None, proof(report)
+    gone = report.state is not None and report.state.phase == "Withdrawn"
+    if not gone and not how:
+        return []
+    unasked = "whether a router was asked went with the journal" if report.lost else NOBODY_ASKED
+    told = _gone(report.journal, how) if how else unasked
+    why = str(report.journal.evidence.get("why") or "") if report.journal and how else ""
+    rests = f"; {why}" if why else ""
+    return [line(row) for row in wrapped(f"{report.node}: {told}{_sent(record)}{rests}", width)]
+
+
+def _gone(journal: Journal | None, how: str) -> str:
+    evidence: Mapping[str, Any] = journal.evidence if journal else {}
+    routes = units.count(int(evidence.get("routes") or 0), "route")
+    by = f" by {evidence['by']}" if evidence.get("by") else ""
+    return f"{routes} gone, {how}{by}"
+
+
+def _sent(record: WithdrawnRecord | None) -> str:
+    if record is None:
+        return ""
+    took = units.duration(max(0.0, record.sent_at - record.observed_at))
+    at = f"{units.day(record.sent_at)} {units.clock(record.sent_at)} UTC"
+    return f"; withdraws sent {at}, {took} after the speaker saw the relabel"
+
+
+def summary(reports: Sequence[NodeReport], now: float) -> str:
+    """How many nodes are in service, and which are not."""
+    out = [report.node for report in reports if not in_service(report, now)]
+    total = units.count(len(reports), "node")
+    if not out:
+        return f"{total} in service"
+    return f"{len(reports) - len(out)} of {total} in service; not in service: {', '.join(out)}"
+
+
+# --- documents ----------------------------------------------------------------------------------------------
+
+
+def document(reports: Sequence[NodeReport], now: float) -> Document:
+    return envelope(
+        COMMAND,
+        "failed" if any(report.unreadable for report in reports) else "done",
+        message=summary(reports, now),
+        observedAt=units.rfc3339(now),
+        nodes=[_document(report, now) for report in reports],
+    )
+
+
+def _document(report: NodeReport, now: float) -> Document:
+    state = report.state
+    document = {
+        "node": report.node,
+        "service": service(report, now),
+        "inService": in_service(report, now),
+        "ready": report.ready,
+        "cordoned": report.unschedulable,
+        "speaker": sessions(report, now),
+        "selectedBy": (state.selected_by or None) if state else None,
+        "phase": state.phase if state and not state.unreadable else None,
+        "stale": state.stale(now) if state and not state.unreadable else None,
+        "proof": proof(report) or None,
+        "withdrawn": _record(state.withdrawn) if state and state.withdrawn else None,
+        "run": _journal(report.journal) if report.journal else None,
+        "holder": report.holder or None,
+        "running": report.running if report.journal else None,
+        "stopped": report.stopped or None,
+        "hint": "\n".join(report.ways) or None,
+        "problem": report.problem or None,
+    }
+    return {key: value for key, value in document.items() if value is not None}
+
+
+def _record(record: WithdrawnRecord) -> Document:
+    return {
+        "reason": record.reason,
+        "routes": record.routes,
+        "observedTime": timestamp(record.observed_at),
+        "sentTime": timestamp(record.sent_at),
+        "closedTime": timestamp(record.closed_at),
+    }
+
+
+def _journal(journal: Journal) -> Document:
+    return {
+        "id": journal.run,
+        "command": "speaker restart" if journal.command == "restart" else f"node {journal.command}",
+        "order": journal.order,
+        "options": list(words(journal.asked)),
+        "holder": journal.holder,
+        "startedAt": units.rfc3339(journal.started_at),
+        "steps": {step: units.rfc3339(at) for step, at in journal.steps.items()},
+        "evidence": dict(journal.evidence),
+    }
+
+
+RENDERERS: Mapping[str, Callable[[Sequence[NodeReport], float], None]] = {
+    "text": lambda reports, now: write(text(reports, now, terminal.width())),
+    "json": lambda reports, now: write_json(document(reports, now)),
+    "yaml": lambda reports, now: write_yaml(document(reports, now)),
+}

@@ -1,0 +1,295 @@
+"""`peers status`: what may be said of each session, and how it looks as table, JSON and YAML.
+
+The rule that everything here follows: only a fresh heartbeat may say "established".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bgpctl.core.model import Family, GracefulRestart, Session
+from bgpctl.core.state import NodeState, PeerState, to_document
+from bgpctl.render import units
+from bgpctl.render.envelope import Document, envelope, write_json, write_yaml
+from bgpctl.render.terminal import write
+from bgpctl.render.text import Cell, Line, Span, line, table
+
+NO_SPEAKER = "no speaker"
+NO_NODE = "no such node"
+NOT_SELECTED = "not selected"
+NAMED = 5  # nodes that the summary names
+
+NARROW = (
+    "NODE",
+    "LOCAL AS",
+    "PEER AS",
+    "PEER ADDRESS",
+    "STATE",
+    "UPTIME",
+    "FAMILY",
+    "ADVERTISED",
+    "RECEIVED",
+    "GRACEFUL RESTART",
+)
+WIDE = (
+    *NARROW[:-1],
+    "HOLD/KEEPALIVE",
+    "GRACEFUL RESTART",
+    "LOCAL GR",
+    "PEER GR",
+    "EOR SENT",
+    "FLAPS",
+    "LAST ERROR",
+)
+NUMBERS = ("LOCAL AS", "PEER AS", "ADVERTISED", "RECEIVED", "FLAPS")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One session, or one node that has none (`peer` None). `state` is what may be shown of it."""
+
+    node: str
+    state: str
+    established: bool = False
+    peer: PeerState | None = None
+    since: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What was seen at `now`. `missing` are nodes asked for by name that have no speaker, and what is known
+    of them (NO_SPEAKER or NO_NODE)."""
+
+    states: tuple[NodeState, ...]
+    missing: Mapping[str, str]
+    now: float
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """Every session of every node, in the order of their names."""
+        found = {state.node: tuple(_node_rows(state, self.now)) for state in self.states}
+        absent = {name: (Row(name, words),) for name, words in self.missing.items()}
+        merged = {**absent, **found}
+        return tuple(row for name in sorted(merged) for row in merged[name])
+
+    @property
+    def all_established(self) -> bool:
+        """Is there at least one session, and is every one of them up?"""
+        rows = self.rows
+        return bool(rows) and all(row.established for row in rows)
+
+
+# --- what may be said ---------------------------------------------------------------------------------------
+
+
+def _node_rows(state: NodeState, now: float) -> Iterator[Row]:
+    override = node_word(state, now)
+    peers = state.peers
+    if not peers and state.withdrawn and state.phase == "Withdrawn":
+        peers = tuple(peer.state for peer in state.withdrawn.peers)
+    if not peers:
+        yield Row(state.node, override or NOT_SELECTED)
+    for peer in peers:
+        yield _peer_row(state.node, peer, override)
+
+
+def _peer_row(node: str, peer: PeerState, override: str) -> Row:
+    session = peer.session
+    if override:
+        return Row(node, override, False, peer)
+    return Row(node, str(session.state), session.established, peer, session.since)
+
+
+def node_word(state: NodeState, now: float) -> str:
+    """The word that replaces a node's session states when its speaker does not run as usual, else "".
+
+    A withdrawal stays true when the speaker is gone (that is what a drain is for), so it wins over stale.
+    """
+    if state.unreadable:
+        return f"unreadable: {state.unreadable}"
+    seen = f"last seen {units.age(now - state.last_seen)} ago" if state.last_seen else "never seen"
+    stale = state.stale(now)
+    if state.phase == "Withdrawn":
+        sent = (
+            f"sent {units.age(now - state.withdrawn.sent_at)} ago"
+            if state.withdrawn
+            else "not known when sent"
+        )
+        return f"withdrawn ({sent}; {seen})" if stale else f"withdrawn ({sent})"
+    if state.phase == "Stopped":
+        return f"stopped ({seen})"
+    if stale:
+        return f"stale ({seen})"
+    return "starting" if state.phase == "Starting" and not state.peers else ""
+
+
+def summary(shown: Sequence[Row]) -> str:
+    """The sentence that comes last: how many are up, and what is not."""
+    if not shown:
+        return "no node runs a bgpctl speaker"
+    sessions = [row for row in shown if row.peer]
+    up = sum(row.established for row in sessions)
+    if up == len(shown):
+        return (
+            f"all {units.count(up, 'session')} established" if up > 1 else "the only session is established"
+        )
+    total = f"{up} of {units.count(len(sessions), 'session')} established" if sessions else "no session"
+    down = list(dict.fromkeys(f"{row.node}: {row.state}" for row in shown if not row.established))
+    more = f", and {len(down) - NAMED} more" if len(down) > NAMED else ""
+    return f"{total}; {', '.join(down[:NAMED])}{more}"
+
+
+# --- text ---------------------------------------------------------------------------------------------------
+
+
+def text(picture: Picture, *, wide: bool = False) -> list[Line]:
+    """The table, a note per session that is down, and the summary."""
+    shown, now = picture.rows, picture.now
+    if not shown:
+        return [line(Span(summary(shown), "accent"))]
+    header, cells = (WIDE, _wide_cells) if wide else (NARROW, _narrow_cells)
+    body = [row for one in shown for row in _family_rows(one, now, len(header), cells)]
+    down = [] if wide else [note for row in shown if (note := _note(row, now))]
+    notes = [*down, *_problems(picture)]
+    last = Span(summary(shown), "bold" if picture.all_established else "accent")
+    return [*table(header, body, NUMBERS), *([line(""), *notes] if notes else []), line(""), line(last)]
+
+
+Extra = Callable[[PeerState], list[Cell]]
+
+
+def _family_rows(row: Row, now: float, width: int, extra: Extra) -> Iterator[list[Cell]]:
+    """The session's row with its first family, then one row for each other family."""
+    state: Cell = row.state if row.established else Span(row.state, "accent")
+    if row.peer is None:
+        yield [row.node, "-", "-", "-", state, *["-"] * (width - 5)]
+        return
+    peer, session = row.peer, row.peer.session
+    uptime = units.age(now - session.established_at) if row.established and session.established_at else "-"
+    head: list[Cell] = [row.node, str(peer.local_asn), str(peer.asn), _address(peer), state, uptime]
+    families = _family_cells(session) if row.established else [["-", "-", "-"]]
+    tail = extra(peer)
+    yield [*head, *families[0], *tail]
+    for cells in families[1:]:
+        yield [*[""] * len(head), *cells, *[""] * len(tail)]
+
+
+def _address(peer: PeerState) -> str:
+    if peer.port == 179:
+        return peer.address
+    return f"[{peer.address}]:{peer.port}" if ":" in peer.address else f"{peer.address}:{peer.port}"
+
+
+def _families(session: Session) -> list[Family]:
+    return sorted(set(session.families) | set(session.advertised) | set(session.received))
+
+
+def _family_cells(session: Session) -> list[list[Cell]]:
+    cells: list[list[Cell]] = [
+        [str(family), str(session.advertised.get(family, 0)), str(session.received.get(family, 0))]
+        for family in _families(session)
+    ]
+    return cells or [["-", "-", "-"]]
+
+
+def _narrow_cells(peer: PeerState) -> list[Cell]:
+    return [restart(peer.session)]
+
+
+def _wide_cells(peer: PeerState) -> list[Cell]:
+    session = peer.session
+    error = session.last_error
+    timers = f"{session.hold_time}/{session.keepalive_time} s" if session.hold_time is not None else "-"
+    return [
+        timers,
+        restart(session),
+        _side(session.local_gr),
+        _side(session.peer_gr),
+        ("yes" if session.end_of_rib else "no") if session.established else "-",
+        str(session.flaps),
+        f"{error.direction}: {error.text}" if error else "-",
+    ]
+
+
+def restart(session: Session) -> str:
+    """Graceful restart as negotiated: off, or the time for which the router keeps our routes, and N."""
+    if session.hold_time is None and session.local_gr is None:
+        return "-"
+    if session.local_gr is None or session.peer_gr is None:
+        return "off"
+    both = session.local_gr.notification and session.peer_gr.notification
+    return f"{session.local_gr.restart_time} s" + (" N" if both else "")
+
+
+def _side(side: GracefulRestart | None) -> str:
+    """One side's capability: its time, its bits and the families whose F bit is set, "120 s R N F(ipv4)"."""
+    if side is None:
+        return "-"
+    bits = [letter for letter, on in (("R", side.restart_state), ("N", side.notification)) if on]
+    forwarding = [f.afi if f.safi == "unicast" else str(f) for f, bit in side.families if bit]
+    kept = [f"F({', '.join(forwarding)})"] if forwarding else []
+    return " ".join([f"{side.restart_time} s", *bits, *kept])
+
+
+def _note(row: Row, now: float) -> Line | None:
+    """Why a session is down, when its speaker is alive to tell."""
+    if row.established or row.peer is None or row.state != str(row.peer.session.state):
+        return None
+    error = row.peer.session.last_error
+    since = f" for {units.age(now - row.since)}" if row.since else ""
+    why = f": {error.direction} {error.text}, {units.age(now - error.time)} ago" if error else ""
+    return line(f"{row.node} {_address(row.peer)} is {row.state}{since}{why}")
+
+
+def _problems(picture: Picture) -> list[Line]:
+    """What speakers that are alive complain about: a policy they cannot use, objects they left out."""
+    return [
+        line(f"{state.node}: {problem}")
+        for state in picture.states
+        if not state.stale(picture.now)
+        for problem in filter(None, (state.policy_problem, *state.problems))
+    ]
+
+
+# --- documents ----------------------------------------------------------------------------------------------
+
+
+def document(picture: Picture) -> Document:
+    """The JSON and YAML form: BGPNodeState's own keys per node, with the states that may be shown."""
+    nodes = [_node(state, picture.now) for state in picture.states]
+    nodes += [{"node": name, "state": words, "peers": []} for name, words in picture.missing.items()]
+    return envelope(
+        "peers status",
+        "done" if picture.all_established else "failed",
+        message=summary(picture.rows),
+        observedAt=units.rfc3339(picture.now),
+        nodes=sorted(nodes, key=lambda node: str(node["node"])),
+    )
+
+
+def _node(state: NodeState, now: float) -> dict[str, Any]:
+    if state.unreadable:
+        return {"node": state.node, "state": node_word(state, now), "peers": []}
+    status = to_document(state)["status"]
+    word = node_word(state, now)
+    if word:
+        kind = "stale" if state.stale(now) and state.phase != "Withdrawn" else state.phase.lower()
+        status["peers"] = [_not_current(peer, kind) for peer in status["peers"]]
+        status["lastReportedSessions"] = status.pop("sessions")
+    shown = word or (NOT_SELECTED if not state.peers else "current")
+    return {"node": state.node, "state": shown, "stale": state.stale(now), **status}
+
+
+def _not_current(peer: dict[str, Any], kind: str) -> dict[str, Any]:
+    """A session of which nothing current is known: its last state moves to another key."""
+    return {**peer, "state": kind, "lastReportedState": peer["state"]}
+
+
+RENDERERS: Mapping[str, Callable[[Picture], None]] = {
+    "table": lambda picture: write(text(picture)),
+    "wide": lambda picture: write(text(picture, wide=True)),
+    "json": lambda picture: write_json(document(picture)),
+    "yaml": lambda picture: write_yaml(document(picture)),
+}

@@ -1,0 +1,184 @@
+"""`routes`: what is intended, what is announced, the difference, and why the rest is absent.
+
+The word "announced" is only said of what a speaker told us, and every output names its source.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from bgpctl.core.intent.routeview import (
+    INTENT,
+    SPEAKER,
+    NodeRoutes,
+    PeerRoutes,
+    RouteRow,
+    Standing,
+    absent_document,
+    row_document,
+)
+from bgpctl.core.model import Absent, Attributes
+from bgpctl.render import units
+from bgpctl.render.envelope import Document, envelope, write_json, write_yaml
+from bgpctl.render.terminal import width, write
+from bgpctl.render.text import Cell, Line, Span, line, table
+
+NARROW = ("NODE", "PEER", "PREFIX", "STANDING", "ATTRIBUTES", "FROM")
+WIDE = (*NARROW, "WHY")
+ABSENT = ("NODE", "PEER", "PREFIX", "REASON", "FROM", "WHY NOT")
+
+SOURCES = {
+    SPEAKER: "source: the speaker itself, through its status socket",
+    INTENT: "source: intended routes compiled here from the cluster's objects (without a speaker's own "
+    "flags, such as --next-hop); announced counts as the speakers published them",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What to print: the nodes, and whether absent routes are listed one by one."""
+
+    nodes: tuple[NodeRoutes, ...]
+    absent: bool = False
+
+    @property
+    def unreadable(self) -> bool:
+        """Is there a node whose speaker published garbage?"""
+        return any(node.unreadable for node in self.nodes)
+
+
+# --- words --------------------------------------------------------------------------------------------------
+
+
+def attributes(of: Attributes) -> str:
+    """Readable: `next hop 192.0.2.9, local preference 200, 65000:1 65000:2, large 1:2:3`; "-" = only the
+    mandatory ones, with the session's own address as next hop."""
+    parts = [
+        f"next hop {of.next_hop}" if of.next_hop else "",
+        f"local preference {of.local_preference}" if of.local_preference is not None else "",
+        " ".join(sorted(of.communities)),
+        f"large {' '.join(sorted(of.large_communities))}" if of.large_communities else "",
+    ]
+    return ", ".join(filter(None, parts)) or "-"
+
+
+def difference(peer: PeerRoutes) -> dict[str, int]:
+    """How many routes stand otherwise than announced, by standing; empty where nobody was asked."""
+    found = Counter(str(row.standing) for row in peer.rows)
+    return {s: found[s] for s in Standing if found[s] and s not in (Standing.ANNOUNCED, Standing.INTENDED)}
+
+
+def counted(peer: PeerRoutes) -> tuple[int, int]:
+    """(intended, announced) by its rows; the second says something only where the speaker was asked."""
+    wanted = sum(row.standing is not Standing.WITHDRAWING for row in peer.rows)
+    return wanted, sum(row.standing is Standing.ANNOUNCED for row in peer.rows)
+
+
+def sentence(node: NodeRoutes, peer: PeerRoutes) -> str:
+    """`worker-1 to 192.0.2.1: 5 intended, 4 announced, 1 pending`."""
+    wanted, out = counted(peer)
+    parts = [f"{wanted} intended"]
+    if node.source == SPEAKER:
+        parts += [f"{out} announced", *(f"{n} {standing}" for standing, n in difference(peer).items())]
+        parts += [f"{peer.pending} not on the socket yet"] if peer.pending else []
+    elif peer.reported is not None:
+        intends, announced = peer.reported
+        less = f", {units.count(intends - announced, 'route')} behind" if announced < intends else ""
+        parts += [f"its speaker reports {announced} announced, session {peer.state}{less}"]
+    else:
+        parts += ["its speaker reports nothing of this peer"]
+    return f"{node.node} to {peer.address}: {', '.join(parts)}"
+
+
+def absences(node: NodeRoutes) -> str:
+    found = Counter(absent.reason for absent in node.absent)
+    return ", ".join(f"{reason} {number}" for reason, number in sorted(found.items()))
+
+
+# --- text ---------------------------------------------------------------------------------------------------
+
+
+def text(shown: Shown, *, wide: bool = False, columns: int | None = None) -> list[Line]:
+    """The table of routes, with `absent` that of absent ones, a sentence per peer, notes, and the source."""
+    if not shown.nodes:
+        return [line(Span("no policy selects any node, and no speaker has a session", "accent"))]
+    rows = [_row(n, p, row, wide) for n in shown.nodes for p in n.peers for row in p.rows]
+    found = [*table(WIDE if wide else NARROW, rows, width=columns), line("")] if rows else []
+    if shown.absent and (missing := [_absent_row(n, a) for n in shown.nodes for a in n.absent]):
+        found += [*table(ABSENT, missing, width=columns), line("")]
+    found += [line(words) for node in shown.nodes for words in _sentences(node, shown.absent)]
+    sources = dict.fromkeys(SOURCES[node.source] for node in shown.nodes)
+    return [*found, *(line(Span(words, "dim")) for words in sources)]
+
+
+def _row(node: NodeRoutes, peer: PeerRoutes, row: RouteRow, wide: bool) -> list[Cell]:
+    good = row.standing in (Standing.ANNOUNCED, Standing.INTENDED)
+    words = attributes(row.attributes)
+    if row.announced is not None:
+        words = f"{words} (announced with {attributes(row.announced)})"
+    cells: list[Cell] = [node.node, peer.address, str(row.prefix)]
+    cells += [str(row.standing) if good else Span(str(row.standing), "accent"), words, row.origin or "-"]
+    return [*cells, row.why] if wide else cells
+
+
+def _absent_row(node: NodeRoutes, absent: Absent) -> list[Cell]:
+    address = next((p.address for p in node.peers if p.name == absent.peer), absent.peer)
+    prefix = str(absent.prefix) if absent.prefix else "-"
+    return [node.node, address or "all", prefix, absent.reason, absent.origin, absent.detail]
+
+
+def _sentences(node: NodeRoutes, listed: bool) -> Iterator[str]:
+    yield from (sentence(node, peer) for peer in node.peers)
+    if not node.peers:
+        yield f"{node.node}: no peers"
+    if node.absent:
+        yield f"{node.node}: not announced: {absences(node)}" + ("" if listed else " (--absent says why)")
+    yield from (f"{node.node}: {note}" for note in node.notes)
+
+
+# --- documents ----------------------------------------------------------------------------------------------
+
+
+def document(shown: Shown) -> Document:
+    status = "failed" if shown.unreadable else "done"
+    return envelope("routes", status, nodes=[_node(node, shown.absent) for node in shown.nodes])
+
+
+def _node(node: NodeRoutes, listed: bool) -> Document:
+    found: Document = {
+        "node": node.node,
+        "source": node.source,
+        "observedAt": units.rfc3339(node.at),
+        "peers": [_peer(node, peer) for peer in node.peers],
+        "absentReasons": dict(Counter(absent.reason for absent in node.absent)),
+        "notes": list(node.notes),
+    }
+    return {**found, "absent": [absent_document(a) for a in node.absent]} if listed else found
+
+
+def _peer(node: NodeRoutes, peer: PeerRoutes) -> Document:
+    wanted, out = counted(peer)
+    speaks = node.source == SPEAKER
+    reported = peer.reported and {"intended": peer.reported[0], "announced": peer.reported[1]}
+    found = {
+        "name": peer.name,
+        "peerAddress": peer.address,
+        "state": peer.state or None,
+        "intended": wanted,
+        "announced": out if speaks else None,
+        "difference": difference(peer) if speaks else None,
+        "reportedBySpeaker": reported,
+        "pending": peer.pending,
+        "routes": [row_document(row) for row in peer.rows],
+    }
+    return {key: value for key, value in found.items() if value is not None}
+
+
+RENDERERS: Mapping[str, Callable[[Shown], None]] = {
+    "table": lambda shown: write(text(shown, columns=width())),
+    "wide": lambda shown: write(text(shown, wide=True, columns=width())),
+    "json": lambda shown: write_json(document(shown)),
+    "yaml": lambda shown: write_yaml(document(shown)),
+}

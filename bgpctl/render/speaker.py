@@ -1,0 +1,58 @@
+"""`speaker status`: what one speaker says of itself, and its sessions as `peers status` shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from bgpctl.core.state import NodeState, to_document
+from bgpctl.render import peers, units
+from bgpctl.render.envelope import Document, envelope, write_json, write_yaml
+from bgpctl.render.terminal import write
+from bgpctl.render.text import Line, Span, line
+
+
+def text(state: NodeState, directory: str, now: float) -> list[Line]:
+    """A line per fact, then the sessions, problems and their summary."""
+    facts = list(_facts(state, directory, now))
+    width = max(len(name) for name, _ in facts)
+    rows = [line(Span(f"{name:{width}}  ", "dim"), value) for name, value in facts]
+    return [*rows, line(""), *peers.text(peers.Picture((state,), {}, now))]
+
+
+def _facts(state: NodeState, directory: str, now: float) -> Iterator[tuple[str, str]]:
+    yield "node", state.node
+    yield "phase", state.phase
+    if state.stale(now):
+        yield "stuck", f"its loop has not run for {units.duration(now - state.heartbeat)}"
+    if state.started_at:
+        yield "up", units.age(now - state.started_at)
+    engine = f", {state.engine_version}" if state.engine_version else ""
+    yield "version", f"bgpctl {state.speaker_version}{engine}, replaced {state.engine_restarts} times"
+    if state.engine_mode:
+        yield "engine", state.engine_mode
+    yield "selected by", f"{state.selected_by_kind} {state.selected_by}".strip() or "no policy"
+    yield "routes", f"{state.announced} of {units.count(state.intended, 'route')} announced"
+    if state.absent:
+        yield "not announced", ", ".join(f"{reason} {n}" for reason, n in sorted(state.absent.items()))
+    yield "directory", directory
+
+
+def document(state: NodeState, directory: str, now: float) -> Document:
+    """BGPNodeState's own keys, as the speaker has them now."""
+    status = to_document(state)["status"]
+    return envelope(
+        "speaker status",
+        "done",
+        observedAt=units.rfc3339(now),
+        directory=directory,
+        node=state.node,
+        stale=state.stale(now),
+        **status,
+    )
+
+
+RENDERERS: Mapping[str, Callable[[NodeState, str, float], None]] = {
+    "text": lambda state, directory, now: write(text(state, directory, now)),
+    "json": lambda state, directory, now: write_json(document(state, directory, now)),
+    "yaml": lambda state, directory, now: write_yaml(document(state, directory, now)),
+}

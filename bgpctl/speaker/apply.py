@@ -1,0 +1,103 @@
+"""The diff's actions, carried out: paced, in order, one failure costs its peer only, and measured."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from math import inf
+from typing import Protocol
+
+from bgpctl.core.intent import pacing
+from bgpctl.core.intent.diff import Action, Announce, Leave, Synced, Withdraw
+from bgpctl.core.model import Observed
+from bgpctl.errors import Temporary
+from bgpctl.exabgp import Mode
+from bgpctl.speaker.counters import Counters
+from bgpctl.speaker.status.build import Departure
+
+
+class EnginePort(Protocol):
+    """What the manager needs of a BGP engine. `departed` is told by the last Leave. `stays`: it goes on when
+    the manager ends; `adopt` takes over one that did, and starts none. `trouble`: why nothing may be taken
+    for announced, whatever `observed` says; "" = none."""
+
+    version: str
+    restarts: int
+    mode: Mode
+
+    @property
+    def departed(self) -> Mapping[str, Departure]: ...
+    @property
+    def stays(self) -> bool: ...
+    @property
+    def trouble(self) -> str: ...
+    def adopt(self) -> bool: ...
+    def start(self) -> None: ...
+    def observed(self) -> Observed: ...
+    def perform(self, action: Action) -> None: ...
+    def release(self) -> None: ...
+    def stop(self, *, graceful: bool, reason: str = "") -> None: ...
+
+
+class Performer:
+    """`leave` performs a Leave: whoever it belongs to has more to do then."""
+
+    def __init__(self, engine: EnginePort, counters: Counters, leave: Callable[[Leave], None]) -> None:
+        self._engine, self._counters, self._leave = engine, counters, leave
+        self._last_release = 0.0
+        self._changed_at: float | None = None
+
+    def changed(self, at: float | None) -> None:
+        """A change rang then (monotonic seconds); the oldest that is not through yet counts."""
+        if self._changed_at is None:
+            self._changed_at = at
+
+    def apply(self, actions: Sequence[Action]) -> float:
+        """Perform what may go out now. In how many seconds the rest is due (inf = nothing is held). Raises
+        Temporary."""
+        now, held = pacing.release(actions, time.monotonic(), self._last_release)
+        if any(isinstance(action, Announce) for action in now):
+            self._last_release = time.monotonic()
+        self._perform(now)
+        if held is None:
+            self._changed_at = None
+            return inf
+        return held
+
+    def _perform(self, actions: tuple[Action, ...]) -> None:
+        """All of them, in order. One that fails costs its peer only; the first is raised at the end."""
+        failures: list[Temporary] = []
+        incomplete: set[str] = set()
+        done: dict[str, float] = {}
+        for action in actions:
+            try:
+                if isinstance(action, Leave):
+                    self._leave(action)
+                elif isinstance(action, Synced):
+                    # End-of-RIB would tell a router to drop what could not be announced.
+                    self._sync(tuple(peer for peer in action.peers if peer not in incomplete))
+                else:
+                    self._engine.perform(action)
+                if isinstance(action, Announce | Withdraw):
+                    done[type(action).__name__.lower()] = time.monotonic()
+            except Temporary as error:
+                failures.append(error)
+                if isinstance(action, Announce):
+                    incomplete.add(action.peer)
+                # The Configure after a Leave drops its peers from the configuration, which closes their TCP
+                # silently: not before they have left.
+                if isinstance(action, Leave) or not self._engine.observed().running:
+                    break
+        self._measure(done)
+        if failures:
+            raise failures[0]
+
+    def _measure(self, done: Mapping[str, float]) -> None:
+        """How long the oldest change behind these routes took; `done`: when the last of a kind was out."""
+        for kind, at in done.items():
+            if self._changed_at is not None:
+                self._counters.changes[kind].observe(max(0.0, at - self._changed_at))
+
+    def _sync(self, peers: tuple[str, ...]) -> None:
+        if peers:
+            self._engine.perform(Synced(peers))

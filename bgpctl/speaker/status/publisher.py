@@ -1,0 +1,236 @@
+"""Tell the world: write BGPNodeState when it changed (at most once a second) and as a heartbeat.
+
+A thread of its own: a slow or absent API server must never stall the loop that withdraws routes.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from bgpctl.core.reading.documents import metadata
+from bgpctl.core.reading.foreign import Unreadable, parse_json
+from bgpctl.core.state import HEARTBEAT_SECONDS, NodeState, to_document
+from bgpctl.core.statereader import from_document
+from bgpctl.errors import BgpctlError, Temporary
+from bgpctl.kube import paths
+from bgpctl.kube.client import Client, Conflict, NotFound
+
+log = logging.getLogger("bgpctl.speaker")
+
+LONGEST = 16 << 20  # octets of a state.json
+
+
+class Sink(Protocol):
+    """One place where a state is kept. `read` gives None for nothing, or for nothing that can be read."""
+
+    def read(self) -> NodeState | None: ...
+    def write(self, state: NodeState) -> None: ...
+
+
+class KubeSink:
+    """The BGPNodeState object, created when it is missing, owned by its Node: the API server's garbage
+    collector removes it with that. `uid` tells the Node's UID, "" = there is no such Node, None = not known
+    (yet)."""
+
+    def __init__(self, client: Client, node: str, uid: Callable[[], str | None] = lambda: None) -> None:
+        self._client, self._node, self._uid = client, node, uid
+        self._refused = ""
+
+    def read(self) -> NodeState | None:
+        document = self._client.find(paths.node_state(self._node))
+        return _decoded(document) if document else None
+
+    def write(self, state: NodeState) -> None:
+        document = to_document(state)
+        # "add" replaces the whole status (RFC 6902 section 4.1); a merge would keep what has gone
+        patch = [{"op": "add", "path": "/status", "value": document["status"]}]
+        path = f"{paths.node_state(self._node)}/status"
+        try:
+            written = self._client.patch(path, patch, kind="json")
+        except NotFound:
+            self._create(document)
+            written = self._client.patch(path, patch, kind="json")
+        self._own(written)
+
+    def _create(self, document: dict[str, Any]) -> None:
+        uid = self._uid()
+        if uid == "":
+            raise BgpctlError(f"there is no Node {self._node}: a BGPNodeState of it would stay for ever")
+        if uid:
+            document["metadata"]["ownerReferences"] = [_owner(self._node, uid)]
+        try:
+            self._client.create(paths.NODE_STATES, document)
+        except Conflict:
+            pass  # another writer was faster: the same object
+        except NotFound:
+            raise BgpctlError(
+                "the cluster does not know BGPNodeState: its CustomResourceDefinition is not installed"
+            ) from None
+
+    def _own(self, written: dict[str, Any]) -> None:
+        """Of an object that an older speaker made, or that is left of a Node that was made again. Seen in the
+        answer to each write, so it costs a request only when there is something to do."""
+        uid, found = self._uid(), metadata(written).get("ownerReferences") or []
+        nodes = [each.get("uid") for each in found if each.get("kind") == "Node"]
+        if not uid or nodes == [uid] or uid == self._refused:
+            return
+        owners = [*(each for each in found if each.get("kind") != "Node"), _owner(self._node, uid)]
+        version = metadata(written).get("resourceVersion")
+        body = {"metadata": {"resourceVersion": version, "ownerReferences": owners}}
+        try:
+            self._client.patch(paths.node_state(self._node), body)
+        except (Conflict, NotFound, Temporary):
+            return  # the next write sees it again
+        except BgpctlError as error:
+            self._refused = uid
+            hint = "grant patch on bgpnodestates; until then it must be deleted by hand when its Node is gone"
+            log.warning("state.not_owned", extra={"error": error.message, "hint": hint})
+
+
+def _owner(node: str, uid: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "Node", "name": node, "uid": uid, "controller": False}
+
+
+class FileSink:
+    """`state.json` in the speaker's directory, for speakers without Kubernetes. Mode 0600, replaced whole."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> NodeState | None:
+        try:
+            return _decoded(parse_json(self._path.read_bytes(), LONGEST))
+        except (OSError, Unreadable):
+            return None
+
+    def write(self, state: NodeState) -> None:
+        temporary = self._path.with_suffix(".tmp")
+        temporary.unlink(missing_ok=True)
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            json.dump(to_document(state), file, indent=1)
+        temporary.replace(self._path)
+
+
+def _decoded(document: Any) -> NodeState | None:
+    """Another version, or another hand, wrote it: what cannot be read is not there."""
+    try:
+        return from_document(document)
+    except Unreadable:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds. `minimum` between two writes of one phase, `heartbeat` without a change, `backoff` after a
+    failure: the first pause and the longest. `wish`: the longest Retry-After that is heeded. `alive`: for how
+    long a state is somebody's word after it was offered; a heart does not beat for a loop that hangs."""
+
+    minimum: float = 1.0
+    heartbeat: float = HEARTBEAT_SECONDS
+    backoff: tuple[float, float] = (1.0, 8.0)
+    wish: float = 30.0
+    alive: float = 60.0
+
+    def due(self, offered: NodeState, written: NodeState | None, tried_at: float, failures: int) -> float:
+        """When to write next, on the clock of `tried_at` (the last try; -inf = never tried)."""
+        if failures:
+            first, longest = self.backoff
+            return tried_at + min(first * 2.0 ** min(failures - 1, 10), longest)
+        if written is None or _awaited(offered) != _awaited(written):
+            return tried_at
+        return tried_at + (self.minimum if offered != written else self.heartbeat)
+
+
+def _awaited(state: NodeState) -> tuple[str, str]:
+    """What a drain waits for: leaving, withdrawn, and the request that this answers."""
+    return state.phase, state.observed_leave
+
+
+class Publisher:
+    """The newest offered state reaches the sink; what was overtaken is not written."""
+
+    def __init__(self, sink: Sink, pace: Pace = Pace(), clock: Callable[[], float] = time.monotonic) -> None:
+        self._sink, self._pace, self._clock = sink, pace, clock
+        self._offered: NodeState | None = None
+        self._offered_at = -math.inf
+        self._written: NodeState | None = None
+        self._tried_at = -math.inf
+        self._failures = 0
+        self._wish = 0.0
+        self._changed = threading.Condition()
+        self._closing = False
+        self.problem = ""
+        self._thread = threading.Thread(target=self._run, name="publish", daemon=True)
+
+    def start(self) -> Publisher:
+        self._thread.start()
+        return self
+
+    @property
+    def trouble(self) -> str:
+        """Why no state will ever be published again, "" = it will."""
+        gone = self._thread.ident is not None and not self._thread.is_alive() and not self._closing
+        return "the thread that publishes the state is gone" if gone else ""
+
+    def offer(self, state: NodeState) -> None:
+        """Give the present state; its heartbeat is set when it is written."""
+        with self._changed:
+            self._offered, self._offered_at = state, self._clock()
+            self._changed.notify()
+
+    def close(self, last: NodeState, timeout: float = 2.0) -> None:
+        """Write a last state, then end; it is tried once."""
+        with self._changed:
+            self._offered, self._closing = last, True
+            self._changed.notify()
+        self._thread.join(timeout)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not self._closing and (patience := self._patience()) > 0:
+                    self._changed.wait(min(patience, threading.TIMEOUT_MAX))
+                state, closing = self._offered, self._closing
+            if state is not None:
+                self._write(state)
+            if closing:
+                return
+
+    def _patience(self) -> float:
+        """Seconds until a write is due."""
+        if self._offered is None:
+            return math.inf
+        due = self._pace.due(self._offered, self._written, self._tried_at, self._failures)
+        beats = self._offered == self._written and not self._failures
+        if beats and due - self._offered_at > self._pace.alive:
+            return math.inf  # until it is offered again
+        return max(due, self._tried_at + self._wish) - self._clock()
+
+    def _write(self, state: NodeState) -> None:
+        self._tried_at = self._clock()
+        try:
+            self._sink.write(replace(state, heartbeat=time.time()))
+        except Exception as error:
+            self._failed(error)
+        else:
+            if self.problem:
+                log.info("state.published_again")
+            self.problem, self._written, self._failures, self._wish = "", state, 0, 0.0
+
+    def _failed(self, error: Exception) -> None:
+        """The thread goes on in any case: a state that nobody refreshes looks like a dead speaker."""
+        expected = isinstance(error, BgpctlError | OSError)
+        text = str(error) if expected else f"bug: {type(error).__name__}"
+        if text != self.problem:
+            log.warning("state.not_published", extra={"error": text}, exc_info=None if expected else error)
+        self.problem, self._failures = text, self._failures + 1
+        self._wish = min(getattr(error, "retry_after", None) or 0.0, self._pace.wish)
