@@ -50,6 +50,10 @@ class DeadlineExceeded(BgpctlError):
     exit_code = Exit.DEADLINE
 
 
+class Outdated(BgpctlError):
+    """Somebody changed meanwhile what this was decided on: look again, decide again."""
+
+
 class Temporary(BgpctlError):
     """The same request may succeed later (429, 5xx, connection lost). `retry_after` is in seconds."""
 

@@ -13,6 +13,7 @@ from bgpctl.cli import errors, parse
 from bgpctl.cli.flags import (
     Context,
     Document,
+    DryRun,
     Kubeconfig,
     PeerProfiles,
     Report,
@@ -38,7 +39,7 @@ Node = Annotated[str, typer.Argument(metavar="NODE", show_default=False)]
 def drain(
     ctx: typer.Context,
     node: Node,
-    dry_run: flags.DryRun = False,
+    dry_run: DryRun = False,
     order: flags.Order = "guide",
     timeout: Timeout = 600.0,
     settle: flags.Settle = 2.0,
@@ -116,6 +117,7 @@ def restore(
     router_probes: RouterProbes = None,
     peer_profiles: PeerProfiles = None,
     take_over: TakeOver = False,
+    dry_run: DryRun = False,
     output: Report = "text",
     context: Context = None,
     kubeconfig: Kubeconfig = None,
@@ -143,7 +145,9 @@ def restore(
             typed=typed(),
             asked=kept.keep(asked(ctx)),
         )
-        result = RENDERERS[output](runbook.restore(client, options), f"restore {node}")
+        run = runbook.plan_restore(client, options) if dry_run else runbook.restore(client, options)
+        title = f"{'plan: ' if dry_run else ''}restore {node}"
+        result = RENDERERS[output](run, title, plan=dry_run)
         raise SystemExit(int(result.exit_code))
 
 

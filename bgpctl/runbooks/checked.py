@@ -13,7 +13,7 @@ from bgpctl.runbooks.command_line import CommandLine
 from bgpctl.runbooks.drain_steps import known, lift_hint, only, plural
 from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.kept import Options
-from bgpctl.runbooks.model import Decision, Status
+from bgpctl.runbooks.model import Decision, Goal, Status
 from bgpctl.runbooks.snapshot import Snapshot
 from bgpctl.witness.model import Sight
 
@@ -31,7 +31,7 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Goal):
     """Nothing forbids the drain, and the prior state is written down: the journal begins here. Decided before
     the first change: kubectl cordons first and finds out then (drain.md §1.4).
 
@@ -58,6 +58,9 @@ class Checked:
             write = ChangeNode("write down the prior state", journal=self.journal(s))
             return Decision(Status.ACT, _checked(s), (write,))
         return Decision(Status.DONE, _checked(s))
+
+    def leaves(self, s: Snapshot) -> Journal:
+        return self.journal(s)
 
     def journal(self, s: Snapshot) -> Journal:
         """The journal as this step leaves it."""

@@ -17,12 +17,10 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from bgpctl.errors import BgpctlError, Blocked, DeadlineExceeded, Temporary, UsageError
-from bgpctl.kube.client import Conflict
+from bgpctl.errors import BgpctlError, Blocked, DeadlineExceeded, Outdated, Temporary, UsageError
 from bgpctl.runbooks.actions import Action
-from bgpctl.runbooks.catalogue import Step
 from bgpctl.runbooks.command_line import CommandLine
-from bgpctl.runbooks.model import Decision, Event, Result, Status, StepReport
+from bgpctl.runbooks.model import Decision, Event, Result, Status, Step, StepReport
 from bgpctl.runbooks.snapshot import Snapshot
 
 RETRY_SECONDS = 1.0
@@ -166,7 +164,7 @@ def _perform(step: Step, decision: Decision, world: World) -> Generator[Event, N
     for action in decision.actions:
         try:
             done = world.perform(action)
-        except Conflict:
+        except Outdated:
             return None  # somebody changed the object: look again, decide again
         except Temporary as error:
             yield Event(world.now(), "action", step.name, step.title, "waiting", error.message)
@@ -187,7 +185,7 @@ def _finish(step: Step, decision: Decision, world: World, *, last: bool) -> bool
     """Journal a finished step. False: the journal could not be written now; look again and try again."""
     try:
         world.finish(step.name, decision, last=last)
-    except (Temporary, Conflict):
+    except (Temporary, Outdated):
         return False
     return True
 

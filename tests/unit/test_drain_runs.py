@@ -409,3 +409,28 @@ def test_without_a_journal_nothing_is_known() -> None:
     )
     assert (failed.run, failed.proof, failed.message) == ("r", "", "boom")
     assert failed.evidence == {"proof": "confirmed", "by": "z"}
+
+
+# --- a restore that is only planned -------------------------------------------------------------------------
+
+
+def test_a_restore_is_planned_and_nothing_is_written(rig: Rig) -> None:
+    started(rig)
+    before, client = (rig.node, rig.lease()), rig.client()
+    events, result = told(drain.plan_restore(client, RestoreOptions(NODE)))
+    assert (rig.node, rig.lease()) == before and client.writes() == []
+    assert (result.command, result.status, result.exit_code) == ("restore", "planned", 0)
+    assert [(report.step, report.text) for report in result.steps][2:] == [
+        ("Selected", "label enable-bgp=true"),
+        ("Established", "until every session is Established"),
+        ("Announced", "until every route is sent (no router is asked)"),
+        ("Uncordoned", "uncordon"),
+        ("Released", "give the node's Lease back"),
+    ]
+    assert [event.state for event in events[2:]] == ["planned"] * 5
+
+
+def test_a_restore_of_an_untouched_node_plans_nothing(rig: Rig) -> None:
+    events, _ = told(drain.plan_restore(rig.client(), RestoreOptions(NODE)))
+    texts = [event.text for event in events if event.step in ("Selected", "Established", "Announced")]
+    assert "until" not in " ".join(texts)
