@@ -170,6 +170,7 @@ def event_document(event: Event) -> Document:
         "type": "event",
         "time": units.rfc3339(event.at),
         "kind": event.kind,
+        "node": event.node or None,
         "step": event.step,
         "title": event.title,
         "state": event.state,

@@ -52,6 +52,7 @@ class World(Protocol):
 class Progress:
     """How far a run is. `reports`: one per step, in order; `waited_for`: what the last look said."""
 
+    node: str
     steps: Sequence[Step]
     deadline: float
     typed: CommandLine
@@ -80,7 +81,7 @@ def run(
     `typed` the command to type again."""
     words = command if " " in command else f"node {command}"
     typed = typed or CommandLine(("bgpctl", *words.split(), node))
-    progress = Progress(steps, world.monotonic() + timeout, typed)
+    progress = Progress(node, steps, world.monotonic() + timeout, typed)
     progress.reports = {s.name: StepReport(s.name, s.title, "pending", "") for s in steps}
     outcome = Result(command, node, "failed", "", run=run_id, started_at=world.now())
     try:
@@ -133,7 +134,7 @@ def _reach(number: int, world: World, progress: Progress) -> Generator[Event, No
             if _finish(step, decision, world, last=last):
                 return number + 1
             decision = replace(decision, recheck=0.0 if last else RETRY_SECONDS)
-        trouble = yield from _perform(step, decision, world)
+        trouble = yield from _perform(step, decision, world, progress.node)
         if decision.status is Status.BLOCKED:
             raise Blocked(decision.reason, decision.hint)
         _check(progress, step, trouble or decision, world.monotonic())
@@ -159,7 +160,9 @@ def _patience(error: Temporary) -> Decision:
     return Decision(Status.WAIT, error.message, recheck=error.retry_after or RETRY_SECONDS)
 
 
-def _perform(step: Step, decision: Decision, world: World) -> Generator[Event, None, Decision | None]:
+def _perform(
+    step: Step, decision: Decision, world: World, node: str
+) -> Generator[Event, None, Decision | None]:
     """Carry the actions out in order. Returns what to wait for when one could not be carried out now."""
     for action in decision.actions:
         try:
@@ -167,10 +170,10 @@ def _perform(step: Step, decision: Decision, world: World) -> Generator[Event, N
         except Outdated:
             return None  # somebody changed the object: look again, decide again
         except Temporary as error:
-            yield Event(world.now(), "action", step.name, step.title, "waiting", error.message)
+            yield Event(world.now(), "action", step.name, step.title, "waiting", error.message, node=node)
             return _patience(error)
         if done:
-            yield Event(world.now(), "action", step.name, step.title, "acting", str(action))
+            yield Event(world.now(), "action", step.name, step.title, "acting", str(action), node=node)
     return None
 
 
@@ -205,7 +208,7 @@ STATES = {Status.DONE: "done", Status.ACT: "acting", Status.WAIT: "waiting", Sta
 def _event(step: Step, progress: Progress, decision: Decision, now: float) -> Event:
     state = STATES[decision.status]
     progress.note(step, state, decision.reason, now)
-    return Event(now, "step", step.name, step.title, state, decision.reason, decision.eta)
+    return Event(now, "step", step.name, step.title, state, decision.reason, decision.eta, node=progress.node)
 
 
 def _still(step: Step, progress: Progress, decision: Decision, world: World) -> Event:
@@ -213,7 +216,9 @@ def _still(step: Step, progress: Progress, decision: Decision, world: World) -> 
     now = world.now()
     until = now + progress.deadline - world.monotonic()
     state = STATES[decision.status]
-    return Event(now, "still", step.name, step.title, state, decision.reason, decision.eta, until)
+    return Event(
+        now, "still", step.name, step.title, state, decision.reason, decision.eta, until, progress.node
+    )
 
 
 def _mark_open(progress: Progress, outcome: Result, now: float) -> Generator[Event, None, None]:
@@ -221,4 +226,6 @@ def _mark_open(progress: Progress, outcome: Result, now: float) -> Generator[Eve
     for report in progress.reports.values():
         if report.state in ("acting", "waiting", "blocked"):
             progress.reports[report.step] = replace(report, state=outcome.status, ended_at=now)
-            yield Event(now, "step", report.step, report.title, outcome.status, outcome.message)
+            yield Event(
+                now, "step", report.step, report.title, outcome.status, outcome.message, node=progress.node
+            )

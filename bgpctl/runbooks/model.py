@@ -86,8 +86,8 @@ class Goal:
 @dataclass(frozen=True, slots=True)
 class Event:
     """One line of progress. `kind`: "step" (a step's state changed), "action" (something was done) or "still"
-    (nothing changed for a while; `until` is when the run gives up). `state`: pending, acting, waiting, done,
-    blocked, failed, deadline, interrupted, planned."""
+    (nothing changed for a while; `until` is when the run gives up), on `node`. `state`: pending, acting,
+    waiting, done, blocked, failed, deadline, interrupted, planned."""
 
     at: float
     kind: str
@@ -97,6 +97,7 @@ class Event:
     text: str
     eta: float | None = None
     until: float | None = None
+    node: str = ""
 
 
 @dataclass(frozen=True, slots=True)

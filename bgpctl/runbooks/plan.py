@@ -28,7 +28,7 @@ def plan(
         for step in steps:
             (state, text, hint), journal = _look(step, world, journal)
             reports.append(StepReport(step.name, step.title, state, text))
-            yield Event(world.now(), "step", step.name, step.title, state, text)
+            yield Event(world.now(), "step", step.name, step.title, state, text, node=node)
             if state == "blocked" and result.status != "blocked":
                 result = replace(result, status="blocked", message=text, hint=hint)
     except UsageError:

@@ -35,7 +35,7 @@ def deciding(*decisions: Decision, name: str = "A", sees: tuple[str, ...] = ()) 
 
 
 def event(at: float, kind: str, state: str, text: str, step: str = "A", **more: Any) -> Event:
-    return Event(BEGUN + at, kind, step, "a goal", state, text, **more)
+    return Event(BEGUN + at, kind, step, "a goal", state, text, **more, node="n1")
 
 
 FINE = Decision(DONE, "fine")

@@ -92,7 +92,8 @@ def test_one_line_for_each_goal() -> None:
         ("E", "planned", "E will be"),
     ]
     assert events == [
-        Event(101.0 + n, "step", name, "a goal", state, text) for n, (name, state, text) in enumerate(lines)
+        Event(101.0 + n, "step", name, "a goal", state, text, node="n1")
+        for n, (name, state, text) in enumerate(lines)
     ]
     assert world.asked == [frozenset({"pods"})] * 4
     assert result == Result(
