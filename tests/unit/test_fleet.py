@@ -144,18 +144,60 @@ def test_the_guards_say_what_they_say_when_every_node_is_compiled(cluster: Any) 
         assert verdict(found) == verdict(whole)
 
 
-def test_many_nodes_that_are_alike_are_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The cost of a guard must not grow with nodes x Services (issue 8)."""
-    compiled: list[str] = []
+@pytest.fixture
+def compiled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The nodes that were compiled whole, one after the other."""
+    names: list[str] = []
     real = Fleet.intent
-    monkeypatch.setattr(
-        Fleet, "intent", lambda s, n, o=False: (compiled.append(name_of(n)), real(s, n, o))[1]
-    )
+
+    def intent(fleet: Fleet, node: Any, opened: bool) -> Intent:
+        names.append(name_of(node))
+        return real(fleet, node, opened)
+
+    monkeypatch.setattr(Fleet, "intent", intent)
+    return names
+
+
+def test_many_nodes_that_are_alike_are_compiled_once(compiled: list[str]) -> None:
+    """The cost of a guard must not grow with nodes x Services (issue 8)."""
     web = kit.service("web", "203.0.113.1")
     nodes = [Announcer(kit.node(f"n{number}"), True, {}) for number in range(50)]
     fleet = fleet_of(ClusterObjects(policies=[kit.policy()], services=[web], secrets=None))
     (vip,), _ = beside(fleet, nodes[0], nodes[1:])
-    assert len(compiled) == 2 and vip.announcers == {"n0", "n1"}
+    assert compiled == ["n0", "n1"] and vip.announcers == {"n0", "n1"}
+
+
+LEAVING = {"ready": False, "serving": True, "terminating": True}
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "asked"),
+    [
+        pytest.param({}, [], id="nobody has an endpoint"),
+        pytest.param({"n0": LEAVING}, [], id="only the node itself"),
+        pytest.param({"n0": LEAVING, "n3": LEAVING, "n4": LEAVING}, ["n3"], id="until one is found"),
+        pytest.param(
+            {"n0": LEAVING, "n3": {"ready": False}, "n4": LEAVING}, ["n4"], id="who has none is not"
+        ),
+        pytest.param({"n0": {}, "n3": LEAVING}, [], id="a ready one here says enough"),
+        pytest.param({"n3": {}}, [], id="it is not announced here"),
+    ],
+)
+def test_no_more_nodes_are_compiled_than_may_tell(
+    compiled: list[str], endpoints: dict[str, Any], asked: list[str]
+) -> None:
+    ends = [kit.endpoint(name, **conditions) for name, conditions in endpoints.items()]
+    others = kit.endpoint_slice("api", *(kit.endpoint(f"n{number}", **LEAVING) for number in range(6)))
+    services = kit.service("web", "203.0.113.1", local=True), kit.service("api", "203.0.113.2")
+    objects = ClusterObjects(
+        policies=[kit.policy()],
+        services=services,
+        endpoint_slices=[kit.endpoint_slice("web", *ends), others],
+        secrets=None,
+    )
+    own, *rest = (Announcer(kit.node(f"n{number}"), True, {}) for number in range(6))
+    beside(fleet_of(objects), own, rest)
+    assert compiled == ["n0", "n1", *asked]
 
 
 def test_an_address_that_follows_its_endpoints_is_looked_for_where_they_are() -> None:
