@@ -94,9 +94,8 @@ class RestartWorld:
     def _run(self, action: RestartCommand) -> None:
         code, last = self.inner.performer.run_command(action.argv, "restart", "Restarted")
         if code:
-            raise BgpctlError(
-                f"the restart command {action.argv[0]} ended with {code}: {last or 'it said nothing'}"
-            )
+            what = f"the restart command {action.argv[0]} ended with {code}"
+            raise BgpctlError(what, said=last or "it said nothing")
         self._ran = True
 
 
