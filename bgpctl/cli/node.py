@@ -128,6 +128,7 @@ def restore(
     """
     with errors.guard("node restore", output, resumable=True):
         from bgpctl.cli import wire
+        from bgpctl.queries.estimates import check_profiles
         from bgpctl.render.runbook import RENDERERS
         from bgpctl.runbooks import drain as runbook
         from bgpctl.runbooks import kept
@@ -135,6 +136,7 @@ def restore(
 
         profiles = parse.profiles(peer_profiles or ())
         client = wire.client(given(ctx, context, kubeconfig))
+        check_profiles(client, node, profiles)
         probes = wire.router_probes(client, router_probes or ())
         options = RestoreOptions(
             node=node,
@@ -161,7 +163,8 @@ def status(
 ) -> None:
     """Show what is in service, what runs or ran on each node, and the proof of its withdrawal.
 
-    Without NODE: all nodes. Exit code 1 when what is published of one cannot be read.
+    Without NODE: all nodes. What a node's speaker published and cannot be read stands in its row; it is exit
+    code 1 when that node was asked for by name. A journal that cannot be read, or was removed, always is.
     """
     with errors.guard("node status", output):
         from bgpctl.cli import wire
@@ -171,7 +174,7 @@ def status(
         client = wire.client(given(ctx, context, kubeconfig))
         reports = node_reports(client, tuple(nodes or ()), typed())
         RENDERERS[output](reports, client.present())
-        raise SystemExit(1 if any(report.unreadable for report in reports) else 0)
+        raise SystemExit(1 if any(report.fails for report in reports) else 0)
 
 
 @app.command()

@@ -241,8 +241,9 @@ class ShutDown(Goal):
             return Decision(Status.DONE, f"{self.command[0]} succeeded")
         return Decision(
             Status.BLOCKED,
-            f"{self.command[0]} failed with exit code {s.command_exit}: {s.command_tail or 'no output'}",
+            f"{self.command[0]} failed with exit code {s.command_exit}",
             hint="the node is out of service and safe to power off by hand",
+            said=s.command_tail or "no output",
         )
 
 

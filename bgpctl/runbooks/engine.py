@@ -62,10 +62,10 @@ class Progress:
     def begin(self, step: Step, at: float) -> None:
         self.reports[step.name] = StepReport(step.name, step.title, "acting", "", started_at=at)
 
-    def note(self, step: Step, state: str, text: str, at: float) -> None:
+    def note(self, step: Step, state: str, decision: Decision, at: float) -> None:
         report = self.reports[step.name]
-        self.reports[step.name] = replace(report, state=state, text=text, ended_at=at)
-        self.waited_for = "" if state == "done" else f" at {step.name}: {text}"
+        self.reports[step.name] = replace(report, state=state, text=decision.told, ended_at=at)
+        self.waited_for = "" if state == "done" else f" at {step.name}: {decision.reason}"
 
 
 def run(
@@ -84,31 +84,41 @@ def run(
     progress = Progress(node, steps, world.monotonic() + timeout, typed)
     progress.reports = {s.name: StepReport(s.name, s.title, "pending", "") for s in steps}
     outcome = Result(command, node, "failed", "", run=run_id, started_at=world.now())
+    kept = ""  # why it ended, for everybody who may read the Node
     try:
         reached = 0
         while reached < len(steps):
             reached = yield from _reach(reached, world, progress)
         outcome = replace(outcome, status="done")
     except Blocked as error:
-        outcome = replace(outcome, status="blocked", message=error.message, hint=error.hint)
+        outcome, kept = _ended(outcome, "blocked", error)
     except DeadlineExceeded as error:
-        outcome = replace(outcome, status="deadline", message=error.message, hint=error.hint)
+        outcome, kept = _ended(outcome, "deadline", error)
     except UsageError as error:
         if not world.changed:
             raise  # found out by the first looks at the world: nothing was done yet
-        outcome = replace(outcome, status="blocked", message=error.message, hint=error.hint)
+        outcome, kept = _ended(outcome, "blocked", error)
     except BgpctlError as error:
-        outcome = replace(outcome, message=error.message, hint=error.hint)
+        outcome, kept = _ended(outcome, "failed", error)
     except KeyboardInterrupt:
         hint = f"nothing is lost: to go on: {typed}"
-        message = f"interrupted{progress.waited_for}"
-        outcome = replace(outcome, status="interrupted", message=message, hint=hint)
+        kept = f"interrupted{progress.waited_for}"
+        outcome = replace(outcome, status="interrupted", message=kept, hint=hint)
+    except BaseException as error:
+        bug = "" if isinstance(error, GeneratorExit) else f" ({type(error).__name__})"
+        kept = f"the program ended in the middle{bug}{progress.waited_for}"
+        raise
     finally:
         if outcome.status != "done":
-            world.conclude(outcome.status, outcome.message)
+            world.conclude(outcome.status, kept)
         world.close()
     yield from _mark_open(progress, outcome, world.now())
     return replace(outcome, ended_at=world.now(), steps=tuple(progress.reports.values()))
+
+
+def _ended(outcome: Result, status: str, error: BgpctlError) -> tuple[Result, str]:
+    """The result, and what of its reason the journal keeps."""
+    return replace(outcome, status=status, message=error.told, hint=error.hint), error.message
 
 
 def _reach(number: int, world: World, progress: Progress) -> Generator[Event, None, int]:
@@ -136,7 +146,7 @@ def _reach(number: int, world: World, progress: Progress) -> Generator[Event, No
             decision = replace(decision, recheck=0.0 if last else RETRY_SECONDS)
         trouble = yield from _perform(step, decision, world, progress.node)
         if decision.status is Status.BLOCKED:
-            raise Blocked(decision.reason, decision.hint)
+            raise Blocked(decision.reason, decision.hint, decision.said)
         _check(progress, step, trouble or decision, world.monotonic())
         _wait(trouble or decision, world, progress.deadline)
 
@@ -207,8 +217,8 @@ STATES = {Status.DONE: "done", Status.ACT: "acting", Status.WAIT: "waiting", Sta
 
 def _event(step: Step, progress: Progress, decision: Decision, now: float) -> Event:
     state = STATES[decision.status]
-    progress.note(step, state, decision.reason, now)
-    return Event(now, "step", step.name, step.title, state, decision.reason, decision.eta, node=progress.node)
+    progress.note(step, state, decision, now)
+    return Event(now, "step", step.name, step.title, state, decision.told, decision.eta, node=progress.node)
 
 
 def _still(step: Step, progress: Progress, decision: Decision, world: World) -> Event:

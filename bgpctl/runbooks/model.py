@@ -36,7 +36,8 @@ class Decision:
     `recheck` is seconds until the world is worth another look, None = at once after an action, soon when
     waiting; `eta` is the epoch second at which waiting ends at the latest, None when only an event can end
     it. `hint` tells what to type next when it is blocked, and what to do when the time is up while it waits.
-    `evidence` goes into the journal and the result."""
+    `evidence` goes into the journal and the result. `said` are the words of an operator's command, which may
+    hold a secret: shown to who runs it, and kept nowhere."""
 
     status: Status
     reason: str
@@ -45,6 +46,12 @@ class Decision:
     eta: float | None = None
     hint: str = ""
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    said: str = ""
+
+    @property
+    def told(self) -> str:
+        """The reason for who runs it."""
+        return f"{self.reason}: {self.said}" if self.said else self.reason
 
 
 class Step(Protocol):

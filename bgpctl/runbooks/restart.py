@@ -80,9 +80,8 @@ class Restarter:
         performer = self.world.performer
         code, last = performer.run_command(action.argv, "restart", "Restarted")
         if code:
-            raise BgpctlError(
-                f"the restart command {action.argv[0]} ended with {code}: {last or 'it said nothing'}"
-            )
+            what = f"the restart command {action.argv[0]} ended with {code}"
+            raise BgpctlError(what, said=last or "it said nothing")
         performer.restarted = True
 
 

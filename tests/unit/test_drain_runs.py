@@ -273,6 +273,25 @@ def test_the_command_is_the_last_word(rig: Rig, monkeypatch: pytest.MonkeyPatch)
     assert result.message.startswith(f"{NODE}: off succeeded — 6 routes gone")
 
 
+def test_what_a_command_said_stays_with_who_ran_it(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everybody who may read Nodes reads the journal."""
+
+    class Command:
+        def run(self, argv: list[str], timeout: float | None) -> tuple[int, str]:
+            return 3, "ipmitool -P hunter2: Unable to establish session"
+
+    monkeypatch.setattr(perform, "child", Command())
+    events, result = started(rig, shutdown_command=("sh", "-c", "off"))
+    assert result.status == "blocked"
+    said = "sh failed with exit code 3: ipmitool -P hunter2: Unable to establish session"
+    assert (result.message, result.steps[-1].text) == (said, said)
+    assert lines(events, "ShutDown")[-2:] == [f"step ShutDown blocked: {said}"] * 2
+    assert rig.journal is not None
+    assert rig.journal.ending["reason"] == "sh failed with exit code 3"
+    kept = [rig.admin.items(path) for path in (paths.NODES, paths.leases("kube-system"))]
+    assert "hunter2" not in str(kept)
+
+
 # --- a restore ----------------------------------------------------------------------------------------------
 
 
