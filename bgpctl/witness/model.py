@@ -53,7 +53,8 @@ class Sighting:
     `session` is the router's view of the session in lower case ("established", "active" …), "" when unknown.
     `seconds_remaining` is its stale or restart timer when it tells one. `detail` is one sentence; for UNKNOWN
     it says why. `at` is the epoch second of the answer. `local` is the router's own end of the session as
-    `own_address` writes it, "" = it does not say.
+    `own_address` writes it, "" = it does not say. `forgets`: the router knows the neighbor for as long as it
+    has a session or routes of it, and cannot tell its absence from a stranger's afterwards.
     """
 
     router: str
@@ -65,6 +66,7 @@ class Sighting:
     detail: str = ""
     at: float = 0.0
     local: str = ""
+    forgets: bool = False
 
 
 def judge(paths: Iterable[Path]) -> Sight:
