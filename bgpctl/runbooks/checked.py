@@ -126,6 +126,10 @@ class Checked(Goal):
         for blank in proof.blank(s):
             text = f"{REQUIRE_CONFIRMED} needs every router to show the routes before they go, but {blank}"
             yield Refusal(text, advice=f"correct --router-probe, or {estimated}")
+        for router in (answer.sighting.router for answer in s.sightings if answer.sighting.forgets):
+            why = f"{router} forgets a dynamic neighbor with its session"
+            text = f"{REQUIRE_CONFIRMED} needs a word afterwards, but {why}"
+            yield Refusal(text, advice=f"make {s.node.name} a neighbor of its own there, or {estimated}")
 
     def _deaf_routers(self, s: Snapshot) -> Iterator[Refusal]:
         """A router that was named is to be asked: what it cannot say now it will not say later."""
