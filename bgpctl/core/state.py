@@ -44,7 +44,8 @@ Document = dict[str, Any]
 @dataclass(frozen=True, slots=True)
 class PeerState:
     """One peer: its definition, its session, and how many routes it should get. `instance` is the name of its
-    BGP instance, "" when an older speaker wrote it."""
+    BGP instance, "" when an older speaker wrote it. `earlier`: the addresses that the session came from
+    before, the newest last: a router may keep its routes."""
 
     name: str
     address: str
@@ -59,6 +60,7 @@ class PeerState:
     announced: int = 0
     instance: str = ""
     configured_notification: bool = False
+    earlier: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

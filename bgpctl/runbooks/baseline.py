@@ -2,7 +2,8 @@
 
 A router that never showed a route of this node may be the wrong one, may look into the wrong table, or may
 filter; its absence then says nothing about where traffic goes. One that was first asked after the routes had
-gone could not show any: its absence says as little, for another reason. Pure.
+gone could not show any: its absence says as little, for another reason. And what one router showed is not
+what another one lost: a baseline belongs to the witness that gave it. Pure.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from bgpctl.core.state import NodeState
-from bgpctl.runbooks.journal import Journal
+from bgpctl.runbooks.journal import MOST_WITNESSES, Journal
+from bgpctl.runbooks.peers import endpoint, names
 from bgpctl.runbooks.snapshot import PeerSighting, Snapshot
 from bgpctl.witness.model import Sight
 
@@ -20,10 +22,10 @@ ASKED = "Asked "  # the mark of a peer whose router answered before the routes h
 
 def noted(journal: Journal, s: Snapshot) -> Journal:
     """The journal with what this look tells of the routers. Only for looks before the routes have gone."""
-    known = baselines(s)
+    known, who = baselines(s), witnesses(s)
     blank = [a.peer for a in s.sightings if a.sighting.sight is not Sight.UNKNOWN and a.peer not in known]
     marks = {f"{ASKED}{peer}": round(s.now, 3) for peer in blank}
-    return replace(journal, baselines=known, marks={**marks, **journal.marks})
+    return replace(journal, baselines=known, witnesses=who, marks={**marks, **journal.marks})
 
 
 def asked(journal: Journal) -> frozenset[str]:
@@ -32,29 +34,56 @@ def asked(journal: Journal) -> frozenset[str]:
     return frozenset((*journal.baselines, *blank))
 
 
+def before(answer: PeerSighting, journal: Journal | None) -> int | None:
+    """How many routes this very router showed before they went; None = it was never seen to have any."""
+    if journal is None or answer.witness not in journal.witnesses.get(answer.peer, ()):
+        return None
+    return journal.baselines.get(answer.peer)
+
+
+def never(answer: PeerSighting, s: Snapshot) -> bool:
+    """Was this very router never seen to have a route, not in this look either?"""
+    now = (seen is answer for seen, _ in _seen(s))
+    return not any(now) and before(answer, s.journal) is None
+
+
 def baselines(s: Snapshot) -> dict[str, int]:
-    """Peer address -> how many of the node's routes its router was seen to have, the most of all looks; 0
-    where the speaker had sent it none. A peer that is missing was never seen to have any."""
-    before: Mapping[str, int] = s.journal.baselines if s.journal else {}
-    merged = dict(before)
-    for peer, count in _seen(s):
-        merged[peer] = max(count, merged.get(peer, 0))
+    """Peer -> how many of the node's routes its router was seen to have, the most of all looks; 0 where the
+    speaker had sent it none. A peer that is missing was never seen to have any."""
+    merged = dict(s.journal.baselines if s.journal else {})
+    for answer, count in _seen(s):
+        merged[answer.peer] = max(count, merged.get(answer.peer, 0))
     return merged
 
 
-def _seen(s: Snapshot) -> Iterator[tuple[str, int]]:
+def witnesses(s: Snapshot) -> Mapping[str, tuple[str, ...]]:
+    """Peer -> the routers that were seen to have so many of the node's routes."""
+    merged = dict(s.journal.witnesses if s.journal else {})
+    for answer, _ in _seen(s):
+        merged[answer.peer] = _with(merged.get(answer.peer, ()), answer.witness)
+    return merged
+
+
+def _with(known: tuple[str, ...], witness: str) -> tuple[str, ...]:
+    return known if witness in known else (*known, witness)[-MOST_WITNESSES:]
+
+
+def _seen(s: Snapshot) -> Iterator[tuple[PeerSighting, int]]:
     for answer in s.sightings:
         # Stale routes are no baseline: with its session down a router does not say that it is the right one.
         if answer.sighting.sight is Sight.PRESENT:
-            yield answer.peer, len(answer.sighting.paths)
-        elif answer.sighting.sight is Sight.ABSENT and _sent_none(answer, s.state, s.now):
-            yield answer.peer, 0
+            yield answer, len(answer.sighting.paths)
+        elif answer.sighting.sight is Sight.ABSENT and _sent_none(answer, s):
+            yield answer, 0
 
 
-def _sent_none(answer: PeerSighting, state: NodeState | None, now: float) -> bool:
-    """Was there nothing that this router could have? By the word of a speaker that reports and has a
-    session."""
-    if state is None or state.stale(now) or state.phase != "Running":
+def _sent_none(answer: PeerSighting, s: Snapshot) -> bool:
+    """Was there nothing that this router could have? By the word of a speaker that reports and has a session,
+    of which the router knows where it tells."""
+    state: NodeState | None = s.state
+    if state is None or state.stale(s.now) or state.phase != "Running":
         return False
-    peer = next((p for p in state.peers if p.address == answer.peer), None)
-    return peer is not None and peer.session.established and not peer.intended and not peer.announced
+    called = names(state, s.journal)
+    peer = next((p for p in state.peers if called.get(endpoint(p)) == answer.peer), None)
+    up = answer.sighting.session in ("", "established")
+    return up and peer is not None and peer.session.established and not peer.intended and not peer.announced

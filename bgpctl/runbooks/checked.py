@@ -14,6 +14,7 @@ from bgpctl.runbooks.drain_steps import known, lift_hint, only, plural
 from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.kept import Options
 from bgpctl.runbooks.model import Decision, Goal, Status
+from bgpctl.runbooks.peers import locals_of
 from bgpctl.runbooks.snapshot import Snapshot
 from bgpctl.witness.model import Sight
 
@@ -73,7 +74,7 @@ class Checked(Goal):
             prior_unschedulable=s.node.unschedulable,
             options=self.asked,
         )
-        journal = noted(journal, s)
+        journal = replace(noted(journal, s), locals=locals_of(s.state, journal))
         if s.deselection.label is None:
             return journal
         key, _ = s.deselection.label
@@ -121,6 +122,8 @@ class Checked(Goal):
             probes = " ".join(f"--router-probe KIND=TARGET@{peer}" for peer in unasked)
             text = f"{REQUIRE_CONFIRMED} needs a router probe for every peer; none asks {', '.join(unasked)}"
             yield Refusal(text, advice=f"add {probes} (such as bird=/run/bird/bird.ctl), or {estimated}")
+        for stranger in proof.another(s):
+            yield Refusal(f"{REQUIRE_CONFIRMED} needs the routers that showed the routes: {stranger}")
         if s.journal is not None and s.journal.begun:
             return
         for blank in proof.blank(s):

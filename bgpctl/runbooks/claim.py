@@ -115,9 +115,10 @@ class Claimed(Goal):
             yield f"without its {', '.join(dropped)}, which must be said again"
 
     def _turned(self, s: Snapshot) -> Journal:
-        """A new direction: the prior state stays, the finished steps, running waits and proofs do not."""
+        """A new direction: the prior state stays, and whom the node was known by. The finished steps, running
+        waits and proofs do not, nor what the routers had before the routes went."""
         assert s.journal is not None
-        fresh = replace(s.journal.without(s.journal.steps), leaves=0, ending={})
+        fresh = replace(s.journal.without(s.journal.steps), leaves=0, baselines={}, witnesses={}, ending={})
         return replace(
             fresh,
             run=self.run,

@@ -12,6 +12,7 @@ from bgpctl.runbooks.baseline import ASKED, noted
 from bgpctl.runbooks.command_line import CommandLine
 from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.model import Decision, Goal, Status
+from bgpctl.runbooks.peers import endpoint, locals_of, names, still
 from bgpctl.runbooks.snapshot import Snapshot
 
 RELABELLED = "Relabelled"
@@ -192,6 +193,7 @@ class Deselected(Goal):
             noted(replace(journal.without(LEAVING), marks=before), s).with_mark(RELABELLED, s.now),
             leaves=journal.leaves + 1,
             peers=known(journal.peers, s),
+            locals=locals_of(s.state, journal),
         )
         text = f"{shown}, again: somebody took it back" if journal.leaves else shown
         change = ChangeNode(text, labels=dict([journal.deselect]), journal=asked, leave=asked.leave)
@@ -199,9 +201,10 @@ class Deselected(Goal):
 
 
 def known(before: Sequence[str], s: Snapshot) -> tuple[str, ...]:
-    """The addresses of every peer the node was seen to have."""
-    now = (peer.address for peer in s.state.peers) if s.state else ()
-    return tuple(dict.fromkeys((*before, *now)))
+    """Every peer the node was seen to have."""
+    called = names(s.state, s.journal)
+    now = (called[endpoint(peer)] for peer in s.state.peers) if s.state else ()
+    return tuple(dict.fromkeys((*still(called, before), *now)))
 
 
 def _selected(s: Snapshot, although: str) -> Decision:

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
+from bgpctl.core.reading.addresses import parse_zoned
 from bgpctl.core.reading.foreign import Foreign, Unreadable, parse_json, plain
 from bgpctl.errors import Blocked
 from bgpctl.runbooks import kept
@@ -18,9 +19,11 @@ from bgpctl.runbooks.kept import Options
 
 ANNOTATION = "bgpctl.io/run"
 VERSION = 1
-LATER = {"leaves", "baselines", "ending", "options"}  # fields that came after the first journals were written
+# Fields that came after the first journals were written.
+LATER = {"leaves", "baselines", "witnesses", "locals", "ending", "options"}
 COMMANDS = ("drain", "restore", "restart")
 LONGEST = 256 << 10  # what the API server allows for all annotations of an object together
+MOST_WITNESSES = MOST_LOCALS = 8  # of one peer: the newest
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,9 @@ class Journal:
     that a resumed wait continues from; all by the API server's clock. `evidence` is what proved the
     withdrawal. `holder` is the run at work: whoever takes the node over writes itself in here, and a run that
     finds another name stops. `leaves` counts the relabels. `baselines`: how many routes of the node each
-    peer's router was seen to have before the withdrawal. `ending`: how the last run ended (status, reason,
+    peer's router was seen to have before the withdrawal; `witnesses`: who showed them (kind, target, router
+    ID). `locals`: the addresses that the node had towards each peer, the newest last. A peer is named as in
+    `runbooks.peers`. `ending`: how the last run ended (status, reason,
     at), empty while it runs and when it was killed. `options`: what was asked for (`kept`)."""
 
     run: str
@@ -48,6 +53,8 @@ class Journal:
     evidence: Mapping[str, Any] = field(default_factory=dict)
     leaves: int = 0
     baselines: Mapping[str, int] = field(default_factory=dict)
+    witnesses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    locals: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     ending: Mapping[str, Any] = field(default_factory=dict)
     options: Options = field(default_factory=dict)
 
@@ -127,9 +134,19 @@ def _read(written: Foreign) -> Journal:
         evidence=_evidence(written.child("evidence")),
         leaves=written.integer("leaves"),
         baselines={peer: counts.integer(peer) for counts, peer in written.each("baselines")},
+        witnesses={peer: who.texts(peer, MOST_WITNESSES, 400) for who, peer in written.each("witnesses")},
+        locals={peer: _addresses(found, peer) for found, peer in written.each("locals")},
         ending=_ending(written.child("ending")),
         options=kept.read(written),
     )
+
+
+def _addresses(found: Foreign, peer: str) -> tuple[str, ...]:
+    texts = found.texts(peer, MOST_LOCALS, 64)
+    try:
+        return tuple(str(parse_zoned(text)) for text in texts)
+    except ValueError:
+        found.refuse(peer, "IP addresses")
 
 
 def _ending(ending: Foreign) -> Mapping[str, Any]:

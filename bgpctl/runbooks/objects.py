@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from bgpctl.core.drain.pods import PodView, pod_view, ready
+from bgpctl.core.intent.sessions import internal_ips
 from bgpctl.core.policy.annotations import LEAVE
 from bgpctl.core.reading.documents import name_of, namespace_of
 from bgpctl.core.reading.foreign import Foreign, Unreadable
@@ -43,6 +44,7 @@ def node_view(document: Any) -> NodeView:
         unschedulable=read.child("spec").flag("unschedulable"),
         ready=ready(read.child("status")),
         leave=metadata.child("annotations").text(LEAVE),
+        addresses=tuple(str(address) for address in internal_ips(read.value)),
     )
 
 

@@ -221,4 +221,4 @@ def _body(change: ChangeNode, document: Document) -> Document:
 
 def _prior(journal: Journal) -> Journal:
     """What the world cannot tell again: the copy changes with it only."""
-    return replace(journal, steps={}, marks={}, evidence={}, ending={}, leaves=0, baselines={})
+    return replace(journal, steps={}, marks={}, evidence={}, ending={}, leaves=0, baselines={}, witnesses={})

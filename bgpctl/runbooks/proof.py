@@ -8,8 +8,9 @@ from typing import Any
 
 from bgpctl.core.state import NodeState, timestamp
 from bgpctl.core.timing.soak import READ_SECONDS
-from bgpctl.runbooks.baseline import asked, baselines
+from bgpctl.runbooks.baseline import asked, before, never
 from bgpctl.runbooks.drain_steps import RELABELLED
+from bgpctl.runbooks.peers import endpoint, names, still
 from bgpctl.runbooks.snapshot import PeerSighting, Snapshot
 from bgpctl.witness.model import Sight
 
@@ -61,11 +62,12 @@ def another_session(state: NodeState) -> str:
 
 def peers(s: Snapshot) -> frozenset[str]:
     """Every peer that may have the node's routes: those it had when the drain began, and those it has now."""
-    found = set(s.journal.peers) if s.journal else set()
+    called = names(s.state, s.journal)
+    found = set(still(called, s.journal.peers)) if s.journal else set()
     if s.state is not None:
-        found |= {peer.address for peer in s.state.peers}
+        found |= {called[endpoint(peer)] for peer in s.state.peers}
         if s.state.withdrawn and s.state.phase in GONE_PHASES:
-            found |= {peer.state.address for peer in s.state.withdrawn.peers}
+            found |= {called[endpoint(peer.state)] for peer in s.state.withdrawn.peers}
     return frozenset(found)
 
 
@@ -75,12 +77,11 @@ def missing(s: Snapshot) -> tuple[str, ...]:
 
 
 def _missing(s: Snapshot) -> Iterator[str]:
-    before = s.journal.baselines if s.journal else {}
     for answer in s.sightings:
         if answer.sighting.sight is Sight.UNKNOWN:
             yield f"{answer.sighting.router} cannot be asked: {answer.sighting.detail}"
-        elif answer.sighting.sight is Sight.ABSENT and answer.peer not in before:
-            yield _too_late(answer) if _late(answer, s) else _never_seen(answer)
+        elif answer.sighting.sight is Sight.ABSENT and before(answer, s.journal) is None:
+            yield _no_baseline(answer, s)
     for peer in unasked(s):
         yield f"no probe asks {peer}"
 
@@ -92,20 +93,49 @@ def unasked(s: Snapshot) -> tuple[str, ...]:
 
 def blank(s: Snapshot) -> tuple[str, ...]:
     """The routers that show no route of the node although none was withdrawn yet, and have no baseline."""
-    known = baselines(s)
-    return tuple(
-        _never_seen(a) for a in s.sightings if a.sighting.sight is Sight.ABSENT and a.peer not in known
-    )
+    return tuple(_never_seen(a) for a in _absent(s) if never(a, s) and not _another(a, s))
 
 
 def too_late(s: Snapshot) -> tuple[str, ...]:
     """The routers that can prove nothing in this drain any more: nobody asked them in time."""
-    return tuple(_too_late(a) for a in s.sightings if a.sighting.sight is Sight.ABSENT and _late(a, s))
+    return (*another(s), *(_too_late(a) for a in _absent(s) if _late(a, s) and not _another(a, s)))
+
+
+def another(s: Snapshot) -> tuple[str, ...]:
+    """The routers without a route that are not those which showed the routes of their peer before."""
+    return tuple(_not_the_one(a, s) for a in _absent(s) if _another(a, s))
+
+
+def _absent(s: Snapshot) -> Iterator[PeerSighting]:
+    return (answer for answer in s.sightings if answer.sighting.sight is Sight.ABSENT)
+
+
+def _another(answer: PeerSighting, s: Snapshot) -> bool:
+    return s.journal is not None and answer.peer in s.journal.baselines and never(answer, s)
 
 
 def _late(answer: PeerSighting, s: Snapshot) -> bool:
     """Was the node asked to leave before anybody asked this router?"""
     return s.journal is not None and s.journal.leaves > 0 and answer.peer not in asked(s.journal)
+
+
+def _no_baseline(answer: PeerSighting, s: Snapshot) -> str:
+    if _another(answer, s):
+        return _not_the_one(answer, s)
+    return _too_late(answer) if _late(answer, s) else _never_seen(answer)
+
+
+def _not_the_one(answer: PeerSighting, s: Snapshot) -> str:
+    who = s.journal.witnesses.get(answer.peer, ()) if s.journal else ()
+    if not who:
+        return (
+            f"which router showed the routes of {answer.peer} before is not written down, so the silence of "
+            f"{answer.witness} proves nothing: restore and drain again"
+        )
+    return (
+        f"{answer.witness} is not the router that showed the routes before ({' or '.join(who)}): use that "
+        "probe, or restore and drain again"
+    )
 
 
 def _never_seen(answer: PeerSighting) -> str:
@@ -127,7 +157,6 @@ def confirmed(s: Snapshot, since: float) -> dict[str, Any]:
     """The evidence of a confirmed withdrawal; `since`: the first instant at which every router had none."""
     relabelled = s.journal.marks.get(RELABELLED) if s.journal else None
     kept = record(s.state) if s.state and s.state.phase in GONE_PHASES else {}
-    before = s.journal.baselines if s.journal else {}
     return {
         **kept,
         "proof": "confirmed",
@@ -140,7 +169,7 @@ def confirmed(s: Snapshot, since: float) -> dict[str, Any]:
                 "router": a.sighting.router,
                 "peer": a.peer,
                 "absences": a.absences,
-                "routesBefore": before.get(a.peer),
+                "routesBefore": before(a, s.journal),
             }
             for a in s.sightings
         ],

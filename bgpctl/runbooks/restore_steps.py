@@ -9,6 +9,7 @@ from bgpctl.core.state import NodeState, PeerState
 from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.drain_steps import only
 from bgpctl.runbooks.model import Decision, Goal, Status
+from bgpctl.runbooks.peers import Names, endpoint, names
 from bgpctl.runbooks.snapshot import PeerSighting, Snapshot
 from bgpctl.witness.model import Sight
 
@@ -124,7 +125,9 @@ class Announced(Goal):
         ]
         if late:
             return Decision(Status.WAIT, ", ".join(_progress(p) for p in late), recheck=0.2)
-        missing = [a for a in s.sightings if a.sighting.sight is not Sight.UNKNOWN and _fewer(a, state)]
+        called = names(state, s.journal)
+        told = [a for a in s.sightings if a.sighting.sight is not Sight.UNKNOWN]
+        missing = [a for a in told if _fewer(a, state, called)]
         return self._await(s, missing, state.announced) if missing else self._done(s, state.announced)
 
     def _await(self, s: Snapshot, missing: Sequence[PeerSighting], announced: int) -> Decision:
@@ -204,9 +207,9 @@ def _progress(peer: PeerState) -> str:
     return f"{peer.announced} of {peer.intended} routes announced to {peer.address}{ending}"
 
 
-def _fewer(answer: PeerSighting, state: NodeState) -> bool:
+def _fewer(answer: PeerSighting, state: NodeState, called: Names) -> bool:
     """Does this router miss routes that the speaker sent it?"""
-    sent = next((p.announced for p in state.peers if p.address == answer.peer), 0)
+    sent = next((p.announced for p in state.peers if called[endpoint(p)] == answer.peer), 0)
     return _live(answer) < sent
 
 

@@ -1,99 +1,173 @@
 """Ask the routers, and remember how often in a row each said "absent".
 
-A probe without "@PEER" looks at the node's only peer; with several peers it must say which router it is.
+A probe without "@PEER" looks at the node's only peer; with several peers it must say which router it is. A
+router is asked about every address that the node is or was known by there: one that keeps the routes of a
+session from an earlier address sends traffic all the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
-from bgpctl.core.state import NodeState, PeerState
+from bgpctl.core.reading.addresses import parse_zoned
+from bgpctl.core.state import NodeState
 from bgpctl.runbooks.journal import Journal
+from bgpctl.runbooks.peers import Endpoint, Names, endpoint, names, newest, own, parse, peers_of
 from bgpctl.runbooks.questions import Question, Questions
 from bgpctl.runbooks.snapshot import PeerSighting
 from bgpctl.witness.model import Sight, Sighting, same_host
 from bgpctl.witness.probe import Probe
 
+SHOWN = (Sight.PRESENT, Sight.STALE)
+LONGEST_TARGET = 300  # characters of a probe's target that a witness is named by
+
 
 @dataclass(slots=True)
 class Routers:
-    """The probes of one run, and their unbroken rows of "absent"."""
+    """The probes of one run, and their unbroken rows of "absent". `_known`: the node's addresses towards each
+    peer, the newest last."""
 
     probes: Sequence[Probe] = ()
     questions: Questions = field(default_factory=Questions)
-    _absent: dict[str, tuple[float, int]] = field(default_factory=dict)
-    _known: dict[str, str] = field(default_factory=dict)
+    _absent: dict[tuple[int, str], tuple[float, int]] = field(default_factory=dict)
+    _known: dict[Endpoint, tuple[str, ...]] = field(default_factory=dict)
 
     def look(
-        self, state: NodeState | None, journal: Journal | None, now: Callable[[], float]
+        self,
+        state: NodeState | None,
+        journal: Journal | None,
+        now: Callable[[], float],
+        addresses: Sequence[str] = (),
     ) -> tuple[PeerSighting, ...]:
-        """One answer per probe. The speaker's sessions tell the node's address as the router sees it; `now`
-        is the run's clock, by which an answer is dated once it is there."""
-        self._remember(state)
+        """One answer per probe. The speaker's sessions tell the node's address as the router sees it;
+        `addresses` are the Node's own. `now` is the run's clock, by which an answer is dated once it is
+        there."""
+        self._remember(state, journal)
         self._void_before(journal.marks.get("Relabelled", 0.0) if journal else 0.0)
-        peers = tuple(self._known) or (journal.peers if journal else ())
-        asked = [self._ask(probe, peers, now) for probe in self.probes]
+        called = names(state, journal, self._known)
+        asked = [self._ask(probe, called, now, addresses) for probe in self.probes]
         answers = self.questions.ask([question for _, question in asked])
         return tuple(
-            PeerSighting(peer, answer, *self._row(peer, answer))
-            for (peer, _), answer in zip(asked, answers, strict=True)
+            PeerSighting(
+                peer, answer, *self._row((number, peer), answer), witness(self.probes[number], answer)
+            )
+            for number, ((peer, _), answer) in enumerate(zip(asked, answers, strict=True))
         )
 
     def targets(self) -> tuple[tuple[Probe, str], ...]:
         """Every probe with the node's address as its router sees it, where a look has told it."""
-        asked = ((probe, self._known.get(_peer_of(probe, tuple(self._known)) or "")) for probe in self.probes)
-        return tuple((probe, neighbor) for probe, neighbor in asked if neighbor is not None)
+        called = names(None, None, self._known)
+        asked = ((probe, _meant(probe, called)) for probe in self.probes)
+        known = ((probe, self._addresses(meant[0])) for probe, meant in asked if len(meant) == 1)
+        return tuple((probe, found[-1]) for probe, found in known if found)
 
-    def _remember(self, state: NodeState | None) -> None:
+    def _remember(self, state: NodeState | None, journal: Journal | None = None) -> None:
         """Local addresses by peer; after the sessions are gone, the withdrawn record still has them."""
-        for peer in _peers(state):
-            if peer.session.local_address:
-                self._known[peer.address] = str(peer.session.local_address)
+        for name, written in journal.locals.items() if journal else ():
+            one = parse(name)
+            self._known[one] = newest((*written, *self._known.get(one, ())))
+        for peer in peers_of(state):
+            self._known[endpoint(peer)] = newest((*self._known.get(endpoint(peer), ()), *own(peer)))
+
+    def _addresses(self, one: Endpoint) -> tuple[str, ...]:
+        """The node's addresses towards a peer, the newest last; also those from before its port counted."""
+        found = (self._known.get(each, ()) for each in dict.fromkeys(((one[0], None), one)))
+        return newest(address for known in found for address in known)
 
     def _void_before(self, relabelled: float) -> None:
         """What was absent before the relabel may have come and gone since: its row does not count."""
-        self._absent = {peer: row for peer, row in self._absent.items() if row[0] >= relabelled}
+        self._absent = {key: row for key, row in self._absent.items() if row[0] >= relabelled}
 
-    def _ask(self, probe: Probe, peers: Sequence[str], now: Callable[[], float]) -> tuple[str, Question]:
+    def _ask(
+        self, probe: Probe, called: Names, now: Callable[[], float], addresses: Sequence[str]
+    ) -> tuple[str, Question]:
         """The peer that the probe's router is, and the question to it."""
-        peer = _peer_of(probe, peers)
-        if peer is None:
-            example = f"--router-probe {probe.kind}={probe.target}@{peers[0]}"
-            why = f"the node has {len(peers)} peers ({', '.join(peers)}); say which it is, as in {example}"
-            return "", lambda: _unasked(probe, "", why)
-        if peers and peer not in peers:
-            stranger = f"@{peer} is no peer of the node (@PEER is the address of one: {', '.join(peers)})"
-            return peer, lambda: _unasked(probe, peer, stranger)
-        neighbor = self._known.get(peer)
-        if neighbor is None:
-            return peer, lambda: _unasked(
-                probe, peer, f"the node's address towards {peer or 'it'} is unknown"
+        meant = _meant(probe, called)
+        if len(meant) > 1:
+            return "", partial(_unasked, probe, "", _which(probe, [called[one] for one in meant]))
+        if not meant and called:
+            stranger = (
+                f"@{probe.peer} is no peer of the node (@PEER is the address of one: "
+                f"{', '.join(called.values())})"
             )
+            return probe.peer or "", partial(_unasked, probe, probe.peer or "", stranger)
+        one = meant[0] if meant else parse(probe.peer or "")
+        peer = called.get(one, probe.peer or "")
+        known = self._addresses(one)
+        if not known:
+            unknown = f"the node's address towards {peer or 'it'} is unknown"
+            return peer, partial(_unasked, probe, peer, unknown)
+        others = [a for a in dict.fromkeys((*known[-2::-1], *_like(addresses, one[0]))) if a != known[-1]]
 
         def ask() -> Sighting:
-            told = _of_peer(probe.routes_from(neighbor), peer)
+            told = _about_all(probe, one[0], known[-1], others)
             return replace(told, router=f"{probe.kind} {peer}", at=now())
 
         return peer, ask
 
-    def _row(self, peer: str, answer: Sighting) -> tuple[float | None, int]:
+    def _row(self, key: tuple[int, str], answer: Sighting) -> tuple[float | None, int]:
         if answer.sight is not Sight.ABSENT:
-            self._absent.pop(peer, None)
+            self._absent.pop(key, None)
             return None, 0
-        since, count = self._absent.get(peer, (answer.at, 0))
-        self._absent[peer] = (since, count + 1)
+        since, count = self._absent.get(key, (answer.at, 0))
+        self._absent[key] = (since, count + 1)
         return since, count + 1
 
 
-def _peer_of(probe: Probe, peers: Sequence[str]) -> str | None:
-    """The peer that the probe's router is; "" = there is none yet, None = it does not say which of
-    several."""
-    if probe.peer:
-        return probe.peer
-    if len(peers) > 1:
-        return None
-    return peers[0] if peers else ""
+def witness(probe: Probe, answer: Sighting) -> str:
+    """Which router answered, as far as it can be told: what was asked, and the BGP Identifier of who answered
+    where it tells it (the same path leads to another router on another machine)."""
+    asked = f"{probe.kind}={probe.target[:LONGEST_TARGET]}"
+    return f"{asked}, router ID {answer.router_id}" if answer.router_id else asked
+
+
+def _meant(probe: Probe, called: Names) -> list[Endpoint]:
+    """The peers that the probe may be about. Without "@PEER": any of the node's."""
+    if probe.peer is None:
+        return list(called)
+    host, port = parse(probe.peer)
+    return [one for one in called if one[0] == host and (None in (port, one[1]) or port == one[1])]
+
+
+def _which(probe: Probe, peers: Sequence[str]) -> str:
+    where = f" at {probe.peer}" if probe.peer else ""
+    example = f"--router-probe {probe.kind}={probe.target}@{peers[0]}"
+    return f"the node has {len(peers)} peers{where} ({', '.join(peers)}); say which it is, as in {example}"
+
+
+def _like(addresses: Sequence[str], peer: str) -> list[str]:
+    """The Node's addresses of the peer's IP version: what a session to it may come from."""
+    try:
+        version = parse_zoned(peer).version
+    except ValueError:
+        return []
+    return [address for address in addresses if parse_zoned(address).version == version]
+
+
+# --- one answer about a node --------------------------------------------------------------------------------
+
+
+def _about_all(probe: Probe, peer: str, neighbor: str, others: Sequence[str]) -> Sighting:
+    """What the router has of the node, whichever address it knows it by. That it does not know one which was
+    only used before is fine: then it has nothing from there."""
+    told = _of_peer(probe.routes_from(neighbor), peer)
+    if told.sight is Sight.UNKNOWN and not told.stranger:
+        return told
+    more = [one for one in (_of_peer(probe.routes_from(o), peer) for o in others) if not one.stranger]
+    if shown := [one for one in more if one.sight in SHOWN]:
+        said = "; ".join((told.detail, *(f"from {one.neighbor}: {one.detail}" for one in shown)))
+        worst = min((told, *shown), key=lambda one: _WORST.index(one.sight))
+        return replace(worst, neighbor=neighbor, detail=said)
+    unknown = next((one for one in more if one.sight is Sight.UNKNOWN), None)
+    if unknown is None or told.sight is not Sight.ABSENT:
+        return told
+    detail = f"it does not say what it has from {unknown.neighbor}, an address of the node: {unknown.detail}"
+    return replace(told, sight=Sight.UNKNOWN, detail=detail)
+
+
+_WORST = (Sight.PRESENT, Sight.STALE, Sight.UNKNOWN, Sight.ABSENT)
 
 
 def _of_peer(answer: Sighting, peer: str) -> Sighting:
@@ -107,10 +181,3 @@ def _of_peer(answer: Sighting, peer: str) -> Sighting:
 
 def _unasked(probe: Probe, peer: str, why: str) -> Sighting:
     return Sighting(f"{probe.kind} {peer or probe.target}", "", Sight.UNKNOWN, detail=why)
-
-
-def _peers(state: NodeState | None) -> tuple[PeerState, ...]:
-    if state is None:
-        return ()
-    record = tuple(peer.state for peer in state.withdrawn.peers) if state.withdrawn else ()
-    return (*record, *state.peers)

@@ -19,7 +19,8 @@ from bgpctl.witness.model import Sighting
 
 @dataclass(frozen=True, slots=True)
 class NodeView:
-    """The Node object, cut to what a runbook decides on. `leave`: its annotation `bgpctl.io/leave`."""
+    """The Node object, cut to what a runbook decides on. `leave`: its annotation `bgpctl.io/leave`.
+    `addresses`: its InternalIPs."""
 
     name: str
     uid: str
@@ -28,17 +29,19 @@ class NodeView:
     unschedulable: bool
     ready: bool
     leave: str = ""
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class PeerSighting:
     """What a router says about the node's routes. `absent_since` is the first of an unbroken row of "absent"
-    answers, `absences` their number."""
+    answers, `absences` their number. `witness`: which router that was, as far as it can be told."""
 
     peer: str
     sighting: Sighting
     absent_since: float | None
     absences: int
+    witness: str = ""
 
     @property
     def apart(self) -> float:

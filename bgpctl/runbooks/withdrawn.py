@@ -156,7 +156,7 @@ def by_witness(s: Snapshot, word: Word) -> Decision | None:
     if present:
         text = "; ".join(filter(None, (*(proof.seen(a) for a in present), proof.moving(s))))
         fresh = noted(s.journal, replace(s, sightings=tuple(present))) if s.journal else None
-        if s.journal and fresh and asked(fresh) != asked(s.journal):
+        if s.journal and fresh and _who(fresh) != _who(s.journal):
             # First asked late, but in time: what a router shows now is what it loses.
             return Decision(Status.ACT, text, (ChangeNode("note what the routers have", journal=fresh),))
         return Decision(Status.WAIT, text, recheck=LOOK_AGAIN)
@@ -174,6 +174,11 @@ def by_witness(s: Snapshot, word: Word) -> Decision | None:
     text = f"gone{took}, confirmed by {proof.routers(answers)}"
     assumed = {"assumed": ASSUMED} if word is Word.DEAD else {}
     return Decision(Status.DONE, text, evidence={**proof.confirmed(s, since), **assumed})
+
+
+def _who(journal: Journal) -> tuple[object, ...]:
+    """Whom of the routers the journal knows."""
+    return asked(journal), journal.witnesses
 
 
 def _still(evidence: Mapping[str, Any], decision: Decision) -> Decision:

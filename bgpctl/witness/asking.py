@@ -9,7 +9,7 @@ from dataclasses import replace
 from bgpctl.core.model import IPAddress
 from bgpctl.core.reading.addresses import parse_zoned, without_zone
 from bgpctl.core.reading.foreign import Unreadable
-from bgpctl.witness.model import Sight, Sighting, Unanswered
+from bgpctl.witness.model import NoNeighbor, Sight, Sighting, Unanswered
 
 # OpenBGPD's control socket stalled for 1.95 s when a session went stale (facts/bgp.md 3.8).
 TIMEOUT_SECONDS = 5.0
@@ -27,7 +27,8 @@ def ask(router: str, neighbor: str, question: Callable[[IPAddress], Sighting]) -
     try:
         answer = question(address)
     except Unanswered as error:
-        answer = Sighting(router, neighbor, Sight.UNKNOWN, detail=error.message)
+        stranger = isinstance(error, NoNeighbor)
+        answer = Sighting(router, neighbor, Sight.UNKNOWN, detail=error.message, stranger=stranger)
     except Unreadable as error:
         detail = f"its answer cannot be read: {error.message}"
         answer = Sighting(router, neighbor, Sight.UNKNOWN, detail=detail)

@@ -16,7 +16,7 @@ from itertools import pairwise
 from bgpctl.core.model import IPNetwork
 from bgpctl.witness.asking import TIMEOUT_SECONDS, ask
 from bgpctl.witness.conversation import Conversation
-from bgpctl.witness.model import Path, Sighting, Unanswered, same_address, sighting, to_prefix
+from bgpctl.witness.model import NoNeighbor, Path, Sighting, Unanswered, same_address, sighting, to_prefix
 
 NETWORK_NOT_FOUND = 8001
 
@@ -112,7 +112,7 @@ def protocols_of(reply: Reply, neighbor: str) -> list[Protocol]:
     route."""
     found = [p for p in read_protocols(reply) if same_address(p.neighbor, neighbor)]
     if not found:
-        raise Unanswered(f"router has no neighbor {neighbor}")
+        raise NoNeighbor(neighbor)
     return found
 
 

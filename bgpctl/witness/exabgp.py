@@ -20,7 +20,16 @@ from bgpctl.core.model import IPNetwork
 from bgpctl.core.reading.foreign import Foreign
 from bgpctl.witness.asking import ask
 from bgpctl.witness.command import read_json
-from bgpctl.witness.model import LONGEST, Path, Sighting, Unanswered, same_address, sighting, to_prefix
+from bgpctl.witness.model import (
+    LONGEST,
+    NoNeighbor,
+    Path,
+    Sighting,
+    Unanswered,
+    same_address,
+    sighting,
+    to_prefix,
+)
 
 # The receiver touches its file twice a second; a loaded machine may delay it.
 STALE_FILE_SECONDS = 5.0
@@ -90,7 +99,7 @@ def read(router: str, neighbor: str, neighbors: Mapping[str, Any]) -> Sighting:
             told, paths = Foreign.of(view, address), tuple(read_routes(address, view))
             session, local = told.text("session"), told.text("local")
             return sighting(router, neighbor, paths, session, None, NOTE, local)
-    raise Unanswered(f"router has no neighbor {neighbor}")
+    raise NoNeighbor(neighbor)
 
 
 def read_routes(address: str, view: Any) -> Iterator[Path]:

@@ -16,7 +16,16 @@ from bgpctl.core.reading.foreign import Foreign
 from bgpctl.witness.asking import TIMEOUT_SECONDS, ask
 from bgpctl.witness.command import read_json
 from bgpctl.witness.conversation import Conversation
-from bgpctl.witness.model import Path, Sighting, Unanswered, departed, same_address, sighting, to_prefix
+from bgpctl.witness.model import (
+    NoNeighbor,
+    Path,
+    Sighting,
+    Unanswered,
+    departed,
+    same_address,
+    sighting,
+    to_prefix,
+)
 
 _FAMILIES = {"ipv4Unicast": "ipv4 unicast", "ipv6Unicast": "ipv6 unicast"}
 _TIMERS = ("gracefulRestartTimerMsecs", "gracefulStalepathTimerMsecs")
@@ -50,7 +59,8 @@ class FrrProbe:
             families(view)
         read = Foreign(view)
         session, local = read.text("bgpState").lower(), read.text("hostLocal")
-        return sighting(router, str(neighbor), paths, session, remaining(view), local=local)
+        own = read.text("localRouterId")
+        return sighting(router, str(neighbor), paths, session, remaining(view), local=local, router_id=own)
 
     def paths(self, prefix: IPNetwork) -> tuple[Path, ...]:
         with _Vty(self.target) as vty:
@@ -65,7 +75,7 @@ def neighbor_of(answer: Mapping[str, Any], neighbor: str) -> Mapping[str, Any]:
     """`show bgp neighbors N json` -> what it says about N. Unanswered when FRR has no such neighbor."""
     views = [view for view in answer.values() if isinstance(view, Mapping)]
     if not views:
-        raise Unanswered(f"router has no neighbor {neighbor}")
+        raise NoNeighbor(neighbor)
     return views[0]
 
 

@@ -13,7 +13,16 @@ from bgpctl.core.model import IPNetwork
 from bgpctl.core.reading.foreign import Foreign
 from bgpctl.witness.asking import ask
 from bgpctl.witness.command import Client
-from bgpctl.witness.model import MOST, Path, Sighting, Unanswered, same_address, sighting, to_prefix
+from bgpctl.witness.model import (
+    MOST,
+    NoNeighbor,
+    Path,
+    Sighting,
+    Unanswered,
+    same_address,
+    sighting,
+    to_prefix,
+)
 
 # api.PeerState.SessionState
 _STATES = ("unknown", "idle", "connect", "active", "opensent", "openconfirm", "established")
@@ -63,7 +72,7 @@ def neighbor_of(answer: Any, neighbor: str) -> Mapping[str, Any]:
     for view in Foreign({"neighbors": answer or ()}).children("neighbors", MOST):
         if same_address(address_of(view.value), neighbor):
             return view.value
-    raise Unanswered(f"router has no neighbor {neighbor}")
+    raise NoNeighbor(neighbor)
 
 
 def address_of(view: Mapping[str, Any]) -> str:

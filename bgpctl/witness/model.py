@@ -34,6 +34,13 @@ class Unanswered(Temporary):
     """The router could not be asked, or its answer was not understood."""
 
 
+class NoNeighbor(Unanswered):
+    """The router answered, and has no such neighbor."""
+
+    def __init__(self, neighbor: str) -> None:
+        super().__init__(f"router has no neighbor {neighbor}")
+
+
 @dataclass(frozen=True, slots=True)
 class Path:
     """One path in the router's RIB. `best` None = the router does not tell; `next_hop` as the router writes
@@ -53,8 +60,9 @@ class Sighting:
     `session` is the router's view of the session in lower case ("established", "active" …), "" when unknown.
     `seconds_remaining` is its stale or restart timer when it tells one. `detail` is one sentence; for UNKNOWN
     it says why. `at` is the epoch second of the answer. `local` is the router's own end of the session as
-    `own_address` writes it, "" = it does not say. `forgets`: the router knows the neighbor for as long as it
-    has a session or routes of it, and cannot tell its absence from a stranger's afterwards.
+    `own_address` writes it, `router_id` its BGP Identifier; "" = it does not say. `stranger`: it is UNKNOWN
+    because the router has no such neighbor. `forgets`: the router knows the neighbor for as long as it has a
+    session or routes of it, and cannot tell its absence from a stranger's afterwards.
     """
 
     router: str
@@ -66,6 +74,8 @@ class Sighting:
     detail: str = ""
     at: float = 0.0
     local: str = ""
+    router_id: str = ""
+    stranger: bool = False
     forgets: bool = False
 
 
@@ -85,6 +95,7 @@ def sighting(
     remaining: float | None,
     note: str = "",
     local: str = "",
+    router_id: str = "",
 ) -> Sighting:
     """The router answered: judge its paths and say it in one sentence (`note` is a caveat of this router)."""
     sight = judge(paths)
@@ -97,6 +108,7 @@ def sighting(
         seconds_remaining=remaining if sight is Sight.STALE else None,
         detail=" ".join(filter(None, (_sentence(sight, paths, session, remaining), note))),
         local=own_address(local),
+        router_id=own_address(router_id),
     )
 
 

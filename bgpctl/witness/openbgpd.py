@@ -12,7 +12,7 @@ from bgpctl.core.model import IPNetwork
 from bgpctl.core.reading.foreign import Foreign
 from bgpctl.witness.asking import ask
 from bgpctl.witness.command import Client
-from bgpctl.witness.model import MOST, Path, Sighting, Unanswered, same_address, sighting, to_prefix
+from bgpctl.witness.model import MOST, NoNeighbor, Path, Sighting, same_address, sighting, to_prefix
 
 CLIENT = "/usr/sbin/bgpctl"
 CLIENT_VARIABLE = "BGPCTL_OPENBGPD_CLIENT"
@@ -57,7 +57,7 @@ def neighbor_of(answer: Any, neighbor: str) -> Mapping[str, Any]:
     for view in Foreign.of(answer).children("neighbors"):
         if same_address(view.text("remote_addr"), neighbor):
             return view.value
-    raise Unanswered(f"router has no neighbor {neighbor}")
+    raise NoNeighbor(neighbor)
 
 
 def read_rib(answer: Any) -> Iterator[Path]:

@@ -39,6 +39,11 @@ def journals() -> list[Any]:
     estimated |= {"missing": ["no router was asked"], "assumed": "a clock"}
     done = snapshots.journal(steps={"Checked": 1.0}, marks={"Relabelled": 2.0})
     journals = [done, *(dataclasses.replace(done, evidence=e) for e in (confirmed, estimated))]
+    told = {
+        "witnesses": {snapshots.ROUTER: ("frr=/run/frr",)},
+        "locals": {snapshots.ROUTER: ("fe80::1%eth0",)},
+    }
+    journals.append(dataclasses.replace(done, baselines={snapshots.ROUTER: 2}, **told))
     return [json.loads(journal.dump(one)) for one in journals]
 
 

@@ -3,18 +3,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-from collections.abc import Iterator
 from ipaddress import ip_network
 from typing import Any
 
 import pytest
 
-from bgpctl.lab import routers, seed
+from bgpctl.lab import seed
 from bgpctl.lab.cluster import Lab
-from bgpctl.lab.place import ROUTER_PORT
-from bgpctl.lab.routers import Neighbor, RouterSpec
 from bgpctl.witness.model import Sight, Sighting
 from bgpctl.witness.probe import parse_probe
 from tests.support import lab as kit
@@ -120,7 +116,7 @@ def test_another_router_that_knows_the_node_is_refused_and_another_node_does_not
 ) -> None:
     """Two routers, both with sessions and routes of the node; then the right probes, and who still announces
     the Service."""
-    with kit.running(helper_kind, nodes=2) as lab, second_router(lab, helper_kind) as (address, probe):
+    with kit.running(helper_kind, nodes=2) as lab, misled.second_router(lab, helper_kind) as (address, probe):
         before, first = prior(lab), lab.place.router_address
         wrong = f"{probe}@{first}"
         ran = drain(lab, "--router-probe", wrong, "--router-probe", f"{probe}@{address}")
@@ -136,25 +132,6 @@ def test_another_router_that_knows_the_node_is_refused_and_another_node_does_not
         for one in (lab.router.probe(), probe):
             left = parse_probe(one).paths(service)
             assert {path.neighbor for path in left} == {lab.address_of(OTHER)}
-
-
-@contextlib.contextmanager
-def second_router(lab: Lab, kind: str) -> Iterator[tuple[str, str]]:
-    """Another router with the same neighbors, which the policy names too: its address and its probe, once
-    both nodes have announced everything to it."""
-    address = str(lab.place.network + 2)
-    neighbors = tuple(Neighbor(lab.address_of(node), seed.NODE_ASN) for node in lab.nodes)
-    with routers.make(RouterSpec(kind, address, ROUTER_PORT, seed.ROUTER_ASN, neighbors)) as second:
-        second.start(lab.place.directory / "second")
-        virtual = lab.client().get(kit.POLICY)["spec"]["virtualRouters"]
-        virtual[0]["neighbors"].append({**virtual[0]["neighbors"][0], "peerAddress": f"{address}/32"})
-        lab.client().patch(kit.POLICY, {"spec": {"virtualRouters": virtual}})
-        there = parse_probe(second.probe()).routes_from
-        for node in lab.nodes:
-            at, count = lab.address_of(node), len(look(lab, node).paths)
-            eventually(lambda at=at, count=count: len(there(at).paths) == count > 0, deadline=20)
-        lab.wait_ready()
-        yield address, second.probe()
 
 
 # --- several paths ------------------------------------------------------------------------------------------

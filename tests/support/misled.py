@@ -1,14 +1,24 @@
 """Routers of the lab whose configuration misleads whoever asks them: the text of each is edited before it
 starts. Each was seen to establish the node's session and to show none of its routes, or to show them twice.
+And second routers, beside the one that is meant.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
+
+from bgpctl.lab import routers, seed
+from bgpctl.lab.cluster import Lab
+from bgpctl.lab.place import ROUTER_PORT
+from bgpctl.lab.routers import Neighbor, RouterSpec
+from bgpctl.witness.probe import parse_probe
+from tests.support import lab as kit
+from tests.support.wait import eventually
 
 Edit = Callable[[str], str]
 
@@ -108,3 +118,62 @@ DYNAMIC: dict[str, Edit] = {
     "gobgp": _gobgp_range,
     "openbgpd": lambda text: re.sub(r"neighbor \S+ \{", "neighbor 127.0.0.0/8 {", text),
 }
+
+
+# --- a second router ----------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def second_router(lab: Lab, kind: str) -> Iterator[tuple[str, str]]:
+    """Another router with the same neighbors, which the policy names too: its address and its probe, once
+    both nodes have announced everything to it."""
+    with idle_router(lab, kind) as (address, probe):
+        (first,) = virtual = lab.client().get(kit.POLICY)["spec"]["virtualRouters"]
+        first["neighbors"].append({**first["neighbors"][0], "peerAddress": f"{address}/32"})
+        _announced(lab, virtual, probe)
+        yield address, probe
+
+
+@contextlib.contextmanager
+def same_address(lab: Lab, kind: str) -> Iterator[tuple[int, str]]:
+    """Another router at the address of the first, with which the nodes peer as another AS: its port and its
+    probe."""
+    port, asn = ROUTER_PORT + 1, seed.NODE_ASN + 1
+    with idle_router(lab, kind, 1, port, asn) as (_, probe):
+        (first,) = virtual = lab.client().get(kit.POLICY)["spec"]["virtualRouters"]
+        neighbors = [{**first["neighbors"][0], "peerPort": port}]
+        _announced(lab, [*virtual, {**first, "localASN": asn, "neighbors": neighbors}], probe)
+        yield port, probe
+
+
+def _announced(lab: Lab, virtual: list[kit.Document], probe: str) -> None:
+    """Change the policy, until the second router has what the first one has."""
+    lab.client().patch(kit.POLICY, {"spec": {"virtualRouters": virtual}})
+    there, here = (parse_probe(text).routes_from for text in (probe, lab.router.probe()))
+    for node in lab.nodes:
+        at = lab.address_of(node)
+        count = len(here(at).paths)
+        eventually(lambda at=at, count=count: len(there(at).paths) == count > 0, deadline=20)
+    lab.wait_ready()
+
+
+@contextlib.contextmanager
+def idle_router(
+    lab: Lab, kind: str, host: int = 2, port: int = ROUTER_PORT, asn: int = seed.NODE_ASN
+) -> Iterator[tuple[str, str]]:
+    """Another router with the same neighbors, which no policy names: nobody ever peers with it."""
+    address = str(lab.place.network + host)
+    neighbors = tuple(Neighbor(lab.address_of(node), asn) for node in lab.nodes)
+    with routers.make(RouterSpec(kind, address, port, seed.ROUTER_ASN, neighbors)) as second:
+        second.start(lab.place.directory / f"second{host}")
+        yield address, second.probe()
+
+
+NODES, LATER = 11, 99  # the lab's first node has the address .11, and may get .99
+
+
+def knows_both(text: str) -> str:
+    """FRR, where the first node is a neighbor by another address too."""
+    node = re.compile(rf"(neighbor 127\.\d+\.\d+\.){NODES} ")
+    lines = ((line, node.sub(rf"\g<1>{LATER} ", line)) for line in text.splitlines())
+    return "\n".join((*(one for pair in lines for one in dict.fromkeys(pair)), ""))

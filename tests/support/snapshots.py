@@ -41,7 +41,18 @@ def journal(**changes: Any) -> Journal:
         peers=(ROUTER,),
         routes=2,
     )
-    return replace(fresh, **changes)
+    return replace(fresh, **_witnessed(changes))
+
+
+def _witnessed(changes: dict[str, Any]) -> dict[str, Any]:
+    """The router that each baseline is of, unless the test says another."""
+    known = changes.get("baselines", {})
+    return {"witnesses": {peer: (witness(peer),) for peer in known}, **changes} if known else changes
+
+
+def witness(address: str = ROUTER) -> str:
+    """Who answers in `seen`."""
+    return f"bird=/run/{address}"
 
 
 def snapshot(**changes: Any) -> Snapshot:
@@ -96,7 +107,7 @@ ASKED_IN_TIME = {f"Asked {ROUTER}": NOW - 40}  # the mark of a router that showe
 def relabelled(*, ago: float = 30.0, **changes: Any) -> Journal:
     """The run has asked the node to leave, once, and had seen its routes on the router before."""
     fresh = journal(marks={"Relabelled": NOW - ago}, leaves=1, baselines={ROUTER: 2})
-    return replace(fresh, **changes)
+    return replace(fresh, **_witnessed(changes))
 
 
 def seen(sight: Sight, address: str = ROUTER, *, since: float | None = None, times: int = 0) -> PeerSighting:
@@ -105,4 +116,4 @@ def seen(sight: Sight, address: str = ROUTER, *, since: float | None = None, tim
     count = 2 if sight in (Sight.PRESENT, Sight.STALE) else 0
     paths = tuple(Path(ip_network(f"203.0.113.{n}/32"), "10.0.0.1", stale=stale) for n in range(count))
     word = Sighting(f"bird {address}", "10.0.0.1", sight, paths, detail=f"it is {sight.value}", at=NOW)
-    return PeerSighting(address, word, since, times)
+    return PeerSighting(address, word, since, times, witness(address))

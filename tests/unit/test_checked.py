@@ -117,7 +117,8 @@ def test_the_journal_begins_with_the_prior_state() -> None:
     )
     decision = checked(s)
     written = change(decision).journal
-    assert written == journal(started_at=NOW, prior_unschedulable=True, baselines={ROUTER: 2})
+    told = {"baselines": {ROUTER: 2}, "locals": {ROUTER: ("10.0.0.1",)}}
+    assert written == journal(started_at=NOW, prior_unschedulable=True, **told)
     assert "1 pod to evict" in decision.reason
     assert WARNING.message in decision.reason
     assert checked(replace(s, journal=written)).status is DONE

@@ -46,6 +46,7 @@ def test_the_journal_begins_with_the_prior_state() -> None:
         deselect=LABEL,
         peers=(ROUTER,),
         routes=7,
+        locals={ROUTER: ("10.0.0.1",)},
     )
     write = ChangeNode("write down the prior state", journal=begun)
     assert STEP.decide(s) == Decision(Status.ACT, "1 pod to evict", (write,))

@@ -9,7 +9,7 @@ import pytest
 from bgpctl.runbooks.actions import ChangeNode, TakeLease
 from bgpctl.runbooks.claim import Claimed
 from bgpctl.runbooks.model import Decision, Status
-from tests.support.snapshots import ME, NOW, journal, lease, snapshot
+from tests.support.snapshots import ME, NOW, ROUTER, journal, lease, snapshot
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,8 @@ def test_a_new_direction_keeps_the_prior_state_alone() -> None:
         marks={"Reselected": NOW},
         evidence={"proof": ""},
         leaves=2,
+        baselines={ROUTER: 2},
+        locals={ROUTER: ("10.0.0.1",)},
         ending={"status": "failed", "reason": "", "at": NOW},
         holder="eve@there:1/x",
         prior_unschedulable=True,
@@ -69,6 +71,8 @@ def test_a_new_direction_keeps_the_prior_state_alone() -> None:
             marks={},
             evidence={},
             leaves=0,
+            baselines={},
+            witnesses={},
             ending={},
         )
         assert action.journal == turned

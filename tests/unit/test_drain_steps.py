@@ -163,6 +163,7 @@ def test_the_first_request_to_leave() -> None:
         marks={"Relabelled": NOW},
         leaves=1,
         peers=(ROUTER_2, ROUTER),
+        locals={ROUTER: ("10.0.0.1",)},
     )
     text = "label enable-bgp=false"
     change = ChangeNode(text, labels={"enable-bgp": "false"}, journal=asked, leave=LEAVE)

@@ -31,6 +31,8 @@ journals = st.builds(
     evidence=st.dictionaries(texts, st.none() | texts | st.booleans() | instants, max_size=3),
     leaves=st.integers(0, 9),
     baselines=st.dictionaries(texts, st.integers(0, 10**6), max_size=3),
+    witnesses=st.dictionaries(texts, st.lists(texts.filter(bool), max_size=8).map(tuple), max_size=3),
+    locals=st.dictionaries(texts, st.lists(st.ip_addresses().map(str), max_size=8).map(tuple), max_size=3),
     ending=st.just({})
     | st.fixed_dictionaries({"status": st.text(min_size=1, max_size=20), "reason": texts, "at": instants}),
 )

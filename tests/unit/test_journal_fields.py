@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -27,13 +28,17 @@ WHOLE = Journal(
     leaves=2,
     options={"--force": (), "--timeout": ("540",)},
     baselines={"192.0.2.1": 7},
+    witnesses={"192.0.2.1": ("frr=/run/frr, router ID 192.0.2.1",)},
+    locals={"192.0.2.1": ("192.0.2.11", "fe80::1%eth0")},
     ending={"status": "failed", "reason": "", "at": 9.5},
 )
 TEXT = (
     '{"baselines":{"192.0.2.1":7},"command":"restore","deselect":["a",null],"ending":{"at":9.5,"reason":"",'
-    '"status":"failed"},"evidence":{"proof":""},"holder":"eve@host:1/r1","leaves":2,"marks":{"Relabelled":3.5},'
-    '"options":{"--force":[],"--timeout":["540"]},"order":"guide","peers":["192.0.2.1","192.0.2.2"],"prior_labels":{"a":"b","c":null},'
-    '"prior_unschedulable":true,"routes":7,"run":"r1","started_at":1.5,"steps":{"Checked":2.5},"version":1}'
+    '"status":"failed"},"evidence":{"proof":""},"holder":"eve@host:1/r1","leaves":2,"locals":{"192.0.2.1":'
+    '["192.0.2.11","fe80::1%eth0"]},"marks":{"Relabelled":3.5},"options":{"--force":[],"--timeout":["540"]},'
+    '"order":"guide","peers":["192.0.2.1","192.0.2.2"],"prior_labels":{"a":"b","c":null},'
+    '"prior_unschedulable":true,"routes":7,"run":"r1","started_at":1.5,"steps":{"Checked":2.5},"version":1,'
+    '"witnesses":{"192.0.2.1":["frr=/run/frr, router ID 192.0.2.1"]}}'
 )
 
 
@@ -42,6 +47,12 @@ def test_a_journal_is_short_and_the_same_journal_the_same_text() -> None:
     assert ANNOTATION == "bgpctl.io/run"
     assert dump(WHOLE) == TEXT
     assert load({ANNOTATION: TEXT}) == WHOLE
+
+
+def test_one_that_does_not_say_who_showed_the_routes_is_read() -> None:
+    """Of the version before: nobody's baseline then, and no address but those of now."""
+    old = {key: value for key, value in json.loads(TEXT).items() if key not in ("witnesses", "locals")}
+    assert load({ANNOTATION: json.dumps(old)}) == replace(WHOLE, witnesses={}, locals={})
 
 
 def test_a_fresh_one() -> None:
@@ -100,6 +111,14 @@ def refused(text: Any) -> str:
         ({"ending": {"status": "failed", "reason": "x", "at": "now"}}, "at"),
         ({"ending": {"reason": "x", "at": 1.0}}, "status"),
         ({"ending": {"status": "failed", "reason": 1, "at": 1.0}}, "reason"),
+        ({"locals": {"192.0.2.1": ["10.0.0.1 json\nconfigure"]}}, "locals.192.0.2.1"),
+        ({"locals": {"192.0.2.1": ["fd00::1%x"]}}, "locals.192.0.2.1"),
+        ({"locals": {"192.0.2.1": "10.0.0.1"}}, "locals.192.0.2.1"),
+        ({"locals": {"192.0.2.1": ["10.0.0.1"] * 9}}, "locals.192.0.2.1"),
+        ({"locals": ["10.0.0.1"]}, "locals"),
+        ({"witnesses": {"192.0.2.1": ["x"] * 9}}, "witnesses.192.0.2.1"),
+        ({"witnesses": {"192.0.2.1": ["x" * 401]}}, "witnesses.192.0.2.1"),
+        ({"witnesses": {"192.0.2.1": "x"}}, "witnesses.192.0.2.1"),
         ({"evidence": {"worstSeconds": "5"}}, "worstSeconds"),
         ({"evidence": {"worstSeconds": None}}, "worstSeconds"),
         ({"evidence": {"routes": None}}, "routes"),

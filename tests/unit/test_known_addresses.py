@@ -1,0 +1,146 @@
+"""A router is asked about every address that the node is or was known by: what it keeps of any is a route."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+import pytest
+
+from bgpctl.core.state import NodeState, PeerState
+from bgpctl.runbooks.drain_steps import Deselected
+from bgpctl.runbooks.peers import locals_of, newest
+from bgpctl.runbooks.routers import Routers
+from bgpctl.runbooks.snapshot import PeerSighting
+from bgpctl.witness.model import Path, Sight, Sighting, sighting
+from tests.support.snapshots import ROUTER, ROUTER_2, journal, peer, running, snapshot, withdrawn
+
+NEW, OLD, OLDEST = "10.0.0.1", "10.0.0.8", "10.0.0.9"
+
+
+@dataclass
+class Told:
+    """A router that knows these neighbors: a path of each, its staleness, None = no path, or why it does not
+    say. Whom it does not know it calls a stranger."""
+
+    neighbors: dict[str, bool | str | None]
+    peer: str | None = None
+    kind: str = "frr"
+    target: str = "/run/frr"
+    asked: list[str] = field(default_factory=list)
+
+    def routes_from(self, neighbor: str) -> Sighting:
+        self.asked.append(neighbor)
+        if neighbor not in self.neighbors:
+            detail = f"router has no neighbor {neighbor}"
+            return Sighting("frr", neighbor, Sight.UNKNOWN, detail=detail, stranger=True)
+        found = self.neighbors[neighbor]
+        if isinstance(found, str):
+            return Sighting("frr", neighbor, Sight.UNKNOWN, detail=found)
+        prefix = ip_network("10.244.5.0/24")
+        paths = () if found is None else (Path(prefix, neighbor, stale=found),)
+        return sighting("frr", neighbor, paths, "active", 110)
+
+    def paths(self, prefix: object) -> tuple[Path, ...]:
+        return ()
+
+
+def at(address: str, peer_address: str = ROUTER, **changes: Any) -> PeerState:
+    """A peer whose session comes from this address of the node."""
+    one = peer(peer_address)
+    return replace(one, session=replace(one.session, local_address=ip_address(address)), **changes)
+
+
+def left(*peers: PeerState) -> NodeState:
+    """The speaker that has left these."""
+    state = withdrawn()
+    assert state.withdrawn is not None
+    record = replace(state.withdrawn, peers=tuple(replace(state.withdrawn.peers[0], state=p) for p in peers))
+    return replace(state, withdrawn=record)
+
+
+def look(probe: Told, *states: NodeState | None, record: Any = None, own: Sequence[str] = ()) -> PeerSighting:
+    routers = Routers((probe,))
+    for state in states:
+        (seen,) = routers.look(state, record, lambda: 1.0, own)
+    return seen
+
+
+STALE_ONLY_THERE: dict[str, bool | str | None] = {NEW: None, OLD: True}
+
+
+@pytest.mark.parametrize(
+    ("states", "record", "own"),
+    [
+        pytest.param([running(at(OLD)), running(at(NEW))], None, (), id="this run saw it there"),
+        pytest.param([running(at(NEW))], journal(locals={ROUTER: (OLD,)}), (), id="an earlier run did"),
+        pytest.param([None], journal(locals={ROUTER: (OLD, NEW)}), (), id="both, and no speaker reports"),
+        pytest.param([replace(left(at(OLD)), peers=(at(NEW),))], None, (), id="it left from there once"),
+        pytest.param([running(at(NEW, earlier=(OLD,)))], None, (), id="the speaker says so"),
+        pytest.param([left(at(NEW, earlier=(OLD,)))], None, (), id="and when it has left"),
+        pytest.param([running(at(NEW))], None, (OLD, "fd00::1"), id="the Node's own"),
+    ],
+)
+def test_stale_routes_from_an_earlier_address_are_seen(states: Any, record: Any, own: Any) -> None:
+    probe = Told(dict(STALE_ONLY_THERE))
+    seen = look(probe, *states, record=record, own=own)
+    assert seen.sighting.sight is Sight.STALE
+    assert seen.sighting.neighbor == NEW
+    assert f"from {OLD}: 1 stale path still forwarding, 110 s left" in seen.sighting.detail
+    assert (seen.absent_since, seen.absences) == (None, 0)
+    assert "fd00::1" not in probe.asked, "no session to this peer comes from there"
+
+
+@pytest.mark.parametrize(
+    ("neighbors", "sight", "words"),
+    [
+        ({NEW: None, OLD: None}, Sight.ABSENT, "No path in the RIB"),
+        ({NEW: None}, Sight.ABSENT, "No path in the RIB"),
+        ({NEW: False, OLD: True}, Sight.PRESENT, "1 path; session active.; from 10.0.0.8: 1 stale"),
+        ({NEW: True, OLD: False}, Sight.PRESENT, "from 10.0.0.8: 1 path"),
+        ({NEW: None, OLD: False}, Sight.PRESENT, "from 10.0.0.8: 1 path"),
+        ({OLD: True}, Sight.STALE, "router has no neighbor 10.0.0.1; from 10.0.0.8: 1 stale"),
+        ({OLD: None}, Sight.UNKNOWN, "router has no neighbor 10.0.0.1"),
+        ({NEW: "timeout"}, Sight.UNKNOWN, "timeout"),
+        ({NEW: None, OLD: "timeout"}, Sight.UNKNOWN, "from 10.0.0.8, an address of the node: timeout"),
+        ({NEW: False, OLD: "timeout"}, Sight.PRESENT, "1 path; session active."),
+    ],
+)
+def test_what_the_answers_come_to(neighbors: dict[str, Any], sight: Sight, words: str) -> None:
+    """Only who does not know an address that was used before may pass it over."""
+    told = look(Told(neighbors), running(at(NEW)), record=journal(locals={ROUTER: (OLD,)})).sighting
+    assert told.sight is sight
+    assert words in told.detail
+
+
+def test_a_router_that_does_not_answer_is_asked_once() -> None:
+    """Each question may take its five seconds."""
+    probe = Told({NEW: "timeout"})
+    look(probe, running(at(NEW)), record=journal(locals={ROUTER: (OLD, OLDEST)}))
+    assert probe.asked == [NEW]
+
+
+def test_each_address_is_asked_about_once_and_only_at_its_router() -> None:
+    first, second = Told({NEW: None}, peer=ROUTER), Told({OLD: None}, peer=ROUTER_2)
+    routers = Routers((first, second))
+    routers.look(running(at(NEW), at(OLD, ROUTER_2)), journal(locals={ROUTER: (NEW,)}), lambda: 1.0, (NEW,))
+    assert (first.asked, second.asked) == ([NEW], [OLD, NEW])
+
+
+def test_what_is_kept_is_bounded_and_the_newest_last() -> None:
+    assert newest(("a", "b", "a")) == ("b", "a")
+    assert newest(map(str, range(20))) == tuple(map(str, range(12, 20)))
+    state = running(at(NEW, earlier=(OLDEST,)))
+    assert locals_of(state, journal(locals={ROUTER: (OLD,), ROUTER_2: (OLD,)})) == {
+        ROUTER: (OLD, OLDEST, NEW),
+        ROUTER_2: (OLD,),
+    }
+    assert locals_of(None, journal()) == {}
+
+
+def test_the_addresses_are_written_down_with_the_request_to_leave() -> None:
+    s = snapshot(state=running(at(NEW)), journal=journal(locals={ROUTER: (OLD,)}))
+    (change,) = Deselected().decide(s).actions
+    assert change.journal.locals == {ROUTER: (OLD, NEW)}  # type: ignore[union-attr]

@@ -1,0 +1,116 @@
+"""A baseline belongs to the router that gave it: what one showed is not what another one lost."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from bgpctl.runbooks import proof
+from bgpctl.runbooks.actions import ChangeNode
+from bgpctl.runbooks.baseline import baselines, before, noted
+from bgpctl.runbooks.checked import Checked
+from bgpctl.runbooks.model import Status
+from bgpctl.runbooks.routers import witness
+from bgpctl.runbooks.withdrawn import Withdrawn
+from bgpctl.witness.model import Sight, Sighting
+from bgpctl.witness.probe import parse_probe
+from tests.support import snapshots
+from tests.support.snapshots import ROUTER, journal, peer, relabelled, running, seen, snapshot, withdrawn
+
+RIGHT, OTHER = "frr=/x, router ID 192.0.2.1", "frr=/other, router ID 192.0.2.9"
+BY_RIGHT = {ROUTER: (RIGHT,)}
+NOT_THE_ONE = (
+    f"{OTHER} is not the router that showed the routes before ({RIGHT}): use that probe, or restore and "
+    "drain again"
+)
+
+
+def told(sight: Sight, who: str, **more: Any) -> Any:
+    return replace(seen(sight, since=snapshots.NOW - 2, times=3), witness=who, **more)
+
+
+def gone(who: str, **changes: Any) -> Any:
+    """The routes were withdrawn, and this router has none."""
+    answers = (told(Sight.ABSENT, who),)
+    fresh = {"journal": relabelled(witnesses=BY_RIGHT), "state": withdrawn(), "sightings": answers}
+    return snapshot(**{**fresh, **changes})
+
+
+def test_who_answers() -> None:
+    probe = parse_probe("frr=/run/frr@192.0.2.1")
+    answer = Sighting("frr", "10.0.0.1", Sight.ABSENT)
+    assert witness(probe, answer) == "frr=/run/frr"
+    assert witness(probe, replace(answer, router_id="192.0.2.1")) == "frr=/run/frr, router ID 192.0.2.1"
+    assert len(witness(parse_probe("frr=/" + "x" * 9000), answer)) < 400
+
+
+def test_the_right_one_confirms() -> None:
+    s = gone(RIGHT)
+    assert (proof.missing(s), proof.too_late(s)) == ((), ())
+    decision = Withdrawn(require_confirmed=True).decide(replace(s, sightings=(_twice(RIGHT),)))
+    assert (decision.status, decision.evidence["proof"]) == (Status.DONE, "confirmed")
+    assert decision.evidence["routers"][0]["routesBefore"] == 2
+
+
+def _twice(who: str) -> Any:
+    return told(Sight.ABSENT, who, absent_since=snapshots.NOW - 5)
+
+
+def test_another_one_does_not() -> None:
+    s = gone(OTHER)
+    assert proof.missing(s) == proof.too_late(s) == (NOT_THE_ONE,)
+    decision = Withdrawn(require_confirmed=True).decide(s)
+    assert (decision.status, decision.reason) == (Status.BLOCKED, NOT_THE_ONE)
+    lesser = Withdrawn().decide(s)
+    assert lesser.evidence.get("proof") != "confirmed"
+
+
+def test_the_same_path_on_another_machine_is_another_one() -> None:
+    s = gone("frr=/x, router ID 192.0.2.9")
+    assert "is not the router that showed the routes before" in proof.missing(s)[0]
+
+
+def test_a_journal_that_does_not_say_who_it_was_vouches_for_nobody() -> None:
+    (missing,) = proof.missing(gone(RIGHT, journal=relabelled(witnesses={})))
+    assert missing.startswith(f"which router showed the routes of {ROUTER} before is not written down")
+
+
+def test_a_resumed_drain_is_refused_before_it_goes_on() -> None:
+    """The routes are still there: nothing is lost by using the right probe."""
+    step = Checked("run-a", "guide", require_confirmed=True)
+    record = journal(steps={"Checked": 1.0}, baselines={ROUTER: 2}, witnesses=BY_RIGHT)
+    refused = step.decide(snapshot(sightings=(told(Sight.ABSENT, OTHER),), state=running(), journal=record))
+    assert refused.status is Status.BLOCKED
+    assert NOT_THE_ONE in refused.reason
+    right = snapshot(sightings=(told(Sight.ABSENT, RIGHT),), state=running(), journal=record)
+    assert step.decide(right).status is Status.DONE
+
+
+def test_each_that_shows_them_is_a_witness() -> None:
+    s = snapshot(sightings=(told(Sight.PRESENT, RIGHT), told(Sight.PRESENT, OTHER)), state=running())
+    kept = noted(journal(), s)
+    assert (kept.baselines, kept.witnesses) == ({ROUTER: 2}, {ROUTER: (RIGHT, OTHER)})
+    assert noted(kept, replace(s, journal=kept)) == kept
+    assert {before(answer, kept) for answer in s.sightings} == {2}
+    many = {ROUTER: tuple(f"frr=/{n}" for n in range(8))}
+    full = journal(baselines={ROUTER: 2}, witnesses=many)
+    assert len(noted(full, replace(s, journal=full)).witnesses[ROUTER]) == 8
+
+
+def test_one_that_shows_them_late_but_in_time_is_written_down() -> None:
+    """By another path than before, while it still has them."""
+    s = gone(OTHER, sightings=(told(Sight.PRESENT, OTHER),))
+    decision = Withdrawn().decide(s)
+    (change,) = decision.actions
+    assert isinstance(change, ChangeNode) and change.journal is not None
+    assert change.journal.witnesses == {ROUTER: (RIGHT, OTHER)}
+
+
+def test_a_router_without_the_session_was_not_sent_nothing() -> None:
+    """The speaker's session is up, and this one has none with the node: it is not the one that it is with."""
+    idle = told(Sight.ABSENT, OTHER)
+    idle = replace(idle, sighting=replace(idle.sighting, session="active"))
+    nothing = running(replace(peer(), intended=0, announced=0))
+    assert baselines(snapshot(sightings=(idle,), state=nothing)) == {}
+    up = replace(idle, sighting=replace(idle.sighting, session="established"))
+    assert baselines(snapshot(sightings=(up,), state=nothing)) == {ROUTER: 0}
