@@ -6,7 +6,7 @@ wire and epoch seconds here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -28,6 +28,8 @@ MOST_SENTENCES = 1000
 
 SAME_CLOCK_SECONDS = 2.0
 
+MOST_LOCAL_PEERS, MOST_LOCALS = 256, 8  # routers, and addresses of the node towards one of them
+
 PHASES = ("Starting", "Running", "Leaving", "Withdrawn", "Idle", "Stopped")
 
 UNPROVED = (
@@ -44,8 +46,7 @@ Document = dict[str, Any]
 @dataclass(frozen=True, slots=True)
 class PeerState:
     """One peer: its definition, its session, and how many routes it should get. `instance` is the name of its
-    BGP instance, "" when an older speaker wrote it. `earlier`: the addresses that the session came from
-    before, the newest last: a router may keep its routes."""
+    BGP instance, "" when an older speaker wrote it."""
 
     name: str
     address: str
@@ -60,7 +61,15 @@ class PeerState:
     announced: int = 0
     instance: str = ""
     configured_notification: bool = False
-    earlier: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LocalAddresses:
+    """From which addresses of the node the sessions to one router came, the newest last."""
+
+    peer: str
+    port: int
+    addresses: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +127,9 @@ class NodeState:
     as `observedGeneration` is for other kinds. All instants are the speaker's clock's, but `reported_at`:
     when the API server took this status, by *its* clock (0 = it did not say).
 
+    `locals`: the addresses that the node had towards its routers, also in the time of earlier speakers: a
+    router may keep the routes of a session from one of them.
+
     `unreadable`: why the node's object cannot be read, "" = it can. Then nothing else in here says anything.
     """
 
@@ -142,6 +154,7 @@ class NodeState:
     soak_until: float | None = None
     observed_leave: str = ""
     reported_at: float = 0.0
+    locals: tuple[LocalAddresses, ...] = ()
     unreadable: str = ""
 
     @property
@@ -177,6 +190,15 @@ class NodeState:
 
 
 # --- wire -------------------------------------------------------------------------------------------------
+
+
+def newest(addresses: Iterable[str]) -> tuple[str, ...]:
+    """Each once, by its last place; no more than is kept."""
+    found: dict[str, None] = {}
+    for address in addresses:
+        found.pop(address, None)
+        found[address] = None
+    return tuple(found)[-MOST_LOCALS:]
 
 
 def timestamp(seconds: float | None) -> str | None:
@@ -222,8 +244,13 @@ def _status(state: NodeState) -> Document:
             "gracefulShutdown": _soak(state),
             "peers": [_peer(peer) for peer in state.peers],
             "withdrawn": _withdrawn(state.withdrawn) if state.withdrawn else None,
+            "localAddresses": [_locals(one) for one in state.locals] or None,
         }
     )
+
+
+def _locals(one: LocalAddresses) -> Document:
+    return {"peerAddress": one.peer, "peerPort": one.port, "addresses": list(one.addresses)}
 
 
 def _soak(state: NodeState) -> Document | None:

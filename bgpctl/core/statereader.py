@@ -11,7 +11,15 @@ from bgpctl.core.reading.addresses import parse_zoned
 from bgpctl.core.reading.documents import name_of
 from bgpctl.core.reading.fields import Range
 from bgpctl.core.reading.foreign import Foreign, Unreadable
-from bgpctl.core.state import NodeState, PeerState, WithdrawnPeer, WithdrawnRecord
+from bgpctl.core.state import (
+    MOST_LOCAL_PEERS,
+    MOST_LOCALS,
+    LocalAddresses,
+    NodeState,
+    PeerState,
+    WithdrawnPeer,
+    WithdrawnRecord,
+)
 
 ADDRESS = "an IP address; only a link-local one has a zone, which is an interface"
 PORT = Range(0, 65535)
@@ -46,6 +54,7 @@ def from_document(document: Any) -> NodeState:
         absent={why: counts.integer(why) for counts, why in status.each("absent")} or None,
         soak=soak.number("soakSeconds", most=MOST_SECONDS),
         soak_until=soak.instant("untilTime") or None,
+        locals=tuple(_locals(one) for one in status.children("localAddresses", MOST_LOCAL_PEERS)),
         observed_leave=status.text("observedLeave"),
         reported_at=_written(metadata),
     )
@@ -88,6 +97,16 @@ def _peer(peer: Foreign) -> PeerState:
         announced=peer.integer("announced"),
         instance=peer.text("instance"),
     )
+
+
+def _locals(one: Foreign) -> LocalAddresses:
+    texts = one.texts("addresses", MOST_LOCALS, 64)
+    try:
+        addresses = tuple(str(parse_zoned(text)) for text in texts)
+    except ValueError:
+        one.refuse("addresses", ADDRESS)
+    peer = one.parsed("peerAddress", parse_zoned, ADDRESS)
+    return LocalAddresses(str(peer or ""), one.integer("peerPort", 179, PORT), addresses)
 
 
 def _session(peer: Foreign) -> Session:

@@ -13,6 +13,7 @@ from typing import Any
 
 from bgpctl.core.reading.addresses import parse_zoned
 from bgpctl.core.reading.foreign import Foreign, Unreadable, parse_json, plain
+from bgpctl.core.state import MOST_LOCALS
 from bgpctl.errors import Blocked
 from bgpctl.runbooks import kept
 from bgpctl.runbooks.kept import Options
@@ -23,7 +24,7 @@ VERSION = 1
 LATER = {"leaves", "baselines", "witnesses", "locals", "ending", "options"}
 COMMANDS = ("drain", "restore", "restart")
 LONGEST = 256 << 10  # what the API server allows for all annotations of an object together
-MOST_WITNESSES = MOST_LOCALS = 8  # of one peer: the newest
+MOST_WITNESSES = 8  # of one peer: the newest
 
 
 @dataclass(frozen=True, slots=True)

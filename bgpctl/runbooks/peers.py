@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterable, Mapping
 
 from bgpctl.core.reading.addresses import parse_zoned
-from bgpctl.core.state import NodeState, PeerState
-from bgpctl.runbooks.journal import MOST_LOCALS, Journal
+from bgpctl.core.state import NodeState, PeerState, newest
+from bgpctl.runbooks.journal import Journal
 
 Endpoint = tuple[str, int | None]
 """A router: its address in its one spelling and its port; None = written down without."""
@@ -58,29 +58,23 @@ def still(names: Names, written: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in written if name in called or parse(name)[0] not in hosts)
 
 
-def own(peer: PeerState) -> tuple[str, ...]:
+def own(peer: PeerState, state: NodeState) -> tuple[str, ...]:
     """The addresses that the node has or had towards a peer, by its speaker's word, the newest last."""
+    before = (one.addresses for one in state.locals if (one.peer, one.port) == endpoint(peer))
+    told = next(before, ())
     local = peer.session.local_address
-    return (*peer.earlier, str(local)) if local else peer.earlier
+    return (*told, str(local)) if local else told
 
 
 def locals_of(state: NodeState | None, journal: Journal) -> Mapping[str, tuple[str, ...]]:
     """The same for every peer, with what is written down of it."""
     called, found = names(state, journal), dict(journal.locals)
     for peer in peers_of(state):
-        if addresses := own(peer):
+        assert state is not None, "it has peers"
+        if addresses := own(peer, state):
             name = called[endpoint(peer)]
             found[name] = newest((*found.get(name, ()), *addresses))
     return found
-
-
-def newest(addresses: Iterable[str]) -> tuple[str, ...]:
-    """Each once, by its last place; no more than a journal keeps."""
-    found: dict[str, None] = {}
-    for address in addresses:
-        found.pop(address, None)
-        found[address] = None
-    return tuple(found)[-MOST_LOCALS:]
 
 
 def _written(journal: Journal | None) -> Iterable[str]:

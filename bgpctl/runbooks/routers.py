@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from bgpctl.core.reading.addresses import parse_zoned
-from bgpctl.core.state import NodeState
+from bgpctl.core.state import NodeState, newest
 from bgpctl.runbooks.journal import Journal
-from bgpctl.runbooks.peers import Endpoint, Names, endpoint, names, newest, own, parse, peers_of
+from bgpctl.runbooks.peers import Endpoint, Names, endpoint, names, own, parse, peers_of
 from bgpctl.runbooks.questions import Question, Questions
 from bgpctl.runbooks.snapshot import PeerSighting
 from bgpctl.witness.model import Sight, Sighting, same_host
@@ -69,7 +69,8 @@ class Routers:
             one = parse(name)
             self._known[one] = newest((*written, *self._known.get(one, ())))
         for peer in peers_of(state):
-            self._known[endpoint(peer)] = newest((*self._known.get(endpoint(peer), ()), *own(peer)))
+            assert state is not None, "it has peers"
+            self._known[endpoint(peer)] = newest((*self._known.get(endpoint(peer), ()), *own(peer, state)))
 
     def _addresses(self, one: Endpoint) -> tuple[str, ...]:
         """The node's addresses towards a peer, the newest last; also those from before its port counted."""

@@ -28,6 +28,7 @@ from bgpctl.speaker.sources import FileSource, Source
 from bgpctl.speaker.status import metrics, pages
 from bgpctl.speaker.status import socket as status_socket
 from bgpctl.speaker.status.publisher import FileSink, KubeSink, Publisher, Sink
+from bgpctl.speaker.status.remembering import Remembering
 
 # A loop that has not run for this long is stuck: it ticks at least every 15 s.
 STUCK_AFTER = 60.0
@@ -67,7 +68,8 @@ def run_speaker(options: SpeakerOptions) -> int:
 
 def _run(options: SpeakerOptions, directory: Path, claim: str) -> None:
     bell = Bell()
-    source, sink = _ends(options, directory, bell.changed)
+    source, plain = _ends(options, directory, bell.changed)
+    sink = Remembering(plain)
     engine = Engine(directory / places.ENGINE, ring=bell.set, log=log, mode=options.engine, claim=claim)
     publisher = Publisher(sink)
     manager = Manager(

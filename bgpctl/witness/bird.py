@@ -16,7 +16,16 @@ from itertools import pairwise
 from bgpctl.core.model import IPNetwork
 from bgpctl.witness.asking import TIMEOUT_SECONDS, ask
 from bgpctl.witness.conversation import Conversation
-from bgpctl.witness.model import NoNeighbor, Path, Sighting, Unanswered, same_address, sighting, to_prefix
+from bgpctl.witness.model import (
+    NoNeighbor,
+    Path,
+    Sighting,
+    Unanswered,
+    own_address,
+    same_address,
+    sighting,
+    to_prefix,
+)
 
 NETWORK_NOT_FOUND = 8001
 
@@ -82,7 +91,8 @@ class BirdProbe:
         with _Bird(self.target) as bird:
             protocols = protocols_of(bird.ask("show protocols all"), neighbor)
             replies = [bird.ask(f"show route protocol {_quoted(p.name)} all") for p in protocols]
-        return read(router, neighbor, protocols, replies)
+            own = router_id(bird.ask("show status"))
+        return replace(read(router, neighbor, protocols, replies), router_id=own)
 
     def paths(self, prefix: IPNetwork) -> tuple[Path, ...]:
         with _Bird(self.target) as bird:
@@ -105,6 +115,12 @@ def read(router: str, neighbor: str, protocols: Iterable[Protocol], replies: Ite
     sources = {protocol.source for protocol in protocols if protocol.source}
     local = sources.pop() if len(sources) == 1 else ""
     return sighting(router, neighbor, paths, session, remaining, local=local)
+
+
+def router_id(reply: Reply) -> str:
+    """`show status` -> BIRD's BGP Identifier, "" when it does not say."""
+    lines = (line.partition("Router ID is ")[2] for code, line in reply.lines if code == 1011)
+    return own_address(next(filter(None, lines), ""))
 
 
 def protocols_of(reply: Reply, neighbor: str) -> list[Protocol]:

@@ -8,7 +8,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
-from bgpctl.core.state import to_document
+from bgpctl.core.state import LocalAddresses, to_document
 from bgpctl.exabgp import inventory, wire
 from bgpctl.exabgp.record import Record
 from bgpctl.runbooks import journal
@@ -28,7 +28,10 @@ def states() -> list[Any]:
     full = node_states.withdrawn("n1", NOW)
 
     managed = {"managedFields": [{"subresource": "status", "time": "2026-01-01T00:00:00Z"}]}
-    rich = to_document(dataclasses.replace(full, soak=5.0, soak_until=NOW, problems=("a",), absent={"x": 1}))
+    told = (LocalAddresses("192.0.2.1", 179, ("10.0.0.8", "10.0.0.1")),)
+    rich = to_document(
+        dataclasses.replace(full, soak=5.0, soak_until=NOW, problems=("a",), absent={"x": 1}, locals=told)
+    )
     rich["metadata"] |= managed
     return [node_states.established("n1", NOW), rich]
 

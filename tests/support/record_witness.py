@@ -34,6 +34,7 @@ QUESTIONS: dict[str, dict[str, str]] = {
     "bird": {
         "protocols": "show protocols all",
         "routes": "show route protocol node1 all",
+        "status": "show status",
         "prefix": f"show route {PREFIX} table master4 all",
         "missing": f"show route {MISSING} table master4 all",
         "refused": "show route protocol nobody all",

@@ -277,6 +277,7 @@ FULL = nodestate.NodeState(
     absent={"noLocalEndpoints": 2},
     soak=5.0,
     soak_until=1_700_000_105.5,
+    locals=(nodestate.LocalAddresses("127.0.0.100", 1790, ("127.0.0.9", "127.0.0.11")),),
 )
 
 

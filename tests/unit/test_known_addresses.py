@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.state import NodeState, PeerState
+from bgpctl.core.state import LocalAddresses, NodeState, PeerState, newest
 from bgpctl.runbooks.drain_steps import Deselected
-from bgpctl.runbooks.peers import locals_of, newest
+from bgpctl.runbooks.peers import locals_of
 from bgpctl.runbooks.routers import Routers
 from bgpctl.runbooks.snapshot import PeerSighting
 from bgpctl.witness.model import Path, Sight, Sighting, sighting
@@ -47,10 +47,10 @@ class Told:
         return ()
 
 
-def at(address: str, peer_address: str = ROUTER, **changes: Any) -> PeerState:
+def at(address: str, peer_address: str = ROUTER) -> PeerState:
     """A peer whose session comes from this address of the node."""
     one = peer(peer_address)
-    return replace(one, session=replace(one.session, local_address=ip_address(address)), **changes)
+    return replace(one, session=replace(one.session, local_address=ip_address(address)))
 
 
 def left(*peers: PeerState) -> NodeState:
@@ -68,6 +68,7 @@ def look(probe: Told, *states: NodeState | None, record: Any = None, own: Sequen
     return seen
 
 
+TOLD = (LocalAddresses(ROUTER, 1790, (OLDEST,)), LocalAddresses(ROUTER, 179, (OLD,)))
 STALE_ONLY_THERE: dict[str, bool | str | None] = {NEW: None, OLD: True}
 
 
@@ -78,8 +79,8 @@ STALE_ONLY_THERE: dict[str, bool | str | None] = {NEW: None, OLD: True}
         pytest.param([running(at(NEW))], journal(locals={ROUTER: (OLD,)}), (), id="an earlier run did"),
         pytest.param([None], journal(locals={ROUTER: (OLD, NEW)}), (), id="both, and no speaker reports"),
         pytest.param([replace(left(at(OLD)), peers=(at(NEW),))], None, (), id="it left from there once"),
-        pytest.param([running(at(NEW, earlier=(OLD,)))], None, (), id="the speaker says so"),
-        pytest.param([left(at(NEW, earlier=(OLD,)))], None, (), id="and when it has left"),
+        pytest.param([running(at(NEW), locals=TOLD)], None, (), id="the speaker says so"),
+        pytest.param([replace(left(at(NEW)), locals=TOLD)], None, (), id="and when it has left"),
         pytest.param([running(at(NEW))], None, (OLD, "fd00::1"), id="the Node's own"),
     ],
 )
@@ -132,7 +133,7 @@ def test_each_address_is_asked_about_once_and_only_at_its_router() -> None:
 def test_what_is_kept_is_bounded_and_the_newest_last() -> None:
     assert newest(("a", "b", "a")) == ("b", "a")
     assert newest(map(str, range(20))) == tuple(map(str, range(12, 20)))
-    state = running(at(NEW, earlier=(OLDEST,)))
+    state = running(at(NEW), locals=(LocalAddresses(ROUTER, 179, (OLDEST,)),))
     assert locals_of(state, journal(locals={ROUTER: (OLD,), ROUTER_2: (OLD,)})) == {
         ROUTER: (OLD, OLDEST, NEW),
         ROUTER_2: (OLD,),

@@ -122,6 +122,7 @@ def test_a_node_that_was_asked_about(kind: str, phase: str, tmp_path: Path) -> N
     assert {path.neighbor for path in seen.paths} == {N}
     assert seen.session in (("established",) if phase == "live" else (STALE_SESSION[kind], "idle"))
     assert seen.local == "127.0.0.10" or (phase == "stale" and not seen.local), "its own end of the session"
+    assert seen.router_id == ("127.0.0.10" if kind in ("bird", "frr") else ""), "where it tells it"
     told = kind in ("bird", "frr") and phase == "stale"
     assert (seen.seconds_remaining is not None and 50 < seen.seconds_remaining <= 60) is told
 
@@ -140,6 +141,7 @@ def test_a_neighbor_that_the_router_does_not_have(kind: str, tmp_path: Path) -> 
         seen = probe.routes_from(STRANGER)
     assert (seen.sight, seen.paths) == (Sight.UNKNOWN, ())
     assert seen.detail == f"router has no neighbor {STRANGER}"
+    assert seen.stranger, "that is an answer"
 
 
 # --- who does not answer ------------------------------------------------------------------------------------
