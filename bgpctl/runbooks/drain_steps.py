@@ -197,7 +197,7 @@ class Deselected:
 
 def known(before: Sequence[str], s: Snapshot) -> tuple[str, ...]:
     """The addresses of every peer the node was seen to have."""
-    now = (peer.address for peer in s.state.peers) if s.state else ()
+    now = (peer.address for peer in s.state.holders) if s.state else ()
     return tuple(dict.fromkeys((*before, *now)))
 
 

@@ -63,7 +63,7 @@ def peers(s: Snapshot) -> frozenset[str]:
     """Every peer that may have the node's routes: those it had when the drain began, and those it has now."""
     found = set(s.journal.peers) if s.journal else set()
     if s.state is not None:
-        found |= {peer.address for peer in s.state.peers}
+        found |= {peer.address for peer in s.state.holders}
         if s.state.withdrawn and s.state.phase in GONE_PHASES:
             found |= {peer.state.address for peer in s.state.withdrawn.peers}
     return frozenset(found)

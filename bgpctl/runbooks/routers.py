@@ -113,4 +113,4 @@ def _peers(state: NodeState | None) -> tuple[PeerState, ...]:
     if state is None:
         return ()
     record = tuple(peer.state for peer in state.withdrawn.peers) if state.withdrawn else ()
-    return (*record, *state.peers)
+    return (*record, *state.holders)
