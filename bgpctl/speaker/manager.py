@@ -167,7 +167,7 @@ class Manager:
             self._keep_while_undecided(intent)
             intent, due = self._damp(intent)
             self._adopt(intent, objects.node)
-            observed = self._running_engine()
+            observed = self._running_engine(intent)
             actions = diff(self._settling.hold(intent, observed), observed, self._leave_reason)
             wait = min(self._performer.apply(actions), due, self._settling.due, IDLE_SECONDS)
             if self._soaking.began is not None:
@@ -241,21 +241,21 @@ class Manager:
             self._leave_answered = self._leave_seen
         if before is None and not intent.selected and self._before.phase == "Leaving":
             self._leave_answered = self._before.observed_leave
-            self._recall_leave()
+            self._recall_leave(intent)
         self._unproved = self._unproved and not intent.selected
         self.intent = intent
 
-    def _running_engine(self) -> Observed:
+    def _running_engine(self, intent: Intent) -> Observed:
         observed = self._engine.observed()
         if observed.running:
             return observed
-        self._engine.start()
+        self._engine.start(leaves=not (intent.selected or intent.undecided))
         return self._engine.observed()
 
     def _keep_while_undecided(self, intent: Intent) -> None:
         """A manager that cannot tell yet what should run changes nothing of what an engine announces that
         outlived the last one, who knew."""
-        if self.intent is None and intent.undecided and self._running_engine().peers:
+        if self.intent is None and intent.undecided and self._running_engine(intent).peers:
             raise Temporary("; ".join((*intent.problems, KEPT)))
 
     def _look(self) -> None:
@@ -285,9 +285,9 @@ class Manager:
             )
             self._unproved = False
 
-    def _recall_leave(self) -> None:
+    def _recall_leave(self, intent: Intent) -> None:
         """The speaker before us died while its node left. An engine that outlived it knows how that ended."""
-        left, peers = self._running_engine().peers, self._before.peers
+        left, peers = self._running_engine(intent).peers, self._before.peers
         gone = self._engine.departed
         if peers and not left and all(peer.name in gone for peer in peers):
             answers = self._leave_answered

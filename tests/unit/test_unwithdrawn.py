@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -153,3 +154,10 @@ def test_who_wrote_no_peers_down_is_believed(problems: Any) -> None:
         rig.tick()
         before = rig.state
         assert (before.phase, before.problems) == ("Idle", (UNPROVED,))
+
+
+def test_an_engine_that_outlived_its_manager_is_ended_in_silence_only_where_the_node_serves() -> None:
+    """Or where nobody can tell."""
+    undecided = replace(IN, node=None)
+    asked = [started(seen).engine.started_to_leave for seen in (IN, undecided, OUT)]
+    assert asked == [[False], [False], [True]]
