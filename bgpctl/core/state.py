@@ -123,6 +123,9 @@ class NodeState:
     `soak`: for how many seconds a leave announces the routes with GRACEFUL_SHUTDOWN (RFC 8326); `soak_until`:
     it does so now, and when that ends by the speaker's clock.
 
+    `unwithdrawn`: the peers of the sessions that ended without a withdraw, as they were last, while `peers`
+    has none: their routers may keep the node's routes until their own timers end.
+
     `observed_leave`: the value of the annotation `bgpctl.io/leave` on the Node that `phase` was decided from,
     as `observedGeneration` is for other kinds. All instants are the speaker's clock's, but `reported_at`:
     when the API server took this status, by *its* clock (0 = it did not say).
@@ -149,6 +152,7 @@ class NodeState:
     announced: int = 0
     peers: tuple[PeerState, ...] = ()
     withdrawn: WithdrawnRecord | None = None
+    unwithdrawn: tuple[PeerState, ...] = ()
     absent: Mapping[str, int] | None = None
     soak: float = 0.0
     soak_until: float | None = None
@@ -173,6 +177,11 @@ class NodeState:
         of them counts whole seconds, so clocks that are no further apart are the same."""
         apart = self.last_seen - self.heartbeat
         return instant if abs(apart) < SAME_CLOCK_SECONDS else instant + apart
+
+    @property
+    def holders(self) -> tuple[PeerState, ...]:
+        """The peers whose routers may have routes of the node that were not withdrawn."""
+        return self.peers or self.unwithdrawn
 
     @property
     def unproved(self) -> bool:
@@ -245,6 +254,7 @@ def _status(state: NodeState) -> Document:
             "peers": [_peer(peer) for peer in state.peers],
             "withdrawn": _withdrawn(state.withdrawn) if state.withdrawn else None,
             "localAddresses": [_locals(one) for one in state.locals] or None,
+            "unwithdrawn": [_peer(peer) for peer in state.unwithdrawn] or None,
         }
     )
 

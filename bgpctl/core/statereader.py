@@ -51,6 +51,7 @@ def from_document(document: Any) -> NodeState:
         announced=routes.integer("announced"),
         peers=tuple(_peer(peer) for peer in status.children("peers")),
         withdrawn=_withdrawn(status.child("withdrawn")),
+        unwithdrawn=tuple(_peer(peer) for peer in status.children("unwithdrawn")),
         absent={why: counts.integer(why) for counts, why in status.each("absent")} or None,
         soak=soak.number("soakSeconds", most=MOST_SECONDS),
         soak_until=soak.instant("untilTime") or None,

@@ -99,12 +99,14 @@ class Engine:
         with self._performing, self._directory_errors():
             return self._seen.running or (self.stays and self._adopt())
 
-    def start(self) -> None:
+    def start(self, *, leaves: bool = False) -> None:
         """Adopt an engine, or run one. Returns when it takes actions; Temporary when it does not come up,
-        when an earlier one died a moment ago (`retry_after`), or when it is not ours to start."""
+        when an earlier one died a moment ago (`retry_after`), or when it is not ours to start. `leaves`: the
+        node is out of service. Then one that outlived its speaker is adopted whatever our mode, so that it
+        can leave, and told to leave where it cannot be."""
         try:
             with self._performing, self._directory_errors():
-                self._start()
+                self._start(leaves)
         except Pause:
             raise
         except Exception as error:
@@ -112,10 +114,10 @@ class Engine:
             raise
         self._failure = ""
 
-    def _start(self) -> None:
+    def _start(self, leaves: bool) -> None:
         self._foreign = ""
         try:
-            if self._seen.running or (self.stays and self._adopt()):
+            if self._seen.running or ((self.stays or leaves) and self._adopt()):
                 return
         except link.Late as error:
             if self.mode is Mode.EXTERNAL:
@@ -126,7 +128,7 @@ class Engine:
         wait = self._not_before - time.monotonic()
         if wait > 0:
             raise Pause("the BGP engine stopped; it is started again shortly", retry_after=wait)
-        if control.end(self._directory, leave=False, reason=REPLACED_REASON):
+        if control.end(self._directory, leave=leaves, reason=REPLACED_REASON):
             self._log.warning("engine.replaced", extra={"version": self._foreign or __version__})
         self._spawn()
 

@@ -39,6 +39,14 @@ def sessions(report: NodeReport, now: float) -> str:
     return node_word(report.state, now) or f"{report.state.established}/{len(report.state.peers)} established"
 
 
+def selected_by(report: NodeReport, now: float) -> str:
+    """The policy that selects the node by its speaker's word, "" = none does. A drain's relabel is newer than
+    what a speaker said that says nothing any more."""
+    state, journal = report.state, report.journal or report.lost
+    out = journal is not None and journal.command == "drain" and journal.finished("Deselected")
+    return "" if state is None or (out and node_word(state, now)) else state.selected_by
+
+
 def run(report: NodeReport, now: float) -> str:
     """What the journal says: the command, how far it came, since when, and who holds it now."""
     journal = report.journal or report.lost
@@ -93,7 +101,7 @@ def _row(report: NodeReport, now: float) -> list[Cell]:
         report.node,
         service(report, now),
         Span(scheduling(report), "accent" if report.unschedulable or not report.ready else ""),
-        (state.selected_by or "-") if state else "-",
+        selected_by(report, now) or "-",
         words if fresh else Span(words, "accent"),
         f"{state.announced} of {units.count(state.intended, 'route')}" if state and fresh else "-",
         run(report, now),
@@ -169,7 +177,7 @@ def _document(report: NodeReport, now: float) -> Document:
         "ready": report.ready,
         "cordoned": report.unschedulable,
         "speaker": sessions(report, now),
-        "selectedBy": (state.selected_by or None) if state else None,
+        "selectedBy": selected_by(report, now) or None,
         "phase": state.phase if state and not state.unreadable else None,
         "stale": state.stale(now) if state and not state.unreadable else None,
         "proof": proof(report) or None,

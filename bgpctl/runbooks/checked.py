@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from bgpctl.core.drain.eviction import refusals, to_evict, warnings
+from bgpctl.core.state import NodeState
 from bgpctl.runbooks import proof
 from bgpctl.runbooks.actions import Action, ChangeNode
 from bgpctl.runbooks.baseline import noted
@@ -74,17 +75,17 @@ class Checked(Goal):
             prior_unschedulable=s.node.unschedulable,
             options=self.asked,
         )
-        journal = replace(noted(journal, s), locals=locals_of(s.state, journal))
+        journal = replace(
+            noted(journal, s),
+            locals=locals_of(s.state, journal),
+            peers=known(journal.peers, s),
+            routes=journal.routes or _routes(s.state),
+        )
         if s.deselection.label is None:
             return journal
         key, _ = s.deselection.label
-        return replace(
-            journal,
-            deselect=s.deselection.label,
-            prior_labels={key: s.node.labels.get(key), **journal.prior_labels},
-            peers=known(journal.peers, s),
-            routes=journal.routes or (s.state.announced if s.state else 0),
-        )
+        prior = {key: s.node.labels.get(key), **journal.prior_labels}
+        return replace(journal, deselect=s.deselection.label, prior_labels=prior)
 
     def _refuse(self, s: Snapshot, refused: tuple[Refusal, ...]) -> Decision:
         """A drain that is refused leaves no trace, also where two met and both had written their journal."""
@@ -149,6 +150,13 @@ class Checked(Goal):
             if addresses and address not in addresses:
                 text = f"--peer-profile {address}: {s.node.name} has no such peer"
                 yield Refusal(text, advice=f"its peers are {', '.join(addresses)}")
+
+
+def _routes(state: NodeState | None) -> int:
+    """How many the routers have of the node by its speaker's word; of one that ended, what it had."""
+    if state is None:
+        return 0
+    return state.announced or sum(peer.announced for peer in state.unwithdrawn)
 
 
 def _unbelievable(s: Snapshot) -> Iterator[Refusal]:

@@ -203,7 +203,7 @@ class Deselected(Goal):
 def known(before: Sequence[str], s: Snapshot) -> tuple[str, ...]:
     """Every peer the node was seen to have."""
     called = names(s.state, s.journal)
-    now = (called[endpoint(peer)] for peer in s.state.peers) if s.state else ()
+    now = (called[endpoint(peer)] for peer in s.state.holders) if s.state else ()
     return tuple(dict.fromkeys((*still(called, before), *now)))
 
 

@@ -171,15 +171,17 @@ def leaving(address: str, unread: frozenset[str]) -> Sequence[Event]:
 
 def never_read(state: NodeState | None) -> frozenset[str]:
     """The peers that did not take the withdraws: they stopped reading, or had no session, after which a
-    router may keep the routes for its restart time."""
-    record = state.withdrawn if state else None
-    peers = record.peers if record else ()
-    return frozenset(peer.state.address for peer in peers if not peer.flushed)
+    router may keep the routes for its restart time; or there was no withdraw."""
+    if state is None:
+        return frozenset()
+    left = state.withdrawn.peers if state.withdrawn else ()
+    deaf = (peer.state for peer in left if not peer.flushed)
+    return frozenset(peer.address for peer in (*deaf, *state.unwithdrawn))
 
 
 def known_peers(state: NodeState | None) -> tuple[PeerState, ...]:
-    """The peers that the speaker has or, when it has left them, had."""
+    """The peers that the speaker has or, when it has left or lost them, had."""
     if state is None:
         return ()
     left = state.withdrawn.peers if state.withdrawn else ()
-    return state.peers or tuple(peer.state for peer in left)
+    return state.holders or tuple(peer.state for peer in left)

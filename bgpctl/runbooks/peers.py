@@ -36,7 +36,7 @@ def peers_of(state: NodeState | None) -> tuple[PeerState, ...]:
     if state is None:
         return ()
     left = tuple(peer.state for peer in state.withdrawn.peers) if state.withdrawn else ()
-    return (*left, *state.peers)
+    return (*left, *state.holders)
 
 
 def names(state: NodeState | None, journal: Journal | None, more: Iterable[Endpoint] = ()) -> Names:

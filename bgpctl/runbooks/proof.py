@@ -65,7 +65,7 @@ def peers(s: Snapshot) -> frozenset[str]:
     called = names(s.state, s.journal)
     found = set(still(called, s.journal.peers)) if s.journal else set()
     if s.state is not None:
-        found |= {called[endpoint(peer)] for peer in s.state.peers}
+        found |= {called[endpoint(peer)] for peer in s.state.holders}
         if s.state.withdrawn and s.state.phase in GONE_PHASES:
             found |= {called[endpoint(peer.state)] for peer in s.state.withdrawn.peers}
     return frozenset(found)

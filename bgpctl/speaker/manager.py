@@ -32,7 +32,7 @@ from bgpctl.core.policy.annotations import leave_name
 from bgpctl.core.policy.nodeconfig import NodeConfig
 from bgpctl.core.policy.owners import NO_OWNER, Owner
 from bgpctl.core.reading.documents import annotations_of
-from bgpctl.core.state import UNPROVED, NodeState, WithdrawnRecord
+from bgpctl.core.state import UNPROVED, NodeState, PeerState, WithdrawnRecord
 from bgpctl.errors import BgpctlError, Temporary
 from bgpctl.speaker import shutdown
 from bgpctl.speaker.apply import EnginePort, Performer
@@ -101,6 +101,7 @@ class Manager:
         self._sentence = ""
         self._error = ""
         self._unproved = False
+        self._held: dict[str, PeerState] = {}  # the peers as they were last, until they are left
         self._leaves = False
         self._leave_seen = self._leave_answered = ""  # requests to leave, by core.policy.annotations.LEAVE
         self._told: frozenset[str] = frozenset()
@@ -166,7 +167,7 @@ class Manager:
             self._keep_while_undecided(intent)
             intent, due = self._damp(intent)
             self._adopt(intent, objects.node)
-            observed = self._running_engine()
+            observed = self._running_engine(intent)
             actions = diff(self._settling.hold(intent, observed), observed, self._leave_reason)
             wait = min(self._performer.apply(actions), due, self._settling.due, IDLE_SECONDS)
             if self._soaking.began is not None:
@@ -233,26 +234,28 @@ class Manager:
         selected = before.selected if before else self._before.in_service
         if selected and not intent.selected and not intent.undecided:
             self.withdrawn = None
-            self._unproved = bool(before.peers if before else self._before.peers)
+            self._unproved = bool(before and before.peers)
+        if not intent.selected and not intent.undecided:
+            self._unproved = self._unproved or bool(self._held)
         if before is None or selected or intent.selected:  # no longer once a leave has begun
             self._leave_answered = self._leave_seen
         if before is None and not intent.selected and self._before.phase == "Leaving":
             self._leave_answered = self._before.observed_leave
-            self._recall_leave()
+            self._recall_leave(intent)
         self._unproved = self._unproved and not intent.selected
         self.intent = intent
 
-    def _running_engine(self) -> Observed:
+    def _running_engine(self, intent: Intent) -> Observed:
         observed = self._engine.observed()
         if observed.running:
             return observed
-        self._engine.start()
+        self._engine.start(leaves=not (intent.selected or intent.undecided))
         return self._engine.observed()
 
     def _keep_while_undecided(self, intent: Intent) -> None:
         """A manager that cannot tell yet what should run changes nothing of what an engine announces that
         outlived the last one, who knew."""
-        if self.intent is None and intent.undecided and self._running_engine().peers:
+        if self.intent is None and intent.undecided and self._running_engine(intent).peers:
             raise Temporary("; ".join((*intent.problems, KEPT)))
 
     def _look(self) -> None:
@@ -273,6 +276,7 @@ class Manager:
             self.withdrawn = None
             self._report()  # a router that reads slowly makes this take seconds
         self._engine.perform(action)
+        self._held = {name: peer for name, peer in self._held.items() if name not in action.peers}
         if node_leaves:
             before = [peer_state(name, observed, None) for name in action.peers if name in observed.peers]
             seen, shut_down_at = self._soaking.began or seen, self._soaking.out
@@ -281,13 +285,14 @@ class Manager:
             )
             self._unproved = False
 
-    def _recall_leave(self) -> None:
+    def _recall_leave(self, intent: Intent) -> None:
         """The speaker before us died while its node left. An engine that outlived it knows how that ended."""
-        left, peers = self._running_engine().peers, self._before.peers
+        left, peers = self._running_engine(intent).peers, self._before.peers
         gone = self._engine.departed
         if peers and not left and all(peer.name in gone for peer in peers):
             answers = self._leave_answered
             self.withdrawn = record(self._leave_reason, time.time(), list(peers), gone, answers=answers)
+            self._held, self._unproved = {}, False
             log.info("speaker.leave_recalled", extra={"peers": len(peers)})
 
     def _shut_down(self) -> None:
@@ -298,7 +303,14 @@ class Manager:
         if end.leaves or not self._engine.stays:
             # What a released engine was told stays true; nobody refreshes it, so it becomes stale by itself.
             phase = "Withdrawn" if end.leaves and left else "Stopped"
-            self.state = replace(self.state, phase=phase, peers=(), announced=0, withdrawn=self.withdrawn)
+            self.state = replace(
+                self.state,
+                phase=phase,
+                peers=(),
+                announced=0,
+                withdrawn=self.withdrawn,
+                unwithdrawn=tuple(self._held.values()),
+            )
         if end.leaves:
             self.state = replace(self.state, intended=0)  # the next start is a return to service
         log.info(
@@ -322,7 +334,8 @@ class Manager:
             before = None
         self._recall = None
         self._before = before or self._before
-        self.withdrawn = self._before.withdrawn
+        self.withdrawn, self._unproved = self._before.withdrawn, self._before.unproved
+        self._held = {peer.name: peer for peer in self._before.holders}
         return True
 
     # -- reporting
@@ -345,6 +358,8 @@ class Manager:
         observed, intent = self._engine.observed(), self.intent or Intent(self._node)
         owner, unsent = self._owner(), unsent_routes(intent, observed)
         peers = tuple(peer_state(name, observed, self.intent) for name in sorted(observed.peers))
+        if peers:
+            self._held = {peer.name: peer for peer in peers}
         return NodeState(
             node=self._node,
             phase=self._phase(observed),
@@ -361,6 +376,7 @@ class Manager:
             announced=sum(peer.announced for peer in peers),
             peers=peers,
             withdrawn=self.withdrawn,
+            unwithdrawn=() if peers else tuple(self._held.values()),
             absent=dict(Counter(absent.reason for absent in (*intent.absent, *unsent))) or None,
             observed_leave=self._leave_seen,
             soak=self._soaking.seconds,

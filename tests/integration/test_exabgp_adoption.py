@@ -309,6 +309,37 @@ def test_an_own_engine_takes_the_place_of_a_detached_one(managers: Managers, rou
     assert not control.runs(second.directory)
 
 
+def test_of_a_node_that_is_out_it_is_adopted_whatever_the_mode(managers: Managers, router: BgpPeer) -> None:
+    first = managers()
+    first.start()
+    one = up(first, router, ONE)
+    first.release()
+    second = managers(Mode.OWN)
+    try:
+        second.start(leaves=True)
+        assert set(second.observed().peers) == {one.name}
+        assert router.endings == []
+    finally:
+        second.stop(graceful=True)
+    assert not control.runs(second.directory), "it is this speaker's own from now on"
+
+
+def test_one_of_another_version_is_told_to_leave_where_the_node_is_out(
+    managers: Managers, router: BgpPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = managers()
+    first.start()
+    up(first, router, ONE)
+    first.release()
+    monkeypatch.setattr(wire, "PROTOCOL", wire.PROTOCOL + 1)
+    second = managers()
+    second.start(leaves=True)
+    assert any(line.startswith("engine.replaced") for line in second.logged)
+    eventually(lambda: router.endings)
+    assert router.of_kind(bgppeer.NOTIFICATION)[0].body[:2] == bytes([6, 2])
+    assert not router.routes()
+
+
 @pytest.mark.parametrize("leave", [False, True])
 def test_ending_it_from_outside(managers: Managers, leave: bool) -> None:
     """Without graceful restart a router is always told; with it only on `leave`."""

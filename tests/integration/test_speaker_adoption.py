@@ -92,8 +92,9 @@ def test_the_world_changes_while_nobody_manages(
     assert after.get("engineRestarts", 0) == 0
 
 
+@pytest.mark.parametrize("engine", ["detached", "own"])
 def test_a_node_that_is_deselected_while_nobody_manages_leaves_when_somebody_does(
-    world: World, router: BgpPeer
+    world: World, router: BgpPeer, engine: str
 ) -> None:
     with world.speaker() as first:
         has(router, OLD, POD)
@@ -101,7 +102,7 @@ def test_a_node_that_is_deselected_while_nobody_manages_leaves_when_somebody_doe
         first.signal(signal.SIGKILL)
         first.wait(5)
     world.write(OLD, labels={"enable-bgp": "false"})
-    with world.speaker():
+    with world.speaker(engine):
         (goodbye,) = eventually(lambda: router.of_kind(bgppeer.NOTIFICATION))
         assert goodbye.body[:2] == bytes([6, 2])
         has(router)

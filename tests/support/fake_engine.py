@@ -36,6 +36,7 @@ class FakeEngine:
         self.established: set[str] = set()
         self.graceful: set[str] = set()
         self.stopped: list[bool] = []
+        self.started_to_leave: list[bool] = []
         self.clock = 1000.0
         self.mode = Mode.OWN
         self.outlived: Observed | None = None
@@ -58,7 +59,8 @@ class FakeEngine:
     def release(self) -> None:
         self.released = True
 
-    def start(self) -> None:
+    def start(self, *, leaves: bool = False) -> None:
+        self.started_to_leave.append(leaves)
         if self.adopt():
             return
         self.restarts = self._seen.generation

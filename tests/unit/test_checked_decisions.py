@@ -13,7 +13,19 @@ from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.checked import Checked
 from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.model import Decision, Status
-from tests.support.snapshots import LABEL, ME, NOW, ROUTER, journal, judged, node, pod, running, snapshot
+from tests.support.snapshots import (
+    LABEL,
+    ME,
+    NOW,
+    ROUTER,
+    journal,
+    judged,
+    node,
+    peer,
+    pod,
+    running,
+    snapshot,
+)
 
 RACK = Deselection(("rack",), LABEL)
 STEP = Checked("run-a", "guide")
@@ -56,6 +68,14 @@ def test_a_node_that_nobody_selects_has_a_journal_too() -> None:
     assert STEP.journal(snapshot()) == Journal("run-a", "drain", "guide", ME, NOW)
     record = journal()
     assert STEP.journal(snapshot(journal=record)) == record
+
+
+def test_what_a_speaker_had_that_has_stopped_is_counted() -> None:
+    """Also where no policy selects the node any more."""
+    stopped = running(phase="Stopped", peers=(), announced=0, unwithdrawn=(peer(), peer("192.0.2.2")))
+    for deselection in (RACK, Deselection()):
+        made = STEP.journal(snapshot(state=stopped, deselection=deselection))
+        assert (made.routes, made.peers) == (4, (ROUTER, "192.0.2.2"))
 
 
 def test_what_is_known_from_before_stays() -> None:

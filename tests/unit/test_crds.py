@@ -271,6 +271,7 @@ FULL = nodestate.NodeState(
     intended=5,
     announced=4,
     peers=(PEER,),
+    unwithdrawn=(PEER,),
     withdrawn=nodestate.WithdrawnRecord(
         "leaves", 1.5, 2.5, 3.5, (nodestate.WithdrawnPeer(PEER, 4),), 2.0, "r1-1"
     ),

@@ -32,6 +32,11 @@ def after(*peers: WithdrawnPeer) -> NodeState:
             {"192.0.2.1"},
             id="there was no session to read from",
         ),
+        pytest.param(
+            NodeState("n", "Idle", unwithdrawn=(PEER,)),
+            {"192.0.2.1"},
+            id="its speaker died",
+        ),
     ],
 )
 def test_who_never_read_the_withdraws(state: NodeState | None, deaf: set[str]) -> None:

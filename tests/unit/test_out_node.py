@@ -59,6 +59,19 @@ def test_text() -> None:
     check_golden("node_status.txt", node.text(reports(), NOW))
 
 
+@pytest.mark.parametrize(
+    ("phase", "steps", "shown"),
+    [("Stopped", ("Deselected",), ""), ("Stopped", (), "rack-1"), ("Running", ("Deselected",), "rack-1")],
+)
+def test_a_drains_relabel_is_newer_than_the_word_of_a_speaker_that_stopped(
+    phase: str, steps: tuple[str, ...], shown: str
+) -> None:
+    stopped = replace(state("worker-1", NOW, peer(NOW)), phase=phase, selected_by="rack-1")
+    report = NodeReport("worker-1", True, True, stopped, replace(CONFIRMED, steps=dict.fromkeys(steps, NOW)))
+    assert node.selected_by(report, NOW) == shown
+    assert node.document([report], NOW)["nodes"][0].get("selectedBy", "") == shown
+
+
 def test_document() -> None:
     document = json.loads(json.dumps(plain_data(node.document(reports(), NOW))))
     first, second, third, fourth, _, drained, stopped, killed, lost = document["nodes"]

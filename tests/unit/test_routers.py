@@ -67,6 +67,13 @@ def test_the_nodes_address_is_remembered_after_the_sessions_have_gone() -> None:
     assert probe.asked == ["10.0.0.1"] * 3
 
 
+def test_the_nodes_address_outlives_its_speaker() -> None:
+    probe = FakeProbe([(1, P)])
+    stopped = running(phase="Stopped", peers=(), unwithdrawn=running().peers)
+    Routers((probe,)).look(replace(stopped, peers=()), journal(peers=()), lambda: 0)
+    assert probe.asked == ["10.0.0.1"]
+
+
 def test_an_address_that_nobody_told_is_no_absence() -> None:
     (seen,) = Routers((FakeProbe([]),)).look(None, journal(), lambda: 0)
     assert seen.sighting.sight is U

@@ -268,6 +268,15 @@ def test_a_speaker_without_a_peer(record: Any, unproved: bool, status: Status) -
         assert "()" not in decision.reason
 
 
+def test_what_a_speaker_says_that_nobody_withdrew_is_waited_for_from_the_drains_begin() -> None:
+    """No policy selects the node any more, so nobody relabelled it."""
+    idle = withdrawn(phase="Idle", withdrawn=None, observed_leave="", unwithdrawn=(peer(),))
+    record = journal(deselect=None, leaves=0, started_at=NOW - 9.0, peers=(), routes=0)
+    decision = decided(state=idle, journal=record, estimates=())
+    assert timing(decision) == (Status.WAIT, 1.0, DEAD_WORST - 9.0 + UNCERTAIN)
+    assert proof.peers(at(state=idle, journal=record)) == {ROUTER}
+
+
 def test_a_speaker_that_was_started_since_is_waited_for_from_its_start() -> None:
     state = replace(withdrawn(answers="x", started_at=NOW - 5.0), observed_leave=LEAVE)
     for record in (relabelled(ago=20.0), replace(relabelled(), marks={}, started_at=NOW - 20.0)):

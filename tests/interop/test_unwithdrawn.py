@@ -1,0 +1,109 @@
+"""Routes that nobody withdrew: the speaker died with its sessions, and the node was taken out meanwhile.
+However often it is started again, a drain does not say that nothing was announced while the router forwards
+to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bgpctl.core.state import UNPROVED
+from bgpctl.lab.cluster import Lab
+from bgpctl.lab.speakers import Speaker
+from bgpctl.witness.model import Sight
+from bgpctl.witness.probe import parse_probe
+from tests.support import lab as kit
+from tests.support.cli import Ran, bgpctl
+from tests.support.require import require
+from tests.support.wait import eventually
+
+pytestmark = pytest.mark.interop
+
+NODE = "worker-1"
+DEADLINE = 4
+
+
+def drain(lab: Lab, *flags: str) -> Ran:
+    """With a kubeconfig that says nothing about routers, as a real cluster's: only the clock decides."""
+    document = yaml.safe_load(lab.kubeconfig.read_text())
+    for context in document["contexts"]:
+        del context["context"]["extensions"]
+    silent = Path(f"{lab.kubeconfig}.silent")
+    silent.write_text(yaml.safe_dump(document))
+    return bgpctl("node", "drain", NODE, "-o", "json", "--settle", "0", *flags, kubeconfig=silent)
+
+
+def look(lab: Lab) -> Sight:
+    return parse_probe(lab.router.probe()).routes_from(lab.address_of(NODE)).sight
+
+
+def relabel(lab: Lab, value: str) -> None:
+    lab.client().patch(f"{kit.NODES}/{NODE}", {"metadata": {"labels": {"enable-bgp": value}}})
+
+
+def again(lab: Lab, end: Callable[[Speaker], None]) -> None:
+    """End the speaker and start it; until the new one has seen what it needs."""
+    speaker, before = lab.speakers[0], lab.node_state(NODE)["startedAt"]
+    end(speaker)
+    speaker.start()
+
+    def reports() -> bool:
+        state = lab.node_state(NODE)
+        return bool(state["startedAt"] != before and state["phase"] != "Starting")
+
+    eventually(reports, deadline=20, why=speaker.last_words())
+
+
+@pytest.mark.parametrize("kind", ["bird", "frr"])
+def test_a_router_that_still_forwards_is_not_forgotten_over_any_restart(kind: str) -> None:
+    require(kind)
+    with kit.running(kind, nodes=2) as lab:
+        speaker = lab.speakers[0]
+        speaker.kill()
+        relabel(lab, "false")
+        for end in (Speaker.stop, Speaker.kill, Speaker.stop):
+            again(lab, end)
+            state = lab.node_state(NODE)
+            assert state["phase"] == "Idle" and UNPROVED in state["problems"]
+            assert [peer["announced"] > 0 for peer in state["unwithdrawn"]] == [True]
+            ran = drain(lab, "--timeout", "2")
+            assert look(lab) is Sight.STALE
+            assert (ran.code, "proof" in ran.document) == (DEADLINE, False), ran.out
+            assert (
+                "the speaker was started, and the one before it did not withdraw" in ran.document["message"]
+            )
+        kit.run_ok(lab, "node", "restore", NODE)
+        relabel(lab, "true")
+        eventually(lambda: look(lab) is Sight.PRESENT, deadline=20)
+        lab.wait_ready()
+        assert "problems" not in lab.node_state(NODE) and "unwithdrawn" not in lab.node_state(NODE)
+        assert drain(lab).document["proof"] == "estimated" and look(lab) is Sight.ABSENT
+
+
+def _briefly(lab: Lab) -> int:
+    """Routers keep its routes for three seconds, and it has announced that many."""
+    policy = lab.client().get(kit.POLICY)
+    neighbor = policy["spec"]["virtualRouters"][0]["neighbors"][0]
+    neighbor["gracefulRestart"] = {"enabled": True, "restartTimeSeconds": 3}
+    lab.client().replace(kit.POLICY, policy)
+    for peer in lab.node_state(NODE)["peers"]:
+        negotiated = peer["gracefulRestart"].get("local") or {}
+        if negotiated.get("restartTimeSeconds") == 3 and peer.get("endOfRIBSent"):
+            return int(peer["announced"])
+    return 0
+
+
+def test_what_a_stopped_speaker_had_is_what_went() -> None:
+    require("bird")
+    with kit.running("bird", nodes=2) as lab:
+        had = eventually(lambda: _briefly(lab), deadline=20)
+        lab.speakers[0].stop()
+        assert look(lab) is Sight.STALE
+        ran = drain(lab)
+        assert (ran.code, ran.document["proof"]) == (0, "estimated"), ran.out
+        assert ran.document["evidence"]["routes"] == had and look(lab) is Sight.ABSENT
+        (shown,) = kit.run_ok(lab, "node", "status", NODE, "-o", "json").document["nodes"]
+        assert (shown["service"], shown.get("selectedBy")) == ("drained", None)

@@ -1,0 +1,163 @@
+"""What the routers may still have of a node, told over every restart until a session or a leave ends it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bgpctl.core.intent.compile import ClusterObjects
+from bgpctl.core.policy.annotations import GRACEFUL_SHUTDOWN_SOAK
+from bgpctl.core.state import UNPROVED, NodeState, to_document
+from bgpctl.core.statereader import from_document
+from bgpctl.exabgp import Mode
+from tests.support import objects
+from tests.support.rig import AWAY, A, B, Rig, world
+
+WEB = objects.service("web", "192.0.2.80")
+IN, OUT = world(WEB), world(WEB, labels=AWAY)
+SOAKS = world(WEB, labels=AWAY, annotations={GRACEFUL_SHUTDOWN_SOAK: "30s"})
+
+
+def started(seen: ClusterObjects | None, before: Rig | None = None, mode: Mode = Mode.OWN) -> Rig:
+    """The next process, with an engine of its own: it knows what was published last, as on the wire."""
+    wire = from_document(to_document(before.state)) if before else None
+    rig = Rig(seen, recall=lambda: wire)
+    rig.engine.mode = mode
+    rig.engine.established, rig.engine.graceful = {A, B}, {A, B}
+    rig.tick()
+    return rig
+
+
+def stopped(rig: Rig) -> Rig:
+    """SIGTERM; what is not stopped was killed."""
+    rig.manager.stop()
+    rig.manager.run()
+    return rig
+
+
+def killed_twice() -> Rig:
+    return started(OUT, started(OUT, started(IN)))
+
+
+def killed_before_it_saw_anything() -> Rig:
+    return started(OUT, started(None, started(IN)))
+
+
+def restarted_before_it_saw_anything() -> Rig:
+    return started(OUT, stopped(started(None, started(None, started(IN)))))
+
+
+def stopped_while_it_served() -> Rig:
+    return started(OUT, stopped(started(IN)))
+
+
+def stopped_while_it_was_out() -> Rig:
+    return started(OUT, stopped(started(OUT, started(IN))), Mode.DETACHED)
+
+
+def killed_while_its_leave_soaked() -> Rig:
+    rig = started(IN)
+    rig.tick(SOAKS)
+    assert (rig.state.phase, rig.state.announced) == ("Leaving", 6)
+    return started(OUT, rig)
+
+
+def killed_in_its_second_service() -> Rig:
+    """What an earlier leave proved says nothing of it."""
+    rig = started(IN)
+    rig.tick(OUT)
+    rig.tick(IN)
+    assert rig.state.withdrawn is not None
+    return started(OUT, started(None, rig))
+
+
+LIVES = (
+    killed_twice,
+    killed_before_it_saw_anything,
+    restarted_before_it_saw_anything,
+    stopped_while_it_served,
+    stopped_while_it_was_out,
+    killed_while_its_leave_soaked,
+    killed_in_its_second_service,
+)
+
+
+@pytest.fixture(params=LIVES, ids=lambda life: str(life.__name__))
+def rig(request: pytest.FixtureRequest) -> Rig:
+    """A node that is out, and whose routes nobody withdrew."""
+    made: Rig = request.param()
+    return made
+
+
+def told(state: NodeState) -> dict[str, int]:
+    return {peer.name: peer.announced for peer in state.unwithdrawn}
+
+
+def test_it_is_told_with_the_peers_that_had_the_routes(rig: Rig) -> None:
+    for again in (rig, started(OUT, rig), started(OUT, started(OUT, rig), Mode.DETACHED)):
+        assert (again.state.phase, again.state.withdrawn, again.state.peers) == ("Idle", None, ())
+        assert UNPROVED in again.state.problems
+        assert set(told(again.state)) == {A, B}
+        assert all(peer.session.peer_gr for peer in again.state.holders)
+
+
+def test_it_is_told_how_many_they_had() -> None:
+    assert told(killed_twice().state) == told(stopped(started(IN)).state) == {A: 3, B: 3}
+
+
+def test_a_node_that_is_back_in_service_has_peers_instead(rig: Rig) -> None:
+    rig.tick(IN)
+    assert UNPROVED not in rig.state.problems
+    assert (told(rig.state), rig.state.established) == ({}, 2)
+    rig.tick(OUT)
+    assert (rig.state.phase, told(rig.state)) == ("Withdrawn", {})
+    after = started(OUT, rig)
+    assert (after.state.phase, told(after.state), after.state.problems) == ("Withdrawn", {}, ())
+
+
+def test_a_start_is_told_as_one(rig: Rig) -> None:
+    """Whether the node is out is not known yet, but if it was, it is told."""
+    unready = started(None, rig)
+    assert (unready.state.phase, set(told(unready.state))) == ("Starting", {A, B})
+    assert UNPROVED in unready.state.problems
+
+
+def test_a_speaker_that_serves_owes_nothing() -> None:
+    assert told(started(IN).state) == {}
+    assert UNPROVED not in started(None, started(IN)).state.problems
+
+
+def test_a_stop_that_withdraws_from_some_owes_the_others() -> None:
+    rig = started(IN)
+    rig.engine.graceful = {A}
+    rig.tick()
+    stopped(rig)
+    assert (rig.state.phase, rig.state.peers, told(rig.state)) == ("Stopped", (), {A: 3})
+    assert told(started(None, rig).state) == {A: 3}
+
+
+def test_a_peer_that_went_with_its_policy_was_left() -> None:
+    rig = started(IN)
+    rig.tick(world(WEB, policy=objects.policy(objects.router())))
+    stopped(rig)
+    assert told(rig.state) == {A: 3}
+
+
+@pytest.mark.parametrize("problems", [(UNPROVED,), (UNPROVED, "another")])
+def test_who_wrote_no_peers_down_is_believed(problems: Any) -> None:
+    """A speaker of the version before, or one whose CRD is."""
+    before = NodeState("worker-1", "Idle", problems=problems)
+    for _ in range(2):
+        rig = Rig(OUT, recall=lambda known=before: from_document(to_document(known)))
+        rig.tick()
+        before = rig.state
+        assert (before.phase, before.problems) == ("Idle", (UNPROVED,))
+
+
+def test_an_engine_that_outlived_its_manager_is_ended_in_silence_only_where_the_node_serves() -> None:
+    """Or where nobody can tell."""
+    undecided = replace(IN, node=None)
+    asked = [started(seen).engine.started_to_leave for seen in (IN, undecided, OUT)]
+    assert asked == [[False], [False], [True]]
