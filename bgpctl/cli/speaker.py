@@ -187,7 +187,7 @@ def run(
         except Orphan as orphan:
             if orphan.directory is not None:
                 flags = [f"--directory {orphan.directory}", "--engine detached"]
-                orphan.hint = f"adopt it: {typed().with_flags(flags)}; or {orphan.hint}"
+                orphan.hint = f"to adopt it: {typed().with_flags(flags)}\n{orphan.hint}"
             raise
 
 

@@ -83,7 +83,7 @@ def _orphan(holder: Holder, node: str) -> Orphan:
     place = Path(holder.directory).parent
     stop = f"bgpctl speaker engine stop --leave --directory {shlex.quote(str(place))}"
     where = "" if holder.pid else ", in the container that it runs in"
-    return Orphan(message, f"withdraw its routes and end it: {stop}{where}", place if holder.pid else None)
+    return Orphan(message, f"to withdraw its routes and end it{where}: {stop}", place if holder.pid else None)
 
 
 def _process(holder: Holder) -> str:

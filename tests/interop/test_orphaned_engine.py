@@ -81,7 +81,7 @@ def test_a_speaker_elsewhere_does_not_speak_for_an_orphan(
     assert two.routes >= ROUTES
     assert f"a BGP engine of node {NAME} runs without a speaker in {two.first.directory} (process" in late.log
     assert f"--directory {two.first.directory} --engine detached" in late.log
-    stop = re.search(r"end it: bgpctl (speaker engine stop .*)", late.log)
+    stop = re.search(r"end it:\s+bgpctl (speaker engine stop .*)", late.log)
     assert stop is not None, late.log
     assert bgpctl(*shlex.split(stop[1])).code == 0
     eventually(lambda: two.routes == 0)
@@ -94,7 +94,7 @@ def test_the_command_that_it_names_adopts(two: Two) -> None:
     argv = ("speaker", "run", "--node-name", NAME, "--source-address", two.first._node)
     ran = bgpctl(*argv, "--file", two.first.path, "--directory", two.second.directory, "--listen", "")
     assert ran.code == 2, ran
-    said = re.search(r"adopt it: bgpctl speaker run (.*?); or", ran.err)
+    said = re.search(r"to adopt it:\s+bgpctl speaker run (.*)", ran.err)
     assert said is not None, ran.err
     words = shlex.split(said[1])
     assert words[-4:] == ["--directory", str(two.first.directory), "--engine", "detached"]
