@@ -52,7 +52,7 @@ class FrrProbe:
             span = dynamic_range(vty.ask("show bgp peer-group json"), neighbor) if unknown else ""
             view = {} if span else neighbor_of(told, str(neighbor))
             tables = [vty.ask(f"show bgp {family} json") for family in _FAMILIES.values()]
-        paths = tuple(path for table in tables for path in read_table(table) if is_from(path, neighbor))
+        paths = tuple(path for table in tables for path in read_table(table, neighbor))
         if span:
             return departed(router, str(neighbor), paths, span)
         if not paths:
@@ -100,11 +100,12 @@ def families(view: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def is_from(path: Path, neighbor: IPAddress) -> bool:
+def is_from(entry: Foreign, neighbor: IPAddress) -> bool:
     """An unnumbered neighbor whose link went down has lost its address, and FRR keeps its stale paths with
     the peer "(unspec)": they may be those of any link-local neighbor."""
-    nameless = path.stale and path.neighbor == "(unspec)"
-    return same_address(path.neighbor, str(neighbor)) or (nameless and neighbor.is_link_local)
+    peer = entry.text("peerId")
+    nameless = peer == "(unspec)" and entry.flag("stale")
+    return same_address(peer, str(neighbor)) or (nameless and neighbor.is_link_local)
 
 
 def remaining(view: Mapping[str, Any]) -> float | None:
@@ -114,10 +115,10 @@ def remaining(view: Mapping[str, Any]) -> float | None:
     return min((timer / 1000 for timer in timers), default=None)
 
 
-def read_table(answer: Mapping[str, Any]) -> Iterator[Path]:
-    """`show bgp … neighbors N routes json` -> paths; a stale path has `"stale": true`, another has no key."""
+def read_table(answer: Mapping[str, Any], neighbor: IPAddress) -> Iterator[Path]:
+    """`show bgp … json` -> the neighbor's paths; a stale path has `"stale": true`, another has no key."""
     for routes, prefix in Foreign(answer).each("routes"):
-        for entry in routes.children(prefix):
+        for entry in (entry for entry in routes.children(prefix) if is_from(entry, neighbor)):
             yield Path(
                 prefix=to_prefix(prefix),
                 neighbor=entry.text("peerId"),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import IPv6Address
 
 from bgpctl.core.model import IPAddress, IPNetwork
@@ -137,6 +138,7 @@ def _paths(count: int) -> str:
     return "path" if count == 1 else "paths"
 
 
+@lru_cache(4096)  # a whole table names a few neighbors, each of them many times
 def same_address(one: str, other: str) -> bool:
     """Are two texts the same address? Zones ("fe80::1%eth0") count where both tell one; other text is
     compared as it is."""

@@ -137,7 +137,7 @@ def _frr(document: Any) -> object:
         return None
     view = frr.neighbor_of(answer, NODE)
     found = frr.remaining(view), frr.families(view)
-    return found, list(frr.read_table(answer)), list(frr.read_prefix(answer, seeds.PREFIX))
+    return found, list(frr.read_table(answer, ip_address(NODE))), list(frr.read_prefix(answer, seeds.PREFIX))
 
 
 def _frr_groups(document: Any) -> object:
@@ -148,7 +148,7 @@ def _frr_groups(document: Any) -> object:
 def _frr_table(document: Any) -> object:
     answer = read_json(document, "FRR")
     return (
-        [list(frr.read_table(answer)), list(frr.read_prefix(answer, seeds.PREFIX))]
+        [list(frr.read_table(answer, ip_address(NODE))), list(frr.read_prefix(answer, seeds.PREFIX))]
         if isinstance(answer, dict)
         else None
     )

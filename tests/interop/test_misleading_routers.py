@@ -95,6 +95,33 @@ def test_a_table_that_bird_names_is_found(monkeypatch: pytest.MonkeyPatch) -> No
         assert (ran.code, ran.document["proof"], look(lab).sight) == (DONE, "confirmed", Sight.ABSENT)
 
 
+# --- a range of neighbors -----------------------------------------------------------------------------------
+
+
+def test_a_dynamic_neighbor_is_confirmed_by_a_router_that_forgets_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """FRR with `bgp listen range`: after the Cease it has no such neighbor."""
+    require("frr")
+    mislead(monkeypatch, "frr", misled.DYNAMIC["frr"])
+    with kit.running("frr", nodes=2) as lab:
+        ran = drain(lab, "--require-confirmed", "--timeout", "20")
+        assert (ran.code, ran.document["proof"]) == (DONE, "confirmed"), ran.out
+        assert (look(lab).sight, look(lab).session) == (Sight.ABSENT, "none")
+
+
+def test_a_required_confirmation_is_refused_where_the_router_will_not_know_the_node(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """GoBGP with `dynamic-neighbors`."""
+    require("gobgp")
+    mislead(monkeypatch, "gobgp", misled.DYNAMIC["gobgp"])
+    with kit.running("gobgp", nodes=1) as lab:
+        before = prior(lab)
+        ran = drain(lab, "--require-confirmed", "--allow-last-path", "--allow-address-gap")
+        assert ran.code == BLOCKED, ran.out
+        assert "forgets a dynamic neighbor with its session" in ran.document["message"]
+        assert prior(lab) == before
+
+
 # --- a router that takes nothing ----------------------------------------------------------------------------
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path as FilePath
 from types import SimpleNamespace
 from typing import Any
@@ -47,7 +47,7 @@ HOPS = [{"afi": "ipv6"}, {"ip": "192.0.2.9"}, {"ip": "192.0.2.10"}]
 @pytest.mark.parametrize("best", [True, False])
 def test_a_path_of_frrs_lists(best: bool) -> None:
     entry = {"peerId": N, "bestpath": best, "nexthops": HOPS}
-    (path,) = frr.read_table({"routes": {str(P): [entry]}})
+    (path,) = frr.read_table({"routes": {str(P): [entry]}}, ip_address(N))
     assert path == Path(P, N, False, best, "192.0.2.9")
     one = {"peer": {"peerId": N}, "stale": True, "bestpath": {"overall": best}, "nexthops": HOPS}
     assert list(frr.read_prefix({"paths": [one, {}]}, P)) == [

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
 
+from bgpctl.core.reading.foreign import Foreign
 from bgpctl.witness import frr
-from bgpctl.witness.model import Path, Sight, Sighting
+from bgpctl.witness.model import Sight, Sighting
 from tests.support.record_witness import DATA
 
 NODE, OTHER = "192.0.2.11", "192.0.2.12"
@@ -118,5 +119,5 @@ def test_the_listen_range_as_frr_writes_it() -> None:
     ],
 )
 def test_whose_a_path_is(told: str, stale: bool, neighbor: str, its: bool) -> None:
-    path = Path(ip_network("10.9.1.0/24"), told, stale)
-    assert frr.is_from(path, ip_address(neighbor)) is its
+    entry = Foreign({"peerId": told, "stale": stale})
+    assert frr.is_from(entry, ip_address(neighbor)) is its

@@ -48,8 +48,8 @@ def of_node(kind: str, phase: str) -> list[Path]:
                 reply(f"routes.{phase}"), bird.protocols_of(reply(f"protocols.{phase}"), N)
             )
         case "frr":
-            tables = [p for f in "46" for p in frr.read_table(answer("frr", f"table{f}.{phase}"))]
-            return [path for path in tables if frr.is_from(path, ip_address(N))]
+            tables = (answer("frr", f"table{family}.{phase}") for family in "46")
+            return [path for table in tables for path in frr.read_table(table, ip_address(N))]
         case "gobgp":
             ribs = [p for f in "46" for p in gobgp.read_rib(answer("gobgp", f"rib{f}.{phase}"))]
             return [path for path in ribs if path.neighbor == N]
