@@ -29,7 +29,7 @@ def write_json(document: Mapping[str, Any], stream: TextIO | None = None, *, one
     if one_line:
         stream.write(escaped(json.dumps(plain_data(document), ensure_ascii=False)))
     else:
-        stream.writelines(map(escaped, _pieces(document, "\n")))
+        stream.writelines(_pieces(document, "\n"))
     stream.write("\n")
     stream.flush()
 
@@ -52,10 +52,8 @@ class Kept:
 def _pieces(value: Any, newline: str) -> Iterator[str]:
     """The text of an indented JSON document, piece by piece: of an iterator in it, an item is written before
     the next one is asked for. `newline` is one with the indentation of the value."""
-    if isinstance(value, Kept):
-        yield value.text(newline)
-    elif isinstance(value, Mapping):
-        named = ((f"{json.dumps(str(key), ensure_ascii=False)}: ", item) for key, item in value.items())
+    if isinstance(value, Mapping):
+        named = ((f"{_dumped(str(key), newline)}: ", item) for key, item in value.items())
         yield from _listed("{}", named, newline)
     elif isinstance(value, Iterator):
         yield from _listed("[]", (("", item) for item in value), newline)
@@ -64,16 +62,20 @@ def _pieces(value: Any, newline: str) -> Iterator[str]:
 
 
 def _listed(brackets: str, items: Iterator[tuple[str, Any]], newline: str) -> Iterator[str]:
-    lead = f"{brackets[0]}{newline}  "
+    inner = f"{newline}  "
+    lead = f"{brackets[0]}{inner}"
     for name, item in items:
-        yield f"{lead}{name}"
-        yield from _pieces(item, f"{newline}  ")
-        lead = f",{newline}  "
+        if isinstance(item, Kept):
+            yield f"{lead}{name}{item.text(inner)}"
+        else:
+            yield f"{lead}{name}"
+            yield from _pieces(item, inner)
+        lead = f",{inner}"
     yield f"{newline}{brackets[1]}" if lead[0] == "," else brackets
 
 
 def _dumped(value: Any, newline: str) -> str:
-    return json.dumps(plain_data(value), indent=2, ensure_ascii=False).replace("\n", newline)
+    return escaped(json.dumps(plain_data(value), indent=2, ensure_ascii=False)).replace("\n", newline)
 
 
 def write_yaml(document: Mapping[str, Any], stream: TextIO | None = None) -> None:

@@ -121,19 +121,20 @@ def text(shown: Shown, *, wide: bool = False, columns: int | None = None) -> Ite
     yield from (line(Span(words, "dim")) for words in sources)
 
 
-def _rows(node: NodeRoutes, cells: Shared[RouteRow, list[Cell]]) -> Iterator[list[Cell]]:
+def _rows(node: NodeRoutes, cells: Shared[RouteRow, Line]) -> Iterator[Line]:
     for peer in node.peers:
-        yield from ([node.node, peer.address, *row] for row in cells.of(peer.rows))
+        whose = Span(node.node), Span(peer.address)
+        yield from ((*whose, *row) for row in cells.of(peer.rows))
 
 
-def _cells(wide: bool, row: RouteRow) -> list[Cell]:
+def _cells(wide: bool, row: RouteRow) -> Line:
     """What a row says whoever has it."""
     good = row.standing in (Standing.ANNOUNCED, Standing.INTENDED)
     words = attributes(row.attributes)
     if row.announced is not None:
         words = f"{words} (announced with {attributes(row.announced)})"
-    cells: list[Cell] = [str(row.prefix), str(row.standing) if good else Span(str(row.standing), "accent")]
-    return [*cells, words, row.origin or "-", *([row.why] if wide else ())]
+    standing = Span(str(row.standing), "" if good else "accent")
+    return line(str(row.prefix), standing, words, row.origin or "-", *([row.why] if wide else ()))
 
 
 def _absent_rows(node: NodeRoutes) -> Iterator[list[Cell]]:

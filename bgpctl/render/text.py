@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 Style = Literal["", "bold", "dim", "accent"]
@@ -98,13 +99,20 @@ def _folded(row: list[Span], room: int) -> Iterator[list[Span]]:
 def _aligned(row: Sequence[Span], widths: Sequence[int], flush: Sequence[bool]) -> Line:
     spans: list[Span] = []
     for span, width, right in zip(row, widths, flush, strict=True):
-        padding = " " * (width - len(span.text))
-        spans += [Span(padding), span, Span(GAP)] if right else [span, Span(padding + GAP)]
+        padding = max(0, width - len(span.text))
+        spans += [_blank(padding), span, _blank(len(GAP))] if right else [span, _blank(padding + len(GAP))]
     return tuple(spans)
+
+
+@lru_cache(maxsize=256)
+def _blank(length: int) -> Span:
+    return Span(" " * length)
 
 
 def _span(cell: Cell) -> Span:
     span = cell if isinstance(cell, Span) else Span(cell)
+    if span.text.isprintable():
+        return span
     return Span(printable(span.text), span.style)
 
 
