@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -54,14 +54,16 @@ def routes(
         from bgpctl.render.routes import RENDERERS, Shown
 
         names = tuple(nodes or ())
+        found: Iterable[NodeRoutes]
         if directory is not None:
-            found = _local(directory, names)
+            found, failed = _local(directory, names), False
         else:
             from bgpctl.cli import wire
             from bgpctl.queries.routes import node_routes
 
-            found = node_routes(wire.client(given(ctx, context, kubeconfig)), names)
-        shown = Shown(only_peer(found, peer) if peer else found, absent, bool(names))
+            found = look = node_routes(wire.client(given(ctx, context, kubeconfig)), names)
+            failed = look.unreadable
+        shown = Shown(only_peer(found, peer) if peer else found, absent, failed)
         RENDERERS[output](shown)
         raise SystemExit(1 if shown.failed else 0)
 

@@ -4,11 +4,12 @@ that its speaker published. Which routes are announced one by one, only the spea
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from bgpctl.core.intent.damping import DAMPED
 from bgpctl.core.intent.nexthops import not_negotiated
-from bgpctl.core.intent.routeview import INTENT, NodeRoutes, PeerRoutes, intended
+from bgpctl.core.intent.routeview import INTENT, Intended, NodeRoutes, PeerRoutes
 from bgpctl.core.model import Absent, Intent
 from bgpctl.core.state import NodeState, PeerState
 from bgpctl.kube.client import Client
@@ -16,30 +17,61 @@ from bgpctl.runbooks import cluster
 from bgpctl.runbooks.objects import no_such_node
 
 
-def node_routes(client: Client, names: Sequence[str]) -> tuple[NodeRoutes, ...]:
+@dataclass(frozen=True)
+class Look:
+    """The nodes of one look at the cluster, by whose objects each is compiled when it is asked for: of a
+    thousand nodes with a thousand routes, one is in memory at a time. May be gone through again."""
+
+    objects: cluster.Objects
+    names: Sequence[str]
+    now: float
+    _rows: Intended = field(default_factory=Intended)
+
+    @cached_property
+    def _documents(self) -> Mapping[str, cluster.Document]:
+        return {document["metadata"]["name"]: document for document in self.objects.nodes}
+
+    @property
+    def missing(self) -> list[str]:
+        """Names that no node has."""
+        return [name for name in self.names if name not in self._documents]
+
+    @property
+    def unreadable(self) -> bool:
+        """Is a node asked for by name whose speaker published garbage?"""
+        states = self.objects.states
+        return any(name in states and states[name].unreadable for name in self.names)
+
+    def __iter__(self) -> Iterator[NodeRoutes]:
+        for name in self.names or sorted(self._documents):
+            intent, state = self.objects.compiled(self._documents[name]), self.objects.states.get(name)
+            if self.names or intent.selected or (state and (state.peers or state.unreadable)):
+                yield beside(intent, state, self.now, self._rows)
+
+
+def node_routes(client: Client, names: Sequence[str]) -> Look:
     """The named nodes, or every node that a policy selects or whose speaker reports. Raises UsageError for a
     name that does not exist."""
     objects = cluster.read(client)
-    now = client.present()
-    documents = {document["metadata"]["name"]: document for document in objects.nodes}
-    missing = [name for name in names if name not in documents]
-    if missing:
-        raise no_such_node(*missing)
-    found = []
-    for name in names or sorted(documents):
-        intent, state = objects.compiled(documents[name]), objects.states.get(name)
-        if names or intent.selected or (state and (state.peers or state.unreadable)):
-            found.append(beside(intent, state, now))
-    return tuple(found)
+    look = Look(objects, names, client.present())
+    if look.missing:
+        raise no_such_node(*look.missing)
+    return look
 
 
-def beside(intent: Intent, state: NodeState | None, now: float) -> NodeRoutes:
-    """One node's intent beside what its speaker published. A stale state tells nothing of the present."""
+def beside(intent: Intent, state: NodeState | None, now: float, rows: Intended | None = None) -> NodeRoutes:
+    """One node's intent beside what its speaker published. A stale state tells nothing of the present. `rows`
+    has those that were made for other nodes."""
+    rows = rows or Intended()
     fresh = state if state and not state.stale(now) else None
     reported = {peer.name: peer for peer in fresh.peers} if fresh else {}
-    wanted = [_peer(intent, p.name, str(p.address), reported.get(p.name)) for p in intent.peers]
+
+    def seen(name: str, address: str) -> PeerRoutes:
+        return _peer(PeerRoutes(name, address, rows.of(intent, name)), reported.get(name))
+
+    wanted = [seen(peer.name, str(peer.address)) for peer in intent.peers]
     names = {peer.name for peer in wanted}
-    left = [_peer(intent, p.name, p.address, p) for name, p in reported.items() if name not in names]
+    left = [seen(name, peer.address) for name, peer in reported.items() if name not in names]
     notes = tuple(dict.fromkeys((*intent.problems, *_notes(intent, state, now))))
     absent = (*intent.absent, *_unsent(intent, reported))
     unreadable = state is not None and bool(state.unreadable)
@@ -51,8 +83,7 @@ def _unsent(intent: Intent, reported: Mapping[str, PeerState]) -> Iterator[Absen
     return not_negotiated(intent.routes, {name: peer.session for name, peer in reported.items()})
 
 
-def _peer(intent: Intent, name: str, address: str, reported: PeerState | None) -> PeerRoutes:
-    peer = PeerRoutes(name, address, tuple(intended(intent, name)))
+def _peer(peer: PeerRoutes, reported: PeerState | None) -> PeerRoutes:
     if reported is None:
         return peer
     counts = reported.intended, reported.announced

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from math import isinf
 from typing import Any, TextIO
@@ -26,9 +26,56 @@ def envelope(command: str, status: str, **content: Any) -> Document:
 def write_json(document: Mapping[str, Any], stream: TextIO | None = None, *, one_line: bool = False) -> None:
     """One JSON document, indented, or on one line where lines are the records."""
     stream = stream or sys.stdout
-    text = json.dumps(plain_data(document), indent=None if one_line else 2, ensure_ascii=False)
-    stream.write(escaped(text) + "\n")
+    if one_line:
+        stream.write(escaped(json.dumps(plain_data(document), ensure_ascii=False)))
+    else:
+        stream.writelines(_pieces(document, "\n"))
+    stream.write("\n")
     stream.flush()
+
+
+class Kept:
+    """A document that is part of many: its text is made once for all that write it at the same depth."""
+
+    __slots__ = ("_text", "document")
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        self.document = document
+        self._text = "", ""
+
+    def text(self, newline: str) -> str:
+        if self._text[0] != newline:
+            self._text = newline, _dumped(self.document, newline)
+        return self._text[1]
+
+
+def _pieces(value: Any, newline: str) -> Iterator[str]:
+    """The text of an indented JSON document, piece by piece: of an iterator in it, an item is written before
+    the next one is asked for. `newline` is one with the indentation of the value."""
+    if isinstance(value, Mapping):
+        named = ((f"{_dumped(str(key), newline)}: ", item) for key, item in value.items())
+        yield from _listed("{}", named, newline)
+    elif isinstance(value, Iterator):
+        yield from _listed("[]", (("", item) for item in value), newline)
+    else:
+        yield _dumped(value, newline)
+
+
+def _listed(brackets: str, items: Iterator[tuple[str, Any]], newline: str) -> Iterator[str]:
+    inner = f"{newline}  "
+    lead = f"{brackets[0]}{inner}"
+    for name, item in items:
+        if isinstance(item, Kept):
+            yield f"{lead}{name}{item.text(inner)}"
+        else:
+            yield f"{lead}{name}"
+            yield from _pieces(item, inner)
+        lead = f",{inner}"
+    yield f"{newline}{brackets[1]}" if lead[0] == "," else brackets
+
+
+def _dumped(value: Any, newline: str) -> str:
+    return escaped(json.dumps(plain_data(value), indent=2, ensure_ascii=False)).replace("\n", newline)
 
 
 def write_yaml(document: Mapping[str, Any], stream: TextIO | None = None) -> None:
@@ -70,6 +117,10 @@ def plain_data(value: Any) -> Any:
         return sorted(plain_data(item) for item in value)
     if isinstance(value, list | tuple):
         return [plain_data(item) for item in value]
+    if isinstance(value, Iterator):
+        return [plain_data(item) for item in value]
+    if isinstance(value, Kept):
+        return plain_data(value.document)
     if is_dataclass(value):
         return {field.name: plain_data(getattr(value, field.name)) for field in fields(value)}
     return str(value)

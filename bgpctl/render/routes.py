@@ -6,9 +6,11 @@ The word "announced" is only said of what a speaker told us, and every output na
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
+from bgpctl.core.intent.compile_cache import Shared
 from bgpctl.core.intent.routeview import (
     INTENT,
     SPEAKER,
@@ -21,9 +23,9 @@ from bgpctl.core.intent.routeview import (
 )
 from bgpctl.core.model import Absent, Attributes
 from bgpctl.render import units
-from bgpctl.render.envelope import Document, envelope, write_json, write_yaml
+from bgpctl.render.envelope import Document, Kept, envelope, write_json, write_yaml
 from bgpctl.render.terminal import width, write
-from bgpctl.render.text import Cell, Line, Span, line, table
+from bgpctl.render.text import Cell, Columns, Line, Span, line
 
 NARROW = ("NODE", "PEER", "PREFIX", "STANDING", "ATTRIBUTES", "FROM")
 WIDE = (*NARROW, "WHY")
@@ -38,17 +40,12 @@ SOURCES = {
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What to print: the nodes, whether absent routes are listed one by one, and whether the nodes were asked
-    for by name."""
+    """What to print: the nodes, which may be gone through again, whether absent routes are listed one by one,
+    and whether a node was asked for whose speaker published garbage."""
 
-    nodes: tuple[NodeRoutes, ...]
+    nodes: Iterable[NodeRoutes]
     absent: bool = False
-    named: bool = False
-
-    @property
-    def failed(self) -> bool:
-        """Was a node asked for whose speaker published garbage? To everybody else that is a note."""
-        return self.named and any(node.unreadable for node in self.nodes)
+    failed: bool = False
 
 
 # --- words --------------------------------------------------------------------------------------------------
@@ -102,27 +99,46 @@ def absences(node: NodeRoutes) -> str:
 # --- text ---------------------------------------------------------------------------------------------------
 
 
-def text(shown: Shown, *, wide: bool = False, columns: int | None = None) -> list[Line]:
-    """The table of routes, with `absent` that of absent ones, a sentence per peer, notes, and the source."""
-    if not shown.nodes:
-        return [line(Span("no policy selects any node, and no speaker has a session", "accent"))]
-    rows = [_row(n, p, row, wide) for n in shown.nodes for p in n.peers for row in p.rows]
-    found = [*table(WIDE if wide else NARROW, rows, width=columns), line("")] if rows else []
-    if shown.absent and (missing := [_absent_row(n, a) for n in shown.nodes for a in n.absent]):
-        found += [*table(ABSENT, missing, width=columns), line("")]
-    found += [line(words) for node in shown.nodes for words in _sentences(node, shown.absent)]
-    sources = dict.fromkeys(SOURCES[node.source] for node in shown.nodes)
-    return [*found, *(line(Span(words, "dim")) for words in sources)]
+def text(shown: Shown, *, wide: bool = False, columns: int | None = None) -> Iterator[Line]:
+    """The table of routes, with `absent` that of absent ones, a sentence per peer, notes, and the source. The
+    nodes are gone through twice, for the widths of the columns and for the rows: there may be a million."""
+    routes, absent = Columns(WIDE if wide else NARROW, width=columns), Columns(ABSENT, width=columns)
+    cells, sources, sentences = Shared(partial(_cells, wide)), dict[str, None](), list[Line]()
+    for node in shown.nodes:
+        routes.measure(_rows(node, cells))
+        absent.measure(_absent_rows(node) if shown.absent else ())
+        sentences += [line(words) for words in _sentences(node, shown.absent)]
+        sources[SOURCES[node.source]] = None
+    if not sources:
+        yield line(Span("no policy selects any node, and no speaker has a session", "accent"))
+    if routes.rows:
+        yield from routes.lines(row for node in shown.nodes for row in _rows(node, cells))
+        yield line("")
+    if absent.rows:
+        yield from absent.lines(row for node in shown.nodes for row in _absent_rows(node))
+        yield line("")
+    yield from sentences
+    yield from (line(Span(words, "dim")) for words in sources)
 
 
-def _row(node: NodeRoutes, peer: PeerRoutes, row: RouteRow, wide: bool) -> list[Cell]:
+def _rows(node: NodeRoutes, cells: Shared[RouteRow, Line]) -> Iterator[Line]:
+    for peer in node.peers:
+        whose = Span(node.node), Span(peer.address)
+        yield from ((*whose, *row) for row in cells.of(peer.rows))
+
+
+def _cells(wide: bool, row: RouteRow) -> Line:
+    """What a row says whoever has it."""
     good = row.standing in (Standing.ANNOUNCED, Standing.INTENDED)
     words = attributes(row.attributes)
     if row.announced is not None:
         words = f"{words} (announced with {attributes(row.announced)})"
-    cells: list[Cell] = [node.node, peer.address, str(row.prefix)]
-    cells += [str(row.standing) if good else Span(str(row.standing), "accent"), words, row.origin or "-"]
-    return [*cells, row.why] if wide else cells
+    standing = Span(str(row.standing), "" if good else "accent")
+    return line(str(row.prefix), standing, words, row.origin or "-", *([row.why] if wide else ()))
+
+
+def _absent_rows(node: NodeRoutes) -> Iterator[list[Cell]]:
+    return (_absent_row(node, absent) for absent in node.absent)
 
 
 def _absent_row(node: NodeRoutes, absent: Absent) -> list[Cell]:
@@ -144,23 +160,25 @@ def _sentences(node: NodeRoutes, listed: bool) -> Iterator[str]:
 
 
 def document(shown: Shown) -> Document:
+    """Its nodes come one by one."""
+    rows = Shared[RouteRow, Kept](lambda row: Kept(row_document(row)))
     status = "failed" if shown.failed else "done"
-    return envelope("routes", status, nodes=[_node(node, shown.absent) for node in shown.nodes])
+    return envelope("routes", status, nodes=(_node(node, shown.absent, rows) for node in shown.nodes))
 
 
-def _node(node: NodeRoutes, listed: bool) -> Document:
+def _node(node: NodeRoutes, listed: bool, rows: Shared[RouteRow, Kept]) -> Document:
     found: Document = {
         "node": node.node,
         "source": node.source,
         "observedAt": units.rfc3339(node.at),
-        "peers": [_peer(node, peer) for peer in node.peers],
+        "peers": (_peer(node, peer, rows) for peer in node.peers),
         "absentReasons": dict(Counter(absent.reason for absent in node.absent)),
         "notes": list(node.notes),
     }
     return {**found, "absent": [absent_document(a) for a in node.absent]} if listed else found
 
 
-def _peer(node: NodeRoutes, peer: PeerRoutes) -> Document:
+def _peer(node: NodeRoutes, peer: PeerRoutes, rows: Shared[RouteRow, Kept]) -> Document:
     wanted, out = counted(peer)
     speaks = node.source == SPEAKER
     reported = peer.reported and {"intended": peer.reported[0], "announced": peer.reported[1]}
@@ -173,7 +191,7 @@ def _peer(node: NodeRoutes, peer: PeerRoutes) -> Document:
         "difference": difference(peer) if speaks else None,
         "reportedBySpeaker": reported,
         "pending": peer.pending,
-        "routes": [row_document(row) for row in peer.rows],
+        "routes": iter(rows.of(peer.rows)),
     }
     return {key: value for key, value in found.items() if value is not None}
 

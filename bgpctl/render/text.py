@@ -7,8 +7,9 @@ cells are never cut: an address that lost its tail is worse than a long line.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 Style = Literal["", "bold", "dim", "accent"]
@@ -50,39 +51,68 @@ def table(
     With a `width`, the last column goes on below itself where it would be too long. A column that is empty in
     every row is kept: scripts that cut columns rely on their places.
     """
-    cells = [[_span(cell) for cell in row] for row in rows]
-    if width is not None:
-        cells = _folded(header, cells, width)
-    widths = [max([len(name), *(len(row[index].text) for row in cells)]) for index, name in enumerate(header)]
-    flush = [name in right for name in header]
-    head = [Span(name, "dim") for name in header]
-    return [_aligned(row, widths, flush) for row in [head, *cells]]
+    columns = Columns(header, right, width)
+    columns.measure(rows)
+    return list(columns.lines(rows))
 
 
-def _folded(header: Sequence[str], cells: list[list[Span]], width: int) -> list[list[Span]]:
-    """Rows whose last cell is too long become several; words and addresses stay whole."""
+class Columns:
+    """The columns of a table whose rows come twice, so that none has to be kept: `measure` sees all of them
+    before `lines` does. `rows`: how many there were."""
+
+    def __init__(self, header: Sequence[str], right: Collection[str] = (), width: int | None = None) -> None:
+        self.rows = 0
+        self._header, self._width = header, width
+        self._flush = [name in right for name in header]
+        self._widths = [len(name) for name in header]
+
+    def measure(self, rows: Iterable[Sequence[Cell]]) -> None:
+        """May be called for some of the rows at a time."""
+        for row in rows:
+            self.rows += 1
+            self._widths = [*map(max, self._widths, [len(_span(cell).text) for cell in row])]
+
+    def lines(self, rows: Iterable[Sequence[Cell]]) -> Iterator[Line]:
+        """The names of the columns, and the rows."""
+        room = None
+        if self._width is not None:
+            before = sum(self._widths[:-1]) + len(GAP) * (len(self._widths) - 1)
+            room = max(self._width - before, MINIMUM_TEXT)
+            self._widths[-1] = 0  # the end of a line is not filled up
+        yield _aligned([Span(name, "dim") for name in self._header], self._widths, self._flush)
+        for row in rows:
+            spans = [_span(cell) for cell in row]
+            for one in [spans] if room is None else _folded(spans, room):
+                yield _aligned(one, self._widths, self._flush)
+
+
+def _folded(row: list[Span], room: int) -> Iterator[list[Span]]:
+    """A row whose last cell is too long becomes several; words and addresses stay whole."""
     from textwrap import wrap
 
-    before = sum(max([len(name), *(len(row[i].text) for row in cells)]) for i, name in enumerate(header[:-1]))
-    room = max(width - before - len(GAP) * (len(header) - 1), MINIMUM_TEXT)
-    folded: list[list[Span]] = []
-    for row in cells:
-        first, *rest = wrap(row[-1].text, room, break_long_words=False, break_on_hyphens=False) or [""]
-        folded.append([*row[:-1], Span(first, row[-1].style)])
-        folded += [[*[Span("")] * (len(row) - 1), Span(more, row[-1].style)] for more in rest]
-    return folded
+    first, *rest = wrap(row[-1].text, room, break_long_words=False, break_on_hyphens=False) or [""]
+    yield [*row[:-1], Span(first, row[-1].style)]
+    for more in rest:
+        yield [*[Span("")] * (len(row) - 1), Span(more, row[-1].style)]
 
 
 def _aligned(row: Sequence[Span], widths: Sequence[int], flush: Sequence[bool]) -> Line:
     spans: list[Span] = []
     for span, width, right in zip(row, widths, flush, strict=True):
-        padding = " " * (width - len(span.text))
-        spans += [Span(padding), span, Span(GAP)] if right else [span, Span(padding + GAP)]
+        padding = max(0, width - len(span.text))
+        spans += [_blank(padding), span, _blank(len(GAP))] if right else [span, _blank(padding + len(GAP))]
     return tuple(spans)
+
+
+@lru_cache(maxsize=256)
+def _blank(length: int) -> Span:
+    return Span(" " * length)
 
 
 def _span(cell: Cell) -> Span:
     span = cell if isinstance(cell, Span) else Span(cell)
+    if span.text.isprintable():
+        return span
     return Span(printable(span.text), span.style)
 
 

@@ -1,8 +1,9 @@
-"""What `node drain --dry-run` costs as the cluster grows: wall time and memory of the whole command.
+"""What looking costs as the cluster grows: wall time and memory of the whole command.
 
 The cluster is the embedded API in this process; every node has a speaker that reports, a tenth of the
-Services follow their endpoints, and each has three of them. The peer is the same command with a tenth of
-everything: a command that grows as nodes + Services stays below ten times that.
+Services follow their endpoints, and each has three of them. The peer of `node drain --dry-run` is the same
+command with a tenth of everything: a command that grows as nodes + Services stays below ten times that. What
+`routes` prints grows as nodes x Services, so its peer is the number of routes in it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from tests.support import apiserver, node_states, objects
 
 NODES, SERVICES, PART = 1000, 5000, 10
 SECONDS, MEGABYTES = 5.0, 250.0
+ROUTES_SECONDS, ROUTES_MEGABYTES = 30.0, 250.0
+DRY_RUN = ("node", "drain", "worker-1", "--dry-run")
 PORTS = [{"name": "http", "port": 80}]
 FIRST = int(IPv4Address("20.0.0.0"))
 
@@ -33,8 +36,8 @@ def main() -> int:
 
 
 def _figures() -> Iterator[dict[str, Any]]:
-    small, _ = _dry_run(NODES // PART, SERVICES // PART)
-    seconds, megabytes = _dry_run(NODES, SERVICES)
+    small, _ = _cost(NODES // PART, SERVICES // PART, *DRY_RUN)
+    seconds, megabytes = _cost(NODES, SERVICES, *DRY_RUN)
     what = f"node drain --dry-run, {NODES} nodes x {SERVICES} Services"
     yield {"metric": what, "value": round(seconds, 2), "unit": "s", "limit": SECONDS}
     yield {"metric": what, "value": round(megabytes), "unit": "MB", "limit": MEGABYTES}
@@ -45,20 +48,30 @@ def _figures() -> Iterator[dict[str, Any]]:
         "limit": float(PART),
     }
 
+    yield from _routes()
 
-def _dry_run(nodes: int, services: int) -> tuple[float, float]:
+
+def _routes() -> Iterator[dict[str, Any]]:
+    """Of every node, as JSON: a million routes where each node announces every Service."""
+    what = f"routes -o json, {NODES} nodes x {NODES} Services"
+    seconds, megabytes = _cost(NODES, NODES, "routes", "-o", "json")
+    yield {"metric": what, "value": round(seconds, 1), "unit": "s", "limit": ROUTES_SECONDS}
+    yield {"metric": what, "value": round(megabytes), "unit": "MB", "limit": ROUTES_MEGABYTES}
+
+
+def _cost(nodes: int, services: int, *command: str) -> tuple[float, float]:
     """Seconds of the command, and the megabytes that it had at most."""
     with apiserver.running(controllers=False) as server, tempfile.TemporaryDirectory() as directory:
         _fill(server, nodes, services)
         kubeconfig = Path(directory, "config")
         server.write_kubeconfig(kubeconfig)
-        command = ("node", "drain", "worker-1", "--dry-run", "--kubeconfig", str(kubeconfig))
+        argv = (sys.executable, "-m", "bgpctl", *command, "--kubeconfig", str(kubeconfig))
         began = time.monotonic()
-        process = subprocess.Popen((sys.executable, "-m", "bgpctl", *command), stdout=subprocess.DEVNULL)
+        process = subprocess.Popen(argv, stdout=subprocess.DEVNULL)
         _, status, used = os.wait4(process.pid, 0)
         seconds = time.monotonic() - began
     if status:
-        raise RuntimeError(f"the dry run ended with {os.waitstatus_to_exitcode(status)}")
+        raise RuntimeError(f"{' '.join(command)} ended with {os.waitstatus_to_exitcode(status)}")
     return seconds, used.ru_maxrss / 1024
 
 

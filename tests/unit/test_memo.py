@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bgpctl.core.intent.compile import ClusterObjects, compile_intent
-from bgpctl.core.intent.compile_cache import Memo
+from bgpctl.core.intent.compile_cache import Memo, Shared
 from bgpctl.core.intent.endpoints import read_slice
 from bgpctl.core.intent.services import host_prefix, read_service
 from bgpctl.core.model import Intent
@@ -75,3 +75,24 @@ def test_an_address_that_nobody_announces_any_more_costs_nothing() -> None:
     del held
     gc.collect()
     assert gone() is None
+
+
+def test_what_lists_have_in_common_is_made_once() -> None:
+    made: list[str] = []
+
+    def make(name: str) -> list[str]:
+        made.append(name)
+        return [name]
+
+    shared, names = Shared(make), [f"n{number}" for number in range(4)]
+    first, second = shared.of(names[:3]), shared.of(names[1:])
+    assert first == [["n0"], ["n1"], ["n2"]] and second[:2] == first[1:]
+    assert second[0] is first[1] and made == ["n0", "n1", "n2", "n3"]
+
+
+def test_of_things_that_nobody_has_any_more_nothing_is_kept_for_ever() -> None:
+    shared: Shared[object, int] = Shared(id)
+    shared.MOST = 10
+    for _ in range(50):
+        shared.of([object() for _ in range(4)])
+        assert len(shared._kept) <= 10 + 4

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgpctl.render.envelope import write_json, write_yaml
+from bgpctl.render.envelope import Kept, escaped, plain_data, write_json, write_yaml
 
 HOSTILE = (
     "\x1b[2J",
@@ -48,6 +50,46 @@ def test_half_a_character_is_escaped() -> None:
 def test_what_is_seen_stays() -> None:
     assert "é – 中" in written(write_json, "é – 中")
     assert "é – 中" in written(write_yaml, "é – 中")
+
+
+TREES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inside: st.lists(inside, max_size=3) | st.dictionaries(st.text(max_size=3), inside, max_size=3),
+    max_leaves=12,
+)
+
+
+def streaming(value: Any, kept: bool = False) -> Any:
+    """The same, with iterators in the place of lists and documents that are part of many."""
+    if isinstance(value, dict):
+        inner = {key: streaming(item, not kept) for key, item in value.items()}
+        return Kept(value) if kept else inner
+    return (streaming(item, not kept) for item in value) if isinstance(value, list) else value
+
+
+@given(st.dictionaries(st.text(max_size=3), TREES, max_size=4))
+def test_a_document_that_comes_bit_by_bit_is_the_same_to_the_byte(document: dict[str, Any]) -> None:
+    whole = escaped(json.dumps(plain_data(document), indent=2, ensure_ascii=False)) + "\n"
+    stream = io.StringIO()
+    write_json(document, stream)
+    assert stream.getvalue() == whole
+    stream = io.StringIO()
+    write_json(streaming(document), stream)
+    assert stream.getvalue() == whole
+    assert plain_data(streaming(document)) == plain_data(document)
+
+
+def test_an_item_is_written_before_the_next_one_is_made() -> None:
+    stream, seen = io.StringIO(), list[str]()
+
+    def items() -> Iterator[int]:
+        for number in range(3):
+            seen.append(stream.getvalue())
+            yield number
+
+    write_json({"nodes": items()}, stream)
+    assert seen == ['{\n  "nodes": ', seen[1], seen[2]]
+    assert seen[1].endswith("0") and seen[2].endswith("1")
 
 
 @given(st.text())

@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
+from bgpctl.core.intent.routeview import Intended
+from bgpctl.core.reading.documents import name_of
 from bgpctl.core.state import NodeState, to_document
 from bgpctl.errors import UsageError
 from bgpctl.queries.routes import beside, node_routes
+from bgpctl.runbooks import cluster
 from tests.support import direct, intents, node_states, objects
 from tests.support.direct import EPOCH, Wire
 from tests.support.kinds import KINDS
@@ -51,11 +54,38 @@ def test_one_whose_speaker_cannot_be_read_is_shown_too(wire: Wire) -> None:
     assert stored is not None
     store.put(kind, {**stored.document, "status": {"phase": {"a": 1}}})  # as without its CRD
     assert shown(wire) == ["a", "b", "c", "d"]
-    last = node_routes(client, ("d",))[0]
+    last = next(iter(node_routes(client, ("d",))))
     assert last.unreadable
     (note,) = last.notes
     assert note.startswith("what its speaker published cannot be read (")
     assert note.endswith("): what it announces is not known")
+
+
+def test_a_route_that_nodes_share_has_one_row() -> None:
+    """A thousand nodes with a thousand routes have a million, and what is said of most is the same."""
+    rows = Intended()
+    first, second = (beside(INTENT, None, NOW, rows).peers[0].rows for _ in range(2))
+    assert len(first) == 3 and all(one is other for one, other in zip(first, second, strict=True))
+    assert first == beside(INTENT, None, NOW).peers[0].rows
+
+
+def test_a_node_is_compiled_when_it_is_asked_for_and_not_kept(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[str] = []
+
+    def noted(self: cluster.Objects, node: Any) -> Any:
+        compiled.append(name_of(node))
+        return self.fleet.intent(node)
+
+    monkeypatch.setattr(cluster.Objects, "compiled", noted)
+    look = node_routes(wire.client(), ())
+    assert compiled == []
+    nodes = iter(look)
+    next(nodes)
+    next(nodes)
+    assert compiled == ["a", "b"]
+    assert [node.node for node in look] == ["a", "b", "c"], "it may be gone through again"
 
 
 def test_the_named_ones_whether_they_run_bgp_or_not(wire: Wire) -> None:

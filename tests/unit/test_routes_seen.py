@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from typing import Any
@@ -56,7 +57,7 @@ def test_what_is_only_intended_is_never_called_announced() -> None:
 def test_published_counts_are_shown_as_the_speakers_word() -> None:
     text = words(beside(INTENT, state(reported(3, 2)), NOW))
     assert "3 intended, its speaker reports 2 announced, session established, 1 route behind" in text
-    document = out.document(out.Shown((beside(INTENT, state(reported()), NOW),)))
+    document = plain_data(out.document(out.Shown((beside(INTENT, state(reported()), NOW),))))
     assert document["nodes"][0]["peers"][0]["reportedBySpeaker"] == {"intended": 3, "announced": 3}
 
 
@@ -100,8 +101,8 @@ def test_a_stale_speaker_reports_no_counts() -> None:
 def test_only_one_peer() -> None:
     seen = beside(INTENT, state(reported()), NOW)
     other = NodeRoutes("n2", SPEAKER, NOW, (PeerRoutes("x", "2001:db8::1"),))
-    assert only_peer((seen, other), "2001:DB8:0::1") == (other,)
-    assert only_peer((seen, other), ADDRESS)[0].absent == INTENT.absent
+    assert tuple(only_peer((seen, other), "2001:DB8:0::1")) == (other,)
+    assert next(iter(only_peer((seen, other), ADDRESS))).absent == INTENT.absent
 
 
 @pytest.mark.parametrize(
@@ -140,6 +141,33 @@ def test_the_speakers_word_in_text() -> None:
 def test_the_cluster_in_text() -> None:
     seen = beside(INTENT, state(reported(3, 2)), NOW)
     check_golden("routes_cluster.txt", out.text(out.Shown((seen,))))
+
+
+class Nodes:
+    """Those of a look at the cluster: they may be gone through again, and `made` says how far somebody is."""
+
+    def __init__(self, count: int) -> None:
+        self.count, self.made = count, 0
+
+    def __iter__(self) -> Iterator[NodeRoutes]:
+        for number in range(self.count):
+            self.made = number + 1
+            yield replace(beside(INTENT, None, NOW), node=f"worker-{number}")
+
+
+@pytest.mark.parametrize("absent", [False, True])
+def test_the_table_of_nodes_that_are_not_kept_is_that_of_all_of_them(absent: bool) -> None:
+    shown = list(map(plain, out.text(out.Shown(Nodes(12), absent))))
+    assert shown == list(map(plain, out.text(out.Shown(tuple(Nodes(12)), absent))))
+
+
+def test_a_row_is_told_before_the_next_node_is_made() -> None:
+    nodes = Nodes(5)
+    lines = out.text(out.Shown(nodes))
+    assert plain(next(lines)).startswith("NODE ") and nodes.made == 5, "the widths are those of all rows"
+    assert plain(next(lines)).startswith("worker-0 ") and nodes.made == 1
+    document = out.document(out.Shown(nodes))
+    assert next(document["nodes"])["node"] == "worker-0" and nodes.made == 1
 
 
 def test_the_difference_in_json() -> None:

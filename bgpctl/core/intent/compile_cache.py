@@ -57,6 +57,29 @@ class Memo:
         return [made for _, made in now.values()]
 
 
+class Shared(Generic[T, R]):
+    """What was made of single things, found by their identity: where lists have most of their things in
+    common, each is made once. Of things that were not in the last MOST of them nothing is kept."""
+
+    MOST = 50_000
+
+    def __init__(self, make: Callable[[T], R]) -> None:
+        self._make = make
+        self._kept: dict[int, tuple[T, R]] = {}
+
+    def of(self, things: Iterable[T]) -> list[R]:
+        """Made of each, in their order."""
+        if len(self._kept) > self.MOST:
+            self._kept = {}
+        kept, made = self._kept, []
+        for thing in things:
+            known = kept.get(id(thing))
+            if known is None:
+                known = kept[id(thing)] = thing, self._make(thing)
+            made.append(known[1])
+        return made
+
+
 class Earlier(Generic[R]):
     """What was made of single things the last time, part by part, found by their identity, which is cheap:
     whoever keeps a result holds its thing too, so that none is taken for another."""

@@ -6,11 +6,13 @@ objects knows what should be announced, and nothing more (source `intent`): its 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from operator import itemgetter
 from typing import Any
 
+from bgpctl.core.intent.compile_cache import Shared
 from bgpctl.core.intent.nexthops import as_sent, refused
 from bgpctl.core.model import Absent, Attributes, Intent, IPNetwork, Observed, Route, Session, SessionState
 from bgpctl.core.reading.addresses import parse_network, parse_zoned
@@ -89,12 +91,27 @@ def compared(intent: Intent, observed: Observed, peer: str) -> Iterator[RouteRow
         yield _row(prefix, wanted.get(prefix), has.get(prefix), session)
 
 
-def intended(intent: Intent, peer: str) -> Iterator[RouteRow]:
+class Intended:
+    """Every route that a peer should have, in the order of prefixes. Most of them are the same `Route` for
+    many peers and nodes (`core.intent.fleet`): its row is there once, for all of them."""
+
+    def __init__(self) -> None:
+        self._rows = Shared(_placed)
+
+    def of(self, intent: Intent, peer: str) -> tuple[RouteRow, ...]:
+        placed = self._rows.of(intent.routes.get(peer, {}).values())
+        return tuple([row for _, row in sorted(placed, key=itemgetter(0))])
+
+
+def _placed(route: Route) -> tuple[tuple[int, int, int], RouteRow]:
+    """A route's row and where it stands."""
+    row = RouteRow(route.prefix, Standing.INTENDED, route.attributes, None, route.origin, route.why)
+    return order(route.prefix), row
+
+
+def intended(intent: Intent, peer: str) -> tuple[RouteRow, ...]:
     """Every route that `peer` should have, in the order of prefixes."""
-    wanted = intent.routes.get(peer, {})
-    for prefix in sorted(wanted, key=order):
-        route = wanted[prefix]
-        yield RouteRow(prefix, Standing.INTENDED, route.attributes, None, route.origin, route.why)
+    return Intended().of(intent, peer)
 
 
 def order(prefix: IPNetwork) -> tuple[int, int, int]:
@@ -119,24 +136,34 @@ def _row(prefix: IPNetwork, route: Route | None, has: Attributes | None, session
     return RouteRow(prefix, standing, shown, other, route.origin, route.why)
 
 
-def only_peer(nodes: Sequence[NodeRoutes], address: str) -> tuple[NodeRoutes, ...]:
-    """What concerns one peer, on the nodes that have it; absences that hold for every peer stay. Raises
-    UsageError when none has."""
+@dataclass(frozen=True, slots=True)
+class OnlyPeer:
+    """What concerns the peer of this address, on the nodes that have it; absences that hold for every peer
+    stay."""
+
+    nodes: Iterable[NodeRoutes]
+    address: str
+
+    def __iter__(self) -> Iterator[NodeRoutes]:
+        for node in self.nodes:
+            peers = tuple(peer for peer in node.peers if peer.address == self.address)
+            names = {"", *(peer.name for peer in peers)}
+            if peers:
+                absent = tuple(a for a in node.absent if a.peer in names)
+                yield replace(node, peers=peers, absent=absent)
+
+
+def only_peer(nodes: Iterable[NodeRoutes], address: str) -> OnlyPeer:
+    """Raises UsageError when no node has a peer of this address."""
     try:
         wanted = str(parse_zoned(address))
     except ValueError:
         raise UsageError(f"--peer: {address!r} is not an IP address", "write 192.0.2.1") from None
-    found = []
-    for node in nodes:
-        peers = tuple(peer for peer in node.peers if peer.address == wanted)
-        names = {"", *(peer.name for peer in peers)}
-        if peers:
-            absent = tuple(a for a in node.absent if a.peer in names)
-            found.append(replace(node, peers=peers, absent=absent))
-    if not found:
+    found = OnlyPeer(nodes, wanted)
+    if next(iter(found), None) is None:
         known = ", ".join(sorted({peer.address for node in nodes for peer in node.peers})) or "none"
         raise UsageError(f"no node has a peer {address}", f"the peers are: {known}")
-    return tuple(found)
+    return found
 
 
 # --- wire -------------------------------------------------------------------------------------------------
