@@ -22,14 +22,21 @@ class Exit(IntEnum):
 
 
 class BgpctlError(Exception):
-    """The root: something failed and the user must know."""
+    """The root: something failed and the user must know. `said` are the words of somebody's command: shown to
+    who ran it, and kept nowhere, because they may hold a secret."""
 
     exit_code = Exit.FAILED
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    def __init__(self, message: str, hint: str = "", said: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.said = said
+
+    @property
+    def told(self) -> str:
+        """The message for who ran it."""
+        return f"{self.message}: {self.said}" if self.said else self.message
 
 
 class UsageError(BgpctlError):
@@ -48,6 +55,10 @@ class DeadlineExceeded(BgpctlError):
     """Time ran out; running it again resumes."""
 
     exit_code = Exit.DEADLINE
+
+
+class Outdated(BgpctlError):
+    """Somebody changed meanwhile what this was decided on: look again, decide again."""
 
 
 class Temporary(BgpctlError):

@@ -11,13 +11,13 @@ _bgpctl_offer() {
         'peers status') commands='' options='--output -o --watch -w --context --kubeconfig -h --help' arguments='@node' ;;
         'node') commands='drain restore status estimate' options='-h --help' arguments='' ;;
         'node drain') commands='' options='--dry-run --order --timeout --settle --deselect-label --shutdown-command --router-probe --peer-profile --ignore-daemonsets --no-ignore-daemonsets --force --delete-emptydir-data --grace-period --disable-eviction --pod-selector --skip-wait-for-delete-timeout --allow-last-path --allow-address-gap --require-confirmed --no-require-confirmed --assume-dead --max-unavailable --take-over --output -o --context --kubeconfig -h --help' arguments='@node' ;;
-        'node restore') commands='' options='--timeout --router-probe --peer-profile --take-over --output -o --context --kubeconfig -h --help' arguments='@node' ;;
+        'node restore') commands='' options='--timeout --router-probe --peer-profile --take-over --dry-run --output -o --context --kubeconfig -h --help' arguments='@node' ;;
         'node status') commands='' options='--output -o --context --kubeconfig -h --help' arguments='@node' ;;
         'node estimate') commands='' options='--peer-profile --output -o --context --kubeconfig -h --help' arguments='@node' ;;
         'speaker') commands='run status restart engine' options='-h --help' arguments='' ;;
         'speaker run') commands='' options='--node-name --file -f --in-cluster --listen --source-address --next-hop --withdraw-without-endpoints --damping --no-damping --graceful-shutdown-soak --ready-url --ready-command --secrets-namespace --directory --engine --log-format --log-level --context --kubeconfig -h --help' arguments='' ;;
         'speaker status') commands='' options='--directory --output -o -h --help' arguments='' ;;
-        'speaker restart') commands='' options='--pod-selector --namespace -n --restart-command --expect --allow-route-loss --timeout --router-probe --take-over --output -o --context --kubeconfig -h --help' arguments='@node' ;;
+        'speaker restart') commands='' options='--pod-selector --namespace -n --restart-command --expect --allow-route-loss --timeout --router-probe --take-over --dry-run --output -o --context --kubeconfig -h --help' arguments='@node' ;;
         'speaker engine') commands='run stop' options='-h --help' arguments='' ;;
         'speaker engine run') commands='' options='--directory --node-name -h --help' arguments='' ;;
         'speaker engine stop') commands='' options='--directory --node-name --leave -h --help' arguments='' ;;

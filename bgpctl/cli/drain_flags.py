@@ -12,7 +12,6 @@ from bgpctl.cli import parse
 if TYPE_CHECKING:
     from bgpctl.runbooks.options import DrainOptions
 
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show every step and refusal; change nothing.")]
 Order = Annotated[
     Literal["guide", "withdraw-first"],
     typer.Option(

@@ -135,3 +135,6 @@ def with_inherited(ctx: typer.Context, node: str, words: Sequence[str]) -> Mappi
             f"the options in the journal of node {node} cannot be used: {error.format_message()}",
             f"give these flags yourself: {' '.join(word for word in words if word.startswith('--'))}",
         ) from None
+
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show every step and refusal; change nothing.")]

@@ -27,6 +27,7 @@ def demo(router: Router = "auto", nodes: Nodes = 3) -> None:
     Exit code 0 only when every step was seen to happen on the router.
     """
     with errors.guard("lab demo"):
+        _complete()
         from bgpctl.lab.demo import demo as run
 
         raise SystemExit(run(router=router, nodes=nodes))
@@ -46,6 +47,14 @@ def up(
     Prints "ready" on a line of its own when all sessions are established.
     """
     with errors.guard("lab up"):
+        _complete()
         from bgpctl.lab.up import up as run
 
         raise SystemExit(run(router=router, nodes=nodes, kubeconfig=kubeconfig))
+
+
+def _complete() -> None:
+    """Found out before anything is started."""
+    from bgpctl.lab.api import tls
+
+    tls.installed()

@@ -80,9 +80,8 @@ def logs(
         address = str(parse.ip(peer, "--peer")) if peer else ""
         wanted = Wanted(names, address, time.time() - since if since else 0.0)
 
-        find = (
-            _files(file) if file else _pods(given(ctx, context, kubeconfig), pod_selector, namespace, names)
-        )
+        kube = given(ctx, context, kubeconfig)
+        find = _files(file) if file else _pods(kube, pod_selector, namespace, names, complain)
         lines = Follower(find, wanted, complain).lines() if follow else once(find(), wanted, complain)
         for line in lines:
             RENDERERS[output](line)
@@ -106,21 +105,28 @@ def _files(paths: Sequence[Path]) -> Find:
     return lambda: [FileLog(path) for path in paths]
 
 
-def _pods(kube: Given, selector: str, namespace: str, nodes: Sequence[str]) -> Find:
-    """What it returns raises BgpctlError when there is none: silence would pass for a quiet cluster."""
+def _pods(
+    kube: Given, selector: str, namespace: str, nodes: Sequence[str], complain: Callable[[str], None]
+) -> Find:
+    """What it returns raises BgpctlError when there is none, and complains about nodes without one: silence
+    would pass for a quiet cluster."""
     from bgpctl.cli import wire
     from bgpctl.errors import BgpctlError
     from bgpctl.kube.podlogs import pod_logs
 
     client = wire.client(kube)
+    _look_for(client, nodes)
+    told: set[str] = set()  # nodes without such a pod, each complained about once
 
     def find() -> Sequence[Log]:
         found = pod_logs(client, selector, namespace, nodes)
         if not found:
-            _look_for(client, nodes)
             where = f" on {', '.join(nodes)}" if nodes else ""
             hint = "choose the speakers' pods with --pod-selector and --namespace, or read files with --file"
             raise BgpctlError(f"no pod with labels {selector}{where}", _of_a_lab(nodes) or hint)
+        for name in sorted({*nodes} - {log.node for log in found} - told):
+            told.add(name)
+            complain(f"no pod with labels {selector} on {name}")
         return found
 
     return find

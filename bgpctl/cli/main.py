@@ -5,6 +5,7 @@ Imports what a program has anyway: all else comes where a ^C is already understo
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -13,11 +14,23 @@ INTERRUPTED = 130  # errors.Exit, which is not imported yet
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run one command line (without the program's name) and exit with its code (errors.Exit)."""
+    _open_streams()
     try:
         _main(list(sys.argv[1:] if argv is None else argv))
     except KeyboardInterrupt:  # a command's own is caught where it runs
         print("error: interrupted before anything was done", file=sys.stderr)
         sys.exit(INTERRUPTED)
+
+
+def _open_streams() -> None:
+    """A stream that the caller closed (`2>&-`) reads and writes nothing. Left closed it would be None, which
+    ends a run at its first word, and its number would go to the next socket, and words into that."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != number:
+                os.dup2(null, number)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r"))
 
 
 def _main(arguments: list[str]) -> None:

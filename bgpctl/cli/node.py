@@ -13,6 +13,7 @@ from bgpctl.cli import errors, parse
 from bgpctl.cli.flags import (
     Context,
     Document,
+    DryRun,
     Kubeconfig,
     PeerProfiles,
     Report,
@@ -38,7 +39,7 @@ Node = Annotated[str, typer.Argument(metavar="NODE", show_default=False)]
 def drain(
     ctx: typer.Context,
     node: Node,
-    dry_run: flags.DryRun = False,
+    dry_run: DryRun = False,
     order: flags.Order = "guide",
     timeout: Timeout = 600.0,
     settle: flags.Settle = 2.0,
@@ -116,6 +117,7 @@ def restore(
     router_probes: RouterProbes = None,
     peer_profiles: PeerProfiles = None,
     take_over: TakeOver = False,
+    dry_run: DryRun = False,
     output: Report = "text",
     context: Context = None,
     kubeconfig: Kubeconfig = None,
@@ -126,6 +128,7 @@ def restore(
     """
     with errors.guard("node restore", output, resumable=True):
         from bgpctl.cli import wire
+        from bgpctl.queries.estimates import check_profiles
         from bgpctl.render.runbook import RENDERERS
         from bgpctl.runbooks import drain as runbook
         from bgpctl.runbooks import kept
@@ -133,6 +136,7 @@ def restore(
 
         profiles = parse.profiles(peer_profiles or ())
         client = wire.client(given(ctx, context, kubeconfig))
+        check_profiles(client, node, profiles)
         probes = wire.router_probes(client, router_probes or ())
         options = RestoreOptions(
             node=node,
@@ -143,7 +147,9 @@ def restore(
             typed=typed(),
             asked=kept.keep(asked(ctx)),
         )
-        result = RENDERERS[output](runbook.restore(client, options), f"restore {node}")
+        run = runbook.plan_restore(client, options) if dry_run else runbook.restore(client, options)
+        title = f"{'plan: ' if dry_run else ''}restore {node}"
+        result = RENDERERS[output](run, title, plan=dry_run)
         raise SystemExit(int(result.exit_code))
 
 
@@ -157,7 +163,8 @@ def status(
 ) -> None:
     """Show what is in service, what runs or ran on each node, and the proof of its withdrawal.
 
-    Without NODE: all nodes. Exit code 1 when what is published of one cannot be read.
+    Without NODE: all nodes. What a node's speaker published and cannot be read stands in its row; it is exit
+    code 1 when that node was asked for by name. A journal that cannot be read, or was removed, always is.
     """
     with errors.guard("node status", output):
         from bgpctl.cli import wire
@@ -167,7 +174,7 @@ def status(
         client = wire.client(given(ctx, context, kubeconfig))
         reports = node_reports(client, tuple(nodes or ()), typed())
         RENDERERS[output](reports, client.present())
-        raise SystemExit(1 if any(report.unreadable for report in reports) else 0)
+        raise SystemExit(1 if any(report.fails for report in reports) else 0)
 
 
 @app.command()

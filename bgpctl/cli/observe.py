@@ -14,8 +14,15 @@ if TYPE_CHECKING:
 
 
 def peers(client: Client, names: Sequence[str]) -> Picture:
-    """The picture of now. Without `names`: every node that has a speaker."""
-    return picture(client, names, wire.node_states(client))
+    """The picture of now. Without `names`: every node that has a speaker. Raises UsageError for a name that
+    is no node and that no speaker reports under."""
+    from bgpctl.render.peers import NO_NODE
+    from bgpctl.runbooks.objects import no_such_node
+
+    found = picture(client, names, wire.node_states(client))
+    if unknown := [name for name in names if found.missing.get(name) == NO_NODE]:
+        raise no_such_node(*unknown)
+    return found
 
 
 def picture(client: Client, names: Sequence[str], states: Sequence[NodeState]) -> Picture:

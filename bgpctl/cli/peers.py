@@ -33,7 +33,8 @@ def status(
 ) -> None:
     """Show every session: state, uptime, routes per family, graceful restart.
 
-    Exit code 0 when all sessions are established, 1 otherwise. A speaker that stopped reporting is shown as
+    Exit code 0 when all sessions that were asked for are established, 1 otherwise: those of a node whose
+    speaker published what cannot be read are not known to be. A speaker that stopped reporting is shown as
     stale, whatever it said last.
     """
     with errors.guard("peers status", output):

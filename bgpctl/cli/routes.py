@@ -46,7 +46,8 @@ def routes(
 
     From outside, the intended routes come from the cluster's objects and the announced ones are counts that
     the speakers published. With --directory the speaker on this machine tells every route. The output names
-    its source.
+    its source. Exit code 1 when what a node asked for by name published cannot be read; without NODE that is
+    a note of its node.
     """
     with errors.guard("routes", output):
         from bgpctl.core.intent.routeview import only_peer
@@ -60,9 +61,9 @@ def routes(
             from bgpctl.queries.routes import node_routes
 
             found = node_routes(wire.client(given(ctx, context, kubeconfig)), names)
-        shown = Shown(only_peer(found, peer) if peer else found, absent)
+        shown = Shown(only_peer(found, peer) if peer else found, absent, bool(names))
         RENDERERS[output](shown)
-        raise SystemExit(1 if shown.unreadable else 0)
+        raise SystemExit(1 if shown.failed else 0)
 
 
 def _local(directory: Path, names: Sequence[str]) -> tuple[NodeRoutes, ...]:

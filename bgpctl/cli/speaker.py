@@ -12,6 +12,7 @@ from bgpctl.cli import errors, parse
 from bgpctl.cli.flags import (
     Context,
     Document,
+    DryRun,
     Given,
     Kubeconfig,
     Report,
@@ -264,6 +265,7 @@ def restart(
     timeout: Timeout = 600.0,
     router_probes: RouterProbes = None,
     take_over: TakeOver = False,
+    dry_run: DryRun = False,
     output: Report = "text",
     context: Context = None,
     kubeconfig: Kubeconfig = None,
@@ -278,7 +280,7 @@ def restart(
         from bgpctl.render.runbook import RENDERERS
         from bgpctl.runbooks import kept
         from bgpctl.runbooks.options import RestartOptions
-        from bgpctl.runbooks.restart import restart as runbook
+        from bgpctl.runbooks.restart import plan, restart
 
         example = "ssh {node} systemctl restart bgpctl-speaker"
         argv = parse.command_line(restart_command, "--restart-command", example) if restart_command else ()
@@ -296,7 +298,9 @@ def restart(
             typed=typed(),
             asked=kept.keep(asked(ctx)),
         )
-        result = RENDERERS[output](runbook(client, options), f"restart the speaker of {node}")
+        run = plan(client, options) if dry_run else restart(client, options)
+        title = f"{'plan: ' if dry_run else ''}restart the speaker of {node}"
+        result = RENDERERS[output](run, title, plan=dry_run)
         raise SystemExit(int(result.exit_code))
 
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from bgpctl.errors import BgpctlError, Temporary, UsageError
+from bgpctl.errors import BgpctlError, Outdated, Temporary, UsageError
 
 Document = dict[str, Any]
 
@@ -30,7 +30,7 @@ class NotFound(ApiError):
     """404."""
 
 
-class Conflict(ApiError):
+class Conflict(ApiError, Outdated):
     """409: the object changed since it was read, or it exists already."""
 
 

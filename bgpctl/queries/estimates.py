@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from bgpctl.core.drain.restart import STAYING
@@ -13,6 +13,7 @@ from bgpctl.core.timing.withdrawal import Estimate, Event, PeerFacts, estimate, 
 from bgpctl.errors import BgpctlError, UsageError
 from bgpctl.kube import paths
 from bgpctl.kube.client import Client
+from bgpctl.queries.nodes import journal_of
 from bgpctl.runbooks import cluster, states
 from bgpctl.runbooks.journal import load
 from bgpctl.runbooks.objects import no_such_node
@@ -30,17 +31,29 @@ def node_estimates(client: Client, node: str, profiles: Mapping[str, Profile]) -
             f"node {node} has no BGP peer: no policy selects it",
             "see `bgpctl peers status` and `kubectl get ciliumbgppeeringpolicies`",
         )
-    addresses = [fact.address for fact in facts]
-    if nobody := sorted(set(profiles) - set(addresses)):
-        raise UsageError(
-            f"--peer-profile {', '.join(nobody)}: {node} has no such peer",
-            f"its peers are {', '.join(addresses)}",
-        )
+    _refuse_strangers(node, profiles, [fact.address for fact in facts])
     return tuple(
         _estimate(event, fact, profiles.get(fact.address, UNKNOWN_ROUTER), soak)
         for fact in facts
         for event in EVENTS
     )
+
+
+def check_profiles(client: Client, node: str, profiles: Mapping[str, Profile]) -> None:
+    """Raises UsageError for a profile of a router that is, and before a drain was, no peer of the node."""
+    if profiles and client.find(paths.node(node)) is not None:
+        facts, _ = _facts(client, node)
+        journal = journal_of(client, node)
+        before = journal.peers if journal else ()
+        _refuse_strangers(node, profiles, list(dict.fromkeys((*(f.address for f in facts), *before))))
+
+
+def _refuse_strangers(node: str, profiles: Mapping[str, Profile], addresses: Sequence[str]) -> None:
+    if nobody := sorted(set(profiles) - set(addresses)):
+        raise UsageError(
+            f"--peer-profile {', '.join(nobody)}: {node} has no such peer",
+            f"its peers are {', '.join(addresses)}" if addresses else "no policy gives it any",
+        )
 
 
 def _estimate(event: Event, facts: PeerFacts, profile: Profile, soak: float) -> Estimate:

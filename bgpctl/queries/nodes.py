@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bgpctl.core.policy.annotations import LEAVE
@@ -25,7 +25,7 @@ class NodeReport:
     """One node. `journal` None = bgpctl has no hand in it; `holder` is who owns a run right now, "" = nobody.
     `lost`: the journal was removed from the Node, and this is its copy. `problem` says what could not be
     read. `leased`: the node has a Lease, held or not, as every one with a journal should. `orphan`: a run
-    asked it to leave, and both are gone. `typed`: what was typed now."""
+    asked it to leave, and both are gone. `typed`: what was typed now; `named`: it asked for this node."""
 
     node: str
     ready: bool
@@ -38,6 +38,7 @@ class NodeReport:
     leased: bool = True
     orphan: bool = False
     typed: CommandLine = BARE
+    named: bool = False
 
     @property
     def ways(self) -> tuple[str, ...]:
@@ -58,6 +59,12 @@ class NodeReport:
     def unreadable(self) -> bool:
         """Is the journal, or what the speaker published, garbage?"""
         return bool(self.problem or (self.state and self.state.unreadable))
+
+    @property
+    def fails(self) -> bool:
+        """Is it a failure of the whole look? What a speaker publishes is the word of its node: garbage fails
+        who asked for that node, and is a row to everybody else. A journal is bgpctl's own."""
+        return self.unreadable if self.named else bool(self.problem)
 
     @property
     def service(self) -> str:
@@ -101,7 +108,8 @@ def node_reports(client: Client, names: Sequence[str], typed: CommandLine = BARE
     leases = _leases(client, [name for name, d in documents.items() if _has_journal(d)])
     chosen = names or sorted(documents)
     now = client.present()
-    return tuple(_report(documents[name], told.get(name), leases.get(name), now, typed) for name in chosen)
+    reports = (_report(documents[name], told.get(name), leases.get(name), now, typed) for name in chosen)
+    return tuple(replace(report, named=report.node in names) for report in reports)
 
 
 def _leases(client: Client, touched: Sequence[str]) -> Mapping[str, LeaseView | None]:

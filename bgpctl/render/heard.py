@@ -41,7 +41,7 @@ class Listener:
 
     def tell(self, text: str) -> None:
         """To standard error, which may be gone as well: the exit code is true all the same."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):
             sys.stderr.write(text)
             sys.stderr.flush()
 

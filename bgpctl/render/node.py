@@ -153,7 +153,7 @@ def summary(reports: Sequence[NodeReport], now: float) -> str:
 def document(reports: Sequence[NodeReport], now: float) -> Document:
     return envelope(
         COMMAND,
-        "failed" if any(report.unreadable for report in reports) else "done",
+        "failed" if any(report.fails for report in reports) else "done",
         message=summary(reports, now),
         observedAt=units.rfc3339(now),
         nodes=[_document(report, now) for report in reports],

@@ -38,15 +38,17 @@ SOURCES = {
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What to print: the nodes, and whether absent routes are listed one by one."""
+    """What to print: the nodes, whether absent routes are listed one by one, and whether the nodes were asked
+    for by name."""
 
     nodes: tuple[NodeRoutes, ...]
     absent: bool = False
+    named: bool = False
 
     @property
-    def unreadable(self) -> bool:
-        """Is there a node whose speaker published garbage?"""
-        return any(node.unreadable for node in self.nodes)
+    def failed(self) -> bool:
+        """Was a node asked for whose speaker published garbage? To everybody else that is a note."""
+        return self.named and any(node.unreadable for node in self.nodes)
 
 
 # --- words --------------------------------------------------------------------------------------------------
@@ -142,7 +144,7 @@ def _sentences(node: NodeRoutes, listed: bool) -> Iterator[str]:
 
 
 def document(shown: Shown) -> Document:
-    status = "failed" if shown.unreadable else "done"
+    status = "failed" if shown.failed else "done"
     return envelope("routes", status, nodes=[_node(node, shown.absent) for node in shown.nodes])
 
 

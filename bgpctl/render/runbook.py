@@ -51,10 +51,11 @@ def follow_text(run: Run, title: str, *, plan: bool = False) -> Result:
     """Progress and result for people; the last line is the one that counts. `plan`: nothing is done, so it
     ends when nobody reads it."""
     now = time.time()
-    write([line(Span(title, "bold"), Span(f"  {units.day(now)}, times are UTC", "dim"))])
     listener = Listener(needed=plan)
-    result = _follow_live(run) if interactive() else _follow_plain(run, listener)
-    listener.hears(write)(result_lines(result, width()))
+    say = listener.hears(write)
+    say([line(Span(title, "bold"), Span(f"  {units.day(now)}, times are UTC", "dim"))])
+    result = _follow_live(run, listener) if interactive() else _follow_plain(run, listener)
+    say(result_lines(result, width()))
     _told_anyhow(result, listener)
     return result
 
@@ -114,7 +115,7 @@ def _at_most(event: Event) -> str:
     return f" (at most {units.duration(event.eta - event.at)} more)"
 
 
-def _follow_live(run: Run) -> Result:
+def _follow_live(run: Run, listener: Listener) -> Result:
     from rich.live import Live
 
     board = Board()
@@ -127,8 +128,12 @@ def _follow_live(run: Run) -> Result:
     def show(event: Event) -> None:
         board.tell(event, time.monotonic())
 
-    with Live(get_renderable=draw, console=console(), refresh_per_second=REFRESH_PER_SECOND):
+    live = Live(get_renderable=draw, console=console(), refresh_per_second=REFRESH_PER_SECOND)
+    listener.hears(live.start)()
+    try:
         return drive(run, show)
+    finally:
+        listener.hears(live.stop)()
 
 
 def result_lines(result: Result, width: int | None = None) -> list[Line]:
@@ -170,6 +175,7 @@ def event_document(event: Event) -> Document:
         "type": "event",
         "time": units.rfc3339(event.at),
         "kind": event.kind,
+        "node": event.node or None,
         "step": event.step,
         "title": event.title,
         "state": event.state,

@@ -51,7 +51,13 @@ def console(stream: TextIO | None = None) -> Console:
     """A rich console on `stream`; rich takes its width from COLUMNS, then from the terminal."""
     from rich.console import Console
 
-    return Console(file=stream or sys.stdout, highlight=False, no_color=not colourful(stream))
+    class Heard(Console):
+        def on_broken_pipe(self) -> None:
+            """rich would end the program here, in the middle of a run; `heard` knows better. Called while it
+            is handled."""
+            raise
+
+    return Heard(file=stream or sys.stdout, highlight=False, no_color=not colourful(stream))
 
 
 def rich_text(line: Line) -> Text:

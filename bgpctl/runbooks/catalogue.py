@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from bgpctl.runbooks.checked import Checked
 from bgpctl.runbooks.claim import Claimed, Released
 from bgpctl.runbooks.drain_steps import Cordoned, Deselected, Evicted, ShutDown
-from bgpctl.runbooks.model import Decision
+from bgpctl.runbooks.model import Step
 from bgpctl.runbooks.options import DrainOptions, RestartOptions, RestoreOptions
 from bgpctl.runbooks.restart_steps import ClaimedForRestart, Concluded, Graceful, Restarted
 from bgpctl.runbooks.restore_steps import Announced, Established, Selected, Uncordoned, Up
-from bgpctl.runbooks.snapshot import Snapshot
 from bgpctl.runbooks.withdrawn import Settled, Withdrawn
-
-
-class Step(Protocol):
-    """A goal: `decide` says whether it holds and what would bring it about. `needs` names the parts of the
-    snapshot it looks at."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def title(self) -> str: ...
-    @property
-    def needs(self) -> frozenset[str]: ...
-    def decide(self, s: Snapshot) -> Decision: ...
 
 
 def node_drain(options: DrainOptions, run: str) -> Sequence[Step]:

@@ -13,7 +13,7 @@ from bgpctl.runbooks.command_line import CommandLine, content
 from bgpctl.runbooks.drain_steps import known, lift_hint, only, plural
 from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.kept import Options
-from bgpctl.runbooks.model import Decision, Status
+from bgpctl.runbooks.model import Decision, Goal, Status
 from bgpctl.runbooks.peers import locals_of
 from bgpctl.runbooks.snapshot import Snapshot
 from bgpctl.witness.model import Sight
@@ -32,7 +32,7 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Goal):
     """Nothing forbids the drain, and the prior state is written down: the journal begins here. Decided before
     the first change: kubectl cordons first and finds out then (drain.md §1.4).
 
@@ -59,6 +59,9 @@ class Checked:
             write = ChangeNode("write down the prior state", journal=self.journal(s))
             return Decision(Status.ACT, _checked(s), (write,))
         return Decision(Status.DONE, _checked(s))
+
+    def leaves(self, s: Snapshot) -> Journal:
+        return self.journal(s)
 
     def journal(self, s: Snapshot) -> Journal:
         """The journal as this step leaves it."""
@@ -128,6 +131,10 @@ class Checked:
         for blank in proof.blank(s):
             text = f"{REQUIRE_CONFIRMED} needs every router to show the routes before they go, but {blank}"
             yield Refusal(text, advice=f"correct --router-probe, or {estimated}")
+        for router in (answer.sighting.router for answer in s.sightings if answer.sighting.forgets):
+            why = f"{router} forgets a dynamic neighbor with its session"
+            text = f"{REQUIRE_CONFIRMED} needs a word afterwards, but {why}"
+            yield Refusal(text, advice=f"make {s.node.name} a neighbor of its own there, or {estimated}")
 
     def _deaf_routers(self, s: Snapshot) -> Iterator[Refusal]:
         """A router that was named is to be asked: what it cannot say now it will not say later."""

@@ -11,12 +11,12 @@ from bgpctl.runbooks.actions import ChangeNode, ReleaseLease, TakeLease
 from bgpctl.runbooks.command_line import CommandLine
 from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.kept import Options
-from bgpctl.runbooks.model import Decision, Status
+from bgpctl.runbooks.model import Decision, Goal, Status
 from bgpctl.runbooks.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(Goal):
     """The Lease is ours, and a journal that an earlier run left names us and points in our direction.
 
     Nothing is written on the Node for a fresh drain: one that is refused must leave no trace. A journal that
@@ -130,12 +130,15 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
-class Released:
+class Released(Goal):
     """The Lease is given back: the node is anybody's again."""
 
     name = "Released"
     title = "let go of the node"
     needs: frozenset[str] = frozenset()
+
+    def preview(self, s: Snapshot) -> str:
+        return "give the node's Lease back"
 
     def decide(self, s: Snapshot) -> Decision:
         if s.holds_lease:

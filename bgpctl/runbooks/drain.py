@@ -36,24 +36,30 @@ def plan(client: Client, options: DrainOptions) -> Events:
     """What a drain would do, decided on the world as it is. Performs nothing, not even the claim."""
     run = _new_run()
     world = _drain_world(client, options, run)
-    return (yield from planning.plan(options.node, run, node_drain(options, run), world))
+    return (yield from planning.plan("drain", options.node, run, node_drain(options, run), world))
 
 
 def restore(client: Client, options: RestoreOptions) -> Events:
     """Bring the node back to the state before its drain."""
     run = _new_run()
-    world = worlds.build(
-        client,
-        options.node,
-        run,
-        timeout=options.timeout,
-        routers=routers(options.probes),
-    )
+    world = _restore_world(client, options, run)
     steps = node_restore(options, run)
     result = yield from engine.run(
         "restore", options.node, run, steps, world, options.timeout, options.command
     )
     return told(result, world, options.command)
+
+
+def plan_restore(client: Client, options: RestoreOptions) -> Events:
+    """What a restore would do, decided on the world as it is. Performs nothing."""
+    run = _new_run()
+    world = _restore_world(client, options, run)
+    return (yield from planning.plan("restore", options.node, run, node_restore(options, run), world))
+
+
+def _restore_world(client: Client, options: RestoreOptions, run: str) -> World:
+    asked = routers(options.probes)
+    return worlds.build(client, options.node, run, timeout=options.timeout, routers=asked)
 
 
 def told(result: Result, world: World, typed: CommandLine) -> Result:

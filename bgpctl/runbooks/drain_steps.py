@@ -11,7 +11,7 @@ from bgpctl.runbooks.actions import Action, ChangeNode, EvictPod, RunCommand
 from bgpctl.runbooks.baseline import ASKED, noted
 from bgpctl.runbooks.command_line import CommandLine
 from bgpctl.runbooks.journal import Journal
-from bgpctl.runbooks.model import Decision, Status
+from bgpctl.runbooks.model import Decision, Goal, Status
 from bgpctl.runbooks.peers import endpoint, locals_of, names, still
 from bgpctl.runbooks.snapshot import Snapshot
 
@@ -30,7 +30,7 @@ def only(*parts: str) -> frozenset[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Cordoned:
+class Cordoned(Goal):
     """No new pod is placed on the node. A failed cordon stops the drain (kubectl's goes on, kubectl#1568)."""
 
     name = "Cordoned"
@@ -49,7 +49,7 @@ class Cordoned:
 
 
 @dataclass(frozen=True, slots=True)
-class Evicted:
+class Evicted(Goal):
     """No pod that the filters chose is left, by a fresh list. Pods are known by UID: a replacement with the
     same name elsewhere is not ours. `away`: the routes were withdrawn before (order withdraw-first), and have
     to stay away meanwhile."""
@@ -59,7 +59,10 @@ class Evicted:
     away: bool = False
     name = "Evicted"
     title = "no workload left"
-    foresees = only("budgets")  # the preview looks at them; a run asks for each eviction instead
+
+    @property
+    def foresees(self) -> frozenset[str]:
+        return only("budgets")  # a run asks for each eviction instead
 
     @property
     def needs(self) -> frozenset[str]:
@@ -140,7 +143,7 @@ def _named(pods: Sequence[str]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Deselected:
+class Deselected(Goal):
     """No policy selects the node: its label says so. In the same patch the instant is journalled, because
     every wait for routers counts from it, with what each router had until now; and the request gets its name,
     which the speaker repeats once it has seen it."""
@@ -212,7 +215,7 @@ def _selected(s: Snapshot, although: str) -> Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class ShutDown:
+class ShutDown(Goal):
     """The node is off, or handed over to whoever switches it off, with the evidence. It needs to see
     everything, so every goal before it is decided again on the same look (`engine`).
 
@@ -241,8 +244,9 @@ class ShutDown:
             return Decision(Status.DONE, f"{self.command[0]} succeeded")
         return Decision(
             Status.BLOCKED,
-            f"{self.command[0]} failed with exit code {s.command_exit}: {s.command_tail or 'no output'}",
+            f"{self.command[0]} failed with exit code {s.command_exit}",
             hint="the node is out of service and safe to power off by hand",
+            said=s.command_tail or "no output",
         )
 
 

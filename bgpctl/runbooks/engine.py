@@ -17,12 +17,10 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from bgpctl.errors import BgpctlError, Blocked, DeadlineExceeded, Temporary, UsageError
-from bgpctl.kube.client import Conflict
+from bgpctl.errors import BgpctlError, Blocked, DeadlineExceeded, Outdated, Temporary, UsageError
 from bgpctl.runbooks.actions import Action
-from bgpctl.runbooks.catalogue import Step
 from bgpctl.runbooks.command_line import CommandLine
-from bgpctl.runbooks.model import Decision, Event, Result, Status, StepReport
+from bgpctl.runbooks.model import Decision, Event, Result, Status, Step, StepReport
 from bgpctl.runbooks.snapshot import Snapshot
 
 RETRY_SECONDS = 1.0
@@ -54,6 +52,7 @@ class World(Protocol):
 class Progress:
     """How far a run is. `reports`: one per step, in order; `waited_for`: what the last look said."""
 
+    node: str
     steps: Sequence[Step]
     deadline: float
     typed: CommandLine
@@ -63,10 +62,10 @@ class Progress:
     def begin(self, step: Step, at: float) -> None:
         self.reports[step.name] = StepReport(step.name, step.title, "acting", "", started_at=at)
 
-    def note(self, step: Step, state: str, text: str, at: float) -> None:
+    def note(self, step: Step, state: str, decision: Decision, at: float) -> None:
         report = self.reports[step.name]
-        self.reports[step.name] = replace(report, state=state, text=text, ended_at=at)
-        self.waited_for = "" if state == "done" else f" at {step.name}: {text}"
+        self.reports[step.name] = replace(report, state=state, text=decision.told, ended_at=at)
+        self.waited_for = "" if state == "done" else f" at {step.name}: {decision.reason}"
 
 
 def run(
@@ -82,34 +81,44 @@ def run(
     `typed` the command to type again."""
     words = command if " " in command else f"node {command}"
     typed = typed or CommandLine(("bgpctl", *words.split(), node))
-    progress = Progress(steps, world.monotonic() + timeout, typed)
+    progress = Progress(node, steps, world.monotonic() + timeout, typed)
     progress.reports = {s.name: StepReport(s.name, s.title, "pending", "") for s in steps}
     outcome = Result(command, node, "failed", "", run=run_id, started_at=world.now())
+    kept = ""  # why it ended, for everybody who may read the Node
     try:
         reached = 0
         while reached < len(steps):
             reached = yield from _reach(reached, world, progress)
         outcome = replace(outcome, status="done")
     except Blocked as error:
-        outcome = replace(outcome, status="blocked", message=error.message, hint=error.hint)
+        outcome, kept = _ended(outcome, "blocked", error)
     except DeadlineExceeded as error:
-        outcome = replace(outcome, status="deadline", message=error.message, hint=error.hint)
+        outcome, kept = _ended(outcome, "deadline", error)
     except UsageError as error:
         if not world.changed:
             raise  # found out by the first looks at the world: nothing was done yet
-        outcome = replace(outcome, status="blocked", message=error.message, hint=error.hint)
+        outcome, kept = _ended(outcome, "blocked", error)
     except BgpctlError as error:
-        outcome = replace(outcome, message=error.message, hint=error.hint)
+        outcome, kept = _ended(outcome, "failed", error)
     except KeyboardInterrupt:
         hint = f"nothing is lost: to go on: {typed}"
-        message = f"interrupted{progress.waited_for}"
-        outcome = replace(outcome, status="interrupted", message=message, hint=hint)
+        kept = f"interrupted{progress.waited_for}"
+        outcome = replace(outcome, status="interrupted", message=kept, hint=hint)
+    except BaseException as error:
+        bug = "" if isinstance(error, GeneratorExit) else f" ({type(error).__name__})"
+        kept = f"the program ended in the middle{bug}{progress.waited_for}"
+        raise
     finally:
         if outcome.status != "done":
-            world.conclude(outcome.status, outcome.message)
+            world.conclude(outcome.status, kept)
         world.close()
     yield from _mark_open(progress, outcome, world.now())
     return replace(outcome, ended_at=world.now(), steps=tuple(progress.reports.values()))
+
+
+def _ended(outcome: Result, status: str, error: BgpctlError) -> tuple[Result, str]:
+    """The result, and what of its reason the journal keeps."""
+    return replace(outcome, status=status, message=error.told, hint=error.hint), error.message
 
 
 def _reach(number: int, world: World, progress: Progress) -> Generator[Event, None, int]:
@@ -135,9 +144,9 @@ def _reach(number: int, world: World, progress: Progress) -> Generator[Event, No
             if _finish(step, decision, world, last=last):
                 return number + 1
             decision = replace(decision, recheck=0.0 if last else RETRY_SECONDS)
-        trouble = yield from _perform(step, decision, world)
+        trouble = yield from _perform(step, decision, world, progress.node)
         if decision.status is Status.BLOCKED:
-            raise Blocked(decision.reason, decision.hint)
+            raise Blocked(decision.reason, decision.hint, decision.said)
         _check(progress, step, trouble or decision, world.monotonic())
         _wait(trouble or decision, world, progress.deadline)
 
@@ -161,18 +170,20 @@ def _patience(error: Temporary) -> Decision:
     return Decision(Status.WAIT, error.message, recheck=error.retry_after or RETRY_SECONDS)
 
 
-def _perform(step: Step, decision: Decision, world: World) -> Generator[Event, None, Decision | None]:
+def _perform(
+    step: Step, decision: Decision, world: World, node: str
+) -> Generator[Event, None, Decision | None]:
     """Carry the actions out in order. Returns what to wait for when one could not be carried out now."""
     for action in decision.actions:
         try:
             done = world.perform(action)
-        except Conflict:
+        except Outdated:
             return None  # somebody changed the object: look again, decide again
         except Temporary as error:
-            yield Event(world.now(), "action", step.name, step.title, "waiting", error.message)
+            yield Event(world.now(), "action", step.name, step.title, "waiting", error.message, node=node)
             return _patience(error)
         if done:
-            yield Event(world.now(), "action", step.name, step.title, "acting", str(action))
+            yield Event(world.now(), "action", step.name, step.title, "acting", str(action), node=node)
     return None
 
 
@@ -187,7 +198,7 @@ def _finish(step: Step, decision: Decision, world: World, *, last: bool) -> bool
     """Journal a finished step. False: the journal could not be written now; look again and try again."""
     try:
         world.finish(step.name, decision, last=last)
-    except (Temporary, Conflict):
+    except (Temporary, Outdated):
         return False
     return True
 
@@ -206,8 +217,8 @@ STATES = {Status.DONE: "done", Status.ACT: "acting", Status.WAIT: "waiting", Sta
 
 def _event(step: Step, progress: Progress, decision: Decision, now: float) -> Event:
     state = STATES[decision.status]
-    progress.note(step, state, decision.reason, now)
-    return Event(now, "step", step.name, step.title, state, decision.reason, decision.eta)
+    progress.note(step, state, decision, now)
+    return Event(now, "step", step.name, step.title, state, decision.told, decision.eta, node=progress.node)
 
 
 def _still(step: Step, progress: Progress, decision: Decision, world: World) -> Event:
@@ -215,7 +226,9 @@ def _still(step: Step, progress: Progress, decision: Decision, world: World) -> 
     now = world.now()
     until = now + progress.deadline - world.monotonic()
     state = STATES[decision.status]
-    return Event(now, "still", step.name, step.title, state, decision.reason, decision.eta, until)
+    return Event(
+        now, "still", step.name, step.title, state, decision.reason, decision.eta, until, progress.node
+    )
 
 
 def _mark_open(progress: Progress, outcome: Result, now: float) -> Generator[Event, None, None]:
@@ -223,4 +236,6 @@ def _mark_open(progress: Progress, outcome: Result, now: float) -> Generator[Eve
     for report in progress.reports.values():
         if report.state in ("acting", "waiting", "blocked"):
             progress.reports[report.step] = replace(report, state=outcome.status, ended_at=now)
-            yield Event(now, "step", report.step, report.title, outcome.status, outcome.message)
+            yield Event(
+                now, "step", report.step, report.title, outcome.status, outcome.message, node=progress.node
+            )

@@ -1,4 +1,4 @@
-"""The words of a runbook: what a step answers, what the engine tells, what a run ends with.
+"""The words of a runbook: what a step is and answers, what the engine tells, what a run ends with.
 
 The engine yields `Event`s and returns a `Result`; renderers turn both into text or JSON and know no more.
 """
@@ -8,9 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from bgpctl.errors import Exit
+
+if TYPE_CHECKING:
+    from bgpctl.runbooks.journal import Journal
+    from bgpctl.runbooks.snapshot import Snapshot
 
 SCHEMA = "bgpctl/v1"
 
@@ -32,7 +36,8 @@ class Decision:
     `recheck` is seconds until the world is worth another look, None = at once after an action, soon when
     waiting; `eta` is the epoch second at which waiting ends at the latest, None when only an event can end
     it. `hint` tells what to type next when it is blocked, and what to do when the time is up while it waits.
-    `evidence` goes into the journal and the result."""
+    `evidence` goes into the journal and the result. `said` are the words of an operator's command, which may
+    hold a secret: shown to who runs it, and kept nowhere."""
 
     status: Status
     reason: str
@@ -41,13 +46,55 @@ class Decision:
     eta: float | None = None
     hint: str = ""
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    said: str = ""
+
+    @property
+    def told(self) -> str:
+        """The reason for who runs it."""
+        return f"{self.reason}: {self.said}" if self.said else self.reason
+
+
+class Step(Protocol):
+    """A goal: `decide` says whether it holds and what would bring it about. `needs` names the parts of the
+    snapshot it looks at, `foresees` those that only its preview does."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def needs(self) -> frozenset[str]: ...
+    @property
+    def foresees(self) -> frozenset[str]: ...
+    def decide(self, s: Snapshot) -> Decision: ...
+    def preview(self, s: Snapshot) -> str: ...
+    def leaves(self, s: Snapshot) -> Journal | None: ...
+
+
+class Goal:
+    """What a step has unless it says otherwise."""
+
+    __slots__ = ()
+
+    @property
+    def foresees(self) -> frozenset[str]:
+        return frozenset()
+
+    def preview(self, s: Snapshot) -> str:
+        """For --dry-run: what it would do, where only the effect of earlier steps lets it be decided; "" =
+        what it decides now is what it would do."""
+        return ""
+
+    def leaves(self, s: Snapshot) -> Journal | None:
+        """The journal as the steps after it will find it."""
+        return s.journal
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
     """One line of progress. `kind`: "step" (a step's state changed), "action" (something was done) or "still"
-    (nothing changed for a while; `until` is when the run gives up). `state`: pending, acting, waiting, done,
-    blocked, failed, deadline, interrupted, planned."""
+    (nothing changed for a while; `until` is when the run gives up), on `node`. `state`: pending, acting,
+    waiting, done, blocked, failed, deadline, interrupted, planned."""
 
     at: float
     kind: str
@@ -57,6 +104,7 @@ class Event:
     text: str
     eta: float | None = None
     until: float | None = None
+    node: str = ""
 
 
 @dataclass(frozen=True, slots=True)

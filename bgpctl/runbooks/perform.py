@@ -8,7 +8,7 @@ and what is left is the one request that was under way at that moment."""
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any
@@ -36,30 +36,32 @@ PATCH_TRIES = 20  # a kubelet's status moves the version between our reading and
 class Performer:
     """One run's hands. `until` is the instant (`Clock.now`) at which the run's time is up. `notes` are the
     last answers to evictions by the pods' UIDs, `command` the exit code of the shutdown command and its last
-    line."""
+    line; `restarted`: the restart command ran and ended well. `table`: who performs which action; a runbook
+    may add its own."""
 
     hold: Hold
     until: float = inf
     notes: dict[str, EvictionNote] = field(default_factory=dict)
     command: tuple[int | None, str] = (None, "")
+    restarted: bool = False
+    table: dict[type[Action], Callable[[Any], bool | None]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.table = {
+            TakeLease: self._take_lease,
+            ReleaseLease: self._release_lease,
+            ChangeNode: self.change_node,
+            EvictPod: self._evict,
+            RunCommand: self._shut_down,
+        }
 
     def perform(self, action: Action) -> bool:
         """Carry one action out; False = it was asked for in vain. Raises Conflict when the world is not as it
         was decided on, Blocked when the run was replaced."""
-        match action:
-            case TakeLease():
-                self._take_lease()
-            case ReleaseLease():
-                self._release_lease()
-            case ChangeNode():
-                self.change_node(action)
-            case EvictPod():
-                return self._evict(action)
-            case RunCommand():
-                self.command = self.run_command(action.argv, "shutdown", "ShutDown")
-            case _:
-                raise AssertionError(f"nobody performs {action}")
-        return True
+        performer = self.table.get(type(action))
+        if performer is None:
+            raise AssertionError(f"nobody performs {action}")
+        return performer(action) is not False
 
     # -- the fence
 
@@ -86,7 +88,7 @@ class Performer:
 
     # -- the Lease
 
-    def _take_lease(self) -> None:
+    def _take_lease(self, action: TakeLease) -> None:
         hold = self.hold
         lock = NodeLock(
             hold.client,
@@ -99,7 +101,7 @@ class Performer:
         lock.acquire(hold.seen_lease)  # as it was decided on: Conflict when it changed since
         hold.lock = lock
 
-    def _release_lease(self) -> None:
+    def _release_lease(self, action: ReleaseLease) -> None:
         lock, self.hold.lock = self.hold.lock, None
         if lock:
             lock.release()
@@ -175,6 +177,9 @@ class Performer:
             return error.code, error.status
 
     # -- commands
+
+    def _shut_down(self, action: RunCommand) -> None:
+        self.command = self.run_command(action.argv, "shutdown", "ShutDown")
 
     def run_command(self, template: tuple[str, ...], what: str, step: str) -> tuple[int, str]:
         """The operator's command (argv, no shell), to its end: its exit code and its last line."""

@@ -1,4 +1,4 @@
-"""A drain's decisions on the world as it is, with nothing performed: what `--dry-run` shows.
+"""A runbook's decisions on the world as it is, with nothing performed: what `--dry-run` shows.
 
 Steps that wait for the effect of earlier ones (withdrawn, settled) cannot be decided yet; they say what they
 will wait for instead (`preview`).
@@ -10,25 +10,25 @@ from collections.abc import Generator, Sequence
 from dataclasses import replace
 
 from bgpctl.errors import BgpctlError, Blocked, UsageError
-from bgpctl.runbooks.catalogue import Step
-from bgpctl.runbooks.checked import Checked
 from bgpctl.runbooks.journal import Journal
-from bgpctl.runbooks.model import Decision, Event, Result, Status, StepReport
+from bgpctl.runbooks.model import Event, Result, Status, Step, StepReport
 from bgpctl.runbooks.snapshot import Snapshot
 from bgpctl.runbooks.world import World
 
 
-def plan(node: str, run: str, steps: Sequence[Step], world: World) -> Generator[Event, None, Result]:
+def plan(
+    command: str, node: str, run: str, steps: Sequence[Step], world: World
+) -> Generator[Event, None, Result]:
     """One event per step. A step that would refuse does not end it: the refusal is the result, and the steps
     after it say what they would do without it, as far as that can be seen."""
-    result = Result("drain", node, "planned", "", run=run, started_at=world.now())
+    result = Result(command, node, "planned", "", run=run, started_at=world.now())
     reports: list[StepReport] = []
     journal: Journal | None = None
     try:
         for step in steps:
             (state, text, hint), journal = _look(step, world, journal)
             reports.append(StepReport(step.name, step.title, state, text))
-            yield Event(world.now(), "step", step.name, step.title, state, text)
+            yield Event(world.now(), "step", step.name, step.title, state, text, node=node)
             if state == "blocked" and result.status != "blocked":
                 result = replace(result, status="blocked", message=text, hint=hint)
     except UsageError:
@@ -45,22 +45,18 @@ def plan(node: str, run: str, steps: Sequence[Step], world: World) -> Generator[
 def _look(step: Step, world: World, journal: Journal | None) -> tuple[tuple[str, str, str], Journal | None]:
     """What one step would do, and the journal as it leaves it."""
     try:
-        s = world.observe(step.needs | getattr(step, "foresees", frozenset()))
+        s = world.observe(step.needs | step.foresees)
     except Blocked as error:
         return ("blocked", error.message, error.hint), journal
     s = replace(s, journal=s.journal or journal)
-    return _foresee(step, s), step.journal(s) if isinstance(step, Checked) else s.journal
+    return _foresee(step, s), step.leaves(s)
 
 
 def _foresee(step: Step, s: Snapshot) -> tuple[str, str, str]:
     """(state, text, hint) of one step."""
-    preview = getattr(step, "preview", None)
-    if preview is not None:
-        return "planned", preview(s), ""
-    decision: Decision = step.decide(s)
+    if told := step.preview(s):
+        return "planned", told, ""
+    decision = step.decide(s)
     if decision.status is Status.BLOCKED:
         return "blocked", decision.reason, decision.hint
-    if decision.status is Status.DONE:
-        return "done", decision.reason, ""
-    actions = ", ".join(str(action) for action in decision.actions)
-    return "planned", decision.reason if isinstance(step, Checked) else actions or decision.reason, ""
+    return "done" if decision.status is Status.DONE else "planned", decision.reason, ""

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bgpctl.core.drain.eviction import EvictionOptions
 from bgpctl.errors import BgpctlError
 from bgpctl.kube.client import Client
 from bgpctl.runbooks import advice, engine
+from bgpctl.runbooks import plan as planning
 from bgpctl.runbooks import world as worlds
-from bgpctl.runbooks.actions import Action, RestartCommand, WatchRouters
+from bgpctl.runbooks.actions import RestartCommand, WatchRouters
 from bgpctl.runbooks.catalogue import speaker_restart
 from bgpctl.runbooks.engine import Events
-from bgpctl.runbooks.model import Decision, Result
+from bgpctl.runbooks.model import Result
 from bgpctl.runbooks.options import RestartOptions
 from bgpctl.runbooks.router_watch import Gaps, Vigil
 from bgpctl.runbooks.routers import Routers
-from bgpctl.runbooks.snapshot import Snapshot
 from bgpctl.runbooks.world import World
 from bgpctl.witness.probe import parse_probe
 
@@ -27,87 +28,71 @@ NAME = "speaker restart"
 def restart(client: Client, options: RestartOptions) -> Events:
     """Restart the node's speaker without a route leaving a router, or say why that cannot be had."""
     run = secrets.token_hex(4)
+    world = _world(client, options, run)
+    hands = Restarter(world)
+    steps = speaker_restart(options, run)
+    try:
+        result = yield from engine.run(
+            NAME, options.node, run, steps, world, options.timeout, options.command_line
+        )
+    finally:
+        hands.rest()
+    return advice.completed(_concluded(result, hands.gaps), world.last_journal, options.command_line)
+
+
+def plan(client: Client, options: RestartOptions) -> Events:
+    """What it would do, decided on the world as it is. Performs nothing."""
+    run = secrets.token_hex(4)
+    steps = speaker_restart(options, run)
+    return (yield from planning.plan(NAME, options.node, run, steps, _world(client, options, run)))
+
+
+def _world(client: Client, options: RestartOptions, run: str) -> World:
     routers = Routers(tuple(parse_probe(text) for text in options.probes))
     pods = EvictionOptions(pod_selector=options.pod_selector)
-    inner = worlds.build(client, options.node, run, timeout=options.timeout, routers=routers, eviction=pods)
-    world = RestartWorld(inner, routers)
-    steps = speaker_restart(options, run)
-    result = yield from engine.run(
-        NAME, options.node, run, steps, world, options.timeout, options.command_line
-    )
-    return advice.completed(_concluded(result, world), inner.last_journal, options.command_line)
+    return worlds.build(client, options.node, run, timeout=options.timeout, routers=routers, eviction=pods)
 
 
 @dataclass(slots=True)
-class RestartWorld:
-    """A World that can also restart a speaker and watch the routers meanwhile."""
+class Restarter:
+    """Restarts a speaker and watches the routers meanwhile: two more hands of a world's performer. `gaps`:
+    what each router was seen to lack, once it is at rest."""
 
-    inner: World
-    routers: Routers
+    world: World
     gaps: tuple[Gaps, ...] = ()
-    _vigil: Vigil | None = None
-    _ran: bool = False
+    watch: Vigil | None = None
 
-    @property
-    def changed(self) -> bool:
-        return self.inner.changed
+    def __post_init__(self) -> None:
+        self.world.performer.table |= {WatchRouters: self._watch, RestartCommand: self._run}
 
-    def now(self) -> float:
-        return self.inner.now()
+    def rest(self) -> None:
+        if self.watch:
+            self.gaps, self.watch = self.watch.stop(), None
 
-    def monotonic(self) -> float:
-        return self.inner.monotonic()
-
-    def wait(self, seconds: float) -> None:
-        self.inner.wait(seconds)
-
-    def finish(self, step: str, decision: Decision, *, last: bool) -> None:
-        self.inner.finish(step, decision, last=last)
-
-    def conclude(self, status: str, reason: str) -> None:
-        self.inner.conclude(status, reason)
-
-    def observe(self, needs: frozenset[str]) -> Snapshot:
-        return replace(self.inner.observe(needs), restarted=self._ran)
-
-    def perform(self, action: Action) -> bool:
-        match action:
-            case WatchRouters():
-                return self._watch()
-            case RestartCommand():
-                self._run(action)
-                return True
-        return self.inner.perform(action)
-
-    def close(self) -> None:
-        if self._vigil:
-            self.gaps, self._vigil = self._vigil.stop(), None
-        self.inner.close()
-
-    def _watch(self) -> bool:
-        targets = self.routers.targets()
-        if self._vigil is None and targets:
-            self._vigil = Vigil(targets)
-            self._vigil.start()
+    def _watch(self, action: WatchRouters) -> bool:
+        targets = self.world.observer.routers.targets()
+        if self.watch is None and targets:
+            self.watch = Vigil(targets)
+            self.watch.start()
         return bool(targets)
 
     def _run(self, action: RestartCommand) -> None:
-        code, last = self.inner.performer.run_command(action.argv, "restart", "Restarted")
+        performer = self.world.performer
+        code, last = performer.run_command(action.argv, "restart", "Restarted")
         if code:
-            raise BgpctlError(
-                f"the restart command {action.argv[0]} ended with {code}: {last or 'it said nothing'}"
-            )
-        self._ran = True
+            what = f"the restart command {action.argv[0]} ended with {code}"
+            raise BgpctlError(what, said=last or "it said nothing")
+        performer.restarted = True
 
 
-def _concluded(result: Result, world: RestartWorld) -> Result:
+def _concluded(result: Result, watched_gaps: Sequence[Gaps]) -> Result:
     """What a person reads last: that it is back, and what the routers said meanwhile."""
-    seen = [gaps.sentence() for gaps in world.gaps]
-    lost = any(gaps.gone or gaps.longest_gap for gaps in world.gaps)
-    watched = bool(seen) and all(gaps.routes for gaps in world.gaps)
+    seen = [gaps.sentence() for gaps in watched_gaps]
+    lost = any(gaps.gone or gaps.longest_gap for gaps in watched_gaps)
+    watched = bool(seen) and all(gaps.routes for gaps in watched_gaps)
     evidence = {
         "watched": watched,
-        "routers": [_document(gaps) for gaps in world.gaps],
+        "routers": [_document(gaps) for gaps in watched_gaps],
     }
     result = replace(result, evidence=evidence)
     if result.status != "done":

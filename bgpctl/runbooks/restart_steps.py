@@ -13,7 +13,7 @@ from bgpctl.runbooks.command_line import CommandLine
 from bgpctl.runbooks.drain_steps import only
 from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.kept import Options
-from bgpctl.runbooks.model import Decision, Status
+from bgpctl.runbooks.model import Decision, Goal, Status
 from bgpctl.runbooks.snapshot import Snapshot
 from bgpctl.witness.model import Sight
 
@@ -25,7 +25,7 @@ LIFT = "--allow-route-loss"
 
 
 @dataclass(frozen=True, slots=True)
-class ClaimedForRestart:
+class ClaimedForRestart(Goal):
     """The node is ours, and no drain or restore has a hand in it: those are not undone by a restart."""
 
     run: str
@@ -48,7 +48,7 @@ class ClaimedForRestart:
 
 
 @dataclass(frozen=True, slots=True)
-class Restarted:
+class Restarted(Goal):
     """Another speaker reports than before: its start is later. With `argv` a command restarts it, else its
     pod is deleted, and its DaemonSet makes the next one."""
 
@@ -57,6 +57,9 @@ class Restarted:
     name = "Restarted"
     title = "speaker restarted"
     needs = only("state", "pods")
+
+    def preview(self, s: Snapshot) -> str:
+        return "" if s.journal else "restart the speaker"  # nothing is known of it: Graceful has said why
 
     def decide(self, s: Snapshot) -> Decision:
         assert s.journal is not None, "Graceful writes it"
@@ -118,7 +121,7 @@ class Restarted:
 
 
 @dataclass(frozen=True, slots=True)
-class Graceful:
+class Graceful(Goal):
     """Every router keeps the routes for longer than the restart takes; what must be known afterwards is
     written down: the journal begins here."""
 
@@ -130,6 +133,9 @@ class Graceful:
     name = "Graceful"
     title = "no route is lost"
     needs = only("state", "routers", "pods")
+
+    def leaves(self, s: Snapshot) -> Journal | None:
+        return s.journal or (self._journal(s) if s.state else None)
 
     def decide(self, s: Snapshot) -> Decision:
         if s.journal is not None:
@@ -172,12 +178,15 @@ class Graceful:
 
 
 @dataclass(frozen=True, slots=True)
-class Concluded:
+class Concluded(Goal):
     """The journal is gone and the Lease given back: the node is anybody's again."""
 
     name = "Released"
     title = "let go of the node"
     needs: frozenset[str] = frozenset()
+
+    def preview(self, s: Snapshot) -> str:
+        return "remove the journal, and give the node's Lease back"
 
     def decide(self, s: Snapshot) -> Decision:
         if s.journal is not None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bgpctl.core.state import NodeState, PeerState
 from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.drain_steps import only
-from bgpctl.runbooks.model import Decision, Status
+from bgpctl.runbooks.model import Decision, Goal, Status
 from bgpctl.runbooks.peers import Names, endpoint, names
 from bgpctl.runbooks.snapshot import PeerSighting, Snapshot
 from bgpctl.witness.model import Sight
@@ -19,7 +19,7 @@ ROUTER_PATIENCE = 10.0  # seconds for a router to take the routes in; one that f
 
 
 @dataclass(frozen=True, slots=True)
-class Up:
+class Up(Goal):
     """The node is Ready and its speaker reports: an address announced before that attracts traffic that
     nobody serves (cilium.md §6, #17547)."""
 
@@ -38,7 +38,7 @@ class Up:
 
 
 @dataclass(frozen=True, slots=True)
-class Selected:
+class Selected(Goal):
     """The labels are what they were before the drain."""
 
     name = "Selected"
@@ -60,7 +60,7 @@ class Selected:
 
 
 @dataclass(frozen=True, slots=True)
-class Established:
+class Established(Goal):
     """Every session of the node is Established, and the speaker runs the policy again. After a `restart` that
     is every session which was Established before it."""
 
@@ -68,6 +68,9 @@ class Established:
     name = "Established"
     title = "sessions up"
     needs = only("state", "policies")
+
+    def preview(self, s: Snapshot) -> str:
+        return "until every session is Established" if _comes_back(s, self.restart) else ""
 
     def decide(self, s: Snapshot) -> Decision:
         if s.journal is None:
@@ -94,7 +97,7 @@ class Established:
 
 
 @dataclass(frozen=True, slots=True)
-class Announced:
+class Announced(Goal):
     """Every intended route is on the wire and, where a router can be asked, on the router: at least one, and
     all of them unless it filters. After a `restart`: to the peers that had them before it."""
 
@@ -102,6 +105,12 @@ class Announced:
     name = "Announced"
     title = "routes back"
     needs = only("state", "routers")
+
+    def preview(self, s: Snapshot) -> str:
+        if not _comes_back(s, self.restart):
+            return ""
+        routers = ", ".join(sorted(a.sighting.router for a in s.sightings)) or "no router is asked"
+        return f"until every route is sent ({routers})"
 
     def decide(self, s: Snapshot) -> Decision:
         if s.journal is None or (s.journal.deselect is None and not self.restart):
@@ -149,7 +158,7 @@ class Announced:
 
 
 @dataclass(frozen=True, slots=True)
-class Uncordoned:
+class Uncordoned(Goal):
     """The node may get pods again, unless it was cordoned before the drain: an admin's cordon stays. The
     journal goes in the same patch: after it, bgpctl has no hand in this node."""
 
@@ -176,6 +185,11 @@ def by_hand(s: Snapshot) -> str:
         )
         told.append(f"no policy selects it{f': {labels}' if labels else ''}")
     return "; ".join(told)
+
+
+def _comes_back(s: Snapshot, restart: bool) -> bool:
+    """Did its sessions end, or will they, by our hand?"""
+    return s.journal is not None and (restart or s.journal.deselect is not None)
 
 
 def _before(s: Snapshot) -> Sequence[PeerState]:

@@ -27,7 +27,7 @@ from bgpctl.runbooks.clock import UNCERTAIN
 from bgpctl.runbooks.command_line import CommandLine, content
 from bgpctl.runbooks.drain_steps import RELABELLED, only
 from bgpctl.runbooks.journal import Journal
-from bgpctl.runbooks.model import Decision, Status
+from bgpctl.runbooks.model import Decision, Goal, Status
 from bgpctl.runbooks.proof import GONE_PHASES, Word
 from bgpctl.runbooks.snapshot import Snapshot
 from bgpctl.witness.model import Sight
@@ -43,7 +43,7 @@ IF_DEAD = "if it died; one that hangs or only lost the API server still announce
 
 
 @dataclass(frozen=True, slots=True)
-class Withdrawn:
+class Withdrawn(Goal):
     """No router sends traffic to the node any more. `require_confirmed`: only routers may say so.
     `assume_dead`: a speaker that is silent is dead, by the operator's word."""
 
@@ -301,7 +301,7 @@ def _until(
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(Goal):
     """What was on its way has arrived: a short wait after the routes went. It needs to see what `Withdrawn`
     sees: routes that come back meanwhile are waited for again."""
 

@@ -71,7 +71,9 @@ class World:
     def observe(self, needs: frozenset[str]) -> Snapshot:
         code, tail = self.performer.command
         notes = dict(self.performer.notes)
-        return replace(self.observer.look(needs), notes=notes, command_exit=code, command_tail=tail)
+        seen = self.observer.look(needs)
+        restarted = self.performer.restarted
+        return replace(seen, notes=notes, command_exit=code, command_tail=tail, restarted=restarted)
 
     def perform(self, action: Action) -> bool:
         return self.performer.perform(action)

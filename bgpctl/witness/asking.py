@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from bgpctl.core.model import IPAddress
-from bgpctl.core.reading.addresses import parse_zoned
+from bgpctl.core.reading.addresses import parse_zoned, without_zone
 from bgpctl.core.reading.foreign import Unreadable
 from bgpctl.witness.model import NoNeighbor, Sight, Sighting, Unanswered
 
@@ -17,9 +17,10 @@ TIMEOUT_SECONDS = 5.0
 
 def ask(router: str, neighbor: str, question: Callable[[IPAddress], Sighting]) -> Sighting:
     """Put the question; a router that does not answer is UNKNOWN with the reason. Stamps the time of the
-    answer. What a question sends is made of this address: `neighbor` is text of a cluster object."""
+    answer. What a question sends is made of this address: `neighbor` is text of a cluster object, and its
+    zone is the node's name for a link, not the router's."""
     try:
-        address = parse_zoned(neighbor)
+        address = without_zone(parse_zoned(neighbor))
     except ValueError:
         detail = f"{neighbor[:64]!r} is no neighbor's address."
         return Sighting(router, neighbor, Sight.UNKNOWN, detail=detail, at=time.time())

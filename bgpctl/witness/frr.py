@@ -16,7 +16,16 @@ from bgpctl.core.reading.foreign import Foreign
 from bgpctl.witness.asking import TIMEOUT_SECONDS, ask
 from bgpctl.witness.command import read_json
 from bgpctl.witness.conversation import Conversation
-from bgpctl.witness.model import NoNeighbor, Path, Sighting, Unanswered, same_address, sighting, to_prefix
+from bgpctl.witness.model import (
+    NoNeighbor,
+    Path,
+    Sighting,
+    Unanswered,
+    departed,
+    same_address,
+    sighting,
+    to_prefix,
+)
 
 _FAMILIES = {"ipv4Unicast": "ipv4 unicast", "ipv6Unicast": "ipv6 unicast"}
 _TIMERS = ("gracefulRestartTimerMsecs", "gracefulStalepathTimerMsecs")
@@ -35,9 +44,19 @@ class FrrProbe:
         return ask(router, neighbor, lambda address: self._routes_from(router, address))
 
     def _routes_from(self, router: str, neighbor: IPAddress) -> Sighting:
+        """Both unicast tables as a whole: FRR's list of one neighbor's routes refuses a family that is not
+        activated and, while the session is down, may leave stale paths out that forward."""
         with _Vty(self.target) as vty:
-            view = neighbor_of(vty.ask(f"show bgp neighbors {neighbor} json"), str(neighbor))
-            paths = tuple(path for family in families(view) for path in _routes(vty, family, neighbor, view))
+            told = vty.ask(f"show bgp neighbors {neighbor} json")
+            unknown = Foreign(told).flag("bgpNoSuchNeighbor")
+            span = dynamic_range(vty.ask("show bgp peer-group json"), neighbor) if unknown else ""
+            view = {} if span else neighbor_of(told, str(neighbor))
+            tables = [vty.ask(f"show bgp {family} json") for family in _FAMILIES.values()]
+        paths = tuple(path for table in tables for path in read_table(table) if is_from(path, neighbor))
+        if span:
+            return departed(router, str(neighbor), paths, span)
+        if not paths:
+            families(view)
         read = Foreign(view)
         session, local = read.text("bgpState").lower(), read.text("hostLocal")
         own = read.text("localRouterId")
@@ -60,6 +79,17 @@ def neighbor_of(answer: Mapping[str, Any], neighbor: str) -> Mapping[str, Any]:
     return views[0]
 
 
+def dynamic_range(answer: Mapping[str, Any], neighbor: IPAddress) -> str:
+    """`show bgp peer-group json` -> the `bgp listen range` that the neighbor is of: FRR forgets such a one
+    with its session. "" when there is none."""
+    for group in (nested.child(name) for nested, name in Foreign({"groups": answer}).each("groups")):
+        for family, name in group.each("dynamicRanges"):
+            for text in family.child(name).texts("ranges"):
+                if neighbor in to_prefix(text):
+                    return text
+    return ""
+
+
 def families(view: Mapping[str, Any]) -> list[str]:
     """The unicast families that are activated for the neighbor; they are listed also when the session is
     down. None at all means that nothing can be said."""
@@ -70,11 +100,11 @@ def families(view: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def counted(view: Mapping[str, Any], family: str) -> int:
-    """How many prefixes bgpd keeps from the neighbor in a family, stale ones included; 0 when it does not
-    say."""
-    key = next(key for key, name in _FAMILIES.items() if name == family)
-    return Foreign(view).child("addressFamilyInfo").child(key).integer("acceptedPrefixCounter")
+def is_from(path: Path, neighbor: IPAddress) -> bool:
+    """An unnumbered neighbor whose link went down has lost its address, and FRR keeps its stale paths with
+    the peer "(unspec)": they may be those of any link-local neighbor."""
+    nameless = path.stale and path.neighbor == "(unspec)"
+    return same_address(path.neighbor, str(neighbor)) or (nameless and neighbor.is_link_local)
 
 
 def remaining(view: Mapping[str, Any]) -> float | None:
@@ -114,16 +144,6 @@ def _next_hop(entry: Foreign) -> str | None:
 
 
 # --- asking -----------------------------------------------------------------------------------------------
-
-
-def _routes(vty: _Vty, family: str, neighbor: IPAddress, view: Mapping[str, Any]) -> list[Path]:
-    """The neighbor's paths of one family. While a session is down FRR (8.4) may list none of the stale paths
-    that it counts and uses: then they are looked for in the whole table."""
-    paths = list(read_table(vty.ask(f"show bgp {family} neighbors {neighbor} routes json")))
-    if len(paths) >= counted(view, family):
-        return paths
-    table = read_table(vty.ask(f"show bgp {family} json"))
-    return [path for path in table if same_address(path.neighbor, str(neighbor))]
 
 
 class _Vty:

@@ -6,7 +6,7 @@ The API port answers on loopback by default; version 3 leaves out `stale` and `b
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bgpctl.core.model import IPNetwork
@@ -51,7 +51,8 @@ class GobgpProbe:
             path for table in tables for path in read_rib(table) if same_address(path.neighbor, neighbor)
         )
         local = Foreign(view).child("transport").text("local_address")
-        return sighting(router, neighbor, paths, session_of(view), None, local=local)
+        seen = sighting(router, neighbor, paths, session_of(view), None, local=local)
+        return replace(seen, forgets=dynamic(view))
 
     def paths(self, prefix: IPNetwork) -> tuple[Path, ...]:
         answer = self._client().ask("global", "rib", str(prefix), "-a", f"ipv{prefix.version}", "-j")
@@ -75,9 +76,14 @@ def neighbor_of(answer: Any, neighbor: str) -> Mapping[str, Any]:
 
 
 def address_of(view: Mapping[str, Any]) -> str:
-    """A dynamic neighbor has its address only in its state."""
     read = Foreign(view)
     return read.child("state").text("neighbor_address") or read.child("conf").text("neighbor_address")
+
+
+def dynamic(view: Mapping[str, Any]) -> bool:
+    """Is it one of `dynamic-neighbors`? Such a one has its address only in its state, and goes with its
+    session; the client cannot ask for the prefixes that it may come from."""
+    return not Foreign(view).child("conf").text("neighbor_address")
 
 
 def families(view: Mapping[str, Any]) -> list[str]:

@@ -13,7 +13,7 @@ from enum import StrEnum
 from ipaddress import IPv6Address
 
 from bgpctl.core.model import IPAddress, IPNetwork
-from bgpctl.core.reading.addresses import parse_network, parse_zoned
+from bgpctl.core.reading.addresses import parse_network, parse_zoned, without_zone
 from bgpctl.errors import Temporary
 
 # What one answer may take: octets, and entries of a list. A full table of 1,000,000 prefixes is more.
@@ -61,7 +61,8 @@ class Sighting:
     `seconds_remaining` is its stale or restart timer when it tells one. `detail` is one sentence; for UNKNOWN
     it says why. `at` is the epoch second of the answer. `local` is the router's own end of the session as
     `own_address` writes it, `router_id` its BGP Identifier; "" = it does not say. `stranger`: it is UNKNOWN
-    because the router has no such neighbor.
+    because the router has no such neighbor. `forgets`: the router knows the neighbor for as long as it has a
+    session or routes of it, and cannot tell its absence from a stranger's afterwards.
     """
 
     router: str
@@ -75,6 +76,7 @@ class Sighting:
     local: str = ""
     router_id: str = ""
     stranger: bool = False
+    forgets: bool = False
 
 
 def judge(paths: Iterable[Path]) -> Sight:
@@ -110,6 +112,12 @@ def sighting(
     )
 
 
+def departed(router: str, neighbor: str, paths: tuple[Path, ...], span: str) -> Sighting:
+    """The router takes every neighbor of `span` as it comes and forgets it with its session: it does not know
+    this one (any more), and `paths` is what its tables have of it all the same."""
+    return sighting(router, neighbor, paths, "none", None, f"Neighbors of {span} come and go.")
+
+
 def _sentence(sight: Sight, paths: tuple[Path, ...], session: str, remaining: float | None) -> str:
     stale = sum(path.stale for path in paths)
     where = f"session {session or 'unknown'}"
@@ -130,11 +138,13 @@ def _paths(count: int) -> str:
 
 
 def same_address(one: str, other: str) -> bool:
-    """Are two texts the same address? Zones ("fe80::1%eth0") count; other text is compared as it is."""
+    """Are two texts the same address? Zones ("fe80::1%eth0") count where both tell one; other text is
+    compared as it is."""
     try:
-        return parse_zoned(one) == parse_zoned(other)
+        first, second = parse_zoned(one), parse_zoned(other)
     except ValueError:
         return one == other
+    return second in (first, without_zone(first)) or without_zone(second) == first
 
 
 def own_address(text: str) -> str:
@@ -158,7 +168,7 @@ def _host(text: str) -> IPAddress | None:
     except ValueError:
         return None
     if isinstance(address, IPv6Address):
-        return address.ipv4_mapped or IPv6Address(int(address))
+        return address.ipv4_mapped or without_zone(address)
     return address
 
 

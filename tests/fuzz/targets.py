@@ -13,6 +13,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -135,8 +136,13 @@ def _frr(document: Any) -> object:
     if not isinstance(answer, dict):
         return None
     view = frr.neighbor_of(answer, NODE)
-    found = [frr.remaining(view), *(frr.counted(view, family) for family in frr.families(view))]
+    found = frr.remaining(view), frr.families(view)
     return found, list(frr.read_table(answer)), list(frr.read_prefix(answer, seeds.PREFIX))
+
+
+def _frr_groups(document: Any) -> object:
+    answer = read_json(document, "FRR")
+    return frr.dynamic_range(answer, ip_address(NODE)) if isinstance(answer, dict) else None
 
 
 def _frr_table(document: Any) -> object:
@@ -323,7 +329,8 @@ def targets() -> tuple[Target, ...]:
         Target("journal", seeds.journals(), _journal, text=True),
         Target("kured lock", [seeds.KURED], _kured, text=True),
         Target("frr neighbor", seeds.answers("frr", "neighbor.live", "neighbor.stale"), _frr, text=True),
-        Target("frr routes", seeds.answers("frr", "routes4.live", "prefix.stale"), _frr_table, text=True),
+        Target("frr peer groups", seeds.answers("frr", "groups.dynamic"), _frr_groups, text=True),
+        Target("frr routes", seeds.answers("frr", "table4.live", "prefix.stale"), _frr_table, text=True),
         Target(
             "gobgp neighbor", seeds.answers("gobgp", "neighbors.live", "neighbors.stale"), _gobgp, text=True
         ),

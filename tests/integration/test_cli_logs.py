@@ -122,6 +122,10 @@ class Pods:
         self.refused: set[str] = set()
         self.done = threading.Event()
 
+    def missing(self, path: str) -> bool:
+        """Is it the path of a node that is not there?"""
+        return path.startswith("/api/v1/nodes/") and not path.rpartition("/")[2].startswith("node-of-")
+
     def items(self) -> list[dict[str, object]]:
         return [
             {
@@ -142,7 +146,9 @@ def api(pods: Pods, directory: Path) -> Iterator[Path]:
         def do_GET(self) -> None:
             url = urlsplit(self.path)
             parts, query = url.path.split("/"), parse_qs(url.query)
-            if parts[-1] != "log":
+            if pods.missing(url.path):
+                self._json(404, {"kind": "Status", "reason": "NotFound", "message": "not found"})
+            elif parts[-1] != "log":
                 self._json(200, {"kind": "PodList", "items": pods.items(), "metadata": {}})
             elif parts[-2] in pods.refused:
                 self._json(400, {"reason": "BadRequest", "message": "the container is waiting to start"})
@@ -216,6 +222,25 @@ def test_pods_are_read_by_time(tmp_path: Path) -> None:
         assert "one" not in bgpctl("logs", "node-of-b", "--since", "90s", kubeconfig=kubeconfig).out
         (query,) = pods.asked
         assert query["container"] == ["speaker"] and query["sinceSeconds"][0] in ("90", "91", "92")
+
+
+@pytest.mark.parametrize("flags", [(), ("-f",)])
+def test_a_name_that_no_node_has_is_a_usage_error(tmp_path: Path, flags: tuple[str, ...]) -> None:
+    pods = Pods()
+    pods.logs = {"a": [entry(0, "one")]}
+    with api(pods, tmp_path) as kubeconfig:
+        ran = bgpctl("logs", "node-of-a", "worker-9", *flags, kubeconfig=kubeconfig)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.splitlines()[0] == "error: node worker-9 does not exist"
+
+
+def test_a_node_without_a_pod_is_no_quiet_node(tmp_path: Path) -> None:
+    pods = Pods()
+    pods.logs = {"a": [entry(0, "one")]}
+    with api(pods, tmp_path) as kubeconfig:
+        ran = bgpctl("logs", "node-of-a", "node-of-b", kubeconfig=kubeconfig)
+    assert ran.code == 0 and "one" in ran.out
+    assert ran.err == "warning: no pod with labels app.kubernetes.io/name=bgpctl-speaker on node-of-b\n"
 
 
 def test_one_pod_that_cannot_be_read_costs_that_pod(tmp_path: Path) -> None:

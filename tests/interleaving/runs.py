@@ -191,7 +191,7 @@ def dry_run(sim: World, name: str) -> Run:
 
     def body() -> None:
         world = run.build((), eviction=options.eviction)
-        run.finish(plan(seeded.NODE, name, node_drain(options, name), world))
+        run.finish(plan("drain", seeded.NODE, name, node_drain(options, name), world))
 
     return _begin(run, body)
 

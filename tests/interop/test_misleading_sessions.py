@@ -20,6 +20,7 @@ from bgpctl.lab.cluster import Lab
 from bgpctl.witness.model import Sight, Sighting
 from bgpctl.witness.probe import parse_probe
 from tests.support import lab as kit
+from tests.support import vty
 from tests.support.birdctl import Bird
 from tests.support.cli import Ran
 from tests.support.require import require
@@ -54,16 +55,8 @@ def unproved(ran: Ran, words: str) -> None:
 
 def _vty(lab: Lab, word: str) -> None:
     """`neighbor N shutdown`, or no such line."""
-    with socket.socket(socket.AF_UNIX) as vty:
-        vty.settimeout(10)
-        vty.connect(str(lab.router.log_path.parent / "bgpd.vty"))
-        line = f"{word}neighbor {lab.address_of(NODE)} shutdown"
-        for command in ("enable", "configure terminal", "router bgp 65000", line):
-            vty.sendall(command.encode() + b"\0")
-            answer = b""
-            while answer[-4:-1] != b"\0\0\0":
-                answer += vty.recv(65536)
-            assert answer[-1] == 0, answer
+    line = f"{word}neighbor {lab.address_of(NODE)} shutdown"
+    vty.tell(lab.router.log_path.parent, "configure terminal", "router bgp 65000", line)
 
 
 def _gobgp(lab: Lab, word: str) -> None:

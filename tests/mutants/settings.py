@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
-TARGETS = ("bgpctl/core", "bgpctl/witness", "bgpctl/runbooks", "bgpctl/kube/lease.py")
+TARGETS = ("bgpctl/core", "bgpctl/witness", "bgpctl/runbooks", "bgpctl/queries", "bgpctl/kube/lease.py")
 TESTS = ("tests/unit", "tests/crash", "tests/mutants/stories.py")
 # Files that start programs or the embedded API: what they say of the targets, faster tests say too.
 LEFT_OUT = (

@@ -91,6 +91,35 @@ ADD_PATH: dict[str, Edit] = {
 }
 
 
+def _frr_range(text: str) -> str:
+    lines = [line for line in text.splitlines() if not line.strip().startswith("neighbor")]
+    group = [f" neighbor K8S {words}" for words in ("peer-group", "remote-as external", "passive")]
+    group += [" neighbor K8S disable-connected-check", " bgp listen range 127.0.0.0/8 peer-group K8S"]
+    at = lines.index(" address-family ipv4 unicast")
+    rest = "\n".join(lines[at:]).replace(" unicast\n", " unicast\n  neighbor K8S activate\n")
+    return "\n".join((*lines[:at], *group, rest, ""))
+
+
+def _bird_range(text: str) -> str:
+    return re.sub(r"neighbor \S+ as \d+;", 'neighbor range 127.0.0.0/8 external; dynamic name "node";', text)
+
+
+def _gobgp_range(text: str) -> str:
+    group = text.replace("neighbors", "peer-groups")
+    group = re.sub("neighbor-address = .*", 'peer-group-name = "K8S"', group)
+    span = 'prefix = "127.0.0.0/8"\npeer-group = "K8S"\n'
+    return f"{group}\n[[dynamic-neighbors]]\n[dynamic-neighbors.config]\n{span}"
+
+
+# The neighbor is a range of addresses: for routers with one node.
+DYNAMIC: dict[str, Edit] = {
+    "bird": _bird_range,
+    "frr": _frr_range,
+    "gobgp": _gobgp_range,
+    "openbgpd": lambda text: re.sub(r"neighbor \S+ \{", "neighbor 127.0.0.0/8 {", text),
+}
+
+
 # --- a second router ----------------------------------------------------------------------------------------
 
 

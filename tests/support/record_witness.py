@@ -42,8 +42,9 @@ QUESTIONS: dict[str, dict[str, str]] = {
     "frr": {
         "neighbor": f"show bgp neighbors {N} json",
         "stranger": f"show bgp neighbors {STRANGER} json",
-        "routes4": f"show bgp ipv4 unicast neighbors {N} routes json",
-        "routes6": f"show bgp ipv6 unicast neighbors {N} routes json",
+        "groups": "show bgp peer-group json",
+        "table4": "show bgp ipv4 unicast json",
+        "table6": "show bgp ipv6 unicast json",
         "prefix": f"show bgp ipv4 unicast {PREFIX} json",
         "missing": f"show bgp ipv4 unicast {MISSING} json",
     },

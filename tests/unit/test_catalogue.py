@@ -7,11 +7,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from bgpctl.runbooks.catalogue import Step, node_drain, node_restore, speaker_restart
+from bgpctl.runbooks.catalogue import node_drain, node_restore, speaker_restart
 from bgpctl.runbooks.checked import Checked
 from bgpctl.runbooks.claim import Claimed
 from bgpctl.runbooks.command_line import CommandLine
 from bgpctl.runbooks.drain_steps import Evicted, ShutDown
+from bgpctl.runbooks.model import Step
 from bgpctl.runbooks.options import DrainOptions, RestartOptions, RestoreOptions
 from bgpctl.runbooks.restart_steps import ClaimedForRestart, Graceful, Restarted
 from bgpctl.runbooks.restore_steps import Announced, Established

@@ -13,6 +13,7 @@ from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.checked import Checked
 from bgpctl.runbooks.command_line import CommandLine
 from bgpctl.runbooks.model import Status
+from bgpctl.runbooks.snapshot import PeerSighting
 from bgpctl.witness.model import Sight
 from tests.support.snapshots import (
     ASKED,
@@ -226,6 +227,11 @@ TWO_PEERS = running(peer(), peer(ROUTER_2))
 EACH = (seen(Sight.PRESENT), seen(Sight.PRESENT, ROUTER_2))
 
 
+def forgetful(router: str) -> PeerSighting:
+    answer = seen(Sight.PRESENT, router)
+    return replace(answer, sighting=replace(answer.sighting, forgets=True))
+
+
 @pytest.mark.parametrize(
     ("sightings", "words", "advice"),
     [
@@ -247,6 +253,12 @@ EACH = (seen(Sight.PRESENT), seen(Sight.PRESENT, ROUTER_2))
             "a route of this node: is it the right one?",
             "correct --router-probe",
             id="a router that shows nothing",
+        ),
+        pytest.param(
+            (seen(Sight.PRESENT), forgetful(ROUTER_2)),
+            "needs a word afterwards, but bird 192.0.2.2 forgets a dynamic neighbor with its session",
+            "make n1 a neighbor of its own there",
+            id="a router that will not know the node afterwards",
         ),
     ],
 )

@@ -57,6 +57,14 @@ def test_each_kind_has_its_code(
     }
 
 
+@pytest.mark.parametrize(("closed", "err"), [(">&-", "error: "), ("2>&-", ""), ("<&-", "error: ")])
+def test_a_stream_that_the_caller_closed_reads_and_writes_nothing(closed: str, err: str) -> None:
+    """`node drain … 2>&- | head` ended a run in the middle: there was nowhere to say that its reader left."""
+    argv = ["sh", "-c", f'"$0" -m bgpctl node status {closed}', sys.executable]
+    ran = subprocess.run(argv, capture_output=True, text=True, timeout=30, env=clean_environment())
+    assert (ran.returncode, ran.stdout, ran.stderr[:7]) == (2, "", err)
+
+
 def test_text_from_outside_cannot_drive_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     ended(BgpctlError("router said \x1b[2Jgone"))
     assert "\x1b" not in capsys.readouterr().err

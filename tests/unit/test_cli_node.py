@@ -243,6 +243,15 @@ def test_the_defaults_are_the_runbooks_own(cluster: Cluster, asked: dict[str, An
     assert asked["restore"] == RestoreOptions("worker-1", typed=typed("restore"))
 
 
+def test_a_restore_with_a_profile_for_nobody_is_refused_before_anything_is_done(
+    cluster: Cluster, asked: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("node", "restore", "worker-1", "--peer-profile", "192.0.2.99=frr") == 2
+    assert "restore" not in asked
+    assert "--peer-profile 192.0.2.99: worker-1 has no such peer" in capsys.readouterr().err
+    assert run("node", "restore", "worker-1", "--peer-profile", "192.0.2.1=frr") == 0
+
+
 def typed(command: str) -> CommandLine:
     return CommandLine(("bgpctl", "node", command, "worker-1"))
 

@@ -54,10 +54,19 @@ def test_the_commands_own_flags_win(cluster: Cluster) -> None:
 
 
 def test_named_nodes(cluster: Cluster) -> None:
-    ran = bgpctl("peers", "status", "worker-2", "worker-3", "worker-4", "-o", "json", kubeconfig=cluster[1])
+    ran = bgpctl("peers", "status", "worker-2", "worker-3", "-o", "json", kubeconfig=cluster[1])
     assert ran.code == 1
     states = {node["node"]: node["state"] for node in ran.document["nodes"]}
-    assert states == {"worker-2": "current", "worker-3": "no speaker", "worker-4": "no such node"}
+    assert states == {"worker-2": "current", "worker-3": "no speaker"}
+
+
+def test_a_name_that_no_node_has_is_a_usage_error_unless_a_speaker_reports_under_it(cluster: Cluster) -> None:
+    ran = bgpctl("peers", "status", "worker-2", "worker-4", kubeconfig=cluster[1])
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.splitlines()[0] == "error: node worker-4 does not exist"
+    assert bgpctl("peers", "status", "--watch", "worker-4", kubeconfig=cluster[1]).code == 2
+    cluster[0].collections[NODE_STATES].append(established("worker-4"))
+    assert bgpctl("peers", "status", "worker-4", kubeconfig=cluster[1]).code == 0
 
 
 def test_a_withdrawn_and_a_stale_node(cluster: Cluster) -> None:

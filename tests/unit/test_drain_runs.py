@@ -273,6 +273,25 @@ def test_the_command_is_the_last_word(rig: Rig, monkeypatch: pytest.MonkeyPatch)
     assert result.message.startswith(f"{NODE}: off succeeded — 6 routes gone")
 
 
+def test_what_a_command_said_stays_with_who_ran_it(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everybody who may read Nodes reads the journal."""
+
+    class Command:
+        def run(self, argv: list[str], timeout: float | None) -> tuple[int, str]:
+            return 3, "ipmitool -P hunter2: Unable to establish session"
+
+    monkeypatch.setattr(perform, "child", Command())
+    events, result = started(rig, shutdown_command=("sh", "-c", "off"))
+    assert result.status == "blocked"
+    said = "sh failed with exit code 3: ipmitool -P hunter2: Unable to establish session"
+    assert (result.message, result.steps[-1].text) == (said, said)
+    assert lines(events, "ShutDown")[-2:] == [f"step ShutDown blocked: {said}"] * 2
+    assert rig.journal is not None
+    assert rig.journal.ending["reason"] == "sh failed with exit code 3"
+    kept = [rig.admin.items(path) for path in (paths.NODES, paths.leases("kube-system"))]
+    assert "hunter2" not in str(kept)
+
+
 # --- a restore ----------------------------------------------------------------------------------------------
 
 
@@ -409,3 +428,28 @@ def test_without_a_journal_nothing_is_known() -> None:
     )
     assert (failed.run, failed.proof, failed.message) == ("r", "", "boom")
     assert failed.evidence == {"proof": "confirmed", "by": "z"}
+
+
+# --- a restore that is only planned -------------------------------------------------------------------------
+
+
+def test_a_restore_is_planned_and_nothing_is_written(rig: Rig) -> None:
+    started(rig)
+    before, client = (rig.node, rig.lease()), rig.client()
+    events, result = told(drain.plan_restore(client, RestoreOptions(NODE)))
+    assert (rig.node, rig.lease()) == before and client.writes() == []
+    assert (result.command, result.status, result.exit_code) == ("restore", "planned", 0)
+    assert [(report.step, report.text) for report in result.steps][2:] == [
+        ("Selected", "label enable-bgp=true"),
+        ("Established", "until every session is Established"),
+        ("Announced", "until every route is sent (no router is asked)"),
+        ("Uncordoned", "uncordon"),
+        ("Released", "give the node's Lease back"),
+    ]
+    assert [event.state for event in events[2:]] == ["planned"] * 5
+
+
+def test_a_restore_of_an_untouched_node_plans_nothing(rig: Rig) -> None:
+    events, _ = told(drain.plan_restore(rig.client(), RestoreOptions(NODE)))
+    texts = [event.text for event in events if event.step in ("Selected", "Established", "Announced")]
+    assert "until" not in " ".join(texts)

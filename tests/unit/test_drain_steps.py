@@ -239,7 +239,8 @@ def test_what_will_be_run() -> None:
 )
 def test_how_a_command_ended(code: int, tail: str, status: Status, reason: str) -> None:
     decision = OFF.decide(snapshot(journal=journal(), command_exit=code, command_tail=tail))
-    assert (decision.status, decision.reason, decision.actions) == (status, reason, ())
+    assert (decision.status, decision.told, decision.actions) == (status, reason, ())
+    assert decision.reason == reason.partition(":")[0], "what the command said is no part of what is kept"
     assert bool(decision.hint) is (status is Status.BLOCKED)
 
 

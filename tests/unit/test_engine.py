@@ -223,6 +223,46 @@ def test_an_error_after_a_change_ends_the_run_as_what_it_is(
     assert world.closed
 
 
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ValueError("odd"), "the program ended in the middle (ValueError) at B: B is to come"),
+        (SystemExit(1), "the program ended in the middle (SystemExit) at B: B is to come"),
+    ],
+)
+def test_a_run_that_a_bug_ends_is_written_down_with_words(error: BaseException, words: str) -> None:
+    world = Facts({3: raising(error)})
+    with pytest.raises(type(error)):
+        run(world, A, B)
+    assert world.concluded == ("failed", words)
+    assert world.closed
+
+
+def test_a_run_that_nobody_goes_on_with_is_written_down_with_words() -> None:
+    world = Facts()
+    going = engine.run("drain", "n1", "run-a", (A, B), world, 100.0, TYPED)
+    assert next(going).text == "A is to come"
+    going.close()
+    assert world.concluded == ("failed", "the program ended in the middle at A: A is to come")
+
+
+@pytest.mark.parametrize("step", [Decision(BLOCKED, "it ended with 3", said="-P hunter2")])
+def test_the_words_of_a_command_are_told_and_not_kept(step: Decision) -> None:
+    world = Facts()
+    result, events = run(world, Goal("B", (), lambda s: step))
+    assert result.message == events[-1].text == "it ended with 3: -P hunter2"
+    assert world.concluded == ("blocked", "it ended with 3")
+
+
+def test_nor_are_they_by_a_control_c_that_comes_while_they_are_shown() -> None:
+    world = Facts()
+    said = Decision(BLOCKED, "it ended with 3", said="-P hunter2")
+    going = engine.run("drain", "n1", "run-a", (Goal("B", (), lambda s: said),), world, 100.0, TYPED)
+    assert next(going).text == "it ended with 3: -P hunter2"
+    going.throw(KeyboardInterrupt)
+    assert world.concluded == ("interrupted", "interrupted at B: it ended with 3")
+
+
 def test_a_usage_error_before_any_change_is_one() -> None:
     world = Facts({0: raising(UsageError("no such node"))})
     with pytest.raises(UsageError):

@@ -35,7 +35,7 @@ def deciding(*decisions: Decision, name: str = "A", sees: tuple[str, ...] = ()) 
 
 
 def event(at: float, kind: str, state: str, text: str, step: str = "A", **more: Any) -> Event:
-    return Event(BEGUN + at, kind, step, "a goal", state, text, **more)
+    return Event(BEGUN + at, kind, step, "a goal", state, text, **more, node="n1")
 
 
 FINE = Decision(DONE, "fine")
@@ -241,7 +241,8 @@ def test_an_error_that_is_none_of_ours_ends_the_run_all_the_same() -> None:
     world = Waits(script={0: raising(RuntimeError("bug"))})
     with pytest.raises(RuntimeError):
         run(world, Goal("A"))
-    assert (world.concluded, world.closed) == (("failed", ""), True)
+    why = "the program ended in the middle (RuntimeError)"
+    assert (world.concluded, world.closed) == (("failed", why), True)
 
 
 def test_the_kinds_of_ends() -> None:

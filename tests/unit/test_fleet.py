@@ -15,6 +15,7 @@ from bgpctl.core.drain.paths import Announcer, beside
 from bgpctl.core.intent.compile import ClusterObjects, Context, compile_intent
 from bgpctl.core.intent.endpoints import read_shared, read_slice
 from bgpctl.core.intent.fleet import Fleet
+from bgpctl.core.intent.gates import EXCLUDE_LABEL
 from bgpctl.core.intent.nexthops import carried
 from bgpctl.core.intent.services import read_service
 from bgpctl.core.model import IPV4, IPV6, Intent, Session, SessionState
@@ -24,7 +25,16 @@ from tests.support import objects as kit
 from tests.support.intents import seen
 
 NAMES = ("worker-1", "worker-2", "worker-3")
-LABELS = [node["metadata"].get("labels") or {} for node in changing.NODES]
+RACK = {"rack": "2"}
+LABELS = [*(node["metadata"].get("labels") or {} for node in changing.NODES), RACK]
+OTHERS = [
+    kit.policy(router, name="other", nodeSelector={"matchLabels": RACK})
+    for router in (
+        kit.router(serviceSelector={"matchLabels": {"app": "web"}}),
+        kit.router(kit.neighbor("2001:db8::2/128", families=[{"afi": "ipv6", "safi": "unicast"}])),
+        kit.router(serviceAdvertisements=["ExternalIP"]),
+    )
+]
 PEERS = ("65001/127.0.0.100", "65001/127.0.0.101", "65001/2001:db8::2", "main/tor")
 OVERRIDE = v2.override({"name": "main", "routerID": "192.0.2.1"}, name="worker-2")
 V2 = {
@@ -54,7 +64,10 @@ def announcers(draw: st.DrawFn, name: str) -> Announcer:
 @st.composite
 def clusters(draw: st.DrawFn) -> tuple[ClusterObjects, list[Announcer]]:
     """Three nodes whose speakers all report, and the documents of the cluster."""
-    policies = draw(st.sampled_from(changing.POLICIES))
+    policies = [
+        *draw(st.sampled_from(changing.POLICIES)),
+        *draw(st.lists(st.sampled_from(OTHERS), max_size=1)),
+    ]
     objects = ClusterObjects(
         policies=policies,
         services=draw(st.lists(changing.services(), max_size=4)),
@@ -131,18 +144,60 @@ def test_the_guards_say_what_they_say_when_every_node_is_compiled(cluster: Any) 
         assert verdict(found) == verdict(whole)
 
 
-def test_many_nodes_that_are_alike_are_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The cost of a guard must not grow with nodes x Services (issue 8)."""
-    compiled: list[str] = []
+@pytest.fixture
+def compiled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The nodes that were compiled whole, one after the other."""
+    names: list[str] = []
     real = Fleet.intent
-    monkeypatch.setattr(
-        Fleet, "intent", lambda s, n, o=False: (compiled.append(name_of(n)), real(s, n, o))[1]
-    )
+
+    def intent(fleet: Fleet, node: Any, opened: bool) -> Intent:
+        names.append(name_of(node))
+        return real(fleet, node, opened)
+
+    monkeypatch.setattr(Fleet, "intent", intent)
+    return names
+
+
+def test_many_nodes_that_are_alike_are_compiled_once(compiled: list[str]) -> None:
+    """The cost of a guard must not grow with nodes x Services (issue 8)."""
     web = kit.service("web", "203.0.113.1")
     nodes = [Announcer(kit.node(f"n{number}"), True, {}) for number in range(50)]
     fleet = fleet_of(ClusterObjects(policies=[kit.policy()], services=[web], secrets=None))
     (vip,), _ = beside(fleet, nodes[0], nodes[1:])
-    assert len(compiled) == 2 and vip.announcers == {"n0", "n1"}
+    assert compiled == ["n0", "n1"] and vip.announcers == {"n0", "n1"}
+
+
+LEAVING = {"ready": False, "serving": True, "terminating": True}
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "asked"),
+    [
+        pytest.param({}, [], id="nobody has an endpoint"),
+        pytest.param({"n0": LEAVING}, [], id="only the node itself"),
+        pytest.param({"n0": LEAVING, "n3": LEAVING, "n4": LEAVING}, ["n3"], id="until one is found"),
+        pytest.param(
+            {"n0": LEAVING, "n3": {"ready": False}, "n4": LEAVING}, ["n4"], id="who has none is not"
+        ),
+        pytest.param({"n0": {}, "n3": LEAVING}, [], id="a ready one here says enough"),
+        pytest.param({"n3": {}}, [], id="it is not announced here"),
+    ],
+)
+def test_no_more_nodes_are_compiled_than_may_tell(
+    compiled: list[str], endpoints: dict[str, Any], asked: list[str]
+) -> None:
+    ends = [kit.endpoint(name, **conditions) for name, conditions in endpoints.items()]
+    others = kit.endpoint_slice("api", *(kit.endpoint(f"n{number}", **LEAVING) for number in range(6)))
+    services = kit.service("web", "203.0.113.1", local=True), kit.service("api", "203.0.113.2")
+    objects = ClusterObjects(
+        policies=[kit.policy()],
+        services=services,
+        endpoint_slices=[kit.endpoint_slice("web", *ends), others],
+        secrets=None,
+    )
+    own, *rest = (Announcer(kit.node(f"n{number}"), True, {}) for number in range(6))
+    beside(fleet_of(objects), own, rest)
+    assert compiled == ["n0", "n1", *asked]
 
 
 def test_an_address_that_follows_its_endpoints_is_looked_for_where_they_are() -> None:
@@ -154,3 +209,116 @@ def test_an_address_that_follows_its_endpoints_is_looked_for_where_they_are() ->
     own, *others = (Announcer(kit.node(f"n{number}"), True, {}) for number in range(3))
     (vip,), _ = beside(fleet_of(objects), own, others)
     assert vip.announcers == {"n0", "n2"} and vip.local
+
+
+# --- who is a second path -----------------------------------------------------------------------------------
+
+WEB, DB = kit.service("web", "203.0.113.1", labels={"app": "web"}), kit.service("db", "203.0.113.2")
+SELECTIVE = kit.policy(
+    kit.router(serviceSelector={"matchLabels": {"app": "web"}}),
+    name="selective",
+    nodeSelector={"matchLabels": RACK},
+)
+
+
+POLICIES = kit.policy(), SELECTIVE
+
+
+def announced(*others: Announcer, policies: Any = POLICIES) -> Any:
+    """By whom each address is announced that worker-1 announces."""
+    objects = ClusterObjects(policies=policies, services=(WEB, DB), secrets=None, interfaces=None)
+    own = Announcer(kit.node(), True, {})
+    found, selected = beside(fleet_of(objects), own, others)
+    return {str(vip.prefix.network_address): set(vip.announcers) for vip in found}, selected
+
+
+def other(name: str = "worker-2", labels: Any = None, opened: bool = True, **parts: Any) -> Announcer:
+    return Announcer(kit.node(name, labels=labels, **parts), opened, {})
+
+
+BOTH, ALONE = {"worker-1", "worker-2"}, {"worker-1"}
+
+
+@pytest.mark.parametrize(
+    ("second", "web", "db", "selected"),
+    [
+        pytest.param(other(), BOTH, BOTH, True, id="it is alike"),
+        pytest.param(other(labels=RACK), BOTH, ALONE, True, id="its policy advertises less"),
+        pytest.param(other(labels={"x": "y"}), ALONE, ALONE, False, id="nothing selects it"),
+        pytest.param(
+            other(labels={"enable-bgp": "true", EXCLUDE_LABEL: ""}),
+            ALONE,
+            ALONE,
+            True,
+            id="no Services from it",
+        ),
+        pytest.param(
+            other(opened=False, status={"conditions": [{"type": "Ready", "status": "False"}]}),
+            ALONE,
+            ALONE,
+            True,
+            id="it was never Ready",
+        ),
+        pytest.param(
+            other(opened=True, status={"conditions": [{"type": "Ready", "status": "False"}]}),
+            BOTH,
+            BOTH,
+            True,
+            id="it was Ready once",
+        ),
+    ],
+)
+def test_which_node_is_a_second_path(second: Announcer, web: Any, db: Any, selected: bool) -> None:
+    addresses, chosen = announced(second)
+    assert addresses == {"203.0.113.1": web, "203.0.113.2": db}
+    assert chosen == ({"worker-2"} if selected else set())
+
+
+def test_the_third_may_be_what_the_second_is_not() -> None:
+    addresses, _ = announced(other(labels=RACK), other("worker-3"), other("worker-4"))
+    assert addresses["203.0.113.2"] == {"worker-1", "worker-3"}, "one of each kind is asked"
+
+
+def test_a_session_that_cannot_be_held_tells_nothing() -> None:
+    """Two instances with a peer at one address: only the first is a session, so what the second would
+    advertise reaches nobody."""
+    web = {"advertisements": {"matchLabels": {"for": "web"}}}
+    objects = ClusterObjects(
+        policies=(kit.policy(),),
+        cluster_configs=(
+            v2.cluster_config(
+                v2.instance(v2.peer(peerConfigRef={"name": "web"}), name="first"),
+                v2.instance(v2.peer(), name="second", localASN=65002),
+                nodeSelector={"matchLabels": RACK},
+            ),
+        ),
+        peer_configs=(v2.peer_config(), v2.peer_config("web", families=[v2.family(**web)])),
+        advertisements=(
+            v2.advertisement(),
+            v2.advertisement(
+                v2.advert(selector={"matchLabels": {"app": "web"}}), name="web", labels={"for": "web"}
+            ),
+        ),
+        services=(WEB, DB),
+        secrets=None,
+        interfaces=None,
+    )
+    own, second = Announcer(kit.node(), True, {}), other(labels=RACK)
+    fleet = fleet_of(objects)
+    assert [peer.instance for peer in fleet.bare(second.node).peers] == ["first"]
+    ((told, _), (alone, _)) = (
+        fleet.likeness(each.node, fleet.bare(each.node, True), True, {}) for each in (second, own)
+    )
+    assert len(told) == len(alone) == 1, "one session each"
+    found, _ = beside(fleet, own, [second])
+    assert [set(vip.announcers) for vip in found] == [BOTH, ALONE]
+
+
+def test_where_a_service_says_that_it_is() -> None:
+    beefy = kit.service("web", "203.0.113.1")
+    beefy["metadata"]["annotations"] = {"service.cilium.io/node": "beefy"}
+    own = {"enable-bgp": "true", "service.cilium.io/node": "beefy"}
+    objects = ClusterObjects(policies=[kit.policy()], services=[beefy], secrets=None, interfaces=None)
+    first = Announcer(kit.node("worker-1", labels=own), True, {})
+    (vip,), _ = beside(fleet_of(objects), first, [other(), other("worker-3", labels=own)])
+    assert vip.announcers == {"worker-1", "worker-3"}

@@ -169,6 +169,8 @@ def test_garbage(changes: dict[str, Any], service: str, unreadable: bool) -> Non
         service.endswith("-stopped"),
     )
     assert report.unreadable is unreadable, "a bool, for JSON"
+    assert replace(report, named=True).fails is unreadable
+    assert report.fails is ("problem" in changes), "what a speaker wrote fails who asked for its node only"
 
 
 def _removed(wire: Wire) -> None:

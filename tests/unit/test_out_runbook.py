@@ -92,6 +92,27 @@ def test_a_run_goes_on_without_its_reader_and_says_how_it_ended(
 
 
 @pytest.mark.parametrize("output", sorted(runbook.RENDERERS))
+def test_a_run_begins_without_a_reader(
+    output: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`node drain … | true`: as `| head -1`, whichever of the two is faster."""
+    with piped(monkeypatch) as reader:
+        os.close(reader)
+        assert runbook.RENDERERS[output](run(DONE), "drain worker-1") is DONE
+    assert capsys.readouterr().err.splitlines()[-1] == DONE.message
+
+
+def test_a_terminal_that_goes_away_is_no_end_of_a_run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """rich ends the program at a closed pipe, by itself and without a word."""
+    monkeypatch.setattr(runbook, "interactive", lambda: True)
+    with piped(monkeypatch) as reader:
+        assert runbook.follow_text(leaving(DONE, reader), "drain worker-1") is DONE
+    assert capsys.readouterr().err.splitlines()[-1] == DONE.message
+
+
+@pytest.mark.parametrize("output", sorted(runbook.RENDERERS))
 def test_a_plan_ends_with_its_reader(
     output: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

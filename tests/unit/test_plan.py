@@ -46,7 +46,7 @@ class Looked:
 
 def planned(world: Looked, options: DrainOptions) -> tuple[Result, Sequence[Event]]:
     events: list[Event] = []
-    going = plan("n1", "run-a", node_drain(options, "run-a"), world)  # type: ignore[arg-type]
+    going = plan("drain", "n1", "run-a", node_drain(options, "run-a"), world)  # type: ignore[arg-type]
     while True:
         try:
             events.append(next(going))

@@ -9,6 +9,7 @@ import pytest
 
 from bgpctl.core.drain.deselection import Deselection
 from bgpctl.errors import BgpctlError, Blocked, Temporary, UsageError
+from bgpctl.runbooks import model
 from bgpctl.runbooks.actions import ChangeNode, TakeLease
 from bgpctl.runbooks.catalogue import node_drain
 from bgpctl.runbooks.journal import Journal
@@ -20,7 +21,7 @@ from tests.support.snapshots import LABEL, journal, snapshot
 
 
 @dataclass
-class Goal:
+class Goal(model.Goal):
     name: str
     decision: Decision
     sees: frozenset[str] = frozenset({"pods"})
@@ -65,7 +66,7 @@ class Looks:
 
 def run(world: Looks, *steps: Any) -> tuple[list[Event], Result]:
     events: list[Event] = []
-    going = plan("n1", "run-a", steps, world)  # type: ignore[arg-type]
+    going = plan("drain", "n1", "run-a", steps, world)  # type: ignore[arg-type]
     while True:
         try:
             events.append(next(going))
@@ -85,13 +86,14 @@ def test_one_line_for_each_goal() -> None:
     world = Looks()
     events, result = run(world, ACT, BARE, DONE, LATER)
     lines = [
-        ("A", "planned", "write it down, take the node's Lease"),
+        ("A", "planned", "a reason"),
         ("B", "planned", "another reason"),
         ("C", "done", "it holds"),
         ("E", "planned", "E will be"),
     ]
     assert events == [
-        Event(101.0 + n, "step", name, "a goal", state, text) for n, (name, state, text) in enumerate(lines)
+        Event(101.0 + n, "step", name, "a goal", state, text, node="n1")
+        for n, (name, state, text) in enumerate(lines)
     ]
     assert world.asked == [frozenset({"pods"})] * 4
     assert result == Result(

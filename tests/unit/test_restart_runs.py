@@ -241,7 +241,10 @@ def test_a_command_that_fails_is_run_again_by_the_next_run(
     assert result.evidence["watched"] is True, "what was seen until then is told"
     (report,) = node_reports(rig.admin, (NODE,))
     assert report.journal is not None and set(report.journal.steps) == {"Graceful"}
-    assert (report.service, report.stopped) == ("restart-stopped", f"failed: {result.message}")
+    assert (report.service, report.stopped) == (
+        "restart-stopped",
+        "failed: the restart command go ended with 7",
+    ), "without its words, which may hold a secret"
     command.does, command.ends = agent.restart, (0, "")
     events, again = run(rig, "go")
     assert again.status == "done"
@@ -365,18 +368,18 @@ def test_the_routers_are_watched_once(rig: Rig, agent: Speaker) -> None:
     """A step that is decided again asks for it again."""
     routers = Routers((Probe(),))
     inner = worlds.build(rig.client(), NODE, "run", timeout=9.0, routers=routers)
-    world = restart.RestartWorld(inner, routers)
-    assert world.perform(WatchRouters()) is False, "nobody has told the node's address yet"
-    assert world._vigil is None
-    world.observe(frozenset({"routers"}))
-    assert world.perform(WatchRouters()) is True
-    watch = world._vigil
-    assert world.perform(WatchRouters()) is True
-    assert world._vigil is watch is not None
-    world.close()
-    assert [(gaps.looks, gaps.routes) for gaps in world.gaps] == [(1, 6)]
-    world.close()
-    assert len(world.gaps) == 1, "twice is harmless"
+    hands = restart.Restarter(inner)
+    assert inner.perform(WatchRouters()) is False, "nobody has told the node's address yet"
+    assert hands.watch is None
+    inner.observe(frozenset({"routers"}))
+    assert inner.perform(WatchRouters()) is True
+    watch = hands.watch
+    assert inner.perform(WatchRouters()) is True
+    assert hands.watch is watch is not None
+    hands.rest()
+    assert [(gaps.looks, gaps.routes) for gaps in hands.gaps] == [(1, 6)]
+    hands.rest()
+    assert len(hands.gaps) == 1, "twice is harmless"
 
 
 def test_time_is_up(rig: Rig, command: Command) -> None:
@@ -399,3 +402,33 @@ def test_a_second_run_stands_back_or_takes_over(rig: Rig, agent: Speaker, comman
     assert result.status == "done"
     assert told(events)[0] == f"step Claimed acting: take the node over from {holder}"
     assert len(command.asked) == 1, "the speaker is another already"
+
+
+def test_a_restart_is_planned_and_nothing_is_written(rig: Rig, agent: Speaker, command: Command) -> None:
+    client, before = rig.client(), rig.node
+    events: list[Event] = []
+    going = restart.plan(client, RestartOptions(NODE, ("go",)))
+    try:
+        while True:
+            events.append(next(going))
+    except StopIteration as end:
+        result = end.value
+    assert (client.writes(), rig.node, command.asked) == ([], before, [])
+    assert (result.command, result.status) == ("speaker restart", "planned")
+    assert [(event.step, event.text) for event in events][1:] == [
+        ("Graceful", KEPT),
+        ("Restarted", "run go"),
+        ("Established", "until every session is Established"),
+        ("Announced", "until every route is sent (no router is asked)"),
+        ("Released", "remove the journal, and give the node's Lease back"),
+    ]
+
+
+def test_a_restart_that_would_be_refused_is_planned_as_that(rig: Rig, agent: Speaker) -> None:
+    rig.clock.meanwhile = lambda: None
+    going = restart.plan(rig.client(), RestartOptions(NODE, ("go",), expected=9999.0))
+    try:
+        while True:
+            next(going)
+    except StopIteration as end:
+        assert (end.value.status, end.value.exit_code) == ("blocked", 3)

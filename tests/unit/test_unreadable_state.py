@@ -106,20 +106,37 @@ def two(tmp_path: Path) -> Iterator[tuple[FakeApi, Path]]:
         yield api, kubeconfig
 
 
-@pytest.mark.parametrize("command", [("peers", "status"), ("node", "status"), ("routes",)])
+@pytest.mark.parametrize(
+    ("command", "code", "status"),
+    [
+        (("peers", "status"), 1, "failed"),  # not all sessions are known to be established
+        (("node", "status"), 0, "done"),
+        (("routes",), 0, "done"),
+    ],
+)
 def test_every_command_shows_the_others_and_says_which_is_broken(
-    two: tuple[FakeApi, Path], command: tuple[str, ...]
+    two: tuple[FakeApi, Path], command: tuple[str, ...], code: int, status: str
 ) -> None:
     _, kubeconfig = two
     ran = bgpctl(*command, kubeconfig=kubeconfig)
-    assert ran.code == 1 and "bug" not in ran.err
+    assert ran.code == code and "bug" not in ran.err
     assert "status.peers[0].localAddress must be an IP address" in ran.out
     assert "n2" in ran.out
 
     told = bgpctl(*command, "-o", "json", kubeconfig=kubeconfig).document
-    assert told["status"] == "failed"
+    assert told["status"] == status
     assert [node["node"] for node in told["nodes"]] == ["n1", "n2"]
     assert "localAddress" in json.dumps(told["nodes"][0]) and "localAddress" not in told["nodes"][1]
+
+
+@pytest.mark.parametrize("command", [("peers", "status"), ("node", "status"), ("routes",)])
+def test_a_node_that_is_broken_fails_who_asks_for_it_and_nobody_else(
+    two: tuple[FakeApi, Path], command: tuple[str, ...]
+) -> None:
+    _, kubeconfig = two
+    for named, code, status in (("n1",), 1, "failed"), (("n2", "n1"), 1, "failed"), (("n2",), 0, "done"):
+        ran = bgpctl(*command, *named, "-o", "json", kubeconfig=kubeconfig)
+        assert (ran.code, ran.document["status"]) == (code, status), named
 
 
 def test_a_node_that_cannot_be_read_is_no_second_path_and_blocks_its_own_drain(

@@ -178,6 +178,19 @@ def test_frr_is_only_ever_asked_to_show(tmp_path: Path) -> None:
     assert told == [b"show bgp neighbors 192.0.2.11 json\0"]
 
 
+@pytest.mark.parametrize("kind", ["frr", "openbgpd"])
+def test_the_nodes_name_for_its_link_is_not_sent(kind: str, tmp_path: Path) -> None:
+    """`fe80::2%eth0` is how the node knows itself; a router has other names for its own links."""
+    if kind == "frr":
+        with router(tmp_path / "bgpd.vty", lambda line: line.sendall(b"{}\0\0\0\0")) as told:
+            FrrProbe(str(tmp_path)).routes_from("fe80::2%eth0")
+        assert told == [b"show bgp neighbors fe80::2 json\0"]
+    else:
+        program = client(tmp_path, f'echo "$@" > {tmp_path}/asked')
+        OpenbgpdProbe("/x", client=program).routes_from("fe80::2%eth0")
+        assert (tmp_path / "asked").read_text().split()[-2:] == ["neighbor", "fe80::2"]
+
+
 def test_bird_is_not_asked_about_a_name_that_breaks_out_of_its_quotes(tmp_path: Path) -> None:
     with pytest.raises(model.Unanswered, match="cannot be asked about"):
         from bgpctl.witness.bird import _quoted

@@ -6,6 +6,7 @@ import errno
 import socket
 from ipaddress import ip_network
 from pathlib import Path as FilePath
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -91,6 +92,23 @@ def test_the_fsm_of_gobgp(state: dict[str, Any], word: str) -> None:
 )
 def test_the_address_of_a_neighbor_of_gobgp(view: dict[str, Any]) -> None:
     assert gobgp.address_of(view) == N
+
+
+@pytest.mark.parametrize(
+    ("view", "dynamic"),
+    [
+        ({"state": {"neighbor_address": N}, "conf": {"peer_group": "K8S"}}, True),
+        ({"state": {"neighbor_address": N}, "conf": {"neighbor_address": N, "peer_group": "K8S"}}, False),
+    ],
+)
+def test_a_neighbor_that_gobgp_forgets_with_its_session(
+    view: dict[str, Any], dynamic: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    family = {"config": {"family": {"afi": 1, "safi": 1}}}
+    answers = {"neighbor": [{**view, "afi_safis": [family]}], "global": {}}
+    client = SimpleNamespace(ask=lambda *words: answers[words[0]])
+    monkeypatch.setattr(gobgp, "Client", lambda *_: client)
+    assert GobgpProbe("127.0.0.1:1").routes_from(N).forgets is dynamic
     assert gobgp.neighbor_of([{"conf": {"neighbor_address": "192.0.2.3"}}, view], N) == view
 
 

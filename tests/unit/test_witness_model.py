@@ -68,6 +68,10 @@ def test_a_neighbor_that_is_no_address_is_never_sent_to_a_router() -> None:
     [
         ("fd00::1", "FD00:0::0001", True),
         ("fe80::1%eth0", "fe80::1%eth1", False),
+        ("fe80::1%eth0", "fe80::1%eth0", True),
+        ("fe80::1%eth0", "fe80::1", True),
+        ("fe80::1", "fe80::1%eth0", True),
+        ("fe80::1%eth0", "fe80::2", False),
         ("10.0.0.1", "10.0.0.11", False),
         ("unix", "unix", True),
     ],

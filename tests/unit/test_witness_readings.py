@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -48,7 +48,8 @@ def of_node(kind: str, phase: str) -> list[Path]:
                 reply(f"routes.{phase}"), bird.protocols_of(reply(f"protocols.{phase}"), N)
             )
         case "frr":
-            return [p for f in "46" for p in frr.read_table(answer("frr", f"routes{f}.{phase}"))]
+            tables = [p for f in "46" for p in frr.read_table(answer("frr", f"table{f}.{phase}"))]
+            return [path for path in tables if frr.is_from(path, ip_address(N))]
         case "gobgp":
             ribs = [p for f in "46" for p in gobgp.read_rib(answer("gobgp", f"rib{f}.{phase}"))]
             return [path for path in ribs if path.neighbor == N]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from bgpctl.core.drain.vips import Vip, origin_of, vips
@@ -34,12 +34,10 @@ def beside(
     alike: dict[Hashable, Announcer] = {}
     for other, intent in bare:
         alike.setdefault(fleet.likeness(other.node, intent, other.opened, other.sessions), other)
-    alike.pop(None, None)
     intents = [_sent(fleet, each) for each in (own, *alike.values())]
     found = vips(intents, fleet.services, fleet.slices)
-    more = list(_of_the_lonely(fleet, name_of(own.node), found, others))
-    if more:
-        found = vips([*intents, *more], fleet.services, fleet.slices)
+    intents += _of_the_lonely(fleet, name_of(own.node), found, others)
+    found = vips(intents, fleet.services, fleet.slices)
     return found, frozenset(name_of(other.node) for other, intent in bare if intent.selected)
 
 
@@ -50,20 +48,15 @@ def _of_the_lonely(
     those that were asked: ask the nodes that have one, until each is found."""
     lonely = {vip.prefix: vip for vip in found if vip.announcers == {name} and not (vip.local and vip.ready)}
     owners = {owner for vip in lonely.values() for owner in vip.owners}
-    nodes = (
-        fleet.with_endpoints(s.key for s in fleet.services if origin_of(s.key) in owners) if owners else ()
-    )
+    nodes = fleet.with_endpoints(s.key for s in fleet.services if origin_of(s.key) in owners)
     for other in others:
         if lonely and name_of(other.node) in nodes:
             intent = _sent(fleet, other)
-            lonely = {
-                p: v for p, v in lonely.items() if not any(p in table for table in intent.routes.values())
-            }
+            sent = set().union(*intent.routes.values())
+            lonely = {prefix: vip for prefix, vip in lonely.items() if prefix not in sent}
             yield intent
 
 
 def _sent(fleet: Fleet, asked: Announcer) -> Intent:
-    """Without what nobody reads here, and without what no router was ever sent, because its session cannot
-    carry it."""
-    intent = fleet.intent(asked.node, asked.opened)
-    return carried(replace(intent, absent=(), problems=()), asked.sessions)
+    """Without what no router was ever sent, because its session cannot carry it."""
+    return carried(fleet.intent(asked.node, asked.opened), asked.sessions)

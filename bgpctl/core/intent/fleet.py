@@ -37,7 +37,7 @@ class Fleet:
     _memo: Memo = field(default_factory=Memo)
     _bare_memo: Memo = field(default_factory=Memo)
 
-    def intent(self, node: Document, opened: bool = False) -> Intent:
+    def intent(self, node: Document, opened: bool) -> Intent:
         """What this Node should run. `opened`: it announced before (`core.intent.gates`)."""
         name = name_of(node)
         seen = replace(

@@ -34,6 +34,11 @@ def parse_zoned(text: object) -> IPAddress:
     return address
 
 
+def without_zone(address: IPAddress) -> IPAddress:
+    """The address as another machine may know it: a zone is one machine's name for a link (RFC 4007)."""
+    return IPv6Address(int(address)) if isinstance(address, IPv6Address) else address
+
+
 def parse_network(text: object, strict: bool = True) -> IPNetwork:
     """A prefix; `strict`: without host bits. Raises ValueError."""
     short = _short(text)

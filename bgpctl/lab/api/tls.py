@@ -9,6 +9,8 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass
 
+from bgpctl.errors import UsageError
+
 
 @dataclass(frozen=True, slots=True)
 class Tls:
@@ -16,6 +18,16 @@ class Tls:
 
     context: ssl.SSLContext
     certificate: str
+
+
+def installed() -> None:
+    """Raises UsageError where it is not: nodes that run a speaker need no cryptography."""
+    try:
+        import trustme  # noqa: F401
+    except ImportError:
+        raise UsageError(
+            "the lab needs more than a plain bgpctl", "type: pip install 'bgpctl[lab]'"
+        ) from None
 
 
 def make(host: str) -> Tls:
