@@ -12,7 +12,7 @@ from dataclasses import replace
 from bgpctl.core.policy.annotations import LEAVE
 from bgpctl.kube import lease
 from bgpctl.runbooks import kept
-from bgpctl.runbooks.command_line import CommandLine
+from bgpctl.runbooks.command_line import CommandLine, content
 from bgpctl.runbooks.drain_steps import SHUTTING_DOWN
 from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.model import Result
@@ -97,8 +97,7 @@ def _lines(
         yield f"{'to run it again' if 'again' in result.hint else 'to go on'}: {typed}"
     begun = journal is not None and journal.command == "drain" and journal.begun
     if "--require-confirmed waits" in result.message:
-        lesser = typed.without("--require-confirmed").with_flags(["--no-require-confirmed"])
-        yield f"to be content with the estimate: {lesser}"
+        yield f"to be content with the estimate: {content(typed)}"
     back = str(undo(node, typed))
     if begun and "--take-over" not in result.hint and back not in result.hint:
         yield f"to undo it: {back}"

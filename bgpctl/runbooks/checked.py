@@ -10,7 +10,7 @@ from bgpctl.core.state import NodeState
 from bgpctl.runbooks import proof
 from bgpctl.runbooks.actions import Action, ChangeNode
 from bgpctl.runbooks.baseline import noted
-from bgpctl.runbooks.command_line import CommandLine
+from bgpctl.runbooks.command_line import CommandLine, content
 from bgpctl.runbooks.drain_steps import known, lift_hint, only, plural
 from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.kept import Options
@@ -118,13 +118,15 @@ class Checked(Goal):
 
     def _never_confirmed(self, s: Snapshot) -> Iterator[Refusal]:
         """What is known before the first change to keep the routers from ever confirming it."""
-        estimated = f"take the estimate: {self.typed.without(REQUIRE_CONFIRMED)}"
+        lesser = content(self.typed) if s.journal else self.typed.without(REQUIRE_CONFIRMED)
+        estimated = f"take the estimate: {lesser}"
         if unasked := proof.unasked(s):
             probes = " ".join(f"--router-probe KIND=TARGET@{peer}" for peer in unasked)
             text = f"{REQUIRE_CONFIRMED} needs a router probe for every peer; none asks {', '.join(unasked)}"
             yield Refusal(text, advice=f"add {probes} (such as bird=/run/bird/bird.ctl), or {estimated}")
         for stranger in proof.another(s):
-            yield Refusal(f"{REQUIRE_CONFIRMED} needs the routers that showed the routes: {stranger}")
+            text = f"{REQUIRE_CONFIRMED} needs the routers that showed the routes: {stranger}"
+            yield Refusal(text, advice=f"correct --router-probe, or {estimated}")
         if s.journal is not None and s.journal.begun:
             return
         for blank in proof.blank(s):

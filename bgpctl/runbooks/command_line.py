@@ -53,6 +53,12 @@ class CommandLine:
 BARE = CommandLine()
 
 
+def content(typed: CommandLine) -> CommandLine:
+    """The same, content with an estimate: the journal keeps the option, so that to leave it out is not
+    enough."""
+    return typed.without("--require-confirmed").with_flags(["--no-require-confirmed"])
+
+
 def _without(words: list[str], name: str, *, takes_value: bool) -> list[str]:
     kept: list[str] = []
     rest = iter(words)

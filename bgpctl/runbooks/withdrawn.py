@@ -24,7 +24,7 @@ from bgpctl.runbooks import proof
 from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.baseline import asked, noted
 from bgpctl.runbooks.clock import UNCERTAIN
-from bgpctl.runbooks.command_line import CommandLine
+from bgpctl.runbooks.command_line import CommandLine, content
 from bgpctl.runbooks.drain_steps import RELABELLED, only
 from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.model import Decision, Goal, Status
@@ -97,7 +97,7 @@ class Withdrawn(Goal):
     def _too_late(self, s: Snapshot, late: Sequence[str]) -> Decision:
         """No waiting makes up for a router that nobody asked in time."""
         hint = (
-            f"leave {REQUIRE_CONFIRMED} out: {self.typed.without(REQUIRE_CONFIRMED)}; "
+            f"to be content with the estimate: {content(self.typed)}; "
             f"or restore (`bgpctl node restore {s.node.name}`) and drain again: {self.typed}"
         )
         return Decision(Status.BLOCKED, "; ".join(late), hint=hint)

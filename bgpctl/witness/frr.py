@@ -53,13 +53,13 @@ class FrrProbe:
             view = {} if span else neighbor_of(told, str(neighbor))
             tables = [vty.ask(f"show bgp {family} json") for family in _FAMILIES.values()]
         paths = tuple(path for table in tables for path in read_table(table, neighbor))
+        own = Foreign(tables[0]).text("routerId")
         if span:
-            return departed(router, str(neighbor), paths, span)
+            return departed(router, str(neighbor), paths, span, own)
         if not paths:
             families(view)
         read = Foreign(view)
         session, local = read.text("bgpState").lower(), read.text("hostLocal")
-        own = read.text("localRouterId")
         return sighting(router, str(neighbor), paths, session, remaining(view), local=local, router_id=own)
 
     def paths(self, prefix: IPNetwork) -> tuple[Path, ...]:

@@ -113,10 +113,11 @@ def sighting(
     )
 
 
-def departed(router: str, neighbor: str, paths: tuple[Path, ...], span: str) -> Sighting:
+def departed(router: str, neighbor: str, paths: tuple[Path, ...], span: str, router_id: str = "") -> Sighting:
     """The router takes every neighbor of `span` as it comes and forgets it with its session: it does not know
     this one (any more), and `paths` is what its tables have of it all the same."""
-    return sighting(router, neighbor, paths, "none", None, f"Neighbors of {span} come and go.")
+    note = f"Neighbors of {span} come and go."
+    return sighting(router, neighbor, paths, "none", None, note, router_id=router_id)
 
 
 def _sentence(sight: Sight, paths: tuple[Path, ...], session: str, remaining: float | None) -> str:

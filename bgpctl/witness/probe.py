@@ -15,7 +15,8 @@ from bgpctl.witness.model import Path, Sighting
 
 
 class Probe(Protocol):
-    """A router that can be asked. `peer` is the node's peer that this router is, None = not said."""
+    """A router that can be asked. `peer` is the node's peer that this router is (ADDRESS or
+    ADDRESS:PORT), None = not said."""
 
     @property
     def kind(self) -> str: ...

@@ -95,7 +95,8 @@ def test_only_a_routers_word_where_it_is_required(lab: Lab, silent: Path) -> Non
     assert said.partition(" ")[2] in late.document["message"]
     assert "the right one" not in late.out and "safe to power off" not in late.out
     assert f"`bgpctl node restore {NODE}`" in late.document["hint"]
-    unsure = drain(lab.kubeconfig)
+    assert "--no-require-confirmed" in late.document["hint"], "the journal keeps what was required"
+    unsure = drain(lab.kubeconfig, "--no-require-confirmed")
     assert (unsure.code, unsure.document["proof"]) == (0, "estimated")
     assert "the right one" not in unsure.out
     kit.run_ok(lab, "node", "restore", NODE)

@@ -113,12 +113,14 @@ def test_a_dynamic_neighbor_whose_session_ended(
     speaker.start([FOUR, SIX])
     eventually(lambda: shown(lab) == {FOUR, SIX})
     assert look(lab).forgets is (helper_kind == "gobgp")
+    which = look(lab).router_id
 
     speaker.kill()
     after = Sight.UNKNOWN if helper_kind == "gobgp" else Sight.ABSENT
     eventually(lambda: look(lab).sight is after, deadline=4)
     throughout(lambda: look(lab).sight is after, seconds=1.5)
     assert (look(lab).session == "none") is (helper_kind == "frr")
+    assert look(lab).router_id == which
 
 
 def test_stale_routes_of_a_dynamic_neighbor(

@@ -363,7 +363,8 @@ def test_a_router_that_was_asked_too_late_ends_a_required_confirmation_at_once(c
         f"bird {ROUTER} was first asked after the routes had gone, so its silence proves nothing"
     )
     assert decision.hint == (
-        "leave --require-confirmed out: bgpctl node drain n1 --router-probe bird; or restore "
+        "to be content with the estimate: bgpctl node drain n1 --router-probe bird --no-require-confirmed; "
+        "or restore "
         "(`bgpctl node restore n1`) and drain again: "
         "bgpctl node drain n1 --require-confirmed --router-probe bird"
     )

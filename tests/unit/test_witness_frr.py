@@ -19,6 +19,7 @@ STALE = {"peerId": NODE, "stale": True, "nexthops": [{"ip": NODE}]}
 LIVE = {"peerId": OTHER, "bestpath": True, "nexthops": [{"ip": OTHER}]}
 TABLE = {"10.244.1.0/24": [STALE], "203.0.113.10/32": [LIVE, STALE]}
 TABLE6 = {"2001:db8:1::/64": [STALE]}
+ROUTER_ID = "192.0.2.254"
 STRANGER = {"bgpNoSuchNeighbor": True}
 
 
@@ -28,7 +29,7 @@ class FakeVty:
     def __init__(self, neighbor: Any, table: Any = (), table6: Any = (), groups: Any = ()) -> None:
         self._answers = {
             f"show bgp neighbors {NODE} json": neighbor,
-            "show bgp ipv4 unicast json": {"routes": dict(table)},
+            "show bgp ipv4 unicast json": {"routerId": ROUTER_ID, "routes": dict(table)},
             "show bgp ipv6 unicast json": {"routes": dict(table6)},
             "show bgp peer-group json": dict(groups),
         }
@@ -91,6 +92,15 @@ def test_a_dynamic_neighbor_that_frr_forgot_is_looked_for_in_its_tables(
     seen = look(monkeypatch, FakeVty(STRANGER, table, groups=groups("198.51.100.0/24", "192.0.2.0/24")))
     assert (seen.sight, seen.session) == (sight, "none")
     assert seen.detail.endswith("; session none. Neighbors of 192.0.2.0/24 come and go.")
+
+
+@pytest.mark.parametrize("neighbor", [STRANGER, down("ipv4Unicast")])
+def test_which_router_it_is_is_told_while_it_knows_the_neighbor_and_afterwards(
+    monkeypatch: pytest.MonkeyPatch, neighbor: Any
+) -> None:
+    """Or its word afterwards would be another router's."""
+    seen = look(monkeypatch, FakeVty(neighbor, groups=groups("192.0.2.0/24")))
+    assert (seen.sight, seen.router_id) == (Sight.ABSENT, ROUTER_ID)
 
 
 @pytest.mark.parametrize("ranges", [(), ("198.51.100.0/24",), ("2001:db8::/32",)])
