@@ -205,6 +205,11 @@ class Intent:
         return self.selected and self.config is not None and not self.opened
 
     @property
+    def out(self) -> bool:
+        """No policy selects the node, and that is known."""
+        return not self.selected and not self.undecided
+
+    @property
     def undecided(self) -> bool:
         """Nothing that says what to run could be read, now or before: this is no word for leaving either."""
         return self.stale and self.config is None

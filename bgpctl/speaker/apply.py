@@ -9,7 +9,7 @@ from typing import Protocol
 
 from bgpctl.core.intent import pacing
 from bgpctl.core.intent.diff import Action, Announce, Leave, Synced, Withdraw
-from bgpctl.core.model import Observed
+from bgpctl.core.model import Intent, Observed
 from bgpctl.errors import Temporary
 from bgpctl.exabgp import Mode
 from bgpctl.speaker.counters import Counters
@@ -38,6 +38,13 @@ class EnginePort(Protocol):
     def perform(self, action: Action) -> None: ...
     def release(self) -> None: ...
     def stop(self, *, graceful: bool, reason: str = "") -> None: ...
+
+
+def running(engine: EnginePort, intent: Intent) -> Observed:
+    """What the engine runs, which is adopted or started where none was yet. Raises Temporary."""
+    if not engine.observed().running:
+        engine.start(leaves=intent.out)
+    return engine.observed()
 
 
 class Performer:

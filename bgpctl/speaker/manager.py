@@ -16,10 +16,9 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from math import inf
-from typing import Any
 
 from bgpctl import __version__
 from bgpctl.core.intent.compile import ClusterObjects, Context, compile_intent, owner_problem
@@ -27,22 +26,21 @@ from bgpctl.core.intent.compile_cache import Memo
 from bgpctl.core.intent.damping import Memory, damp
 from bgpctl.core.intent.diff import Leave, diff
 from bgpctl.core.intent.gates import announced_before
-from bgpctl.core.model import Intent, IPAddress, Observed
-from bgpctl.core.policy.annotations import leave_name
+from bgpctl.core.model import Intent, Observed
 from bgpctl.core.policy.nodeconfig import NodeConfig
 from bgpctl.core.policy.owners import NO_OWNER, Owner
-from bgpctl.core.reading.documents import annotations_of
-from bgpctl.core.state import UNPROVED, NodeState, PeerState, WithdrawnRecord
+from bgpctl.core.state import NodeState, WithdrawnRecord
 from bgpctl.errors import BgpctlError, Temporary
 from bgpctl.speaker import shutdown
-from bgpctl.speaker.apply import EnginePort, Performer
+from bgpctl.speaker.apply import EnginePort, Performer, running
 from bgpctl.speaker.counters import Bell, Counters
-from bgpctl.speaker.graceful_shutdown import Soaking
+from bgpctl.speaker.leaving import Leaving
 from bgpctl.speaker.md5 import Silence
 from bgpctl.speaker.readiness import Readiness
+from bgpctl.speaker.settings import DEFAULTS, Settings
 from bgpctl.speaker.settling import Settling
 from bgpctl.speaker.sources import Source
-from bgpctl.speaker.status.build import peer_state, record, sentence_of, troubles_of, unsent_routes
+from bgpctl.speaker.status.build import peer_state, sentence_of, troubles_of, unsent_routes
 
 IDLE_SECONDS = 15.0  # the loop runs this often though no bell rings: a safety net, not a mechanism
 RETRY_SECONDS = 0.5
@@ -57,10 +55,7 @@ log = logging.getLogger("bgpctl.speaker")
 class Manager:
     """One node's speaker. One thread owns it; others only ring the bell.
 
-    `recall` reads the state that an earlier run published: its withdrawn record must outlive a restart.
-    `booted_at`: when the machine was booted (epoch seconds), None = not known. `soak`: for how many seconds a
-    leave announces the routes with GRACEFUL_SHUTDOWN before it withdraws them; the Node may say otherwise.
-    `settle`: for how many seconds what a new session is made of must not have changed.
+    `recall` reads the state that an earlier run published: what is known of a leave must outlive a restart.
     """
 
     def __init__(
@@ -69,45 +64,28 @@ class Manager:
         source: Source,
         engine: EnginePort,
         publish: Callable[[NodeState], None],
+        settings: Settings = DEFAULTS,
         *,
         bell: Bell,
-        source_address: IPAddress | None = None,
-        next_hops: Sequence[IPAddress] = (),
         recall: Callable[[], NodeState | None] = lambda: None,
-        leave_reason: str = "node leaves service (bgpctl)",
-        booted_at: float | None = None,
-        withdraw_without_endpoints: bool = False,
-        damping: bool = True,
-        soak: float = 0.0,
-        settle: float = 0.0,
         readiness: Readiness | None = None,
     ) -> None:
         self._node, self._source, self._engine = node, source, engine
-        self._publish, self._bell = publish, bell
-        self._source_address, self._next_hops = source_address, next_hops
-        self._leave_reason = leave_reason
-        self._booted_at, self._withdraw_without_endpoints = booted_at, withdraw_without_endpoints
-        self._memo = Memo()
-        self._damping = damping
+        self._publish, self._bell, self._settings = publish, bell, settings
         self._readiness = readiness or Readiness()
+        self._leaving = Leaving(node, engine, settings)
+        self._settling = Settling(settings.settle)
+        self._silence = Silence()
+        self._memo = Memo()
         self._flaps: Memory = {}
         self._compiled: Intent | None = None  # what `intent` was before anything was held back
-        self._soaking = Soaking(soak)
-        self._settling = Settling(settle)
         self._recall: Callable[[], NodeState | None] | None = recall
         self._before = NodeState(node)
         self._stopping = threading.Event()
         self._started_at = time.time()
-        self._sentence = ""
-        self._error = ""
-        self._unproved = False
-        self._held: dict[str, PeerState] = {}  # the peers as they were last, until they are left
-        self._leaves = False
-        self._leave_seen = self._leave_answered = ""  # requests to leave, by core.policy.annotations.LEAVE
+        self._sentence = self._error = ""
         self._told: frozenset[str] = frozenset()
-        self._silence = Silence()
         self.intent: Intent | None = None
-        self.withdrawn: WithdrawnRecord | None = None
         self.counters = Counters()
         self._performer = Performer(engine, self.counters, self._leave)
         self.state = NodeState(node, started_at=self._started_at)
@@ -138,6 +116,11 @@ class Manager:
         return self._engine.observed()
 
     @property
+    def withdrawn(self) -> WithdrawnRecord | None:
+        """The record of the last leave."""
+        return self._leaving.withdrawn
+
+    @property
     def engine_trouble(self) -> str:
         """Why nothing may be taken for announced, "" = none; safe to ask from any thread."""
         return self._engine.trouble
@@ -152,42 +135,51 @@ class Manager:
             self._look()
             self._report()
             return RETRY_SECONDS
-        wait = self._reconcile()
+        wait = self._timed()
         self._report()
         return wait
 
-    def _reconcile(self) -> float:
+    def _timed(self) -> float:
+        """One reconciliation, measured; what it meets is told and tried again."""
         began = time.monotonic()
         changed = self._bell.take_change()
         if self.intent is not None:
             self._performer.changed(changed)
         try:
-            objects = self._source.observe()
-            intent = self._compile(objects)
-            self._keep_while_undecided(intent)
-            intent, due = self._damp(intent)
-            self._adopt(intent, objects.node)
-            observed = self._running_engine(intent)
-            actions = diff(self._settling.hold(intent, observed), observed, self._leave_reason)
-            wait = min(self._performer.apply(actions), due, self._settling.due, IDLE_SECONDS)
-            if self._soaking.began is not None:
-                wait = min(wait, self._soaking.left(self._engine.observed()) or wait)
-            self._error = ""
+            wait, self._error = self._reconcile(), ""
         except Exception as error:
             wait = self._failed(error)
         self.counters.reconcile_errors += bool(self._error)
         self.counters.runs.observe(time.monotonic() - began)
         return wait
 
+    def _reconcile(self) -> float:
+        """Observe, compile, diff, apply; the report comes after it, whatever it raises."""
+        objects = self._source.observe()
+        intent, due = self._intend(objects)
+        observed = running(self._engine, intent)
+        actions = diff(self._settling.hold(intent, observed), observed, self._settings.leave_reason)
+        done = self._performer.apply(actions)
+        return min(done, due, self._settling.due, self._leaving.due, IDLE_SECONDS)
+
+    # -- what should run
+
+    def _intend(self, objects: ClusterObjects) -> tuple[Intent, float]:
+        """What the node should run now; in how many seconds an address is due that is held back (inf = none
+        is)."""
+        intent = self._compile(objects)
+        self._keep_while_undecided(intent)
+        intent, due = self._damp(intent)
+        self._leaving.follow(self.intent, intent, objects.node)
+        self.intent = intent
+        return intent, due
+
     def _compile(self, objects: ClusterObjects) -> Intent:
         """What should run; while a leave soaks, what ran, with GRACEFUL_SHUTDOWN."""
         before = self._compiled
         intent = self._compile_after(before, objects)
-        self._soaking.configure(objects.node)
-        if intent.selected or before is None or before.config is None:
-            self._soaking.forget()
-        elif self._soaking.left(self._engine.observed()):
-            intent = self._compile_after(before, objects, before.config)
+        if leaving := self._leaving.soaks(intent, before, objects.node):
+            intent = self._compile_after(before, objects, leaving)
         self._compiled = intent
         self._readiness.want(intent.waiting)
         return intent
@@ -199,21 +191,21 @@ class Manager:
             objects,
             self._node,
             Context(
-                source_address=self._source_address,
-                next_hops=self._next_hops,
+                source_address=self._settings.source_address,
+                next_hops=self._settings.next_hops,
                 owner=self._owner(),
                 opened=self._announced_before(),
                 unconfirmed=self._readiness.unconfirmed,
-                withdraw_without_endpoints=self._withdraw_without_endpoints,
+                withdraw_without_endpoints=self._settings.withdraw_without_endpoints,
                 leaving=leaving,
             ),
-            previous=self._compiled,
+            previous=before,
             memo=self._memo,
         )
 
     def _damp(self, intent: Intent) -> tuple[Intent, float]:
         """Flapping addresses are held back; in how many seconds the next one is due (inf = none is)."""
-        if not self._damping:
+        if not self._settings.damping:
             return intent, inf
         damped = damp(intent, self.intent, self._flaps, time.monotonic(), time.time())
         self._flaps = damped.memory
@@ -222,40 +214,14 @@ class Manager:
     def _announced_before(self) -> bool:
         """Only for the first intent: later ones know by themselves."""
         before = self._before
-        return self.intent is None and announced_before(before.intended, before.heartbeat, self._booted_at)
-
-    def _adopt(self, intent: Intent, node: Mapping[str, Any] | None) -> None:
-        """A node that is deselected now has not withdrawn yet, whatever an earlier leave has proved. Which
-        request to leave is seen changes with the intent only: a phase must not be taken for an answer that it
-        is not."""
-        before = self.intent
-        if node is not None and not intent.undecided:
-            self._leave_seen = leave_name(annotations_of(node))
-        selected = before.selected if before else self._before.in_service
-        if selected and not intent.selected and not intent.undecided:
-            self.withdrawn = None
-            self._unproved = bool(before and before.peers)
-        if not intent.selected and not intent.undecided:
-            self._unproved = self._unproved or bool(self._held)
-        if before is None or selected or intent.selected:  # no longer once a leave has begun
-            self._leave_answered = self._leave_seen
-        if before is None and not intent.selected and self._before.phase == "Leaving":
-            self._leave_answered = self._before.observed_leave
-            self._recall_leave(intent)
-        self._unproved = self._unproved and not intent.selected
-        self.intent = intent
-
-    def _running_engine(self, intent: Intent) -> Observed:
-        observed = self._engine.observed()
-        if observed.running:
-            return observed
-        self._engine.start(leaves=not (intent.selected or intent.undecided))
-        return self._engine.observed()
+        return self.intent is None and announced_before(
+            before.intended, before.heartbeat, self._settings.booted_at
+        )
 
     def _keep_while_undecided(self, intent: Intent) -> None:
         """A manager that cannot tell yet what should run changes nothing of what an engine announces that
         outlived the last one, who knew."""
-        if self.intent is None and intent.undecided and self._running_engine(intent).peers:
+        if self.intent is None and intent.undecided and running(self._engine, intent).peers:
             raise Temporary("; ".join((*intent.problems, KEPT)))
 
     def _look(self) -> None:
@@ -269,36 +235,16 @@ class Manager:
     # -- leaving and stopping
 
     def _leave(self, action: Leave) -> None:
-        """Withdraw, flush, Cease; of a node that leaves write down the proof, which outlives the drain."""
-        node_leaves = self._leaves or (self.intent is not None and not self.intent.selected)
-        seen, observed = time.time(), self._engine.observed()
-        if node_leaves:
-            self.withdrawn = None
-            self._report()  # a router that reads slowly makes this take seconds
-        self._engine.perform(action)
-        self._held = {name: peer for name, peer in self._held.items() if name not in action.peers}
-        if node_leaves:
-            before = [peer_state(name, observed, None) for name in action.peers if name in observed.peers]
-            seen, shut_down_at = self._soaking.began or seen, self._soaking.out
-            self.withdrawn = record(
-                action.reason, seen, before, self._engine.departed, shut_down_at, self._leave_answered
-            )
-            self._unproved = False
-
-    def _recall_leave(self, intent: Intent) -> None:
-        """The speaker before us died while its node left. An engine that outlived it knows how that ended."""
-        left, peers = self._running_engine(intent).peers, self._before.peers
-        gone = self._engine.departed
-        if peers and not left and all(peer.name in gone for peer in peers):
-            answers = self._leave_answered
-            self.withdrawn = record(self._leave_reason, time.time(), list(peers), gone, answers=answers)
-            self._held, self._unproved = {}, False
-            log.info("speaker.leave_recalled", extra={"peers": len(peers)})
+        """Of the node, or of peers that go while it stays and when its speaker restarts."""
+        if self._leaving.with_speaker or (self.intent is not None and not self.intent.selected):
+            self._leaving.leave_service(action, self._report)
+        else:
+            self._leaving.perform(action)
 
     def _shut_down(self) -> None:
         """A node that goes away leaves; a speaker that is merely restarted does as little as it can."""
-        running, end = len(self._engine.observed().peers), shutdown.decide(self.intent, self._source)
-        self._leaves = end.leaves
+        peers, end = len(self._engine.observed().peers), shutdown.decide(self.intent, self._source)
+        self._leaving.with_speaker = end.leaves
         left = shutdown.shut_down(self._engine, end, self._leave)
         if end.leaves or not self._engine.stays:
             # What a released engine was told stays true; nobody refreshes it, so it becomes stale by itself.
@@ -309,13 +255,13 @@ class Manager:
                 peers=(),
                 announced=0,
                 withdrawn=self.withdrawn,
-                unwithdrawn=tuple(self._held.values()),
+                unwithdrawn=self._leaving.unwithdrawn,
             )
         if end.leaves:
             self.state = replace(self.state, intended=0)  # the next start is a return to service
         log.info(
             "speaker.stopped",
-            extra={"leaves": end.leaves, "reason": end.reason, "peers": running, "left": len(left)},
+            extra={"leaves": end.leaves, "reason": end.reason, "peers": peers, "left": len(left)},
         )
 
     # -- memory
@@ -334,8 +280,7 @@ class Manager:
             before = None
         self._recall = None
         self._before = before or self._before
-        self.withdrawn, self._unproved = self._before.withdrawn, self._before.unproved
-        self._held = {peer.name: peer for peer in self._before.holders}
+        self._leaving.remember(self._before)
         return True
 
     # -- reporting
@@ -358,8 +303,7 @@ class Manager:
         observed, intent = self._engine.observed(), self.intent or Intent(self._node)
         owner, unsent = self._owner(), unsent_routes(intent, observed)
         peers = tuple(peer_state(name, observed, self.intent) for name in sorted(observed.peers))
-        if peers:
-            self._held = {peer.name: peer for peer in peers}
+        self._leaving.watch(peers)
         return NodeState(
             node=self._node,
             phase=self._phase(observed),
@@ -376,11 +320,11 @@ class Manager:
             announced=sum(peer.announced for peer in peers),
             peers=peers,
             withdrawn=self.withdrawn,
-            unwithdrawn=() if peers else tuple(self._held.values()),
+            unwithdrawn=self._leaving.unwithdrawn,
             absent=dict(Counter(absent.reason for absent in (*intent.absent, *unsent))) or None,
-            observed_leave=self._leave_seen,
-            soak=self._soaking.seconds,
-            soak_until=self._soaking.until if observed.peers else None,
+            observed_leave=self._leaving.seen,
+            soak=self._leaving.soak.seconds,
+            soak_until=self._leaving.soak.until if observed.peers else None,
         )
 
     def _owner(self) -> Owner:
@@ -397,22 +341,19 @@ class Manager:
         return sum(len(routes) for routes in self.intent.routes.values())
 
     def _problems(self, intent: Intent, observed: Observed) -> tuple[str, ...]:
-        own = (UNPROVED if self._unproved and not observed.peers else "", self._engine.trouble, self._error)
+        own = (self._leaving.problem, self._engine.trouble, self._error)
         seen = (*troubles_of(observed), *self._silence.problems(intent, observed, time.monotonic()))
         return tuple(dict.fromkeys(filter(None, (*intent.problems, *self._source.problems(), *seen, *own))))
 
     def _phase(self, observed: Observed) -> str:
-        if self._leaves:
+        if self._leaving.with_speaker:
             return "Leaving"
         if self.intent is None:
             return "Starting"
         if self.intent.selected:
             up = observed.running and set(observed.peers) <= observed.synced and not self._settling.held
             return "Running" if up and not self.intent.waiting else "Starting"
-        unknown = self._unproved and self._engine.stays and self._engine.trouble
-        if observed.peers or unknown:  # one that lives on without us may announce what it had
-            return "Leaving"
-        return "Withdrawn" if self.withdrawn else "Idle"
+        return self._leaving.phase
 
     def _failed(self, error: Exception) -> float:
         """Told once, in the log by `_report`; a bug with its traceback. Returns the seconds until the next

@@ -24,6 +24,7 @@ from bgpctl.speaker.counters import Bell
 from bgpctl.speaker.judging import JudgingSource
 from bgpctl.speaker.manager import Manager
 from bgpctl.speaker.readiness import Check, Readiness
+from bgpctl.speaker.settings import Settings
 from bgpctl.speaker.sources import FileSource, Source
 from bgpctl.speaker.status import metrics, pages
 from bgpctl.speaker.status import socket as status_socket
@@ -77,15 +78,17 @@ def _run(options: SpeakerOptions, directory: Path, claim: str) -> None:
         source,
         engine,
         publisher.offer,
+        Settings(
+            source_address=options.source_address,
+            next_hops=options.next_hops,
+            booted_at=netlink.booted_at(),
+            withdraw_without_endpoints=options.withdraw_without_endpoints,
+            damping=options.damping,
+            soak=options.soak,
+            settle=SETTLE,
+        ),
         bell=bell,
-        source_address=options.source_address,
-        next_hops=options.next_hops,
         recall=sink.read,
-        booted_at=netlink.booted_at(),
-        withdraw_without_endpoints=options.withdraw_without_endpoints,
-        damping=options.damping,
-        soak=options.soak,
-        settle=SETTLE,
         readiness=Readiness(options.ready_checks, bell.set),
     )
     with contextlib.ExitStack() as stack:

@@ -8,6 +8,7 @@ from bgpctl.core.intent.compile import ClusterObjects
 from bgpctl.core.state import NodeState
 from bgpctl.speaker.counters import Bell
 from bgpctl.speaker.manager import Manager
+from bgpctl.speaker.settings import Settings
 from tests.support import objects
 from tests.support.fake_engine import FakeEngine, FakeSource
 
@@ -54,9 +55,9 @@ class Rig:
             self.source,
             self.engine,
             self.published.append,
+            Settings(**more),
             bell=self.bell,
             recall=recall,
-            **more,
         )
 
     @property

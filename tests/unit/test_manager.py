@@ -13,13 +13,13 @@ import pytest
 from bgpctl.core.intent.compile import ClusterObjects
 from bgpctl.core.intent.diff import Action, Announce, Leave
 from bgpctl.core.policy.annotations import GRACEFUL_SHUTDOWN_SOAK
-from bgpctl.core.state import NodeState, to_document
+from bgpctl.core.state import UNPROVED, NodeState, to_document
 from bgpctl.core.statereader import from_document
 from bgpctl.core.timing.soak import GRACEFUL_SHUTDOWN
 from bgpctl.errors import BgpctlError, Temporary
 from bgpctl.exabgp import Mode
 from bgpctl.speaker import manager as module
-from bgpctl.speaker.manager import IDLE_SECONDS, RETRY_SECONDS, UNPROVED
+from bgpctl.speaker.manager import IDLE_SECONDS, RETRY_SECONDS
 from bgpctl.speaker.readiness import Readiness
 from tests.support import objects
 from tests.support.rig import AWAY, TWO, A, B, Clock, Rig, world
@@ -780,8 +780,7 @@ def test_a_node_that_cannot_be_read_meanwhile_holds_nothing_back_for_ever(clock:
 
 
 def test_damping_can_be_switched_off(clock: Clock) -> None:
-    rig = Rig(with_endpoint(True))
-    rig.manager._damping = False
+    rig = Rig(with_endpoint(True), damping=False)
     for here in (True, False) * 9:
         clock.now += 0.2
         rig.tick(with_endpoint(here))
@@ -829,8 +828,8 @@ def test_nothing_is_announced_before_the_checks_agree_and_they_are_asked_no_more
 def test_a_restarted_speaker_does_not_ask_but_a_booted_machine_does(rig: Rig) -> None:
     wire = from_document(to_document(replace(rig.state, heartbeat=1000.0)))
     for booted_at, announced in ((900.0, 4), (1100.0, 0)):
-        after, checks = Rig(world(), recall=lambda: wire), Checks()
-        after.manager._readiness, after.manager._booted_at = checks, booted_at
+        after, checks = Rig(world(), recall=lambda: wire, booted_at=booted_at), Checks()
+        after.manager._readiness = checks
         after.tick()
         assert (after.state.announced, checks.waited_for) == (announced, not announced)
 
