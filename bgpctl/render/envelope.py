@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import secrets
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from math import isinf
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeVar
 
 SCHEMA = "bgpctl/v1"
 
 Document = dict[str, Any]
+T = TypeVar("T")
 
 
 def envelope(command: str, status: str, **content: Any) -> Document:
@@ -35,18 +37,19 @@ def write_json(document: Mapping[str, Any], stream: TextIO | None = None, *, one
 
 
 class Kept:
-    """A document that is part of many: its text is made once for all that write it at the same depth."""
+    """A document that is part of many: its text is made once for all that write it in the same way, at the
+    same depth."""
 
-    __slots__ = ("_text", "document")
+    __slots__ = ("_made", "document")
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         self.document = document
-        self._text = "", ""
+        self._made: tuple[object, str] = None, ""
 
-    def text(self, newline: str) -> str:
-        if self._text[0] != newline:
-            self._text = newline, _dumped(self.document, newline)
-        return self._text[1]
+    def text(self, place: T, make: Callable[[Mapping[str, Any], T], str]) -> str:
+        if self._made[0] != place:
+            self._made = place, make(self.document, place)
+        return self._made[1]
 
 
 def _pieces(value: Any, newline: str) -> Iterator[str]:
@@ -66,7 +69,7 @@ def _listed(brackets: str, items: Iterator[tuple[str, Any]], newline: str) -> It
     lead = f"{brackets[0]}{inner}"
     for name, item in items:
         if isinstance(item, Kept):
-            yield f"{lead}{name}{item.text(inner)}"
+            yield f"{lead}{name}{item.text(inner, _dumped)}"
         else:
             yield f"{lead}{name}"
             yield from _pieces(item, inner)
@@ -79,15 +82,65 @@ def _dumped(value: Any, newline: str) -> str:
 
 
 def write_yaml(document: Mapping[str, Any], stream: TextIO | None = None) -> None:
+    """The items of an iterator at the top are written as they come, as in JSON."""
+    stream = stream or sys.stdout
+    stream.writelines(_yaml_pieces(document))
+    stream.flush()
+
+
+def _yaml_pieces(document: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in document.items():
+        head, items = f"{name}:\n", value if isinstance(value, Iterator) else ()
+        for item in items:
+            yield head
+            yield from _yaml_item(item)
+            head = ""
+        if head:
+            yield _yaml({name: [] if isinstance(value, Iterator) else value})
+
+
+def _yaml_item(item: Any) -> Iterator[str]:
+    """One item of a list. A list of kept documents in it has one line, in whose place their texts are put:
+    yaml takes a millisecond for each."""
+    token, lists = f"kept-{secrets.token_hex(8)}", list[list[Kept]]()
+
+    def marked(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: marked(inner) for key, inner in value.items()}
+        if not isinstance(value, Iterator):
+            return value
+        inside = list(value)
+        if not inside or not all(isinstance(one, Kept) for one in inside):
+            return [marked(one) for one in inside]
+        lists.append(inside)
+        return f"{token}-{len(lists) - 1}"
+
+    for text in _yaml([marked(item)]).splitlines(keepends=True):
+        name, found, number = text.partition(f" {token}-")
+        if not found:
+            yield text
+            continue
+        yield f"{name}\n"
+        column = len(name) - len(name.lstrip(" -"))
+        yield from (kept.text(column, _yaml_at) for kept in lists[int(number)])
+
+
+def _yaml_at(document: Mapping[str, Any], column: int) -> str:
+    """The document as an item of a list whose dashes are in this column: lines fold by it."""
+    nested: Any = [document]
+    for _ in range(column // 2):
+        nested = [{"in": nested}]
+    return "".join(_yaml(nested).splitlines(keepends=True)[column // 2 :])
+
+
+def _yaml(value: Any) -> str:
     import yaml
 
-    stream = stream or sys.stdout
-    plain = plain_data(document)
-    text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+    plain = plain_data(value)
+    text: str = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
     if not shows(text):
         text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=False)  # escapes all that is not ASCII
-    stream.write(text)
-    stream.flush()
+    return text
 
 
 def escaped(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -77,6 +77,38 @@ def test_a_document_that_comes_bit_by_bit_is_the_same_to_the_byte(document: dict
     write_json(streaming(document), stream)
     assert stream.getvalue() == whole
     assert plain_data(streaming(document)) == plain_data(document)
+
+
+PLAIN = st.text(st.characters(codec="ascii", exclude_categories=["C"]), max_size=120)
+ROWS = st.lists(st.dictionaries(PLAIN, PLAIN | st.lists(PLAIN, max_size=2), max_size=3), max_size=3)
+NODES = st.lists(st.fixed_dictionaries({"node": PLAIN, "peers": st.lists(ROWS, max_size=3), "notes": ROWS}))
+
+
+@given(NODES)
+def test_yaml_that_comes_bit_by_bit_is_the_same_to_the_byte(nodes: list[dict[str, Any]]) -> None:
+    def written_nodes(rows: Callable[[list[Any]], Any]) -> Any:
+        for node in nodes:
+            peers = ({"name": "p", "routes": rows(routes)} for routes in node["peers"])
+            yield {**node, "peers": peers, "only": {"routes": rows(node["notes"])}}
+
+    whole = plain_data({"status": "done", "nodes": written_nodes(list)})
+    stream = io.StringIO()
+    write_yaml({"status": "done", "nodes": written_nodes(lambda rows: map(Kept, rows))}, stream)
+    assert stream.getvalue() == yaml.safe_dump(whole, sort_keys=False, allow_unicode=True)
+
+
+def test_a_text_that_documents_share_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, dump = list[Any](), yaml.safe_dump
+
+    def counted(value: Any, **options: Any) -> Any:
+        made.append(value)
+        return dump(value, **options)
+
+    monkeypatch.setattr(yaml, "safe_dump", counted)
+    row = Kept({"prefix": "192.0.2.1/32"})
+    nodes = ({"node": f"n{number}", "routes": iter([row] * 50)} for number in range(4))
+    write_yaml({"nodes": nodes}, io.StringIO())
+    assert len(made) == 4 + 1
 
 
 def test_an_item_is_written_before_the_next_one_is_made() -> None:
