@@ -83,7 +83,7 @@ def _written(journal: Journal | None) -> Iterable[str]:
 
 def _name(one: Endpoint, ported: bool) -> str:
     host, port = one
-    if not ported or port is None:
+    if not ported:
         return host
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 

@@ -98,7 +98,7 @@ def blank(s: Snapshot) -> tuple[str, ...]:
 
 def too_late(s: Snapshot) -> tuple[str, ...]:
     """The routers that can prove nothing in this drain any more: nobody asked them in time."""
-    return (*another(s), *(_too_late(a) for a in _absent(s) if _late(a, s) and not _another(a, s)))
+    return (*another(s), *(_too_late(a) for a in _absent(s) if _late(a, s)))
 
 
 def another(s: Snapshot) -> tuple[str, ...]:
@@ -126,7 +126,8 @@ def _no_baseline(answer: PeerSighting, s: Snapshot) -> str:
 
 
 def _not_the_one(answer: PeerSighting, s: Snapshot) -> str:
-    who = s.journal.witnesses.get(answer.peer, ()) if s.journal else ()
+    assert s.journal is not None, "it is another one than the journal's"
+    who = s.journal.witnesses.get(answer.peer)
     if not who:
         return (
             f"which router showed the routes of {answer.peer} before is not written down, so the silence of "

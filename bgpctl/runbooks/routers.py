@@ -88,19 +88,14 @@ class Routers:
         meant = _meant(probe, called)
         if len(meant) > 1:
             return "", partial(_unasked, probe, "", _which(probe, [called[one] for one in meant]))
-        if not meant and called:
-            stranger = (
-                f"@{probe.peer} is no peer of the node (@PEER is the address of one: "
-                f"{', '.join(called.values())})"
-            )
-            return probe.peer or "", partial(_unasked, probe, probe.peer or "", stranger)
-        one = meant[0] if meant else parse(probe.peer or "")
-        peer = called.get(one, probe.peer or "")
-        known = self._addresses(one)
+        if not meant:
+            said = probe.peer or ""
+            return said, partial(_unasked, probe, said, _stranger(said, called) if called else _unknown(said))
+        (one,) = meant
+        peer, known = called[one], self._addresses(one)
         if not known:
-            unknown = f"the node's address towards {peer or 'it'} is unknown"
-            return peer, partial(_unasked, probe, peer, unknown)
-        others = [a for a in dict.fromkeys((*known[-2::-1], *_like(addresses, one[0]))) if a != known[-1]]
+            return peer, partial(_unasked, probe, peer, _unknown(peer))
+        others = [a for a in dict.fromkeys((*known, *_like(addresses, one[0]))) if a != known[-1]]
 
         def ask() -> Sighting:
             told = _about_all(probe, one[0], known[-1], others)
@@ -130,6 +125,14 @@ def _meant(probe: Probe, called: Names) -> list[Endpoint]:
         return list(called)
     host, port = parse(probe.peer)
     return [one for one in called if one[0] == host and (None in (port, one[1]) or port == one[1])]
+
+
+def _unknown(peer: str) -> str:
+    return f"the node's address towards {peer or 'it'} is unknown"
+
+
+def _stranger(said: str, called: Names) -> str:
+    return f"@{said} is no peer of the node (@PEER is the address of one: {', '.join(called.values())})"
 
 
 def _which(probe: Probe, peers: Sequence[str]) -> str:

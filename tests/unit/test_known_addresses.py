@@ -130,6 +130,22 @@ def test_each_address_is_asked_about_once_and_only_at_its_router() -> None:
     assert (first.asked, second.asked) == ([NEW], [OLD, NEW])
 
 
+def test_what_this_run_saw_is_asked_about_beside_what_is_written_down() -> None:
+    probe, record = Told({NEW: None, OLD: None, OLDEST: True}), journal(locals={ROUTER: (OLD,)})
+    routers = Routers((probe,))
+    routers.look(running(at(OLDEST)), record, lambda: 1.0)
+    (seen,) = routers.look(running(at(NEW)), record, lambda: 2.0)
+    assert (seen.sighting.sight, set(probe.asked)) == (Sight.STALE, {NEW, OLD, OLDEST})
+    assert routers.targets() == ((probe, NEW),), "a watch is of the session that is"
+
+
+def test_a_peer_without_an_address_is_no_target() -> None:
+    lost = replace(peer(), session=replace(peer().session, local_address=None))
+    routers = Routers((Told({}),))
+    routers.look(running(lost), None, lambda: 1.0)
+    assert routers.targets() == ()
+
+
 def test_what_is_kept_is_bounded_and_the_newest_last() -> None:
     assert newest(("a", "b", "a")) == ("b", "a")
     assert newest(map(str, range(20))) == tuple(map(str, range(12, 20)))

@@ -41,6 +41,8 @@ TWO = running(on(1790), on(1791))
         ("fd00::1:1791", ("fd00::1:1791", None)),  # an address
         ("[fe80::1%eth0]:179", ("fe80::1%eth0", 179)),
         ("uplink", ("uplink", None)),
+        (":179", ("", 179)),
+        ("[]:179", ("", 179)),
         ("192.0.2.1:", ("192.0.2.1:", None)),
         ("", ("", None)),
     ],
@@ -130,3 +132,31 @@ def test_two_probes_of_one_peer_have_rows_of_their_own() -> None:
 def test_such_a_probe_is_kept_for_the_next_run() -> None:
     probes = (f"frr=/run/frr@{FIRST}", f"frr=/run/frr@[{SIX}]:1791")
     assert keep({"--router-probe": probes}) == {"--router-probe": probes}
+
+
+def test_the_port_of_a_peer_that_only_a_journal_names_may_be_said() -> None:
+    """It may be that one: the node's address there is not known, and that is what is said."""
+    (answer,) = Routers((FakeProbe([], peer=f"{ROUTER}:1790"),)).look(None, journal(), lambda: 1.0)
+    assert answer.peer == ROUTER
+    assert answer.sighting.detail == f"the node's address towards {ROUTER} is unknown"
+
+
+@pytest.mark.parametrize("state", [None, running()])
+def test_who_is_no_peer_is_called_as_it_was_written(state: Any) -> None:
+    record = None if state is None else journal()
+    (answer,) = Routers((FakeProbe([], peer="192.0.2.99"),)).look(state, record, lambda: 1.0)
+    assert (answer.peer, answer.sighting.router) == ("192.0.2.99", "bird 192.0.2.99")
+
+
+def test_a_row_is_of_one_peer() -> None:
+    """The node's only peer is another one now: what its router says is not the row of the one before."""
+    probe = FakeProbe([(1.0, Sight.ABSENT), (2.0, Sight.ABSENT), (3.0, Sight.ABSENT)])
+    routers = Routers((probe,))
+    one, two = journal(peers=(FIRST,)), journal(peers=(FIRST, SECOND))
+    routers.look(running(on(1790)), None, lambda: 1.0)
+    (again,) = routers.look(running(on(1790)), None, lambda: 2.0)
+    assert again.absences == 2
+    (named,) = routers.look(running(on(1790)), one, lambda: 3.0)
+    assert (named.peer, named.absences) == (FIRST, 1)
+    (both,) = routers.look(running(on(1790)), two, lambda: 4.0)
+    assert both.sighting.sight is Sight.UNKNOWN

@@ -41,7 +41,7 @@ def test_who_answers() -> None:
     answer = Sighting("frr", "10.0.0.1", Sight.ABSENT)
     assert witness(probe, answer) == "frr=/run/frr"
     assert witness(probe, replace(answer, router_id="192.0.2.1")) == "frr=/run/frr, router ID 192.0.2.1"
-    assert len(witness(parse_probe("frr=/" + "x" * 9000), answer)) < 400
+    assert witness(parse_probe("frr=/" + "x" * 9000), answer) == "frr=/" + "x" * 299
 
 
 def test_the_right_one_confirms() -> None:
@@ -114,3 +114,14 @@ def test_a_router_without_the_session_was_not_sent_nothing() -> None:
     assert baselines(snapshot(sightings=(idle,), state=nothing)) == {}
     up = replace(idle, sighting=replace(idle.sighting, session="established"))
     assert baselines(snapshot(sightings=(up,), state=nothing)) == {ROUTER: 0}
+    assert len(proof.blank(snapshot(sightings=(idle,), state=nothing))) == 1
+    assert proof.blank(snapshot(sightings=(up,), state=nothing)) == ()
+
+
+def test_each_is_said_once_before_the_first_change() -> None:
+    """That it is another one, not that it was never seen as well."""
+    record = journal(baselines={ROUTER: 2}, witnesses=BY_RIGHT)
+    s = snapshot(sightings=(told(Sight.ABSENT, OTHER),), state=running(), journal=record)
+    assert (proof.blank(s), proof.another(s)) == ((), (NOT_THE_ONE,))
+    right = snapshot(sightings=(told(Sight.ABSENT, RIGHT),), state=running(), journal=record)
+    assert (proof.blank(right), proof.another(right)) == ((), ())
