@@ -313,7 +313,7 @@ def _of_a_lab() -> str:
         return ""
     others = ", ".join(place.name for place in here[1:])
     also = f" (or {others})" if others else ""
-    return f"for a speaker of the lab: {typed().with_flags([f'--directory {here[0]}'])}{also}"
+    return f"for a speaker of the lab{also}: {typed().with_flags([f'--directory {here[0]}'])}"
 
 
 def _ready_checks(url: str | None, command: str | None) -> tuple[Check, ...]:
