@@ -159,7 +159,7 @@ def run(
     terminationGracePeriodSeconds are enough, and priorityClassName system-node-critical lets it go last.
     """
     with errors.guard("speaker run"):
-        from bgpctl.exabgp import Mode
+        from bgpctl.ports import Mode
         from bgpctl.speaker.alone import Orphan
         from bgpctl.speaker.run import SpeakerOptions, run_speaker
 

@@ -25,10 +25,11 @@ from bgpctl.core.intent.diff import Action, Announce, Configure, Leave, Synced, 
 from bgpctl.core.model import Attributes, IPNetwork, Observed, Peer, Session
 from bgpctl.core.reading.foreign import Foreign, Unreadable
 from bgpctl.errors import BgpctlError, Temporary
-from bgpctl.exabgp import Mode, control, inventory, link, view, wire
+from bgpctl.exabgp import control, inventory, link, view, wire
 from bgpctl.exabgp.events import interrupted, sessions_in
 from bgpctl.exabgp.link import Line
 from bgpctl.exabgp.process import EngineProcess
+from bgpctl.ports import Mode
 
 CHUNK = 5000
 """Prefixes per request: 90 ms of the child's time at most, and a tenth of ExaBGP's limit for a line."""

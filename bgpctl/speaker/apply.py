@@ -5,42 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from math import inf
-from typing import Protocol
 
 from bgpctl.core.intent import pacing
 from bgpctl.core.intent.diff import Action, Announce, Leave, Synced, Withdraw
 from bgpctl.core.model import Intent, Observed
 from bgpctl.errors import Temporary
-from bgpctl.exabgp import Mode
+from bgpctl.ports import Engine
 from bgpctl.speaker.counters import Counters
-from bgpctl.speaker.status.build import Departure
 
 
-class EnginePort(Protocol):
-    """What the manager needs of a BGP engine. `departed` is told by the last Leave. `stays`: it goes on when
-    the manager ends; `adopt` takes over one that did, and starts none. `start(leaves=True)`: the node is out
-    of service, so an engine that outlived its manager is not replaced in silence. `trouble`: why nothing may
-    be taken for announced, whatever `observed` says; "" = none."""
-
-    version: str
-    restarts: int
-    mode: Mode
-
-    @property
-    def departed(self) -> Mapping[str, Departure]: ...
-    @property
-    def stays(self) -> bool: ...
-    @property
-    def trouble(self) -> str: ...
-    def adopt(self) -> bool: ...
-    def start(self, *, leaves: bool = False) -> None: ...
-    def observed(self) -> Observed: ...
-    def perform(self, action: Action) -> None: ...
-    def release(self) -> None: ...
-    def stop(self, *, graceful: bool, reason: str = "") -> None: ...
-
-
-def running(engine: EnginePort, intent: Intent) -> Observed:
+def running(engine: Engine, intent: Intent) -> Observed:
     """What the engine runs, which is adopted or started where none was yet. Raises Temporary."""
     if not engine.observed().running:
         engine.start(leaves=intent.out)
@@ -50,7 +24,7 @@ def running(engine: EnginePort, intent: Intent) -> Observed:
 class Performer:
     """`leave` performs a Leave: whoever it belongs to has more to do then."""
 
-    def __init__(self, engine: EnginePort, counters: Counters, leave: Callable[[Leave], None]) -> None:
+    def __init__(self, engine: Engine, counters: Counters, leave: Callable[[Leave], None]) -> None:
         self._engine, self._counters, self._leave = engine, counters, leave
         self._last_release = 0.0
         self._changed_at: float | None = None

@@ -21,7 +21,8 @@ from bgpctl.core.policy.annotations import leave_name
 from bgpctl.core.policy.nodeconfig import NodeConfig
 from bgpctl.core.reading.documents import annotations_of
 from bgpctl.core.state import UNPROVED, NodeState, PeerState, WithdrawnRecord
-from bgpctl.speaker.apply import EnginePort, running
+from bgpctl.ports import Engine
+from bgpctl.speaker.apply import running
 from bgpctl.speaker.graceful_shutdown import Soaking
 from bgpctl.speaker.settings import Settings
 from bgpctl.speaker.status.build import peer_state, record
@@ -33,7 +34,7 @@ class Leaving:
     """One node's leave. `seen` is the request to leave that the intent was decided with, `withdrawn` the
     record of the last leave; `with_speaker`: the node goes away while its speaker stops."""
 
-    def __init__(self, node: str, engine: EnginePort, settings: Settings) -> None:
+    def __init__(self, node: str, engine: Engine, settings: Settings) -> None:
         self._engine, self._reason = engine, settings.leave_reason
         self._before = NodeState(node)
         self._held: dict[str, PeerState] = {}  # the peers as they were last, until they are left

@@ -31,15 +31,15 @@ from bgpctl.core.policy.nodeconfig import NodeConfig
 from bgpctl.core.policy.owners import NO_OWNER, Owner
 from bgpctl.core.state import NodeState, WithdrawnRecord
 from bgpctl.errors import BgpctlError, Temporary
+from bgpctl.ports import Engine, Source
 from bgpctl.speaker import shutdown
-from bgpctl.speaker.apply import EnginePort, Performer, running
+from bgpctl.speaker.apply import Performer, running
 from bgpctl.speaker.counters import Bell, Counters
 from bgpctl.speaker.leaving import Leaving
 from bgpctl.speaker.md5 import Silence
 from bgpctl.speaker.readiness import Readiness
 from bgpctl.speaker.settings import DEFAULTS, Settings
 from bgpctl.speaker.settling import Settling
-from bgpctl.speaker.sources import Source
 from bgpctl.speaker.status.build import peer_state, sentence_of, troubles_of, unsent_routes
 
 IDLE_SECONDS = 15.0  # the loop runs this often though no bell rings: a safety net, not a mechanism
@@ -62,7 +62,7 @@ class Manager:
         self,
         node: str,
         source: Source,
-        engine: EnginePort,
+        engine: Engine,
         publish: Callable[[NodeState], None],
         settings: Settings = DEFAULTS,
         *,

@@ -15,9 +15,9 @@ from pathlib import Path
 from bgpctl.core.intent.settling import SETTLE
 from bgpctl.core.model import IPAddress
 from bgpctl.errors import UsageError
-from bgpctl.exabgp import Mode
 from bgpctl.exabgp.engine import Engine
 from bgpctl.kube.client import Client
+from bgpctl.ports import Mode, Sink, Source
 from bgpctl.speaker import logs, netlink, places
 from bgpctl.speaker.alone import alone
 from bgpctl.speaker.counters import Bell
@@ -25,10 +25,10 @@ from bgpctl.speaker.judging import JudgingSource
 from bgpctl.speaker.manager import Manager
 from bgpctl.speaker.readiness import Check, Readiness
 from bgpctl.speaker.settings import Settings
-from bgpctl.speaker.sources import FileSource, Source
+from bgpctl.speaker.sources import FileSource
 from bgpctl.speaker.status import metrics, pages
 from bgpctl.speaker.status import socket as status_socket
-from bgpctl.speaker.status.publisher import FileSink, KubeSink, Publisher, Sink
+from bgpctl.speaker.status.publisher import FileSink, KubeSink, Publisher
 from bgpctl.speaker.status.remembering import Remembering
 
 # A loop that has not run for this long is stuck: it ticks at least every 15 s.

@@ -16,10 +16,8 @@ from bgpctl.core.intent.diff import Configure, Leave
 from bgpctl.core.model import Intent
 from bgpctl.core.shutdown import Ending, Signs, ending
 from bgpctl.errors import BgpctlError
-from bgpctl.exabgp import Mode
+from bgpctl.ports import Engine, Mode, Source
 from bgpctl.speaker import netlink
-from bgpctl.speaker.apply import EnginePort
-from bgpctl.speaker.sources import Source
 
 RESTART_REASON = "speaker stops (bgpctl)"
 
@@ -33,7 +31,7 @@ def decide(intent: Intent | None, source: Source) -> Ending:
     return ending(Signs(selected, node, asked, netlink.system_state()))
 
 
-def shut_down(engine: EnginePort, end: Ending, leave: Callable[[Leave], None]) -> tuple[str, ...]:
+def shut_down(engine: Engine, end: Ending, leave: Callable[[Leave], None]) -> tuple[str, ...]:
     """End the engine, or let go of one that stays. `leave` performs a Leave. Returns the peers that were
     left; nothing is raised for a leave that fails, which is told in the log."""
     left: tuple[str, ...] = ()
@@ -56,7 +54,7 @@ def shut_down(engine: EnginePort, end: Ending, leave: Callable[[Leave], None]) -
     return left
 
 
-def _to_leave(engine: EnginePort, end: Ending) -> tuple[str, ...]:
+def _to_leave(engine: Engine, end: Ending) -> tuple[str, ...]:
     """A node that goes away leaves every peer, also those of an engine that was not adopted yet. A restart
     leaves only those whose routers would drop the routes anyway; and none of an engine that stays."""
     if end.leaves:

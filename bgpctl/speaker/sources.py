@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from bgpctl.core.intent.compile import ClusterObjects
 from bgpctl.core.intent.endpoints import read_slice
@@ -33,20 +33,6 @@ FILE_POLL_SECONDS = 0.3
 LAST_LOOK_SECONDS = 1.0
 
 log = logging.getLogger("bgpctl.speaker")
-
-
-class Source(Protocol):
-    """`ready` once everything was read at least once; `problems` are sentences about what cannot be read,
-    `trouble` one about what will never be read again, "" = none. `last_look` is for a speaker that stops: did
-    the API server answer just now, and the Node (as it was seen before where it did not)."""
-
-    def start(self) -> None: ...
-    def stop(self) -> None: ...
-    def ready(self) -> bool: ...
-    def observe(self) -> ClusterObjects: ...
-    def problems(self) -> tuple[str, ...]: ...
-    def trouble(self) -> str: ...
-    def last_look(self) -> tuple[bool, Document | None]: ...
 
 
 class KubeSource:

@@ -13,8 +13,9 @@ import pytest
 from bgpctl.core.intent.diff import Announce, Configure, Leave, Synced, Withdraw, diff
 from bgpctl.core.model import Attributes, Intent, IPNetwork, Observed, Route, Secret
 from bgpctl.errors import Temporary
-from bgpctl.exabgp import Mode, control, wire
+from bgpctl.exabgp import control, wire
 from bgpctl.exabgp import engine as module
+from bgpctl.ports import Mode
 from tests.support import bgppeer
 from tests.support.bgppeer import BgpPeer
 from tests.support.engines import EngineUnderTest, detached, new_router, peer, up

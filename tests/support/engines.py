@@ -20,8 +20,9 @@ from pathlib import Path
 from bgpctl.core.intent.diff import Announce, Configure, Synced
 from bgpctl.core.model import Attributes, IPAddress, IPNetwork, Observed, Peer, Session
 from bgpctl.errors import Temporary
-from bgpctl.exabgp import Mode, control
+from bgpctl.exabgp import control
 from bgpctl.exabgp.engine import Engine
+from bgpctl.ports import Mode
 from tests.support.bgppeer import BgpPeer
 from tests.support.wait import eventually
 

@@ -10,7 +10,7 @@ from bgpctl.core.intent.compile import ClusterObjects
 from bgpctl.core.intent.diff import Action, Announce, Configure, Leave, Synced, Withdraw
 from bgpctl.core.model import GracefulRestart, Observed, Session, SessionState
 from bgpctl.errors import Temporary
-from bgpctl.exabgp import Mode
+from bgpctl.ports import Mode
 
 GR = GracefulRestart(120)
 

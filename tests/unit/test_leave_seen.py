@@ -13,7 +13,7 @@ from bgpctl.core.intent.diff import Action, Leave
 from bgpctl.core.policy.annotations import LEAVE, leave_name
 from bgpctl.core.state import NodeState
 from bgpctl.errors import Temporary
-from bgpctl.exabgp import Mode
+from bgpctl.ports import Mode
 from bgpctl.speaker.status.publisher import Pace
 from tests.support import objects
 from tests.support.fake_engine import Departed

@@ -17,7 +17,7 @@ from bgpctl.core.state import UNPROVED, NodeState, to_document
 from bgpctl.core.statereader import from_document
 from bgpctl.core.timing.soak import GRACEFUL_SHUTDOWN
 from bgpctl.errors import BgpctlError, Temporary
-from bgpctl.exabgp import Mode
+from bgpctl.ports import Mode
 from bgpctl.speaker import manager as module
 from bgpctl.speaker.manager import IDLE_SECONDS, RETRY_SECONDS
 from bgpctl.speaker.readiness import Readiness

@@ -22,7 +22,8 @@ from bgpctl.kube.client import Client, NotFound
 from bgpctl.lab.api import ApiServer
 from bgpctl.lab.api.faults import Fault
 from bgpctl.lab.seed import crds
-from bgpctl.speaker.status.publisher import FileSink, KubeSink, Pace, Publisher, Sink
+from bgpctl.ports import Sink
+from bgpctl.speaker.status.publisher import FileSink, KubeSink, Pace, Publisher
 from tests.support import apiserver, clients
 from tests.support.wait import eventually, throughout
 

@@ -11,7 +11,7 @@ from bgpctl.core.intent.compile import ClusterObjects
 from bgpctl.core.policy.annotations import GRACEFUL_SHUTDOWN_SOAK
 from bgpctl.core.state import UNPROVED, NodeState, to_document
 from bgpctl.core.statereader import from_document
-from bgpctl.exabgp import Mode
+from bgpctl.ports import Mode
 from tests.support import objects
 from tests.support.rig import AWAY, A, B, Rig, world
 

@@ -5,20 +5,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Protocol
 
 from bgpctl.core.intent.nexthops import not_negotiated
 from bgpctl.core.model import Absent, Intent, Observed, Session
 from bgpctl.core.state import NodeState, PeerState, WithdrawnPeer, WithdrawnRecord, describe_peer
-
-
-class Departure(Protocol):
-    """How a peer left, in epoch seconds; None = its withdraws did not get out, or it had no session."""
-
-    @property
-    def flushed_at(self) -> float | None: ...
-    @property
-    def closed_at(self) -> float | None: ...
+from bgpctl.ports import Departure
 
 
 def record(

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from bgpctl.core.reading.documents import metadata
 from bgpctl.core.reading.foreign import Unreadable, parse_json
@@ -23,17 +23,11 @@ from bgpctl.core.statereader import from_document
 from bgpctl.errors import BgpctlError, Temporary
 from bgpctl.kube import paths
 from bgpctl.kube.client import Client, Conflict, NotFound
+from bgpctl.ports import Sink
 
 log = logging.getLogger("bgpctl.speaker")
 
 LONGEST = 16 << 20  # octets of a state.json
-
-
-class Sink(Protocol):
-    """One place where a state is kept. `read` gives None for nothing, or for nothing that can be read."""
-
-    def read(self) -> NodeState | None: ...
-    def write(self, state: NodeState) -> None: ...
 
 
 class KubeSink:

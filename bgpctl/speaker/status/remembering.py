@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from bgpctl.core.state import MOST_LOCAL_PEERS, LocalAddresses, NodeState, newest
-from bgpctl.speaker.status.publisher import Sink
+from bgpctl.ports import Sink
 
 Router = tuple[str, int]  # peer address and port
 
