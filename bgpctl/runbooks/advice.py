@@ -131,7 +131,7 @@ def _prior(journal: Journal, node: NodeView) -> Iterator[str]:
 def by_hand(node: str, cordoned: bool) -> Iterator[str]:
     """How a node comes back of which nobody knows any more how it was."""
     yield f"do not power off {node}: whether its routes are gone, only a drain that ends can tell"
-    yield "how it was before stands in the last lines of that run"
+    yield "how it was before may stand in the last lines of that run"
     yield f"to put a label back by hand: kubectl label node {node} KEY=VALUE --overwrite"
     if cordoned:
         yield f"to let pods in again: kubectl uncordon {node}"

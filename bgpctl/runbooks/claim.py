@@ -35,7 +35,7 @@ class Claimed(Goal):
     needs: frozenset[str] = frozenset()
 
     def decide(self, s: Snapshot) -> Decision:
-        if refused := self._another(s):
+        if refused := self._another(s) or self._orphaned(s):
             return refused
         if not s.holds_lease:
             return self._lease(s)
@@ -114,11 +114,23 @@ class Claimed(Goal):
         if dropped:
             yield f"without its {', '.join(dropped)}, which must be said again"
 
+    def _orphaned(self, s: Snapshot) -> Decision | None:
+        """Nothing is left that knows how a node was which a drain told to leave: nothing can be restored."""
+        if self.command != "restore" or not s.node.leave or s.journal is not None or s.lost is not None:
+            return None
+        gone = f"the journal of run {s.node.leave.rpartition('-')[0]}, and the Lease with its copy"
+        reason = f"somebody removed {gone}: how the node was before is not known"
+        hint = "\n".join(advice.by_hand(s.node.name, s.node.unschedulable))
+        return Decision(Status.BLOCKED, reason, hint=hint)
+
     def _turned(self, s: Snapshot) -> Journal:
         """A new direction: the prior state stays, and whom the node was known by. The finished steps, running
-        waits and proofs do not, nor what the routers had before the routes went."""
+        waits and proofs do not, nor what the routers had before the routes went. A restart never cordoned.
+        """
         assert s.journal is not None
         fresh = replace(s.journal.without(s.journal.steps), leaves=0, baselines={}, witnesses={}, ending={})
+        if s.journal.command == "restart":
+            fresh = replace(fresh, prior_unschedulable=s.node.unschedulable)
         return replace(
             fresh,
             run=self.run,

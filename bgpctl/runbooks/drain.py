@@ -122,7 +122,7 @@ def _restored(result: Result, journal: Journal | None) -> str:
         return f"{result.node}: {texts['Claimed']}{by_hand}"
     cordon = "still cordoned, as it was before" if journal.prior_unschedulable else "schedulable"
     if journal.deselect is None:
-        return f"{result.node}: {cordon} — no policy selected it before the drain, so it announces nothing"
+        return f"{result.node}: {cordon} — {texts['Established']}"
     return f"{result.node}: in service, {cordon} — {texts['Announced']}"
 
 

@@ -76,7 +76,7 @@ class Established(Goal):
         if s.journal is None:
             return Decision(Status.DONE, by_hand(s))
         if s.journal.deselect is None and not self.restart:
-            return NOTHING
+            return Decision(Status.DONE, _untouched(s))
         if not s.deselection.policies:
             labels = ", ".join(_label(key, value) for key, value in s.journal.prior_labels.items())
             return Decision(
@@ -185,6 +185,13 @@ def by_hand(s: Snapshot) -> str:
         )
         told.append(f"no policy selects it{f': {labels}' if labels else ''}")
     return "; ".join(told)
+
+
+def _untouched(s: Snapshot) -> str:
+    """What is true of a node whose label was not changed: a policy never selected it, or it was a restart."""
+    if not s.deselection.policies:
+        return "no label was changed; no policy selects it, so it announces nothing"
+    return f"no label was changed; {', '.join(s.deselection.policies)} selects it, as before"
 
 
 def _comes_back(s: Snapshot, restart: bool) -> bool:

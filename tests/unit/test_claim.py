@@ -77,3 +77,32 @@ def test_a_new_direction_keeps_the_prior_state_alone() -> None:
         )
         assert action.journal == turned
     assert Claimed("restore", "run-z").order == ""
+
+
+# --- a restore that has nothing to go by --------------------------------------------------------------------
+
+
+def test_a_node_of_which_nobody_knows_how_it_was_is_not_restored_with_a_good_word() -> None:
+    """Its journal and the Lease with the copy were removed by hand; the name of the request is left."""
+    step = Claimed("restore", "run-b")
+    node = replace(snapshot().node, leave="run-a-1", unschedulable=True)
+    decision = step.decide(snapshot(journal=None, node=node, holds_lease=False))
+    assert (decision.status, decision.actions) == (Status.BLOCKED, ())
+    assert "somebody removed the journal of run run-a" in decision.reason
+    assert f"kubectl uncordon {node.name}" in decision.hint
+    kept = step.decide(snapshot(journal=None, lost=journal(), node=node))
+    assert kept.status is Status.ACT, "the copy knows"
+    assert step.decide(snapshot(journal=None)).status is Status.DONE, "nobody took it out"
+    drain = Claimed("drain", "run-b").decide(snapshot(journal=None, node=node))
+    assert drain.status is not Status.BLOCKED, "a new drain may go on from there"
+
+
+def test_a_restart_that_is_undone_takes_no_cordon_away() -> None:
+    """It never cordoned: who did since then is somebody else."""
+    node = replace(snapshot().node, unschedulable=True)
+    record = replace(journal(), command="restart", prior_unschedulable=False)
+    (turn,) = Claimed("restore", "run-b").decide(snapshot(journal=record, node=node)).actions
+    assert isinstance(turn, ChangeNode) and turn.journal is not None
+    assert turn.journal.prior_unschedulable
+    (turn,) = Claimed("restore", "run-b").decide(snapshot(journal=journal(), node=node)).actions
+    assert isinstance(turn, ChangeNode) and turn.journal is not None and not turn.journal.prior_unschedulable

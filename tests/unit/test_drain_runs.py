@@ -344,7 +344,7 @@ def test_a_node_that_no_policy_selected(rig: Rig) -> None:
     assert out.status == "done"
     _, result = restored(rig)
     assert result.message == (
-        f"{NODE}: schedulable — no policy selected it before the drain, so it announces nothing"
+        f"{NODE}: schedulable — no label was changed; no policy selects it, so it announces nothing"
     )
 
 

@@ -110,7 +110,14 @@ LEFT_IN = Deselection(ways_in=(("enable-bgp", "true"), ("rack", "1")))
     ("s", "decision"),
     [
         (back(), done("1/1 sessions Established")),
-        (back(journal=UNSELECTED, deselection=Deselection(), state=None), NOTHING),
+        (
+            back(journal=UNSELECTED, deselection=Deselection(), state=None),
+            Decision(Status.DONE, "no label was changed; no policy selects it, so it announces nothing"),
+        ),
+        (
+            back(journal=UNSELECTED, state=None),
+            Decision(Status.DONE, "no label was changed; rack selects it, as before"),
+        ),
         (
             back(deselection=Deselection()),
             Decision(
