@@ -7,6 +7,7 @@ session from an earlier address sends traffic all the same.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -22,6 +23,7 @@ from bgpctl.witness.probe import Probe
 
 SHOWN = (Sight.PRESENT, Sight.STALE)
 LONGEST_TARGET = 300  # characters of a probe's target that a witness is named by
+TWO = "at one address, two ports are two routers; name the probe of each"
 
 
 @dataclass(slots=True)
@@ -93,6 +95,8 @@ class Routers:
             return said, partial(_unasked, probe, said, _stranger(said, called) if called else _unknown(said))
         (one,) = meant
         peer, known = called[one], self._addresses(one)
+        if other := self._twice(probe, one, called):
+            return peer, partial(_unasked, probe, peer, f"{_named(probe)} is given for {other} too: {TWO}")
         if not known:
             return peer, partial(_unasked, probe, peer, _unknown(peer))
         others = [a for a in dict.fromkeys((*known, *_like(addresses, one[0]))) if a != known[-1]]
@@ -102,6 +106,13 @@ class Routers:
             return replace(told, router=f"{probe.kind} {peer}", at=now())
 
         return peer, ask
+
+    def _twice(self, probe: Probe, one: Endpoint, called: Names) -> str:
+        """Another peer at the same address that the same router is said to be, "" = none: two ports are two
+        routers, and the word of one of them is not the other's."""
+        same = [each for each in self.probes if each is not probe and _named(each) == _named(probe)]
+        meant = (each for probe in same if len(each := _meant(probe, called)) == 1)
+        return next((called[at] for (at,) in meant if at[0] == one[0] and at != one), "")
 
     def _row(self, key: tuple[int, str], answer: Sighting) -> tuple[float | None, int]:
         if answer.sight is not Sight.ABSENT:
@@ -115,8 +126,15 @@ class Routers:
 def witness(probe: Probe, answer: Sighting) -> str:
     """Which router answered, as far as it can be told: what was asked, and the BGP Identifier of who answered
     where it tells it (the same path leads to another router on another machine)."""
-    asked = f"{probe.kind}={probe.target[:LONGEST_TARGET]}"
+    kind, _, target = _named(probe).partition("=")
+    asked = f"{kind}={target[:LONGEST_TARGET]}"
     return f"{asked}, router ID {answer.router_id}" if answer.router_id else asked
+
+
+def _named(probe: Probe) -> str:
+    """One spelling for each path: a link, or a slash more, is no other router."""
+    target = os.path.realpath(probe.target) if probe.target.startswith("/") else probe.target
+    return f"{probe.kind}={target}"
 
 
 def _meant(probe: Probe, called: Names) -> list[Endpoint]:
@@ -177,7 +195,7 @@ _WORST = (Sight.PRESENT, Sight.STALE, Sight.UNKNOWN, Sight.ABSENT)
 def _of_peer(answer: Sighting, peer: str) -> Sighting:
     """Another router may know the node as well, and have its routes: what that one says is not the peer's
     word. The end of the session that the router calls its own tells them apart."""
-    if answer.session != "established" or same_host(answer.local, peer):
+    if answer.session != "established" or any(same_host(each, peer) for each in answer.local.split(", ")):
         return answer
     detail = f"its session with this node is from {answer.local}, not {peer}: another router?"
     return replace(answer, sight=Sight.UNKNOWN, paths=(), detail=detail)

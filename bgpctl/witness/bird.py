@@ -113,7 +113,7 @@ def read(router: str, neighbor: str, protocols: Iterable[Protocol], replies: Ite
     session = "established" if "established" in sessions else " ".join(sorted(sessions))
     remaining = max((p.remaining for p in protocols if p.remaining is not None), default=None)
     sources = {protocol.source for protocol in protocols if protocol.source}
-    local = sources.pop() if len(sources) == 1 else ""
+    local = ", ".join(sorted(sources))
     return sighting(router, neighbor, paths, session, remaining, local=local)
 
 

@@ -60,10 +60,11 @@ class Sighting:
 
     `session` is the router's view of the session in lower case ("established", "active" …), "" when unknown.
     `seconds_remaining` is its stale or restart timer when it tells one. `detail` is one sentence; for UNKNOWN
-    it says why. `at` is the epoch second of the answer. `local` is the router's own end of the session as
-    `own_address` writes it, `router_id` its BGP Identifier; "" = it does not say. `stranger`: it is UNKNOWN
-    because the router has no such neighbor. `forgets`: the router knows the neighbor for as long as it has a
-    session or routes of it, and cannot tell its absence from a stranger's afterwards.
+    it says why. `at` is the epoch second of the answer. `local` is the router's own end of the session (of
+    several, each, with ", " between) as `own_address` writes it, `router_id` its BGP Identifier; "" = it
+    does not say. `stranger`: it is UNKNOWN because the router has no such neighbor. `forgets`: the router
+    knows the neighbor for as long as it has a session or routes of it, and cannot tell its absence from a
+    stranger's afterwards.
     """
 
     router: str
@@ -108,7 +109,7 @@ def sighting(
         session=session,
         seconds_remaining=remaining if sight is Sight.STALE else None,
         detail=" ".join(filter(None, (_sentence(sight, paths, session, remaining), note))),
-        local=own_address(local),
+        local=", ".join(filter(None, map(own_address, local.split(", ")))),
         router_id=own_address(router_id),
     )
 

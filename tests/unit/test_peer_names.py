@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -160,3 +161,23 @@ def test_a_row_is_of_one_peer() -> None:
     assert (named.peer, named.absences) == (FIRST, 1)
     (both,) = routers.look(running(on(1790)), two, lambda: 4.0)
     assert both.sighting.sight is Sight.UNKNOWN
+
+
+def test_one_router_is_not_two(tmp_path: Path) -> None:
+    """One socket was given for both ports of an address: the word of the first is not the second's."""
+    link = tmp_path / "link"
+    link.symlink_to("/run/bird.ctl")
+    for other in ("/run/bird.ctl", "/run//bird.ctl", str(link)):
+        probes = FakeProbe([], peer=FIRST), FakeProbe([], peer=SECOND, target=other)
+        told = Routers(probes).look(TWO, None, lambda: 1.0)
+        assert [answer.sighting.sight for answer in told] == [Sight.UNKNOWN] * 2
+        assert told[0].sighting.detail == (
+            f"bird=/run/bird.ctl is given for {SECOND} too: "
+            "at one address, two ports are two routers; name the probe of each"
+        )
+    probes = (
+        FakeProbe([(1.0, Sight.PRESENT)], peer=FIRST),
+        FakeProbe([(1.0, Sight.PRESENT)], peer=SECOND, target="/b"),
+    )
+    told = Routers(probes).look(TWO, None, lambda: 1.0)
+    assert [answer.sighting.sight for answer in told] == [Sight.PRESENT] * 2

@@ -108,6 +108,8 @@ def test_a_second_peer_that_is_added_in_the_middle_voids_the_word_of_a_probe_tha
         (ROUTER, "10.0.0.9", "established", U),  # the node is its neighbor too
         (ROUTER, ROUTER, "established", P),
         (ROUTER, "", "established", P),  # it does not say
+        (ROUTER, f"10.0.0.9, {ROUTER}", "established", P),  # one of its two sessions with the node
+        (ROUTER, "10.0.0.8, 10.0.0.9", "established", U),
         (ROUTER, "10.0.0.9", "active", P),  # what it calls its own without a session is only configured
         ("fd00::1", "fd00:0:0::1", "established", P),
         ("fd00::1", "fd00::2", "established", U),

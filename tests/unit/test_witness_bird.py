@@ -194,7 +194,8 @@ def test_what_is_no_address_is_compared_as_it_is(one: str, other: str) -> None:
         ((), ""),
         (("192.0.2.99",), "192.0.2.99"),
         (("192.0.2.99", ""), "192.0.2.99"),
-        (("192.0.2.99", "192.0.2.98"), ""),  # two sessions, two addresses: none is the router's
+        (("192.0.2.99", "192.0.2.98"), "192.0.2.98, 192.0.2.99"),  # two sessions: each is the router's
+        (("192.0.2.99", "0.0.0.0"), "192.0.2.99"),
     ],
 )
 def test_birds_own_address(sources: tuple[str, ...], local: str) -> None:

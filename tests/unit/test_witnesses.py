@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from bgpctl.runbooks import proof
@@ -125,3 +126,13 @@ def test_each_is_said_once_before_the_first_change() -> None:
     assert (proof.blank(s), proof.another(s)) == ((), (NOT_THE_ONE,))
     right = snapshot(sightings=(told(Sight.ABSENT, RIGHT),), state=running(), journal=record)
     assert (proof.blank(right), proof.another(right)) == ((), ())
+
+
+def test_another_spelling_of_a_path_is_the_same_router(tmp_path: Path) -> None:
+    (tmp_path / "frr").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "frr")
+    answer = Sighting("frr", "10.0.0.1", Sight.ABSENT)
+    names = {
+        witness(parse_probe(f"frr={tmp_path}/{text}"), answer) for text in ("frr", "/frr", "link", "frr/")
+    }
+    assert len(names) == 1
