@@ -13,7 +13,9 @@ from bgpctl.errors import Blocked
 from bgpctl.kube import lease, paths
 from bgpctl.kube.client import ApiError, Client
 from bgpctl.kube.lease import LeaseView
+from bgpctl.queries.since import Since, since
 from bgpctl.runbooks import advice, states
+from bgpctl.runbooks.catalogue import steps_of
 from bgpctl.runbooks.command_line import BARE, CommandLine
 from bgpctl.runbooks.journal import ANNOTATION, Journal, load
 from bgpctl.runbooks.model import ended
@@ -25,7 +27,8 @@ class NodeReport:
     """One node. `journal` None = bgpctl has no hand in it; `holder` is who owns a run right now, "" = nobody.
     `lost`: the journal was removed from the Node, and this is its copy. `problem` says what could not be
     read. `leased`: the node has a Lease, held or not, as every one with a journal should. `orphan`: a run
-    asked it to leave, and both are gone. `typed`: what was typed now; `named`: it asked for this node."""
+    asked it to leave, and both are gone. `typed`: what was typed now; `named`: it asked for this node. `now`
+    is when it was looked at, epoch seconds by the API server's clock."""
 
     node: str
     ready: bool
@@ -39,16 +42,42 @@ class NodeReport:
     orphan: bool = False
     typed: CommandLine = BARE
     named: bool = False
+    now: float = 0.0
+
+    @property
+    def record(self) -> Journal | None:
+        """The journal, or the copy of one that was removed."""
+        return self.journal or self.lost
 
     @property
     def ways(self) -> tuple[str, ...]:
-        """What is safe while nobody goes on with a run, how it goes on, and how it is undone."""
-        journal = self.journal or self.lost
+        """What is safe while nobody goes on with a run, how it goes on, and how it is undone; the same where
+        a drain that was done is no longer true."""
+        journal, since = self.record, self.since
         if self.orphan:
             return tuple(advice.by_hand(self.node, self.unschedulable))
-        if journal is None or not self.stopped:
+        if journal is None or not (self.stopped or since):
             return ()
-        return advice.standing(journal, self.node), *advice.ways(journal, self.node, self.typed)
+        told = f"do not power off {self.node}: {since.told}" if since else ""
+        return told or advice.standing(journal, self.node), *advice.ways(journal, self.node, self.typed)
+
+    @property
+    def since(self) -> Since | None:
+        """What became of the node since its drain took it out, where that is no longer true."""
+        journal = None if self.running else self.record
+        return since(journal, self.state, self.unschedulable, self.now) if journal else None
+
+    @property
+    def drained(self) -> bool:
+        """Was it taken out by a drain that was done, and is that still true?"""
+        return self.service == "drained"
+
+    @property
+    def step(self) -> str:
+        """The step that its run is in, or stopped in: the first that is not done; "" = there is none."""
+        journal = self.record
+        left = (step for step in steps_of(journal) if not journal.finished(step)) if journal else ()
+        return "" if journal is None or journal.done_at else next(iter(left), "")
 
     @property
     def running(self) -> bool:
@@ -68,16 +97,17 @@ class NodeReport:
 
     @property
     def service(self) -> str:
-        """In one word: in-service, no-bgp, unknown (what its speaker published cannot be read), drained;
+        """In one word: in-service, no-bgp, unknown (what its speaker published cannot be read), drained,
+        or, after a drain that was done: announces-again, uncordoned, unknown;
         draining, restoring, restarting while somebody is at it; drain-stopped, restore-stopped,
         restart-stopped when nobody is."""
-        journal = self.journal or self.lost
+        journal = self.record
         if journal is None and self.state and self.state.unreadable:
             return "unknown"
         if journal is None:
             return "in-service" if self.state and self.state.peers else "no-bgp"
-        if journal.command == "drain" and journal.finished("ShutDown") and not self.running:
-            return "drained"
+        if journal.done_at and not self.running:
+            return self.since.word if self.since else "drained"
         if not self.running:
             return f"{journal.command}-stopped"
         return {"restore": "restoring", "restart": "restarting"}.get(journal.command, "draining")
@@ -85,7 +115,7 @@ class NodeReport:
     @property
     def stopped(self) -> str:
         """Why a run is not at its end and nobody goes on with it: its own words, "" = it runs or is done."""
-        journal = self.journal or self.lost
+        journal = self.record
         if not self.service.endswith("-stopped"):
             return ""
         assert journal is not None, "somebody began what stopped"
@@ -106,7 +136,7 @@ def node_reports(client: Client, names: Sequence[str], typed: CommandLine = BARE
         raise no_such_node(*missing)
     told = {s.node: s for s in states.of_all(client) or ()}
     leases = _leases(client, [name for name, d in documents.items() if _has_journal(d)])
-    chosen = names or sorted(documents)
+    chosen = dict.fromkeys(names or sorted(documents))
     now = client.present()
     reports = (_report(documents[name], told.get(name), leases.get(name), now, typed) for name in chosen)
     return tuple(replace(report, named=report.node in names) for report in reports)
@@ -159,6 +189,7 @@ def _report(
         leased=held is not None,
         orphan=orphan,
         typed=typed,
+        now=now,
     )
 
 

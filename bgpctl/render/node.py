@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bgpctl.core.state import WithdrawnRecord, timestamp
+from bgpctl.queries.since import ANNOUNCES, UNCORDONED
 from bgpctl.render import terminal, units
 from bgpctl.render.envelope import Document, envelope, write_json, write_yaml
 from bgpctl.render.peers import NO_SPEAKER, node_word
 from bgpctl.render.terminal import write
 from bgpctl.render.text import Cell, Line, Span, hint_lines, line, table, wrapped
+from bgpctl.runbooks import evidence
 from bgpctl.runbooks.kept import words
 
 if TYPE_CHECKING:
@@ -42,35 +44,52 @@ def sessions(report: NodeReport, now: float) -> str:
 def selected_by(report: NodeReport, now: float) -> str:
     """The policy that selects the node by its speaker's word, "" = none does. A drain's relabel is newer than
     what a speaker said that says nothing any more."""
-    state, journal = report.state, report.journal or report.lost
+    state, journal = report.state, report.record
     out = journal is not None and journal.command == "drain" and journal.finished("Deselected")
     return "" if state is None or (out and node_word(state, now)) else state.selected_by
 
 
 def run(report: NodeReport, now: float) -> str:
-    """What the journal says: the command, how far it came, since when, and who holds it now."""
-    journal = report.journal or report.lost
+    """What the journal says: the command, in which step it is or how it was done, since when, and who holds
+    it now."""
+    journal = report.record
     if journal is None:
         return report.problem or "-"
+    return f"{journal.command} {journal.run}: {_progress(report, journal, now)}"
+
+
+def _progress(report: NodeReport, journal: Journal, now: float) -> str:
+    if journal.done_at and not report.running:
+        ago = f"{units.age(now - journal.done_at)} ago"
+        return f"done, {_by_whom(journal)}, {ago}" if report.drained else f"was done {ago}"
     held = f", run by {report.holder}" if report.holder else ""
-    began = f"began {units.age(now - journal.started_at)} ago"
-    return f"{journal.command} {journal.run}: {_reached(journal)}, {began}{held}"
+    where = f"{'at' if report.running else 'stopped at'} {report.step}, " if report.step else ""
+    return f"{where}began {units.age(now - journal.started_at)} ago{held}"
 
 
-def _reached(journal: Journal) -> str:
-    """The last step that is done. Claiming does not count: every resumed run begins with it."""
-    steps = [step for step in journal.steps if step != "Claimed"]
-    return max(steps, key=lambda step: journal.steps[step]) if steps else "Claimed"
+def _by_whom(journal: Journal) -> str:
+    """By whose word the routes are gone."""
+    found = journal.evidence
+    by = f" by {found['by']}" if found.get("by") else ""
+    return f"{found['proof']}{by}" if found.get("proof") else "nothing was announced"
 
 
 def proof(report: NodeReport) -> str:
-    """How it is known that the routes are gone: confirmed, estimated, or "" (not known)."""
-    return str(report.journal.evidence.get("proof") or "") if report.journal else ""
+    """How it is known that the routes are gone: confirmed, estimated, or "" (not known, or not gone)."""
+    back = report.since is not None and report.since.word != UNCORDONED
+    return str(report.journal.evidence.get("proof") or "") if report.journal and not back else ""
+
+
+def announces(report: NodeReport, now: float) -> bool:
+    """Does it have routes on its routers by the word of a speaker that reports?"""
+    return report.state is not None and not node_word(report.state, now) and report.state.announced > 0
 
 
 def in_service(report: NodeReport, now: float) -> bool:
-    """Ready, schedulable, and every session of its speaker up."""
+    """Ready, schedulable, and every session of its speaker up; or back in BGP after a drain, however."""
     state = report.state
+    if report.service == ANNOUNCES:
+        return True
     if state is None or node_word(state, now) or not report.ready or report.unschedulable:
         return False
     return bool(state.peers) and state.established == len(state.peers)
@@ -89,7 +108,7 @@ def text(reports: Sequence[NodeReport], now: float, width: int | None = None) ->
     """One line per node; how it is known that routes are gone follows for nodes that left."""
     rows = [_row(report, now) for report in reports]
     details = [row for report in reports for row in (*_stopped(report, width), *_withdrawal(report, width))]
-    good = all(in_service(report, now) for report in reports)
+    good = all(in_service(report, now) and not report.since for report in reports)
     last = line(Span(summary(reports, now), "bold" if good else "accent"))
     return [*table(HEADER, rows), *([line(""), *details] if details else []), line(""), last]
 
@@ -113,29 +132,28 @@ def _stopped(report: NodeReport, width: int | None) -> list[Line]:
     told = [report.problem] if report.problem else []
     if report.stopped and report.journal:
         told.append(f"the {report.journal.command} stopped: {report.stopped}")
+    elif report.since:
+        told.append("the drain was done, and what it did is not true any more")
     why = [row for text in told for row in wrapped(f"{report.node}: {text}", width)]
     ways = hint_lines("\n".join(report.ways), width, first="  ")
     return [*(line(Span(row, "accent")) for row in why), *map(line, ways)]
 
 
 def _withdrawal(report: NodeReport, width: int | None) -> list[Line]:
-    """When the routes went, and who says so."""
+    """When the routes went, and who says so; and that it is safe to power off where that is still true."""
     record, how = report.state.withdrawn if report.state else None, proof(report)
     gone = report.state is not None and report.state.phase == "Withdrawn"
-    if not gone and not how:
+    if report.drained and report.journal:
+        told = f"safe to power off — {evidence.gone(report.journal.evidence)}"
+    elif how and report.journal:
+        told = evidence.gone(report.journal.evidence)
+    elif gone and not report.since:
+        told = "whether a router was asked went with the journal" if report.lost else NOBODY_ASKED
+    else:
         return []
-    unasked = "whether a router was asked went with the journal" if report.lost else NOBODY_ASKED
-    told = _gone(report.journal, how) if how else unasked
     why = str(report.journal.evidence.get("why") or "") if report.journal and how else ""
     rests = f"; {why}" if why else ""
     return [line(row) for row in wrapped(f"{report.node}: {told}{_sent(record)}{rests}", width)]
-
-
-def _gone(journal: Journal | None, how: str) -> str:
-    evidence: Mapping[str, Any] = journal.evidence if journal else {}
-    routes = units.count(int(evidence.get("routes") or 0), "route")
-    by = f" by {evidence['by']}" if evidence.get("by") else ""
-    return f"{routes} gone, {how}{by}"
 
 
 def _sent(record: WithdrawnRecord | None) -> str:
@@ -147,12 +165,15 @@ def _sent(record: WithdrawnRecord | None) -> str:
 
 
 def summary(reports: Sequence[NodeReport], now: float) -> str:
-    """How many nodes are in service, and which are not."""
-    out = [report.node for report in reports if not in_service(report, now)]
+    """How many nodes are in service, which are not, and which of those have routes all the same."""
+    out = [report for report in reports if not in_service(report, now)]
     total = units.count(len(reports), "node")
     if not out:
         return f"{total} in service"
-    return f"{len(reports) - len(out)} of {total} in service; not in service: {', '.join(out)}"
+    still = [report.node for report in out if announces(report, now)]
+    also = f"; still announcing: {', '.join(still)}" if still else ""
+    names = ", ".join(report.node for report in out)
+    return f"{len(reports) - len(out)} of {total} in service; not in service: {names}{also}"
 
 
 # --- documents ----------------------------------------------------------------------------------------------
@@ -174,6 +195,8 @@ def _document(report: NodeReport, now: float) -> Document:
         "node": report.node,
         "service": service(report, now),
         "inService": in_service(report, now),
+        "announcing": announces(report, now),
+        "safeToPowerOff": report.drained if report.record and report.record.done_at else None,
         "ready": report.ready,
         "cordoned": report.unschedulable,
         "speaker": sessions(report, now),
@@ -182,7 +205,7 @@ def _document(report: NodeReport, now: float) -> Document:
         "stale": state.stale(now) if state and not state.unreadable else None,
         "proof": proof(report) or None,
         "withdrawn": _record(state.withdrawn) if state and state.withdrawn else None,
-        "run": _journal(report.journal) if report.journal else None,
+        "run": _journal(report.journal, report.step) if report.journal else None,
         "holder": report.holder or None,
         "running": report.running if report.journal else None,
         "stopped": report.stopped or None,
@@ -202,7 +225,8 @@ def _record(record: WithdrawnRecord) -> Document:
     }
 
 
-def _journal(journal: Journal) -> Document:
+def _journal(journal: Journal, step: str) -> Document:
+    """`step`: the one that it is or stopped in, null = it is done."""
     return {
         "id": journal.run,
         "command": "speaker restart" if journal.command == "restart" else f"node {journal.command}",
@@ -210,7 +234,8 @@ def _journal(journal: Journal) -> Document:
         "options": list(words(journal.asked)),
         "holder": journal.holder,
         "startedAt": units.rfc3339(journal.started_at),
-        "steps": {step: units.rfc3339(at) for step, at in journal.steps.items()},
+        "step": step or None,
+        "steps": {name: units.rfc3339(at) for name, at in journal.steps.items()},
         "evidence": dict(journal.evidence),
     }
 

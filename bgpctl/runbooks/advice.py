@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from bgpctl.core.policy.annotations import LEAVE
+from bgpctl.core.state import timestamp
 from bgpctl.kube import lease
 from bgpctl.runbooks import kept
 from bgpctl.runbooks.command_line import CommandLine, content
@@ -47,15 +48,34 @@ def standing(journal: Journal | None, node: str) -> str:
         return f"do not power off {node}: it is in service"
     if not journal.finished("Withdrawn"):
         return f"do not power off {node}: routers may still send it traffic"
+    if was := _was_safe(journal):
+        return f"{node} was out of service and safe to power off when {was}"
     gone = f"its routes were gone ({journal.evidence.get('proof') or 'it announced none'})"
     if not journal.finished("Evicted"):
         return f"do not power off {node}: {gone}, but its pods may still run"
     return f"do not power off {node} yet: {gone}, but the drain has not made its last check"
 
 
+def _was_safe(journal: Journal) -> str:
+    """The last instant at which a drain held all that it had reached on one look; "" = it never did."""
+    ran, done = journal.marks.get(SHUTTING_DOWN), journal.steps.get("ShutDown")
+    if done is not None:
+        told = f"its drain was done, at {_instant(done)}"
+    elif ran is not None:
+        told = f"its shutdown command ran, at {_instant(ran)}"
+    else:
+        return ""
+    return told if journal.done_at else f"{told}; run the drain again to see whether it still is"
+
+
+def _instant(at: float) -> str:
+    day, _, time = (timestamp(at) or "").partition("T")
+    return f"{time[:8]} UTC on {day}"
+
+
 def ways(journal: Journal, node: str, typed: CommandLine) -> Iterator[str]:
     """How a run that nobody goes on with goes on, and how it is undone."""
-    yield f"to go on: {go_on(journal, node, typed)}"
+    yield f"{'to drain it again' if journal.done_at else 'to go on'}: {go_on(journal, node, typed)}"
     if kept.unsaid(journal.asked):
         yield not_kept(journal)
     if journal.command == "drain":
@@ -91,6 +111,8 @@ def _lines(
         yield f"{node} is out of service and {BY_HAND}; see whether its shutdown command did it"
     elif not any(word in result.hint for word in (BY_HAND, "nothing was changed")):
         yield standing(journal, node)
+        if journal is not None and journal.done_at:
+            yield f"to see whether it still is: {typed.other('node', 'status', node)}"
     if result.hint:
         yield result.hint
     if f": {typed.program} " not in result.hint:

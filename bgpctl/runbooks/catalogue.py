@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from bgpctl.runbooks.checked import Checked
 from bgpctl.runbooks.claim import Claimed, Released
 from bgpctl.runbooks.drain_steps import Cordoned, Deselected, Evicted, ShutDown
+from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.model import Step
 from bgpctl.runbooks.options import DrainOptions, RestartOptions, RestoreOptions
 from bgpctl.runbooks.restart_steps import ClaimedForRestart, Concluded, Graceful, Restarted
@@ -46,3 +47,15 @@ def speaker_restart(options: RestartOptions, run: str) -> Sequence[Step]:
         Announced(restart=True),
         Concluded(),
     )
+
+
+def steps_of(journal: Journal) -> tuple[str, ...]:
+    """The names of the steps of the run that a journal is of, in their order."""
+    match journal.command:
+        case "drain":
+            steps = node_drain(DrainOptions("", journal.order), "")
+        case "restore":
+            steps = node_restore(RestoreOptions(""), "")
+        case _:
+            steps = speaker_restart(RestartOptions(""), "")
+    return tuple(step.name for step in steps)

@@ -9,7 +9,7 @@ from bgpctl.kube.lease import WATCHED_SECONDS
 from bgpctl.runbooks import advice, kept
 from bgpctl.runbooks.actions import ChangeNode, ReleaseLease, TakeLease
 from bgpctl.runbooks.command_line import CommandLine
-from bgpctl.runbooks.journal import Journal
+from bgpctl.runbooks.journal import AGAIN, Journal
 from bgpctl.runbooks.kept import Options
 from bgpctl.runbooks.model import Decision, Goal, Status
 from bgpctl.runbooks.snapshot import Snapshot
@@ -49,7 +49,7 @@ class Claimed(Goal):
             text = f"undo {s.journal.command} {s.journal.run}"
             return Decision(Status.ACT, text, (ChangeNode(text, journal=self._turned(s)),))
         if s.journal.holder != s.holder:
-            ours = replace(self._ours(s, s.journal), ending={})
+            ours = replace(self._ours(s, s.journal), ending={}).with_mark(AGAIN, s.now)
             text = f"go on from {s.journal.command} {s.journal.run}, last run by {s.journal.holder}"
             text = "; ".join((text, *self._options(ours)))
             return Decision(Status.ACT, text, (ChangeNode(text, journal=ours),))

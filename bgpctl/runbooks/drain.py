@@ -15,6 +15,7 @@ from bgpctl.runbooks import world as worlds
 from bgpctl.runbooks.catalogue import node_drain, node_restore
 from bgpctl.runbooks.command_line import CommandLine
 from bgpctl.runbooks.engine import Events
+from bgpctl.runbooks.evidence import gone
 from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.model import Result
 from bgpctl.runbooks.options import DrainOptions, RestoreOptions
@@ -84,23 +85,7 @@ def conclude(result: Result, journal: Journal | None) -> Result:
 
 def _drained(result: Result, evidence: Mapping[str, Any]) -> str:
     ending = next((s.text for s in result.steps if s.step == "ShutDown"), "safe to power off")
-    return f"{result.node}: {ending} — {_gone(evidence)}"
-
-
-def _gone(evidence: Mapping[str, Any]) -> str:
-    """Where the routes are, and by whose word."""
-    number = evidence.get("routes", 0)
-    routes = "1 route" if number == 1 else f"{number} routes"
-    match evidence.get("proof"):
-        case "confirmed":
-            within = evidence.get("secondsAfterRelabel")
-            when = f", within {within:.2f} s of the relabel" if within is not None else ""
-            return f"{routes} gone, confirmed by {evidence.get('by')}{when}{_assumed(evidence)}"
-        case "estimated":
-            missing = "; ".join(evidence.get("missing") or ["no router was asked"])
-            return f"{routes} gone, estimated: {missing}{_assumed(evidence)}"
-        case _:
-            return "it announced no routes"
+    return f"{result.node}: {ending} — {gone(evidence)}"
 
 
 def _waited(evidence: Mapping[str, Any]) -> str:
@@ -108,11 +93,6 @@ def _waited(evidence: Mapping[str, Any]) -> str:
     if evidence.get("proof") != "estimated":
         return ""
     return f"{evidence.get('worstSeconds', 0):g} s were waited: {evidence.get('why')}"
-
-
-def _assumed(evidence: Mapping[str, Any]) -> str:
-    assumed = f", assuming {evidence['assumed']}" if evidence.get("assumed") else ""
-    return f"{assumed}; {evidence['earlier']}" if evidence.get("earlier") else assumed
 
 
 def _restored(result: Result, journal: Journal | None) -> str:

@@ -23,6 +23,7 @@ VERSION = 1
 # Fields that came after the first journals were written.
 LATER = {"leaves", "baselines", "witnesses", "locals", "ending", "options"}
 COMMANDS = ("drain", "restore", "restart")
+AGAIN = "GoneOnWith"  # the mark of the last attempt that went on with the run
 LONGEST = 256 << 10  # what the API server allows for all annotations of an object together
 MOST_WITNESSES = 8  # of one peer: the newest
 
@@ -76,6 +77,14 @@ class Journal:
     def begun(self) -> bool:
         """Has the run passed its checks? Before that it has changed nothing."""
         return bool(set(self.steps) - {"Claimed"})
+
+    @property
+    def done_at(self) -> float | None:
+        """When the drain made its last check, and was done. None = it did not, or it was gone on with since:
+        then that attempt has to make it."""
+        at = self.steps.get("ShutDown")
+        again = self.marks.get(AGAIN, 0.0)
+        return at if self.command == "drain" and at is not None and at >= again else None
 
     def finished(self, step: str) -> bool:
         return step in self.steps

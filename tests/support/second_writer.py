@@ -241,7 +241,8 @@ class Rig:
         document = to_document(state)
         if self.admin.find(paths.node_state(NODE)) is None:
             self.admin.create(paths.NODE_STATES, document)
-        self.admin.patch(f"{paths.node_state(NODE)}/status", {"status": document["status"]})
+        whole = [{"op": "add", "path": "/status", "value": document["status"]}]  # as a speaker does
+        self.admin.patch(f"{paths.node_state(NODE)}/status", whole, kind="json")
 
     def speak(self) -> None:
         """One turn of a speaker that does what the Node says."""

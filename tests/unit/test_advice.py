@@ -51,6 +51,11 @@ def stopped(message: str, told: str = "", status: str = "blocked", *steps: StepR
             {"steps": {"Withdrawn": 1.0, "Evicted": 1.0}, "evidence": {"proof": "estimated"}},
             "do not power off n1 yet: its routes were gone (estimated), but",
         ),
+        (
+            {"steps": {"Withdrawn": 1.0, "Evicted": 1.0}, "marks": {"ShutdownCommand": NOW}},
+            "n1 was out of service and safe to power off when its shutdown command ran, at 08:00:00 UTC on "
+            "2027-01-15; run the drain again to see whether it still is",
+        ),
         ({"command": "restore"}, "do not power off n1: it is on its way back"),
         ({"command": "restart"}, "do not power off n1: it is in service"),
     ],
@@ -105,6 +110,16 @@ def test_a_run_that_was_stopped_tells_what_is_safe_how_to_go_on_and_back() -> No
     ]
     assert hint(stopped("it broke", "mend it"), ASKED)[1:] == ["mend it", f"to go on: {TYPED}", BACK]
     assert hint(stopped("x", "run this again"))[1:] == ["run this again", f"to run it again: {TYPED}"]
+
+
+def test_a_run_that_was_refused_after_the_drain_was_done_points_at_what_is_true_now() -> None:
+    done = dict.fromkeys(("Checked", "Evicted", "Withdrawn", "ShutDown"), NOW)
+    told = hint(stopped("another order", "mend it"), replace(ASKED, steps=done))
+    assert told[:3] == [
+        "n1 was out of service and safe to power off when its drain was done, at 08:00:00 UTC on 2027-01-15",
+        f"to see whether it still is: kubectl bgp node status n1 {CLUSTER}",
+        "mend it",
+    ]
 
 
 def test_an_estimate_that_was_not_enough_can_be_accepted() -> None:

@@ -47,8 +47,9 @@ STOPPED = journal(steps={"Checked": NOW - 9}, ending=ENDING)
 )
 @pytest.mark.parametrize("lost", [False, True])
 def test_one_word(record: Any, holder: str, service: str, stopped: str, lost: bool) -> None:
+    state = withdrawn() if record is DRAINED else running()
     report = NodeReport(
-        "n1", True, True, running(), None if lost else record, holder, lost=record if lost else None
+        "n1", True, True, state, None if lost else record, holder, lost=record if lost else None
     )
     assert (report.service, report.stopped, report.running) == (service, stopped, bool(holder))
 

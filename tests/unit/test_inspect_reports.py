@@ -78,6 +78,10 @@ def test_the_named_ones_in_their_order(wire: Wire) -> None:
     assert [one.node for one in reports(wire, "n3", "n1")] == ["n3", "n1"]
 
 
+def test_a_node_that_is_named_twice_is_one_row(wire: Wire) -> None:
+    assert [one.node for one in reports(wire, "n3", "n1", "n3")] == ["n3", "n1"]
+
+
 def test_names_that_no_node_has(wire: Wire) -> None:
     with pytest.raises(UsageError) as told:
         reports(wire, "n9", "n1", "n8")

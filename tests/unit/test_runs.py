@@ -150,6 +150,34 @@ def test_a_run_that_lost_journal_and_lease_tells_how_the_node_was(rig: Rig) -> N
     assert f"to let pods in again: kubectl uncordon {NODE}" in report.ways
 
 
+def test_a_drain_that_was_done_is_no_word_about_a_node_that_announces_again(rig: Rig) -> None:
+    finish(rig.drain())
+    (report,) = node_reports(rig.admin, (NODE,))
+    assert (report.service, report.ways) == ("drained", ())
+    rig.label("true")
+    rig.speak()
+    (report,) = node_reports(rig.admin, (NODE,))
+    assert report.service == "announces-again"
+    assert report.ways[0].startswith(f"do not power off {NODE}: it announces again (")
+    assert finish(rig.drain("run-b")).status == "done"
+    assert node_reports(rig.admin, (NODE,))[0].service == "drained"
+
+
+def test_a_drain_that_is_gone_on_with_is_done_only_when_that_attempt_is(rig: Rig) -> None:
+    finish(rig.drain())
+    rig.admin.patch(paths.node(NODE), {"spec": {"unschedulable": None}})
+    assert node_reports(rig.admin, (NODE,))[0].service == "uncordoned"
+    rig.add_pod()
+    rig.clock.at += 1
+    until(rig.drain("run-b"), "Evicted", "waiting")  # and is killed: it has cordoned the node again
+    rig.clock.at += EXPIRED
+    rig.speak()
+    (report,) = node_reports(rig.admin, (NODE,))
+    assert (report.service, report.unschedulable, bool(rig.pods)) == ("drain-stopped", True, True)
+    assert finish(rig.drain("run-c")).status == "done"
+    assert node_reports(rig.admin, (NODE,))[0].service == "drained"
+
+
 # --- what was reached is kept -------------------------------------------------------------------------------
 
 

@@ -1,0 +1,65 @@
+"""What became of a node since its drain took it out: the journal of a drain is no word about now. Pure.
+
+The speaker's state is enough (a look-up of the policies for each node would cost too much), and whatever it
+leaves open is no "drained".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bgpctl.core.state import NodeState
+from bgpctl.runbooks.drain_steps import plural
+from bgpctl.runbooks.journal import Journal
+
+GONE = ("Withdrawn", "Idle", "Stopped")
+ANNOUNCES, UNCORDONED, UNKNOWN = "announces-again", "uncordoned", "unknown"
+WHOLE_SECONDS = 1.0  # the API server's instants have no fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """`word` is announces-again, uncordoned or unknown; `told` says why, after "do not power off NODE: "."""
+
+    word: str
+    told: str
+
+
+def since(journal: Journal, state: NodeState | None, cordoned: bool, now: float) -> Since | None:
+    """What is otherwise than the drain left it; None = nothing, or it did not come so far. `now` is epoch
+    seconds by the API server's clock."""
+    looked = journal.steps.get("ShutDown", journal.steps.get("Withdrawn"))
+    if journal.command != "drain" or looked is None:
+        return None
+    seen = _speaker(state, looked, now) if state else None
+    open_again = "" if cordoned else "it was uncordoned meanwhile: pods may run there"
+    if seen and open_again:
+        return Since(seen.word, f"{seen.told}; {open_again}")
+    return seen or (Since(UNCORDONED, open_again) if open_again else None)
+
+
+def _speaker(state: NodeState, looked: float, now: float) -> Since | None:
+    """Where its speaker says otherwise. `looked`: when the drain last looked at it. What a speaker said
+    before that and has not changed since was in that look."""
+    if state.unreadable:
+        return Since(UNKNOWN, "what its speaker says now cannot be read")
+    silent = state.stale(now) or state.phase in ("Withdrawn", "Stopped")
+    if silent and state.last_seen + WHOLE_SECONDS <= looked:
+        return None
+    serves = state.phase not in GONE or bool(state.selected_by or state.peers)
+    if not serves:
+        return _left_open(state, looked)
+    if silent:
+        return Since(UNKNOWN, "its speaker was selected again after the drain, and its word is not of now")
+    if state.phase == "Starting" and not (state.selected_by or state.peers):
+        return Since(UNKNOWN, "its speaker is starting: what it will announce is not known yet")
+    routes = f"{state.announced} {plural(state.announced, 'route')}"
+    sessions = f"{state.established} {plural(state.established, 'session')}"
+    return Since(ANNOUNCES, f"it announces again ({routes}, {sessions})")
+
+
+def _left_open(state: NodeState, looked: float) -> Since | None:
+    """One that was started since, and finds that the one before it ended without a withdraw."""
+    if state.unproved and state.by_server(state.started_at) > looked:
+        return Since(UNKNOWN, "a speaker that ran after the drain ended without a withdraw")
+    return None
