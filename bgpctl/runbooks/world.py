@@ -84,7 +84,7 @@ class World:
         true. Raises Conflict when the world changed meanwhile."""
         if self.hold.released:
             return
-        journal = load(self.hold.document["metadata"].get("annotations"))
+        journal = load(self.hold.document["metadata"].get("annotations"), self.hold.node)
         if journal is None or (journal.finished(step) and not decision.evidence and not last):
             return
         done = journal.with_step(step, self.now(), decision.evidence)

@@ -322,7 +322,10 @@ def test_a_wait_that_tries_again_now_and_then_is_told_every_ten_seconds_too() ->
     assert [round(event.at - began) for event in still] == [10, 20, 30]
     assert {event.text for event in still} == {"1 pod left: web allows 0"}
     assert result.status == "deadline"
-    assert result.hint.startswith("look at web; nothing is lost: to go on (--timeout gives it longer): ")
+    assert result.hint.splitlines() == [
+        "look at web",
+        f"nothing is lost: to go on (--timeout gives it longer): {TYPED}",
+    ]
 
 
 def test_a_reason_that_changes_is_told_at_once_and_not_again() -> None:
