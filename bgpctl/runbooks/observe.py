@@ -49,7 +49,7 @@ class Observer:
             hold.remember(journal)
         seen = Snapshot(
             now=hold.clock.now(),
-            node=objects.node(document),
+            node=objects.node(document, hold.node),
             journal=journal,
             holder=hold.holder,
             released=hold.released,

@@ -48,7 +48,7 @@ class World:
                 return None
             document = hold.client.get(paths.node(hold.node))
             if load(document["metadata"].get("annotations")) is None:
-                return last, objects.node(document)
+                return last, objects.node(document, hold.node)
         return None
 
     @property
