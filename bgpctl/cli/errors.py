@@ -41,7 +41,7 @@ def guard(command: str, output: str = "text", *, resumable: bool = False) -> Ite
         yield
         sys.stdout.flush()
     except BgpctlError as error:
-        _fail(command, output, error.told, error.hint, error.exit_code)
+        _fail(command, output, error.told, typed().aimed(error.hint), error.exit_code)
     except BrokenPipeError:
         _close_pipe()
         raise SystemExit(int(Exit.FAILED)) from None

@@ -119,7 +119,7 @@ def read(client: Client, node: str) -> LeaseView | None:
     except Unreadable as error:
         raise Blocked(
             f"who holds node {node} is unknown: its Lease cannot be read ({error.message})",
-            f"when nobody does: `kubectl -n {NAMESPACE} delete lease {name_for(node)}`, then run this again",
+            f"when nobody does: kubectl -n {NAMESPACE} delete lease {name_for(node)}\nthen run this again",
         ) from None
 
 

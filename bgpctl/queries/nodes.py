@@ -209,7 +209,7 @@ def journal_of(client: Client, node: str) -> Journal | None:
     document = client.find(paths.node(node))
     if document is None:
         return None
-    if journal := load(document["metadata"].get("annotations")):
+    if journal := load(document["metadata"].get("annotations"), node):
         return journal
     held = lease.read(client, node)
     return load({ANNOTATION: held.copy}) if held and held.copy else None

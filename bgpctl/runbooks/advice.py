@@ -25,7 +25,8 @@ BY_HAND = "safe to power off by hand"
 
 def go_on(journal: Journal, node: str, typed: CommandLine) -> CommandLine:
     """The whole command that goes on with the run of this journal; `typed`: what was typed now."""
-    return typed.other(*NAMES[journal.command], node, *kept.words(journal.asked))
+    asked = {flag: values for flag, values in journal.asked.items() if flag not in kept.OF_ATTEMPT}
+    return typed.other(*NAMES[journal.command], node, *kept.words(asked))
 
 
 def undo(node: str, typed: CommandLine) -> CommandLine:
@@ -92,7 +93,7 @@ def completed(
     `orphan`: it, and the node as it is, where neither the Node nor a Lease keeps it any more."""
     if result.status in ("done", "planned"):
         return result
-    return replace(result, hint="\n".join(_lines(result, journal, typed, orphan)))
+    return replace(result, hint=typed.aimed("\n".join(_lines(result, journal, typed, orphan))))
 
 
 def _lines(
@@ -115,14 +116,18 @@ def _lines(
             yield f"to see whether it still is: {typed.other('node', 'status', node)}"
     if result.hint:
         yield result.hint
-    if f": {typed.program} " not in result.hint:
+    if str(typed.again()) not in result.hint and f" {' '.join(NAMES[_verb(result)])} " not in result.hint:
         yield f"{'to run it again' if 'again' in result.hint else 'to go on'}: {typed}"
     begun = journal is not None and journal.command == "drain" and journal.begun
     if "--require-confirmed waits" in result.message:
-        yield f"to be content with the estimate: {content(typed)}"
+        yield f"to be content with the estimate: {content(typed.again())}"
     back = str(undo(node, typed))
     if begun and "--take-over" not in result.hint and back not in result.hint:
         yield f"to undo it: {back}"
+
+
+def _verb(result: Result) -> str:
+    return result.command.rpartition(" ")[2]
 
 
 def _powering_off(result: Result, journal: Journal | None) -> bool:

@@ -38,10 +38,10 @@ def node_restore(options: RestoreOptions, run: str) -> Sequence[Step]:
 
 def speaker_restart(options: RestartOptions, run: str) -> Sequence[Step]:
     """Restart a node's speaker without losing a route."""
-    restarted = Restarted(options.command, options.namespace)
+    restarted, typed = Restarted(options.command, options.namespace), options.command_line
     return (
-        ClaimedForRestart(run, options.take_over, options.asked, options.command_line),
-        Graceful(run, options.expected, restarted, options.allow_route_loss, options.asked),
+        ClaimedForRestart(run, options.take_over, options.asked, typed),
+        Graceful(run, options.expected, restarted, options.allow_route_loss, options.asked, typed),
         restarted,
         Established(restart=True),
         Announced(restart=True),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from bgpctl.core.drain.eviction import refusals, to_evict, warnings
+from bgpctl.core.drain.guards import Guard
 from bgpctl.core.state import NodeState
 from bgpctl.runbooks import proof
 from bgpctl.runbooks.actions import Action, ChangeNode
@@ -25,7 +26,8 @@ REQUIRE_CONFIRMED = "--require-confirmed"
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why not. `lift`: the flag that goes past it; `advice`: what else to do about it. "" = nothing."""
+    """Why not. `lift`: the flag that goes past it; `advice`: what else to do about it, a line of the hint.
+    "" = nothing."""
 
     message: str
     lift: str = ""
@@ -93,18 +95,18 @@ class Checked(Goal):
         take_back: tuple[Action, ...] = (ChangeNode("leave no trace", forget=True),) if ours else ()
         journal = None if ours else s.journal
         hint = lift_hint([one.lift for one in refused], journal, self.typed)
-        advice = "; ".join(dict.fromkeys(one.advice for one in refused if one.advice))
+        advice = dict.fromkeys(one.advice for one in refused if one.advice)
         return Decision(
             Status.BLOCKED,
             "; ".join(one.message for one in refused),
             take_back,
-            hint=f"{advice}; {hint}" if advice else hint,
+            hint="\n".join((*advice, hint)),
         )
 
     def _refusals(self, s: Snapshot) -> Iterator[Refusal]:
         for guard in s.guards:
             if guard.level == "refuse":
-                yield Refusal(guard.message, guard.lift)
+                yield Refusal(guard.message, guard.lift, self._back(guard))
         for group in refusals(s.pods):
             yield Refusal(str(group), group.lift)
         if s.deselection.refusal:
@@ -112,9 +114,16 @@ class Checked(Goal):
         if self.require_confirmed:
             yield from self._never_confirmed(s)
         if s.journal is None or not s.journal.begun:
-            yield from _unbelievable(s)
+            yield from self._unbelievable(s)
             yield from self._deaf_routers(s)
             yield from self._no_such_peer(s)
+
+    def _back(self, guard: Guard) -> str:
+        """How the node comes back that has to be back first."""
+        if not guard.back:
+            return ""
+        how = "to be told how {} comes back" if guard.by_hand else "to bring {} back first"
+        return f"{how.format(guard.back)}: {self.typed.other('node', 'restore', guard.back)}"
 
     def _never_confirmed(self, s: Snapshot) -> Iterator[Refusal]:
         """What is known before the first change to keep the routers from ever confirming it."""
@@ -136,6 +145,21 @@ class Checked(Goal):
             why = f"{router} forgets a dynamic neighbor with its session"
             text = f"{REQUIRE_CONFIRMED} needs a word afterwards, but {why}"
             yield Refusal(text, advice=f"make {s.node.name} a neighbor of its own there, or {estimated}")
+
+    def _unbelievable(self, s: Snapshot) -> Iterator[Refusal]:
+        """The speaker runs a policy that the cluster does not list: its CRD may just be gone. What it
+        announces, no label of ours would take back."""
+        state = s.state
+        if s.deselection.policies or state is None or state.stale(s.now):
+            return
+        if state.phase in SERVING and state.selected_by:
+            policy = f"{state.selected_by_kind or 'policy'} {state.selected_by}"
+            look = f"{self.typed.kubectl('get', 'crd')} | grep cilium"
+            yield Refusal(
+                f"the speaker of {s.node.name} runs {policy}, but the cluster lists none that selects the "
+                "node",
+                advice=f"was the node relabelled a moment ago? to see whether its CRD is there: {look}",
+            )
 
     def _deaf_routers(self, s: Snapshot) -> Iterator[Refusal]:
         """A router that was named is to be asked: what it cannot say now it will not say later."""
@@ -159,22 +183,6 @@ def _routes(state: NodeState | None) -> int:
     if state is None:
         return 0
     return state.announced or sum(peer.announced for peer in state.unwithdrawn)
-
-
-def _unbelievable(s: Snapshot) -> Iterator[Refusal]:
-    """The speaker runs a policy that the cluster does not list: its CRD may just be gone. What it announces,
-    no label of ours would take back."""
-    state = s.state
-    if s.deselection.policies or state is None or state.stale(s.now):
-        return
-    if state.phase in SERVING and state.selected_by:
-        kind = state.selected_by_kind or "policy"
-        yield Refusal(
-            f"the speaker of {s.node.name} runs {kind} {state.selected_by}, but the cluster lists none that "
-            "selects the node",
-            advice="see whether its CRD is there (`kubectl get crd | grep cilium`) and whether the node was "
-            "relabelled a moment ago",
-        )
 
 
 def _checked(s: Snapshot) -> str:

@@ -72,13 +72,19 @@ class Claimed(Goal):
         expired = s.now >= lease.expires_at
         left = (WATCHED_SECONDS if expired else lease.duration) - s.lease_watched
         if left > 0:
+            hint = self._wait_or_take(lease.holder)
             text = (
                 f"the Lease of {lease.holder} has run out; is it renewed all the same?"
                 if expired
                 else f"{lease.holder} holds the node; if it is dead, its Lease runs out"
             )
-            return Decision(Status.WAIT, text, recheck=1.0, eta=s.now + left)
+            return Decision(Status.WAIT, text, recheck=1.0, eta=s.now + left, hint=hint)
         return Decision(Status.ACT, "the node is free", (TakeLease(),))
+
+    def _wait_or_take(self, holder: str) -> str:
+        """What to do when the time is up and another run still has the node."""
+        take = self.typed.again().with_flags(["--take-over"])
+        return f"{holder} has the node: let it finish, or stop it\nwhen it cannot be stopped: {take}"
 
     def _another(self, s: Snapshot) -> Decision | None:
         """Is this another run than the one that is to be gone on with?"""

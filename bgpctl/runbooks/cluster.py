@@ -252,7 +252,7 @@ def _by_hand(node: Document, objects: Objects) -> dict[str, str]:
 
 
 def _journal(node: Document) -> Journal | None:
-    return load(node["metadata"].get("annotations"))
+    return load(node["metadata"].get("annotations"), name_of(node))
 
 
 def _owners(client: Client, node: Document, objects: Objects, maximum: int, now: float) -> tuple[Guard, ...]:

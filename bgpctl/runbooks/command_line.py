@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from bgpctl.runbooks.kept import OF_ATTEMPT
+
 CLUSTER = ("--kubeconfig", "--context")  # which cluster it is about: every command has these
+_COMMAND, _AIMED = re.compile(r": (bgpctl|kubectl) "), re.compile(rf" ({'|'.join(CLUSTER)})\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,26 @@ class CommandLine:
     def other(self, *words: str) -> CommandLine:
         """Another command of ours about the same cluster."""
         return CommandLine((*self.program.split(), *words, *self._cluster()))
+
+    def kubectl(self, *words: str) -> CommandLine:
+        """A kubectl command about the same cluster: it has the same flags."""
+        return CommandLine(("kubectl", *words, *self._cluster()))
+
+    def again(self) -> CommandLine:
+        """The same for another attempt: not with the time that was too short for this one."""
+        words = list(self.words)
+        for flag in OF_ATTEMPT:
+            words = _without(words, flag, takes_value=True)
+        return CommandLine(tuple(words))
+
+    def aimed(self, hint: str) -> str:
+        """A hint whose commands are about the same cluster, also where it was written by somebody who does
+        not know what was typed: every command at the end of a line has the flags."""
+        cluster = shlex.join(tuple(self._cluster()))
+        return "\n".join(
+            f"{row} {cluster}" if cluster and _COMMAND.search(row) and not _AIMED.search(row) else row
+            for row in hint.splitlines()
+        )
 
     def _cluster(self) -> Iterator[str]:
         for number, word in enumerate(self.words):

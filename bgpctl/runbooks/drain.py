@@ -37,7 +37,8 @@ def plan(client: Client, options: DrainOptions) -> Events:
     """What a drain would do, decided on the world as it is. Performs nothing, not even the claim."""
     run = _new_run()
     world = _drain_world(client, options, run)
-    return (yield from planning.plan("drain", options.node, run, node_drain(options, run), world))
+    result = yield from planning.plan("drain", options.node, run, node_drain(options, run), world)
+    return replace(result, hint=options.command.aimed(result.hint))
 
 
 def restore(client: Client, options: RestoreOptions) -> Events:
@@ -55,7 +56,8 @@ def plan_restore(client: Client, options: RestoreOptions) -> Events:
     """What a restore would do, decided on the world as it is. Performs nothing."""
     run = _new_run()
     world = _restore_world(client, options, run)
-    return (yield from planning.plan("restore", options.node, run, node_restore(options, run), world))
+    result = yield from planning.plan("restore", options.node, run, node_restore(options, run), world)
+    return replace(result, hint=options.command.aimed(result.hint))
 
 
 def _restore_world(client: Client, options: RestoreOptions, run: str) -> World:

@@ -98,14 +98,16 @@ class Evicted(Goal):
     def _past(self, s: Snapshot, waiting: Sequence[PodView]) -> str:
         """What to do about the budgets that hold evictions back, when the time is up; "" = none does."""
         pairs = [(pod.namespace, s.notes[pod.uid].budget) for pod in waiting if pod.uid in s.notes]
-        looks = [f"`kubectl get pdb {name} -n {space}`" for space, name in dict.fromkeys(pairs) if name]
+        looks = [
+            f"to see what holds it back: {self.typed.kubectl('get', 'pdb', name, '-n', space)}"
+            for space, name in dict.fromkeys(pairs)
+            if name
+        ]
         if not looks:
             return ""
-        past = self.typed.with_flags(["--disable-eviction"])
-        return (
-            f"look at {', '.join(looks)}: more ready replicas, or a budget that allows a disruption, let the "
-            f"drain go on; past every budget, at your own risk: {past}"
-        )
+        wait = "more ready replicas, or a budget that allows a disruption, let the drain go on"
+        past = self.typed.again().with_flags(["--disable-eviction"])
+        return "\n".join((*looks, wait, f"past every budget, at your own risk: {past}"))
 
     def _evict(self, pod: PodView) -> EvictPod:
         return EvictPod(pod, self.options.disable_eviction, self.options.grace_period)

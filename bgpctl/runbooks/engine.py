@@ -50,7 +50,8 @@ class World(Protocol):
 
 @dataclass(slots=True)
 class Progress:
-    """How far a run is. `reports`: one per step, in order; `waited_for`: what the last look said."""
+    """How far a run is. `reports`: one per step, in order; `waited_for`: what the last look said;
+    `advice`: what to do about it."""
 
     node: str
     steps: Sequence[Step]
@@ -58,6 +59,7 @@ class Progress:
     typed: CommandLine
     reports: dict[str, StepReport] = field(default_factory=dict)
     waited_for: str = ""
+    advice: str = ""
 
     def begin(self, step: Step, at: float) -> None:
         self.reports[step.name] = StepReport(step.name, step.title, "acting", "", started_at=at)
@@ -66,6 +68,7 @@ class Progress:
         report = self.reports[step.name]
         self.reports[step.name] = replace(report, state=state, text=decision.told, ended_at=at)
         self.waited_for = "" if state == "done" else f" at {step.name}: {decision.reason}"
+        self.advice = decision.hint
 
 
 def run(
@@ -101,7 +104,7 @@ def run(
     except BgpctlError as error:
         outcome, kept = _ended(outcome, "failed", error)
     except KeyboardInterrupt:
-        hint = f"nothing is lost: to go on: {typed}"
+        hint = "\n".join(filter(None, (progress.advice, f"nothing is lost: to go on: {typed}")))
         kept = f"interrupted{progress.waited_for}"
         outcome = replace(outcome, status="interrupted", message=kept, hint=hint)
     except BaseException as error:
@@ -205,11 +208,9 @@ def _finish(step: Step, decision: Decision, world: World, *, last: bool) -> bool
 
 def _check(progress: Progress, step: Step, decision: Decision, now: float) -> None:
     if now >= progress.deadline:
-        go_on = f"nothing is lost: to go on (--timeout gives it longer): {progress.typed}"
-        raise DeadlineExceeded(
-            f"time is up at {step.name}: {decision.reason}",
-            f"{decision.hint}; {go_on}" if decision.hint else go_on,
-        )
+        go_on = f"nothing is lost: to go on (--timeout gives it longer): {progress.typed.again()}"
+        hint = "\n".join(filter(None, (decision.hint, go_on)))
+        raise DeadlineExceeded(f"time is up at {step.name}: {decision.reason}", hint)
 
 
 STATES = {Status.DONE: "done", Status.ACT: "acting", Status.WAIT: "waiting", Status.BLOCKED: "blocked"}

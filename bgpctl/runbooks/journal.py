@@ -105,18 +105,20 @@ def dump(journal: Journal) -> str:
     return json.dumps({"version": VERSION, **asdict(journal)}, sort_keys=True, separators=(",", ":"))
 
 
-def load(annotations: Mapping[str, str] | None) -> Journal | None:
-    """The journal of a Node's annotations. One that cannot be read blocks: guessing a prior state could undo
-    somebody's cordon. Raises Blocked, and nothing else."""
+def load(annotations: Mapping[str, str] | None, node: str = "NODE") -> Journal | None:
+    """The journal of the annotations of the Node `node`. One that cannot be read blocks: guessing a prior
+    state could undo somebody's cordon. Raises Blocked, and nothing else."""
     try:
         text = Foreign.of(annotations or {}, "annotations").text(ANNOTATION, longest=LONGEST)
         return _read(Foreign.of(parse_json(text, LONGEST))) if text else None
     except Unreadable as error:
         raise Blocked(
             f"the annotation {ANNOTATION} cannot be read ({error.message})",
-            "another version of bgpctl or somebody else wrote it; read it (`kubectl get node NODE -o yaml`) "
-            f"and remove it with `kubectl annotate node NODE {ANNOTATION}-`; then `bgpctl node restore NODE` "
-            "goes by its copy (Lease bgpctl-node-NODE in kube-system), without one restore the node by hand",
+            "another version of bgpctl or somebody else wrote it\n"
+            f"to read it: kubectl get node {node} -o yaml\n"
+            f"to remove it: kubectl annotate node {node} {ANNOTATION}-\n"
+            f"then, by its copy (Lease bgpctl-node-{node} in kube-system): bgpctl node restore {node}\n"
+            "without a copy, bring the node back by hand",
         ) from None
 
 

@@ -21,14 +21,13 @@ def no_such_node(*names: str) -> UsageError:
     return UsageError(f"{which} not exist", "see `kubectl get nodes`")
 
 
-def node(document: Any) -> NodeView:
-    """Raises Blocked."""
+def node(document: Any, name: str) -> NodeView:
+    """The Node `name`. Raises Blocked."""
     try:
         return node_view(document)
     except Unreadable as error:
         raise Blocked(
-            f"the Node cannot be read: {error.message}",
-            "see `kubectl get node NODE -o yaml`; nothing was changed",
+            f"the Node cannot be read: {error.message}", f"to see it: kubectl get node {name} -o yaml"
         ) from None
 
 

@@ -43,13 +43,13 @@ class Observer:
         hold = self.hold
         document = hold.document = self._read_node()
         annotations = document["metadata"].get("annotations")
-        journal = load(annotations)
+        journal = load(annotations, hold.node)
         lost = self._lost(journal)
         if journal is not None:
             hold.remember(journal)
         seen = Snapshot(
             now=hold.clock.now(),
-            node=objects.node(document),
+            node=objects.node(document, hold.node),
             journal=journal,
             holder=hold.holder,
             released=hold.released,
@@ -92,7 +92,7 @@ class Observer:
         if self._uid and uid != self._uid:
             raise Blocked(
                 f"node {self.hold.node} was deleted and made anew meanwhile: this run is not about it",
-                f"see `bgpctl node status {self.hold.node}`",
+                f"to see what the new one is: bgpctl node status {self.hold.node}",
             )
         self._uid = uid
         return document

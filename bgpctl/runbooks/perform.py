@@ -79,7 +79,7 @@ class Performer:
         fresh = self.hold.client.get(paths.node(self.hold.node))
         if decided_on(fresh) != decided_on(self.hold.document):
             raise Conflict(409, "Conflict", "the Node changed since it was decided on", {})
-        self._named(load(fresh["metadata"].get("annotations")))
+        self._named(load(fresh["metadata"].get("annotations"), self.hold.node))
         self.fence()
 
     def _named(self, journal: Journal | None) -> None:
@@ -113,7 +113,7 @@ class Performer:
         """One merge patch on the Node as it was decided on: Conflict means look again. The copy of the
         journal in the Lease follows it, and goes before it."""
         hold = self.hold
-        self._named(change.journal or load(hold.document["metadata"].get("annotations")))
+        self._named(change.journal or load(hold.document["metadata"].get("annotations"), hold.node))
         if change.forget and hold.lock:
             hold.lock.keep("")
         hold.document = self._patch(change)

@@ -48,7 +48,7 @@ def _look(step: Step, world: World, journal: Journal | None) -> tuple[tuple[str,
         s = world.observe(step.needs | step.foresees)
     except Blocked as error:
         return ("blocked", error.message, error.hint), journal
-    s = replace(s, journal=s.journal or journal)
+    s = replace(s, journal=s.journal or journal or s.lost)  # Claimed writes a lost one back
     return _foresee(step, s), step.leaves(s)
 
 

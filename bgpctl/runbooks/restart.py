@@ -44,7 +44,8 @@ def plan(client: Client, options: RestartOptions) -> Events:
     """What it would do, decided on the world as it is. Performs nothing."""
     run = secrets.token_hex(4)
     steps = speaker_restart(options, run)
-    return (yield from planning.plan(NAME, options.node, run, steps, _world(client, options, run)))
+    result = yield from planning.plan(NAME, options.node, run, steps, _world(client, options, run))
+    return replace(result, hint=options.command_line.aimed(result.hint))
 
 
 def _world(client: Client, options: RestartOptions, run: str) -> World:

@@ -130,6 +130,7 @@ class Graceful(Goal):
     how: Restarted
     allow_loss: bool = False
     asked: Options = field(default_factory=dict)
+    typed: CommandLine = field(default_factory=CommandLine)
     name = "Graceful"
     title = "no route is lost"
     needs = only("state", "routers", "pods")
@@ -142,7 +143,7 @@ class Graceful(Goal):
             return Decision(Status.DONE, "checked before the restart was asked for")
         refused = refusals(s.state, s.now, self.expected, pod=not self.how.argv)
         if s.state is None or (refused and not self.allow_loss):
-            lift = f"; to go on anyway: {LIFT}" if s.state else ""
+            lift = f"; to go on anyway: {self.typed.with_flags([LIFT])}" if s.state else ""
             return Decision(Status.BLOCKED, "; ".join(refused), hint=f"nothing was changed on the node{lift}")
         if impossible := self.how.impossible(s):
             return impossible

@@ -29,6 +29,7 @@ def of_node(client: Client, node: str) -> NodeState | None:
     except Unreadable as error:
         raise Blocked(
             f"what node {node} announces is unknown: its BGPNodeState cannot be read ({error.message})",
-            f"see `kubectl get bgpnodestate {node} -o yaml`; a speaker of this version that runs there "
-            f"writes a good one; where none runs, `kubectl delete bgpnodestate {node}`: it is silent then",
+            f"a speaker of this version that runs there writes a good one\n"
+            f"to see this one: kubectl get bgpnodestate {node} -o yaml\n"
+            f"where no speaker runs (it is silent then): kubectl delete bgpnodestate {node}",
         ) from None

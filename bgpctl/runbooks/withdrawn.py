@@ -69,7 +69,12 @@ class Withdrawn(Goal):
 
     def preview(self, s: Snapshot) -> str:
         """For --dry-run: what will end the wait."""
-        worst = worst_of(s.estimates or s.dead_estimates)
+        word = proof.word(s, assume_dead=self.assume_dead)
+        worst = worst_of((word is not Word.DEAD and s.estimates) or s.dead_estimates)
+        if word is Word.SILENT and (worst or s.state):
+            seen = f"last seen {timestamp(s.state.last_seen)}" if s.state else "it was never seen"
+            only_by = f"the routes end only if somebody says that it is dead ({ASSUME_DEAD})"
+            return f"its speaker is silent ({seen}): {only_by}"
         if worst is None:
             return "the node has no peer"
         soak = s.state.soak if s.state else 0.0
@@ -80,9 +85,8 @@ class Withdrawn(Goal):
         if self.require_confirmed:
             return f"{first}never confirmed, which {REQUIRE_CONFIRMED} needs: {'; '.join(proof.missing(s))}"
         note = proof.note(s)
-        return (
-            f"{first}{_seconds(worst)} after the withdraws, by estimate{note}: {worst.address}: {worst.why}"
-        )
+        begin = f"the speaker fell silent, assuming {ASSUMED}" if word is Word.DEAD else "the withdraws"
+        return f"{first}{_seconds(worst)} after {begin}, by estimate{note}: {worst.address}: {worst.why}"
 
     def _too_little(self, s: Snapshot, evidence: Mapping[str, Any], word: Word) -> Decision | None:
         """`--require-confirmed` makes any lesser proof a wait, which ends with the run's time. That nothing
@@ -97,8 +101,9 @@ class Withdrawn(Goal):
     def _too_late(self, s: Snapshot, late: Sequence[str]) -> Decision:
         """No waiting makes up for a router that nobody asked in time."""
         hint = (
-            f"to be content with the estimate: {content(self.typed)}; "
-            f"or restore (`bgpctl node restore {s.node.name}`) and drain again: {self.typed}"
+            f"to be content with the estimate: {content(self.typed)}\n"
+            f"or restore first: {self.typed.other('node', 'restore', s.node.name)}\n"
+            f"and then drain again: {self.typed}"
         )
         return Decision(Status.BLOCKED, "; ".join(late), hint=hint)
 
@@ -220,8 +225,8 @@ def _elsewhere(routers: str, note: str) -> Decision:
         Status.BLOCKED,
         f"{routers} refused the speaker's session for another one with this node: whoever has that one may "
         f"announce its routes{note}",
-        hint="end what speaks BGP on the node beside its speaker (`ss -tnp` names it), or ask the router "
-        "with --router-probe KIND=TARGET@PEER; then run the same command again",
+        hint="end what speaks BGP on the node beside its speaker, or ask the router with --router-probe "
+        "KIND=TARGET@PEER; then run the same command again\nto see on the node what it is: ss -tnp",
     )
 
 
@@ -268,8 +273,8 @@ def _no_peer(state: NodeState, journal: Journal) -> Decision:
         Status.BLOCKED,
         f"routes of this node may be with its routers{who}: no speaker withdrew them, and how long they are "
         "kept is not known any more",
-        hint="bring policy and label back, wait until its sessions are up (`bgpctl peers status`), and "
-        "drain again; or look at the routers by hand",
+        hint="bring policy and label back, and drain again when its sessions are up; or look at the routers "
+        "by hand\nto see whether they are up: bgpctl peers status",
     )
 
 

@@ -48,7 +48,7 @@ class World:
                 return None
             document = hold.client.get(paths.node(hold.node))
             if load(document["metadata"].get("annotations")) is None:
-                return last, objects.node(document)
+                return last, objects.node(document, hold.node)
         return None
 
     @property
@@ -84,7 +84,7 @@ class World:
         true. Raises Conflict when the world changed meanwhile."""
         if self.hold.released:
             return
-        journal = load(self.hold.document["metadata"].get("annotations"))
+        journal = load(self.hold.document["metadata"].get("annotations"), self.hold.node)
         if journal is None or (journal.finished(step) and not decision.evidence and not last):
             return
         done = journal.with_step(step, self.now(), decision.evidence)

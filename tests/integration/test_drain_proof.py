@@ -94,7 +94,7 @@ def test_only_a_routers_word_where_it_is_required(lab: Lab, silent: Path) -> Non
     said = f"bird {address} was first asked after the routes had gone, so its silence proves nothing"
     assert said.partition(" ")[2] in late.document["message"]
     assert "the right one" not in late.out and "safe to power off" not in late.out
-    assert f"`bgpctl node restore {NODE}`" in late.document["hint"]
+    assert f"or restore first: bgpctl node restore {NODE}" in late.document["hint"]
     assert "--no-require-confirmed" in late.document["hint"], "the journal keeps what was required"
     unsure = drain(lab.kubeconfig, "--no-require-confirmed")
     assert (unsure.code, unsure.document["proof"]) == (0, "estimated")

@@ -172,10 +172,10 @@ def test_where_journal_and_lease_are_gone_the_prior_values_are_told() -> None:
     )
     assert told[1] == "do not power off n1: routers may still send it traffic"
     assert told[2:] == [
-        "to put the label back by hand: kubectl label node n1 enable-bgp=true --overwrite",
-        "to put the label back by hand: kubectl label node n1 zone-",
-        "to let pods in again: kubectl uncordon n1",
-        "and then: kubectl annotate node n1 bgpctl.io/leave-",
+        f"to put the label back by hand: kubectl label node n1 enable-bgp=true --overwrite {CLUSTER}",
+        f"to put the label back by hand: kubectl label node n1 zone- {CLUSTER}",
+        f"to let pods in again: kubectl uncordon n1 {CLUSTER}",
+        f"and then: kubectl annotate node n1 bgpctl.io/leave- {CLUSTER}",
     ]
     cordoned = replace(prior, prior_unschedulable=True)
     told = hint(GONE, cordoned, orphan=(cordoned, now))

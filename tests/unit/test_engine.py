@@ -290,6 +290,14 @@ def test_an_interrupted_run_says_what_it_waited_for_and_how_to_go_on(waiting: De
     assert world.concluded == ("interrupted", result.message)
 
 
+def test_an_interrupted_run_says_what_to_do_about_what_it_waited_for() -> None:
+    world = Facts()
+    world.script[6] = raising(KeyboardInterrupt())
+    held = Decision(WAIT, "web needs 2", hint="look at web")
+    result, _ = run(world, A, Goal("B", ("pods",), lambda s: held))
+    assert result.hint.splitlines() == ["look at web", f"nothing is lost: to go on: {TYPED}"]
+
+
 def test_time_that_is_up_names_the_reason_and_the_whole_command() -> None:
     result, _ = run(Facts(), A, Goal("B", (), lambda s: Decision(WAIT, "1 pod left")), timeout=7.0)
     assert (result.status, result.message) == ("deadline", "time is up at B: 1 pod left")
@@ -322,7 +330,10 @@ def test_a_wait_that_tries_again_now_and_then_is_told_every_ten_seconds_too() ->
     assert [round(event.at - began) for event in still] == [10, 20, 30]
     assert {event.text for event in still} == {"1 pod left: web allows 0"}
     assert result.status == "deadline"
-    assert result.hint.startswith("look at web; nothing is lost: to go on (--timeout gives it longer): ")
+    assert result.hint.splitlines() == [
+        "look at web",
+        f"nothing is lost: to go on (--timeout gives it longer): {TYPED}",
+    ]
 
 
 def test_a_reason_that_changes_is_told_at_once_and_not_again() -> None:

@@ -81,29 +81,26 @@ LEASE = {"spec": {"holderIdentity": "nmo", "renewTime": "2027-01-15T07:00:00Z", 
         (
             lambda: out_of_service(NODE, ["worker-2", NODE]),
             "refuse",
-            "worker-2 is out of service already, and at most 1 may be: "
-            "restore with `bgpctl node restore worker-2` first",
+            "worker-2 is out of service already, and at most 1 may be",
             "--max-unavailable 2",
         ),
         (
             lambda: out_of_service(NODE, ["worker-3", "worker-2"]),
             "refuse",
-            "worker-2, worker-3 are out of service already, and at most 1 may be: "
-            "restore with `bgpctl node restore worker-2` first",
+            "worker-2, worker-3 are out of service already, and at most 1 may be",
             "--max-unavailable 3",
         ),
         (
             lambda: out_of_service(NODE, [], by_hand={"worker-2": "label enable-bgp=false", NODE: "?"}),
             "refuse",
-            "worker-2 (by hand: label enable-bgp=false) is out of service already, and at most 1 may be: "
-            "bring it back first, `bgpctl node restore worker-2` says how",
+            "worker-2 (by hand: label enable-bgp=false) is out of service already, and at most 1 may be",
             "--max-unavailable 2",
         ),
         (
             lambda: out_of_service(NODE, ["worker-2"], 2, by_hand={"worker-3": "no label bgp, and cordoned"}),
             "refuse",
             "worker-2, worker-3 (by hand: no label bgp, and cordoned) are out of service already, and at "
-            "most 2 may be: restore with `bgpctl node restore worker-2` first",
+            "most 2 may be",
             "--max-unavailable 3",
         ),
         (

@@ -135,7 +135,7 @@ def test_a_wait_for_a_budget_says_what_to_look_at_and_how_to_go_past_it(
         f"2 pods left: PodDisruptionBudget default/web allows 0 disruptions: {NEEDS} "
         "(default/web-1, default/web-2)"
     )
-    assert "`kubectl get pdb web -n default`" in decision.hint
+    assert "to see what holds it back: kubectl get pdb web -n default" in decision.hint.splitlines()
     assert decision.hint.endswith("bgpctl node drain n1 --disable-eviction")
 
 

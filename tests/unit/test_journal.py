@@ -118,11 +118,15 @@ def _changed(**changes: object) -> str:
 )
 def test_another_version_blocks_and_says_how_to_get_rid_of_it(text: str) -> None:
     with pytest.raises(Blocked) as caught:
-        load({ANNOTATION: text})
+        load({ANNOTATION: text}, "n1")
     assert len(caught.value.message) < 1000
     assert ANNOTATION in caught.value.message
-    assert f"{ANNOTATION}-" in caught.value.hint
-    assert "bgpctl node restore NODE` goes by its copy" in caught.value.hint
+    assert caught.value.hint.splitlines()[1:] == [
+        "to read it: kubectl get node n1 -o yaml",
+        f"to remove it: kubectl annotate node n1 {ANNOTATION}-",
+        "then, by its copy (Lease bgpctl-node-n1 in kube-system): bgpctl node restore n1",
+        "without a copy, bring the node back by hand",
+    ]
 
 
 def test_finished_steps_can_be_voided() -> None:

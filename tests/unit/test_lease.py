@@ -436,7 +436,7 @@ def test_a_lease_that_cannot_be_read_blocks_and_says_what_to_type(wire: Wire, ap
         lease.read(api, NODE)
     assert told.value.message.startswith(f"who holds node {NODE} is unknown: its Lease cannot be read (")
     assert told.value.hint == (
-        f"when nobody does: `kubectl -n kube-system delete lease bgpctl-node-{NODE}`, then run this again"
+        f"when nobody does: kubectl -n kube-system delete lease bgpctl-node-{NODE}\nthen run this again"
     )
 
 

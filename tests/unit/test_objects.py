@@ -22,17 +22,17 @@ DOCUMENT = {
 
 
 def test_a_node() -> None:
-    assert objects.node(DOCUMENT) == NodeView("n1", "u1", "7", {"a": "b", "c": ""}, True, True, "run-1")
+    assert objects.node(DOCUMENT, "n1") == NodeView("n1", "u1", "7", {"a": "b", "c": ""}, True, True, "run-1")
     bare = {"metadata": {"name": "n1", "uid": "u1", "resourceVersion": "7"}}
-    assert objects.node(bare) == NodeView("n1", "u1", "7", {}, False, False, "")
+    assert objects.node(bare, "n1") == NodeView("n1", "u1", "7", {}, False, False, "")
 
 
 @pytest.mark.parametrize("document", [[], "x", None, {}, {"metadata": {"name": "n1"}}])
 def test_a_node_that_is_none(document: object) -> None:
     with pytest.raises(Blocked) as told:
-        objects.node(document)
+        objects.node(document, "n1")
     assert told.value.message.startswith("the Node cannot be read: ")
-    assert told.value.hint == "see `kubectl get node NODE -o yaml`; nothing was changed"
+    assert told.value.hint == "to see it: kubectl get node n1 -o yaml"
     if not isinstance(document, dict):
         assert told.value.message.startswith("the Node cannot be read: node")
 

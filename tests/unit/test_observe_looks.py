@@ -117,7 +117,7 @@ def test_a_node_that_goes_or_is_made_anew_later_blocks(rig: Rig) -> None:
     with pytest.raises(Blocked) as told:
         world.observe(NOBODY)
     assert told.value.message == f"node {NODE} was deleted and made anew meanwhile: this run is not about it"
-    assert told.value.hint == f"see `bgpctl node status {NODE}`"
+    assert told.value.hint == f"to see what the new one is: bgpctl node status {NODE}"
     eyes(rig)[0].observe(NOBODY)  # another run is
 
 

@@ -13,13 +13,26 @@ from bgpctl.core.drain.eviction import EvictionOptions
 from bgpctl.core.drain.guards import Guard
 from bgpctl.core.timing.withdrawal import Event as Ending
 from bgpctl.errors import BgpctlError, Blocked, Exit, UsageError
-from bgpctl.runbooks.catalogue import node_drain
+from bgpctl.runbooks.catalogue import node_drain, node_restore
 from bgpctl.runbooks.model import Event, Result
-from bgpctl.runbooks.options import ORDERS, DrainOptions
+from bgpctl.runbooks.options import ORDERS, DrainOptions, RestoreOptions
 from bgpctl.runbooks.plan import plan
 from bgpctl.runbooks.snapshot import Snapshot
 from bgpctl.witness.model import Sight
-from tests.support.snapshots import LABEL, NOW, estimates, judged, pod, running, seen, snapshot
+from tests.support.snapshots import (
+    ASKED,
+    LABEL,
+    NOW,
+    estimates,
+    journal,
+    judged,
+    node,
+    pod,
+    running,
+    seen,
+    snapshot,
+    withdrawn,
+)
 
 RACK = Deselection(("rack",), LABEL)
 LAST = Guard("last-path", "refuse", "it is the last path", "--allow-last-path")
@@ -44,9 +57,14 @@ class Looked:
         return self.seen
 
 
-def planned(world: Looked, options: DrainOptions) -> tuple[Result, Sequence[Event]]:
+def planned(world: Looked, options: DrainOptions | RestoreOptions) -> tuple[Result, Sequence[Event]]:
     events: list[Event] = []
-    going = plan("drain", "n1", "run-a", node_drain(options, "run-a"), world)  # type: ignore[arg-type]
+    command, steps = (
+        ("drain", node_drain(options, "run-a"))
+        if isinstance(options, DrainOptions)
+        else ("restore", node_restore(options, "run-a"))
+    )
+    going = plan(command, "n1", "run-a", steps, world)  # type: ignore[arg-type]
     while True:
         try:
             events.append(next(going))
@@ -143,3 +161,17 @@ def test_a_required_confirmation_that_cannot_be_had_is_foreseen_as_that() -> Non
     assert result.status == "blocked"
     sure, _ = planned(Looked(at(sightings=(seen(Sight.PRESENT),))), options)
     assert sure.status == "planned"
+
+
+def test_a_journal_that_only_the_lease_has_is_planned_with_as_the_run_writes_it_back() -> None:
+    """The plan was "nothing to do", and the run restored the node."""
+    out: dict[str, Any] = {
+        "node": node(labels=ASKED, unschedulable=True),
+        "state": withdrawn(),
+        "holds_lease": False,
+    }
+    kept, _ = planned(Looked(at(journal=journal(), **out)), RestoreOptions("n1"))
+    lost, _ = planned(Looked(at(lost=journal(), **out)), RestoreOptions("n1"))
+    texts = {report.step: report.text for report in lost.steps}
+    assert (texts["Selected"], texts["Uncordoned"]) == ("label enable-bgp=true", "uncordon")
+    assert lost.steps == kept.steps

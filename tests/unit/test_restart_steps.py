@@ -16,6 +16,7 @@ from bgpctl.runbooks.actions import (
     TakeLease,
     WatchRouters,
 )
+from bgpctl.runbooks.command_line import CommandLine
 from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.model import Decision, Status
 from bgpctl.runbooks.restart_steps import ClaimedForRestart, Concluded, Graceful, Restarted
@@ -124,12 +125,13 @@ def test_the_prior_state_is_written_down() -> None:
         (
             running(phase="Starting"),
             "its speaker is Starting, not Running",
-            "nothing was changed on the node; to go on anyway: --allow-route-loss",
+            "nothing was changed on the node; to go on anyway: bgpctl speaker restart n1 --allow-route-loss",
         ),
     ],
 )
 def test_why_not(state: Any, reason: str, hint: str) -> None:
-    decision = Graceful("run", 30.0, BY_COMMAND).decide(look(journal=None, state=state))
+    typed = CommandLine(("bgpctl", "speaker", "restart", "n1"))
+    decision = Graceful("run", 30.0, BY_COMMAND, typed=typed).decide(look(journal=None, state=state))
     assert decision == Decision(Status.BLOCKED, reason, hint=hint)
 
 

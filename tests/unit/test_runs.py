@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from bgpctl.errors import Exit
+from bgpctl.errors import Blocked, Exit
 from bgpctl.kube import paths
-from bgpctl.queries.nodes import node_reports
+from bgpctl.queries.nodes import journal_of, node_reports
 from bgpctl.runbooks.drain_steps import RELABELS
 from tests.support import objects, second_writer
 from tests.support.second_writer import LEASE, NODE, Rig, finish, until
@@ -36,6 +36,15 @@ def drained(rig: Rig) -> None:
     assert node["metadata"]["labels"]["enable-bgp"] == "false"
     assert rig.pods == []
     assert rig.journal is not None and rig.journal.finished("ShutDown")
+
+
+def test_a_journal_that_cannot_be_read_is_got_rid_of_by_commands_with_the_nodes_name(rig: Rig) -> None:
+    rig.admin.patch(paths.node(NODE), {"metadata": {"annotations": {"bgpctl.io/run": "{"}}})
+    with pytest.raises(Blocked) as caught:
+        journal_of(rig.admin, NODE)
+    for hint in (finish(rig.drain()).hint, finish(rig.restore()).hint, caught.value.hint):
+        assert f"to remove it: kubectl annotate node {NODE} bgpctl.io/run-" in hint.splitlines()
+        assert "NODE" not in hint
 
 
 def test_there_and_back_leaves_no_trace(rig: Rig) -> None:

@@ -56,7 +56,7 @@ def test_a_pod_a_node_or_a_lease_that_cannot_be_read_blocks_its_node() -> None:
 
     node: Any = {**NODE_OBJECT, "spec": {"unschedulable": "yes"}}
     with pytest.raises(Blocked, match="unschedulable must be true or false"):
-        objects.node(node)
+        objects.node(node, "n1")
 
     class Api:
         def find(self, path: str) -> Any:

@@ -363,9 +363,9 @@ def test_a_router_that_was_asked_too_late_ends_a_required_confirmation_at_once(c
         f"bird {ROUTER} was first asked after the routes had gone, so its silence proves nothing"
     )
     assert decision.hint == (
-        "to be content with the estimate: bgpctl node drain n1 --router-probe bird --no-require-confirmed; "
-        "or restore "
-        "(`bgpctl node restore n1`) and drain again: "
+        "to be content with the estimate: bgpctl node drain n1 --router-probe bird --no-require-confirmed\n"
+        "or restore first: bgpctl node restore n1\n"
+        "and then drain again: "
         "bgpctl node drain n1 --require-confirmed --router-probe bird"
     )
     assert Withdrawn(typed=STRICT).decide(s).status is not BLOCKED or s.state is SILENT

@@ -368,7 +368,8 @@ def test_a_lesser_proof_tells_of_the_better_one_before(evidence: Any, earlier: s
         ({}, f"{LEFT_WORST:.0f} s after the withdraws, by estimate: {ROUTER}: {LEFT[0].why}"),
         (
             {"estimates": (), "state": None},
-            f"{DEAD_WORST:.0f} s after the withdraws, by estimate: {ROUTER}: {DEAD[0].why}",
+            "its speaker is silent (it was never seen): "
+            "the routes end only if somebody says that it is dead (--assume-dead)",
         ),
         (
             {"state": running(soak=5.0)},

@@ -57,12 +57,15 @@ SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """One verdict: `message` is a sentence, also when it is ok."""
+    """One verdict: `message` is a sentence, also when it is ok. `back`: the node that has to come back first,
+    "" = none; `by_hand`: somebody took that one out without bgpctl."""
 
     name: str
     level: Level
     message: str
     lift: str = ""
+    back: str = ""
+    by_hand: bool = False
 
 
 def lift(guards: Iterable[Guard], flags: Collection[str]) -> tuple[Guard, ...]:
@@ -144,12 +147,9 @@ def out_of_service(
     if len(away) >= maximum:
         verb = "is" if len(away) == 1 else "are"
         named = (f"{one} (by hand: {by_hand[one]})" if one in by_hand else one for one in away)
-        message = f"{', '.join(named)} {verb} out of service already, and at most {maximum} may be: "
-        if away and away[0] in by_hand:
-            message += f"bring it back first, `bgpctl node restore {away[0]}` says how"
-        else:
-            message += f"restore with `bgpctl node restore {away[0] if away else 'NODE'}` first"
-        return Guard(name, "refuse", message, f"{MAX_UNAVAILABLE} {len(away) + 1}")
+        message = f"{', '.join(named)} {verb} out of service already, and at most {maximum} may be"
+        back = away[0] if away else ""
+        return Guard(name, "refuse", message, f"{MAX_UNAVAILABLE} {len(away) + 1}", back, back in by_hand)
     if len(away) + len(set(deciding)) >= maximum:
         return Guard(name, "wait", f"the drain of {', '.join(sorted(deciding))} is being checked too")
     return Guard(name, "ok", f"{len(away)} other nodes are out of service")
