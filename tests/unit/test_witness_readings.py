@@ -115,7 +115,7 @@ def test_bird_sessions_and_timer() -> None:
     assert [channel.table for channel in live.channels] == ["master4", "master6"]
 
 
-def test_bird_with_two_sessions_to_one_neighbor_does_not_say_which_end_is_its() -> None:
+def test_bird_with_two_sessions_to_one_neighbor_says_each_end() -> None:
     """Two VRFs, or one protocol for each family: their own ends may differ."""
     one = bird.Protocol("red", N, "established", source="192.0.2.1")
     assert bird.read("r", N, [one, bird.Protocol("old", N, "passive")], []).local == "192.0.2.1"
@@ -123,7 +123,7 @@ def test_bird_with_two_sessions_to_one_neighbor_does_not_say_which_end_is_its() 
         "192.0.2.1"
     )
     assert (
-        bird.read("r", N, [one, bird.Protocol("blue", N, "established", source="192.0.2.2")], []).local == ""
+        bird.read("r", N, [one, bird.Protocol("blue", N, "established", source="192.0.2.2")], []).local == "192.0.2.1, 192.0.2.2"
     )
 
 
