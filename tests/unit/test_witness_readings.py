@@ -123,7 +123,8 @@ def test_bird_with_two_sessions_to_one_neighbor_says_each_end() -> None:
         "192.0.2.1"
     )
     assert (
-        bird.read("r", N, [one, bird.Protocol("blue", N, "established", source="192.0.2.2")], []).local == "192.0.2.1, 192.0.2.2"
+        bird.read("r", N, [one, bird.Protocol("blue", N, "established", source="192.0.2.2")], []).local
+        == "192.0.2.1, 192.0.2.2"
     )
 
 
