@@ -74,10 +74,16 @@ class NodeReport:
 
     @property
     def step(self) -> str:
-        """The step that its run is in, or stopped in: the first that is not done; "" = there is none."""
+        """The step that its run is in, or stopped in: by the words of its end, else the first that is not
+        done; "" = there is none. Where there is a journal, the node was claimed."""
         journal = self.record
-        left = (step for step in steps_of(journal) if not journal.finished(step)) if journal else ()
-        return "" if journal is None or journal.done_at else next(iter(left), "")
+        if journal is None or journal.done_at:
+            return ""
+        steps = [step for step in steps_of(journal) if step != "Claimed"]
+        said = re.search(r"\bat (\w+):", str(journal.ending.get("reason") or ""))
+        if said and said[1] in steps:
+            return said[1]
+        return next((step for step in steps if not journal.finished(step)), "")
 
     @property
     def running(self) -> bool:

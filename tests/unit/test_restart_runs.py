@@ -26,7 +26,7 @@ from bgpctl.witness.model import Path, Sight, Sighting
 from tests.support import second_writer
 from tests.support.direct import EPOCH
 from tests.support.node_states import peer
-from tests.support.second_writer import NODE, Rig, speaker
+from tests.support.second_writer import NODE, Rig, finish, speaker
 
 ROUTER, LOCAL = "192.0.2.1", "192.0.2.11"
 ROUTES = tuple(Path(ip_network(f"203.0.113.{n}/32"), LOCAL) for n in range(6))
@@ -432,3 +432,13 @@ def test_a_restart_that_would_be_refused_is_planned_as_that(rig: Rig, agent: Spe
             next(going)
     except StopIteration as end:
         assert (end.value.status, end.value.exit_code) == ("blocked", 3)
+
+
+def test_a_restart_of_a_node_whose_drain_was_done_says_when_it_was_safe(rig: Rig) -> None:
+    finish(rig.drain())
+    _, result = run(rig, "go")
+    assert result.status == "blocked"
+    told = result.hint.splitlines()
+    assert told[0].startswith(f"{NODE} was out of service and safe to power off when its drain was done, at")
+    assert told[1] == f"to see whether it still is: bgpctl node status {NODE}"
+    assert node_reports(rig.admin, (NODE,))[0].service == "drained"

@@ -172,6 +172,19 @@ def test_a_drain_that_was_done_is_no_word_about_a_node_that_announces_again(rig:
     assert node_reports(rig.admin, (NODE,))[0].service == "drained"
 
 
+def test_a_run_that_is_refused_after_the_drain_was_done_says_when_it_was_safe(rig: Rig) -> None:
+    finish(rig.drain())
+    ended = finish(rig.drain("run-b", order="withdraw-first", asked={"--order": ("withdraw-first",)}))
+    assert (ended.status, ended.hint.splitlines()[1]) == (
+        "blocked",
+        f"to see whether it still is: bgpctl node status {NODE}",
+    )
+    assert ended.hint.startswith(
+        f"{NODE} was out of service and safe to power off when its drain was done, at "
+    )
+    assert node_reports(rig.admin, (NODE,))[0].service == "drained"
+
+
 def test_a_drain_that_is_gone_on_with_is_done_only_when_that_attempt_is(rig: Rig) -> None:
     finish(rig.drain())
     rig.admin.patch(paths.node(NODE), {"spec": {"unschedulable": None}})
@@ -183,6 +196,7 @@ def test_a_drain_that_is_gone_on_with_is_done_only_when_that_attempt_is(rig: Rig
     rig.speak()
     (report,) = node_reports(rig.admin, (NODE,))
     assert (report.service, report.unschedulable, bool(rig.pods)) == ("drain-stopped", True, True)
+    assert f"{NODE} was out of service and safe to power off when its drain was done" in report.ways[0]
     assert finish(rig.drain("run-c")).status == "done"
     assert node_reports(rig.admin, (NODE,))[0].service == "drained"
 

@@ -185,14 +185,15 @@ def test_a_drain_that_stopped_after_its_routes_had_gone_is_no_word_about_now_eit
 @pytest.mark.parametrize(
     ("order", "done", "step"),
     [
-        ("guide", ("Claimed", "Checked", "Cordoned"), "Evicted"),
+        ("guide", (), "Checked"),  # a first run writes no claim down
+        ("guide", ("Checked", "Cordoned"), "Evicted"),
         ("guide", ("Checked", "Cordoned", "Evicted", "Deselected", "Claimed"), "Withdrawn"),
         ("withdraw-first", ("Claimed", "Checked", "Cordoned"), "Deselected"),
     ],
 )
 def test_the_step_that_a_run_is_in_or_stopped_in(order: str, done: tuple[str, ...], step: str) -> None:
     steps = {name: NOW - 50 + at for at, name in enumerate(done)}
-    one = report(BACK, journal(order=order, steps={"Claimed": NOW - 60, **steps}))
+    one = report(BACK, journal(order=order, steps=steps))
     assert f"drain run-a: stopped at {step}, began 1m ago" in text(one)
     assert shown(one)["run"]["step"] == step
     held = replace(one, holder="eve@host")
@@ -200,8 +201,17 @@ def test_the_step_that_a_run_is_in_or_stopped_in(order: str, done: tuple[str, ..
     assert shown(held)["run"]["step"] == step
 
 
+def test_a_step_that_was_done_and_had_to_be_done_again_is_where_it_stopped() -> None:
+    ending = {"status": "interrupted", "reason": "interrupted at Cordoned: cordon again", "at": NOW}
+    steps = dict.fromkeys(("Checked", "Cordoned", "Evicted"), NOW)
+    one = report(BACK, journal(steps=steps, ending=ending))
+    assert "stopped at Cordoned" in text(one) and shown(one)["run"]["step"] == "Cordoned"
+    other = replace(one, journal=journal(steps=steps, ending={**ending, "reason": "blocked at noon: x"}))
+    assert "stopped at Deselected" in text(other)
+
+
 def test_a_restore_and_a_restart_have_steps_too() -> None:
-    steps = {"Claimed": NOW, "Up": NOW, "Graceful": NOW}
+    steps = {"Up": NOW, "Graceful": NOW}
     at = [report(BACK, journal(command=command, steps=steps)).step for command in ("restore", "restart")]
     assert at == ["Selected", "Restarted"]
 
