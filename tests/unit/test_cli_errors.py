@@ -70,6 +70,18 @@ def test_text_from_outside_cannot_drive_the_terminal(capsys: pytest.CaptureFixtu
     assert "\x1b" not in capsys.readouterr().err
 
 
+def test_what_to_type_next_is_about_the_cluster_that_was_meant(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["bgpctl", "--context", "lab", "node", "drain", "n1"])
+    ended(Blocked("the journal is broken", "to read it: kubectl get node n1 -o yaml\nthen mend it"))
+    assert capsys.readouterr().err.splitlines()[1:] == [
+        "hint: to read it:",
+        "        kubectl get node n1 -o yaml --context lab",
+        "      then mend it",
+    ]
+
+
 def test_an_interrupted_drain_says_how_to_go_on(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
