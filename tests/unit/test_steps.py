@@ -15,6 +15,7 @@ from bgpctl.runbooks.catalogue import node_drain
 from bgpctl.runbooks.claim import Claimed, Released
 from bgpctl.runbooks.command_line import CommandLine
 from bgpctl.runbooks.drain_steps import RELABELLED, RELABELS, Cordoned, Deselected, Evicted, ShutDown
+from bgpctl.runbooks.journal import AGAIN
 from bgpctl.runbooks.model import Status
 from bgpctl.runbooks.options import ORDERS, DrainOptions
 from bgpctl.runbooks.restore_steps import Announced, Established, Selected, Uncordoned, Up

@@ -122,10 +122,8 @@ def test_bird_with_two_sessions_to_one_neighbor_says_each_end() -> None:
     assert bird.read("r", N, [one, bird.Protocol("six", N, "established", source="192.0.2.1")], []).local == (
         "192.0.2.1"
     )
-    assert (
-        bird.read("r", N, [one, bird.Protocol("blue", N, "established", source="192.0.2.2")], []).local
-        == "192.0.2.1, 192.0.2.2"
-    )
+    both = [one, bird.Protocol("blue", N, "established", source="192.0.2.2")]
+    assert bird.read("r", N, both, []).local == "192.0.2.1, 192.0.2.2"
 
 
 def test_bird_long_lived_graceful_restart() -> None:
