@@ -123,8 +123,8 @@ class NodeState:
     `soak`: for how many seconds a leave announces the routes with GRACEFUL_SHUTDOWN (RFC 8326); `soak_until`:
     it does so now, and when that ends by the speaker's clock.
 
-    `unwithdrawn`: the peers of the sessions that ended without a withdraw, as they were last, while `peers`
-    has none: their routers may keep the node's routes until their own timers end.
+    `unwithdrawn`: the peers of the sessions that ended without a withdraw and are not up again, as they were
+    last: their routers may keep the node's routes until their own timers end. Some may be in `peers` too.
 
     `observed_leave`: the value of the annotation `bgpctl.io/leave` on the Node that `phase` was decided from,
     as `observedGeneration` is for other kinds. All instants are the speaker's clock's, but `reported_at`:
@@ -181,7 +181,12 @@ class NodeState:
     @property
     def holders(self) -> tuple[PeerState, ...]:
         """The peers whose routers may have routes of the node that were not withdrawn."""
-        return self.peers or self.unwithdrawn
+        return (*self.peers, *self.lost)
+
+    @property
+    def lost(self) -> tuple[PeerState, ...]:
+        """Those of them that the node has no more: their router knows nothing of its policy."""
+        return others(self.unwithdrawn, self.peers)
 
     @property
     def unproved(self) -> bool:
@@ -196,6 +201,12 @@ class NodeState:
     @property
     def established(self) -> int:
         return sum(peer.session.established for peer in self.peers)
+
+
+def others(peers: Iterable[PeerState], known: Iterable[PeerState]) -> tuple[PeerState, ...]:
+    """The peers that are other routers than those which are known."""
+    routers = {(peer.address, peer.port) for peer in known}
+    return tuple(peer for peer in peers if (peer.address, peer.port) not in routers)
 
 
 # --- wire -------------------------------------------------------------------------------------------------

@@ -179,10 +179,10 @@ class Checked(Goal):
 
 
 def _routes(state: NodeState | None) -> int:
-    """How many the routers have of the node by its speaker's word; of one that ended, what it had."""
+    """How many the routers have of the node by its speaker's word; where a session ended, what it had."""
     if state is None:
         return 0
-    return state.announced or sum(peer.announced for peer in state.unwithdrawn)
+    return state.announced + sum(peer.announced for peer in state.lost)
 
 
 def _checked(s: Snapshot) -> str:

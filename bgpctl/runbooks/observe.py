@@ -8,7 +8,7 @@ from typing import Any
 
 from bgpctl.core.drain.eviction import EvictionOptions, verdicts
 from bgpctl.core.reading.documents import name_of, namespace_of
-from bgpctl.core.state import NodeState, PeerState
+from bgpctl.core.state import NodeState, PeerState, others
 from bgpctl.core.timing.facts import PeerFacts
 from bgpctl.core.timing.profiles import Profile
 from bgpctl.core.timing.withdrawal import Estimate, Event, estimate, facts_from_state
@@ -180,8 +180,8 @@ def never_read(state: NodeState | None) -> frozenset[str]:
 
 
 def known_peers(state: NodeState | None) -> tuple[PeerState, ...]:
-    """The peers that the speaker has or, when it has left or lost them, had."""
+    """The peers that the speaker has or lost and, when it has left, had."""
     if state is None:
         return ()
-    left = state.withdrawn.peers if state.withdrawn else ()
-    return state.holders or tuple(peer.state for peer in left)
+    left = state.withdrawn.peers if state.withdrawn and not state.peers else ()
+    return (*state.holders, *others((peer.state for peer in left), state.holders))

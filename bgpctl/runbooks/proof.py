@@ -49,9 +49,11 @@ def request(s: Snapshot) -> str:
 
 def withdrew(state: NodeState, leave: str) -> bool:
     """Did a speaker of this node withdraw what was announced? By its record: of the process that runs now, or
-    in answer to this very request by the one before."""
+    in answer to this very request by the one before; who relabels by hand gives it no name to answer."""
     record = state.withdrawn
-    return record is not None and (record.answers == leave or record.observed_at >= state.started_at)
+    if record is None:
+        return False
+    return record.observed_at >= state.started_at or bool(leave and record.answers == leave)
 
 
 def another_session(state: NodeState) -> str:

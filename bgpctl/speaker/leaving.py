@@ -24,6 +24,7 @@ from bgpctl.core.state import UNPROVED, NodeState, PeerState, WithdrawnRecord
 from bgpctl.ports import Engine
 from bgpctl.speaker.apply import running
 from bgpctl.speaker.graceful_shutdown import Soaking
+from bgpctl.speaker.held import Held
 from bgpctl.speaker.settings import Settings
 from bgpctl.speaker.status.build import peer_state, record
 
@@ -37,7 +38,7 @@ class Leaving:
     def __init__(self, node: str, engine: Engine, settings: Settings) -> None:
         self._engine, self._reason = engine, settings.leave_reason
         self._before = NodeState(node)
-        self._held: dict[str, PeerState] = {}  # the peers as they were last, until they are left
+        self._held = Held()
         self._unproved = False
         self._answered = ""
         self.soak = Soaking(settings.soak)
@@ -49,8 +50,8 @@ class Leaving:
 
     @property
     def unwithdrawn(self) -> tuple[PeerState, ...]:
-        """The peers that the engine has not, and that were not left."""
-        return tuple(peer for peer in self._held.values() if peer.name not in self._engine.observed().peers)
+        """The peers whose sessions ended without a withdraw, whatever the policy says of them now."""
+        return self._held.unwithdrawn
 
     @property
     def phase(self) -> str:
@@ -75,12 +76,19 @@ class Leaving:
         """What an earlier process published."""
         self._before = before
         self.withdrawn, self._unproved = before.withdrawn, before.unproved
-        self._held = {peer.name: peer for peer in before.holders}
+        for peers in (before.peers, before.unwithdrawn):  # these know what was negotiated last
+            self._held.remember(peers, time.monotonic())
+
+    def look(self) -> None:
+        """A session that came up since the last report counts too."""
+        observed = self._engine.observed()
+        self.watch([peer_state(name, observed, None) for name in observed.peers])
 
     def watch(self, peers: Sequence[PeerState]) -> None:
-        """What the engine has now."""
-        if peers:
-            self._held = {peer.name: peer for peer in peers}
+        """What the engine has now. Of a leave that proved nothing, nothing is forgotten."""
+        self._held.watch(peers, time.monotonic())
+        if not self._unproved:
+            self._held.forget(time.monotonic())
 
     def soaks(
         self, intent: Intent, before: Intent | None, node: Mapping[str, Any] | None
@@ -102,7 +110,8 @@ class Leaving:
         if intent.out:
             if selected:
                 self.withdrawn = None
-            self._unproved |= bool(self._held or (selected and before and before.peers))
+            if self.withdrawn is None:
+                self._unproved |= bool(self._held or (selected and before and before.peers))
         if before is None or selected or intent.selected:  # no longer once a leave has begun
             self._answered = self.seen
         if before is None and not intent.selected and self._before.phase == "Leaving":
@@ -116,15 +125,17 @@ class Leaving:
         gone = self._engine.departed
         if peers and not left and all(peer.name in gone for peer in peers):
             self.withdrawn = record(self._reason, time.time(), list(peers), gone, answers=self._answered)
-            self._held, self._unproved = {}, False
+            self._held.left(gone, gone)
+            self._unproved = False
             log.info("speaker.leave_recalled", extra={"peers": len(peers)})
 
     # -- what it does
 
     def perform(self, action: Leave) -> None:
         """Withdraw, flush, Cease. Raises Temporary."""
+        self.look()
         self._engine.perform(action)
-        self._held = {name: peer for name, peer in self._held.items() if name not in action.peers}
+        self._held.left(action.peers, self._engine.departed)
 
     def leave_service(self, action: Leave, tell: Callable[[], None]) -> None:
         """The same of a node that leaves: write down the proof, which outlives the drain. Raises

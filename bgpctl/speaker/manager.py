@@ -245,10 +245,12 @@ class Manager:
         """A node that goes away leaves; a speaker that is merely restarted does as little as it can."""
         peers, end = len(self._engine.observed().peers), shutdown.decide(self.intent, self._source)
         self._leaving.with_speaker = end.leaves
+        self._leaving.look()
         left = shutdown.shut_down(self._engine, end, self._leave)
         if end.leaves or not self._engine.stays:
             # What a released engine was told stays true; nobody refreshes it, so it becomes stale by itself.
             phase = "Withdrawn" if end.leaves and left else "Stopped"
+            self._leaving.watch(())  # what is up in here ended with the engine
             self.state = replace(
                 self.state,
                 phase=phase,

@@ -122,6 +122,14 @@ def test_whose_record_it_is(state: Any, withdrew: bool) -> None:
     assert proof.withdrew(state, LEAVE) is withdrew
 
 
+@pytest.mark.parametrize(("began", "withdrew"), [(NOW - 120, True), (NOW - 10, False)])
+def test_a_relabel_by_hand_has_no_name_that_an_older_record_could_answer(
+    began: float, withdrew: bool
+) -> None:
+    """Two relabels by hand, and a speaker that was killed between them: the record is of the first."""
+    assert proof.withdrew(withdrawn(answers="", started_at=began), "") is withdrew
+
+
 def absent(address: str = ROUTER) -> Any:
     return seen(Sight.ABSENT, address, since=NOW - 2, times=3)
 

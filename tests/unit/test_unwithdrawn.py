@@ -8,12 +8,19 @@ from typing import Any
 import pytest
 
 from bgpctl.core.intent.compile import ClusterObjects
+from bgpctl.core.model import GracefulRestart, Session, SessionState
 from bgpctl.core.policy.annotations import GRACEFUL_SHUTDOWN_SOAK
-from bgpctl.core.state import UNPROVED, NodeState, to_document
+from bgpctl.core.state import UNPROVED, NodeState, PeerState, to_document
 from bgpctl.core.statereader import from_document
 from bgpctl.ports import Mode
-from tests.support import objects
+from bgpctl.runbooks import proof
+from bgpctl.runbooks.checked import _routes
+from bgpctl.runbooks.observe import known_peers, never_read
+from bgpctl.runbooks.peers import names
+from bgpctl.speaker.held import Held
+from tests.support import node_states, objects
 from tests.support.rig import AWAY, A, B, Rig, world
+from tests.support.snapshots import NOW, snapshot
 
 WEB = objects.service("web", "192.0.2.80")
 IN, OUT = world(WEB), world(WEB, labels=AWAY)
@@ -161,3 +168,140 @@ def test_an_engine_that_outlived_its_manager_is_ended_in_silence_only_where_the_
     undecided = replace(IN, node=None)
     asked = [started(seen).engine.started_to_leave for seen in (IN, undecided, OUT)]
     assert asked == [[False], [False], [True]]
+
+
+ONE = objects.policy(objects.router())
+ONLY_A, ONLY_A_OUT = world(WEB, policy=ONE), world(WEB, policy=ONE, labels=AWAY)
+
+
+def killed_and_b_left_the_policy() -> Rig:
+    return started(ONLY_A, started(IN))
+
+
+def stopped_and_b_left_the_policy() -> Rig:
+    return started(ONLY_A, stopped(started(IN)))
+
+
+def b_never_came_up_again_and_was_removed_live() -> Rig:
+    rig = started(IN, started(IN))
+    rig.engine.established = {A}
+    rig = started(None, rig)
+    rig.engine.established = {A}
+    rig.tick(IN)
+    rig.tick(ONLY_A)
+    return rig
+
+
+def b_was_lost_and_removed_live() -> Rig:
+    rig = started(IN)
+    rig.engine.established = {A}
+    rig.tick()
+    rig.tick(ONLY_A)
+    return rig
+
+
+def b_did_not_read_its_withdraws() -> Rig:
+    rig = started(IN)
+    rig.engine.deaf = {B}
+    rig.tick(ONLY_A)
+    return rig
+
+
+def a_came_back_after_nobody_had_withdrawn() -> Rig:
+    return started(ONLY_A, killed_twice())
+
+
+FORGOTTEN = (
+    killed_and_b_left_the_policy,
+    stopped_and_b_left_the_policy,
+    b_never_came_up_again_and_was_removed_live,
+    b_was_lost_and_removed_live,
+    b_did_not_read_its_withdraws,
+    a_came_back_after_nobody_had_withdrawn,
+)
+
+
+@pytest.mark.parametrize("life", FORGOTTEN)
+def test_a_peer_that_left_the_policy_is_not_forgotten(life: Any) -> None:
+    """Its router knows nothing of policies: it keeps what it has until its own timers end."""
+    rig = life()
+    assert (rig.state.phase, [peer.name for peer in rig.state.peers], told(rig.state)) == (
+        "Running",
+        [A],
+        {B: 3},
+    )
+    assert [peer.name for peer in rig.state.holders] == [A, B]
+    again = started(ONLY_A, rig)
+    assert told(again.state) == {B: 3}
+    again.tick(ONLY_A_OUT)
+    assert (again.state.phase, told(again.state), again.state.problems) == ("Withdrawn", {B: 3}, ())
+    assert [peer.name for peer in known_peers(again.state)] == [B, A]
+    assert never_read(again.state) == {"127.0.0.101"}
+    after = started(ONLY_A_OUT, again)
+    assert (after.state.phase, told(after.state), after.state.problems) == ("Withdrawn", {B: 3}, ())
+
+
+@pytest.mark.parametrize("life", FORGOTTEN)
+def test_a_confirmation_needs_a_peer_that_left_the_policy(life: Any) -> None:
+    seen = snapshot(state=life().state, journal=None)
+    assert proof.peers(seen) == {"127.0.0.100", "127.0.0.101"}
+    assert {one for one, _ in names(seen.state, None)} == {"127.0.0.100", "127.0.0.101"}
+
+
+def test_a_peer_whose_session_is_up_again_is_not_owed() -> None:
+    rig = killed_and_b_left_the_policy()
+    rig.tick(IN)
+    assert told(rig.state) == {}
+    rig.tick(ONLY_A)
+    assert told(rig.state) == {}, "left over a session: its withdraws were flushed"
+
+
+def test_a_peer_that_never_had_a_session_has_nothing() -> None:
+    rig = Rig(IN)
+    rig.engine.established = {A}
+    rig.tick()
+    assert told(rig.state) == {}
+    rig.tick(ONLY_A)
+    assert told(rig.state) == {}
+
+
+def lost(**session: Any) -> tuple[Held, PeerState]:
+    """A peer whose session was up at 1000, and was seen to be down at 1015."""
+    peer = node_states.peer(NOW)
+    up = replace(peer, session=replace(peer.session, state=SessionState.ESTABLISHED, **session))
+    held = Held()
+    held.watch((up,), 1000.0)
+    held.forget(9000.0)
+    assert (bool(held), held.unwithdrawn) == (True, ())
+    held.watch((), 1015.0)
+    held.watch((), 1030.0)
+    return held, up
+
+
+@pytest.mark.parametrize(("long_lived", "worst"), [(None, 9 + 120), (3600, 9 + 120 + 3600)])
+def test_it_is_owed_until_the_slowest_router_has_forgotten_it(long_lived: Any, worst: int) -> None:
+    """Hold time, Restart Time and long-lived stale time, from when the session was seen to be down."""
+    both = GracefulRestart(120, notification=True)
+    held, peer = lost(hold_time=9, local_gr=both, peer_gr=both, long_lived=long_lived)
+    held.forget(1015.0 + worst)
+    assert held.unwithdrawn == (peer,)
+    held.forget(1015.1 + worst)
+    assert (bool(held), held.unwithdrawn) == (False, ())
+
+
+def test_a_session_that_is_not_up_yet_says_nothing_of_what_the_last_one_left() -> None:
+    held, peer = lost(hold_time=9)
+    held.watch((replace(peer, announced=0, session=Session("p")),), 1040.0)
+    assert held.unwithdrawn == (peer,)
+
+
+def test_a_session_that_came_up_after_the_last_report_is_owed() -> None:
+    rig = Rig(IN)
+    rig.tick()
+    rig.engine.established, rig.engine.graceful = {A, B}, {A, B}
+    assert set(told(stopped(rig).state)) == {A, B}
+
+
+def test_what_a_session_that_is_gone_had_is_counted_with_what_there_is() -> None:
+    assert _routes(killed_and_b_left_the_policy().state) == 6
+    assert _routes(started(IN, started(IN)).state) == 6
