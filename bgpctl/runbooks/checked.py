@@ -171,7 +171,7 @@ class Checked(Goal):
                 )
 
     def _no_such_peer(self, s: Snapshot) -> Iterator[Refusal]:
-        addresses = [peer.address for peer in s.state.peers] if s.state else []
+        addresses = [peer.address for peer in s.state.holders] if s.state and s.state.peers else []
         for address in self.profiled:
             if addresses and address not in addresses:
                 text = f"--peer-profile {address}: {s.node.name} has no such peer"

@@ -78,6 +78,14 @@ def test_what_a_speaker_had_that_has_stopped_is_counted() -> None:
         assert (made.routes, made.peers) == (4, (ROUTER, "192.0.2.2"))
 
 
+def test_a_peer_that_left_the_policy_has_a_profile_too() -> None:
+    """Its estimate counts."""
+    s = snapshot(state=running(unwithdrawn=(peer("192.0.2.2"),)), journal=journal(), deselection=RACK)
+    known, stranger = (replace(STEP, profiled=(address,)) for address in ("192.0.2.2", "192.0.2.77"))
+    assert known.decide(s) == STEP.decide(s)
+    assert "no such peer" in stranger.decide(s).reason
+
+
 def test_what_is_known_from_before_stays() -> None:
     """Another label now; the prior values of both."""
     s = snapshot(journal=journal(routes=9), deselection=Deselection(("rack",), ("zone", "x")))
