@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,8 +19,10 @@ from bgpctl.runbooks import proof
 from bgpctl.runbooks.checked import _routes
 from bgpctl.runbooks.observe import known_peers, never_read
 from bgpctl.runbooks.peers import names
+from bgpctl.speaker import leaving
 from bgpctl.speaker.held import Held
 from tests.support import node_states, objects
+from tests.support.fake_engine import Departed
 from tests.support.rig import AWAY, A, B, Rig, world
 from tests.support.snapshots import NOW, snapshot
 
@@ -305,3 +309,45 @@ def test_a_session_that_came_up_after_the_last_report_is_owed() -> None:
 def test_what_a_session_that_is_gone_had_is_counted_with_what_there_is() -> None:
     assert _routes(killed_and_b_left_the_policy().state) == 6
     assert _routes(started(IN, started(IN)).state) == 6
+
+
+def test_a_session_that_came_up_just_before_its_peer_was_removed_is_owed() -> None:
+    rig = Rig(IN)
+    rig.tick()
+    rig.engine.established, rig.engine.deaf = {A, B}, {B}
+    rig.tick(ONLY_A)
+    assert told(rig.state) == {B: 3}
+
+
+def test_a_session_that_came_and_went_unseen_is_owed() -> None:
+    """What it negotiated tells that it was there."""
+    held, peer = Held(), node_states.peer(NOW, state=SessionState.IDLE, hold_time=9)
+    held.watch((peer,), 1000.0)
+    assert held.unwithdrawn == (peer,)
+
+
+def test_what_was_negotiated_last_is_known_though_the_session_never_came_up_again() -> None:
+    """The estimate needs it."""
+    second = Rig(IN, recall=lambda: from_document(to_document(started(IN).state)))
+    second.engine.established = second.engine.graceful = {A}
+    second.tick()
+    assert [peer.session.peer_gr is None for peer in second.state.peers] == [False, True]
+    (owed,) = started(ONLY_A, second).state.unwithdrawn
+    assert (owed.name, owed.session.peer_gr is None) == (B, False)
+
+
+def test_an_engine_that_outlived_its_manager_tells_whom_it_left() -> None:
+    leaves = replace(started(IN).state, phase="Leaving")
+    rig = Rig(OUT, recall=lambda: from_document(to_document(leaves)))
+    rig.engine.mode, rig.engine.departed = Mode.DETACHED, {A: Departed(1.0, 2.0), B: Departed(None, None)}
+    rig.tick()
+    assert (rig.state.phase, told(rig.state)) == ("Withdrawn", {B: 3})
+
+
+def test_nothing_is_forgotten_by_the_clock_where_nothing_was_proved(monkeypatch: pytest.MonkeyPatch) -> None:
+    unproved, serves = killed_twice(), killed_and_b_left_the_policy()
+    later = time.monotonic() + 3600.0
+    monkeypatch.setattr(leaving, "time", SimpleNamespace(monotonic=lambda: later, time=time.time))
+    unproved.tick()
+    serves.tick()
+    assert (set(told(unproved.state)), told(serves.state)) == ({A, B}, {})
