@@ -49,7 +49,7 @@ SWITCHES = (
 )
 COMMANDS = ("--shutdown-command", "--restart-command")
 OF_ATTEMPT = ("--timeout",)  # each attempt has its own
-NOT_INHERITED = (*OF_ATTEMPT, *COMMANDS, "--router-probe")
+NOT_INHERITED = (*OF_ATTEMPT, *COMMANDS, "--router-probe", "--assume-dead")  # somebody's word of one moment
 # The words of a command that are known to hold no secret; with any other word it is not kept.
 _WORDS = re.compile(
     r"(/(usr/)?s?bin/)?(ssh|sudo|systemctl|poweroff|halt|shutdown|reboot|true|false)|restart|now|-h|-n|-f|-i"
