@@ -93,7 +93,8 @@ def test_only_a_routers_word_where_it_is_required(lab: Lab, silent: Path) -> Non
     assert (late.code, late.document["status"]) == (3, "blocked")
     said = f"bird {address} was first asked after the routes had gone, so its silence proves nothing"
     assert said.partition(" ")[2] in late.document["message"]
-    assert "the right one" not in late.out and "safe to power off" not in late.out
+    assert "the right one" not in late.out and "safe to power off —" not in late.out
+    assert "safe to power off" not in late.document["message"], "what the run before had seen is its own word"
     assert f"or restore first: bgpctl node restore {NODE}" in late.document["hint"]
     assert "--no-require-confirmed" in late.document["hint"], "the journal keeps what was required"
     unsure = drain(lab.kubeconfig, "--no-require-confirmed")
