@@ -88,6 +88,7 @@ def test_what_runs_or_dials_something_and_the_attempts_time_are_not_inherited() 
         "--restart-command": ("true",),
         "--router-probe": ("frr",),
         "--timeout": ("3",),
+        "--assume-dead": (),
         "--force": (),
     }
     assert kept.keep(before) == before

@@ -8,6 +8,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Any
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -49,6 +50,26 @@ def test_what_was_read_once_compiles_as_the_document(found: list[Any], counted: 
         endpoint_slices=tuple(read_slice(each, NAME) for each in counted),
     )
     assert compile_intent(read, NAME) == compile_intent(documents, NAME)
+
+
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [
+        (kit.policy(kit.router(exportPodCIDR=True)), kit.policy(kit.router(exportPodCIDR=1))),
+        (
+            kit.policy(kit.router(kit.neighbor(holdTimeSeconds=90))),
+            kit.policy(kit.router(kit.neighbor(holdTimeSeconds=90.0))),
+        ),
+    ],
+)
+def test_what_is_equal_to_python_is_not_the_same_to_a_policy(good: Any, bad: Any) -> None:
+    """1 == True: the fault was not told, and the policy before it passed for the one that is written."""
+    assert good == bad
+    memo = Memo()
+    first = World(True, [good]).compiled(None, memo)
+    second = World(True, [bad]).compiled(first, memo)
+    assert second == World(True, [bad]).compiled(first, None)
+    assert second.stale and second.problems
 
 
 def test_one_change_is_one_service_s_work() -> None:

@@ -36,8 +36,8 @@ def beside(
         alike.setdefault(fleet.likeness(other.node, intent, other.opened, other.sessions), other)
     intents = [_sent(fleet, each) for each in (own, *alike.values())]
     found = vips(intents, fleet.services, fleet.slices)
-    intents += _of_the_lonely(fleet, name_of(own.node), found, others)
-    found = vips(intents, fleet.services, fleet.slices)
+    if more := list(_of_the_lonely(fleet, name_of(own.node), found, others)):
+        found = vips([*intents, *more], fleet.services, fleet.slices)
     return found, frozenset(name_of(other.node) for other, intent in bare if intent.selected)
 
 

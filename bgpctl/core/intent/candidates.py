@@ -17,7 +17,7 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import NamedTuple
 
-from bgpctl.core.intent.compile_cache import PART, Earlier, Memo
+from bgpctl.core.intent.compile_cache import PART, Earlier, Memo, same
 from bgpctl.core.intent.endpoints import Backends, Count, Key, Served, serving
 from bgpctl.core.intent.exposure import EVERYWHERE, TYPE
 from bgpctl.core.intent.services import (
@@ -101,7 +101,7 @@ def candidates(
         served = tuple(map(backends.get, map(_KEY, part)))
         if (
             kept is None
-            or kept.services != part
+            or not same(kept.services, part)
             or kept.served != served
             or kept.where != _where(kept.exposed, labels)
         ):

@@ -11,13 +11,13 @@ that nobody answers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
 
 from bgpctl.core.intent.candidates import Batch, batch, candidates
-from bgpctl.core.intent.compile_cache import Memo
+from bgpctl.core.intent.compile_cache import Memo, Same
 from bgpctl.core.intent.endpoints import Key, Served, Slice, backends_of, merged, read_slice
 from bgpctl.core.intent.gates import OPEN, Gate, gate
 from bgpctl.core.intent.nexthops import next_hops as next_hops_of
@@ -131,8 +131,31 @@ def compile_intent(
     if memo is None:
         return _compiled(objects, node_name, context, previous, Memo())
     before = previous and (previous.selected, previous.undecided, previous.opened, previous.config)
-    given = objects, node_name, context, before
+    given = _given(objects), node_name, context, before
     return memo.once("intent", given, lambda: _compiled(objects, node_name, context, previous, memo))
+
+
+def _given(objects: ClusterObjects) -> tuple[object, ...]:
+    """All that a compile is made of, to be compared with the next one's: what a mirror has not read anew is
+    the same object."""
+    raw = Same(
+        objects.node,
+        objects.policies,
+        objects.services,
+        objects.endpoint_slices,
+        objects.lb_pools,
+        objects.pod_pools,
+        objects.cilium_node,
+        objects.cluster_configs,
+        objects.peer_configs,
+        objects.advertisements,
+        objects.overrides,
+    )
+    return raw, objects.secrets, objects.interfaces, objects.gateways, objects.unserved
+
+
+def _each(kinds: Iterable[Sequence[Document]]) -> tuple[Same, ...]:
+    return tuple(Same(*documents) for documents in kinds)
 
 
 def _compiled(
@@ -141,7 +164,7 @@ def _compiled(
     """For one that has a Node. Of `previous` it takes what `compile_intent` compares, and nothing else."""
     node = objects.node or {}
     owners = tuple(objects.policies), tuple(objects.cluster_configs)
-    claims = memo.once("claims", owners, lambda: read_claims(*owners))
+    claims = memo.once("claims", _each(owners), lambda: read_claims(*owners))
     had = _owner(previous, context.owner)
     if (previous is None or previous.undecided) and had.kind in objects.unserved:
         return _without_kind(node_name, had)
@@ -218,7 +241,7 @@ def _in_force(
     if isinstance(owner.value, ClusterConfig):
         ours = before if before is not None and _owner(previous) == owner.owner else None
         kinds = tuple(objects.peer_configs), tuple(objects.advertisements), tuple(objects.overrides)
-        resources = memo.once("resources", kinds, lambda: read_resources(*kinds))
+        resources = memo.once("resources", _each(kinds), lambda: read_resources(*kinds))
         host = Host(objects.interfaces, objects.gateways)
         joined = compile_node(owner.value, resources, node_name, host, ours)
         return _InForce(joined.config, joined.problems, joined.stale)

@@ -7,7 +7,8 @@ all of them frozen: a result is kept together with them, and used while they are
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import is_
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -16,6 +17,26 @@ R = TypeVar("R")
 PART = 128
 FEW = 8
 """So many things are quicker made anew than looked for among all."""
+
+
+def same(one: Sequence[object], other: Sequence[object]) -> bool:
+    """Are these the very same objects? Compared as fast as memory is read."""
+    return len(one) == len(other) and all(map(is_, one, other))
+
+
+class Same:
+    """Raw documents, which are what they were only when they are the very same objects: to Python 1 is True
+    and 1.0, to a policy one of them is a fault."""
+
+    __slots__ = ("_held",)
+
+    def __init__(self, *held: object) -> None:
+        self._held = held
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Same) and same(self._held, other._held)
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 class Memo:
@@ -52,7 +73,7 @@ class Memo:
         before, now = self.results(stage, given), dict[int, tuple[tuple[T, ...], R]]()
         for start in range(0, len(items), PART):
             part, kept = items[start : start + PART], before.get(start)
-            now[start] = kept if kept is not None and kept[0] == part else (part, make(part))
+            now[start] = kept if kept is not None and same(kept[0], part) else (part, make(part))
         self.keep(stage, given, now)
         return [made for _, made in now.values()]
 
