@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bgpctl.witness.model import Sight
+from bgpctl.witness.model import RouteState
 from bgpctl.witness.probe import parse_probe
 
 INTERVAL = 0.05
@@ -76,11 +76,11 @@ class Watcher:
 
     def _look(self) -> None:
         for node, address in self._nodes.items():
-            sighting = self._probe.routes_from(address)
-            if sighting.sight is Sight.UNKNOWN:
+            answer = self._probe.routes_from(address)
+            if answer.routes is RouteState.UNKNOWN:
                 continue
-            stale = sum(path.stale for path in sighting.paths)
-            seen = Change(sighting.at or time.time(), node, len(sighting.paths) - stale, stale)
+            stale = sum(path.stale for path in answer.paths)
+            seen = Change(answer.at or time.time(), node, len(answer.paths) - stale, stale)
             last = next((change for change in reversed(self.changes) if change.node == node), None)
             if last is None or (last.routes, last.stale) != (seen.routes, seen.stale):
                 self.changes.append(seen)

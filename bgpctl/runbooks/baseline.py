@@ -14,8 +14,8 @@ from dataclasses import replace
 from bgpctl.core.state import NodeState
 from bgpctl.runbooks.journal import MOST_WITNESSES, Journal
 from bgpctl.runbooks.peers import endpoint, names
-from bgpctl.runbooks.snapshot import PeerSighting, Snapshot
-from bgpctl.witness.model import Sight
+from bgpctl.runbooks.snapshot import PeerAnswer, Snapshot
+from bgpctl.witness.model import RouteState
 
 ASKED = "Asked "  # the mark of a peer whose router answered before the routes had gone, and showed none
 
@@ -23,7 +23,7 @@ ASKED = "Asked "  # the mark of a peer whose router answered before the routes h
 def noted(journal: Journal, s: Snapshot) -> Journal:
     """The journal with what this look tells of the routers. Only for looks before the routes have gone."""
     known, who = baselines(s), witnesses(s)
-    blank = [a.peer for a in s.sightings if a.sighting.sight is not Sight.UNKNOWN and a.peer not in known]
+    blank = [a.peer for a in s.answers if a.answer.routes is not RouteState.UNKNOWN and a.peer not in known]
     marks = {f"{ASKED}{peer}": round(s.now, 3) for peer in blank}
     return replace(journal, baselines=known, witnesses=who, marks={**marks, **journal.marks})
 
@@ -34,14 +34,14 @@ def asked(journal: Journal) -> frozenset[str]:
     return frozenset((*journal.baselines, *blank))
 
 
-def before(answer: PeerSighting, journal: Journal | None) -> int | None:
+def before(answer: PeerAnswer, journal: Journal | None) -> int | None:
     """How many routes this very router showed before they went; None = it was never seen to have any."""
     if journal is None or answer.witness not in journal.witnesses.get(answer.peer, ()):
         return None
     return journal.baselines.get(answer.peer)
 
 
-def never(answer: PeerSighting, s: Snapshot) -> bool:
+def never(answer: PeerAnswer, s: Snapshot) -> bool:
     """Was this very router never seen to have a route, not in this look either?"""
     now = (seen is answer for seen, _ in _seen(s))
     return not any(now) and before(answer, s.journal) is None
@@ -68,16 +68,16 @@ def _with(known: tuple[str, ...], witness: str) -> tuple[str, ...]:
     return known if witness in known else (*known, witness)[-MOST_WITNESSES:]
 
 
-def _seen(s: Snapshot) -> Iterator[tuple[PeerSighting, int]]:
-    for answer in s.sightings:
+def _seen(s: Snapshot) -> Iterator[tuple[PeerAnswer, int]]:
+    for answer in s.answers:
         # Stale routes are no baseline: with its session down a router does not say that it is the right one.
-        if answer.sighting.sight is Sight.PRESENT:
-            yield answer, len(answer.sighting.paths)
-        elif answer.sighting.sight is Sight.ABSENT and _sent_none(answer, s):
+        if answer.answer.routes is RouteState.PRESENT:
+            yield answer, len(answer.answer.paths)
+        elif answer.answer.routes is RouteState.ABSENT and _sent_none(answer, s):
             yield answer, 0
 
 
-def _sent_none(answer: PeerSighting, s: Snapshot) -> bool:
+def _sent_none(answer: PeerAnswer, s: Snapshot) -> bool:
     """Was there nothing that this router could have? By the word of a speaker that reports and has a session,
     of which the router knows where it tells."""
     state: NodeState | None = s.state
@@ -85,5 +85,5 @@ def _sent_none(answer: PeerSighting, s: Snapshot) -> bool:
         return False
     called = names(state, s.journal)
     peer = next((p for p in state.peers if called.get(endpoint(p)) == answer.peer), None)
-    up = answer.sighting.session in ("", "established")
+    up = answer.answer.session in ("", "established")
     return up and peer is not None and peer.session.established and not peer.intended and not peer.announced

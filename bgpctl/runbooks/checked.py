@@ -18,7 +18,7 @@ from bgpctl.runbooks.kept import Options
 from bgpctl.runbooks.model import Decision, Goal, Status
 from bgpctl.runbooks.peers import locals_of
 from bgpctl.runbooks.snapshot import Snapshot
-from bgpctl.witness.model import Sight
+from bgpctl.witness.model import RouteState
 
 SERVING = ("Starting", "Running")
 REQUIRE_CONFIRMED = "--require-confirmed"
@@ -141,7 +141,7 @@ class Checked(Goal):
         for blank in proof.blank(s):
             text = f"{REQUIRE_CONFIRMED} needs every router to show the routes before they go, but {blank}"
             yield Refusal(text, advice=f"correct --router-probe, or {estimated}")
-        for router in (answer.sighting.router for answer in s.sightings if answer.sighting.forgets):
+        for router in (answer.answer.router for answer in s.answers if answer.answer.forgets):
             why = f"{router} forgets a dynamic neighbor with its session"
             text = f"{REQUIRE_CONFIRMED} needs a word afterwards, but {why}"
             yield Refusal(text, advice=f"make {s.node.name} a neighbor of its own there, or {estimated}")
@@ -163,9 +163,9 @@ class Checked(Goal):
 
     def _deaf_routers(self, s: Snapshot) -> Iterator[Refusal]:
         """A router that was named is to be asked: what it cannot say now it will not say later."""
-        for answer in s.sightings:
-            if answer.sighting.sight is Sight.UNKNOWN:
-                text = f"{answer.sighting.router} cannot be asked: {answer.sighting.detail}"
+        for answer in s.answers:
+            if answer.answer.routes is RouteState.UNKNOWN:
+                text = f"{answer.answer.router} cannot be asked: {answer.answer.detail}"
                 yield Refusal(
                     text, advice="correct --router-probe, or leave it out and wait for the estimate"
                 )

@@ -20,7 +20,7 @@ from bgpctl.runbooks import cluster, objects, states
 from bgpctl.runbooks.hold import Document, Hold
 from bgpctl.runbooks.journal import ANNOTATION, Journal, load
 from bgpctl.runbooks.routers import Routers
-from bgpctl.runbooks.snapshot import PeerSighting, Snapshot
+from bgpctl.runbooks.snapshot import PeerAnswer, Snapshot
 
 
 @dataclass(slots=True)
@@ -72,10 +72,10 @@ class Observer:
         if "estimates" in needs:
             seen = self._with_estimates(seen, document)
         if "routers" in needs:
-            seen = replace(seen, sightings=self._asked(seen))
+            seen = replace(seen, answers=self._asked(seen))
         return replace(seen, now=hold.clock.now())
 
-    def _asked(self, seen: Snapshot) -> tuple[PeerSighting, ...]:
+    def _asked(self, seen: Snapshot) -> tuple[PeerAnswer, ...]:
         return self.routers.look(seen.state, seen.journal, self.hold.clock.now, seen.node.addresses)
 
     def _read_node(self) -> Document:

@@ -11,8 +11,8 @@ from bgpctl.core.timing.soak import READ_SECONDS
 from bgpctl.runbooks.baseline import asked, before, never
 from bgpctl.runbooks.drain_steps import RELABELLED
 from bgpctl.runbooks.peers import endpoint, names, still
-from bgpctl.runbooks.snapshot import PeerSighting, Snapshot
-from bgpctl.witness.model import Sight
+from bgpctl.runbooks.snapshot import PeerAnswer, Snapshot
+from bgpctl.witness.model import RouteState
 
 GONE_PHASES = ("Withdrawn", "Idle")
 ENDS_WITH_SPEAKER = ("", "own")  # `engineMode`: ExaBGP ends when its speaker does
@@ -75,14 +75,14 @@ def peers(s: Snapshot) -> frozenset[str]:
 
 def missing(s: Snapshot) -> tuple[str, ...]:
     """What is missing for the routers' word to count for every peer: empty = nothing is."""
-    return tuple(_missing(s)) if s.sightings else ("no router was asked",)
+    return tuple(_missing(s)) if s.answers else ("no router was asked",)
 
 
 def _missing(s: Snapshot) -> Iterator[str]:
-    for answer in s.sightings:
-        if answer.sighting.sight is Sight.UNKNOWN:
-            yield f"{answer.sighting.router} cannot be asked: {answer.sighting.detail}"
-        elif answer.sighting.sight is Sight.ABSENT and before(answer, s.journal) is None:
+    for answer in s.answers:
+        if answer.answer.routes is RouteState.UNKNOWN:
+            yield f"{answer.answer.router} cannot be asked: {answer.answer.detail}"
+        elif answer.answer.routes is RouteState.ABSENT and before(answer, s.journal) is None:
             yield _no_baseline(answer, s)
     for peer in unasked(s):
         yield f"no probe asks {peer}"
@@ -90,7 +90,7 @@ def _missing(s: Snapshot) -> Iterator[str]:
 
 def unasked(s: Snapshot) -> tuple[str, ...]:
     """The peers that no probe asks."""
-    return tuple(sorted(peers(s) - {answer.peer for answer in s.sightings}))
+    return tuple(sorted(peers(s) - {answer.peer for answer in s.answers}))
 
 
 def blank(s: Snapshot) -> tuple[str, ...]:
@@ -108,26 +108,26 @@ def another(s: Snapshot) -> tuple[str, ...]:
     return tuple(_not_the_one(a, s) for a in _absent(s) if _another(a, s))
 
 
-def _absent(s: Snapshot) -> Iterator[PeerSighting]:
-    return (answer for answer in s.sightings if answer.sighting.sight is Sight.ABSENT)
+def _absent(s: Snapshot) -> Iterator[PeerAnswer]:
+    return (answer for answer in s.answers if answer.answer.routes is RouteState.ABSENT)
 
 
-def _another(answer: PeerSighting, s: Snapshot) -> bool:
+def _another(answer: PeerAnswer, s: Snapshot) -> bool:
     return s.journal is not None and answer.peer in s.journal.baselines and never(answer, s)
 
 
-def _late(answer: PeerSighting, s: Snapshot) -> bool:
+def _late(answer: PeerAnswer, s: Snapshot) -> bool:
     """Was the node asked to leave before anybody asked this router?"""
     return s.journal is not None and s.journal.leaves > 0 and answer.peer not in asked(s.journal)
 
 
-def _no_baseline(answer: PeerSighting, s: Snapshot) -> str:
+def _no_baseline(answer: PeerAnswer, s: Snapshot) -> str:
     if _another(answer, s):
         return _not_the_one(answer, s)
     return _too_late(answer) if _late(answer, s) else _never_seen(answer)
 
 
-def _not_the_one(answer: PeerSighting, s: Snapshot) -> str:
+def _not_the_one(answer: PeerAnswer, s: Snapshot) -> str:
     assert s.journal is not None, "it is another one than the journal's"
     who = s.journal.witnesses.get(answer.peer)
     if not who:
@@ -141,19 +141,17 @@ def _not_the_one(answer: PeerSighting, s: Snapshot) -> str:
     )
 
 
-def _never_seen(answer: PeerSighting) -> str:
-    return f"{answer.sighting.router} was never seen to have a route of this node: is it the right one?"
+def _never_seen(answer: PeerAnswer) -> str:
+    return f"{answer.answer.router} was never seen to have a route of this node: is it the right one?"
 
 
-def _too_late(answer: PeerSighting) -> str:
-    return (
-        f"{answer.sighting.router} was first asked after the routes had gone, so its silence proves nothing"
-    )
+def _too_late(answer: PeerAnswer) -> str:
+    return f"{answer.answer.router} was first asked after the routes had gone, so its silence proves nothing"
 
 
 def note(s: Snapshot) -> str:
     """Why the clock decides though there are probes."""
-    return "".join(f" ({one})" for one in missing(s)) if s.sightings else ""
+    return "".join(f" ({one})" for one in missing(s)) if s.answers else ""
 
 
 def confirmed(s: Snapshot, since: float) -> dict[str, Any]:
@@ -163,18 +161,18 @@ def confirmed(s: Snapshot, since: float) -> dict[str, Any]:
     return {
         **kept,
         "proof": "confirmed",
-        "by": routers(s.sightings),
+        "by": routers(s.answers),
         "relabelledTime": timestamp(relabelled),
         "goneTime": timestamp(since),
         "secondsAfterRelabel": round(max(0.0, since - relabelled), 3) if relabelled else None,
         "routers": [
             {
-                "router": a.sighting.router,
+                "router": a.answer.router,
                 "peer": a.peer,
                 "absences": a.absences,
                 "routesBefore": before(a, s.journal),
             }
-            for a in s.sightings
+            for a in s.answers
         ],
         "routes": s.journal.routes if s.journal else 0,
     }
@@ -196,13 +194,13 @@ def record(state: NodeState) -> dict[str, Any]:
 # --- words --------------------------------------------------------------------------------------------------
 
 
-def seen(answer: PeerSighting) -> str:
-    sighting = answer.sighting
-    return f"{sighting.router}: {sighting.detail or sighting.sight.value}"
+def seen(answer: PeerAnswer) -> str:
+    said = answer.answer
+    return f"{said.router}: {said.detail or said.routes.value}"
 
 
-def routers(answers: Iterable[PeerSighting]) -> str:
-    return ", ".join(sorted({answer.sighting.router for answer in answers}))
+def routers(answers: Iterable[PeerAnswer]) -> str:
+    return ", ".join(sorted({answer.answer.router for answer in answers}))
 
 
 def moving(s: Snapshot) -> str:

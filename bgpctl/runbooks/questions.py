@@ -12,12 +12,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from bgpctl.witness.model import Sight, Sighting
+from bgpctl.witness.model import RouterAnswer, RouteState
 
 HANGS_SECONDS = 1.0
 """A router that took longer to give no answer hangs; one that refuses a connection does so at once."""
 
-Question = Callable[[], Sighting]
+Question = Callable[[], RouterAnswer]
 
 
 class _Put:
@@ -25,7 +25,7 @@ class _Put:
 
     def __init__(self, question: Question) -> None:
         self._question = question
-        self._answer: Sighting | None = None
+        self._answer: RouterAnswer | None = None
         self._problem: BaseException | None = None
         self._took = 0.0
         self._thread = threading.Thread(target=self._run, name="router", daemon=True)
@@ -39,7 +39,7 @@ class _Put:
             self._problem = problem
         self._took = time.monotonic() - began
 
-    def answer(self) -> Sighting:
+    def answer(self) -> RouterAnswer:
         """Waits for it. Raises what the question raised."""
         self._thread.join()
         if self._problem is not None:
@@ -53,7 +53,7 @@ class _Put:
 
     @property
     def hung(self) -> bool:
-        return self._took > HANGS_SECONDS and self.answer().sight is Sight.UNKNOWN
+        return self._took > HANGS_SECONDS and self.answer().routes is RouteState.UNKNOWN
 
 
 @dataclass(slots=True)
@@ -62,9 +62,9 @@ class Questions:
 
     at_once: bool = True
     _hanging: dict[int, _Put] = field(default_factory=dict)
-    _last: dict[int, Sighting] = field(default_factory=dict)
+    _last: dict[int, RouterAnswer] = field(default_factory=dict)
 
-    def ask(self, questions: Sequence[Question]) -> list[Sighting]:
+    def ask(self, questions: Sequence[Question]) -> list[RouterAnswer]:
         """One answer to each, in their order: a router keeps its place from look to look."""
         if not self.at_once:
             return [question() for question in questions]

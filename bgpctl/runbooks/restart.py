@@ -17,7 +17,7 @@ from bgpctl.runbooks.catalogue import speaker_restart
 from bgpctl.runbooks.engine import Events
 from bgpctl.runbooks.model import Result
 from bgpctl.runbooks.options import RestartOptions
-from bgpctl.runbooks.router_watch import Gaps, Vigil
+from bgpctl.runbooks.router_watch import Gaps, RouterWatch
 from bgpctl.runbooks.routers import Routers
 from bgpctl.runbooks.world import World
 from bgpctl.witness.probe import parse_probe
@@ -61,7 +61,7 @@ class Restarter:
 
     world: World
     gaps: tuple[Gaps, ...] = ()
-    watch: Vigil | None = None
+    watch: RouterWatch | None = None
 
     def __post_init__(self) -> None:
         self.world.performer.table |= {WatchRouters: self._watch, RestartCommand: self._run}
@@ -73,7 +73,7 @@ class Restarter:
     def _watch(self, action: WatchRouters) -> bool:
         targets = self.world.observer.routers.targets()
         if self.watch is None and targets:
-            self.watch = Vigil(targets)
+            self.watch = RouterWatch(targets)
             self.watch.start()
         return bool(targets)
 

@@ -15,7 +15,7 @@ from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.kept import Options
 from bgpctl.runbooks.model import Decision, Goal, Status
 from bgpctl.runbooks.snapshot import Snapshot
-from bgpctl.witness.model import Sight
+from bgpctl.witness.model import RouteState
 
 COMMAND = "restart"
 BEFORE, ASKED = "SpeakerStarted", "RestartAsked"
@@ -153,9 +153,9 @@ class Graceful(Goal):
             else [kept(s.state, pod=not self.how.argv)]
         )
         told += [
-            f"{a.sighting.router} cannot be asked ({a.sighting.detail})"
-            for a in s.sightings
-            if a.sighting.sight is Sight.UNKNOWN
+            f"{a.answer.router} cannot be asked ({a.answer.detail})"
+            for a in s.answers
+            if a.answer.routes is RouteState.UNKNOWN
         ]
         text = "; ".join(told)
         return Decision(

@@ -10,8 +10,8 @@ from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.drain_steps import only
 from bgpctl.runbooks.model import Decision, Goal, Status
 from bgpctl.runbooks.peers import Names, endpoint, names
-from bgpctl.runbooks.snapshot import PeerSighting, Snapshot
-from bgpctl.witness.model import Sight
+from bgpctl.runbooks.snapshot import PeerAnswer, Snapshot
+from bgpctl.witness.model import RouteState
 
 NOTHING = Decision(Status.DONE, "nothing to do")
 SENT = "SawAnnounced"
@@ -109,7 +109,7 @@ class Announced(Goal):
     def preview(self, s: Snapshot) -> str:
         if not _comes_back(s, self.restart):
             return ""
-        routers = ", ".join(sorted(a.sighting.router for a in s.sightings)) or "no router is asked"
+        routers = ", ".join(sorted(a.answer.router for a in s.answers)) or "no router is asked"
         return f"until every route is sent ({routers})"
 
     def decide(self, s: Snapshot) -> Decision:
@@ -126,15 +126,15 @@ class Announced(Goal):
         if late:
             return Decision(Status.WAIT, ", ".join(_progress(p) for p in late), recheck=0.2)
         called = names(state, s.journal)
-        told = [a for a in s.sightings if a.sighting.sight is not Sight.UNKNOWN]
+        told = [a for a in s.answers if a.answer.routes is not RouteState.UNKNOWN]
         missing = [a for a in told if _fewer(a, state, called)]
         return self._await(s, missing, state.announced) if missing else self._done(s, state.announced)
 
-    def _await(self, s: Snapshot, missing: Sequence[PeerSighting], announced: int) -> Decision:
+    def _await(self, s: Snapshot, missing: Sequence[PeerAnswer], announced: int) -> Decision:
         """The speaker has sent them all, and these routers do not have them all."""
         assert s.journal is not None
         text = f"{announced} routes sent; " + "; ".join(
-            f"{a.sighting.router} has {_live(a)} of them" for a in missing
+            f"{a.answer.router} has {_live(a)} of them" for a in missing
         )
         sent = s.journal.marks.get(SENT)
         if sent is None:
@@ -146,13 +146,13 @@ class Announced(Goal):
         return Decision(Status.DONE, f"{text}: it may filter the others", evidence=evidence)
 
     def _done(self, s: Snapshot, announced: int) -> Decision:
-        routers = sorted({a.sighting.router for a in s.sightings if a.sighting.sight is Sight.PRESENT})
+        routers = sorted({a.answer.router for a in s.answers if a.answer.routes is RouteState.PRESENT})
         if routers:
             proof = {"proof": "confirmed", "by": ", ".join(routers), "routes": announced}
             return Decision(
                 Status.DONE, f"{announced} routes, confirmed by {', '.join(routers)}", evidence=proof
             )
-        silent = [f"{a.sighting.router} did not answer: {a.sighting.detail}" for a in s.sightings]
+        silent = [f"{a.answer.router} did not answer: {a.answer.detail}" for a in s.answers]
         text = f"{announced} routes sent; {'; '.join(silent) or 'no router was asked'}"
         return Decision(Status.DONE, text, evidence={"proof": "", "routes": announced})
 
@@ -214,11 +214,11 @@ def _progress(peer: PeerState) -> str:
     return f"{peer.announced} of {peer.intended} routes announced to {peer.address}{ending}"
 
 
-def _fewer(answer: PeerSighting, state: NodeState, called: Names) -> bool:
+def _fewer(answer: PeerAnswer, state: NodeState, called: Names) -> bool:
     """Does this router miss routes that the speaker sent it?"""
     sent = next((p.announced for p in state.peers if called[endpoint(p)] == answer.peer), 0)
     return _live(answer) < sent
 
 
-def _live(answer: PeerSighting) -> int:
-    return sum(not path.stale for path in answer.sighting.paths)
+def _live(answer: PeerAnswer) -> int:
+    return sum(not path.stale for path in answer.answer.paths)

@@ -1,7 +1,8 @@
 """A watch over the routers while something happens that no route may notice: every 100 ms, what each has.
 
-`Gaps` adds the looks up (pure); `Vigil` is the thread that looks. A stale route forwards, so it counts as
-there. A gap is bounded from outside: from the last look that saw a route to the next one that saw it again.
+`Gaps` adds the looks up (pure); `RouterWatch` is the thread that looks. A stale route forwards, so it
+counts as there. A gap is bounded from outside: from the last look that saw a route to the next one that saw
+it again.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from bgpctl.core.model import IPNetwork
-from bgpctl.witness.model import Sight
+from bgpctl.witness.model import RouteState
 from bgpctl.witness.probe import Probe
 
 INTERVAL = 0.1
@@ -72,7 +73,7 @@ class Gaps:
         return f"no gap seen in {looks}"
 
 
-class Vigil:
+class RouterWatch:
     """Looks at every router in a thread of its own, so that a slow one holds nobody up."""
 
     def __init__(self, targets: Sequence[tuple[Probe, str]], interval: float = INTERVAL) -> None:
@@ -109,5 +110,5 @@ def _name(probe: Probe) -> str:
 
 def _look(probe: Probe, neighbor: str, gaps: Gaps) -> None:
     answer = probe.routes_from(neighbor)
-    known = answer.sight is not Sight.UNKNOWN
+    known = answer.routes is not RouteState.UNKNOWN
     gaps.look(answer.at or time.time(), {path.prefix for path in answer.paths} if known else None)

@@ -17,11 +17,11 @@ from bgpctl.core.state import NodeState, newest
 from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.peers import Endpoint, Names, endpoint, names, own, parse, peers_of
 from bgpctl.runbooks.questions import Question, Questions
-from bgpctl.runbooks.snapshot import PeerSighting
-from bgpctl.witness.model import Sight, Sighting, same_host
+from bgpctl.runbooks.snapshot import PeerAnswer
+from bgpctl.witness.model import RouterAnswer, RouteState, same_host
 from bgpctl.witness.probe import Probe
 
-SHOWN = (Sight.PRESENT, Sight.STALE)
+SHOWN = (RouteState.PRESENT, RouteState.STALE)
 LONGEST_TARGET = 300  # characters of a probe's target that a witness is named by
 TWO = "at one address, two ports are two routers; name the probe of each"
 
@@ -42,7 +42,7 @@ class Routers:
         journal: Journal | None,
         now: Callable[[], float],
         addresses: Sequence[str] = (),
-    ) -> tuple[PeerSighting, ...]:
+    ) -> tuple[PeerAnswer, ...]:
         """One answer per probe. The speaker's sessions tell the node's address as the router sees it;
         `addresses` are the Node's own. `now` is the run's clock, by which an answer is dated once it is
         there."""
@@ -52,9 +52,7 @@ class Routers:
         asked = [self._ask(probe, called, now, addresses) for probe in self.probes]
         answers = self.questions.ask([question for _, question in asked])
         return tuple(
-            PeerSighting(
-                peer, answer, *self._row((number, peer), answer), witness(self.probes[number], answer)
-            )
+            PeerAnswer(peer, answer, *self._row((number, peer), answer), witness(self.probes[number], answer))
             for number, ((peer, _), answer) in enumerate(zip(asked, answers, strict=True))
         )
 
@@ -101,7 +99,7 @@ class Routers:
             return peer, partial(_unasked, probe, peer, _unknown(peer))
         others = [a for a in dict.fromkeys((*known, *_like(addresses, one[0]))) if a != known[-1]]
 
-        def ask() -> Sighting:
+        def ask() -> RouterAnswer:
             told = _about_all(probe, one[0], known[-1], others)
             return replace(told, router=f"{probe.kind} {peer}", at=now())
 
@@ -114,8 +112,8 @@ class Routers:
         meant = (each for probe in same if len(each := _meant(probe, called)) == 1)
         return next((called[at] for (at,) in meant if at[0] == one[0] and at != one), "")
 
-    def _row(self, key: tuple[int, str], answer: Sighting) -> tuple[float | None, int]:
-        if answer.sight is not Sight.ABSENT:
+    def _row(self, key: tuple[int, str], answer: RouterAnswer) -> tuple[float | None, int]:
+        if answer.routes is not RouteState.ABSENT:
             self._absent.pop(key, None)
             return None, 0
         since, count = self._absent.get(key, (answer.at, 0))
@@ -123,7 +121,7 @@ class Routers:
         return since, count + 1
 
 
-def witness(probe: Probe, answer: Sighting) -> str:
+def witness(probe: Probe, answer: RouterAnswer) -> str:
     """Which router answered, as far as it can be told: what was asked, and the BGP Identifier of who answered
     where it tells it (the same path leads to another router on another machine)."""
     kind, _, target = _named(probe).partition("=")
@@ -171,35 +169,35 @@ def _like(addresses: Sequence[str], peer: str) -> list[str]:
 # --- one answer about a node --------------------------------------------------------------------------------
 
 
-def _about_all(probe: Probe, peer: str, neighbor: str, others: Sequence[str]) -> Sighting:
+def _about_all(probe: Probe, peer: str, neighbor: str, others: Sequence[str]) -> RouterAnswer:
     """What the router has of the node, whichever address it knows it by. That it does not know one which was
     only used before is fine: then it has nothing from there."""
     told = _of_peer(probe.routes_from(neighbor), peer)
-    if told.sight is Sight.UNKNOWN and not told.stranger:
+    if told.routes is RouteState.UNKNOWN and not told.stranger:
         return told
     more = [one for one in (_of_peer(probe.routes_from(o), peer) for o in others) if not one.stranger]
-    if shown := [one for one in more if one.sight in SHOWN]:
+    if shown := [one for one in more if one.routes in SHOWN]:
         said = "; ".join((told.detail, *(f"from {one.neighbor}: {one.detail}" for one in shown)))
-        worst = min((told, *shown), key=lambda one: _WORST.index(one.sight))
+        worst = min((told, *shown), key=lambda one: _WORST.index(one.routes))
         return replace(worst, neighbor=neighbor, detail=said)
-    unknown = next((one for one in more if one.sight is Sight.UNKNOWN), None)
-    if unknown is None or told.sight is not Sight.ABSENT:
+    unknown = next((one for one in more if one.routes is RouteState.UNKNOWN), None)
+    if unknown is None or told.routes is not RouteState.ABSENT:
         return told
     detail = f"it does not say what it has from {unknown.neighbor}, an address of the node: {unknown.detail}"
-    return replace(told, sight=Sight.UNKNOWN, detail=detail)
+    return replace(told, routes=RouteState.UNKNOWN, detail=detail)
 
 
-_WORST = (Sight.PRESENT, Sight.STALE, Sight.UNKNOWN, Sight.ABSENT)
+_WORST = (RouteState.PRESENT, RouteState.STALE, RouteState.UNKNOWN, RouteState.ABSENT)
 
 
-def _of_peer(answer: Sighting, peer: str) -> Sighting:
+def _of_peer(answer: RouterAnswer, peer: str) -> RouterAnswer:
     """Another router may know the node as well, and have its routes: what that one says is not the peer's
     word. The end of the session that the router calls its own tells them apart."""
     if answer.session != "established" or any(same_host(each, peer) for each in answer.local.split(", ")):
         return answer
     detail = f"its session with this node is from {answer.local}, not {peer}: another router?"
-    return replace(answer, sight=Sight.UNKNOWN, paths=(), detail=detail)
+    return replace(answer, routes=RouteState.UNKNOWN, paths=(), detail=detail)
 
 
-def _unasked(probe: Probe, peer: str, why: str) -> Sighting:
-    return Sighting(f"{probe.kind} {peer or probe.target}", "", Sight.UNKNOWN, detail=why)
+def _unasked(probe: Probe, peer: str, why: str) -> RouterAnswer:
+    return RouterAnswer(f"{probe.kind} {peer or probe.target}", "", RouteState.UNKNOWN, detail=why)

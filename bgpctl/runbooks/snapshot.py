@@ -14,7 +14,7 @@ from bgpctl.core.state import NodeState
 from bgpctl.core.timing.withdrawal import Estimate
 from bgpctl.kube.lease import LeaseView
 from bgpctl.runbooks.journal import Journal
-from bgpctl.witness.model import Sighting
+from bgpctl.witness.model import RouterAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +33,12 @@ class NodeView:
 
 
 @dataclass(frozen=True, slots=True)
-class PeerSighting:
+class PeerAnswer:
     """What a router says about the node's routes. `absent_since` is the first of an unbroken row of "absent"
     answers, `absences` their number. `witness`: which router that was, as far as it can be told."""
 
     peer: str
-    sighting: Sighting
+    answer: RouterAnswer
     absent_since: float | None
     absences: int
     witness: str = ""
@@ -46,7 +46,7 @@ class PeerSighting:
     @property
     def apart(self) -> float:
         """Seconds between the first and the last of the row."""
-        return 0.0 if self.absent_since is None else self.sighting.at - self.absent_since
+        return 0.0 if self.absent_since is None else self.answer.at - self.absent_since
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class Snapshot:
     state: NodeState | None = None
     estimates: tuple[Estimate, ...] = ()
     dead_estimates: tuple[Estimate, ...] = ()
-    sightings: tuple[PeerSighting, ...] = ()
+    answers: tuple[PeerAnswer, ...] = ()
     command_exit: int | None = None
     command_tail: str = ""
     restarted: bool = False

@@ -30,7 +30,7 @@ from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.model import Decision, Goal, Status
 from bgpctl.runbooks.proof import GONE_PHASES, Word
 from bgpctl.runbooks.snapshot import Snapshot
-from bgpctl.witness.model import Sight
+from bgpctl.witness.model import RouteState
 
 TWICE = 2
 APART_SECONDS = 1.0
@@ -80,7 +80,7 @@ class Withdrawn(Goal):
         soak = s.state.soak if s.state else 0.0
         first = f"{soak:g} s with GRACEFUL_SHUTDOWN first, then " if soak else ""
         if not proof.missing(s):
-            routers = proof.routers(s.sightings)
+            routers = proof.routers(s.answers)
             return f"{first}until {routers} has no route of this node, asked twice (confirmed)"
         if self.require_confirmed:
             return f"{first}never confirmed, which {REQUIRE_CONFIRMED} needs: {'; '.join(proof.missing(s))}"
@@ -118,7 +118,7 @@ class Withdrawn(Goal):
             case Word.STOPPED:
                 return _dead(s, journal, note, assumed=False)
             case Word.SERVES:
-                again = LOOK_AGAIN if s.sightings else READ_AGAIN
+                again = LOOK_AGAIN if s.answers else READ_AGAIN
                 return Decision(Status.WAIT, f"{_serves(s)}{note}", recheck=again)
         assert s.state is not None, "it withdrew"
         if not proof.withdrew(s.state, proof.request(s)):
@@ -156,11 +156,11 @@ class Withdrawn(Goal):
 
 def by_witness(s: Snapshot, word: Word) -> Decision | None:
     """What the routers say. None when none has the routes but that is not proof enough."""
-    answers = s.sightings
-    present = [a for a in answers if a.sighting.sight in (Sight.PRESENT, Sight.STALE)]
+    answers = s.answers
+    present = [a for a in answers if a.answer.routes in (RouteState.PRESENT, RouteState.STALE)]
     if present:
         text = "; ".join(filter(None, (*(proof.seen(a) for a in present), proof.moving(s))))
-        fresh = noted(s.journal, replace(s, sightings=tuple(present))) if s.journal else None
+        fresh = noted(s.journal, replace(s, answers=tuple(present))) if s.journal else None
         if s.journal and fresh and _who(fresh) != _who(s.journal):
             # First asked late, but in time: what a router shows now is what it loses.
             return Decision(Status.ACT, text, (ChangeNode("note what the routers have", journal=fresh),))

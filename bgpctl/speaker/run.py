@@ -21,7 +21,6 @@ from bgpctl.ports import Mode, Sink, Source
 from bgpctl.speaker import logs, netlink, places
 from bgpctl.speaker.alone import alone
 from bgpctl.speaker.counters import Bell
-from bgpctl.speaker.judging import JudgingSource
 from bgpctl.speaker.manager import Manager
 from bgpctl.speaker.readiness import Check, Readiness
 from bgpctl.speaker.settings import Settings
@@ -30,6 +29,7 @@ from bgpctl.speaker.status import metrics, pages
 from bgpctl.speaker.status import socket as status_socket
 from bgpctl.speaker.status.publisher import FileSink, KubeSink, Publisher
 from bgpctl.speaker.status.remembering import Remembering
+from bgpctl.speaker.verdictsource import VerdictSource
 
 # A loop that has not run for this long is stuck: it ticks at least every 15 s.
 STUCK_AFTER = 60.0
@@ -133,7 +133,7 @@ def _ends(options: SpeakerOptions, directory: Path, ring: Callable[[], None]) ->
         raise UsageError(
             "a speaker needs a cluster or a file", "pass --kubeconfig PATH, --in-cluster or --file PATH"
         )
-    source = JudgingSource(options.client, options.node, options.secrets_namespace, ring)
+    source = VerdictSource(options.client, options.node, options.secrets_namespace, ring)
     return source, KubeSink(options.client, options.node, source.node_uid)
 
 

@@ -9,13 +9,13 @@ from dataclasses import replace
 from bgpctl.core.model import IPAddress
 from bgpctl.core.reading.addresses import parse_zoned, without_zone
 from bgpctl.core.reading.foreign import Unreadable
-from bgpctl.witness.model import NoNeighbor, Sight, Sighting, Unanswered
+from bgpctl.witness.model import NoNeighbor, RouterAnswer, RouteState, Unanswered
 
 # OpenBGPD's control socket stalled for 1.95 s when a session went stale (facts/bgp.md 3.8).
 TIMEOUT_SECONDS = 5.0
 
 
-def ask(router: str, neighbor: str, question: Callable[[IPAddress], Sighting]) -> Sighting:
+def ask(router: str, neighbor: str, question: Callable[[IPAddress], RouterAnswer]) -> RouterAnswer:
     """Put the question; a router that does not answer is UNKNOWN with the reason. Stamps the time of the
     answer. What a question sends is made of this address: `neighbor` is text of a cluster object, and its
     zone is the node's name for a link, not the router's."""
@@ -23,13 +23,13 @@ def ask(router: str, neighbor: str, question: Callable[[IPAddress], Sighting]) -
         address = without_zone(parse_zoned(neighbor))
     except ValueError:
         detail = f"{neighbor[:64]!r} is no neighbor's address."
-        return Sighting(router, neighbor, Sight.UNKNOWN, detail=detail, at=time.time())
+        return RouterAnswer(router, neighbor, RouteState.UNKNOWN, detail=detail, at=time.time())
     try:
         answer = question(address)
     except Unanswered as error:
         stranger = isinstance(error, NoNeighbor)
-        answer = Sighting(router, neighbor, Sight.UNKNOWN, detail=error.message, stranger=stranger)
+        answer = RouterAnswer(router, neighbor, RouteState.UNKNOWN, detail=error.message, stranger=stranger)
     except Unreadable as error:
         detail = f"its answer cannot be read: {error.message}"
-        answer = Sighting(router, neighbor, Sight.UNKNOWN, detail=detail)
+        answer = RouterAnswer(router, neighbor, RouteState.UNKNOWN, detail=detail)
     return replace(answer, at=time.time())

@@ -19,11 +19,11 @@ from bgpctl.witness.conversation import Conversation
 from bgpctl.witness.model import (
     NoNeighbor,
     Path,
-    Sighting,
+    RouterAnswer,
     Unanswered,
+    answered,
     own_address,
     same_address,
-    sighting,
     to_prefix,
 )
 
@@ -83,11 +83,11 @@ class BirdProbe:
     peer: str | None = None
     kind: str = "bird"
 
-    def routes_from(self, neighbor: str) -> Sighting:
+    def routes_from(self, neighbor: str) -> RouterAnswer:
         router = f"bird {self.target}"
         return ask(router, neighbor, lambda address: self._routes_from(router, str(address)))
 
-    def _routes_from(self, router: str, neighbor: str) -> Sighting:
+    def _routes_from(self, router: str, neighbor: str) -> RouterAnswer:
         with _Bird(self.target) as bird:
             protocols = protocols_of(bird.ask("show protocols all"), neighbor)
             replies = [bird.ask(f"show route protocol {_quoted(p.name)} all") for p in protocols]
@@ -105,7 +105,7 @@ class BirdProbe:
 # --- reading answers (pure) -------------------------------------------------------------------------------
 
 
-def read(router: str, neighbor: str, protocols: Iterable[Protocol], replies: Iterable[Reply]) -> Sighting:
+def read(router: str, neighbor: str, protocols: Iterable[Protocol], replies: Iterable[Reply]) -> RouterAnswer:
     """The protocols of one neighbor and the routes of each -> what BIRD says about that neighbor."""
     protocols = list(protocols)
     paths = tuple(path for reply in replies for path in read_routes(reply, protocols))
@@ -114,7 +114,7 @@ def read(router: str, neighbor: str, protocols: Iterable[Protocol], replies: Ite
     remaining = max((p.remaining for p in protocols if p.remaining is not None), default=None)
     sources = {protocol.source for protocol in protocols if protocol.source}
     local = ", ".join(sorted(sources))
-    return sighting(router, neighbor, paths, session, remaining, local=local)
+    return answered(router, neighbor, paths, session, remaining, local=local)
 
 
 def router_id(reply: Reply) -> str:

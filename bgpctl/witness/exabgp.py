@@ -24,10 +24,10 @@ from bgpctl.witness.model import (
     LONGEST,
     NoNeighbor,
     Path,
-    Sighting,
+    RouterAnswer,
     Unanswered,
+    answered,
     same_address,
-    sighting,
     to_prefix,
 )
 
@@ -44,7 +44,7 @@ class ExabgpProbe:
     peer: str | None = None
     kind: str = "exabgp"
 
-    def routes_from(self, neighbor: str) -> Sighting:
+    def routes_from(self, neighbor: str) -> RouterAnswer:
         router = f"exabgp {self.target}"
         return ask(router, neighbor, lambda address: read(router, str(address), self._load()))
 
@@ -92,13 +92,13 @@ def neighbors_in(document: Any) -> Mapping[str, Any]:
     return neighbors
 
 
-def read(router: str, neighbor: str, neighbors: Mapping[str, Any]) -> Sighting:
+def read(router: str, neighbor: str, neighbors: Mapping[str, Any]) -> RouterAnswer:
     """What the receiver has from one neighbor. Unanswered when it has no such neighbor."""
     for address, view in neighbors.items():
         if same_address(address, neighbor):
             told, paths = Foreign.of(view, address), tuple(read_routes(address, view))
             session, local = told.text("session"), told.text("local")
-            return sighting(router, neighbor, paths, session, None, NOTE, local)
+            return answered(router, neighbor, paths, session, None, NOTE, local)
     raise NoNeighbor(neighbor)
 
 

@@ -19,11 +19,11 @@ from bgpctl.witness.conversation import Conversation
 from bgpctl.witness.model import (
     NoNeighbor,
     Path,
-    Sighting,
+    RouterAnswer,
     Unanswered,
+    answered,
     departed,
     same_address,
-    sighting,
     to_prefix,
 )
 
@@ -39,11 +39,11 @@ class FrrProbe:
     peer: str | None = None
     kind: str = "frr"
 
-    def routes_from(self, neighbor: str) -> Sighting:
+    def routes_from(self, neighbor: str) -> RouterAnswer:
         router = f"frr {self.target}"
         return ask(router, neighbor, lambda address: self._routes_from(router, address))
 
-    def _routes_from(self, router: str, neighbor: IPAddress) -> Sighting:
+    def _routes_from(self, router: str, neighbor: IPAddress) -> RouterAnswer:
         """Both unicast tables as a whole: FRR's list of one neighbor's routes refuses a family that is not
         activated and, while the session is down, may leave stale paths out that forward."""
         with _Vty(self.target) as vty:
@@ -60,7 +60,7 @@ class FrrProbe:
             families(view)
         read = Foreign(view)
         session, local = read.text("bgpState").lower(), read.text("hostLocal")
-        return sighting(router, str(neighbor), paths, session, remaining(view), local=local, router_id=own)
+        return answered(router, str(neighbor), paths, session, remaining(view), local=local, router_id=own)
 
     def paths(self, prefix: IPNetwork) -> tuple[Path, ...]:
         with _Vty(self.target) as vty:

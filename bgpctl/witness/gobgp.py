@@ -17,10 +17,10 @@ from bgpctl.witness.model import (
     MOST,
     NoNeighbor,
     Path,
-    Sighting,
+    RouterAnswer,
     Unanswered,
+    answered,
     same_address,
-    sighting,
     to_prefix,
 )
 
@@ -39,11 +39,11 @@ class GobgpProbe:
     kind: str = "gobgp"
     client: str = "gobgp"
 
-    def routes_from(self, neighbor: str) -> Sighting:
+    def routes_from(self, neighbor: str) -> RouterAnswer:
         router = f"gobgp {self.target}"
         return ask(router, neighbor, lambda address: self._routes_from(router, str(address)))
 
-    def _routes_from(self, router: str, neighbor: str) -> Sighting:
+    def _routes_from(self, router: str, neighbor: str) -> RouterAnswer:
         client = self._client()
         view = neighbor_of(client.ask("neighbor", "-j"), neighbor)
         tables = [client.ask("global", "rib", "-a", family, "-j") for family in families(view)]
@@ -51,7 +51,7 @@ class GobgpProbe:
             path for table in tables for path in read_rib(table) if same_address(path.neighbor, neighbor)
         )
         local = Foreign(view).child("transport").text("local_address")
-        seen = sighting(router, neighbor, paths, session_of(view), None, local=local)
+        seen = answered(router, neighbor, paths, session_of(view), None, local=local)
         return replace(seen, forgets=dynamic(view))
 
     def paths(self, prefix: IPNetwork) -> tuple[Path, ...]:

@@ -22,7 +22,7 @@ LONGEST = 64 << 20
 MOST = 1_000_000
 
 
-class Sight(StrEnum):
+class RouteState(StrEnum):
     """What the router has from the node: any live path, only stale ones, none, or nobody knows."""
 
     PRESENT = "present"
@@ -55,7 +55,7 @@ class Path:
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class RouterAnswer:
     """What one router says about all routes learned from one neighbor (the node).
 
     `session` is the router's view of the session in lower case ("established", "active" …), "" when unknown.
@@ -69,7 +69,7 @@ class Sighting:
 
     router: str
     neighbor: str
-    sight: Sight
+    routes: RouteState
     paths: tuple[Path, ...] = ()
     session: str = ""
     seconds_remaining: float | None = None
@@ -81,15 +81,15 @@ class Sighting:
     forgets: bool = False
 
 
-def judge(paths: Iterable[Path]) -> Sight:
+def judge(paths: Iterable[Path]) -> RouteState:
     """PRESENT if any path is live, STALE if only stale ones are left, ABSENT if there is none."""
     stale = [path.stale for path in paths]
     if not stale:
-        return Sight.ABSENT
-    return Sight.STALE if all(stale) else Sight.PRESENT
+        return RouteState.ABSENT
+    return RouteState.STALE if all(stale) else RouteState.PRESENT
 
 
-def sighting(
+def answered(
     router: str,
     neighbor: str,
     paths: tuple[Path, ...],
@@ -98,36 +98,38 @@ def sighting(
     note: str = "",
     local: str = "",
     router_id: str = "",
-) -> Sighting:
+) -> RouterAnswer:
     """The router answered: judge its paths and say it in one sentence (`note` is a caveat of this router)."""
-    sight = judge(paths)
-    return Sighting(
+    routes = judge(paths)
+    return RouterAnswer(
         router=router,
         neighbor=neighbor,
-        sight=sight,
+        routes=routes,
         paths=paths,
         session=session,
-        seconds_remaining=remaining if sight is Sight.STALE else None,
-        detail=" ".join(filter(None, (_sentence(sight, paths, session, remaining), note))),
+        seconds_remaining=remaining if routes is RouteState.STALE else None,
+        detail=" ".join(filter(None, (_sentence(routes, paths, session, remaining), note))),
         local=", ".join(filter(None, map(own_address, local.split(", ")))),
         router_id=own_address(router_id),
     )
 
 
-def departed(router: str, neighbor: str, paths: tuple[Path, ...], span: str, router_id: str = "") -> Sighting:
+def departed(
+    router: str, neighbor: str, paths: tuple[Path, ...], span: str, router_id: str = ""
+) -> RouterAnswer:
     """The router takes every neighbor of `span` as it comes and forgets it with its session: it does not know
     this one (any more), and `paths` is what its tables have of it all the same."""
     note = f"Neighbors of {span} come and go."
-    return sighting(router, neighbor, paths, "none", None, note, router_id=router_id)
+    return answered(router, neighbor, paths, "none", None, note, router_id=router_id)
 
 
-def _sentence(sight: Sight, paths: tuple[Path, ...], session: str, remaining: float | None) -> str:
+def _sentence(routes: RouteState, paths: tuple[Path, ...], session: str, remaining: float | None) -> str:
     stale = sum(path.stale for path in paths)
     where = f"session {session or 'unknown'}"
-    match sight:
-        case Sight.ABSENT:
+    match routes:
+        case RouteState.ABSENT:
             return f"No path in the RIB; {where}."
-        case Sight.STALE:
+        case RouteState.STALE:
             timer = f", {remaining:g} s left" if remaining is not None else ""
             return f"{stale} stale {_paths(stale)} still forwarding{timer}; {where}."
         case _:

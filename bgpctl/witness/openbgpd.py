@@ -12,7 +12,7 @@ from bgpctl.core.model import IPNetwork
 from bgpctl.core.reading.foreign import Foreign
 from bgpctl.witness.asking import ask
 from bgpctl.witness.command import Client
-from bgpctl.witness.model import MOST, NoNeighbor, Path, Sighting, same_address, sighting, to_prefix
+from bgpctl.witness.model import MOST, NoNeighbor, Path, RouterAnswer, answered, same_address, to_prefix
 
 CLIENT = "/usr/sbin/bgpctl"
 CLIENT_VARIABLE = "BGPCTL_OPENBGPD_CLIENT"
@@ -28,16 +28,16 @@ class OpenbgpdProbe:
     kind: str = "openbgpd"
     client: str = field(default_factory=lambda: os.environ.get(CLIENT_VARIABLE, CLIENT))
 
-    def routes_from(self, neighbor: str) -> Sighting:
+    def routes_from(self, neighbor: str) -> RouterAnswer:
         router = f"openbgpd {self.target}"
         return ask(router, neighbor, lambda address: self._routes_from(router, str(address)))
 
-    def _routes_from(self, router: str, neighbor: str) -> Sighting:
+    def _routes_from(self, router: str, neighbor: str) -> RouterAnswer:
         client = self._client()
         view = Foreign(neighbor_of(client.ask("neighbor", neighbor), neighbor))
         paths = tuple(read_rib(client.ask("rib", "neighbor", neighbor)))
         local = view.child("session").child("local").text("address")
-        return sighting(router, neighbor, paths, view.text("state").lower(), None, local=local)
+        return answered(router, neighbor, paths, view.text("state").lower(), None, local=local)
 
     def paths(self, prefix: IPNetwork) -> tuple[Path, ...]:
         return tuple(

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from bgpctl.core.model import IPNetwork
 from bgpctl.errors import UsageError
-from bgpctl.witness.model import Path, Sighting
+from bgpctl.witness.model import Path, RouterAnswer
 
 
 class Probe(Protocol):
@@ -27,7 +27,7 @@ class Probe(Protocol):
     @property
     def peer(self) -> str | None: ...
 
-    def routes_from(self, neighbor: str) -> Sighting:
+    def routes_from(self, neighbor: str) -> RouterAnswer:
         """All the router has from `neighbor` (the node's address as the router sees it). Never raises for a
         router that cannot be asked: UNKNOWN with the reason. A question takes TIMEOUT_SECONDS at most."""
 

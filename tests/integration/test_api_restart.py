@@ -20,7 +20,7 @@ from bgpctl.lab.api import ApiServer
 from bgpctl.lab.api.faults import Restart
 from bgpctl.lab.cluster import Lab
 from bgpctl.lab.seed import crds
-from bgpctl.speaker.judging import JudgingSource
+from bgpctl.speaker.verdictsource import VerdictSource
 from tests.support import clients, lab, v2
 from tests.support.apiserver import running
 from tests.support.objects import node
@@ -99,7 +99,7 @@ def test_a_watch_is_not_refused_by_a_restart(server: ApiServer) -> None:
 def test_verdicts_do_not_pause_for_a_restart(server: ApiServer) -> None:
     """After a permission that is missing they pause for five minutes."""
     admin = clients.client(server)
-    source = JudgingSource(
+    source = VerdictSource(
         clients.client(server, server.person_token), "worker-1", "kube-system", lambda: None
     )
     source.start()

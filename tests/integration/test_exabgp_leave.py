@@ -39,8 +39,8 @@ def test_leave_withdraws_then_ceases_although_graceful_restart_is_on(
     before = len(router.messages)
     eng.perform(Leave((one.name,), "worker-1 leaves: drain été"))
     last = eventually(lambda: router.of_kind(bgppeer.NOTIFICATION))[0]
-    farewell = [m for m in router.messages[before:] if m.kind != bgppeer.KEEPALIVE]
-    assert [m.kind for m in farewell] == [bgppeer.UPDATE, bgppeer.UPDATE, bgppeer.NOTIFICATION]
+    leave_session = [m for m in router.messages[before:] if m.kind != bgppeer.KEEPALIVE]
+    assert [m.kind for m in leave_session] == [bgppeer.UPDATE, bgppeer.UPDATE, bgppeer.NOTIFICATION]
     assert router.routes() == set()
     assert last.body[:2] == bytes((6, 2))
     assert last.body[3 : 3 + last.body[2]].decode() == "worker-1 leaves: drain été"

@@ -35,7 +35,7 @@ def at_the_router(lab: Lab) -> dict[str, set[str]]:
     """What the router has live from each node."""
     probe = parse_probe(lab.router.probe())
     seen = {node: probe.routes_from(lab.address_of(node)) for node in lab.nodes}
-    return {name: {str(p.prefix) for p in sight.paths if not p.stale} for name, sight in seen.items()}
+    return {name: {str(p.prefix) for p in answer.paths if not p.stale} for name, answer in seen.items()}
 
 
 def resources(lab: Lab) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from bgpctl.kube.config import load_access
 from bgpctl.lab.api.faults import Fault
 from bgpctl.lab.api.server import ApiServer
 from bgpctl.lab.seed import crds
-from bgpctl.speaker.judging import JudgingSource
+from bgpctl.speaker.verdictsource import VerdictSource
 from tests.support import apiserver, v2
 from tests.support.objects import node, password_secret
 from tests.support.require import require
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.integration
 NODES = ("worker-1", "worker-2")
 RACK, TOR = f"{paths.CLUSTER_CONFIGS[0]}/rack", f"{paths.PEER_CONFIGS[0]}/tor"
 LEASE = paths.lease(lease.NAMESPACE, verdicts.LEASE)
-Sources = dict[str, JudgingSource]
+Sources = dict[str, VerdictSource]
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def api(kubeconfig: Path) -> Client:
 def sources(kubeconfig: Path) -> Iterator[Sources]:
     """What two speakers run of it; without their engines."""
     made = {
-        name: JudgingSource(Client(load_access(str(kubeconfig))), name, "kube-system", lambda: None)
+        name: VerdictSource(Client(load_access(str(kubeconfig))), name, "kube-system", lambda: None)
         for name in NODES
     }
     for source in made.values():

@@ -18,7 +18,7 @@ from bgpctl.core.state import (
     to_document,
 )
 from bgpctl.kube import paths
-from bgpctl.witness.model import Path, Sight, Sighting, sighting
+from bgpctl.witness.model import Path, RouterAnswer, RouteState, answered
 from tests.interleaving import seeded
 from tests.interleaving.sim import BEGIN, Sim
 
@@ -250,15 +250,15 @@ class Probe:
     peer: str | None = None
     kind: str = "bird"
 
-    def routes_from(self, neighbor: str) -> Sighting:
+    def routes_from(self, neighbor: str) -> RouterAnswer:
         self.sim.pause(0.005)
         router = self.sim.routers[self.target]  # type: ignore[attr-defined]
         if not router.answers:
-            return Sighting("bird", neighbor, Sight.UNKNOWN, detail="connection refused")
+            return RouterAnswer("bird", neighbor, RouteState.UNKNOWN, detail="connection refused")
         node = next((s.node for s in self.sim.speakers if s.local == neighbor), "")  # type: ignore[attr-defined]
         found = router.has(node)
         routes = tuple(Path(ip_network(p), neighbor, stale=until is not None) for p, until in found.items())
-        return sighting("bird", neighbor, routes, "idle" if router.down else "established", None)
+        return answered("bird", neighbor, routes, "idle" if router.down else "established", None)
 
     def paths(self, prefix: object) -> tuple[Path, ...]:
         return ()

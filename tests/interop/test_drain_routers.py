@@ -11,7 +11,7 @@ import pytest
 
 from bgpctl.lab.cluster import Lab
 from bgpctl.lab.watcher import Watcher
-from bgpctl.witness.model import Sight
+from bgpctl.witness.model import RouteState
 from bgpctl.witness.probe import parse_probe
 from tests.support import lab as kit
 from tests.support.require import require
@@ -38,14 +38,14 @@ def test_a_drained_node_leaves_the_router_at_once_and_a_restored_one_comes_back(
         assert gone is not None
         assert gone - relabelled <= GONE_SECONDS
         assert not [change for change in eye.of(NODE, relabelled) if change.stale], "a stale entry was seen"
-        assert _sight(lab) is Sight.ABSENT
+        assert _routes(lab) is RouteState.ABSENT
         eventually(lambda: REASON in WORDS[helper_kind](lab), deadline=3, why="the router knows the reason")
 
         ran = kit.run_ok(lab, "node", "restore", NODE, "-o", "json", "--timeout", f"{BACK_SECONDS:g}")
         assert ran.document["status"] == "done"
         assert ran.document["proof"] == "confirmed"
         assert eye.count(NODE) > 0
-        assert _sight(lab) is Sight.PRESENT
+        assert _routes(lab) is RouteState.PRESENT
         assert eye.lowest(OTHER, since=0) >= before[OTHER], "the other node lost routes"
         print(f"\n{helper_kind}: gone {gone - relabelled:.3f} s after the relabel")
 
@@ -63,8 +63,8 @@ def _drain(lab: Lab, eye: Watcher) -> float:
     return journal.marks["Relabelled"]
 
 
-def _sight(lab: Lab) -> Sight:
-    return parse_probe(lab.router.probe()).routes_from(lab.address_of(NODE)).sight
+def _routes(lab: Lab) -> RouteState:
+    return parse_probe(lab.router.probe()).routes_from(lab.address_of(NODE)).routes
 
 
 def _graceful_restart(lab: Lab) -> bool:

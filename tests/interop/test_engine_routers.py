@@ -10,7 +10,7 @@ import pytest
 
 from bgpctl.core.intent.diff import Announce, Configure, Leave, Synced, Withdraw
 from bgpctl.core.model import Attributes, IPNetwork, Peer
-from bgpctl.witness.model import Sight
+from bgpctl.witness.model import RouteState
 from tests.support.engines import EngineUnderTest, engine, peer
 from tests.support.require import require
 from tests.support.routers import Lab, Workshop
@@ -59,7 +59,7 @@ def present(lab: Lab, *prefixes: IPNetwork) -> bool:
 
 
 def absent(lab: Lab) -> bool:
-    return lab.probe.routes_from(lab.nodes[0].address).sight is Sight.ABSENT
+    return lab.probe.routes_from(lab.nodes[0].address).routes is RouteState.ABSENT
 
 
 def test_routes_arrive_change_and_go(eng: EngineUnderTest, router_kind: str, workshop: Workshop) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bgpctl.witness.model import Sight, Sighting
+from bgpctl.witness.model import RouterAnswer, RouteState
 from tests.support import vty
 from tests.support.birdctl import Bird
 from tests.support.misled import DYNAMIC, mislead
@@ -26,7 +26,7 @@ FOUR, SIX = "10.9.1.0/24", "fd00:9::/64"
 GENERAL = ("configure terminal", "router bgp 65000")
 
 
-def look(lab: Lab) -> Sighting:
+def look(lab: Lab) -> RouterAnswer:
     return lab.probe.routes_from(lab.nodes[0].address)
 
 
@@ -90,13 +90,13 @@ def test_stale_routes_of_a_family_that_was_taken_from_the_neighbor(
     speaker.announce(SIX)
     eventually(lambda: shown(lab) == {FOUR, SIX})
     speaker.kill()
-    eventually(lambda: look(lab).sight is Sight.STALE, deadline=4)
+    eventually(lambda: look(lab).routes is RouteState.STALE, deadline=4)
 
     TAKE_IPV4[helper_kind](lab)
     stays = helper_kind in KEEP_STALE
     eventually(lambda: in_the_table(lab, FOUR) is stays, why="it took notice")
     throughout(lambda: (FOUR in shown(lab)) is in_the_table(lab, FOUR) is stays, seconds=0.5)
-    assert look(lab).sight is (Sight.STALE if stays or in_the_table(lab, SIX) else Sight.ABSENT)
+    assert look(lab).routes is (RouteState.STALE if stays or in_the_table(lab, SIX) else RouteState.ABSENT)
 
 
 # --- neighbors that come and go ----------------------------------------------------------------------------
@@ -116,9 +116,9 @@ def test_a_dynamic_neighbor_whose_session_ended(
     which = look(lab).router_id
 
     speaker.kill()
-    after = Sight.UNKNOWN if helper_kind == "gobgp" else Sight.ABSENT
-    eventually(lambda: look(lab).sight is after, deadline=4)
-    throughout(lambda: look(lab).sight is after, seconds=1.5)
+    after = RouteState.UNKNOWN if helper_kind == "gobgp" else RouteState.ABSENT
+    eventually(lambda: look(lab).routes is after, deadline=4)
+    throughout(lambda: look(lab).routes is after, seconds=1.5)
     assert (look(lab).session == "none") is (helper_kind == "frr")
     assert look(lab).router_id == which
 
@@ -134,5 +134,5 @@ def test_stale_routes_of_a_dynamic_neighbor(
     speaker.announce(SIX)
     eventually(lambda: shown(lab) == {FOUR, SIX})
     speaker.kill()
-    eventually(lambda: look(lab).sight is Sight.STALE, deadline=4)
+    eventually(lambda: look(lab).routes is RouteState.STALE, deadline=4)
     assert shown(lab) == {FOUR, SIX}

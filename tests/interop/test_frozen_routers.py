@@ -15,7 +15,7 @@ import pytest
 from bgpctl.core.state import PeerState
 from bgpctl.runbooks.routers import Routers
 from bgpctl.witness.asking import TIMEOUT_SECONDS
-from bgpctl.witness.model import Sight
+from bgpctl.witness.model import RouteState
 from bgpctl.witness.probe import parse_probe
 from tests.support.require import require
 from tests.support.routers import Lab, Workshop
@@ -34,20 +34,20 @@ def test_routers_that_are_frozen(workshop: Workshop) -> None:
     state = running(*map(session, labs))
     routers = Routers([parse_probe(f"{lab.router.probe()}@{lab.router.spec.address}") for lab in labs])
 
-    def look() -> tuple[set[Sight], float]:
+    def look() -> tuple[set[RouteState], float]:
         began = time.monotonic()
         seen = routers.look(state, None, time.time)
-        return {one.sighting.sight for one in seen}, time.monotonic() - began
+        return {one.answer.routes for one in seen}, time.monotonic() - began
 
-    eventually(lambda: look()[0] == {Sight.ABSENT})
+    eventually(lambda: look()[0] == {RouteState.ABSENT})
     with frozen(labs):
-        sights, seconds = look()
-        assert sights == {Sight.UNKNOWN}
+        words, seconds = look()
+        assert words == {RouteState.UNKNOWN}
         assert TIMEOUT_SECONDS * 0.9 < seconds < TIMEOUT_SECONDS * 1.5, "the longest, not their sum"
-        sights, seconds = look()
-        assert sights == {Sight.UNKNOWN}
+        words, seconds = look()
+        assert words == {RouteState.UNKNOWN}
         assert seconds < 1, "nobody waits for them again"
-    eventually(lambda: look()[0] == {Sight.ABSENT}, why="they are asked anew when they go on")
+    eventually(lambda: look()[0] == {RouteState.ABSENT}, why="they are asked anew when they go on")
 
 
 def session(lab: Lab) -> PeerState:

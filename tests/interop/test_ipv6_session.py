@@ -1,4 +1,4 @@
-"""The same sightings over an IPv6 session, in network namespaces: loopback has one IPv6 address only."""
+"""The same answers over an IPv6 session, in network namespaces: loopback has one IPv6 address only."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from bgpctl.lab import routers
 from bgpctl.lab.routers import Neighbor, RouterSpec
-from bgpctl.witness.model import Sight
+from bgpctl.witness.model import RouteState
 from bgpctl.witness.probe import parse_probe
 from tests.support.netlab import NetLab
 from tests.support.require import require
@@ -40,13 +40,13 @@ def test_present_stale_absent_over_ipv6(helper_kind: str, workshop: Workshop) ->
         with node.inside():
             speaker.start([PREFIX])
         with router.inside():  # GoBGP's API is on the router's own address
-            sights = lambda: probe.routes_from("FD77:0::11")  # noqa: E731
-            seen = eventually(lambda: s if (s := sights()).sight is Sight.PRESENT else None)
+            words = lambda: probe.routes_from("FD77:0::11")  # noqa: E731
+            seen = eventually(lambda: s if (s := words()).routes is RouteState.PRESENT else None)
             assert [str(path.prefix) for path in seen.paths] == [PREFIX]
             assert seen.local == ROUTER_ADDRESS
             assert [path.next_hop for path in probe.paths(ip_network(PREFIX))] == [NODE.address]
             speaker.announce("fd00:a::/64")
-            eventually(lambda: len(sights().paths) == 2)
+            eventually(lambda: len(words().paths) == 2)
             speaker.kill()
-            eventually(lambda: sights().sight is Sight.STALE, deadline=4)
-            eventually(lambda: sights().sight is Sight.ABSENT, deadline=6)
+            eventually(lambda: words().routes is RouteState.STALE, deadline=4)
+            eventually(lambda: words().routes is RouteState.ABSENT, deadline=6)

@@ -14,7 +14,7 @@ from bgpctl.errors import BgpctlError, UsageError
 from bgpctl.lab import routers
 from bgpctl.lab.routers import RouterSpec
 from bgpctl.lab.routers.process import listening
-from bgpctl.witness.model import Sight
+from bgpctl.witness.model import RouteState
 from bgpctl.witness.probe import parse_probe
 from tests.support.routers import PORT, ROUTER_ASN, Workshop
 from tests.support.wait import eventually
@@ -40,7 +40,7 @@ def alive(pid: int) -> bool:
 def test_two_of_a_kind_at_once_and_nothing_left(router_kind: str, workshop: Workshop) -> None:
     labs = [workshop.router(router_kind), workshop.router(router_kind)]
     for lab in labs:
-        assert lab.probe.routes_from(lab.nodes[0].address).sight is Sight.ABSENT
+        assert lab.probe.routes_from(lab.nodes[0].address).routes is RouteState.ABSENT
     processes = {pid for lab in labs if (pid := lab.router.pid)}
     processes |= {child for pid in processes for child in descendants(pid)}
     for lab in labs:
@@ -58,7 +58,7 @@ def test_it_starts_again_where_a_killed_one_left_its_files(router_kind: str, wor
     lab.router.kill()
     eventually(lambda: not listening(lab.router.spec.address, PORT))
     lab.router.start(place)
-    assert lab.probe.routes_from(lab.nodes[0].address).sight is Sight.ABSENT
+    assert lab.probe.routes_from(lab.nodes[0].address).routes is RouteState.ABSENT
 
 
 def test_a_taken_address_is_refused(router_kind: str, workshop: Workshop) -> None:
@@ -110,4 +110,4 @@ def test_it_dies_with_its_parent(router_kind: str, workshop: Workshop) -> None:
             os.kill(member, signal.SIGKILL)
         parent.stdout.close()
     assert not listening(address, PORT)
-    assert parse_probe(text).routes_from("127.0.1.1").sight is Sight.UNKNOWN
+    assert parse_probe(text).routes_from("127.0.1.1").routes is RouteState.UNKNOWN

@@ -6,7 +6,7 @@ import pytest
 
 from tests.matrix.__main__ import run_all
 from tests.matrix.cells import Cell, Event, Fate, Graceful
-from tests.matrix.judging import Bounds
+from tests.matrix.complaints import Bounds
 from tests.matrix.run import run
 from tests.support.require import require
 

@@ -13,7 +13,7 @@ import pytest
 from bgpctl.lab.cluster import Lab
 from bgpctl.lab.place import ROUTER_PORT
 from bgpctl.lab.speakers import Speaker
-from bgpctl.witness.model import Sight, Sighting
+from bgpctl.witness.model import RouterAnswer, RouteState
 from bgpctl.witness.probe import parse_probe
 from tests.support import lab as kit
 from tests.support import misled
@@ -34,7 +34,7 @@ def drain(lab: Lab, *flags: str) -> Ran:
     return kit.run(lab, "node", "drain", NODE, "-o", "json", *order, *flags)
 
 
-def look(probe: str, address: str) -> Sighting:
+def look(probe: str, address: str) -> RouterAnswer:
     return parse_probe(probe).routes_from(address)
 
 
@@ -53,20 +53,20 @@ def test_stale_routes_from_an_earlier_address_are_seen(who: str, monkeypatch: py
         probe, before, now = lab.router.probe(), lab.address_of(NODE), str(lab.place.network + LATER)
         old = lab.speakers[0]
         old.kill()
-        eventually(lambda: look(probe, before).sight is Sight.STALE, deadline=20)
+        eventually(lambda: look(probe, before).routes is RouteState.STALE, deadline=20)
         if not WHO_KNOWS[who]:
             lab.client().patch(f"{kit.NODES}/{NODE}/status", {"status": {"addresses": []}})
         lab.speakers[0] = Speaker(NODE, now, old.directory, old.kubeconfig, old.next_hop)
         lab.speakers[0].start()
-        eventually(lambda: look(probe, now).sight is Sight.PRESENT, deadline=20)
+        eventually(lambda: look(probe, now).routes is RouteState.PRESENT, deadline=20)
         lab.wait_ready()
 
         ran = drain(lab, "--timeout", "5")
         assert ran.code == DEADLINE, ran.out
         assert f"from {before}: " in ran.document["message"]
         assert "still forwarding" in ran.document["message"]
-        assert look(probe, now).sight is Sight.ABSENT
-        assert look(probe, before).sight is Sight.STALE, "it was true"
+        assert look(probe, now).routes is RouteState.ABSENT
+        assert look(probe, before).routes is RouteState.STALE, "it was true"
 
 
 # --- two routers at one address -----------------------------------------------------------------------------
@@ -85,14 +85,14 @@ def test_a_second_router_at_the_same_address_has_to_be_asked() -> None:
             ran = drain(lab, *one)
             assert ran.code == BLOCKED, ran.out
             assert f"none asks {address}:{second_port}" in ran.document["message"]
-            assert look(second, node).sight is Sight.PRESENT
+            assert look(second, node).routes is RouteState.PRESENT
 
             ran = drain(lab, *one, "--router-probe", f"{second}@[{address}]:{second_port}")
             assert (ran.code, ran.document["proof"]) == (DONE, "confirmed"), ran.out
             routers = {each["peer"]: each["routesBefore"] for each in ran.document["evidence"]["routers"]}
             assert set(routers) == {f"{address}:{ROUTER_PORT}", f"{address}:{second_port}"}
             assert all(routers.values())
-            assert {look(probe, node).sight for probe in (first, second)} == {Sight.ABSENT}
+            assert {look(probe, node).routes for probe in (first, second)} == {RouteState.ABSENT}
 
 
 # --- another router in the next run -------------------------------------------------------------------------

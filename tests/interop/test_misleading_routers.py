@@ -11,7 +11,7 @@ import pytest
 
 from bgpctl.lab import seed
 from bgpctl.lab.cluster import Lab
-from bgpctl.witness.model import Sight, Sighting
+from bgpctl.witness.model import RouterAnswer, RouteState
 from bgpctl.witness.probe import parse_probe
 from tests.support import lab as kit
 from tests.support import misled
@@ -32,7 +32,7 @@ def drain(lab: Lab, *flags: str) -> Ran:
     return kit.run(lab, "node", "drain", NODE, *FAST, *flags)
 
 
-def look(lab: Lab, node: str = NODE) -> Sighting:
+def look(lab: Lab, node: str = NODE) -> RouterAnswer:
     return parse_probe(lab.router.probe()).routes_from(lab.address_of(node))
 
 
@@ -63,8 +63,8 @@ def test_a_session_whose_routes_are_in_another_table_is_never_confirmed(
     mislead(monkeypatch, kind, misled.ANOTHER_TABLE[kind])
     with kit.running(kind, nodes=2) as lab:
         seen = look(lab)
-        assert (seen.sight, seen.session, seen.local) == (
-            Sight.ABSENT,
+        assert (seen.routes, seen.session, seen.local) == (
+            RouteState.ABSENT,
             "established",
             lab.place.router_address,
         )
@@ -90,9 +90,9 @@ def test_a_table_that_bird_names_is_found(monkeypatch: pytest.MonkeyPatch) -> No
     require("bird")
     mislead(monkeypatch, "bird", misled.bird_table)
     with kit.running("bird", nodes=2) as lab:
-        assert look(lab).sight is Sight.PRESENT
+        assert look(lab).routes is RouteState.PRESENT
         ran = drain(lab)
-        assert (ran.code, ran.document["proof"], look(lab).sight) == (DONE, "confirmed", Sight.ABSENT)
+        assert (ran.code, ran.document["proof"], look(lab).routes) == (DONE, "confirmed", RouteState.ABSENT)
 
 
 # --- a range of neighbors -----------------------------------------------------------------------------------
@@ -105,7 +105,7 @@ def test_a_dynamic_neighbor_is_confirmed_by_a_router_that_forgets_it(monkeypatch
     with kit.running("frr", nodes=2) as lab:
         ran = drain(lab, "--require-confirmed", "--timeout", "20")
         assert (ran.code, ran.document["proof"]) == (DONE, "confirmed"), ran.out
-        assert (look(lab).sight, look(lab).session) == (Sight.ABSENT, "none")
+        assert (look(lab).routes, look(lab).session) == (RouteState.ABSENT, "none")
 
 
 def test_a_required_confirmation_is_refused_where_the_router_will_not_know_the_node(
@@ -131,7 +131,7 @@ def test_an_import_filter_that_takes_nothing_is_never_confirmed(
     mislead(monkeypatch, helper_kind, misled.TAKES_NOTHING[helper_kind])
     with kit.running(helper_kind, nodes=2) as lab:
         seen = look(lab)
-        assert (seen.sight, seen.session) == (Sight.ABSENT, "established")
+        assert (seen.routes, seen.session) == (RouteState.ABSENT, "established")
         never_seen(drain(lab))
 
 
@@ -180,6 +180,6 @@ def test_a_prefix_is_there_until_its_last_path_is_gone(
     eventually(lambda: len(paths()) == 2)
     speaker.withdraw("10.9.1.0/24", path=1)
     eventually(lambda: len(paths()) == 1)
-    assert lab.probe.routes_from(lab.nodes[0].address).sight is Sight.PRESENT
+    assert lab.probe.routes_from(lab.nodes[0].address).routes is RouteState.PRESENT
     speaker.withdraw("10.9.1.0/24", path=2)
-    eventually(lambda: lab.probe.routes_from(lab.nodes[0].address).sight is Sight.ABSENT)
+    eventually(lambda: lab.probe.routes_from(lab.nodes[0].address).routes is RouteState.ABSENT)

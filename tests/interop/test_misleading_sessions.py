@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from bgpctl.lab.cluster import Lab
-from bgpctl.witness.model import Sight, Sighting
+from bgpctl.witness.model import RouterAnswer, RouteState
 from bgpctl.witness.probe import parse_probe
 from tests.support import lab as kit
 from tests.support import vty
@@ -38,7 +38,7 @@ def drain(lab: Lab, *flags: str) -> Ran:
     return kit.run(lab, "node", "drain", NODE, "-o", "json", *order, *flags)
 
 
-def look(lab: Lab) -> Sighting:
+def look(lab: Lab) -> RouterAnswer:
     return parse_probe(lab.router.probe()).routes_from(lab.address_of(NODE))
 
 
@@ -96,7 +96,7 @@ def test_a_session_that_the_router_took_down_is_not_confirmed_and_its_routes_com
         try:
             unproved(drain(lab, "--timeout", "2"), f"{routes} paths; session established")
             down(lab)
-            eventually(lambda: look(lab).sight is Sight.ABSENT, why="the router dropped them")
+            eventually(lambda: look(lab).routes is RouteState.ABSENT, why="the router dropped them")
             unproved(drain(lab, "--timeout", "4"), "waiting for the speaker to withdraw (now running)")
             up(lab)
             eventually(lambda: len(look(lab).paths) == routes, deadline=30, why="they come back")
@@ -104,7 +104,7 @@ def test_a_session_that_the_router_took_down_is_not_confirmed_and_its_routes_com
             os.kill(lab.speakers[0].pid, signal.SIGCONT)
         ran = drain(lab)
         assert (ran.code, ran.document["proof"]) == (DONE, "confirmed"), ran.out
-        assert look(lab).sight is Sight.ABSENT
+        assert look(lab).routes is RouteState.ABSENT
 
 
 # --- stale ones only ----------------------------------------------------------------------------------------
@@ -114,9 +114,9 @@ def test_stale_routes_are_not_absent(helper_kind: str) -> None:
     """The node crashed. Its routes are kept and forward: nobody's word makes them go."""
     with kit.running(helper_kind, nodes=2) as lab:
         lab.speakers[0].kill()
-        eventually(lambda: look(lab).sight is Sight.STALE, deadline=20)
+        eventually(lambda: look(lab).routes is RouteState.STALE, deadline=20)
         unproved(drain(lab, "--assume-dead", "--timeout", "4"), "still forwarding")
-        assert look(lab).sight is Sight.STALE
+        assert look(lab).routes is RouteState.STALE
 
 
 # --- answers that are none ----------------------------------------------------------------------------------

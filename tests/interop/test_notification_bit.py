@@ -16,7 +16,7 @@ import pytest
 from bgpctl.core.intent.diff import Announce, Configure, Leave, Synced, Withdraw
 from bgpctl.core.model import Attributes, IPNetwork, Peer, Secret
 from bgpctl.witness.frr import FrrProbe
-from bgpctl.witness.model import Sight
+from bgpctl.witness.model import RouteState
 from tests.support.bgppeer import KEEPALIVE, BgpPeer
 from tests.support.engines import EngineUnderTest, engine, peer
 from tests.support.require import require
@@ -60,13 +60,13 @@ def speak(eng: EngineUnderTest, lab: Lab, **fields: object) -> Peer:
     eng.perform(Configure((one,)))
     eng.perform(Announce(one.name, VIA, (ONE,)))
     eng.perform(Synced((one.name,)))
-    eventually(lambda: sight(lab) is Sight.PRESENT)
+    eventually(lambda: routes(lab) is RouteState.PRESENT)
     eng.session(lambda s: s.end_of_rib)
     return one
 
 
-def sight(lab: Lab) -> Sight:
-    return lab.probe.routes_from(lab.nodes[0].address).sight
+def routes(lab: Lab) -> RouteState:
+    return lab.probe.routes_from(lab.nodes[0].address).routes
 
 
 def prefixes(lab: Lab) -> set[IPNetwork]:
@@ -91,7 +91,7 @@ class Looks:
     def _look(self) -> None:
         while not self._over.is_set():
             self.seen += 1
-            self.absent += sight(self.lab) is Sight.ABSENT
+            self.absent += routes(self.lab) is RouteState.ABSENT
 
 
 def vty(lab: Lab, command: str) -> str:
@@ -121,8 +121,8 @@ def test_with_the_n_bit_a_leave_takes_the_routes_at_once(eng: EngineUnderTest, n
         view = vty(noticing, f"show bgp neighbors {noticing.nodes[0].address} json")
         assert '"nBit":true' in view.replace(" ", "")
     eng.perform(Leave((one.name,), "interop"))
-    eventually(lambda: sight(noticing) is Sight.ABSENT, deadline=1, interval=0.02)
-    throughout(lambda: sight(noticing) is Sight.ABSENT, 1.0)
+    eventually(lambda: routes(noticing) is RouteState.ABSENT, deadline=1, interval=0.02)
+    throughout(lambda: routes(noticing) is RouteState.ABSENT, 1.0)
 
 
 @pytest.mark.parametrize(("subcode", "kept"), [(2, True), (9, False)], ids=["Cease", "Hard Reset"])
@@ -133,11 +133,11 @@ def test_a_plain_cease_would_have_kept_them(noticing: Lab, subcode: int, kept: b
         speaker.connect(spec.address, spec.port)
         eventually(lambda: speaker.of_kind(KEEPALIVE))
         speaker.announce(str(ONE), next_hop="192.0.2.1")
-        eventually(lambda: sight(noticing) is Sight.PRESENT)
+        eventually(lambda: routes(noticing) is RouteState.PRESENT)
         speaker.notify(6, subcode)
-        expected = Sight.STALE if kept else Sight.ABSENT
-        eventually(lambda: sight(noticing) is expected, deadline=2)
-        throughout(lambda: sight(noticing) is expected, 1.0)
+        expected = RouteState.STALE if kept else RouteState.ABSENT
+        eventually(lambda: routes(noticing) is expected, deadline=2)
+        throughout(lambda: routes(noticing) is expected, 1.0)
 
 
 def test_frr_resets_hard_and_its_words_are_shown(eng: EngineUnderTest, workshop: Workshop) -> None:
@@ -149,7 +149,7 @@ def test_frr_resets_hard_and_its_words_are_shown(eng: EngineUnderTest, workshop:
     seen = eng.session(lambda s: s.last_error and s.last_error.direction == "received")
     assert seen.last_error is not None
     assert seen.last_error.text == "Cease/Hard Reset (6/9): Cease/Administrative Reset (6/4)"
-    eventually(lambda: sight(lab) is Sight.PRESENT)
+    eventually(lambda: routes(lab) is RouteState.PRESENT)
 
 
 @pytest.mark.parametrize("with_n", [True, False], ids=["N", "no N"])
@@ -177,7 +177,7 @@ def test_a_router_that_stalls_for_longer_than_the_hold_time(
         os.kill(lab.router.pid, signal.SIGCONT)
     with watcher:
         eng.session(lambda s: s.end_of_rib and s.flaps == 1)
-        eventually(lambda: prefixes(lab) == {ONE} and sight(lab) is Sight.PRESENT)
+        eventually(lambda: prefixes(lab) == {ONE} and routes(lab) is RouteState.PRESENT)
     assert watcher.seen and bool(watcher.absent) is not with_n
 
 
@@ -204,7 +204,7 @@ def test_a_changed_definition_loses_no_route(
     with watcher:
         change(eng, one, **fields)
         eng.session(lambda s: s.end_of_rib and s.established_at != before)
-        eventually(lambda: sight(lab) is Sight.PRESENT)
+        eventually(lambda: routes(lab) is RouteState.PRESENT)
     assert watcher.seen and not watcher.absent
 
 
@@ -217,10 +217,10 @@ def test_while_the_new_session_is_not_up(
     require(kind)
     lab = workshop.router(kind, nodes=1)
     change(eng, speak(eng, lab, restart_time=restart_time), password=Secret("unknown to the router"))
-    expected = (Sight.ABSENT,) if restart_time is None else (Sight.PRESENT, Sight.STALE)
+    expected = (RouteState.ABSENT,) if restart_time is None else (RouteState.PRESENT, RouteState.STALE)
     eventually(lambda: not eng.observed().sessions[next(iter(eng.observed().peers))].established)
-    eventually(lambda: sight(lab) in expected, deadline=2)
-    throughout(lambda: sight(lab) in expected, 1.0)
+    eventually(lambda: routes(lab) in expected, deadline=2)
+    throughout(lambda: routes(lab) in expected, 1.0)
     if kind == "bird" and restart_time is None:
         log = (lab.router.log_path.parent / "bird.log").read_text()
         assert 'Received: Administrative reset: "peer configuration changed (bgpctl)"' in log
@@ -234,6 +234,6 @@ def test_graceful_restart_is_switched_off(eng: EngineUnderTest, workshop: Worksh
     one = speak(eng, lab)
     change(eng, one, restart_time=None)
     eng.session(lambda s: s.established and s.local_gr is None)
-    eventually(lambda: sight(lab) is Sight.PRESENT, deadline=2)
+    eventually(lambda: routes(lab) is RouteState.PRESENT, deadline=2)
     eng.stop(graceful=True)
-    eventually(lambda: sight(lab) is Sight.ABSENT, deadline=2)
+    eventually(lambda: routes(lab) is RouteState.ABSENT, deadline=2)

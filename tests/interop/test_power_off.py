@@ -15,7 +15,7 @@ import pytest
 
 from bgpctl.lab import routers
 from bgpctl.lab.routers import Neighbor, RouterSpec
-from bgpctl.witness.model import Sight
+from bgpctl.witness.model import RouteState
 from bgpctl.witness.probe import Probe, parse_probe
 from tests.support.netlab import Host, NetLab
 from tests.support.require import require
@@ -57,12 +57,14 @@ def test_silence_keeps_the_routes_until_the_hold_timer(kind: str, net: NetLab, w
         )
         with node.inside():
             speaker.start(["10.9.1.0/24"])
-        eventually(lambda: probe.routes_from(NODE.address).sight is Sight.PRESENT)
+        eventually(lambda: probe.routes_from(NODE.address).routes is RouteState.PRESENT)
 
         net.power_off(node)
         throughout(lambda: probe.routes_from(NODE.address).session == "established", seconds=1.5)
-        assert probe.routes_from(NODE.address).sight is Sight.PRESENT
-        eventually(lambda: probe.routes_from(NODE.address).sight is Sight.ABSENT, deadline=HOLD_SECONDS + 2)
+        assert probe.routes_from(NODE.address).routes is RouteState.PRESENT
+        eventually(
+            lambda: probe.routes_from(NODE.address).routes is RouteState.ABSENT, deadline=HOLD_SECONDS + 2
+        )
 
 
 def connects(host: Host, other: Host) -> bool:

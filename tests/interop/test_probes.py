@@ -9,7 +9,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from bgpctl.witness.model import Sight, Sighting
+from bgpctl.witness.model import RouterAnswer, RouteState
 from tests.support.routers import Lab, Workshop
 from tests.support.stock_exabgp import StockSpeaker
 from tests.support.wait import eventually, throughout
@@ -20,16 +20,16 @@ ONE, TWO, SIX = "10.9.1.0/24", "10.9.2.0/24", "fd00:9::/64"
 RESTART_SECONDS = 3
 
 
-def look(lab: Lab, node: int = 1) -> Sighting:
+def look(lab: Lab, node: int = 1) -> RouterAnswer:
     return lab.probe.routes_from(lab.nodes[node - 1].address)
 
 
-def prefixes(sighting: Sighting) -> set[str]:
-    return {str(path.prefix) for path in sighting.paths}
+def prefixes(answer: RouterAnswer) -> set[str]:
+    return {str(path.prefix) for path in answer.paths}
 
 
-def sees(lab: Lab, *wanted: str, node: int = 1) -> Sighting | None:
-    """The sighting, once the router has exactly these prefixes from the node."""
+def sees(lab: Lab, *wanted: str, node: int = 1) -> RouterAnswer | None:
+    """The answer, once the router has exactly these prefixes from the node."""
     seen = look(lab, node)
     return seen if prefixes(seen) == set(wanted) else None
 
@@ -47,13 +47,13 @@ def bring_up(lab: Lab, speaker: StockSpeaker, first: str, second: str) -> None:
 def test_life_of_a_route(router_kind: str, workshop: Workshop) -> None:
     """Announce, withdraw one, withdraw all, stop the router."""
     lab = workshop.router(router_kind)
-    assert look(lab).sight is Sight.ABSENT
+    assert look(lab).routes is RouteState.ABSENT
     speaker = workshop.speaker(lab, restart_time=RESTART_SECONDS)
 
     speaker.start([ONE, TWO, SIX])
     eventually(lambda: sees(lab, ONE, TWO, SIX))
     seen = eventually(lambda: s if (s := look(lab)).session == "established" else None)
-    assert (seen.sight, seen.seconds_remaining) == (Sight.PRESENT, None)
+    assert (seen.routes, seen.seconds_remaining) == (RouteState.PRESENT, None)
     assert {path.neighbor for path in seen.paths} == {lab.nodes[0].address}
     assert {path.next_hop for path in seen.paths} == {"192.0.2.1", "2001:db8::1"}
     assert seen.local == lab.router.spec.address, "its own end of the session"
@@ -62,11 +62,11 @@ def test_life_of_a_route(router_kind: str, workshop: Workshop) -> None:
     eventually(lambda: sees(lab, TWO, SIX), deadline=2)
     speaker.withdraw(TWO, SIX)
     seen = eventually(lambda: sees(lab), deadline=2)
-    assert (seen.sight, seen.session) == (Sight.ABSENT, "established")
+    assert (seen.routes, seen.session) == (RouteState.ABSENT, "established")
 
     lab.router.stop()
     seen = look(lab)
-    assert seen.sight is Sight.UNKNOWN
+    assert seen.routes is RouteState.UNKNOWN
     assert seen.detail
 
 
@@ -77,8 +77,8 @@ def test_graceful_restart_keeps_stale_routes(helper_kind: str, workshop: Worksho
     bring_up(lab, speaker, ONE, SIX)
 
     speaker.kill()
-    seen = eventually(lambda: s if (s := look(lab)).sight is not Sight.PRESENT else None, deadline=4)
-    assert seen.sight is Sight.STALE
+    seen = eventually(lambda: s if (s := look(lab)).routes is not RouteState.PRESENT else None, deadline=4)
+    assert seen.routes is RouteState.STALE
     assert prefixes(seen) == {ONE, SIX}
     assert all(path.stale for path in seen.paths)
     assert seen.session not in ("established", "")
@@ -87,7 +87,7 @@ def test_graceful_restart_keeps_stale_routes(helper_kind: str, workshop: Worksho
         assert 0 < seen.seconds_remaining <= RESTART_SECONDS
 
     seen = eventually(lambda: sees(lab), deadline=RESTART_SECONDS + 3)
-    assert seen.sight is Sight.ABSENT
+    assert seen.routes is RouteState.ABSENT
 
 
 def test_stale_routes_can_be_withdrawn_by_the_next_session(helper_kind: str, workshop: Workshop) -> None:
@@ -96,11 +96,11 @@ def test_stale_routes_can_be_withdrawn_by_the_next_session(helper_kind: str, wor
     first = workshop.speaker(lab, restart_time=60)
     bring_up(lab, first, ONE, TWO)
     first.kill()
-    eventually(lambda: look(lab).sight is Sight.STALE, deadline=4)
+    eventually(lambda: look(lab).routes is RouteState.STALE, deadline=4)
 
     workshop.speaker(lab, restart_time=60).start([TWO])
     seen = eventually(lambda: sees(lab, TWO), deadline=20)
-    assert eventually(lambda: look(lab).sight is Sight.PRESENT, deadline=5)
+    assert eventually(lambda: look(lab).routes is RouteState.PRESENT, deadline=5)
     assert seen.session == "established"
 
 
@@ -113,7 +113,7 @@ def test_without_graceful_restart_routes_go_with_the_session(router_kind: str, w
 
     speaker.kill()
     seen = eventually(lambda: sees(lab), deadline=1)
-    assert seen.sight is Sight.ABSENT
+    assert seen.routes is RouteState.ABSENT
     assert seen.session != "established"
 
 
@@ -124,7 +124,7 @@ def test_helper_switched_off_keeps_nothing(router_kind: str, workshop: Workshop)
     speaker.start([ONE])
     eventually(lambda: sees(lab, ONE))
     speaker.kill()
-    assert eventually(lambda: sees(lab), deadline=1).sight is Sight.ABSENT
+    assert eventually(lambda: sees(lab), deadline=1).routes is RouteState.ABSENT
 
 
 def test_neighbors_are_told_apart(router_kind: str, workshop: Workshop) -> None:
@@ -137,8 +137,8 @@ def test_neighbors_are_told_apart(router_kind: str, workshop: Workshop) -> None:
     eventually(lambda: {path.neighbor for path in lab.probe.paths(ip_network(ONE))} == both)
 
     leaver.withdraw(ONE)
-    eventually(lambda: look(lab, 1).sight is Sight.ABSENT, deadline=2)
-    throughout(lambda: look(lab, 2).sight is Sight.PRESENT, seconds=0.5)
+    eventually(lambda: look(lab, 1).routes is RouteState.ABSENT, deadline=2)
+    throughout(lambda: look(lab, 2).routes is RouteState.PRESENT, seconds=0.5)
     assert [path.neighbor for path in lab.probe.paths(ip_network(ONE))] == [lab.nodes[1].address]
     assert lab.probe.paths(ip_network("10.99.0.0/16")) == ()
 
@@ -146,7 +146,7 @@ def test_neighbors_are_told_apart(router_kind: str, workshop: Workshop) -> None:
 def test_a_neighbor_the_router_does_not_have_is_unknown(router_kind: str, workshop: Workshop) -> None:
     lab = workshop.router(router_kind)
     seen = lab.probe.routes_from(workshop.address(77))
-    assert seen.sight is Sight.UNKNOWN
+    assert seen.routes is RouteState.UNKNOWN
     assert "no neighbor" in seen.detail
 
 
@@ -157,7 +157,7 @@ def test_a_killed_router_is_unknown(router_kind: str, workshop: Workshop) -> Non
     speaker.start([ONE])
     eventually(lambda: sees(lab, ONE))
     lab.router.kill()
-    assert eventually(lambda: look(lab).sight is Sight.UNKNOWN, deadline=7)
+    assert eventually(lambda: look(lab).routes is RouteState.UNKNOWN, deadline=7)
 
 
 def test_a_frozen_router_is_unknown_in_time(
@@ -176,6 +176,6 @@ def test_a_frozen_router_is_unknown_in_time(
         elapsed = time.monotonic() - start
     finally:
         os.killpg(group, signal.SIGCONT)
-    assert (seen.sight, seen.paths) == (Sight.UNKNOWN, ())
+    assert (seen.routes, seen.paths) == (RouteState.UNKNOWN, ())
     assert elapsed < 2
-    eventually(lambda: look(lab).sight is Sight.ABSENT, why="it answers again")
+    eventually(lambda: look(lab).routes is RouteState.ABSENT, why="it answers again")

@@ -16,7 +16,7 @@ import pytest
 from bgpctl.lab.routers.process import clean, end, spawn, write
 from bgpctl.lab.routers.spec import Recipe
 from bgpctl.witness.frr import FrrProbe
-from bgpctl.witness.model import Sight, Sighting
+from bgpctl.witness.model import RouterAnswer, RouteState
 from tests.support import vty
 from tests.support.netlab import Host, NetLab
 from tests.support.require import require
@@ -98,18 +98,18 @@ def test_an_unnumbered_node_is_asked_for_by_its_own_name(pair: tuple[Machine, Ma
     router, node = pair
     address = eventually(router.neighbor, deadline=15)
 
-    def look() -> Sighting:
+    def look() -> RouterAnswer:
         return FrrProbe(str(router.directory)).routes_from(f"{address}%enp1s0")
 
-    def sees(sight: Sight) -> Callable[[], bool]:
-        return lambda: look().sight is sight
+    def sees(routes: RouteState) -> Callable[[], bool]:
+        return lambda: look().routes is routes
 
     vty.tell(node.directory, *ANNOUNCE)
-    eventually(sees(Sight.PRESENT), deadline=15)
+    eventually(sees(RouteState.PRESENT), deadline=15)
     assert (look().session, look().local) == ("established", node.neighbor())
     vty.tell(node.directory, *WITHDRAW)
-    eventually(sees(Sight.ABSENT))
+    eventually(sees(RouteState.ABSENT))
     vty.tell(node.directory, *ANNOUNCE)
-    eventually(sees(Sight.PRESENT))
+    eventually(sees(RouteState.PRESENT))
     node.bgpd.kill()
-    eventually(sees(Sight.STALE))
+    eventually(sees(RouteState.STALE))

@@ -13,7 +13,7 @@ import yaml
 from bgpctl.core.state import UNPROVED
 from bgpctl.lab.cluster import Lab
 from bgpctl.lab.speakers import Speaker
-from bgpctl.witness.model import Sight
+from bgpctl.witness.model import RouteState
 from bgpctl.witness.probe import parse_probe
 from tests.support import lab as kit
 from tests.support.cli import Ran, bgpctl
@@ -36,8 +36,8 @@ def drain(lab: Lab, *flags: str) -> Ran:
     return bgpctl("node", "drain", NODE, "-o", "json", "--settle", "0", *flags, kubeconfig=silent)
 
 
-def look(lab: Lab) -> Sight:
-    return parse_probe(lab.router.probe()).routes_from(lab.address_of(NODE)).sight
+def look(lab: Lab) -> RouteState:
+    return parse_probe(lab.router.probe()).routes_from(lab.address_of(NODE)).routes
 
 
 def relabel(lab: Lab, value: str) -> None:
@@ -70,17 +70,17 @@ def test_a_router_that_still_forwards_is_not_forgotten_over_any_restart(kind: st
             assert state["phase"] == "Idle" and UNPROVED in state["problems"]
             assert [peer["announced"] > 0 for peer in state["unwithdrawn"]] == [True]
             ran = drain(lab, "--timeout", "2")
-            assert look(lab) is Sight.STALE
+            assert look(lab) is RouteState.STALE
             assert (ran.code, "proof" in ran.document) == (DEADLINE, False), ran.out
             assert (
                 "the speaker was started, and the one before it did not withdraw" in ran.document["message"]
             )
         kit.run_ok(lab, "node", "restore", NODE)
         relabel(lab, "true")
-        eventually(lambda: look(lab) is Sight.PRESENT, deadline=20)
+        eventually(lambda: look(lab) is RouteState.PRESENT, deadline=20)
         lab.wait_ready()
         assert "problems" not in lab.node_state(NODE) and "unwithdrawn" not in lab.node_state(NODE)
-        assert drain(lab).document["proof"] == "estimated" and look(lab) is Sight.ABSENT
+        assert drain(lab).document["proof"] == "estimated" and look(lab) is RouteState.ABSENT
 
 
 def _briefly(lab: Lab) -> int:
@@ -101,9 +101,9 @@ def test_what_a_stopped_speaker_had_is_what_went() -> None:
     with kit.running("bird", nodes=2) as lab:
         had = eventually(lambda: _briefly(lab), deadline=20)
         lab.speakers[0].stop()
-        assert look(lab) is Sight.STALE
+        assert look(lab) is RouteState.STALE
         ran = drain(lab)
         assert (ran.code, ran.document["proof"]) == (0, "estimated"), ran.out
-        assert ran.document["evidence"]["routes"] == had and look(lab) is Sight.ABSENT
+        assert ran.document["evidence"]["routes"] == had and look(lab) is RouteState.ABSENT
         (shown,) = kit.run_ok(lab, "node", "status", NODE, "-o", "json").document["nodes"]
         assert (shown["service"], shown.get("selectedBy")) == ("drained", None)

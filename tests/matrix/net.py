@@ -17,8 +17,8 @@ from bgpctl.lab.routers import Neighbor, RouterSpec
 from bgpctl.witness.probe import Probe, parse_probe
 from tests.matrix import documents
 from tests.matrix.cells import Graceful
+from tests.matrix.complaints import Bounds
 from tests.matrix.documents import NODE, OTHER, Policy
-from tests.matrix.judging import Bounds
 from tests.support.cli import bgpctl, clean_environment
 from tests.support.netlab import Host, NetLab
 from tests.support.speakers import SpeakerProcess

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 
 from tests.matrix.cells import Cell, Event, Fate, Graceful
-from tests.matrix.judging import Bounds
+from tests.matrix.complaints import Bounds
 from tests.matrix.seeing import Seen
 
 

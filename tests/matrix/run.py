@@ -16,14 +16,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.matrix.cells import Cell, Event, Fate, Graceful
+from tests.matrix.complaints import Bounds, Entries, complaints
 from tests.matrix.documents import NEW_COMMUNITY, NODE, OTHER, pod_cidr
 from tests.matrix.entries import Entry, entries
 from tests.matrix.events import HAPPENS, edited
-from tests.matrix.eye import Eye
-from tests.matrix.judging import Bounds, Entries, complaints
 from tests.matrix.net import UP_SECONDS, Net
 from tests.matrix.result import Result
 from tests.matrix.seeing import see
+from tests.matrix.watcher import Eye
 from tests.support.wait import eventually
 
 REST_SECONDS = 2.5

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from tests.matrix.cells import ROWS, Cell, Event, Fate, Graceful
-from tests.matrix.eye import INTERVAL
-from tests.matrix.judging import Bounds
+from tests.matrix.complaints import Bounds
 from tests.matrix.result import Result
+from tests.matrix.watcher import INTERVAL
 
 NOT_RUN = "not run"
 NOTABLE_PAUSE = 0.5  # seconds; a shorter one changes nothing of what the table says

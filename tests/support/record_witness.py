@@ -20,7 +20,7 @@ from pathlib import Path
 
 from bgpctl.lab import routers
 from bgpctl.lab.routers import Neighbor, RouterSpec
-from bgpctl.witness.model import Sight
+from bgpctl.witness.model import RouteState
 from bgpctl.witness.probe import Probe, parse_probe
 from tests.support.stock_exabgp import StockSpeaker
 from tests.support.wait import eventually
@@ -134,10 +134,10 @@ def session(kind: str) -> None:
         eventually(lambda: len(probe.routes_from(N).paths) == 2)
         first.announce("fd00:9::/64")
         eventually(lambda: len(probe.routes_from(N).paths) == 3)
-        eventually(lambda: probe.routes_from(NODES[1].address).sight is Sight.PRESENT)
+        eventually(lambda: probe.routes_from(NODES[1].address).routes is RouteState.PRESENT)
         record(probe, "live")
         first.kill()
-        eventually(lambda: probe.routes_from(N).sight is not Sight.PRESENT)
+        eventually(lambda: probe.routes_from(N).routes is not RouteState.PRESENT)
         record(probe, "stale")
 
 

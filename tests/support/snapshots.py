@@ -12,8 +12,8 @@ from bgpctl.core.state import NodeState, PeerState, WithdrawnPeer, WithdrawnReco
 from bgpctl.core.timing.withdrawal import Estimate, Event, estimate, facts_from_state
 from bgpctl.kube.lease import LeaseView
 from bgpctl.runbooks.journal import Journal
-from bgpctl.runbooks.snapshot import NodeView, PeerSighting, Snapshot
-from bgpctl.witness.model import Path, Sight, Sighting
+from bgpctl.runbooks.snapshot import NodeView, PeerAnswer, Snapshot
+from bgpctl.witness.model import Path, RouterAnswer, RouteState
 
 NOW = 1_800_000_000.0
 ME, OTHER = "eve@host:1/run-a", "bob@elsewhere:7/run-b"
@@ -110,10 +110,12 @@ def relabelled(*, ago: float = 30.0, **changes: Any) -> Journal:
     return replace(fresh, **_witnessed(changes))
 
 
-def seen(sight: Sight, address: str = ROUTER, *, since: float | None = None, times: int = 0) -> PeerSighting:
+def seen(
+    routes: RouteState, address: str = ROUTER, *, since: float | None = None, times: int = 0
+) -> PeerAnswer:
     """A router's answer; `since` and `times` are its unbroken row of absences."""
-    stale = sight is Sight.STALE
-    count = 2 if sight in (Sight.PRESENT, Sight.STALE) else 0
+    stale = routes is RouteState.STALE
+    count = 2 if routes in (RouteState.PRESENT, RouteState.STALE) else 0
     paths = tuple(Path(ip_network(f"203.0.113.{n}/32"), "10.0.0.1", stale=stale) for n in range(count))
-    word = Sighting(f"bird {address}", "10.0.0.1", sight, paths, detail=f"it is {sight.value}", at=NOW)
-    return PeerSighting(address, word, since, times, witness(address))
+    word = RouterAnswer(f"bird {address}", "10.0.0.1", routes, paths, detail=f"it is {routes.value}", at=NOW)
+    return PeerAnswer(address, word, since, times, witness(address))

@@ -13,8 +13,8 @@ from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.checked import Checked
 from bgpctl.runbooks.command_line import CommandLine
 from bgpctl.runbooks.model import Status
-from bgpctl.runbooks.snapshot import PeerSighting
-from bgpctl.witness.model import Sight
+from bgpctl.runbooks.snapshot import PeerAnswer
+from bgpctl.witness.model import RouteState
 from tests.support.snapshots import (
     ASKED,
     LABEL,
@@ -113,7 +113,7 @@ def test_the_journal_begins_with_the_prior_state() -> None:
         state=running(),
         guards=(WARNING,),
         pods=judged(pod()),
-        sightings=(seen(Sight.PRESENT),),
+        answers=(seen(RouteState.PRESENT),),
     )
     decision = checked(s)
     written = change(decision).journal
@@ -140,7 +140,7 @@ def test_a_resumed_drain_keeps_the_first_prior_state() -> None:
 
 # --- what was named has to be of use ------------------------------------------------------------------------
 
-DEAF = seen(Sight.UNKNOWN)
+DEAF = seen(RouteState.UNKNOWN)
 BEGUN = relabelled(steps={"Claimed": NOW - 9, "Checked": NOW - 8})
 
 
@@ -148,14 +148,14 @@ BEGUN = relabelled(steps={"Claimed": NOW - 9, "Checked": NOW - 8})
     ("changes", "options", "words", "advice"),
     [
         pytest.param(
-            {"sightings": (DEAF,)},
+            {"answers": (DEAF,)},
             {},
             "bird 192.0.2.1 cannot be asked: it is unknown",
             "correct --router-probe",
             id="a router that cannot be asked",
         ),
         pytest.param(
-            {"sightings": (seen(Sight.PRESENT), seen(Sight.UNKNOWN, ROUTER_2))},
+            {"answers": (seen(RouteState.PRESENT), seen(RouteState.UNKNOWN, ROUTER_2))},
             {},
             "bird 192.0.2.2 cannot be asked",
             "or leave it out and wait for the estimate",
@@ -200,8 +200,8 @@ def test_what_cannot_be_believed_or_was_mistyped_is_refused_before_any_change(
 @pytest.mark.parametrize(
     ("changes", "options"),
     [
-        pytest.param({"sightings": (seen(Sight.PRESENT),)}, {"profiled": (ROUTER,)}, id="all is well"),
-        pytest.param({"sightings": (seen(Sight.ABSENT),)}, {}, id="it has no route of the node"),
+        pytest.param({"answers": (seen(RouteState.PRESENT),)}, {"profiled": (ROUTER,)}, id="all is well"),
+        pytest.param({"answers": (seen(RouteState.ABSENT),)}, {}, id="it has no route of the node"),
         pytest.param({"state": None}, {"profiled": ("192.0.2.77",)}, id="nobody tells the node's peers"),
         pytest.param(
             {"deselection": Deselection(), "state": withdrawn(selected_by="")},
@@ -224,16 +224,16 @@ def test_what_is_no_reason_to_refuse(changes: Any, options: Any) -> None:
 
 STRICT = CommandLine(("bgpctl", "node", "drain", "n1", "--require-confirmed"))
 TWO_PEERS = running(peer(), peer(ROUTER_2))
-EACH = (seen(Sight.PRESENT), seen(Sight.PRESENT, ROUTER_2))
+EACH = (seen(RouteState.PRESENT), seen(RouteState.PRESENT, ROUTER_2))
 
 
-def forgetful(router: str) -> PeerSighting:
-    answer = seen(Sight.PRESENT, router)
-    return replace(answer, sighting=replace(answer.sighting, forgets=True))
+def forgetful(router: str) -> PeerAnswer:
+    answer = seen(RouteState.PRESENT, router)
+    return replace(answer, answer=replace(answer.answer, forgets=True))
 
 
 @pytest.mark.parametrize(
-    ("sightings", "words", "advice"),
+    ("answers", "words", "advice"),
     [
         pytest.param(
             (),
@@ -242,20 +242,20 @@ def forgetful(router: str) -> PeerSighting:
             id="no probe",
         ),
         pytest.param(
-            (seen(Sight.PRESENT),),
+            (seen(RouteState.PRESENT),),
             f"none asks {ROUTER_2}",
             f"add --router-probe KIND=TARGET@{ROUTER_2} (such as",
             id="a probe for one of two",
         ),
         pytest.param(
-            (seen(Sight.PRESENT), seen(Sight.ABSENT, ROUTER_2)),
+            (seen(RouteState.PRESENT), seen(RouteState.ABSENT, ROUTER_2)),
             "needs every router to show the routes before they go, but bird 192.0.2.2 was never seen to have "
             "a route of this node: is it the right one?",
             "correct --router-probe",
             id="a router that shows nothing",
         ),
         pytest.param(
-            (seen(Sight.PRESENT), forgetful(ROUTER_2)),
+            (seen(RouteState.PRESENT), forgetful(ROUTER_2)),
             "needs a word afterwards, but bird 192.0.2.2 forgets a dynamic neighbor with its session",
             "make n1 a neighbor of its own there",
             id="a router that will not know the node afterwards",
@@ -263,9 +263,9 @@ def forgetful(router: str) -> PeerSighting:
     ],
 )
 def test_what_cannot_be_confirmed_is_refused_before_any_change_where_it_is_required(
-    sightings: Any, words: str, advice: str
+    answers: Any, words: str, advice: str
 ) -> None:
-    s = snapshot(deselection=RACK, state=TWO_PEERS, sightings=sightings)
+    s = snapshot(deselection=RACK, state=TWO_PEERS, answers=answers)
     decision = Checked("run-a", "guide", STRICT, require_confirmed=True).decide(s)
     assert (decision.status, decision.actions) == (BLOCKED, ())
     assert words in decision.reason
@@ -278,11 +278,11 @@ def test_what_cannot_be_confirmed_is_refused_before_any_change_where_it_is_requi
 @pytest.mark.parametrize(
     ("changes", "status"),
     [
-        pytest.param({"state": TWO_PEERS, "sightings": EACH}, ACT, id="every router shows them"),
+        pytest.param({"state": TWO_PEERS, "answers": EACH}, ACT, id="every router shows them"),
         pytest.param({"state": withdrawn()}, BLOCKED, id="a peer it had"),
         pytest.param({"state": None}, ACT, id="nobody tells of a peer: nobody can be asked"),
         pytest.param(
-            {"state": withdrawn(), "journal": BEGUN, "sightings": (seen(Sight.ABSENT),)},
+            {"state": withdrawn(), "journal": BEGUN, "answers": (seen(RouteState.ABSENT),)},
             DONE,
             id="it is under way, and its routes are gone",
         ),

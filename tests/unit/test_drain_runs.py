@@ -22,7 +22,7 @@ from bgpctl.runbooks.engine import Events
 from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.model import Event, Result, StepReport
 from bgpctl.runbooks.options import DrainOptions, RestoreOptions
-from bgpctl.witness.model import Path, Sight, Sighting
+from bgpctl.witness.model import Path, RouterAnswer, RouteState
 from tests.support import second_writer
 from tests.support.direct import EPOCH
 from tests.support.second_writer import NODE, Rig
@@ -235,11 +235,11 @@ class Router:
     def __init__(self, rig: Rig) -> None:
         self.rig = rig
 
-    def routes_from(self, neighbor: str) -> Sighting:
+    def routes_from(self, neighbor: str) -> RouterAnswer:
         if self.rig.left is not None:
-            return Sighting("bird", neighbor, Sight.ABSENT)
+            return RouterAnswer("bird", neighbor, RouteState.ABSENT)
         routes = tuple(Path(ip_network(f"203.0.113.{n}/32"), neighbor) for n in range(6))
-        return Sighting("bird", neighbor, Sight.PRESENT, routes)
+        return RouterAnswer("bird", neighbor, RouteState.PRESENT, routes)
 
     def paths(self, prefix: object) -> tuple[Path, ...]:
         return ()

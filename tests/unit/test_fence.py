@@ -28,7 +28,7 @@ from tests.support.second_writer import LEASE, NODE, Rig
 
 NODE_PATH = f"{paths.node(NODE)}$"
 CORDON = ChangeNode("cordon", unschedulable=True)
-Deed = Callable[[World], Action]
+Made = Callable[[World], Action]
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def evict(world: World, *, delete: bool = False) -> Action:
     return EvictPod(pod, delete=delete)
 
 
-def deeds(mark: Path) -> dict[str, Deed]:
+def actions(mark: Path) -> dict[str, Made]:
     return {
         "change": lambda world: CORDON,
         "journal": lambda world: _journalled(world),
@@ -60,7 +60,7 @@ def deeds(mark: Path) -> dict[str, Deed]:
     }
 
 
-DEEDS = tuple(deeds(Path()))
+ACTIONS = tuple(actions(Path()))
 
 
 def _journalled(world: World) -> Action:
@@ -75,23 +75,23 @@ def untouched(rig: Rig, mark: Path, before: Any) -> None:
     assert not rig.node["spec"].get("unschedulable")
 
 
-@pytest.mark.parametrize("name", DEEDS)
+@pytest.mark.parametrize("name", ACTIONS)
 def test_nothing_is_done_without_a_lease(rig: Rig, mark: Path, name: str) -> None:
     world = rig.world("run-a")
     world.observe(frozenset())
-    action = ChangeNode("note", journal=None) if name == "journal" else deeds(mark)[name](world)
+    action = ChangeNode("note", journal=None) if name == "journal" else actions(mark)[name](world)
     before = rig.node, rig.pods
     with pytest.raises(Blocked, match="does not own the node"):
         world.perform(action)
     untouched(rig, mark, before)
 
 
-@pytest.mark.parametrize("name", DEEDS)
+@pytest.mark.parametrize("name", ACTIONS)
 def test_a_lease_that_another_run_took_ends_every_deed(rig: Rig, mark: Path, name: str) -> None:
     """It has the Lease, and nothing else yet: the Node is still as we saw it."""
     client = rig.client()
     world = rig.owner(client=client)
-    action = deeds(mark)[name](world)
+    action = actions(mark)[name](world)
     other = rig.world("run-b")
     other.observe(frozenset())
     other.perform(TakeLease())
@@ -104,10 +104,10 @@ def test_a_lease_that_another_run_took_ends_every_deed(rig: Rig, mark: Path, nam
         world.observe(frozenset())
 
 
-@pytest.mark.parametrize("name", DEEDS)
+@pytest.mark.parametrize("name", ACTIONS)
 def test_a_lease_that_was_deleted_is_nobodys(rig: Rig, mark: Path, name: str) -> None:
     world = rig.owner()
-    action = deeds(mark)[name](world)
+    action = actions(mark)[name](world)
     rig.admin.delete(LEASE)
     before = rig.node, rig.pods
     with pytest.raises(
@@ -117,13 +117,13 @@ def test_a_lease_that_was_deleted_is_nobodys(rig: Rig, mark: Path, name: str) ->
     untouched(rig, mark, before)
 
 
-@pytest.mark.parametrize("name", DEEDS)
+@pytest.mark.parametrize("name", ACTIONS)
 def test_a_journal_that_names_another_holder_is_another_runs(rig: Rig, mark: Path, name: str) -> None:
     """Whatever the Lease says: the first deed of a new owner is its name in the journal."""
     world = rig.owner()
     assert rig.journal is not None
     rig.annotate(**{ANNOTATION: dump(replace(rig.journal, holder="eve@there:1/run-b"))})
-    action = deeds(mark)[name](world)
+    action = actions(mark)[name](world)
     if name == "journal":  # a decision taken on their journal, for ourselves, would be a claim
         action = ChangeNode("note", journal=world.observe(frozenset()).journal)
     world.observe(frozenset())
@@ -133,10 +133,10 @@ def test_a_journal_that_names_another_holder_is_another_runs(rig: Rig, mark: Pat
     untouched(rig, mark, before)
 
 
-@pytest.mark.parametrize("name", DEEDS)
+@pytest.mark.parametrize("name", ACTIONS)
 def test_nobody_can_tell_while_the_api_server_is_away(rig: Rig, mark: Path, name: str) -> None:
     world = rig.owner()
-    action = deeds(mark)[name](world)
+    action = actions(mark)[name](world)
     before = rig.node, rig.pods
     rig.away.add("leases")
     with pytest.raises(Temporary):
@@ -265,7 +265,7 @@ def test_a_deed_without_a_version_is_done_only_on_the_node_as_it_was_decided_on(
     rig: Rig, mark: Path, name: str, other: str
 ) -> None:
     world = rig.owner()
-    action = deeds(mark)[name](world)
+    action = actions(mark)[name](world)
     OTHERS[other](rig)
     pods = rig.pods
     with pytest.raises(Conflict):
@@ -276,7 +276,7 @@ def test_a_deed_without_a_version_is_done_only_on_the_node_as_it_was_decided_on(
 @pytest.mark.parametrize("name", ["evict", "delete", "command"])
 def test_a_status_of_the_kubelet_stops_no_deed(rig: Rig, mark: Path, name: str) -> None:
     world = rig.owner()
-    action = deeds(mark)[name](world)
+    action = actions(mark)[name](world)
     rig.kubelet()
     assert world.perform(action)
     assert mark.exists() or "deletionTimestamp" in rig.admin.get(second_writer.POD)["metadata"]

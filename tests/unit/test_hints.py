@@ -25,7 +25,7 @@ from bgpctl.runbooks.model import Decision, Result, Status
 from bgpctl.runbooks.restart_steps import ClaimedForRestart
 from bgpctl.runbooks.snapshot import EvictionNote, Snapshot
 from bgpctl.runbooks.withdrawn import Withdrawn
-from bgpctl.witness.model import Sight
+from bgpctl.witness.model import RouteState
 from tests.support.snapshots import (
     ASKED,
     LABEL,
@@ -90,15 +90,15 @@ TABLE: dict[str, Callable[[], Decision]] = {
     "another node is out by hand": lambda: checked(out_of_service("n1", [], by_hand={"n2": "cordoned"})),
     "nobody confirms": lambda: checked(typed=STRICT, strict=True),
     "nobody confirms, and more": lambda: checked(LAST, KURED, typed=STRICT, strict=True),
-    "a router shows nothing": lambda: checked(typed=STRICT, strict=True, sightings=(seen(Sight.ABSENT),)),
-    "a deaf router": lambda: checked(sightings=(seen(Sight.UNKNOWN),)),
+    "a router shows nothing": lambda: checked(typed=STRICT, strict=True, answers=(seen(RouteState.ABSENT),)),
+    "a deaf router": lambda: checked(answers=(seen(RouteState.UNKNOWN),)),
     "an unlisted policy": lambda: checked(deselection=Deselection(), state=running(selected_by="rack")),
     "a budget": held,
     "a pod that may not go": lambda: Evicted(EvictionOptions(), TYPED).decide(
         snapshot(journal=BEGUN, pods=judged(pod(empty_dir=True)))
     ),
     "asked too late": lambda: gone(
-        Withdrawn(True, typed=STRICT), journal=relabelled(baselines={}), sightings=(seen(Sight.ABSENT),)
+        Withdrawn(True, typed=STRICT), journal=relabelled(baselines={}), answers=(seen(RouteState.ABSENT),)
     ),
     "it is silent": lambda: gone(
         Withdrawn(typed=TYPED), state=running(heartbeat=NOW - 9_999), dead_estimates=DEAD, now=NOW + 9_999

@@ -13,8 +13,8 @@ from bgpctl.core.state import LocalAddresses, NodeState, PeerState, newest
 from bgpctl.runbooks.drain_steps import Deselected
 from bgpctl.runbooks.peers import locals_of
 from bgpctl.runbooks.routers import Routers
-from bgpctl.runbooks.snapshot import PeerSighting
-from bgpctl.witness.model import Path, Sight, Sighting, sighting
+from bgpctl.runbooks.snapshot import PeerAnswer
+from bgpctl.witness.model import Path, RouterAnswer, RouteState, answered
 from tests.support.snapshots import ROUTER, ROUTER_2, journal, peer, running, snapshot, withdrawn
 
 NEW, OLD, OLDEST = "10.0.0.1", "10.0.0.8", "10.0.0.9"
@@ -31,17 +31,17 @@ class Told:
     target: str = "/run/frr"
     asked: list[str] = field(default_factory=list)
 
-    def routes_from(self, neighbor: str) -> Sighting:
+    def routes_from(self, neighbor: str) -> RouterAnswer:
         self.asked.append(neighbor)
         if neighbor not in self.neighbors:
             detail = f"router has no neighbor {neighbor}"
-            return Sighting("frr", neighbor, Sight.UNKNOWN, detail=detail, stranger=True)
+            return RouterAnswer("frr", neighbor, RouteState.UNKNOWN, detail=detail, stranger=True)
         found = self.neighbors[neighbor]
         if isinstance(found, str):
-            return Sighting("frr", neighbor, Sight.UNKNOWN, detail=found)
+            return RouterAnswer("frr", neighbor, RouteState.UNKNOWN, detail=found)
         prefix = ip_network("10.244.5.0/24")
         paths = () if found is None else (Path(prefix, neighbor, stale=found),)
-        return sighting("frr", neighbor, paths, "active", 110)
+        return answered("frr", neighbor, paths, "active", 110)
 
     def paths(self, prefix: object) -> tuple[Path, ...]:
         return ()
@@ -61,7 +61,7 @@ def left(*peers: PeerState) -> NodeState:
     return replace(state, withdrawn=record)
 
 
-def look(probe: Told, *states: NodeState | None, record: Any = None, own: Sequence[str] = ()) -> PeerSighting:
+def look(probe: Told, *states: NodeState | None, record: Any = None, own: Sequence[str] = ()) -> PeerAnswer:
     routers = Routers((probe,))
     for state in states:
         (seen,) = routers.look(state, record, lambda: 1.0, own)
@@ -87,32 +87,32 @@ STALE_ONLY_THERE: dict[str, bool | str | None] = {NEW: None, OLD: True}
 def test_stale_routes_from_an_earlier_address_are_seen(states: Any, record: Any, own: Any) -> None:
     probe = Told(dict(STALE_ONLY_THERE))
     seen = look(probe, *states, record=record, own=own)
-    assert seen.sighting.sight is Sight.STALE
-    assert seen.sighting.neighbor == NEW
-    assert f"from {OLD}: 1 stale path still forwarding, 110 s left" in seen.sighting.detail
+    assert seen.answer.routes is RouteState.STALE
+    assert seen.answer.neighbor == NEW
+    assert f"from {OLD}: 1 stale path still forwarding, 110 s left" in seen.answer.detail
     assert (seen.absent_since, seen.absences) == (None, 0)
     assert "fd00::1" not in probe.asked, "no session to this peer comes from there"
 
 
 @pytest.mark.parametrize(
-    ("neighbors", "sight", "words"),
+    ("neighbors", "routes", "words"),
     [
-        ({NEW: None, OLD: None}, Sight.ABSENT, "No path in the RIB"),
-        ({NEW: None}, Sight.ABSENT, "No path in the RIB"),
-        ({NEW: False, OLD: True}, Sight.PRESENT, "1 path; session active.; from 10.0.0.8: 1 stale"),
-        ({NEW: True, OLD: False}, Sight.PRESENT, "from 10.0.0.8: 1 path"),
-        ({NEW: None, OLD: False}, Sight.PRESENT, "from 10.0.0.8: 1 path"),
-        ({OLD: True}, Sight.STALE, "router has no neighbor 10.0.0.1; from 10.0.0.8: 1 stale"),
-        ({OLD: None}, Sight.UNKNOWN, "router has no neighbor 10.0.0.1"),
-        ({NEW: "timeout"}, Sight.UNKNOWN, "timeout"),
-        ({NEW: None, OLD: "timeout"}, Sight.UNKNOWN, "from 10.0.0.8, an address of the node: timeout"),
-        ({NEW: False, OLD: "timeout"}, Sight.PRESENT, "1 path; session active."),
+        ({NEW: None, OLD: None}, RouteState.ABSENT, "No path in the RIB"),
+        ({NEW: None}, RouteState.ABSENT, "No path in the RIB"),
+        ({NEW: False, OLD: True}, RouteState.PRESENT, "1 path; session active.; from 10.0.0.8: 1 stale"),
+        ({NEW: True, OLD: False}, RouteState.PRESENT, "from 10.0.0.8: 1 path"),
+        ({NEW: None, OLD: False}, RouteState.PRESENT, "from 10.0.0.8: 1 path"),
+        ({OLD: True}, RouteState.STALE, "router has no neighbor 10.0.0.1; from 10.0.0.8: 1 stale"),
+        ({OLD: None}, RouteState.UNKNOWN, "router has no neighbor 10.0.0.1"),
+        ({NEW: "timeout"}, RouteState.UNKNOWN, "timeout"),
+        ({NEW: None, OLD: "timeout"}, RouteState.UNKNOWN, "from 10.0.0.8, an address of the node: timeout"),
+        ({NEW: False, OLD: "timeout"}, RouteState.PRESENT, "1 path; session active."),
     ],
 )
-def test_what_the_answers_come_to(neighbors: dict[str, Any], sight: Sight, words: str) -> None:
+def test_what_the_answers_come_to(neighbors: dict[str, Any], routes: RouteState, words: str) -> None:
     """Only who does not know an address that was used before may pass it over."""
-    told = look(Told(neighbors), running(at(NEW)), record=journal(locals={ROUTER: (OLD,)})).sighting
-    assert told.sight is sight
+    told = look(Told(neighbors), running(at(NEW)), record=journal(locals={ROUTER: (OLD,)})).answer
+    assert told.routes is routes
     assert words in told.detail
 
 
@@ -135,7 +135,7 @@ def test_what_this_run_saw_is_asked_about_beside_what_is_written_down() -> None:
     routers = Routers((probe,))
     routers.look(running(at(OLDEST)), record, lambda: 1.0)
     (seen,) = routers.look(running(at(NEW)), record, lambda: 2.0)
-    assert (seen.sighting.sight, set(probe.asked)) == (Sight.STALE, {NEW, OLD, OLDEST})
+    assert (seen.answer.routes, set(probe.asked)) == (RouteState.STALE, {NEW, OLD, OLDEST})
     assert routers.targets() == ((probe, NEW),), "a watch is of the session that is"
 
 

@@ -13,10 +13,10 @@ import pytest
 from tests.matrix import __main__ as command
 from tests.matrix import table
 from tests.matrix.cells import ROWS, Cell, Event, Fate, Graceful, cells, expectation
+from tests.matrix.complaints import BLIND, Bounds, Entries, complaints
 from tests.matrix.documents import NEW_COMMUNITY, NODE, Policy
 from tests.matrix.entries import Entry, read_bird, read_frr, read_gobgp, read_openbgpd
 from tests.matrix.events import HAPPENS, edited
-from tests.matrix.judging import BLIND, Bounds, Entries, complaints
 from tests.matrix.result import Result
 from tests.matrix.seeing import Look, Seen, see
 from tests.support import require

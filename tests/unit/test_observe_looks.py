@@ -16,7 +16,7 @@ from bgpctl.runbooks.actions import TakeLease
 from bgpctl.runbooks.journal import ANNOTATION, dump
 from bgpctl.runbooks.routers import Routers
 from bgpctl.runbooks.world import World
-from bgpctl.witness.model import Path, Sight, Sighting
+from bgpctl.witness.model import Path, RouterAnswer, RouteState
 from tests.support import direct, objects, second_writer
 from tests.support.direct import EPOCH
 from tests.support.second_writer import LEASE, LOCAL, NODE, Rig, stamp
@@ -69,7 +69,7 @@ def test_parts_that_nobody_needs_are_empty(rig: Rig) -> None:
     seen = world.observe(NOBODY)
     assert (seen.node.name, seen.node.labels, seen.node.ready) == (NODE, {"enable-bgp": "true"}, True)
     assert (seen.now, seen.holder, seen.released) == (EPOCH, world.hold.holder, False)
-    assert (seen.state, seen.pods, seen.guards, seen.estimates, seen.sightings) == (None, (), (), (), ())
+    assert (seen.state, seen.pods, seen.guards, seen.estimates, seen.answers) == (None, (), (), (), ())
     assert seen.deselection.policies == ()
 
 
@@ -277,9 +277,9 @@ class Probe:
 
     kind, target, peer = "bird", "/run/bird.ctl", None
 
-    def routes_from(self, neighbor: str) -> Sighting:
+    def routes_from(self, neighbor: str) -> RouterAnswer:
         assert neighbor == str(LOCAL)
-        return Sighting("bird", neighbor, Sight.PRESENT, (Path(None, neighbor),))  # type: ignore[arg-type]
+        return RouterAnswer("bird", neighbor, RouteState.PRESENT, (Path(None, neighbor),))  # type: ignore[arg-type]
 
     def paths(self, prefix: object) -> tuple[Path, ...]:
         return ()
@@ -287,9 +287,9 @@ class Probe:
 
 def test_routers_are_asked_when_a_step_needs_them(rig: Rig) -> None:
     world, _ = eyes(rig, routers=Routers((Probe(),)))
-    assert world.observe(needs("state")).sightings == ()
-    (answer,) = world.observe(needs("routers")).sightings
-    assert (answer.peer, answer.sighting.sight, answer.sighting.at) == ("192.0.2.1", Sight.PRESENT, EPOCH)
+    assert world.observe(needs("state")).answers == ()
+    (answer,) = world.observe(needs("routers")).answers
+    assert (answer.peer, answer.answer.routes, answer.answer.at) == ("192.0.2.1", RouteState.PRESENT, EPOCH)
 
 
 def test_estimates_of_the_peers_that_the_speaker_has(rig: Rig) -> None:

@@ -18,7 +18,7 @@ from bgpctl.runbooks.model import Event, Result
 from bgpctl.runbooks.options import ORDERS, DrainOptions, RestoreOptions
 from bgpctl.runbooks.plan import plan
 from bgpctl.runbooks.snapshot import Snapshot
-from bgpctl.witness.model import Sight
+from bgpctl.witness.model import RouteState
 from tests.support.snapshots import (
     ASKED,
     LABEL,
@@ -155,11 +155,11 @@ def test_other_errors_end_it_and_a_refusal_stays_the_result() -> None:
 
 def test_a_required_confirmation_that_cannot_be_had_is_foreseen_as_that() -> None:
     options = DrainOptions("n1", require_confirmed=True)
-    result, _ = planned(Looked(at(sightings=(seen(Sight.ABSENT),))), options)
+    result, _ = planned(Looked(at(answers=(seen(RouteState.ABSENT),))), options)
     text = next(report.text for report in result.steps if report.step == "Withdrawn")
     assert text.startswith("never confirmed, which --require-confirmed needs: bird 192.0.2.1 was never seen")
     assert result.status == "blocked"
-    sure, _ = planned(Looked(at(sightings=(seen(Sight.PRESENT),))), options)
+    sure, _ = planned(Looked(at(answers=(seen(RouteState.PRESENT),))), options)
     assert sure.status == "planned"
 
 

@@ -10,7 +10,7 @@ import pytest
 from bgpctl.runbooks import proof
 from bgpctl.runbooks.baseline import asked, baselines, noted
 from bgpctl.runbooks.proof import Word
-from bgpctl.witness.model import Sight
+from bgpctl.witness.model import RouteState
 from tests.support.snapshots import (
     ASKED_IN_TIME,
     LEAVE,
@@ -131,52 +131,52 @@ def test_a_relabel_by_hand_has_no_name_that_an_older_record_could_answer(
 
 
 def absent(address: str = ROUTER) -> Any:
-    return seen(Sight.ABSENT, address, since=NOW - 2, times=3)
+    return seen(RouteState.ABSENT, address, since=NOW - 2, times=3)
 
 
 @pytest.mark.parametrize(
     ("changes", "missing"),
     [
-        pytest.param({"sightings": (absent(),)}, (), id="nothing"),
-        pytest.param({"sightings": ()}, ("no router was asked",), id="no probe"),
+        pytest.param({"answers": (absent(),)}, (), id="nothing"),
+        pytest.param({"answers": ()}, ("no router was asked",), id="no probe"),
         pytest.param(
-            {"sightings": (seen(Sight.UNKNOWN),)},
+            {"answers": (seen(RouteState.UNKNOWN),)},
             ("bird 192.0.2.1 cannot be asked: it is unknown",),
             id="deaf",
         ),
         pytest.param(
-            {"sightings": (absent(),), "journal": relabelled(baselines={}, marks=ASKED_IN_TIME)},
+            {"answers": (absent(),), "journal": relabelled(baselines={}, marks=ASKED_IN_TIME)},
             ("bird 192.0.2.1 was never seen to have a route of this node: is it the right one?",),
             id="no baseline",
         ),
         pytest.param(
-            {"sightings": (absent(),), "journal": relabelled(baselines={})},
+            {"answers": (absent(),), "journal": relabelled(baselines={})},
             (f"bird {ROUTER} was first asked after the routes had gone, so its silence proves nothing",),
             id="nobody asked in time",
         ),
         pytest.param(
-            {"sightings": (absent(),), "journal": journal(baselines={})},
+            {"answers": (absent(),), "journal": journal(baselines={})},
             (f"bird {ROUTER} was never seen to have a route of this node: is it the right one?",),
             id="no routes, and nothing was changed yet",
         ),
         pytest.param(
-            {"sightings": (absent(),), "journal": relabelled(peers=(ROUTER, ROUTER_2))},
+            {"answers": (absent(),), "journal": relabelled(peers=(ROUTER, ROUTER_2))},
             (f"no probe asks {ROUTER_2}",),
             id="a peer that it had when the drain began",
         ),
         pytest.param(
-            {"sightings": (absent(),), "state": withdrawn(peers=(peer(), peer(ROUTER_2)))},
+            {"answers": (absent(),), "state": withdrawn(peers=(peer(), peer(ROUTER_2)))},
             (f"no probe asks {ROUTER_2}",),
             id="a peer that it has now",
         ),
         pytest.param(
-            {"sightings": (absent(ROUTER_2),), "journal": relabelled(peers=(), baselines={ROUTER_2: 1})},
+            {"answers": (absent(ROUTER_2),), "journal": relabelled(peers=(), baselines={ROUTER_2: 1})},
             (f"no probe asks {ROUTER}",),
             id="a peer in the withdrawn record",
         ),
         pytest.param(
             {
-                "sightings": (absent(), seen(Sight.UNKNOWN, ROUTER_2)),
+                "answers": (absent(), seen(RouteState.UNKNOWN, ROUTER_2)),
                 "journal": relabelled(peers=(ROUTER, ROUTER_2)),
             },
             ("bird 192.0.2.2 cannot be asked: it is unknown",),
@@ -190,7 +190,7 @@ def test_what_the_routers_word_lacks(changes: Any, missing: tuple[str, ...]) -> 
     assert proof.missing(s) == missing
     told = proof.note(s)
     assert ("no router was asked" in told) is False, "the note is about routers that were asked"
-    assert all(one in told for one in missing if s.sightings)
+    assert all(one in told for one in missing if s.answers)
 
 
 # --- baselines ----------------------------------------------------------------------------------------------
@@ -199,12 +199,12 @@ NOTHING_SENT = replace(peer(), intended=0, announced=0)
 
 
 @pytest.mark.parametrize(
-    ("sightings", "state", "before", "found"),
+    ("answers", "state", "before", "found"),
     [
-        pytest.param((seen(Sight.PRESENT),), running(), {}, {ROUTER: 2}, id="it has them"),
-        pytest.param((seen(Sight.STALE),), running(), {}, {}, id="only stale ones: its session is down"),
+        pytest.param((seen(RouteState.PRESENT),), running(), {}, {ROUTER: 2}, id="it has them"),
+        pytest.param((seen(RouteState.STALE),), running(), {}, {}, id="only stale ones: its session is down"),
         pytest.param((absent(),), running(), {}, {}, id="it has none, and was sent some"),
-        pytest.param((seen(Sight.UNKNOWN),), running(), {}, {}, id="it was not asked"),
+        pytest.param((seen(RouteState.UNKNOWN),), running(), {}, {}, id="it was not asked"),
         pytest.param((absent(),), running(NOTHING_SENT), {}, {ROUTER: 0}, id="it was sent none"),
         pytest.param((absent(),), None, {}, {}, id="nobody says what it was sent"),
         pytest.param((absent(),), running(NOTHING_SENT, heartbeat=LONG_AGO), {}, {}, id="nor says so now"),
@@ -222,49 +222,56 @@ NOTHING_SENT = replace(peer(), intended=0, announced=0)
             (absent(ROUTER_2),), running(NOTHING_SENT, peer(ROUTER_2)), {}, {}, id="another was sent none"
         ),
         pytest.param((absent(ROUTER_2),), running(NOTHING_SENT), {}, {}, id="it is no peer"),
-        pytest.param((seen(Sight.UNKNOWN),), running(NOTHING_SENT), {}, {}, id="sent none, not asked"),
+        pytest.param((seen(RouteState.UNKNOWN),), running(NOTHING_SENT), {}, {}, id="sent none, not asked"),
         pytest.param((absent(),), running(), {ROUTER: 2}, {ROUTER: 2}, id="what was seen is kept"),
-        pytest.param((seen(Sight.PRESENT),), running(), {ROUTER: 9}, {ROUTER: 9}, id="the most of all looks"),
         pytest.param(
-            (seen(Sight.PRESENT),), running(), {ROUTER_2: 1}, {ROUTER: 2, ROUTER_2: 1}, id="each peer"
+            (seen(RouteState.PRESENT),), running(), {ROUTER: 9}, {ROUTER: 9}, id="the most of all looks"
+        ),
+        pytest.param(
+            (seen(RouteState.PRESENT),), running(), {ROUTER_2: 1}, {ROUTER: 2, ROUTER_2: 1}, id="each peer"
         ),
     ],
 )
-def test_baselines(sightings: Any, state: Any, before: Any, found: Any) -> None:
-    s = snapshot(sightings=sightings, state=state, journal=journal(baselines=before))
+def test_baselines(answers: Any, state: Any, before: Any, found: Any) -> None:
+    s = snapshot(answers=answers, state=state, journal=journal(baselines=before))
     assert baselines(s) == found
     if not before:
         assert baselines(replace(s, journal=None)) == found
 
 
 @pytest.mark.parametrize(
-    ("sight", "in_time"),
-    [(Sight.PRESENT, True), (Sight.ABSENT, True), (Sight.STALE, True), (Sight.UNKNOWN, False)],
+    ("routes", "in_time"),
+    [
+        (RouteState.PRESENT, True),
+        (RouteState.ABSENT, True),
+        (RouteState.STALE, True),
+        (RouteState.UNKNOWN, False),
+    ],
 )
-def test_who_was_asked_while_the_routes_were_there_is_kept(sight: Sight, in_time: bool) -> None:
+def test_who_was_asked_while_the_routes_were_there_is_kept(routes: RouteState, in_time: bool) -> None:
     """A router that answers has been asked, whatever it shows; its first time is kept."""
-    kept = noted(journal(marks={"Relabelled": NOW}), snapshot(sightings=(seen(sight),), state=running()))
+    kept = noted(journal(marks={"Relabelled": NOW}), snapshot(answers=(seen(routes),), state=running()))
     assert asked(kept) == ({ROUTER} if in_time else set())
-    assert (kept.baselines == {ROUTER: 2}) is (sight is Sight.PRESENT)
+    assert (kept.baselines == {ROUTER: 2}) is (routes is RouteState.PRESENT)
     assert kept.marks["Relabelled"] == NOW
-    again = noted(kept, snapshot(now=NOW + 5, journal=kept, sightings=(seen(sight),), state=running()))
+    again = noted(kept, snapshot(now=NOW + 5, journal=kept, answers=(seen(routes),), state=running()))
     assert again == kept
 
 
 @pytest.mark.parametrize(
-    ("sightings", "unasked", "blank"),
+    ("answers", "unasked", "blank"),
     [
         ((), (ROUTER, ROUTER_2), 0),
-        ((seen(Sight.PRESENT),), (ROUTER_2,), 0),
-        ((absent(), seen(Sight.STALE, ROUTER_2)), (), 1),
+        ((seen(RouteState.PRESENT),), (ROUTER_2,), 0),
+        ((absent(), seen(RouteState.STALE, ROUTER_2)), (), 1),
         ((absent(), absent(ROUTER_2)), (), 2),
-        ((seen(Sight.UNKNOWN), seen(Sight.PRESENT, ROUTER_2)), (), 0),
+        ((seen(RouteState.UNKNOWN), seen(RouteState.PRESENT, ROUTER_2)), (), 0),
     ],
 )
 def test_what_a_required_confirmation_lacks_before_anything_is_changed(
-    sightings: Any, unasked: tuple[str, ...], blank: int
+    answers: Any, unasked: tuple[str, ...], blank: int
 ) -> None:
-    s = snapshot(sightings=sightings, state=running(peer(), peer(ROUTER_2)))
+    s = snapshot(answers=answers, state=running(peer(), peer(ROUTER_2)))
     assert proof.unasked(s) == unasked
     assert len(proof.blank(s)) == blank
     assert proof.too_late(s) == ()

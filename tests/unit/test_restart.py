@@ -17,8 +17,8 @@ from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.model import Decision, Status
 from bgpctl.runbooks.restart_steps import ASKED, BEFORE, ClaimedForRestart, Concluded, Graceful, Restarted
 from bgpctl.runbooks.restore_steps import Announced, Established
-from bgpctl.runbooks.router_watch import Gaps, Vigil
-from bgpctl.witness.model import Path, Sight, Sighting
+from bgpctl.runbooks.router_watch import Gaps, RouterWatch
+from bgpctl.witness.model import Path, RouterAnswer, RouteState
 from tests.support.snapshots import ME, NOW, ROUTER, ROUTER_2, journal, judged, peer, pod, running, snapshot
 from tests.support.wait import eventually
 
@@ -246,10 +246,10 @@ class Router:
         self.has: set[Any] = {A}
         self.asked = 0
 
-    def routes_from(self, neighbor: str) -> Sighting:
+    def routes_from(self, neighbor: str) -> RouterAnswer:
         self.asked += 1
-        sight = Sight.STALE if self.has else Sight.ABSENT
-        return Sighting("bird", neighbor, sight, tuple(Path(p, neighbor, stale=True) for p in self.has))
+        routes = RouteState.STALE if self.has else RouteState.ABSENT
+        return RouterAnswer("bird", neighbor, routes, tuple(Path(p, neighbor, stale=True) for p in self.has))
 
     def paths(self, prefix: Any) -> tuple[Path, ...]:
         return ()
@@ -257,13 +257,13 @@ class Router:
 
 def test_the_watch_would_have_seen_a_gap() -> None:
     router = Router()
-    vigil = Vigil([(router, "10.0.0.1")], interval=0.005)
-    vigil.start()
+    router_watch = RouterWatch([(router, "10.0.0.1")], interval=0.005)
+    router_watch.start()
     for has in (set(), {A}):
         router.has = has
         before = router.asked
         eventually(lambda now=before: router.asked > now + 1)  # type: ignore[misc]
-    (seen,) = vigil.stop()
+    (seen,) = router_watch.stop()
     assert seen.looks == router.asked, "it ends with stop"
     assert seen.longest_gap > 0 and seen.gone == 0
 

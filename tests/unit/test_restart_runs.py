@@ -22,7 +22,7 @@ from bgpctl.runbooks.model import Event, Result
 from bgpctl.runbooks.options import RestartOptions
 from bgpctl.runbooks.router_watch import Gaps
 from bgpctl.runbooks.routers import Routers
-from bgpctl.witness.model import Path, Sight, Sighting
+from bgpctl.witness.model import Path, RouterAnswer, RouteState
 from tests.support import second_writer
 from tests.support.direct import EPOCH
 from tests.support.node_states import peer
@@ -72,9 +72,9 @@ class Probe:
     kind: str = "bird"
     target: str = "/run/bird.ctl"
 
-    def routes_from(self, neighbor: str) -> Sighting:
+    def routes_from(self, neighbor: str) -> RouterAnswer:
         assert neighbor == LOCAL
-        return Sighting("bird", neighbor, Sight.PRESENT, ROUTES, at=EPOCH)
+        return RouterAnswer("bird", neighbor, RouteState.PRESENT, ROUTES, at=EPOCH)
 
     def paths(self, prefix: object) -> tuple[Path, ...]:
         return ()
@@ -86,7 +86,7 @@ def rig(monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
     fast this machine is."""
     with second_writer.running() as started:
         monkeypatch.setattr(worlds, "build", partial(worlds.build, clock=started.clock, background=False))
-        monkeypatch.setattr(restart, "Vigil", partial(router_watch.Vigil, interval=3600.0))
+        monkeypatch.setattr(restart, "RouterWatch", partial(router_watch.RouterWatch, interval=3600.0))
         monkeypatch.setattr(restart, "parse_probe", lambda text: Probe(peer=text or None))
         yield started
 
@@ -283,7 +283,7 @@ def test_what_the_watch_saw_is_the_proof(rig: Rig, command: Command, monkeypatch
     for seen, proof, watched in cases:
         begun: list[Any] = []
         stopped: list[bool] = []
-        monkeypatch.setattr(restart, "Vigil", Watch)
+        monkeypatch.setattr(restart, "RouterWatch", Watch)
         _, result = run(rig, "go", probes=("",))
         assert (result.status, result.proof, result.evidence["watched"]) == ("done", proof, watched)
         assert result.message.endswith(" — " + "; ".join(one.sentence() for one in seen))

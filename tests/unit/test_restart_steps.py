@@ -21,7 +21,7 @@ from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.model import Decision, Status
 from bgpctl.runbooks.restart_steps import ClaimedForRestart, Concluded, Graceful, Restarted
 from bgpctl.runbooks.snapshot import Snapshot
-from bgpctl.witness.model import Sight
+from bgpctl.witness.model import RouteState
 from tests.support.snapshots import (
     ME,
     NOW,
@@ -95,7 +95,7 @@ def test_the_prior_state_is_written_down() -> None:
         journal=None,
         node=node(unschedulable=True),
         state=running(peer(), peer(ROUTER_2, up=False), started_at=STARTED, announced=7),
-        sightings=(seen(Sight.UNKNOWN), seen(Sight.PRESENT, ROUTER_2)),
+        answers=(seen(RouteState.UNKNOWN), seen(RouteState.PRESENT, ROUTER_2)),
     )
     record = Journal(
         "run",

@@ -12,7 +12,7 @@ from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.model import Decision, Status
 from bgpctl.runbooks.restore_steps import Announced, Established, Selected, Uncordoned, Up
 from bgpctl.runbooks.snapshot import Snapshot
-from bgpctl.witness.model import Sight
+from bgpctl.witness.model import RouteState
 from tests.support.snapshots import (
     NOW,
     ROUTER,
@@ -194,7 +194,7 @@ FIRST = "waiting for the first full set of routes"
         ),
         (back(), done("2 routes sent; no router was asked", proof="", routes=2)),
         (
-            back(sightings=(seen(Sight.UNKNOWN), seen(Sight.UNKNOWN, ROUTER_2))),
+            back(answers=(seen(RouteState.UNKNOWN), seen(RouteState.UNKNOWN, ROUTER_2))),
             done(
                 "2 routes sent; bird 192.0.2.1 did not answer: it is unknown; "
                 "bird 192.0.2.2 did not answer: it is unknown",
@@ -204,10 +204,10 @@ FIRST = "waiting for the first full set of routes"
         ),
         (
             back(
-                sightings=(
-                    seen(Sight.PRESENT, ROUTER_2),
-                    seen(Sight.PRESENT),
-                    seen(Sight.UNKNOWN, "192.0.2.9"),
+                answers=(
+                    seen(RouteState.PRESENT, ROUTER_2),
+                    seen(RouteState.PRESENT),
+                    seen(RouteState.UNKNOWN, "192.0.2.9"),
                 )
             ),
             done(
@@ -223,15 +223,15 @@ def test_announced(s: Snapshot, decision: Decision) -> None:
     assert Announced().decide(s) == decision
 
 
-def lacking(*sights: Any, sent: float | None = None, **changes: Any) -> Snapshot:
+def lacking(*words: Any, sent: float | None = None, **changes: Any) -> Snapshot:
     """Routers that do not have all; `sent`: how long ago that was first seen."""
     record = BACK if sent is None else BACK.with_mark("SawAnnounced", NOW - sent)
-    return back(journal=record, sightings=sights, **changes)
+    return back(journal=record, answers=words, **changes)
 
 
-SOME = seen(Sight.PRESENT)
-SOME = replace(SOME, sighting=replace(SOME.sighting, paths=SOME.sighting.paths[:1]))
-NONE = seen(Sight.ABSENT, ROUTER_2)
+SOME = seen(RouteState.PRESENT)
+SOME = replace(SOME, answer=replace(SOME.answer, paths=SOME.answer.paths[:1]))
+NONE = seen(RouteState.ABSENT, ROUTER_2)
 TWO_PEERS = running(peer(), peer(ROUTER_2))
 ONE = "2 routes sent; bird 192.0.2.1 has 1 of them"
 BOTH = f"{ONE}; bird 192.0.2.2 has 0 of them"
@@ -245,9 +245,9 @@ ALL_STALE = "2 routes sent; bird 192.0.2.1 has 0 of them"
         (lacking(SOME, sent=9.9), wait(ONE, 0.2)),
         (lacking(SOME, sent=10.0), done(f"{ONE}: it may filter the others", proof="", routes=2)),
         (lacking(SOME, NONE, sent=99.0, state=TWO_PEERS), wait(BOTH, 0.2)),  # one that has none is no filter
-        (lacking(seen(Sight.STALE), sent=99.0), wait(ALL_STALE, 0.2)),  # they are from before
+        (lacking(seen(RouteState.STALE), sent=99.0), wait(ALL_STALE, 0.2)),  # they are from before
         (
-            lacking(SOME, seen(Sight.ABSENT, "192.0.2.9"), sent=10.0),
+            lacking(SOME, seen(RouteState.ABSENT, "192.0.2.9"), sent=10.0),
             done(f"{ONE}: it may filter the others", proof="", routes=2),
         ),
     ],
@@ -259,8 +259,8 @@ def test_a_router_may_filter_but_not_everything(s: Snapshot, decision: Decision)
 def test_each_router_is_measured_by_what_it_was_sent() -> None:
     """The second peer takes more routes than the first."""
     state = running(peer(), replace(peer(ROUTER_2), announced=9, intended=9))
-    assert Announced().decide(lacking(seen(Sight.PRESENT), state=state)).status is Status.DONE
-    decision = Announced().decide(lacking(seen(Sight.PRESENT, ROUTER_2), sent=1.0, state=state))
+    assert Announced().decide(lacking(seen(RouteState.PRESENT), state=state)).status is Status.DONE
+    decision = Announced().decide(lacking(seen(RouteState.PRESENT, ROUTER_2), sent=1.0, state=state))
     assert decision == wait("2 routes sent; bird 192.0.2.2 has 2 of them", 0.2)
 
 

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from bgpctl.runbooks.routers import Routers
-from bgpctl.witness.model import Path, Sight, Sighting
+from bgpctl.witness.model import Path, RouterAnswer, RouteState
 from tests.support.snapshots import ROUTER, ROUTER_2, journal, peer, running, withdrawn
 
 
 @dataclass
 class FakeProbe:
-    """Answers one sight after the other, at the given instants."""
+    """Answers one routes after the other, at the given instants."""
 
-    answers: list[tuple[float, Sight]]
+    answers: list[tuple[float, RouteState]]
     peer: str | None = None
     kind: str = "bird"
     target: str = "/run/bird.ctl"
@@ -24,17 +24,19 @@ class FakeProbe:
     local: str = ""
     session: str = "established"
 
-    def routes_from(self, neighbor: str) -> Sighting:
+    def routes_from(self, neighbor: str) -> RouterAnswer:
         self.asked.append(neighbor)
-        self.now, sight = self.answers.pop(0)
+        self.now, routes = self.answers.pop(0)
         router = f"bird {self.target}"
-        return Sighting(router, neighbor, sight, (), self.session, at=-1.0, local=self.local)  # not our clock
+        return RouterAnswer(
+            router, neighbor, routes, (), self.session, at=-1.0, local=self.local
+        )  # not our clock
 
     def paths(self, prefix: object) -> tuple[Path, ...]:
         return ()
 
 
-A, P, U = Sight.ABSENT, Sight.PRESENT, Sight.UNKNOWN
+A, P, U = RouteState.ABSENT, RouteState.PRESENT, RouteState.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -48,15 +50,15 @@ A, P, U = Sight.ABSENT, Sight.PRESENT, Sight.UNKNOWN
         ([(8, A), (9, A), (11, A)], 11, 1),  # a row that began before the relabel proves nothing of it
     ],
 )
-def test_rows(answers: list[tuple[float, Sight]], since: float | None, count: int) -> None:
+def test_rows(answers: list[tuple[float, RouteState]], since: float | None, count: int) -> None:
     probe = FakeProbe(list(answers))
     routers = Routers((probe,))
     record = journal(marks={"Relabelled": 10.0})
     for at, _ in answers:
         (seen,) = routers.look(running(), record, lambda: probe.now)
-        assert seen.sighting.at == at, "dated by the run's clock, once the answer is there"
+        assert seen.answer.at == at, "dated by the run's clock, once the answer is there"
     assert (seen.absent_since, seen.absences) == (since, count)
-    assert seen.sighting.router == f"bird {ROUTER}", "named by its peer address, not by a socket's path"
+    assert seen.answer.router == f"bird {ROUTER}", "named by its peer address, not by a socket's path"
 
 
 def test_the_nodes_address_is_remembered_after_the_sessions_have_gone() -> None:
@@ -76,17 +78,17 @@ def test_the_nodes_address_outlives_its_speaker() -> None:
 
 def test_an_address_that_nobody_told_is_no_absence() -> None:
     (seen,) = Routers((FakeProbe([]),)).look(None, journal(), lambda: 0)
-    assert seen.sighting.sight is U
-    assert "address" in seen.sighting.detail
+    assert seen.answer.routes is U
+    assert "address" in seen.answer.detail
 
 
 def test_with_two_peers_a_probe_says_which_it_is() -> None:
     """Not a usage error in the middle of a run: a second peer may have been added since it began."""
     state, probe = running(peer(), peer(ROUTER_2)), FakeProbe([])
     (seen,) = Routers((probe,)).look(state, None, lambda: 0)
-    assert (seen.sighting.sight, seen.absences, probe.asked) == (U, 0, [])
-    assert "the node has 2 peers" in seen.sighting.detail
-    assert f"bird=/run/bird.ctl@{ROUTER}" in seen.sighting.detail
+    assert (seen.answer.routes, seen.absences, probe.asked) == (U, 0, [])
+    assert "the node has 2 peers" in seen.answer.detail
+    assert f"bird=/run/bird.ctl@{ROUTER}" in seen.answer.detail
     (seen,) = Routers((FakeProbe([(1, A)], peer=ROUTER_2),)).look(state, None, lambda: 0)
     assert seen.peer == ROUTER_2
 
@@ -97,13 +99,13 @@ def test_a_second_peer_that_is_added_in_the_middle_voids_the_word_of_a_probe_tha
     probe = FakeProbe([(1, A), (2, A)])
     routers = Routers((probe,))
     (seen,) = routers.look(running(), journal(), lambda: 1)
-    assert seen.sighting.sight is A
+    assert seen.answer.routes is A
     (seen,) = routers.look(running(peer(), peer(ROUTER_2)), journal(), lambda: 2)
-    assert seen.sighting.sight is U
+    assert seen.answer.routes is U
 
 
 @pytest.mark.parametrize(
-    ("peer_address", "local", "session", "sight"),
+    ("peer_address", "local", "session", "routes"),
     [
         (ROUTER, "10.0.0.9", "established", U),  # the node is its neighbor too
         (ROUTER, ROUTER, "established", P),
@@ -122,13 +124,13 @@ def test_a_second_peer_that_is_added_in_the_middle_voids_the_word_of_a_probe_tha
     ],
 )
 def test_a_router_with_another_address_than_the_peers_is_another_router(
-    peer_address: str, local: str, session: str, sight: Sight
+    peer_address: str, local: str, session: str, routes: RouteState
 ) -> None:
     probe = FakeProbe([(1, P)], local=local, session=session)
     (seen,) = Routers((probe,)).look(running(peer(peer_address)), None, lambda: 1)
-    assert seen.sighting.sight is sight
-    if sight is U:
-        assert seen.sighting.detail == (
+    assert seen.answer.routes is routes
+    if routes is U:
+        assert seen.answer.detail == (
             f"its session with this node is from {local}, not {peer_address}: another router?"
         )
 
@@ -138,17 +140,16 @@ def test_the_absence_of_another_router_is_no_row() -> None:
     routers = Routers((probe,))
     for _ in range(2):
         (seen,) = routers.look(running(), journal(), lambda: probe.now)
-    assert (seen.absent_since, seen.absences, seen.sighting.paths) == (None, 0, ())
+    assert (seen.absent_since, seen.absences, seen.answer.paths) == (None, 0, ())
 
 
 def test_a_peer_that_the_node_does_not_have_is_named_as_such() -> None:
     """Not "its address is unknown": @PEER is one of the node's peers, and this is none."""
     probe = FakeProbe([], peer="192.0.2.99")
     (answer,) = Routers((probe,)).look(running(), None, lambda: 0.0)
-    assert (answer.sighting.sight, probe.asked) == (U, [])
+    assert (answer.answer.routes, probe.asked) == (U, [])
     assert (
-        answer.sighting.detail
-        == f"@192.0.2.99 is no peer of the node (@PEER is the address of one: {ROUTER})"
+        answer.answer.detail == f"@192.0.2.99 is no peer of the node (@PEER is the address of one: {ROUTER})"
     )
 
 
@@ -186,22 +187,22 @@ def test_without_a_relabel_every_row_counts(record: object) -> None:
 
 def test_whom_the_journal_names_while_no_speaker_does() -> None:
     (seen,) = Routers((FakeProbe([]),)).look(None, journal(peers=(ROUTER,)), lambda: 0)
-    assert (seen.peer, seen.sighting.router) == (ROUTER, f"bird {ROUTER}")
-    assert seen.sighting.detail == f"the node's address towards {ROUTER} is unknown"
-    assert (seen.sighting.neighbor, seen.absent_since, seen.absences) == ("", None, 0)
+    assert (seen.peer, seen.answer.router) == (ROUTER, f"bird {ROUTER}")
+    assert seen.answer.detail == f"the node's address towards {ROUTER} is unknown"
+    assert (seen.answer.neighbor, seen.absent_since, seen.absences) == ("", None, 0)
 
 
 def test_whom_nobody_names() -> None:
     for record in (None, journal(peers=())):
         (seen,) = Routers((FakeProbe([]),)).look(None, record, lambda: 0)
-        assert (seen.peer, seen.sighting.router) == ("", "bird /run/bird.ctl")
-        assert seen.sighting.detail == "the node's address towards it is unknown"
+        assert (seen.peer, seen.answer.router) == ("", "bird /run/bird.ctl")
+        assert seen.answer.detail == "the node's address towards it is unknown"
 
 
 def test_one_of_several_must_be_said() -> None:
     (seen,) = Routers((FakeProbe([]),)).look(running(peer(), peer(ROUTER_2)), None, lambda: 0)
-    assert (seen.peer, seen.sighting.router) == ("", "bird /run/bird.ctl")
-    assert seen.sighting.detail == (
+    assert (seen.peer, seen.answer.router) == ("", "bird /run/bird.ctl")
+    assert seen.answer.detail == (
         f"the node has 2 peers ({ROUTER}, {ROUTER_2}); say which it is, "
         f"as in --router-probe bird=/run/bird.ctl@{ROUTER}"
     )
@@ -210,22 +211,22 @@ def test_one_of_several_must_be_said() -> None:
 def test_a_session_without_an_address_tells_nothing() -> None:
     lost = replace(peer(), session=replace(peer().session, local_address=None))
     (seen,) = Routers((FakeProbe([]),)).look(running(lost), journal(), lambda: 0)
-    assert "is unknown" in seen.sighting.detail
+    assert "is unknown" in seen.answer.detail
 
 
 def test_who_is_another_router_has_no_paths() -> None:
     class Other(FakeProbe):
-        def routes_from(self, neighbor: str) -> Sighting:
+        def routes_from(self, neighbor: str) -> RouterAnswer:
             told = super().routes_from(neighbor)
             return replace(told, paths=(Path(None, neighbor),))  # type: ignore[arg-type]
 
     probe = Other([(1.0, P), (2.0, P)], local="192.0.2.99")
     routers = Routers((probe,))
     (seen,) = routers.look(running(), None, lambda: 1.0)
-    assert (seen.sighting.sight, seen.sighting.paths) == (U, ())
+    assert (seen.answer.routes, seen.answer.paths) == (U, ())
     probe.local = ""  # it does not say
     (seen,) = routers.look(running(), None, lambda: 2.0)
-    assert (seen.sighting.sight, len(seen.sighting.paths)) == (P, 1)
+    assert (seen.answer.routes, len(seen.answer.paths)) == (P, 1)
 
 
 def test_the_targets_of_a_watch_are_those_whose_address_is_known() -> None:
@@ -244,4 +245,4 @@ def test_who_has_left_is_known_by_its_record() -> None:
     probes = (FakeProbe([(1.0, A)], peer=ROUTER), FakeProbe([(1.0, A)], peer=ROUTER_2))
     gone = replace(withdrawn(), peers=(peer(ROUTER_2),))
     first, second = Routers(probes).look(gone, None, lambda: 1.0)
-    assert (first.sighting.sight, second.sighting.sight) == (A, A)
+    assert (first.answer.routes, second.answer.routes) == (A, A)

@@ -20,7 +20,7 @@ from bgpctl.runbooks.model import Status
 from bgpctl.runbooks.options import ORDERS, DrainOptions
 from bgpctl.runbooks.restore_steps import Announced, Established, Selected, Uncordoned, Up
 from bgpctl.runbooks.snapshot import EvictionNote
-from bgpctl.witness.model import Sight
+from bgpctl.witness.model import RouteState
 from tests.support.snapshots import (
     LABEL,
     ME,
@@ -227,7 +227,7 @@ def test_the_relabel_its_instant_and_name_and_the_baselines_are_one_patch_that_v
         steps={"Checked": NOW - 50, "Withdrawn": NOW - 9, "Settled": NOW - 8}, evidence={"proof": "confirmed"}
     )
     state = running(peer(), peer("192.0.2.2"))
-    s = snapshot(journal=old, deselection=RACK, state=state, sightings=(seen(Sight.PRESENT),))
+    s = snapshot(journal=old, deselection=RACK, state=state, answers=(seen(RouteState.PRESENT),))
     written = change(Deselected().decide(s))
     assert written.labels == {"enable-bgp": "false"}
     assert written.leave == "run-a-1"
@@ -386,29 +386,36 @@ def test_established(state: Any, deselection: Deselection, status: Status, words
 
 SENT = journal(command="restore", marks={"SawAnnounced": NOW - 11})
 PART = replace(
-    seen(Sight.PRESENT),
-    sighting=replace(seen(Sight.PRESENT).sighting, paths=seen(Sight.PRESENT).sighting.paths[:1]),
+    seen(RouteState.PRESENT),
+    answer=replace(seen(RouteState.PRESENT).answer, paths=seen(RouteState.PRESENT).answer.paths[:1]),
 )
 
 
 @pytest.mark.parametrize(
-    ("record", "state", "sightings", "status", "words", "proof"),
+    ("record", "state", "answers", "status", "words", "proof"),
     [
         (RESTORE, withdrawn(), (), WAIT, "full set", None),
         (RESTORE, running(peer(announced=1)), (), WAIT, "1 of 2 routes", None),
         (RESTORE, running(peer(end_of_rib=False)), (), WAIT, "End-of-RIB", None),
         (RESTORE, running(peer(pending=3)), (), WAIT, "2 of 2", None),
         (RESTORE, running(), (), DONE, "no router was asked", ""),
-        (RESTORE, running(), (seen(Sight.PRESENT),), DONE, "confirmed by bird", "confirmed"),
-        (RESTORE, running(), (seen(Sight.UNKNOWN),), DONE, "bird 192.0.2.1 did not answer: it is unk", ""),
-        (RESTORE, running(), (seen(Sight.ABSENT),), ACT, "has 0 of them", None),
-        (SENT, running(), (seen(Sight.ABSENT),), WAIT, "has 0 of them", None),
-        (SENT, running(), (seen(Sight.STALE),), WAIT, "has 0 of them", None),
+        (RESTORE, running(), (seen(RouteState.PRESENT),), DONE, "confirmed by bird", "confirmed"),
+        (
+            RESTORE,
+            running(),
+            (seen(RouteState.UNKNOWN),),
+            DONE,
+            "bird 192.0.2.1 did not answer: it is unk",
+            "",
+        ),
+        (RESTORE, running(), (seen(RouteState.ABSENT),), ACT, "has 0 of them", None),
+        (SENT, running(), (seen(RouteState.ABSENT),), WAIT, "has 0 of them", None),
+        (SENT, running(), (seen(RouteState.STALE),), WAIT, "has 0 of them", None),
         (SENT, running(), (PART,), DONE, "has 1 of them: it may filter", ""),
     ],
 )
-def test_announced(record: Any, state: Any, sightings: Any, status: Status, words: str, proof: Any) -> None:
-    decision = Announced().decide(snapshot(journal=record, state=state, sightings=sightings))
+def test_announced(record: Any, state: Any, answers: Any, status: Status, words: str, proof: Any) -> None:
+    decision = Announced().decide(snapshot(journal=record, state=state, answers=answers))
     assert decision.status is status
     assert words in decision.reason
     assert decision.evidence.get("proof") == proof

@@ -16,7 +16,7 @@ from bgpctl.runbooks.command_line import CommandLine
 from bgpctl.runbooks.drain import _drained
 from bgpctl.runbooks.model import Decision, Result, Status
 from bgpctl.runbooks.withdrawn import Settled, Withdrawn
-from bgpctl.witness.model import Sight
+from bgpctl.witness.model import RouteState
 from tests.support.snapshots import (
     ASKED_IN_TIME,
     LEAVE,
@@ -45,7 +45,7 @@ TWO = relabelled(peers=(ROUTER, ROUTER_2), baselines={ROUTER: 2, ROUTER_2: 2})
 OFF = DEAD[0].worst
 SILENT = running(heartbeat=NOW - 600)
 SOAKING = running(phase="Leaving", soak=5.0, soak_until=NOW + 3)
-GONE = seen(Sight.ABSENT, since=NOW - 1.2, times=3)
+GONE = seen(RouteState.ABSENT, since=NOW - 1.2, times=3)
 
 
 def at(**changes: Any) -> Any:
@@ -70,57 +70,57 @@ def refused(code: int, subcode: int, direction: str = "received", *, flushed: bo
     ("changes", "status", "proof", "words"),
     [
         # a router's word
-        ({"sightings": (GONE,)}, DONE, "confirmed", "within 28.80 s of the relabel, confirmed by bird"),
+        ({"answers": (GONE,)}, DONE, "confirmed", "within 28.80 s of the relabel, confirmed by bird"),
         # … counts only with the speaker's: in answer to this request, and by a process that is there
         (
-            {"sightings": (GONE,), "state": running()},
+            {"answers": (GONE,), "state": running()},
             WAIT,
             None,
             "no route on bird 192.0.2.1; waiting for the",
         ),
-        ({"sightings": (GONE,), "state": withdrawn(answers="run-old-1")}, WAIT, None, "to see the relabel"),
+        ({"answers": (GONE,), "state": withdrawn(answers="run-old-1")}, WAIT, None, "to see the relabel"),
         (
-            {"sightings": (GONE,), "state": None},
+            {"answers": (GONE,), "state": None},
             WAIT,
             None,
             "the speaker fell silent (if it died; one that h",
         ),
-        ({"sightings": (GONE,), "state": None, "now": NOW + 9_999}, BLOCKED, None, "nobody knows"),
-        ({"sightings": (GONE,), "state": running(phase="Stopped")}, DONE, "confirmed", "confirmed by bird"),
+        ({"answers": (GONE,), "state": None, "now": NOW + 9_999}, BLOCKED, None, "nobody knows"),
+        ({"answers": (GONE,), "state": running(phase="Stopped")}, DONE, "confirmed", "confirmed by bird"),
         (
-            {"sightings": (GONE,), "state": running(phase="Stopped", engine_mode="detached")},
+            {"answers": (GONE,), "state": running(phase="Stopped", engine_mode="detached")},
             WAIT,
             None,
             "no route on bird",
         ),
         # … and only of a router that was seen to have them
-        ({"sightings": (GONE,), "journal": relabelled(baselines={})}, ACT, None, "sent every withdraw"),
+        ({"answers": (GONE,), "journal": relabelled(baselines={})}, ACT, None, "sent every withdraw"),
         (
-            {"sightings": (GONE,), "journal": replace(SAW, baselines={})},
+            {"answers": (GONE,), "journal": replace(SAW, baselines={})},
             DONE,
             "estimated",
             "was first asked after the routes had gone, so its silence proves nothing",
         ),
         (
             {
-                "sightings": (GONE,),
+                "answers": (GONE,),
                 "journal": replace(SAW, baselines={}, marks={**SAW.marks, **ASKED_IN_TIME}),
             },
             DONE,
             "estimated",
             "never seen to have a route of this node: is it the right one?",
         ),
-        ({"sightings": (GONE,), "journal": relabelled(baselines={ROUTER: 0})}, DONE, "confirmed", "bird"),
-        ({"sightings": (seen(Sight.ABSENT, since=NOW, times=1),)}, WAIT, None, "once more"),
-        ({"sightings": (seen(Sight.ABSENT, since=NOW - 0.5, times=9),)}, WAIT, None, "once more"),
-        ({"sightings": (seen(Sight.ABSENT, since=NOW - 5, times=1),)}, WAIT, None, "once more"),
+        ({"answers": (GONE,), "journal": relabelled(baselines={ROUTER: 0})}, DONE, "confirmed", "bird"),
+        ({"answers": (seen(RouteState.ABSENT, since=NOW, times=1),)}, WAIT, None, "once more"),
+        ({"answers": (seen(RouteState.ABSENT, since=NOW - 0.5, times=9),)}, WAIT, None, "once more"),
+        ({"answers": (seen(RouteState.ABSENT, since=NOW - 5, times=1),)}, WAIT, None, "once more"),
         # … twice within a moment, and then another router took its time
         (
             {
                 "journal": TWO,
-                "sightings": (
-                    seen(Sight.ABSENT, since=NOW - 0.15, times=2),
-                    seen(Sight.ABSENT, ROUTER_2, since=NOW - 3, times=2),
+                "answers": (
+                    seen(RouteState.ABSENT, since=NOW - 0.15, times=2),
+                    seen(RouteState.ABSENT, ROUTER_2, since=NOW - 3, times=2),
                 ),
                 "now": NOW + 4,
             },
@@ -128,13 +128,13 @@ def refused(code: int, subcode: int, direction: str = "received", *, flushed: bo
             None,
             "once more",
         ),
-        ({"sightings": (seen(Sight.PRESENT),)}, WAIT, None, "it is present"),
-        ({"sightings": (seen(Sight.STALE),)}, WAIT, None, "it is stale"),
+        ({"answers": (seen(RouteState.PRESENT),)}, WAIT, None, "it is present"),
+        ({"answers": (seen(RouteState.STALE),)}, WAIT, None, "it is stale"),
         # never overruled by the clock, whoever else is silent
-        ({"sightings": (seen(Sight.STALE),), "journal": SAW, "now": NOW + 9_999}, WAIT, None, "stale"),
+        ({"answers": (seen(RouteState.STALE),), "journal": SAW, "now": NOW + 9_999}, WAIT, None, "stale"),
         (
             {
-                "sightings": (seen(Sight.PRESENT), seen(Sight.UNKNOWN, ROUTER_2)),
+                "answers": (seen(RouteState.PRESENT), seen(RouteState.UNKNOWN, ROUTER_2)),
                 "journal": SAW,
                 "now": NOW + 99,
             },
@@ -143,25 +143,25 @@ def refused(code: int, subcode: int, direction: str = "received", *, flushed: bo
             "it is present",
         ),
         (
-            {"sightings": (seen(Sight.PRESENT),), "journal": TWO, "state": None, "now": NOW + 9_999},
+            {"answers": (seen(RouteState.PRESENT),), "journal": TWO, "state": None, "now": NOW + 9_999},
             WAIT,
             None,
             "it is present",
         ),
         # not every peer was asked: the clock, and it says why
-        ({"sightings": (GONE,), "journal": replace(SAW, peers=TWO.peers)}, DONE, "estimated", ROUTER_2),
-        ({"sightings": (seen(Sight.UNKNOWN),), "journal": SAW}, DONE, "estimated", "cannot be asked"),
+        ({"answers": (GONE,), "journal": replace(SAW, peers=TWO.peers)}, DONE, "estimated", ROUTER_2),
+        ({"answers": (seen(RouteState.UNKNOWN),), "journal": SAW}, DONE, "estimated", "cannot be asked"),
         # the speaker's word and the worst case after it
         ({"state": running()}, WAIT, None, "waiting for the speaker"),
         ({"state": withdrawn(phase="Leaving")}, WAIT, None, "leaving"),
         ({"state": SOAKING}, WAIT, None, "traffic is being moved (GRACEFUL_SHUTDOWN, RFC 8326), 3 s left"),
         ({"state": replace(SOAKING, soak_until=NOW + 3600)}, WAIT, None, "10 s left"),
-        ({"state": SOAKING, "sightings": (seen(Sight.PRESENT),)}, WAIT, None, "it is present; traffic is"),
+        ({"state": SOAKING, "answers": (seen(RouteState.PRESENT),)}, WAIT, None, "it is present; traffic is"),
         ({}, ACT, None, "has sent every withdraw"),
         ({"journal": SAW}, DONE, "estimated", "estimated"),
         # a peer that was added meanwhile, and that nobody asks
         (
-            {"sightings": (GONE,), "journal": SAW, "state": withdrawn(peers=(peer(), peer(ROUTER_2)))},
+            {"answers": (GONE,), "journal": SAW, "state": withdrawn(peers=(peer(), peer(ROUTER_2)))},
             DONE,
             "estimated",
             f"no probe asks {ROUTER_2}",
@@ -182,7 +182,7 @@ def refused(code: int, subcode: int, direction: str = "received", *, flushed: bo
         # a router that refused our session because it has another one with this node
         ({"journal": SAW, "state": refused(6, 7)}, BLOCKED, None, f"{ROUTER} refused the speaker's session"),
         ({"journal": SAW, "state": refused(6, 5)}, BLOCKED, None, "may announce its routes"),
-        ({"journal": SAW, "state": refused(6, 5), "sightings": (GONE,)}, DONE, "confirmed", "bird"),
+        ({"journal": SAW, "state": refused(6, 5), "answers": (GONE,)}, DONE, "confirmed", "bird"),
         ({"journal": SAW, "state": refused(6, 2)}, DONE, "estimated", "estimated"),
         ({"journal": SAW, "state": refused(4, 7)}, DONE, "estimated", "estimated"),
         ({"journal": SAW, "state": refused(6, 7, "sent")}, DONE, "estimated", "estimated"),
@@ -214,7 +214,7 @@ def test_the_end_of_the_wait(changes: Any, status: Status, proof: str | None, wo
         assert action.journal.marks["SawWithdrawn"] == NOW
         assert action.journal.marks["SawRecord"] == at(**changes).state.withdrawn.sent_at
     if status is DONE and proof == "estimated":
-        assert ("no router was asked" in str(decision.evidence)) is not bool(at(**changes).sightings)
+        assert ("no router was asked" in str(decision.evidence)) is not bool(at(**changes).answers)
 
 
 @pytest.mark.parametrize(
@@ -267,11 +267,9 @@ def test_a_wait_is_as_long_as_the_worst_case_and_as_two_clocks_may_differ(
     [
         pytest.param({"state": SILENT, "now": NOW + 60}, WAIT, None, False, id="not before the worst case"),
         pytest.param({"state": SILENT, "now": NOW + 9_999}, DONE, "estimated", True, id="then estimated"),
+        pytest.param({"state": SILENT, "answers": (GONE,)}, DONE, "confirmed", True, id="or a router's word"),
         pytest.param(
-            {"state": SILENT, "sightings": (GONE,)}, DONE, "confirmed", True, id="or a router's word"
-        ),
-        pytest.param(
-            {"state": SILENT, "sightings": (seen(Sight.STALE),)}, WAIT, None, False, id="no router over"
+            {"state": SILENT, "answers": (seen(RouteState.STALE),)}, WAIT, None, False, id="no router over"
         ),
         pytest.param(
             {"state": running(), "now": NOW + 1}, WAIT, None, False, id="it is not dead: it reports"
@@ -304,13 +302,13 @@ ESTIMATED = {"proof": "estimated", "why": "because"}
 @pytest.mark.parametrize(
     ("changes", "status", "words"),
     [
-        pytest.param({"sightings": (GONE,)}, DONE, "confirmed by bird", id="confirmed is enough"),
+        pytest.param({"answers": (GONE,)}, DONE, "confirmed by bird", id="confirmed is enough"),
         pytest.param({"journal": SAW}, WAIT, "no router was asked", id="an estimate is not"),
         pytest.param(
-            {"journal": SAW, "sightings": (seen(Sight.UNKNOWN),)}, WAIT, "cannot be asked", id="why"
+            {"journal": SAW, "answers": (seen(RouteState.UNKNOWN),)}, WAIT, "cannot be asked", id="why"
         ),
         pytest.param({"state": SILENT, "now": NOW + 9_999}, WAIT, "no router was asked", id="by assumption"),
-        pytest.param({"state": SILENT, "sightings": (GONE,)}, WAIT, "word", id="nor is an assumed proof"),
+        pytest.param({"state": SILENT, "answers": (GONE,)}, WAIT, "word", id="nor is an assumed proof"),
         pytest.param(
             {"journal": replace(SAW, steps={"Withdrawn": NOW - 9}, evidence=ESTIMATED)},
             WAIT,
@@ -322,7 +320,7 @@ ESTIMATED = {"proof": "estimated", "why": "because"}
                 "journal": replace(
                     SAW, steps={"Withdrawn": NOW - 9}, evidence={"proof": "confirmed", "by": "bird"}
                 ),
-                "sightings": (GONE,),
+                "answers": (GONE,),
             },
             DONE,
             "still gone, confirmed by bird",
@@ -356,7 +354,7 @@ STRICT = CommandLine(("bgpctl", "node", "drain", "n1", "--require-confirmed", "-
 )
 def test_a_router_that_was_asked_too_late_ends_a_required_confirmation_at_once(changes: Any) -> None:
     """No waiting makes up for it, and the question whether it is the right one would mislead."""
-    s = at(**{"sightings": (GONE,), **changes})
+    s = at(**{"answers": (GONE,), **changes})
     decision = Withdrawn(require_confirmed=True, typed=STRICT).decide(s)
     assert decision.status is BLOCKED
     assert decision.reason == (
@@ -371,18 +369,18 @@ def test_a_router_that_was_asked_too_late_ends_a_required_confirmation_at_once(c
     assert Withdrawn(typed=STRICT).decide(s).status is not BLOCKED or s.state is SILENT
 
 
-@pytest.mark.parametrize(("sight", "baseline"), [(Sight.PRESENT, {ROUTER: 2}), (Sight.STALE, {})])
+@pytest.mark.parametrize(("routes", "baseline"), [(RouteState.PRESENT, {ROUTER: 2}), (RouteState.STALE, {})])
 def test_a_router_that_is_first_asked_while_it_still_has_the_routes_was_asked_in_time(
-    sight: Sight, baseline: Any
+    routes: RouteState, baseline: Any
 ) -> None:
-    s = at(sightings=(seen(sight),), journal=relabelled(baselines={}), state=running())
+    s = at(answers=(seen(routes),), journal=relabelled(baselines={}), state=running())
     decision = Withdrawn(require_confirmed=True).decide(s)
     (write,) = decision.actions
     assert decision.status is ACT and isinstance(write, ChangeNode) and write.journal is not None
     assert write.journal.baselines == baseline
     then = Withdrawn(require_confirmed=True).decide(replace(s, journal=write.journal))
     assert (then.status, then.actions) == (WAIT, ()), "once is enough"
-    gone = Withdrawn(require_confirmed=True).decide(at(sightings=(GONE,), journal=write.journal))
+    gone = Withdrawn(require_confirmed=True).decide(at(answers=(GONE,), journal=write.journal))
     assert gone.status is (DONE if baseline else ACT)
     assert "was first asked after" not in gone.reason
 
@@ -390,7 +388,7 @@ def test_a_router_that_is_first_asked_while_it_still_has_the_routes_was_asked_in
 @pytest.mark.parametrize("proof", ["confirmed", "estimated"])
 def test_a_resumed_drain_asks_again_and_keeps_the_first_proof_unless_it_gets_a_better_one(proof: str) -> None:
     done = replace(SAW, steps={"Withdrawn": NOW - 20}, evidence={"proof": proof, "by": "bird 192.0.2.1"})
-    asked = Withdrawn().decide(at(journal=done, sightings=(GONE,)))
+    asked = Withdrawn().decide(at(journal=done, answers=(GONE,)))
     assert asked.status is DONE
     assert asked.evidence.get("proof") == (None if proof == "confirmed" else "confirmed")
     assert asked.evidence.get("secondsAfterRelabel") is None, "nobody saw when it went"
@@ -401,7 +399,7 @@ def test_a_resumed_drain_asks_again_and_keeps_the_first_proof_unless_it_gets_a_b
         assert (unasked.status, unasked.evidence["proof"]) == (DONE, "estimated")
         assert "bird 192.0.2.1 confirmed it at an earlier time" in unasked.reason
         assert Withdrawn(require_confirmed=True).decide(at(journal=done)).status is WAIT
-    back = Withdrawn().decide(at(journal=done, sightings=(seen(Sight.PRESENT),)))
+    back = Withdrawn().decide(at(journal=done, answers=(seen(RouteState.PRESENT),)))
     assert back.status is WAIT, "what was proved once is not proved for ever"
 
 
@@ -446,9 +444,9 @@ def test_settled(since: float, status: Status) -> None:
     assert Settled(2.0).decide(at(journal=record)).status is status
 
 
-@pytest.mark.parametrize("sight", [Sight.PRESENT, Sight.STALE])
-def test_routes_that_come_back_while_it_settles_are_waited_for_again(sight: Sight) -> None:
+@pytest.mark.parametrize("routes", [RouteState.PRESENT, RouteState.STALE])
+def test_routes_that_come_back_while_it_settles_are_waited_for_again(routes: RouteState) -> None:
     """The engine keeps every goal that a step's look can see."""
     assert Withdrawn.needs <= Settled.needs
     record = replace(RELABELLED, steps={"Withdrawn": NOW - 1}, evidence={"proof": "confirmed"})
-    assert Withdrawn().decide(at(journal=record, sightings=(seen(sight),))).status is WAIT
+    assert Withdrawn().decide(at(journal=record, answers=(seen(routes),))).status is WAIT

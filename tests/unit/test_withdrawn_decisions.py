@@ -17,7 +17,7 @@ from bgpctl.runbooks.model import Decision, Status
 from bgpctl.runbooks.proof import Word, word
 from bgpctl.runbooks.snapshot import Snapshot
 from bgpctl.runbooks.withdrawn import Settled, Withdrawn
-from bgpctl.witness.model import Sight
+from bgpctl.witness.model import RouteState
 from tests.support.snapshots import (
     ASKED_IN_TIME,
     LEAVE,
@@ -66,13 +66,13 @@ def timing(decision: Decision) -> tuple[Status, float | None, float | None]:
 
 
 def gone(since: float, times: int, address: str = ROUTER) -> Any:
-    return seen(Sight.ABSENT, address, since=NOW - since, times=times)
+    return seen(RouteState.ABSENT, address, since=NOW - since, times=times)
 
 
 @pytest.mark.parametrize(
-    ("sightings", "expected"),
+    ("answers", "expected"),
     [
-        ((seen(Sight.PRESENT),), (Status.WAIT, 0.15, None)),
+        ((seen(RouteState.PRESENT),), (Status.WAIT, 0.15, None)),
         ((gone(0.0, 1),), (Status.WAIT, 1.0, 1.0)),
         ((gone(0.4, 2),), (Status.WAIT, 0.6, 0.6)),
         ((gone(0.95, 9),), (Status.WAIT, 0.15, 0.05)),
@@ -81,8 +81,8 @@ def gone(since: float, times: int, address: str = ROUTER) -> Any:
         ((replace(gone(0.0, 0), absent_since=None),), (Status.WAIT, 1.0, 1.0)),
     ],
 )
-def test_absent_twice_a_second_apart(sightings: Any, expected: Any) -> None:
-    assert timing(decided(sightings=sightings)) == expected
+def test_absent_twice_a_second_apart(answers: Any, expected: Any) -> None:
+    assert timing(decided(answers=answers)) == expected
 
 
 @pytest.mark.parametrize(
@@ -96,18 +96,18 @@ def test_absent_twice_a_second_apart(sightings: Any, expected: Any) -> None:
     ],
 )
 def test_every_router_says_it_twice(first: Any, second: Any, status: Status) -> None:
-    assert decided(journal=TWO, sightings=(first, second)).status is status
+    assert decided(journal=TWO, answers=(first, second)).status is status
 
 
 def test_while_the_speaker_serves_the_routers_are_looked_at_often() -> None:
-    assert timing(decided(state=running(), sightings=(gone(5.0, 9),))) == (Status.WAIT, 0.15, None)
+    assert timing(decided(state=running(), answers=(gone(5.0, 9),))) == (Status.WAIT, 0.15, None)
     assert timing(decided(state=running())) == (Status.WAIT, 0.5, None)
-    deaf = decided(state=running(), sightings=(seen(Sight.UNKNOWN),))
+    deaf = decided(state=running(), answers=(seen(RouteState.UNKNOWN),))
     assert timing(deaf) == (Status.WAIT, 0.15, None)
 
 
 def test_the_evidence_of_two_routers() -> None:
-    decision = decided(journal=TWO, sightings=(gone(5.0, 9, ROUTER_2), gone(3.25, 4)))
+    decision = decided(journal=TWO, answers=(gone(5.0, 9, ROUTER_2), gone(3.25, 4)))
     assert decision.reason.startswith("gone within 26.75 s of the relabel, confirmed by bird 192.0.2.1, bird")
     assert decision.evidence == {
         "routes": 2,
@@ -126,15 +126,15 @@ def test_the_evidence_of_two_routers() -> None:
 
 
 def test_a_dead_speaker_leaves_no_record_and_its_death_is_assumed() -> None:
-    decision = decided(Withdrawn(assume_dead=True), state=SILENT, sightings=(gone(3.0, 4),))
+    decision = decided(Withdrawn(assume_dead=True), state=SILENT, answers=(gone(3.0, 4),))
     assert decision.status is Status.DONE
     assert decision.evidence["assumed"] and "withdrawSentTime" not in decision.evidence
     assert decision.evidence["routes"] == 2, "those that the journal knows of"
-    assert "assumed" not in decided(sightings=(gone(3.0, 4),)).evidence
+    assert "assumed" not in decided(answers=(gone(3.0, 4),)).evidence
 
 
 def test_routers_that_let_go_before_the_relabel_needed_no_time() -> None:
-    decision = decided(journal=relabelled(ago=1.0), sightings=(gone(3.0, 4),))
+    decision = decided(journal=relabelled(ago=1.0), answers=(gone(3.0, 4),))
     assert (decision.evidence["secondsAfterRelabel"], "within 0.00 s" in decision.reason) == (0.0, True)
 
 
@@ -285,7 +285,7 @@ def test_a_speaker_that_was_started_since_is_waited_for_from_its_start() -> None
 
 
 def test_an_instant_that_is_not_known_is_not_told() -> None:
-    decision = decided(journal=replace(relabelled(), marks={}), sightings=(gone(3.0, 4),))
+    decision = decided(journal=replace(relabelled(), marks={}), answers=(gone(3.0, 4),))
     assert decision.reason == "gone, confirmed by bird 192.0.2.1"
     assert decision.evidence["secondsAfterRelabel"] is None
 
@@ -302,7 +302,7 @@ def test_a_lesser_proof_than_required_is_a_wait() -> None:
         "(gone, estimated: 5 s passed since the withdraws were sent)",
     )
     assert decision.reason.endswith(f"{waits}: no router was asked {gone_by}")
-    deaf = decided(step, journal=SAW, sightings=(seen(Sight.UNKNOWN),))
+    deaf = decided(step, journal=SAW, answers=(seen(RouteState.UNKNOWN),))
     assert f"{waits}: bird 192.0.2.1 cannot be asked: it is unknown (gone, estimated: " in deaf.reason
     nothing: dict[str, Any] = {"estimates": (), "dead_estimates": ()}
     idle = withdrawn(phase="Idle", withdrawn=None)
@@ -331,7 +331,7 @@ def again(evidence: Any, **changes: Any) -> Decision:
     ("evidence", "changes", "reason", "found"),
     [
         ({"proof": "estimated", "why": "x"}, {}, "still gone", {}),
-        (EARLIER, {"sightings": (gone(3.0, 4),)}, "still gone, confirmed by bird x", {}),
+        (EARLIER, {"answers": (gone(3.0, 4),)}, "still gone, confirmed by bird x", {}),
     ],
 )
 def test_the_same_proof_is_not_written_again(evidence: Any, changes: Any, reason: str, found: Any) -> None:
@@ -340,7 +340,7 @@ def test_the_same_proof_is_not_written_again(evidence: Any, changes: Any, reason
 
 
 def test_a_better_proof_takes_the_place_and_says_nothing_of_when() -> None:
-    decision = again({"proof": "estimated", "why": "x"}, sightings=(gone(3.0, 4),))
+    decision = again({"proof": "estimated", "why": "x"}, answers=(gone(3.0, 4),))
     assert decision.evidence["proof"] == "confirmed"
     assert (decision.evidence["secondsAfterRelabel"], decision.evidence["goneTime"]) == (None, None)
 
@@ -377,7 +377,7 @@ def test_a_lesser_proof_tells_of_the_better_one_before(evidence: Any, earlier: s
             f"{ROUTER}: {LEFT[0].why}",
         ),
         (
-            {"sightings": (seen(Sight.PRESENT),)},
+            {"answers": (seen(RouteState.PRESENT),)},
             "until bird 192.0.2.1 has no route of this node, asked twice (confirmed)",
         ),
     ],
@@ -459,12 +459,12 @@ def test_who_may_have_the_nodes_routes(changes: dict[str, Any], addresses: set[s
 def test_what_is_missing() -> None:
     others = ("192.0.2.9", "192.0.2.8", ROUTER)
     record = relabelled(peers=others, baselines={}, marks={**relabelled().marks, **ASKED_IN_TIME})
-    s = at(journal=record, sightings=(gone(3.0, 4), seen(Sight.PRESENT, ROUTER_2)))
+    s = at(journal=record, answers=(gone(3.0, 4), seen(RouteState.PRESENT, ROUTER_2)))
     never = f"bird {ROUTER} was never seen to have a route of this node: is it the right one?"
     assert proof.missing(s) == (never, "no probe asks 192.0.2.8", "no probe asks 192.0.2.9")
     assert proof.note(s) == f" ({never}) (no probe asks 192.0.2.8) (no probe asks 192.0.2.9)"
     assert (proof.missing(at()), proof.note(at())) == (("no router was asked",), "")
-    assert proof.missing(at(journal=None, sightings=(gone(3.0, 4),))) == (never,)
+    assert proof.missing(at(journal=None, answers=(gone(3.0, 4),))) == (never,)
 
 
 def test_a_leave_that_soaks() -> None:
@@ -479,7 +479,7 @@ def test_a_leave_that_soaks() -> None:
 
 
 def test_a_confirmation_without_a_journal() -> None:
-    found = proof.confirmed(at(journal=None, state=None, sightings=(gone(3.0, 4),)), NOW)
+    found = proof.confirmed(at(journal=None, state=None, answers=(gone(3.0, 4),)), NOW)
     assert (found["routes"], found["secondsAfterRelabel"], found["relabelledTime"]) == (
         0,
         None,
@@ -503,7 +503,7 @@ def test_a_confirmation_to_the_millisecond_by_routers_in_order() -> None:
     addresses = [f"192.0.2.{n}" for n in (7, 3, 9, 1, 5, 8)]
     answers = tuple(gone(3.0, 4, address) for address in addresses)
     state = withdrawn(phase="Running")
-    found = proof.confirmed(at(journal=relabelled(ago=30.4567), state=state, sightings=answers), NOW - 3.0)
+    found = proof.confirmed(at(journal=relabelled(ago=30.4567), state=state, answers=answers), NOW - 3.0)
     assert found["secondsAfterRelabel"] == 27.457
     assert found["by"] == ", ".join(f"bird {address}" for address in sorted(addresses))
     assert "withdrawSentTime" not in found, "its record is of another leave while it runs"

@@ -10,7 +10,7 @@ from bgpctl.core.reading.foreign import Unreadable
 from bgpctl.witness import bird
 from bgpctl.witness.asking import ask
 from bgpctl.witness.bird import Channel, Protocol, Reply
-from bgpctl.witness.model import Sight, Unanswered, own_address, same_address, same_host
+from bgpctl.witness.model import RouteState, Unanswered, own_address, same_address, same_host
 
 N = "192.0.2.1"
 V4, V6 = ip_network("10.9.1.0/24"), ip_network("fd00:9::/64")
@@ -68,7 +68,7 @@ def test_several_sessions_with_one_neighbor(
     ]
     routes = Reply(0, ((1007, "10.9.1.0/24  unicast [n0 17:13:29.000] * (100) [AS65001i]"),))
     seen = bird.read("bird x", N, iter(protocols), [routes])
-    assert (seen.session, seen.seconds_remaining, seen.sight) == (session, remaining, Sight.STALE)
+    assert (seen.session, seen.seconds_remaining, seen.routes) == (session, remaining, RouteState.STALE)
 
 
 LINES = (
@@ -174,7 +174,7 @@ def test_an_answer_that_cannot_be_read_is_unknown() -> None:
         raise Unreadable("routes must be an object; it is 5")
 
     seen = ask("frr x", N, question)  # type: ignore[arg-type]
-    assert (seen.router, seen.neighbor, seen.sight) == ("frr x", N, Sight.UNKNOWN)
+    assert (seen.router, seen.neighbor, seen.routes) == ("frr x", N, RouteState.UNKNOWN)
     assert seen.detail == "its answer cannot be read: routes must be an object; it is 5" and seen.at > 0
 
 

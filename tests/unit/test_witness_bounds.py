@@ -19,7 +19,7 @@ from bgpctl.witness.bird import BirdProbe
 from bgpctl.witness.exabgp import ExabgpProbe
 from bgpctl.witness.frr import FrrProbe
 from bgpctl.witness.gobgp import GobgpProbe
-from bgpctl.witness.model import Sight
+from bgpctl.witness.model import RouteState
 from bgpctl.witness.openbgpd import OpenbgpdProbe
 from bgpctl.witness.probe import Probe
 from tests.unit.test_addresses import ATTACK
@@ -96,7 +96,7 @@ def test_a_socket_that_never_ends_its_answer(
         begun = time.monotonic()
         seen = probe.routes_from(NODE)
         assert time.monotonic() - begun < PATIENCE + 1
-    assert seen.sight is Sight.UNKNOWN and why in seen.detail
+    assert seen.routes is RouteState.UNKNOWN and why in seen.detail
 
 
 def client(directory: Path, script: str) -> str:
@@ -122,7 +122,7 @@ def test_a_client_that_never_ends(kind: Callable[..., Probe], script: str, why: 
     begun = time.monotonic()
     seen = probe.routes_from(NODE)
     assert time.monotonic() - begun < PATIENCE + 1
-    assert seen.sight is Sight.UNKNOWN and why in seen.detail
+    assert seen.routes is RouteState.UNKNOWN and why in seen.detail
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
 
@@ -138,14 +138,14 @@ def test_all_questions_to_one_router_have_one_deadline(tmp_path: Path) -> None:
     begun = time.monotonic()
     seen = GobgpProbe("127.0.0.1:1", client=client(tmp_path, script)).routes_from(NODE)
     assert time.monotonic() - begun < PATIENCE + 1
-    assert seen.sight is Sight.UNKNOWN
+    assert seen.routes is RouteState.UNKNOWN
 
 
 def test_a_pipe_or_an_endless_file_is_no_receiver(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     for path in (str(pipe), "/dev/zero", str(tmp_path)):
-        assert ExabgpProbe(path).routes_from(NODE).sight is Sight.UNKNOWN
+        assert ExabgpProbe(path).routes_from(NODE).routes is RouteState.UNKNOWN
     large = tmp_path / "large"
     large.write_bytes(b" " * (1 << 20) + b"{}")
     assert "no JSON" in ExabgpProbe(str(large)).routes_from(NODE).detail
@@ -167,7 +167,7 @@ def test_what_is_no_address_is_never_sent(kind: str, neighbor: str, tmp_path: Pa
         probe, path = socket_probe(kind, tmp_path)
         with router(path, lambda line: line.sendall(b"{}\0\0\0\0")) as told:
             seen = probe.routes_from(neighbor)
-    assert seen.sight is Sight.UNKNOWN and "no neighbor's address" in seen.detail
+    assert seen.routes is RouteState.UNKNOWN and "no neighbor's address" in seen.detail
     assert not told and not asked.exists()
 
 

@@ -16,7 +16,7 @@ from bgpctl.witness import frr, gobgp, model, openbgpd
 from bgpctl.witness.conversation import Conversation
 from bgpctl.witness.exabgp import STALE_FILE_SECONDS, ExabgpProbe, read_routes
 from bgpctl.witness.gobgp import GobgpProbe
-from bgpctl.witness.model import Path, Sight, Sighting, Unanswered, sighting, to_prefix
+from bgpctl.witness.model import Path, RouterAnswer, RouteState, Unanswered, answered, to_prefix
 from bgpctl.witness.openbgpd import OpenbgpdProbe
 from bgpctl.witness.probe import parse_probe
 
@@ -225,8 +225,10 @@ def test_how_much_an_answer_may_be() -> None:
 
 
 def test_a_sighting_says_nothing_by_itself() -> None:
-    assert Sighting("r", N, Sight.UNKNOWN) == Sighting("r", N, Sight.UNKNOWN, (), "", None, "", 0.0)
-    stale = sighting("r", N, (Path(P, N, True),), "", None)
+    assert RouterAnswer("r", N, RouteState.UNKNOWN) == RouterAnswer(
+        "r", N, RouteState.UNKNOWN, (), "", None, "", 0.0
+    )
+    stale = answered("r", N, (Path(P, N, True),), "", None)
     assert stale.detail == "1 stale path still forwarding; session unknown."
 
 

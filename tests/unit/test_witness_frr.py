@@ -11,7 +11,7 @@ import pytest
 
 from bgpctl.core.reading.foreign import Foreign
 from bgpctl.witness import frr
-from bgpctl.witness.model import Sight, Sighting
+from bgpctl.witness.model import RouterAnswer, RouteState
 from tests.support.record_witness import DATA
 
 NODE, OTHER = "192.0.2.11", "192.0.2.12"
@@ -49,7 +49,7 @@ def down(*families: str) -> dict[str, Any]:
     return {NODE: {"bgpState": "Active", "addressFamilyInfo": activated}}
 
 
-def look(monkeypatch: pytest.MonkeyPatch, vty: FakeVty, neighbor: str = NODE) -> Sighting:
+def look(monkeypatch: pytest.MonkeyPatch, vty: FakeVty, neighbor: str = NODE) -> RouterAnswer:
     monkeypatch.setattr(frr, "_Vty", lambda directory: vty)
     return frr.FrrProbe("/nowhere").routes_from(neighbor)
 
@@ -63,17 +63,17 @@ def test_stale_paths_are_seen_whatever_families_are_activated(
 ) -> None:
     """`no neighbor N activate` while the session is down: FRR keeps them, best, and forwards."""
     seen = look(monkeypatch, FakeVty(down(*families), TABLE, TABLE6))
-    assert (seen.sight, len(seen.paths)) == (Sight.STALE, 3)
+    assert (seen.routes, len(seen.paths)) == (RouteState.STALE, 3)
     assert {path.neighbor for path in seen.paths} == {NODE}
 
 
 def test_tables_without_a_path_of_the_neighbor(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another node's path is none of it. A neighbor of no unicast family was never going to have one."""
     table = {"203.0.113.10/32": [LIVE]}
-    assert look(monkeypatch, FakeVty(down("ipv4Unicast"), table)).sight is Sight.ABSENT
+    assert look(monkeypatch, FakeVty(down("ipv4Unicast"), table)).routes is RouteState.ABSENT
     seen = look(monkeypatch, FakeVty(down("l2VpnEvpn"), table))
-    assert (seen.sight, seen.detail) == (
-        Sight.UNKNOWN,
+    assert (seen.routes, seen.detail) == (
+        RouteState.UNKNOWN,
         "router has no unicast family activated for this neighbor",
     )
 
@@ -85,12 +85,12 @@ def groups(*ranges: str) -> dict[str, Any]:
     return {"K8S": {"dynamicRanges": {"IPv4": {"ranges": list(ranges)}}}, "STATIC": {"members": {}}}
 
 
-@pytest.mark.parametrize(("table", "sight"), [({}, Sight.ABSENT), (TABLE, Sight.STALE)])
+@pytest.mark.parametrize(("table", "routes"), [({}, RouteState.ABSENT), (TABLE, RouteState.STALE)])
 def test_a_dynamic_neighbor_that_frr_forgot_is_looked_for_in_its_tables(
-    monkeypatch: pytest.MonkeyPatch, table: Any, sight: Sight
+    monkeypatch: pytest.MonkeyPatch, table: Any, routes: RouteState
 ) -> None:
     seen = look(monkeypatch, FakeVty(STRANGER, table, groups=groups("198.51.100.0/24", "192.0.2.0/24")))
-    assert (seen.sight, seen.session) == (sight, "none")
+    assert (seen.routes, seen.session) == (routes, "none")
     assert seen.detail.endswith("; session none. Neighbors of 192.0.2.0/24 come and go.")
 
 
@@ -100,13 +100,13 @@ def test_which_router_it_is_is_told_while_it_knows_the_neighbor_and_afterwards(
 ) -> None:
     """Or its word afterwards would be another router's."""
     seen = look(monkeypatch, FakeVty(neighbor, groups=groups("192.0.2.0/24")))
-    assert (seen.sight, seen.router_id) == (Sight.ABSENT, ROUTER_ID)
+    assert (seen.routes, seen.router_id) == (RouteState.ABSENT, ROUTER_ID)
 
 
 @pytest.mark.parametrize("ranges", [(), ("198.51.100.0/24",), ("2001:db8::/32",)])
 def test_a_stranger_is_not_absent(monkeypatch: pytest.MonkeyPatch, ranges: tuple[str, ...]) -> None:
     seen = look(monkeypatch, FakeVty(STRANGER, TABLE, groups=groups(*ranges)))
-    assert (seen.sight, seen.detail) == (Sight.UNKNOWN, f"router has no neighbor {NODE}")
+    assert (seen.routes, seen.detail) == (RouteState.UNKNOWN, f"router has no neighbor {NODE}")
 
 
 def test_the_listen_range_as_frr_writes_it() -> None:

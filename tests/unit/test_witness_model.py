@@ -8,7 +8,7 @@ from itertools import combinations_with_replacement
 import pytest
 
 from bgpctl.witness.asking import ask
-from bgpctl.witness.model import Path, Sight, Unanswered, judge, same_address, sighting, to_prefix
+from bgpctl.witness.model import Path, RouteState, Unanswered, answered, judge, same_address, to_prefix
 
 PREFIX = ip_network("10.9.1.0/24")
 
@@ -17,16 +17,16 @@ PREFIX = ip_network("10.9.1.0/24")
     "stale", [c for n in range(4) for c in combinations_with_replacement((False, True), n)]
 )
 def test_one_live_path_is_present_and_only_none_is_absent(stale: tuple[bool, ...]) -> None:
-    sight = judge(Path(PREFIX, "n", stale=flag) for flag in stale)
-    assert (sight is Sight.ABSENT) == (not stale)
-    assert (sight is Sight.PRESENT) == (False in stale)
-    assert (sight is Sight.STALE) == (bool(stale) and all(stale))
+    routes = judge(Path(PREFIX, "n", stale=flag) for flag in stale)
+    assert (routes is RouteState.ABSENT) == (not stale)
+    assert (routes is RouteState.PRESENT) == (False in stale)
+    assert (routes is RouteState.STALE) == (bool(stale) and all(stale))
 
 
 def test_the_timer_belongs_to_stale_paths_only() -> None:
     live, old = Path(PREFIX, "n"), Path(PREFIX, "n", stale=True)
-    assert sighting("r", "n", (live,), "established", 4.0).seconds_remaining is None
-    assert sighting("r", "n", (old,), "active", 4.0).seconds_remaining == 4.0
+    assert answered("r", "n", (live,), "established", 4.0).seconds_remaining is None
+    assert answered("r", "n", (old,), "active", 4.0).seconds_remaining == 4.0
 
 
 @pytest.mark.parametrize(
@@ -39,11 +39,11 @@ def test_the_timer_belongs_to_stale_paths_only() -> None:
     ],
 )
 def test_the_sentence(paths: tuple[Path, ...], sentence: str) -> None:
-    assert sighting("r", "n", paths, "idle", 4.0).detail == sentence
+    assert answered("r", "n", paths, "idle", 4.0).detail == sentence
 
 
 def test_a_caveat_follows_the_sentence() -> None:
-    assert sighting("r", "n", (), "", None, "But.").detail == "No path in the RIB; session unknown. But."
+    assert answered("r", "n", (), "", None, "But.").detail == "No path in the RIB; session unknown. But."
 
 
 def test_who_cannot_be_asked_is_unknown_with_the_reason() -> None:
@@ -51,7 +51,7 @@ def test_who_cannot_be_asked_is_unknown_with_the_reason() -> None:
         raise Unanswered("nobody there")
 
     seen = ask("bird x", "10.0.0.1", question)  # type: ignore[arg-type]
-    assert (seen.sight, seen.detail, seen.paths) == (Sight.UNKNOWN, "nobody there", ())
+    assert (seen.routes, seen.detail, seen.paths) == (RouteState.UNKNOWN, "nobody there", ())
     assert seen.at > 0
 
 
@@ -60,7 +60,7 @@ def test_a_neighbor_that_is_no_address_is_never_sent_to_a_router() -> None:
         raise AssertionError("asked")
 
     seen = ask("frr x", "10.0.0.1\0clear bgp *", question)  # type: ignore[arg-type]
-    assert seen.sight is Sight.UNKNOWN
+    assert seen.routes is RouteState.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -100,4 +100,4 @@ def test_a_prefix_that_is_none_makes_the_whole_answer_unanswered() -> None:
     ],
 )
 def test_a_routers_own_address_has_one_spelling(told: str, own: str) -> None:
-    assert sighting("r", "n", (), "established", None, local=told).local == own
+    assert answered("r", "n", (), "established", None, local=told).local == own

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from bgpctl.witness import bird, exabgp, frr, gobgp, openbgpd
-from bgpctl.witness.model import Path, Sight, Unanswered, judge
+from bgpctl.witness.model import Path, RouteState, Unanswered, judge
 
 DATA = FilePath(__file__).parent / "data" / "witness"
 N, OTHER, STRANGER = "127.0.1.1", "127.0.1.2", "127.0.1.77"
@@ -85,8 +85,8 @@ def test_every_route_with_its_next_hop_and_only_from_the_node(kind: str, phase: 
 
 @HELPERS
 def test_stale_is_seen_and_is_not_absent(kind: str) -> None:
-    assert judge(of_node(kind, "live")) is Sight.PRESENT
-    assert judge(of_node(kind, "stale")) is Sight.STALE
+    assert judge(of_node(kind, "live")) is RouteState.PRESENT
+    assert judge(of_node(kind, "stale")) is RouteState.STALE
 
 
 @HELPERS
@@ -130,7 +130,7 @@ def test_bird_long_lived_graceful_restart() -> None:
     """RFC 9494: the restart timer is gone, the long-lived one runs, and the route itself carries the flag."""
     protocols = bird.protocols_of(reply("protocols.longlived"), N)
     seen = bird.read("bird x", N, protocols, [reply("routes.longlived")])
-    assert seen.sight is Sight.STALE
+    assert seen.routes is RouteState.STALE
     assert seen.seconds_remaining == 38.499
     (path,) = bird.read_routes(reply("routes.longlived"), [bird.Protocol(protocols[0].name, N, "passive")])
     assert path.stale, "the flag in `(100s)` alone must do"
@@ -226,8 +226,8 @@ def test_openbgpd_unknown_neighbor() -> None:
 def test_exabgp_keeps_nothing_and_says_so() -> None:
     live = exabgp.read("x", N, exabgp.neighbors_in(answer("exabgp", "rib.live")))
     later = exabgp.read("x", N, exabgp.neighbors_in(answer("exabgp", "rib.stale")))
-    assert (live.sight, hops(list(live.paths))) == (Sight.PRESENT, ALL)
-    assert (later.sight, later.session) == (Sight.ABSENT, "active")
+    assert (live.routes, hops(list(live.paths))) == (RouteState.PRESENT, ALL)
+    assert (later.routes, later.session) == (RouteState.ABSENT, "active")
     assert "keeps no routes" in later.detail
 
 
@@ -241,13 +241,13 @@ def test_exabgp_file_of_a_dead_receiver_is_no_answer(tmp_path: FilePath) -> None
     probe = exabgp.ExabgpProbe(str(file))
     document = answer("exabgp", "rib.live")
     file.write_text(json.dumps({**document, "pid": 2**22 + 1}))  # above the kernel's largest
-    assert probe.routes_from(N).sight is Sight.UNKNOWN
+    assert probe.routes_from(N).routes is RouteState.UNKNOWN
     file.write_text(json.dumps({**document, "pid": os.getpid()}))
-    assert probe.routes_from(N).sight is Sight.PRESENT
+    assert probe.routes_from(N).routes is RouteState.PRESENT
     old = file.stat().st_mtime - 60
     os.utime(file, (old, old))
     seen = probe.routes_from(N)
-    assert seen.sight is Sight.UNKNOWN
+    assert seen.routes is RouteState.UNKNOWN
     assert "does not run" in seen.detail
 
 
@@ -255,4 +255,4 @@ def test_exabgp_file_of_a_dead_receiver_is_no_answer(tmp_path: FilePath) -> None
 def test_exabgp_file_of_something_else(tmp_path: FilePath, content: str) -> None:
     file = tmp_path / "rib.json"
     file.write_text(content)
-    assert exabgp.ExabgpProbe(str(file)).routes_from(N).sight is Sight.UNKNOWN
+    assert exabgp.ExabgpProbe(str(file)).routes_from(N).routes is RouteState.UNKNOWN

@@ -25,7 +25,7 @@ from bgpctl.witness.conversation import Conversation
 from bgpctl.witness.exabgp import ExabgpProbe
 from bgpctl.witness.frr import FrrProbe
 from bgpctl.witness.gobgp import GobgpProbe
-from bgpctl.witness.model import Sight, Sighting, Unanswered
+from bgpctl.witness.model import RouterAnswer, RouteState, Unanswered
 from bgpctl.witness.openbgpd import OpenbgpdProbe
 from bgpctl.witness.probe import Probe
 from tests.support.record_witness import DATA, MISSING, PREFIX, QUESTIONS, STRANGER, N
@@ -117,7 +117,7 @@ def test_a_node_that_was_asked_about(kind: str, phase: str, tmp_path: Path) -> N
     with router(kind, phase, tmp_path) as probe:
         seen = probe.routes_from(N)
     assert seen.router.split()[0] == kind and seen.neighbor == N and seen.at > 0
-    assert seen.sight is (Sight.PRESENT if phase == "live" else Sight.STALE)
+    assert seen.routes is (RouteState.PRESENT if phase == "live" else RouteState.STALE)
     assert sorted(str(path.prefix) for path in seen.paths) == ["10.9.1.0/24", "10.9.2.0/24", "fd00:9::/64"]
     assert {path.neighbor for path in seen.paths} == {N}
     assert seen.session in (("established",) if phase == "live" else (STALE_SESSION[kind], "idle"))
@@ -139,7 +139,7 @@ def test_a_prefix_that_was_asked_for(kind: str, prefix: str, count: int, tmp_pat
 def test_a_neighbor_that_the_router_does_not_have(kind: str, tmp_path: Path) -> None:
     with router(kind, "live", tmp_path) as probe:
         seen = probe.routes_from(STRANGER)
-    assert (seen.sight, seen.paths) == (Sight.UNKNOWN, ())
+    assert (seen.routes, seen.paths) == (RouteState.UNKNOWN, ())
     assert seen.detail == f"router has no neighbor {STRANGER}"
     assert seen.stranger, "that is an answer"
 
@@ -148,8 +148,8 @@ def test_a_neighbor_that_the_router_does_not_have(kind: str, tmp_path: Path) -> 
 
 
 def told(probe: Probe) -> str:
-    seen: Sighting = probe.routes_from(N)
-    assert (seen.sight, seen.paths, seen.session) == (Sight.UNKNOWN, (), "")
+    seen: RouterAnswer = probe.routes_from(N)
+    assert (seen.routes, seen.paths, seen.session) == (RouteState.UNKNOWN, (), "")
     return seen.detail
 
 

@@ -13,7 +13,7 @@ from bgpctl.runbooks.checked import Checked
 from bgpctl.runbooks.model import Status
 from bgpctl.runbooks.routers import witness
 from bgpctl.runbooks.withdrawn import Withdrawn
-from bgpctl.witness.model import Sight, Sighting
+from bgpctl.witness.model import RouterAnswer, RouteState
 from bgpctl.witness.probe import parse_probe
 from tests.support import snapshots
 from tests.support.snapshots import ROUTER, journal, peer, relabelled, running, seen, snapshot, withdrawn
@@ -26,20 +26,20 @@ NOT_THE_ONE = (
 )
 
 
-def told(sight: Sight, who: str, **more: Any) -> Any:
-    return replace(seen(sight, since=snapshots.NOW - 2, times=3), witness=who, **more)
+def told(routes: RouteState, who: str, **more: Any) -> Any:
+    return replace(seen(routes, since=snapshots.NOW - 2, times=3), witness=who, **more)
 
 
 def gone(who: str, **changes: Any) -> Any:
     """The routes were withdrawn, and this router has none."""
-    answers = (told(Sight.ABSENT, who),)
-    fresh = {"journal": relabelled(witnesses=BY_RIGHT), "state": withdrawn(), "sightings": answers}
+    answers = (told(RouteState.ABSENT, who),)
+    fresh = {"journal": relabelled(witnesses=BY_RIGHT), "state": withdrawn(), "answers": answers}
     return snapshot(**{**fresh, **changes})
 
 
 def test_who_answers() -> None:
     probe = parse_probe("frr=/run/frr@192.0.2.1")
-    answer = Sighting("frr", "10.0.0.1", Sight.ABSENT)
+    answer = RouterAnswer("frr", "10.0.0.1", RouteState.ABSENT)
     assert witness(probe, answer) == "frr=/run/frr"
     assert witness(probe, replace(answer, router_id="192.0.2.1")) == "frr=/run/frr, router ID 192.0.2.1"
     assert witness(parse_probe("frr=/" + "x" * 9000), answer) == "frr=/" + "x" * 299
@@ -48,13 +48,13 @@ def test_who_answers() -> None:
 def test_the_right_one_confirms() -> None:
     s = gone(RIGHT)
     assert (proof.missing(s), proof.too_late(s)) == ((), ())
-    decision = Withdrawn(require_confirmed=True).decide(replace(s, sightings=(_twice(RIGHT),)))
+    decision = Withdrawn(require_confirmed=True).decide(replace(s, answers=(_twice(RIGHT),)))
     assert (decision.status, decision.evidence["proof"]) == (Status.DONE, "confirmed")
     assert decision.evidence["routers"][0]["routesBefore"] == 2
 
 
 def _twice(who: str) -> Any:
-    return told(Sight.ABSENT, who, absent_since=snapshots.NOW - 5)
+    return told(RouteState.ABSENT, who, absent_since=snapshots.NOW - 5)
 
 
 def test_another_one_does_not() -> None:
@@ -80,19 +80,21 @@ def test_a_resumed_drain_is_refused_before_it_goes_on() -> None:
     """The routes are still there: nothing is lost by using the right probe."""
     step = Checked("run-a", "guide", require_confirmed=True)
     record = journal(steps={"Checked": 1.0}, baselines={ROUTER: 2}, witnesses=BY_RIGHT)
-    refused = step.decide(snapshot(sightings=(told(Sight.ABSENT, OTHER),), state=running(), journal=record))
+    refused = step.decide(
+        snapshot(answers=(told(RouteState.ABSENT, OTHER),), state=running(), journal=record)
+    )
     assert refused.status is Status.BLOCKED
     assert NOT_THE_ONE in refused.reason
-    right = snapshot(sightings=(told(Sight.ABSENT, RIGHT),), state=running(), journal=record)
+    right = snapshot(answers=(told(RouteState.ABSENT, RIGHT),), state=running(), journal=record)
     assert step.decide(right).status is Status.DONE
 
 
 def test_each_that_shows_them_is_a_witness() -> None:
-    s = snapshot(sightings=(told(Sight.PRESENT, RIGHT), told(Sight.PRESENT, OTHER)), state=running())
+    s = snapshot(answers=(told(RouteState.PRESENT, RIGHT), told(RouteState.PRESENT, OTHER)), state=running())
     kept = noted(journal(), s)
     assert (kept.baselines, kept.witnesses) == ({ROUTER: 2}, {ROUTER: (RIGHT, OTHER)})
     assert noted(kept, replace(s, journal=kept)) == kept
-    assert {before(answer, kept) for answer in s.sightings} == {2}
+    assert {before(answer, kept) for answer in s.answers} == {2}
     many = {ROUTER: tuple(f"frr=/{n}" for n in range(8))}
     full = journal(baselines={ROUTER: 2}, witnesses=many)
     assert len(noted(full, replace(s, journal=full)).witnesses[ROUTER]) == 8
@@ -100,7 +102,7 @@ def test_each_that_shows_them_is_a_witness() -> None:
 
 def test_one_that_shows_them_late_but_in_time_is_written_down() -> None:
     """By another path than before, while it still has them."""
-    s = gone(OTHER, sightings=(told(Sight.PRESENT, OTHER),))
+    s = gone(OTHER, answers=(told(RouteState.PRESENT, OTHER),))
     decision = Withdrawn().decide(s)
     (change,) = decision.actions
     assert isinstance(change, ChangeNode) and change.journal is not None
@@ -109,29 +111,29 @@ def test_one_that_shows_them_late_but_in_time_is_written_down() -> None:
 
 def test_a_router_without_the_session_was_not_sent_nothing() -> None:
     """The speaker's session is up, and this one has none with the node: it is not the one that it is with."""
-    idle = told(Sight.ABSENT, OTHER)
-    idle = replace(idle, sighting=replace(idle.sighting, session="active"))
+    idle = told(RouteState.ABSENT, OTHER)
+    idle = replace(idle, answer=replace(idle.answer, session="active"))
     nothing = running(replace(peer(), intended=0, announced=0))
-    assert baselines(snapshot(sightings=(idle,), state=nothing)) == {}
-    up = replace(idle, sighting=replace(idle.sighting, session="established"))
-    assert baselines(snapshot(sightings=(up,), state=nothing)) == {ROUTER: 0}
-    assert len(proof.blank(snapshot(sightings=(idle,), state=nothing))) == 1
-    assert proof.blank(snapshot(sightings=(up,), state=nothing)) == ()
+    assert baselines(snapshot(answers=(idle,), state=nothing)) == {}
+    up = replace(idle, answer=replace(idle.answer, session="established"))
+    assert baselines(snapshot(answers=(up,), state=nothing)) == {ROUTER: 0}
+    assert len(proof.blank(snapshot(answers=(idle,), state=nothing))) == 1
+    assert proof.blank(snapshot(answers=(up,), state=nothing)) == ()
 
 
 def test_each_is_said_once_before_the_first_change() -> None:
     """That it is another one, not that it was never seen as well."""
     record = journal(baselines={ROUTER: 2}, witnesses=BY_RIGHT)
-    s = snapshot(sightings=(told(Sight.ABSENT, OTHER),), state=running(), journal=record)
+    s = snapshot(answers=(told(RouteState.ABSENT, OTHER),), state=running(), journal=record)
     assert (proof.blank(s), proof.another(s)) == ((), (NOT_THE_ONE,))
-    right = snapshot(sightings=(told(Sight.ABSENT, RIGHT),), state=running(), journal=record)
+    right = snapshot(answers=(told(RouteState.ABSENT, RIGHT),), state=running(), journal=record)
     assert (proof.blank(right), proof.another(right)) == ((), ())
 
 
 def test_another_spelling_of_a_path_is_the_same_router(tmp_path: Path) -> None:
     (tmp_path / "frr").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "frr")
-    answer = Sighting("frr", "10.0.0.1", Sight.ABSENT)
+    answer = RouterAnswer("frr", "10.0.0.1", RouteState.ABSENT)
     names = {
         witness(parse_probe(f"frr={tmp_path}/{text}"), answer) for text in ("frr", "/frr", "link", "frr/")
     }

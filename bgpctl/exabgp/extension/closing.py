@@ -36,7 +36,7 @@ ADMINISTRATIVE_SHUTDOWN, ADMINISTRATIVE_RESET, HARD_RESET = (6, 2), (6, 4), (6, 
 TALKING = (FSM.OPENSENT, FSM.OPENCONFIRM, FSM.ESTABLISHED)
 
 
-def parting(peer: Any, reason: str) -> Any:
+def leave_notification(peer: Any, reason: str) -> Any:
     """The NOTIFICATION of a leave: the routes go, whatever was negotiated."""
     words = wire.shutdown_communication(reason)
     if all(_flags(side) & NOTIFICATION_BIT for side in _opens(peer)):

@@ -66,7 +66,7 @@ def depart(names: Iterable[str], reason: str, done: Callable[[Seen], None]) -> N
             peer._restart = False
             if peer.fsm == FSM.ESTABLISHED:
                 peer.neighbor.rib.outgoing.withdraw_all()
-            peer.generator = farewell(peer, peer.generator, reason, departure)
+            peer.generator = leave_session(peer, peer.generator, reason, departure)
         else:
             if peer is not None:
                 peer.remove()
@@ -91,7 +91,7 @@ class Departure:
             self._done(self._seen)
 
 
-def farewell(peer: Any, session: Iterator[Any], reason: str, departure: Departure) -> Iterator[Any]:
+def leave_session(peer: Any, session: Iterator[Any], reason: str, departure: Departure) -> Iterator[Any]:
     """Takes the session's place in the reactor: steps it until each withdraw is on the socket, then Cease."""
     name = facts(peer.neighbor)["peer"]
     flushed_at = closed_at = None
@@ -99,7 +99,7 @@ def farewell(peer: Any, session: Iterator[Any], reason: str, departure: Departur
         if peer.fsm == FSM.ESTABLISHED:
             flushed_at = yield from _flush(peer, session)
         if peer.proto is not None:
-            closed_at = yield from closing.cease(peer, closing.parting(peer, reason))
+            closed_at = yield from closing.cease(peer, closing.leave_notification(peer, reason))
     except NetworkError:
         pass  # the router was faster; what was flushed until then is known
     if peer.proto is not None:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from bgpctl.runbooks import router_watch as module
-from bgpctl.runbooks.router_watch import Vigil
-from bgpctl.witness.model import Path, Sight, Sighting
+from bgpctl.runbooks.router_watch import RouterWatch
+from bgpctl.witness.model import Path, RouterAnswer, RouteState
 
 ROUTES = tuple(Path(ip_network(f"192.0.2.{n}/32"), "10.0.0.1") for n in range(3))
 
@@ -49,13 +49,13 @@ class Router:
 
     clock: Clock
     takes: list[float]
-    answers: list[Sighting]
+    answers: list[RouterAnswer]
     peer: str | None = None
     kind: str = "bird"
     target: str = "/run/bird.ctl"
     asked: list[str] = field(default_factory=list)
 
-    def routes_from(self, neighbor: str) -> Sighting:
+    def routes_from(self, neighbor: str) -> RouterAnswer:
         self.asked.append(neighbor)
         self.clock.now += self.takes.pop(0)
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
@@ -64,8 +64,10 @@ class Router:
         return ()
 
 
-def answer(sight: Sight = Sight.PRESENT, at: float = 0.0, paths: tuple[Path, ...] = ROUTES) -> Sighting:
-    return Sighting("bird", "10.0.0.1", sight, paths, at=at)
+def answer(
+    routes: RouteState = RouteState.PRESENT, at: float = 0.0, paths: tuple[Path, ...] = ROUTES
+) -> RouterAnswer:
+    return RouterAnswer("bird", "10.0.0.1", routes, paths, at=at)
 
 
 @pytest.fixture
@@ -75,13 +77,13 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return made
 
 
-def watched(router: Router, looks: int) -> tuple[Vigil, Stopped]:
+def watched(router: Router, looks: int) -> tuple[RouterWatch, Stopped]:
     """Its thread's work, done here."""
-    vigil = Vigil([(router, "10.0.0.1")])
+    router_watch = RouterWatch([(router, "10.0.0.1")])
     stopped = Stopped(router.clock, looks)
-    vigil._stopped = stopped  # type: ignore[assignment]
-    vigil._watch(*vigil._targets[0])
-    return vigil, stopped
+    router_watch._stopped = stopped  # type: ignore[assignment]
+    router_watch._watch(*router_watch._targets[0])
+    return router_watch, stopped
 
 
 def test_a_router_is_asked_ten_times_a_second_and_a_slow_one_at_once_again(clock: Clock) -> None:
@@ -94,13 +96,13 @@ def test_a_router_is_asked_ten_times_a_second_and_a_slow_one_at_once_again(clock
 
 def test_what_the_answers_become(clock: Clock) -> None:
     """Dated by the router's answer, else by us; one that cannot be had is none, whatever it shows."""
-    answers = [answer(at=100.0), answer(at=107.5), answer(Sight.UNKNOWN, at=300.0), answer(at=108.0)]
-    vigil, _ = watched(Router(clock, [0.0] * 4, answers), 4)
-    ((_, _, gaps),) = vigil._targets
+    answers = [answer(at=100.0), answer(at=107.5), answer(RouteState.UNKNOWN, at=300.0), answer(at=108.0)]
+    router_watch, _ = watched(Router(clock, [0.0] * 4, answers), 4)
+    ((_, _, gaps),) = router_watch._targets
     assert (gaps.router, gaps.looks, gaps.unanswered) == ("bird /run/bird.ctl", 3, 1)
     assert (gaps.longest_pause, gaps.routes) == (7.5, 3)
-    vigil, _ = watched(Router(clock, [2.0] * 2, [answer()], peer="192.0.2.1"), 2)
-    ((_, _, gaps),) = vigil._targets
+    router_watch, _ = watched(Router(clock, [2.0] * 2, [answer()], peer="192.0.2.1"), 2)
+    ((_, _, gaps),) = router_watch._targets
     assert (gaps.router, gaps.longest_pause) == ("bird 192.0.2.1", 2.0)
 
 
@@ -108,11 +110,11 @@ def test_the_first_look_is_the_baseline_and_nothing_stays(clock: Clock) -> None:
     """One thread for each router, which holds no process up, and has ended with the watch."""
     before = set(threading.enumerate())
     routers = [Router(clock, [0.0] * 9, [answer()]), Router(clock, [0.0] * 9, [answer(paths=ROUTES[:1])])]
-    vigil = Vigil([(router, "10.0.0.1") for router in routers], interval=3600.0)
-    vigil.start()
+    router_watch = RouterWatch([(router, "10.0.0.1") for router in routers], interval=3600.0)
+    router_watch.start()
     begun = set(threading.enumerate()) - before
     assert [len(router.asked) for router in routers] == [1, 1]
     assert [thread.daemon for thread in begun] == [True, True]
-    first, second = vigil.stop()
+    first, second = router_watch.stop()
     assert not any(thread.is_alive() for thread in begun)
     assert (first.looks, first.routes, second.routes) == (1, 3, 1)

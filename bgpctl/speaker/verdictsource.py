@@ -11,7 +11,7 @@ from bgpctl.kube.client import Client
 from bgpctl.speaker.sources import KubeSource
 
 
-class JudgingSource(KubeSource):
+class VerdictSource(KubeSource):
     """As KubeSource; what keeps conditions from being written is one of its problems."""
 
     def __init__(self, client: Client, node: str, secrets_namespace: str, ring: Callable[[], None]) -> None:

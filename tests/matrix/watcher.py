@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from bgpctl.witness.gobgp import GobgpProbe, read_rib
-from bgpctl.witness.model import Path, Sight, Unanswered
+from bgpctl.witness.model import Path, RouteState, Unanswered
 from bgpctl.witness.probe import Probe
 from tests.matrix.seeing import Look, Routes
 from tests.support.netlab import Host
@@ -66,7 +66,7 @@ def _question(probe: Probe, node: str, other: str) -> Question:
 
     def both() -> tuple[Iterable[Path], Iterable[Path]] | None:
         found = [probe.routes_from(address) for address in (node, other)]
-        if any(sighting.sight is Sight.UNKNOWN for sighting in found):
+        if any(answer.routes is RouteState.UNKNOWN for answer in found):
             return None
         return found[0].paths, found[1].paths
 
