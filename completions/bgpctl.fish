@@ -148,7 +148,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l ready-url -x -d 'After a boot or a drain, announce nothing before a GET of this is answered with 2xx: kube-proxy\'s http://127.0.0.1:10256/healthz, say'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l ready-command -x -d 'The same with a command, without a shell: 0 means ready'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l secrets-namespace -x -d 'Where the peers\' passwords are'
-    complete -c $program -n '__bgpctl_at \'speaker run\'' -l directory -r -F -d 'A private directory for the engine\'s files'
+    complete -c $program -n '__bgpctl_at \'speaker run\'' -l directory -r -F -d 'A private directory for the engine\'s files, and for what the next speaker must know if this one is killed'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l engine -x -a 'own detached external' -d 'Whose ExaBGP is: own = it ends with this speaker, however that ends'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l log-format -x -a 'text json' -d 'How log lines are written, to stderr'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l log-level -x -a 'debug info warning error' -d 'The least that is logged'

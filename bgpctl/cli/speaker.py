@@ -108,7 +108,12 @@ SecretsNamespace = Annotated[
 ]
 Directory = Annotated[
     Path | None,
-    typer.Option("--directory", metavar="DIR", help="A private directory for the engine's files."),
+    typer.Option(
+        "--directory",
+        metavar="DIR",
+        help="A private directory for the engine's files, and for what the next speaker must know if this "
+        "one is killed. In a pod: a hostPath, not an emptyDir.",
+    ),
 ]
 Engine = Annotated[
     Literal["own", "detached", "external"],

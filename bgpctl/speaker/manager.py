@@ -56,6 +56,7 @@ class Manager:
     """One node's speaker. One thread owns it; others only ring the bell.
 
     `recall` reads the state that an earlier run published: what is known of a leave must outlive a restart.
+    `unkept`: a sentence about why that of this one will not, "" = it will.
     """
 
     def __init__(
@@ -68,10 +69,12 @@ class Manager:
         *,
         bell: Bell,
         recall: Callable[[], NodeState | None] = lambda: None,
+        unkept: Callable[[], str] = lambda: "",
         readiness: Readiness | None = None,
     ) -> None:
         self._node, self._source, self._engine = node, source, engine
         self._publish, self._bell, self._settings = publish, bell, settings
+        self._unkept = unkept
         self._readiness = readiness or Readiness()
         self._leaving = Leaving(node, engine, settings)
         self._settling = Settling(settings.settle)
@@ -343,7 +346,7 @@ class Manager:
         return sum(len(routes) for routes in self.intent.routes.values())
 
     def _problems(self, intent: Intent, observed: Observed) -> tuple[str, ...]:
-        own = (self._leaving.problem, self._engine.trouble, self._error)
+        own = (self._leaving.problem, self._engine.trouble, self._error, self._unkept())
         seen = (*troubles_of(observed), *self._silence.problems(intent, observed, time.monotonic()))
         return tuple(dict.fromkeys(filter(None, (*intent.problems, *self._source.problems(), *seen, *own))))
 

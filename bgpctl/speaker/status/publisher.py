@@ -11,7 +11,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from bgpctl.ports import Sink
 
 log = logging.getLogger("bgpctl.speaker")
 
-LONGEST = 16 << 20  # octets of a state.json
+LONGEST = 16 << 20  # octets of a file
 
 
 class KubeSink:
@@ -95,14 +95,18 @@ def _owner(node: str, uid: str) -> dict[str, Any]:
 
 
 class FileSink:
-    """`state.json` in the speaker's directory, for speakers without Kubernetes. Mode 0600, replaced whole."""
+    """A file in the speaker's directory, for speakers without Kubernetes, and for what the next speaker must
+    know (memory.py). Mode 0600, replaced whole. Not synced: what a killed process wrote, the kernel has; a
+    power cut may cost the last half minute, and no more of the card that it is on than one write a second."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def read(self) -> NodeState | None:
+        """Anything may be in its place: a pipe is not waited for, nor more read than is ever written."""
         try:
-            return _decoded(parse_json(self._path.read_bytes(), LONGEST))
+            with open(os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+                return _decoded(parse_json(file.read(LONGEST + 1), LONGEST))
         except (OSError, Unreadable):
             return None
 
@@ -110,7 +114,7 @@ class FileSink:
         temporary = self._path.with_suffix(".tmp")
         temporary.unlink(missing_ok=True)
         with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            json.dump(to_document(state), file, indent=1)
+            file.write(json.dumps(to_document(state)))  # by C; with a file, or indented, 8 times as long
         temporary.replace(self._path)
 
 
@@ -122,38 +126,47 @@ def _decoded(document: Any) -> NodeState | None:
         return None
 
 
+def awaited(state: NodeState) -> Hashable:
+    """What a drain waits for: leaving, withdrawn, and the request that this answers."""
+    return state.phase, state.observed_leave
+
+
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Seconds. `minimum` between two writes of one phase, `heartbeat` without a change, `backoff` after a
-    failure: the first pause and the longest. `wish`: the longest Retry-After that is heeded. `alive`: for how
-    long a state is somebody's word after it was offered; a heart does not beat for a loop that hangs."""
+    """Seconds. `minimum` between two writes, `heartbeat` without a change, `backoff` after a failure: the
+    first pause and the longest. `wish`: the longest Retry-After that is heeded. `alive`: for how long a state
+    is somebody's word after it was offered; a heart does not beat for a loop that hangs. What is different in
+    `urgent` is written at once."""
 
     minimum: float = 1.0
     heartbeat: float = HEARTBEAT_SECONDS
     backoff: tuple[float, float] = (1.0, 8.0)
     wish: float = 30.0
     alive: float = 60.0
+    urgent: Callable[[NodeState], Hashable] = awaited
 
     def due(self, offered: NodeState, written: NodeState | None, tried_at: float, failures: int) -> float:
         """When to write next, on the clock of `tried_at` (the last try; -inf = never tried)."""
         if failures:
             first, longest = self.backoff
             return tried_at + min(first * 2.0 ** min(failures - 1, 10), longest)
-        if written is None or _awaited(offered) != _awaited(written):
+        if written is None or self.urgent(offered) != self.urgent(written):
             return tried_at
         return tried_at + (self.minimum if offered != written else self.heartbeat)
 
 
-def _awaited(state: NodeState) -> tuple[str, str]:
-    """What a drain waits for: leaving, withdrawn, and the request that this answers."""
-    return state.phase, state.observed_leave
-
-
 class Publisher:
-    """The newest offered state reaches the sink; what was overtaken is not written."""
+    """The newest offered state reaches the sink; what was overtaken is not written. `word`: what its log says
+    that this is."""
 
-    def __init__(self, sink: Sink, pace: Pace = Pace(), clock: Callable[[], float] = time.monotonic) -> None:
-        self._sink, self._pace, self._clock = sink, pace, clock
+    def __init__(
+        self,
+        sink: Sink,
+        pace: Pace = Pace(),
+        clock: Callable[[], float] = time.monotonic,
+        word: str = "published",
+    ) -> None:
+        self._sink, self._pace, self._clock, self._word = sink, pace, clock, word
         self._offered: NodeState | None = None
         self._offered_at = -math.inf
         self._written: NodeState | None = None
@@ -217,7 +230,7 @@ class Publisher:
             self._failed(error)
         else:
             if self.problem:
-                log.info("state.published_again")
+                log.info(f"state.{self._word}_again")
             self.problem, self._written, self._failures, self._wish = "", state, 0, 0.0
 
     def _failed(self, error: Exception) -> None:
@@ -225,6 +238,7 @@ class Publisher:
         expected = isinstance(error, BgpctlError | OSError)
         text = str(error) if expected else f"bug: {type(error).__name__}"
         if text != self.problem:
-            log.warning("state.not_published", extra={"error": text}, exc_info=None if expected else error)
+            bug = None if expected else error
+            log.warning(f"state.not_{self._word}", extra={"error": text}, exc_info=bug)
         self.problem, self._failures = text, self._failures + 1
         self._wish = min(getattr(error, "retry_after", None) or 0.0, self._pace.wish)
