@@ -22,8 +22,8 @@ from bgpctl.cli.flags import (
     Timeout,
     asked,
     given,
-    with_inherited,
 )
+from bgpctl.cli.inherited import with_inherited
 from bgpctl.cli.program import typed
 
 if TYPE_CHECKING:
@@ -88,11 +88,10 @@ def _resumed(ctx: typer.Context, client: Client, options: DrainOptions) -> Drain
     before = journal.asked if journal and journal.command == "drain" else {}
     said = kept.keep(asked(ctx))
     if inherited := kept.inherited(before, said):
-        values = with_inherited(ctx, options.node, kept.words(inherited))
-        options = flags.options(options.node, values)
+        options = with_inherited(ctx, options.node, inherited, flags.options)
     left = {f: v for f, v in kept.merged(before, said).items() if f not in (*said, *kept.OF_ATTEMPT)}
-    whole = typed().with_words(kept.words(left))
-    return replace(options, asked={**inherited, **said}, typed=whole)
+    whole = typed().with_words(kept.words(kept.usable(left)))
+    return replace(options, asked={**inherited, **said}, typed=whole, inherited=inherited)
 
 
 def _drain(

@@ -126,7 +126,10 @@ def _follow_live(run: Run, listener: Listener) -> Result:
         return Text("\n").join(rich_text(row) for row in board.lines(board.now(time.monotonic())))
 
     def show(event: Event) -> None:
-        board.tell(event, time.monotonic())
+        if event.kind == "note":
+            listener.hears(live.console.print)(rich_text(_row(event, event.text)), soft_wrap=True)
+        else:
+            board.tell(event, time.monotonic())
 
     live = Live(get_renderable=draw, console=console(), refresh_per_second=REFRESH_PER_SECOND)
     listener.hears(live.start)()

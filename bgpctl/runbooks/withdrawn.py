@@ -20,6 +20,7 @@ from typing import Any
 
 from bgpctl.core.state import NodeState, timestamp
 from bgpctl.core.timing.withdrawal import Estimate, worst_of
+from bgpctl.errors import Tells
 from bgpctl.runbooks import proof
 from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.baseline import asked, noted
@@ -96,7 +97,8 @@ class Withdrawn(Goal):
         if not self.require_confirmed or (sure and not evidence.get("assumed")):
             return None
         missing = "; ".join(proof.missing(s)) or "no router was asked"
-        return Decision(Status.WAIT, f"{REQUIRE_CONFIRMED} waits for a router's word: {missing}", recheck=1.0)
+        text = f"{REQUIRE_CONFIRMED} waits for a router's word: {missing}"
+        return Decision(Status.WAIT, text, recheck=1.0, tells=frozenset((Tells.LESSER,)))
 
     def _too_late(self, s: Snapshot, late: Sequence[str]) -> Decision:
         """No waiting makes up for a router that nobody asked in time."""
@@ -105,7 +107,8 @@ class Withdrawn(Goal):
             f"or restore first: {self.typed.other('node', 'restore', s.node.name)}\n"
             f"and then drain again: {self.typed}"
         )
-        return Decision(Status.BLOCKED, "; ".join(late), hint=hint)
+        told = frozenset((Tells.GO_ON, Tells.BACK))
+        return Decision(Status.BLOCKED, "; ".join(late), hint=hint, tells=told)
 
     def by_clock(self, s: Snapshot, journal: Journal, word: Word) -> Decision:
         """What the speaker says, and the worst case that the negotiated capabilities allow after it."""
@@ -151,7 +154,7 @@ class Withdrawn(Goal):
         hint = (
             f"ask a router with --router-probe KIND=TARGET@PEER; or, if you know that the node is off: {dead}"
         )
-        return Decision(Status.BLOCKED, text, hint=hint)
+        return Decision(Status.BLOCKED, text, hint=hint, tells=frozenset((Tells.GO_ON,)))
 
 
 def by_witness(s: Snapshot, word: Word) -> Decision | None:

@@ -186,6 +186,18 @@ def test_a_run_that_goes_on_is_the_one_that_was_asked_for(cluster: Cluster, aske
     assert "--timeout" not in str(options.typed), "each attempt has its own"
 
 
+def test_a_budget_is_passed_only_by_who_says_so(cluster: Cluster, asked: dict[str, Any]) -> None:
+    drained_before(cluster, "--disable-eviction --force", order="guide")
+    assert run("node", "drain", "worker-1") == 0
+    options = asked["drain"]
+    assert (options.eviction.disable_eviction, options.eviction.force) == (False, True)
+    assert dict(options.inherited) == {"--force": ()}
+    assert str(options.typed) == "bgpctl node drain worker-1 --disable-eviction --force"
+    assert run("node", "drain", "worker-1", "--no-force", "--disable-eviction") == 0
+    options = asked["drain"]
+    assert (options.eviction.disable_eviction, options.eviction.force) == (True, False)
+
+
 def test_what_is_said_now_counts_more(cluster: Cluster, asked: dict[str, Any]) -> None:
     drained_before(cluster, "--require-confirmed --force", order="guide")
     assert run("node", "drain", "worker-1", "--no-require-confirmed") == 0
