@@ -11,7 +11,7 @@ from bgpctl.render.board import Board
 from bgpctl.render.envelope import SCHEMA, Document, envelope, write_json
 from bgpctl.render.heard import Listener
 from bgpctl.render.terminal import console, interactive, rich_text, width, write
-from bgpctl.render.text import Line, Span, hint_lines, line, plain, wrapped
+from bgpctl.render.text import Line, Span, folded, hint_lines, line, plain, wrapped
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -66,7 +66,7 @@ def _follow_plain(run: Run, listener: Listener) -> Result:
     @listener.hears
     def show(event: Event) -> None:
         if (shown := printer.line(event)) is not None:
-            write([shown])
+            write(folded(shown, width(), HANG))
 
     return drive(run, show)
 
@@ -100,6 +100,9 @@ class PlainLines:
         return _row(event, f"still: {event.text}{_at_most(event)}{gives_up}")
 
 
+HANG = len("17:03:12.123  Evicted      waiting   ")  # where a row's words begin
+
+
 def _row(event: Event, text: str) -> Line:
     return line(
         Span(units.clock(event.at), "dim"),
@@ -123,11 +126,12 @@ def _follow_live(run: Run, listener: Listener) -> Result:
     def draw() -> Text:
         from rich.text import Text
 
-        return Text("\n").join(rich_text(row) for row in board.lines(board.now(time.monotonic())))
+        return Text("\n").join(map(rich_text, board.lines(board.now(time.monotonic()), width())))
 
     def show(event: Event) -> None:
         if event.kind == "note":
-            listener.hears(live.console.print)(rich_text(_row(event, event.text)), soft_wrap=True)
+            for row in folded(_row(event, event.text), width(), HANG):
+                listener.hears(live.console.print)(rich_text(row), soft_wrap=True)
         else:
             board.tell(event, time.monotonic())
 

@@ -81,6 +81,14 @@ def test_the_width_to_fold_at(monkeypatch: pytest.MonkeyPatch) -> None:
     assert terminal.width(io.StringIO()) is None
 
 
+@pytest.mark.parametrize("term", ["xterm-256color", "dumb"])
+def test_a_terminal_is_folded_at_its_width_whatever_it_can_draw(
+    monkeypatch: pytest.MonkeyPatch, term: str
+) -> None:
+    with pseudo_terminal(monkeypatch, TERM=term) as (stream, _):
+        assert terminal.width(stream) == 80
+
+
 def test_a_run_is_redrawn_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     with pseudo_terminal(monkeypatch) as (stream, seen):
         monkeypatch.setattr("sys.stdout", stream)
