@@ -13,7 +13,6 @@ from bgpctl.render.text import GAP, MINIMUM_TEXT, Cell, Line, Span, blank, span_
 
 INDENT = 4  # columns, of the second deck and those after it
 NARROW_TEXT = 24  # columns that a text keeps at least beside others
-NOTHING = ("", "-")
 
 Deck = tuple[int, ...]  # numbers of columns
 
@@ -23,20 +22,29 @@ def table(
     rows: Sequence[Sequence[Cell]],
     right: Collection[str] = (),
     width: int | None = None,
+    nothing: str = "",
 ) -> list[Line]:
     """Columns under their names (dim), two blanks apart; the columns named in `right` hold numbers. A column
     that is empty in every row is kept: scripts that cut columns rely on their places."""
-    columns = Columns(header, right, width)
+    columns = Columns(header, right, width, nothing)
     columns.measure(rows)
     return list(columns.lines(rows))
 
 
 class Columns:
     """The columns of a table whose rows come twice, so that none has to be kept: `measure` sees all of them
-    before `lines` does. `rows`: how many there were."""
+    before `lines` does. `nothing`: how a cell is written that says nothing; a deck of them is left out.
+    `rows`: how many there were."""
 
-    def __init__(self, header: Sequence[str], right: Collection[str] = (), width: int | None = None) -> None:
+    def __init__(
+        self,
+        header: Sequence[str],
+        right: Collection[str] = (),
+        width: int | None = None,
+        nothing: str = "",
+    ) -> None:
         self.rows = 0
+        self._nothing = ("", nothing)
         self._header, self._width = [Span(name, "dim") for name in header], width
         self._flush = [name in right for name in header]
         self._widths = [len(name) for name in header]
@@ -61,7 +69,7 @@ class Columns:
     def _row(self, row: Sequence[Span], decks: Sequence[Deck]) -> Iterator[Line]:
         """One line, or several: decks on which it has nothing to say are left out."""
         first, *more = decks
-        rest = [deck for deck in more if any(row[n].text not in NOTHING for n in deck)]
+        rest = [deck for deck in more if any(row[n].text not in self._nothing for n in deck)]
         if not rest or any(row[n].text for n in first):
             yield from self._deck([(row[n], n) for n in first], 0)
         for deck in rest:

@@ -111,7 +111,7 @@ def text(reports: Sequence[NodeReport], now: float, width: int | None = None) ->
     details = [row for report in reports for row in (*_stopped(report, width), *_withdrawal(report, width))]
     good = all(in_service(report, now) and not report.since for report in reports)
     last = prose(summary(reports, now), width, "bold" if good else "accent")
-    shown = table(HEADER, rows, width=width)
+    shown = table(HEADER, rows, width=width, nothing="-")
     return [*shown, *([line(""), *details] if details else []), line(""), *last]
 
 

@@ -155,7 +155,7 @@ def text(picture: Picture, *, wide: bool = False, width: int | None = None) -> l
     down = [] if wide else [note for row in shown if (note := _note(row, now))]
     notes = [row for told in (*down, *_problems(picture)) for row in prose(told, width)]
     last = prose(summary(shown), width, "bold" if picture.all_established else "accent")
-    rows = table(header, body, NUMBERS, width)
+    rows = table(header, body, NUMBERS, width, "-")
     return [*rows, *([line(""), *notes] if notes else []), line(""), *last]
 
 

@@ -103,7 +103,8 @@ def absences(node: NodeRoutes) -> str:
 def text(shown: Shown, *, wide: bool = False, columns: int | None = None) -> Iterator[Line]:
     """The table of routes, with `absent` that of absent ones, a sentence per peer, notes, and the source. The
     nodes are gone through twice, for the widths of the columns and for the rows: there may be a million."""
-    routes, absent = Columns(WIDE if wide else NARROW, width=columns), Columns(ABSENT, width=columns)
+    routes = Columns(WIDE if wide else NARROW, width=columns, nothing="-")
+    absent = Columns(ABSENT, width=columns, nothing="-")
     cells, sources, sentences = Shared(partial(_cells, wide)), dict[str, None](), list[Line]()
     for node in shown.nodes:
         routes.measure(_rows(node, cells))
