@@ -42,9 +42,11 @@ def guard(command: str, output: str = "text", *, resumable: bool = False) -> Ite
         sys.stdout.flush()
     except BgpctlError as error:
         _fail(command, output, error.told, typed().aimed(error.hint), error.exit_code)
-    except BrokenPipeError:
+    except BrokenPipeError as error:
+        if not _reader_left():
+            _bug(command, output, error)
         _close_pipe()
-        raise SystemExit(int(Exit.FAILED)) from None
+        raise SystemExit(int(Exit.DONE)) from None  # of `logs -f`, a watch, --help: nothing went wrong
     except KeyboardInterrupt:
         if not resumable and output != "json":
             # ^C is how one ends a watch: nothing went wrong.
@@ -76,6 +78,11 @@ def parsing(program: str, arguments: Sequence[str]) -> Iterator[None]:
     with guard(command, output):
         try:
             yield
+        except SystemExit as end:
+            # The parser has its own rule for `--help | true`: a silent 1.
+            if isinstance(end.__context__, BrokenPipeError) and _reader_left():
+                raise end.__context__ from None
+            raise
         except Exception as error:
             if not hasattr(error, "format_message"):
                 raise
@@ -126,6 +133,12 @@ def _tell(message: str, hint: str) -> None:
         print(f"{'error: ' if number == 0 else '       '}{printable(text)}", file=sys.stderr)
     for text in hint_lines(hint, width(sys.stderr)):
         print(text, file=sys.stderr)
+
+
+def _reader_left() -> bool:
+    from bgpctl.render.heard import closed
+
+    return closed()
 
 
 def _close_pipe() -> None:

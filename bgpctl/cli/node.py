@@ -168,11 +168,12 @@ def status(
     with errors.guard("node status", output):
         from bgpctl.cli import wire
         from bgpctl.queries.nodes import node_reports
+        from bgpctl.render import heard
         from bgpctl.render.node import RENDERERS
 
         client = wire.client(given(ctx, context, kubeconfig))
         reports = node_reports(client, tuple(nodes or ()), typed())
-        RENDERERS[output](reports, client.present())
+        heard.shown(RENDERERS[output], reports, client.present())
         raise SystemExit(1 if any(report.fails for report in reports) else 0)
 
 
@@ -196,8 +197,9 @@ def estimate(
     with errors.guard("node estimate", output):
         from bgpctl.cli import wire
         from bgpctl.queries.estimates import node_estimates
+        from bgpctl.render import heard
         from bgpctl.render.estimate import RENDERERS
 
         profiles = parse.profiles(peer_profiles or ())
         client = wire.client(given(ctx, context, kubeconfig))
-        RENDERERS[output](node, node_estimates(client, node, profiles))
+        heard.shown(RENDERERS[output], node, node_estimates(client, node, profiles))

@@ -211,6 +211,7 @@ def status(
         import time
 
         from bgpctl.errors import BgpctlError, UsageError
+        from bgpctl.render import heard
         from bgpctl.render.speaker import RENDERERS
         from bgpctl.speaker.status import client as speaker_client
 
@@ -221,7 +222,7 @@ def status(
         except BgpctlError as error:
             error.hint = _of_a_lab() or error.hint
             raise
-        RENDERERS[output](speaker_client.state(place), str(place), time.time())
+        heard.shown(RENDERERS[output], speaker_client.state(place), str(place), time.time())
 
 
 @app.command()
