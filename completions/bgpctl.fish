@@ -111,7 +111,6 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'node restore\'' -f -a '(__bgpctl_nodes)'
     complete -c $program -n '__bgpctl_at \'node restore\'' -l timeout -x -d 'Give up after this long (exit 4); running again resumes'
     complete -c $program -n '__bgpctl_at \'node restore\'' -l router-probe -x -d 'Ask a local router whether the routes are gone: bird=/run/bird/bird.ctl, frr=DIR, gobgp=HOST:PORT, openbgpd=SOCKET; KIND alone takes its default'
-    complete -c $program -n '__bgpctl_at \'node restore\'' -l peer-profile -x -d 'What product a peer is, for its stale timers: frr, junos …, or stale:SECONDS when you know for how long it keeps stale routes (stale:300 = 300 seconds)'
     complete -c $program -n '__bgpctl_at \'node restore\'' -l take-over -d 'Take the node over from another run that still holds its lease'
     complete -c $program -n '__bgpctl_at \'node restore\'' -l dry-run -d 'Show every step and refusal; change nothing'
     complete -c $program -n '__bgpctl_at \'node restore\'' -l output -s o -x -a 'text json' -d 'How to print the result'

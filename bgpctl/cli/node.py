@@ -90,7 +90,7 @@ def _resumed(ctx: typer.Context, client: Client, options: DrainOptions) -> Drain
     if inherited := kept.inherited(before, said):
         options = with_inherited(ctx, options.node, inherited, flags.options)
     left = {f: v for f, v in kept.merged(before, said).items() if f not in (*said, *kept.OF_ATTEMPT)}
-    whole = typed().with_words(kept.words(kept.usable(left)))
+    whole = typed().with_words(kept.words(kept.usable(left, "drain")))
     return replace(options, asked={**inherited, **said}, typed=whole, inherited=inherited)
 
 
@@ -100,8 +100,10 @@ def _drain(
     """Run or plan the drain and show it; returns the exit code."""
     from bgpctl.cli import wire
     from bgpctl.render.runbook import RENDERERS
+    from bgpctl.runbooks import child
     from bgpctl.runbooks import drain as runbook
 
+    child.find(options.shutdown_command, "--shutdown-command")
     options = replace(options, probes=wire.router_probes(client, probes))
     run = runbook.plan(client, options) if dry_run else runbook.drain(client, options)
     title = f"{'plan: ' if dry_run else ''}drain {options.node}, order {options.order}"
@@ -114,7 +116,6 @@ def restore(
     node: Node,
     timeout: Timeout = 600.0,
     router_probes: RouterProbes = None,
-    peer_profiles: PeerProfiles = None,
     take_over: TakeOver = False,
     dry_run: DryRun = False,
     output: Report = "text",
@@ -127,21 +128,17 @@ def restore(
     """
     with errors.guard("node restore", output, resumable=True):
         from bgpctl.cli import wire
-        from bgpctl.queries.estimates import check_profiles
         from bgpctl.render.runbook import RENDERERS
         from bgpctl.runbooks import drain as runbook
         from bgpctl.runbooks import kept
         from bgpctl.runbooks.options import RestoreOptions
 
-        profiles = parse.profiles(peer_profiles or ())
         client = wire.client(given(ctx, context, kubeconfig))
-        check_profiles(client, node, profiles)
         probes = wire.router_probes(client, router_probes or ())
         options = RestoreOptions(
             node=node,
             timeout=timeout,
             probes=probes,
-            profiles=profiles,
             take_over=take_over,
             typed=typed(),
             asked=kept.keep(asked(ctx)),

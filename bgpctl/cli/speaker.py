@@ -279,12 +279,13 @@ def restart(
     with errors.guard("speaker restart", output, resumable=True):
         from bgpctl.cli import wire
         from bgpctl.render.runbook import RENDERERS
-        from bgpctl.runbooks import kept
+        from bgpctl.runbooks import child, kept
         from bgpctl.runbooks.options import RestartOptions
         from bgpctl.runbooks.restart import plan, restart
 
         example = "ssh {node} systemctl restart bgpctl-speaker"
         argv = parse.command_line(restart_command, "--restart-command", example) if restart_command else ()
+        child.find(argv, "--restart-command")
         client = wire.client(given(ctx, context, kubeconfig))
         options = RestartOptions(
             node=node,

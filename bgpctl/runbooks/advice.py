@@ -24,7 +24,7 @@ NAMES = {"drain": ("node", "drain"), "restore": ("node", "restore"), "restart": 
 
 def go_on(journal: Journal, node: str, typed: CommandLine) -> CommandLine:
     """The whole command that goes on with the run of this journal; `typed`: what was typed now."""
-    asked = {f: v for f, v in kept.usable(journal.asked).items() if f not in kept.OF_ATTEMPT}
+    asked = {f: v for f, v in kept.usable(journal.asked, journal.command).items() if f not in kept.OF_ATTEMPT}
     return typed.other(*NAMES[journal.command], node, *kept.words(asked))
 
 

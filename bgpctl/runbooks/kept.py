@@ -36,7 +36,7 @@ SHAPES = {
     "--deselect-label": rf"{_TEXT}{{1,400}}",
     "--pod-selector": rf"({_TEXT}| ){{1,1000}}",
     "--namespace": r"[a-z0-9-]{1,63}",
-    "--peer-profile": rf"{_TEXT}{{1,200}}",
+    "--peer-profile": rf"({_TEXT}|[<>]){{1,200}}",
     "--router-probe": r"[a-z]{1,16}(=[\w.:/\[\]\-]{1,256})?(@[0-9A-Fa-f.:%\w\[\]]{1,128})?",
     "--shutdown-command": "",
     "--restart-command": "",
@@ -106,9 +106,12 @@ def inherited(before: Options, said: Options) -> Options:
     return {f: v for f, v in more if f not in said and f not in NOT_INHERITED and UNSAID not in v}
 
 
-def usable(options: Options) -> Options:
-    """Without what no command line takes: values that have their flag's shape, and no meaning."""
-    return {flag: values for flag, values in options.items() if all(_means(flag, v) for v in values)}
+def usable(options: Options, command: str) -> Options:
+    """Without what no command line of this command takes: flags of another one, and values that have their
+    flag's shape, and no meaning. `command` as in the journal."""
+    only = _TAKES.get(command, _TAKES_DRAIN)
+    taken = {flag: values for flag, values in options.items() if flag in only}
+    return {flag: values for flag, values in taken.items() if all(_means(flag, v) for v in values)}
 
 
 def words(options: Options) -> tuple[str, ...]:
@@ -142,6 +145,16 @@ def _shaped(flag: str, value: str) -> bool:
     if flag in COMMANDS:
         return _harmless(value)
     return flag in SHAPES and re.fullmatch(SHAPES[flag], value, re.ASCII) is not None
+
+
+_OF_ALL = ("--timeout", "--router-probe")
+_OF_RESTART = ("--restart-command", "--pod-selector", "--namespace", "--expect", "--allow-route-loss")
+_TAKES: Mapping[str, tuple[str, ...]] = {"restore": _OF_ALL, "restart": (*_OF_ALL, *_OF_RESTART)}
+_OF_OTHERS = ("--restart-command", "--namespace", "--expect", "--allow-route-loss")
+_TAKES_DRAIN = (
+    *(flag for flag in (*SHAPES, *SWITCHES) if flag not in _OF_OTHERS),
+    *(f"--no-{flag[2:]}" for flag in SWITCHES if flag not in (*_OF_OTHERS, *NOT_INHERITED)),
+)
 
 
 def _means(flag: str, value: str) -> bool:

@@ -69,6 +69,7 @@ class Step(Protocol):
     def foresees(self) -> frozenset[str]: ...
     def decide(self, s: Snapshot) -> Decision: ...
     def preview(self, s: Snapshot) -> str: ...
+    def foresee(self, s: Snapshot) -> Decision | None: ...
     def leaves(self, s: Snapshot) -> Journal | None: ...
 
 
@@ -85,6 +86,10 @@ class Goal:
         """For --dry-run: what it would do, where only the effect of earlier steps lets it be decided; "" =
         what it decides now is what it would do."""
         return ""
+
+    def foresee(self, s: Snapshot) -> Decision | None:
+        """For --dry-run: what would block it after the steps before it, where that can be seen now."""
+        return None
 
     def leaves(self, s: Snapshot) -> Journal | None:
         """The journal as the steps after it will find it."""

@@ -56,7 +56,6 @@ class RestoreOptions:
     node: str
     timeout: float = DEFAULT_TIMEOUT
     probes: tuple[str, ...] = ()
-    profiles: Mapping[str, Profile] = field(default_factory=dict)
     take_over: bool = False
     typed: CommandLine | None = None
     asked: Options = field(default_factory=dict)

@@ -71,11 +71,9 @@ class Withdrawn(Goal):
     def preview(self, s: Snapshot) -> str:
         """For --dry-run: what will end the wait."""
         word = proof.word(s, assume_dead=self.assume_dead)
+        if silent := self.foresee(s):
+            return silent.reason
         worst = worst_of((word is not Word.DEAD and s.estimates) or s.dead_estimates)
-        if word is Word.SILENT and (worst or s.state):
-            seen = f"last seen {timestamp(s.state.last_seen)}" if s.state else "it was never seen"
-            only_by = f"the routes end only if somebody says that it is dead ({ASSUME_DEAD})"
-            return f"its speaker is silent ({seen}): {only_by}"
         if worst is None:
             return "the node has no peer"
         soak = s.state.soak if s.state else 0.0
@@ -88,6 +86,22 @@ class Withdrawn(Goal):
         note = proof.note(s)
         begin = f"the speaker fell silent, assuming {ASSUMED}" if word is Word.DEAD else "the withdraws"
         return f"{first}{_seconds(worst)} after {begin}, by estimate{note}: {worst.address}: {worst.why}"
+
+    def foresee(self, s: Snapshot) -> Decision | None:
+        """A speaker that is silent before the drain begins: unless it comes back, the run ends blocked."""
+        silent = proof.word(s, assume_dead=self.assume_dead) is Word.SILENT
+        if not silent or (s.state is None and not (s.estimates or s.dead_estimates)):
+            return None
+        seen = f"last seen {timestamp(s.state.last_seen)}" if s.state else "it was never seen"
+        only_by = f"the routes end only if somebody says that it is dead ({ASSUME_DEAD})"
+        return self._nobody_knows(f"its speaker is silent ({seen}): {only_by}")
+
+    def _nobody_knows(self, text: str) -> Decision:
+        dead = self.typed.with_flags([ASSUME_DEAD])
+        hint = (
+            f"ask a router with --router-probe KIND=TARGET@PEER; or, if you know that the node is off: {dead}"
+        )
+        return Decision(Status.BLOCKED, text, hint=hint, tells=frozenset((Tells.GO_ON,)))
 
     def _too_little(self, s: Snapshot, evidence: Mapping[str, Any], word: Word) -> Decision | None:
         """`--require-confirmed` makes any lesser proof a wait, which ends with the run's time. That nothing
@@ -150,11 +164,7 @@ class Withdrawn(Goal):
         text = (
             f"the speaker is silent, and whether its routes are gone nobody knows: they are {IF_DEAD}{note}"
         )
-        dead = self.typed.with_flags([ASSUME_DEAD])
-        hint = (
-            f"ask a router with --router-probe KIND=TARGET@PEER; or, if you know that the node is off: {dead}"
-        )
-        return Decision(Status.BLOCKED, text, hint=hint, tells=frozenset((Tells.GO_ON,)))
+        return self._nobody_knows(text)
 
 
 def by_witness(s: Snapshot, word: Word) -> Decision | None:

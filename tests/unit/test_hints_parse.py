@@ -97,9 +97,8 @@ MEANT: Options = {
     "--peer-profile": ("192.0.2.1=frr", "2001:db8::1=stale:300"),
     "--router-probe": ("bird=/run/b.ctl@192.0.2.1",),
 }
-of_drains = [f for f in kept.SHAPES if f not in ("--expect", "--restart-command", "--namespace")]
-switches = [f for f in kept.SWITCHES if f != "--allow-route-loss"]
-one = st.sampled_from(of_drains).flatmap(lambda f: st.tuples(st.just(f), values(f)))
+switches = [*kept.SWITCHES, *(f"--no-{flag[2:]}" for flag in kept.SWITCHES)]
+one = st.sampled_from(list(kept.SHAPES)).flatmap(lambda f: st.tuples(st.just(f), values(f)))
 kept_options = st.builds(
     lambda meant, odd, flags: {**{f: MEANT[f] for f in meant}, **dict(odd), **dict.fromkeys(flags, ())},
     st.sets(st.sampled_from(list(MEANT))),
@@ -116,13 +115,16 @@ typed_words = st.sampled_from(
 ).map(lambda text: CommandLine(tuple(shlex.split(text))))
 
 
-@given(kept_options, typed_words)
+@given(kept_options, typed_words, st.sampled_from(["drain", "restore", "restart"]))
 @example(
     {"--order": ("guide", "withdraw-first"), "--settle": ("-5",)},
     CommandLine(("bgpctl", "node", "drain", "n1")),
+    "drain",
 )
-def test_what_a_journal_keeps_is_printed_as_it_can_be_typed(options: Options, typed: CommandLine) -> None:
-    written = journal(run="run-b", holder=OTHER, options=options, steps={"Checked": NOW})
+def test_what_a_journal_keeps_is_printed_as_it_can_be_typed(
+    options: Options, typed: CommandLine, command: str
+) -> None:
+    written = journal(run="run-b", holder=OTHER, options=options, steps={"Checked": NOW}, command=command)
     record = load({ANNOTATION: dump(written)})
     assert record is not None
     take_all(NodeReport("n1", True, True, running(), record, typed=typed).ways)
