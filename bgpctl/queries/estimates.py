@@ -13,7 +13,6 @@ from bgpctl.core.timing.withdrawal import Estimate, Event, PeerFacts, estimate, 
 from bgpctl.errors import BgpctlError, UsageError
 from bgpctl.kube import paths
 from bgpctl.kube.client import Client
-from bgpctl.queries.nodes import journal_of
 from bgpctl.runbooks import cluster, states
 from bgpctl.runbooks.journal import load
 from bgpctl.runbooks.objects import no_such_node
@@ -37,15 +36,6 @@ def node_estimates(client: Client, node: str, profiles: Mapping[str, Profile]) -
         for fact in facts
         for event in EVENTS
     )
-
-
-def check_profiles(client: Client, node: str, profiles: Mapping[str, Profile]) -> None:
-    """Raises UsageError for a profile of a router that is, and before a drain was, no peer of the node."""
-    if profiles and client.find(paths.node(node)) is not None:
-        facts, _ = _facts(client, node)
-        journal = journal_of(client, node)
-        before = journal.peers if journal else ()
-        _refuse_strangers(node, profiles, list(dict.fromkeys((*(f.address for f in facts), *before))))
 
 
 def _refuse_strangers(node: str, profiles: Mapping[str, Profile], addresses: Sequence[str]) -> None:

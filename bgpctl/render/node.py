@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from bgpctl.core.state import WithdrawnRecord, timestamp
 from bgpctl.queries.since import ANNOUNCES, UNCORDONED
 from bgpctl.render import terminal, units
+from bgpctl.render.columns import table
 from bgpctl.render.envelope import Document, envelope, write_json, write_yaml
 from bgpctl.render.peers import NO_SPEAKER, node_word
 from bgpctl.render.terminal import write
-from bgpctl.render.text import Cell, Line, Span, hint_lines, line, table, wrapped
+from bgpctl.render.text import Cell, Line, Span, hint_lines, line, prose
 from bgpctl.runbooks import evidence
 from bgpctl.runbooks.kept import words
 
@@ -109,8 +110,9 @@ def text(reports: Sequence[NodeReport], now: float, width: int | None = None) ->
     rows = [_row(report, now) for report in reports]
     details = [row for report in reports for row in (*_stopped(report, width), *_withdrawal(report, width))]
     good = all(in_service(report, now) and not report.since for report in reports)
-    last = line(Span(summary(reports, now), "bold" if good else "accent"))
-    return [*table(HEADER, rows), *([line(""), *details] if details else []), line(""), last]
+    last = prose(summary(reports, now), width, "bold" if good else "accent")
+    shown = table(HEADER, rows, width=width, nothing="-")
+    return [*shown, *([line(""), *details] if details else []), line(""), *last]
 
 
 def _row(report: NodeReport, now: float) -> list[Cell]:
@@ -134,9 +136,8 @@ def _stopped(report: NodeReport, width: int | None) -> list[Line]:
         told.append(f"the {report.journal.command} stopped: {report.stopped}")
     elif report.since:
         told.append("the drain was done, and what it did is not true any more")
-    why = [row for text in told for row in wrapped(f"{report.node}: {text}", width)]
-    ways = hint_lines("\n".join(report.ways), width, first="  ")
-    return [*(line(Span(row, "accent")) for row in why), *map(line, ways)]
+    why = [row for text in told for row in prose(f"{report.node}: {text}", width, "accent")]
+    return [*why, *map(line, hint_lines("\n".join(report.ways), width, first="  "))]
 
 
 def _withdrawal(report: NodeReport, width: int | None) -> list[Line]:
@@ -153,7 +154,7 @@ def _withdrawal(report: NodeReport, width: int | None) -> list[Line]:
         return []
     why = str(report.journal.evidence.get("why") or "") if report.journal and how else ""
     rests = f"; {why}" if why else ""
-    return [line(row) for row in wrapped(f"{report.node}: {told}{_sent(record)}{rests}", width)]
+    return prose(f"{report.node}: {told}{_sent(record)}{rests}", width)
 
 
 def _sent(record: WithdrawnRecord | None) -> str:

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from bgpctl.core.state import NodeState, to_document
-from bgpctl.render import peers, units
+from bgpctl.render import peers, terminal, units
 from bgpctl.render.envelope import Document, envelope, write_json, write_yaml
 from bgpctl.render.terminal import write
-from bgpctl.render.text import Line, Span, line
+from bgpctl.render.text import GAP, Line, Span, folded, line
 
 
-def text(state: NodeState, directory: str, now: float) -> list[Line]:
+def text(state: NodeState, directory: str, now: float, width: int | None = None) -> list[Line]:
     """A line per fact, then the sessions, problems and their summary."""
     facts = list(_facts(state, directory, now))
-    width = max(len(name) for name, _ in facts)
-    rows = [line(Span(f"{name:{width}}  ", "dim"), value) for name, value in facts]
-    return [*rows, line(""), *peers.text(peers.Picture((state,), {}, now))]
+    names = max(len(name) for name, _ in facts) + len(GAP)
+    lines = [line(Span(f"{name:{names}}", "dim"), value) for name, value in facts]
+    rows = [row for one in lines for row in folded(one, width, names)]
+    return [*rows, line(""), *peers.text(peers.Picture((state,), {}, now), width=width)]
 
 
 def _facts(state: NodeState, directory: str, now: float) -> Iterator[tuple[str, str]]:
@@ -52,7 +53,7 @@ def document(state: NodeState, directory: str, now: float) -> Document:
 
 
 RENDERERS: Mapping[str, Callable[[NodeState, str, float], None]] = {
-    "text": lambda state, directory, now: write(text(state, directory, now)),
+    "text": lambda state, directory, now: write(text(state, directory, now, terminal.width())),
     "json": lambda state, directory, now: write_json(document(state, directory, now)),
     "yaml": lambda state, directory, now: write_yaml(document(state, directory, now)),
 }

@@ -12,7 +12,7 @@ from bgpctl.runbooks import proof
 from bgpctl.runbooks.actions import Action, ChangeNode
 from bgpctl.runbooks.baseline import noted
 from bgpctl.runbooks.command_line import CommandLine, content
-from bgpctl.runbooks.drain_steps import known, lift_hint, only, plural
+from bgpctl.runbooks.drain_steps import known, lifting, only, plural
 from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.kept import Options
 from bgpctl.runbooks.model import Decision, Goal, Status
@@ -94,13 +94,14 @@ class Checked(Goal):
         ours = s.journal is not None and s.journal.run == self.run and not s.journal.begun
         take_back: tuple[Action, ...] = (ChangeNode("leave no trace", forget=True),) if ours else ()
         journal = None if ours else s.journal
-        hint = lift_hint([one.lift for one in refused], journal, self.typed)
+        hint, tells = lifting([one.lift for one in refused], journal, self.typed)
         advice = dict.fromkeys(one.advice for one in refused if one.advice)
         return Decision(
             Status.BLOCKED,
             "; ".join(one.message for one in refused),
             take_back,
             hint="\n".join((*advice, hint)),
+            tells=tells,
         )
 
     def _refusals(self, s: Snapshot) -> Iterator[Refusal]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from bgpctl.core.timing.profiles import UNKNOWN_ROUTER, Profile
 from bgpctl.kube.client import Client
-from bgpctl.runbooks import advice, engine
+from bgpctl.runbooks import advice, engine, kept
 from bgpctl.runbooks import plan as planning
 from bgpctl.runbooks import world as worlds
 from bgpctl.runbooks.catalogue import node_drain, node_restore
@@ -17,7 +18,7 @@ from bgpctl.runbooks.command_line import CommandLine
 from bgpctl.runbooks.engine import Events
 from bgpctl.runbooks.evidence import gone
 from bgpctl.runbooks.journal import Journal
-from bgpctl.runbooks.model import Result
+from bgpctl.runbooks.model import Event, Result
 from bgpctl.runbooks.options import DrainOptions, RestoreOptions
 from bgpctl.runbooks.routers import Routers
 from bgpctl.runbooks.world import World
@@ -28,6 +29,7 @@ def drain(client: Client, options: DrainOptions) -> Events:
     """Take the node out of service."""
     run = _new_run()
     world = _drain_world(client, options, run)
+    yield from _inherits(options, world)
     steps = node_drain(options, run)
     result = yield from engine.run("drain", options.node, run, steps, world, options.timeout, options.command)
     return told(result, world, options.command)
@@ -37,8 +39,18 @@ def plan(client: Client, options: DrainOptions) -> Events:
     """What a drain would do, decided on the world as it is. Performs nothing, not even the claim."""
     run = _new_run()
     world = _drain_world(client, options, run)
+    yield from _inherits(options, world)
     result = yield from planning.plan("drain", options.node, run, node_drain(options, run), world)
     return replace(result, hint=options.command.aimed(result.hint))
+
+
+def _inherits(options: DrainOptions, world: World) -> Iterator[Event]:
+    """What somebody else asked for is said before any of it is done."""
+    if not options.inherited:
+        return
+    words = shlex.join(kept.words(options.inherited))
+    text = f"as the run before was asked to: {words} (what is said now goes before: --no-force, --settle 5)"
+    yield Event(world.now(), "note", "Claimed", "own the node", "acting", text, node=options.node)
 
 
 def restore(client: Client, options: RestoreOptions) -> Events:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from bgpctl.core.drain.budgets import held_back, pdb_blocks
 from bgpctl.core.drain.eviction import EvictionOptions, PodView, refusals, to_evict
+from bgpctl.errors import Tells
 from bgpctl.runbooks.actions import Action, ChangeNode, EvictPod, RunCommand
 from bgpctl.runbooks.baseline import ASKED, noted
 from bgpctl.runbooks.command_line import CommandLine
@@ -73,7 +74,8 @@ class Evicted(Goal):
         if refused:
             texts = "; ".join(str(group) for group in refused)
             flags = [group.lift for group in refused]
-            return Decision(Status.BLOCKED, texts, hint=lift_hint(flags, s.journal, self.typed))
+            hint, tells = lifting(flags, s.journal, self.typed)
+            return Decision(Status.BLOCKED, texts, hint=hint, tells=tells)
         waiting = to_evict(s.pods)
         if not waiting:
             return Decision(Status.DONE, "no workload left")
@@ -249,17 +251,24 @@ class ShutDown(Goal):
             f"{self.command[0]} failed with exit code {s.command_exit}",
             hint="the node is out of service and safe to power off by hand",
             said=s.command_tail or "no output",
+            tells=frozenset((Tells.SAFE,)),
         )
 
 
-def lift_hint(flags: Sequence[str], journal: Journal | None, typed: CommandLine) -> str:
+def lifting(
+    flags: Sequence[str], journal: Journal | None, typed: CommandLine
+) -> tuple[str, frozenset[Tells]]:
     """What to type next: the whole command, with a flag for every refusal that one can lift."""
-    kept = "the node stays as it is now" if journal and journal.begun else "nothing was changed on the node"
+    begun = journal is not None and journal.begun
+    kept = "the node stays as it is now" if begun else "nothing was changed on the node"
+    safe = frozenset(() if begun else (Tells.SAFE,))
     if flags and all(flags):
-        return f"{kept}; to go on anyway: {typed.with_flags(flags)}"
+        return f"{kept}; to go on anyway: {typed.with_flags(flags)}", safe | {Tells.GO_ON}
     rest = f"{kept}; run this again when the reason has gone"
-    lifted = [flag for flag in flags if flag]
-    return f"when the other reasons have gone: {typed.with_flags(lifted)}\n{rest}" if lifted else rest
+    if lifted := [flag for flag in flags if flag]:
+        whole = f"when the other reasons have gone: {typed.with_flags(lifted)}\n{rest}"
+        return whole, safe | {Tells.GO_ON}
+    return rest, safe
 
 
 def plural(count: int, noun: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from bgpctl.core.drain.budgets import held_back
 from bgpctl.core.drain.eviction import Outcome, parse_eviction_answer
 from bgpctl.core.policy.annotations import LEAVE
-from bgpctl.errors import BgpctlError, Blocked, DeadlineExceeded
+from bgpctl.errors import BgpctlError, Blocked, DeadlineExceeded, Tells
 from bgpctl.kube import paths
 from bgpctl.kube.client import ApiError, Conflict, ServerBusy
 from bgpctl.kube.lease import NodeLock, taken_over
@@ -186,7 +186,7 @@ class Performer:
         self._fence_deed()
         argv = [part.replace("{node}", self.hold.node) for part in template]
         limit = max(1.0, self.until - self.hold.clock.now()) if self.until < inf else None
-        hint = BY_HAND if what == "shutdown" else ""
+        hint, tells = (BY_HAND, (Tells.SAFE,)) if what == "shutdown" else ("", ())
         self.hold.changed = True
         try:
             return child.run(argv, limit)
@@ -194,10 +194,12 @@ class Performer:
             raise DeadlineExceeded(
                 f"time is up at {step}: {argv[0]} did not end, and was killed",
                 "; ".join(filter(None, (hint, "--timeout gives it longer"))),
+                tells=tells,
             ) from None
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            raise BgpctlError(f"the {what} command {argv[0]} cannot be run: {reason}", hint) from None
+            text = f"the {what} command {argv[0]} cannot be run: {reason}"
+            raise BgpctlError(text, hint, tells=tells) from None
 
 
 def _body(change: ChangeNode, document: Document) -> Document:

@@ -20,6 +20,7 @@ from typing import Any
 
 from bgpctl.core.state import NodeState, timestamp
 from bgpctl.core.timing.withdrawal import Estimate, worst_of
+from bgpctl.errors import Tells
 from bgpctl.runbooks import proof
 from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.baseline import asked, noted
@@ -70,11 +71,9 @@ class Withdrawn(Goal):
     def preview(self, s: Snapshot) -> str:
         """For --dry-run: what will end the wait."""
         word = proof.word(s, assume_dead=self.assume_dead)
+        if silent := self.foresee(s):
+            return silent.reason
         worst = worst_of((word is not Word.DEAD and s.estimates) or s.dead_estimates)
-        if word is Word.SILENT and (worst or s.state):
-            seen = f"last seen {timestamp(s.state.last_seen)}" if s.state else "it was never seen"
-            only_by = f"the routes end only if somebody says that it is dead ({ASSUME_DEAD})"
-            return f"its speaker is silent ({seen}): {only_by}"
         if worst is None:
             return "the node has no peer"
         soak = s.state.soak if s.state else 0.0
@@ -88,6 +87,22 @@ class Withdrawn(Goal):
         begin = f"the speaker fell silent, assuming {ASSUMED}" if word is Word.DEAD else "the withdraws"
         return f"{first}{_seconds(worst)} after {begin}, by estimate{note}: {worst.address}: {worst.why}"
 
+    def foresee(self, s: Snapshot) -> Decision | None:
+        """A speaker that is silent before the drain begins: unless it comes back, the run ends blocked."""
+        silent = proof.word(s, assume_dead=self.assume_dead) is Word.SILENT
+        if not silent or (s.state is None and not (s.estimates or s.dead_estimates)):
+            return None
+        seen = f"last seen {timestamp(s.state.last_seen)}" if s.state else "it was never seen"
+        only_by = f"the routes end only if somebody says that it is dead ({ASSUME_DEAD})"
+        return self._nobody_knows(f"its speaker is silent ({seen}): {only_by}")
+
+    def _nobody_knows(self, text: str) -> Decision:
+        dead = self.typed.with_flags([ASSUME_DEAD])
+        hint = (
+            f"ask a router with --router-probe KIND=TARGET@PEER; or, if you know that the node is off: {dead}"
+        )
+        return Decision(Status.BLOCKED, text, hint=hint, tells=frozenset((Tells.GO_ON,)))
+
     def _too_little(self, s: Snapshot, evidence: Mapping[str, Any], word: Word) -> Decision | None:
         """`--require-confirmed` makes any lesser proof a wait, which ends with the run's time. That nothing
         was announced is enough where a speaker that reports says so."""
@@ -96,7 +111,8 @@ class Withdrawn(Goal):
         if not self.require_confirmed or (sure and not evidence.get("assumed")):
             return None
         missing = "; ".join(proof.missing(s)) or "no router was asked"
-        return Decision(Status.WAIT, f"{REQUIRE_CONFIRMED} waits for a router's word: {missing}", recheck=1.0)
+        text = f"{REQUIRE_CONFIRMED} waits for a router's word: {missing}"
+        return Decision(Status.WAIT, text, recheck=1.0, tells=frozenset((Tells.LESSER,)))
 
     def _too_late(self, s: Snapshot, late: Sequence[str]) -> Decision:
         """No waiting makes up for a router that nobody asked in time."""
@@ -105,7 +121,8 @@ class Withdrawn(Goal):
             f"or restore first: {self.typed.other('node', 'restore', s.node.name)}\n"
             f"and then drain again: {self.typed}"
         )
-        return Decision(Status.BLOCKED, "; ".join(late), hint=hint)
+        told = frozenset((Tells.GO_ON, Tells.BACK))
+        return Decision(Status.BLOCKED, "; ".join(late), hint=hint, tells=told)
 
     def by_clock(self, s: Snapshot, journal: Journal, word: Word) -> Decision:
         """What the speaker says, and the worst case that the negotiated capabilities allow after it."""
@@ -147,11 +164,7 @@ class Withdrawn(Goal):
         text = (
             f"the speaker is silent, and whether its routes are gone nobody knows: they are {IF_DEAD}{note}"
         )
-        dead = self.typed.with_flags([ASSUME_DEAD])
-        hint = (
-            f"ask a router with --router-probe KIND=TARGET@PEER; or, if you know that the node is off: {dead}"
-        )
-        return Decision(Status.BLOCKED, text, hint=hint)
+        return self._nobody_knows(text)
 
 
 def by_witness(s: Snapshot, word: Word) -> Decision | None:

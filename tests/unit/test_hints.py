@@ -117,11 +117,9 @@ TABLE: dict[str, Callable[[], Decision]] = {
 
 def told(decision: Decision, record: Any = BEGUN, typed: CommandLine = TYPED) -> list[str]:
     """What a person reads when the run ends with this decision."""
-    status, message, hint = "blocked", decision.reason, decision.hint
+    ended = Result("drain", "n1", "blocked", decision.reason, hint=decision.hint, tells=decision.tells)
     if decision.status is not Status.BLOCKED:
-        result = timed_out(decision)
-        status, message, hint = result.status, result.message, result.hint
-    ended = Result("drain", "n1", status, message, hint=hint)
+        ended = timed_out(decision)
     return advice.completed(ended, record, typed).hint.splitlines()
 
 

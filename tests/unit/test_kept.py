@@ -95,6 +95,12 @@ def test_what_runs_or_dials_something_and_the_attempts_time_are_not_inherited() 
     assert kept.inherited(before, {}) == {"--force": ()}
 
 
+def test_nobody_goes_past_a_budget_by_what_a_node_annotation_says() -> None:
+    before = {"--disable-eviction": (), "--force": ()}
+    assert kept.inherited(before, {}) == {"--force": ()}
+    assert kept.merged(before, {}) == before, "it is printed, to be said again"
+
+
 def test_a_value_that_looks_like_a_flag_is_typed_with_it() -> None:
     assert kept.words({"--grace-period": ("-1",), "--force": ()}) == ("--grace-period=-1", "--force")
 

@@ -110,6 +110,20 @@ def test_one_that_is_not_refused_says_that_this_is_what_happens() -> None:
     assert result.message == "n1: nothing was changed; without --dry-run this is what happens"
 
 
+@pytest.mark.parametrize("dead", [False, True])
+def test_a_silent_speaker_is_a_refusal_that_can_be_foreseen(dead: bool) -> None:
+    """The run would end blocked: so does its plan, and the steps after it are foreseen all the same."""
+    silent = at(state=running(heartbeat=NOW - 9_999), dead_estimates=estimates(Ending.POWER_OFF))
+    result, events = planned(Looked(silent), DrainOptions("n1", assume_dead=dead))
+    states = {event.step: event.state for event in events}
+    if dead:
+        assert (result.exit_code, states["Withdrawn"]) == (Exit.DONE, "planned")
+        return
+    assert (result.exit_code, states["Withdrawn"], states["Settled"]) == (Exit.BLOCKED, "blocked", "planned")
+    assert result.message.startswith("its speaker is silent (last seen ")
+    assert result.hint.endswith("if you know that the node is off: bgpctl node drain n1 --assume-dead")
+
+
 @pytest.mark.parametrize(
     ("deselection", "told"),
     [

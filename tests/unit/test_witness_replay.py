@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from bgpctl.witness.asking import this_machine
 from bgpctl.witness.bird import BirdProbe
 from bgpctl.witness.command import Client
 from bgpctl.witness.conversation import Conversation
@@ -122,7 +123,8 @@ def test_a_node_that_was_asked_about(kind: str, phase: str, tmp_path: Path) -> N
     assert {path.neighbor for path in seen.paths} == {N}
     assert seen.session in (("established",) if phase == "live" else (STALE_SESSION[kind], "idle"))
     assert seen.local == "127.0.0.10" or (phase == "stale" and not seen.local), "its own end of the session"
-    assert seen.router_id == ("127.0.0.10" if kind in ("bird", "frr") else ""), "where it tells it"
+    assert seen.router_id == ("" if kind == "openbgpd" else "127.0.0.10"), "where it tells it"
+    assert seen.machine == (this_machine() if kind == "openbgpd" else ""), "where it does not"
     told = kind in ("bird", "frr") and phase == "stale"
     assert (seen.seconds_remaining is not None and 50 < seen.seconds_remaining <= 60) is told
 
