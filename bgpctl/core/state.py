@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from bgpctl.core.bgp.notification import COLLISION, CONNECTION_REJECTED
 from bgpctl.core.model import Peer, Session
 
 GROUP = "bgpctl.io"
@@ -35,8 +36,8 @@ UNPROVED = (
     "routes until their own timers end"
 )
 
-ANOTHER_SESSION = ((6, 5), (6, 7))
-"""RFC 4486: Connection Rejected and Connection Collision Resolution."""
+ANOTHER_SESSION = (CONNECTION_REJECTED, COLLISION)
+"""What a router says to who comes while it has a session with this node already (RFC 4486)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from bgpctl.core.bgp.notification import CEASE, read_cease
 from bgpctl.exabgp.received import Received
-from bgpctl.exabgp.wire import CEASE, read_cease
 
 STUCK_SECONDS = 5.0  # a router that is busy for longer is worth a word
 JUMP_SECONDS = 0.5

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bgpctl.core import loglines, state_document
+from bgpctl.core.bgp import capabilities
 from bgpctl.core.drain import budgets, guards, pods
 from bgpctl.core.intent.compile import ClusterObjects, compile_intent
 from bgpctl.core.intent.routeview import read_node_routes
@@ -214,7 +215,7 @@ def _cease(data: bytes) -> object:
     for subcode in (2, 4, 9, 10):
         record.note_notification("received", 6, subcode, data)
         record.note_notification("sent", 3, subcode, data)
-    return events.last_error(record.tell({}, 0)["last_error"]), events.long_lived(data, ())
+    return events.last_error(record.tell({}, 0)["last_error"]), capabilities.long_lived(data, ())
 
 
 # --- files and documents ----------------------------------------------------------------------------------
