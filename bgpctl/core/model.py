@@ -53,6 +53,12 @@ class Family(NamedTuple):
     def __str__(self) -> str:
         return f"{self.afi}/{self.safi}"
 
+    @classmethod
+    def parse(cls, text: str) -> Family:
+        """The reverse of `str`; "ipv4" is "ipv4/unicast"."""
+        afi, _, safi = text.partition("/")
+        return cls(afi, safi or "unicast")
+
 
 IPV4 = Family("ipv4")
 IPV6 = Family("ipv6")

@@ -80,11 +80,6 @@ ADDRESS_TEXT = Kind(STRING, lambda foreign, name: str(ADDRESS.read(foreign, name
 _STATES = {str(state): state for state in SessionState}
 
 
-def _family(text: str) -> Family:
-    afi, _, safi = text.partition("/")
-    return Family(afi, safi or "unicast")
-
-
 def _state(foreign: Foreign, name: str) -> SessionState:
     """A word that this version does not know is no reason to hide the rest."""
     return _STATES.get(foreign.text(name), SessionState.UNKNOWN)
@@ -98,7 +93,7 @@ def _addresses(foreign: Foreign, name: str) -> tuple[str, ...]:
 
 
 def _families(foreign: Foreign, name: str) -> tuple[Family, ...]:
-    return tuple(map(_family, foreign.texts(name)))
+    return tuple(map(Family.parse, foreign.texts(name)))
 
 
 def _absences(foreign: Foreign, name: str) -> Mapping[str, int]:
@@ -126,7 +121,7 @@ COUNTS = Table(
 
 FORWARDING = Table(
     Forwarding,
-    Field("family", "family", Kind(STRING, lambda foreign, name: _family(foreign.required(name)), str)),
+    Field("family", "family", Kind(STRING, lambda foreign, name: Family.parse(foreign.required(name)), str)),
     Field("forwarding", "forwarding", FLAG),
 )
 

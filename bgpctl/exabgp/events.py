@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +12,18 @@ from bgpctl.core.model import Family, GracefulRestart, LastError, Session, Sessi
 from bgpctl.core.reading.addresses import parse_zoned
 from bgpctl.core.reading.fields import Range
 from bgpctl.core.reading.foreign import Foreign, Unreadable, parse_json
+from bgpctl.core.reading.table import (
+    FLAG,
+    REQUIRED_TEXT,
+    STRING,
+    Field,
+    Kind,
+    Table,
+    integer,
+    number,
+    parsed,
+    texts,
+)
 
 LONGEST = 64 << 20
 """Octets of a line: an engine tells 50,000 routes in pieces that are much shorter."""
@@ -43,30 +55,7 @@ def sessions_in(line: Mapping[str, Any]) -> tuple[list[Session], str]:
 
 def session_of(line: Any) -> Session:
     """A peer's record (record.Record.tell) -> Session. Raises Unreadable on a foreign shape."""
-    body = Foreign.of(line)
-    families = tuple(_family(text) for text in body.texts("families"))
-    capability = body.parsed("llgr", bytes.fromhex, "octets in hexadecimal digits")
-    return Session(
-        peer=body.required("peer"),
-        state=SessionState(body.choice("state", tuple(SessionState))),
-        since=body.number("since"),
-        established_at=body.number("established_at") if body.has("established_at") else None,
-        local_address=body.parsed("local_address", parse_zoned, "an IP address"),
-        hold_time=body.optional_integer("hold_time"),
-        keepalive_time=body.optional_integer("keepalive_time"),
-        families=families,
-        extended_next_hop=body.flag("extended_next_hop"),
-        local_gr=graceful_restart(body.value.get("local_gr")),
-        peer_gr=graceful_restart(body.value.get("peer_gr")),
-        long_lived=capabilities.long_lived(capability, families) if capability is not None else None,
-        advertised=_counts(body.child("advertised")),
-        received=_counts(body.child("received")),
-        pending=body.integer("pending"),
-        end_of_rib=body.flag("end_of_rib"),
-        flaps=body.integer("flaps"),
-        troubles=body.texts("troubles"),
-        last_error=last_error(body.value.get("last_error")),
-    )
+    return SESSION.read(Foreign.of(line))
 
 
 def interrupted(session: Session, now: float, reason: str) -> Session:
@@ -93,7 +82,7 @@ def graceful_restart(side: Any) -> GracefulRestart | None:
         return None
     read = Foreign.of(side, "graceful restart")
     flags = read.integer("flags", limits=OCTET)
-    bits = {_family(family): of.integer(family, limits=OCTET) for of, family in read.each("families")}
+    bits = {Family.parse(family): of.integer(family, limits=OCTET) for of, family in read.each("families")}
     return capabilities.graceful_restart(read.integer("time"), flags, bits)
 
 
@@ -121,10 +110,42 @@ def _inner(error: Foreign) -> tuple[int, int] | None:
     return pair[0], pair[1]
 
 
-def _counts(body: Foreign) -> dict[Family, int]:
-    return {_family(text): body.integer(text) for text in body.value}
+def _counts(foreign: Foreign, name: str) -> dict[Family, int]:
+    return {Family.parse(text): counts.integer(text) for counts, text in foreign.each(name)}
 
 
-def _family(text: str) -> Family:
-    afi, _, safi = text.partition("/")
-    return Family(afi, safi)
+def _session(families: Iterable[str], llgr: bytes | None, **rest: Any) -> Session:
+    ours = tuple(map(Family.parse, families))
+    seconds = None if llgr is None else capabilities.long_lived(llgr, ours)
+    return Session(families=ours, long_lived=seconds, **rest)
+
+
+MOMENT = number()
+STATE = Kind(STRING, lambda foreign, name: SessionState(foreign.choice(name, tuple(SessionState))))
+RESTART = Kind({"type": "object"}, lambda foreign, name: graceful_restart(foreign.value.get(name)))
+ERROR = Kind({"type": "object"}, lambda foreign, name: last_error(foreign.value.get(name)))
+COUNTS = Kind({"type": "object"}, _counts)
+
+SESSION = Table(
+    _session,
+    Field("peer", "peer", REQUIRED_TEXT),
+    Field("state", "state", STATE),
+    Field("since", "since", MOMENT),
+    Field("established_at", "established_at", MOMENT, default=None),
+    Field("local_address", "local_address", parsed(parse_zoned, "an IP address")),
+    Field("hold_time", "hold_time", integer(default=None)),
+    Field("keepalive_time", "keepalive_time", integer(default=None)),
+    Field("families", "families", texts()),
+    Field("extended_next_hop", "extended_next_hop", FLAG),
+    Field("local_gr", "local_gr", RESTART),
+    Field("peer_gr", "peer_gr", RESTART),
+    Field("llgr", "llgr", parsed(bytes.fromhex, "octets in hexadecimal digits")),
+    Field("advertised", "advertised", COUNTS),
+    Field("received", "received", COUNTS),
+    Field("pending", "pending", integer()),
+    Field("end_of_rib", "end_of_rib", FLAG),
+    Field("flaps", "flaps", integer()),
+    Field("troubles", "troubles", texts()),
+    Field("last_error", "last_error", ERROR),
+)
+"""What the child tells of a session: `Record.tell` writes these, of its attributes with the same names."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from ipaddress import ip_address
 
 import pytest
@@ -122,3 +122,8 @@ def test_a_dead_engine_leaves_no_lie() -> None:
         last_error=LastError(5.0, "local", "it died"),
     )
     assert events.interrupted(after, 6.0, "again").flaps == 1
+
+
+def test_no_attribute_of_a_session_is_forgotten() -> None:
+    told = {one.name for one in events.SESSION.fields}
+    assert told - {"llgr"} == {one.name for one in fields(Session)} - {"long_lived"}

@@ -64,6 +64,16 @@ def parsed(parse: Callable[[str], Any], what: str) -> Kind:
     return Kind(STRING, partial(Foreign.parsed, parse=parse, what=what), str, None)
 
 
+def required(kind: Kind, what: str) -> Kind:
+    """The same, but it must be there; `what` it should be, in words."""
+
+    def read(foreign: Foreign, name: str) -> Any:
+        found = kind.read(foreign, name)
+        return foreign.refuse(name, what) if found is None else found
+
+    return kind._replace(read=read, default=ASK)
+
+
 def texts(most: int = 10_000) -> Kind:
     """A list of sentences, of which no more than `most` are written."""
     write = lambda found: [text[:LONGEST_TEXT] for text in found[:most]]  # noqa: E731
