@@ -37,6 +37,6 @@ def peers(client: Client, names: Sequence[str], output: str) -> NoReturn:
 
 
 def _picture(client: Client, names: Sequence[str], mirror: Mirror[Document]) -> Picture:
-    from bgpctl.core.statereader import read_states
+    from bgpctl.core.state_document import read_states
 
     return observe.picture(client, names, read_states(mirror.items()))

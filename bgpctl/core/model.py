@@ -53,6 +53,12 @@ class Family(NamedTuple):
     def __str__(self) -> str:
         return f"{self.afi}/{self.safi}"
 
+    @classmethod
+    def parse(cls, text: str) -> Family:
+        """The reverse of `str`; "ipv4" is "ipv4/unicast"."""
+        afi, _, safi = text.partition("/")
+        return cls(afi, safi or "unicast")
+
 
 IPV4 = Family("ipv4")
 IPV6 = Family("ipv6")
@@ -230,6 +236,22 @@ class SessionState(StrEnum):
     ESTABLISHED = "established"
 
 
+class Forwarding(NamedTuple):
+    """One family of a graceful restart capability, and its F bit."""
+
+    family: Family
+    forwarding: bool
+
+
+class FamilyCount(NamedTuple):
+    """The routes of one family on a session that is up."""
+
+    afi: str
+    safi: str
+    advertised: int
+    received: int
+
+
 @dataclass(frozen=True, slots=True)
 class GracefulRestart:
     """One side's RFC 4724 capability as it stood in its OPEN. `notification` is the N bit of RFC 8538;
@@ -286,6 +308,14 @@ class Session:
     @property
     def established(self) -> bool:
         return self.state is SessionState.ESTABLISHED
+
+    @property
+    def counts(self) -> tuple[FamilyCount, ...]:
+        """Of every family that the session has or counts, in order; none unless it is up."""
+        if not self.established:
+            return ()
+        families = sorted({*self.families, *self.advertised, *self.received})
+        return tuple(FamilyCount(*f, self.advertised.get(f, 0), self.received.get(f, 0)) for f in families)
 
 
 @dataclass(frozen=True, slots=True)

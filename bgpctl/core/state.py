@@ -1,6 +1,6 @@
 """BGPNodeState (bgpctl.io/v1alpha1): what a speaker says about its node, as values and as the CRD's dict.
 
-The speaker writes it, the CLI and the runbooks read it (statereader.py). Times are RFC 3339 strings on the
+The speaker writes it, the CLI and the runbooks read it (state_document.py). Times are RFC 3339 strings on the
 wire and epoch seconds here.
 """
 
@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
-from bgpctl.core.model import GracefulRestart, LastError, Peer, Session
+from bgpctl.core.bgp.notification import COLLISION, CONNECTION_REJECTED
+from bgpctl.core.model import Peer, Session
 
 GROUP = "bgpctl.io"
 VERSION = "v1alpha1"
@@ -23,7 +23,6 @@ HEARTBEAT_SECONDS = 60.0
 STALE_AFTER_SECONDS = 150.0
 
 # What the schema allows: a status that is refused would look like a dead speaker.
-LONGEST_SENTENCE = 4096
 MOST_SENTENCES = 1000
 
 SAME_CLOCK_SECONDS = 2.0
@@ -37,10 +36,8 @@ UNPROVED = (
     "routes until their own timers end"
 )
 
-ANOTHER_SESSION = ((6, 5), (6, 7))
-"""RFC 4486: Connection Rejected and Connection Collision Resolution."""
-
-Document = dict[str, Any]
+ANOTHER_SESSION = (CONNECTION_REJECTED, COLLISION)
+"""What a router says to who comes while it has a session with this node already (RFC 4486)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,14 +199,16 @@ class NodeState:
     def established(self) -> int:
         return sum(peer.session.established for peer in self.peers)
 
+    @property
+    def sessions(self) -> str:
+        """ "2/3": Established of configured."""
+        return f"{self.established}/{len(self.peers)}"
+
 
 def others(peers: Iterable[PeerState], known: Iterable[PeerState]) -> tuple[PeerState, ...]:
     """The peers that are other routers than those which are known."""
     routers = {(peer.address, peer.port) for peer in known}
     return tuple(peer for peer in peers if (peer.address, peer.port) not in routers)
-
-
-# --- wire -------------------------------------------------------------------------------------------------
 
 
 def newest(addresses: Iterable[str]) -> tuple[str, ...]:
@@ -225,169 +224,12 @@ def timestamp(seconds: float | None) -> str | None:
     """Epoch seconds -> RFC 3339 with microseconds (Kubernetes MicroTime); None stays None."""
     if not seconds:
         return None
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def seconds(text: str | None) -> float:
     """RFC 3339 -> epoch seconds; nothing gives 0."""
     return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() if text else 0.0
-
-
-def to_document(state: NodeState) -> Document:
-    """The custom resource. Keys whose value is None are left out, as in every Kubernetes status."""
-    return {
-        "apiVersion": f"{GROUP}/{VERSION}",
-        "kind": KIND,
-        "metadata": {"name": state.node},
-        "status": _status(state),
-    }
-
-
-def _status(state: NodeState) -> Document:
-    return _present(
-        {
-            "phase": state.phase,
-            "heartbeatTime": timestamp(state.heartbeat),
-            "startedAt": timestamp(state.started_at),
-            "speakerVersion": state.speaker_version,
-            "engineVersion": state.engine_version,
-            "engineRestarts": state.engine_restarts,
-            "engineMode": state.engine_mode or None,
-            "observedLeave": state.observed_leave or None,
-            "selectedBy": state.selected_by or None,
-            "selectedByKind": state.selected_by_kind or None,
-            "policyProblem": state.policy_problem[:LONGEST_SENTENCE] or None,
-            "problems": [text[:LONGEST_SENTENCE] for text in state.problems[:MOST_SENTENCES]] or None,
-            "sessions": f"{state.established}/{len(state.peers)}",
-            "routes": {"intended": state.intended, "announced": state.announced},
-            "absent": dict(state.absent) if state.absent else None,
-            "gracefulShutdown": _soak(state),
-            "peers": [_peer(peer) for peer in state.peers],
-            "withdrawn": _withdrawn(state.withdrawn) if state.withdrawn else None,
-            "localAddresses": [_locals(one) for one in state.locals] or None,
-            "unwithdrawn": [_peer(peer) for peer in state.unwithdrawn] or None,
-        }
-    )
-
-
-def _locals(one: LocalAddresses) -> Document:
-    return {"peerAddress": one.peer, "peerPort": one.port, "addresses": list(one.addresses)}
-
-
-def _soak(state: NodeState) -> Document | None:
-    if not state.soak:
-        return None
-    return _present({"soakSeconds": state.soak, "untilTime": timestamp(state.soak_until)})
-
-
-def _peer(peer: PeerState) -> Document:
-    session = peer.session
-    return _present(
-        {
-            "name": peer.name,
-            "instance": peer.instance or None,
-            "peerAddress": peer.address,
-            "peerPort": peer.port,
-            "peerASN": peer.asn,
-            "localASN": peer.local_asn,
-            "localAddress": str(session.local_address) if session.local_address else None,
-            "state": str(session.state),
-            "since": timestamp(session.since),
-            "establishedTime": timestamp(session.established_at),
-            "configured": _present(
-                {
-                    "holdTimeSeconds": peer.configured_hold_time,
-                    "keepAliveTimeSeconds": peer.configured_keepalive_time,
-                    "restartTimeSeconds": peer.configured_restart_time,
-                    "gracefulNotification": peer.configured_notification or None,
-                }
-            ),
-            "timers": _present(
-                {
-                    "appliedHoldTimeSeconds": session.hold_time,
-                    "appliedKeepaliveSeconds": session.keepalive_time,
-                }
-            ),
-            "gracefulRestart": _present(
-                {
-                    "local": _gr(session.local_gr),
-                    "peer": _gr(session.peer_gr),
-                    "longLivedSeconds": session.long_lived,
-                }
-            ),
-            "families": [str(family) for family in session.families],
-            "extendedNextHop": session.extended_next_hop or None,
-            "routeCount": _counts(session),
-            "intended": peer.intended,
-            "announced": peer.announced,
-            "pending": session.pending,
-            "endOfRIBSent": session.end_of_rib,
-            "flaps": session.flaps,
-            "lastError": _error(session.last_error),
-        }
-    )
-
-
-def _counts(session: Session) -> list[Document]:
-    families = sorted(set(session.families) | set(session.advertised) | set(session.received))
-    return [
-        {
-            "afi": family.afi,
-            "safi": family.safi,
-            "advertised": session.advertised.get(family, 0),
-            "received": session.received.get(family, 0),
-        }
-        for family in families
-        if session.established
-    ]
-
-
-def _gr(side: GracefulRestart | None) -> Document | None:
-    if side is None:
-        return None
-    return {
-        "restartTimeSeconds": side.restart_time,
-        "restartState": side.restart_state,
-        "notification": side.notification,
-        "families": [{"family": str(family), "forwarding": bit} for family, bit in side.families],
-    }
-
-
-def _error(error: LastError | None) -> Document | None:
-    if error is None:
-        return None
-    return _present(
-        {
-            "time": timestamp(error.time),
-            "direction": error.direction,
-            "code": error.code,
-            "subcode": error.subcode,
-            "text": error.text[:LONGEST_SENTENCE],
-        }
-    )
-
-
-def _withdrawn(record: WithdrawnRecord) -> Document:
-    return _present(
-        {
-            "reason": record.reason[:LONGEST_SENTENCE],
-            "answers": record.answers or None,
-            "observedTime": timestamp(record.observed_at),
-            "gracefulShutdownTime": timestamp(record.shut_down_at),
-            "sentTime": timestamp(record.sent_at),
-            "closedTime": timestamp(record.closed_at),
-            "routes": record.routes,
-            "peers": [_withdrawn_peer(peer) for peer in record.peers],
-        }
-    )
-
-
-def _withdrawn_peer(peer: WithdrawnPeer) -> Document:
-    return {"routes": peer.routes, "flushed": peer.flushed, **_peer(peer.state)}
-
-
-def _present(document: Document) -> Document:
-    return {key: value for key, value in document.items() if value is not None}
 
 
 def describe_peer(peer: Peer, session: Session, intended: int, announced: int) -> PeerState:

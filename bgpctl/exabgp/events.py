@@ -2,67 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from bgpctl.core.bgp import capabilities
+from bgpctl.core.bgp.notification import notification_text
 from bgpctl.core.model import Family, GracefulRestart, LastError, Session, SessionState
 from bgpctl.core.reading.addresses import parse_zoned
 from bgpctl.core.reading.fields import Range
 from bgpctl.core.reading.foreign import Foreign, Unreadable, parse_json
+from bgpctl.core.reading.table import (
+    FLAG,
+    REQUIRED_TEXT,
+    STRING,
+    Field,
+    Kind,
+    Table,
+    integer,
+    number,
+    parsed,
+    texts,
+)
 
 LONGEST = 64 << 20
 """Octets of a line: an engine tells 50,000 routes in pieces that are much shorter."""
 
 OCTET = Range(0, 255)
-
-RESTART_STATE = 0x8
-NOTIFICATION = 0x4
-"""Flag bits of the graceful restart capability: R (RFC 4724 section 3) and N (RFC 8538 section 2)."""
-
-FORWARDING = 0x80
-"""Flag bit of one of its families: F (RFC 4724 section 3)."""
-
-_AFI = {1: "ipv4", 2: "ipv6"}
-_UNICAST = 1
-
-_CODES = {
-    1: "Message Header Error",
-    2: "OPEN Message Error",
-    3: "UPDATE Message Error",
-    4: "Hold Timer Expired",
-    5: "Finite State Machine Error",
-    6: "Cease",
-    7: "ROUTE-REFRESH Message Error",
-    8: "Send Hold Timer Expired",
-}
-_SUBCODES = {
-    (1, 1): "Connection Not Synchronized",
-    (1, 2): "Bad Message Length",
-    (1, 3): "Bad Message Type",
-    (2, 1): "Unsupported Version Number",
-    (2, 2): "Bad Peer AS",
-    (2, 3): "Bad BGP Identifier",
-    (2, 6): "Unacceptable Hold Time",
-    (2, 7): "Unsupported Capability",
-    (3, 1): "Malformed Attribute List",
-    (3, 8): "Invalid NEXT_HOP Attribute",
-    (3, 10): "Invalid Network Field",
-    (3, 11): "Malformed AS_PATH",
-    (5, 1): "Receive Unexpected Message in OpenSent State",
-    (5, 2): "Receive Unexpected Message in OpenConfirm State",
-    (5, 3): "Receive Unexpected Message in Established State",
-    (6, 1): "Maximum Number of Prefixes Reached",
-    (6, 2): "Administrative Shutdown",
-    (6, 3): "Peer De-configured",
-    (6, 4): "Administrative Reset",
-    (6, 5): "Connection Rejected",
-    (6, 6): "Other Configuration Change",
-    (6, 7): "Connection Collision Resolution",
-    (6, 8): "Out of Resources",
-    (6, 9): "Hard Reset",
-    (6, 10): "BFD Down",
-}
 
 
 def parse_line(line: bytes | str) -> Mapping[str, Any] | None:
@@ -89,30 +55,7 @@ def sessions_in(line: Mapping[str, Any]) -> tuple[list[Session], str]:
 
 def session_of(line: Any) -> Session:
     """A peer's record (record.Record.tell) -> Session. Raises Unreadable on a foreign shape."""
-    body = Foreign.of(line)
-    families = tuple(_family(text) for text in body.texts("families"))
-    capability = body.parsed("llgr", bytes.fromhex, "octets in hexadecimal digits")
-    return Session(
-        peer=body.required("peer"),
-        state=SessionState(body.choice("state", tuple(SessionState))),
-        since=body.number("since"),
-        established_at=body.number("established_at") if body.has("established_at") else None,
-        local_address=body.parsed("local_address", parse_zoned, "an IP address"),
-        hold_time=body.optional_integer("hold_time"),
-        keepalive_time=body.optional_integer("keepalive_time"),
-        families=families,
-        extended_next_hop=body.flag("extended_next_hop"),
-        local_gr=graceful_restart(body.value.get("local_gr")),
-        peer_gr=graceful_restart(body.value.get("peer_gr")),
-        long_lived=long_lived(capability, families) if capability is not None else None,
-        advertised=_counts(body.child("advertised")),
-        received=_counts(body.child("received")),
-        pending=body.integer("pending"),
-        end_of_rib=body.flag("end_of_rib"),
-        flaps=body.integer("flaps"),
-        troubles=body.texts("troubles"),
-        last_error=last_error(body.value.get("last_error")),
-    )
+    return SESSION.read(Foreign.of(line))
 
 
 def interrupted(session: Session, now: float, reason: str) -> Session:
@@ -139,24 +82,8 @@ def graceful_restart(side: Any) -> GracefulRestart | None:
         return None
     read = Foreign.of(side, "graceful restart")
     flags = read.integer("flags", limits=OCTET)
-    bits = {family: families.integer(family, limits=OCTET) for families, family in read.each("families")}
-    return GracefulRestart(
-        restart_time=read.integer("time"),
-        restart_state=bool(flags & RESTART_STATE),
-        notification=bool(flags & NOTIFICATION),
-        families=tuple((_family(family), bool(bit & FORWARDING)) for family, bit in bits.items()),
-    )
-
-
-def long_lived(capability: bytes, families: tuple[Family, ...]) -> int | None:
-    """RFC 9494 section 3.1: AFI, SAFI, flags, 24 bits of seconds, repeated. The longest that touches our
-    families; None when none of them is listed."""
-    times = []
-    for start in range(0, len(capability) - 6, 7):
-        afi, safi = int.from_bytes(capability[start : start + 2]), capability[start + 2]
-        if safi == _UNICAST and afi in _AFI and Family(_AFI[afi]) in families:
-            times.append(int.from_bytes(capability[start + 4 : start + 7]))
-    return max(times, default=None)
+    bits = {Family.parse(family): of.integer(family, limits=OCTET) for of, family in read.each("families")}
+    return capabilities.graceful_restart(read.integer("time"), flags, bits)
 
 
 def last_error(body: Any) -> LastError | None:
@@ -183,16 +110,42 @@ def _inner(error: Foreign) -> tuple[int, int] | None:
     return pair[0], pair[1]
 
 
-def notification_text(code: int, subcode: int) -> str:
-    """ "Cease/Administrative Shutdown (6/2)"."""
-    name = "/".join(filter(None, (_CODES.get(code, "unknown"), _SUBCODES.get((code, subcode)))))
-    return f"{name} ({code}/{subcode})"
+def _counts(foreign: Foreign, name: str) -> dict[Family, int]:
+    return {Family.parse(text): counts.integer(text) for counts, text in foreign.each(name)}
 
 
-def _counts(body: Foreign) -> dict[Family, int]:
-    return {_family(text): body.integer(text) for text in body.value}
+def _session(families: Iterable[str], llgr: bytes | None, **rest: Any) -> Session:
+    ours = tuple(map(Family.parse, families))
+    seconds = None if llgr is None else capabilities.long_lived(llgr, ours)
+    return Session(families=ours, long_lived=seconds, **rest)
 
 
-def _family(text: str) -> Family:
-    afi, _, safi = text.partition("/")
-    return Family(afi, safi)
+MOMENT = number()
+STATE = Kind(STRING, lambda foreign, name: SessionState(foreign.choice(name, tuple(SessionState))))
+RESTART = Kind({"type": "object"}, lambda foreign, name: graceful_restart(foreign.value.get(name)))
+ERROR = Kind({"type": "object"}, lambda foreign, name: last_error(foreign.value.get(name)))
+COUNTS = Kind({"type": "object"}, _counts)
+
+SESSION = Table(
+    _session,
+    Field("peer", "peer", REQUIRED_TEXT),
+    Field("state", "state", STATE),
+    Field("since", "since", MOMENT),
+    Field("established_at", "established_at", MOMENT, default=None),
+    Field("local_address", "local_address", parsed(parse_zoned, "an IP address")),
+    Field("hold_time", "hold_time", integer(default=None)),
+    Field("keepalive_time", "keepalive_time", integer(default=None)),
+    Field("families", "families", texts()),
+    Field("extended_next_hop", "extended_next_hop", FLAG),
+    Field("local_gr", "local_gr", RESTART),
+    Field("peer_gr", "peer_gr", RESTART),
+    Field("llgr", "llgr", parsed(bytes.fromhex, "octets in hexadecimal digits")),
+    Field("advertised", "advertised", COUNTS),
+    Field("received", "received", COUNTS),
+    Field("pending", "pending", integer()),
+    Field("end_of_rib", "end_of_rib", FLAG),
+    Field("flaps", "flaps", integer()),
+    Field("troubles", "troubles", texts()),
+    Field("last_error", "last_error", ERROR),
+)
+"""What the child tells of a session: `Record.tell` writes these, of its attributes with the same names."""

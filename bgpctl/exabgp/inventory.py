@@ -14,65 +14,33 @@ from typing import Any
 from bgpctl.core.model import Attributes, Family, IPNetwork, Observed, Peer, Secret
 from bgpctl.core.reading.addresses import parse_address, parse_zoned
 from bgpctl.core.reading.foreign import Foreign, Unreadable
-from bgpctl.exabgp import wire
-
-_PLAIN = (
-    "name",
-    "instance",
-    "asn",
-    "local_asn",
-    "port",
-    "local_port",
-    "hold_time",
-    "keepalive_time",
-    "connect_retry_time",
-    "multihop_ttl",
-    "restart_time",
-    "graceful_notification",
-    "extended_next_hop",
+from bgpctl.core.reading.table import (
+    FLAG,
+    REQUIRED_TEXT,
+    STRING,
+    Field,
+    Kind,
+    Table,
+    array,
+    integer,
+    parsed,
+    required,
 )
-"""The fields of a Peer that are text, numbers or flags already."""
+from bgpctl.exabgp import wire
 
 
 def definition(peer: Peer) -> dict[str, Any]:
     """A Peer without its password."""
-    return {
-        **{field: getattr(peer, field) for field in _PLAIN},
-        "address": str(peer.address),
-        "router_id": str(peer.router_id),
-        "local_address": str(peer.local_address) if peer.local_address is not None else None,
-        "families": [list(family) for family in peer.families],
-        "protected": peer.password is not None,
-    }
+    return PEER.write(peer)
 
 
 def peer_of(document: Any) -> Peer:
     """The reverse of `definition`. Raises Unreadable on a foreign shape."""
-    read = Foreign.of(document, "peer")
-    router_id = read.parsed("router_id", IPv4Address, "an IPv4 address")
-    address = read.parsed("address", parse_zoned, "an IP address")
-    if address is None or router_id is None:
-        read.refuse("address", "there, beside a router_id")
-    return Peer(
-        name=read.required("name"),
-        instance=read.required("instance"),
-        address=address,
-        asn=read.integer("asn"),
-        local_asn=read.integer("local_asn"),
-        router_id=router_id,
-        port=read.integer("port"),
-        local_address=read.parsed("local_address", parse_zoned, "an IP address"),
-        local_port=read.optional_integer("local_port"),
-        hold_time=read.integer("hold_time"),
-        keepalive_time=read.integer("keepalive_time"),
-        connect_retry_time=read.integer("connect_retry_time"),
-        multihop_ttl=read.integer("multihop_ttl"),
-        restart_time=read.optional_integer("restart_time"),
-        graceful_notification=read.flag("graceful_notification"),
-        extended_next_hop=read.flag("extended_next_hop"),
-        families=tuple(_family(item, path) for path, item in read.items("families")),
-        password=Secret(secrets.token_hex(32)) if read.flag("protected") else None,
-    )
+    return PEER.read(Foreign.of(document, "peer"))
+
+
+def _families(foreign: Foreign, name: str) -> tuple[Family, ...]:
+    return tuple(_family(item, path) for path, item in foreign.items(name))
 
 
 def _family(pair: Any, path: str) -> Family:
@@ -80,6 +48,36 @@ def _family(pair: Any, path: str) -> Family:
     if len(names) != 2:
         raise Unreadable(f"{path} must be an address family")
     return Family(*names)
+
+
+def _password(foreign: Foreign, name: str) -> Secret | None:
+    return Secret(secrets.token_hex(32)) if foreign.flag(name) else None
+
+
+COUNT, MAYBE_COUNT = integer(), integer(default=None)
+ADDRESS, ROUTER_ID = parsed(parse_zoned, "an IP address"), parsed(IPv4Address, "an IPv4 address")
+
+PEER = Table(
+    Peer,
+    Field("name", "name", REQUIRED_TEXT),
+    Field("instance", "instance", REQUIRED_TEXT),
+    Field("address", "address", required(ADDRESS, "an IP address")),
+    Field("asn", "asn", COUNT),
+    Field("local_asn", "local_asn", COUNT),
+    Field("router_id", "router_id", required(ROUTER_ID, "an IPv4 address")),
+    Field("port", "port", COUNT),
+    Field("local_address", "local_address", ADDRESS),
+    Field("local_port", "local_port", MAYBE_COUNT),
+    Field("hold_time", "hold_time", COUNT),
+    Field("keepalive_time", "keepalive_time", COUNT),
+    Field("connect_retry_time", "connect_retry_time", COUNT),
+    Field("multihop_ttl", "multihop_ttl", COUNT),
+    Field("restart_time", "restart_time", MAYBE_COUNT),
+    Field("graceful_notification", "graceful_notification", FLAG),
+    Field("extended_next_hop", "extended_next_hop", FLAG),
+    Field("families", "families", Kind(array(array(STRING)), _families, lambda many: list(map(list, many)))),
+    Field("protected", "password", Kind({"type": "boolean"}, _password, lambda password: True)),
+)
 
 
 def attributes_document(attributes: Attributes) -> dict[str, Any]:

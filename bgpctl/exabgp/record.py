@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from bgpctl.core.bgp.notification import CEASE, read_cease
+from bgpctl.exabgp.events import SESSION
 from bgpctl.exabgp.received import Received
-from bgpctl.exabgp.wire import CEASE, read_cease
 
 STUCK_SECONDS = 5.0  # a router that is busy for longer is worth a word
 JUMP_SECONDS = 0.5
@@ -104,26 +105,18 @@ class Record:
     def tell(self, advertised: dict[str, int], pending: int, stuck_at: float | None = None) -> dict[str, Any]:
         """The record as an event's body. `stuck_at`: since when the router takes nothing of what waits."""
         self.told_at = time.monotonic()
-        return {
-            "peer": self.peer,
-            "state": self.state,
+        told = {
             "since": CALENDAR.date(self.since),
             "established_at": _dated(self.established_at),
-            "local_address": self.local_address,
-            "hold_time": self.hold_time,
-            "keepalive_time": self.keepalive_time,
-            "families": list(self.families),
-            "extended_next_hop": self.extended_next_hop,
-            "local_gr": self.local_gr,
-            "peer_gr": self.peer_gr,
-            "llgr": self.llgr,
             "advertised": advertised,
             "received": self.received.counts(),
             "pending": pending,
-            "end_of_rib": self.end_of_rib,
-            "flaps": self.flaps,
             "troubles": list(self._troubles(stuck_at)),
             "last_error": _dated_error(self.last_error),
+        }
+        return {
+            one.name: told[one.name] if one.name in told else getattr(self, one.name)
+            for one in SESSION.fields
         }
 
     def _troubles(self, stuck_at: float | None) -> Iterator[str]:

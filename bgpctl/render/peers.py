@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bgpctl.core.model import Family, GracefulRestart, Session
-from bgpctl.core.state import NodeState, PeerState, to_document
+from bgpctl.core.state import NodeState, PeerState
+from bgpctl.core.state_document import to_document
 from bgpctl.render import terminal, units
 from bgpctl.render.columns import table
 from bgpctl.render.envelope import Document, envelope, write_json, write_yaml

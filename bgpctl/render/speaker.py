@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from bgpctl.core.state import NodeState, to_document
+from bgpctl.core.state import NodeState
+from bgpctl.core.state_document import to_document
 from bgpctl.render import peers, terminal, units
 from bgpctl.render.envelope import Document, envelope, write_json, write_yaml
 from bgpctl.render.terminal import write

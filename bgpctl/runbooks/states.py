@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bgpctl.core.reading.foreign import Unreadable
 from bgpctl.core.state import NodeState
-from bgpctl.core.statereader import from_document, read_states
+from bgpctl.core.state_document import from_document, read_states
 from bgpctl.errors import Blocked
 from bgpctl.kube import paths
 from bgpctl.kube.client import Client, NotFound

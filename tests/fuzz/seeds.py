@@ -8,7 +8,8 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
-from bgpctl.core.state import LocalAddresses, to_document
+from bgpctl.core.state import LocalAddresses
+from bgpctl.core.state_document import to_document
 from bgpctl.exabgp import inventory, wire
 from bgpctl.exabgp.record import Record
 from bgpctl.runbooks import journal

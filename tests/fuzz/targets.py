@@ -17,7 +17,8 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from bgpctl.core import loglines, statereader
+from bgpctl.core import loglines, state_document
+from bgpctl.core.bgp import capabilities
 from bgpctl.core.drain import budgets, guards, pods
 from bgpctl.core.intent.compile import ClusterObjects, compile_intent
 from bgpctl.core.intent.routeview import read_node_routes
@@ -88,13 +89,13 @@ def _journal(text: bytes) -> object:
 
 
 def _state(document: Any) -> object:
-    from bgpctl.core.state import to_document
+    from bgpctl.core.state_document import to_document
     from bgpctl.core.timing.profiles import UNKNOWN_ROUTER
     from bgpctl.core.timing.withdrawal import Event, estimate, facts_from_state
     from bgpctl.queries.nodes import NodeReport
     from bgpctl.render import node, peers
 
-    (state,) = statereader.read_states([document])
+    (state,) = state_document.read_states([document])
     picture = peers.Picture((state,), {}, seeds.NOW)
     peers.document(picture)
     peers.text(picture, wide=True)
@@ -105,8 +106,8 @@ def _state(document: Any) -> object:
         for event in Event:
             estimate(event, facts_from_state(peer), UNKNOWN_ROUTER)
     if state.unreadable:
-        return statereader.from_document(document)
-    return statereader.from_document(to_document(state))
+        return state_document.from_document(document)
+    return state_document.from_document(to_document(state))
 
 
 def _lease(document: Any) -> object:
@@ -214,7 +215,7 @@ def _cease(data: bytes) -> object:
     for subcode in (2, 4, 9, 10):
         record.note_notification("received", 6, subcode, data)
         record.note_notification("sent", 3, subcode, data)
-    return events.last_error(record.tell({}, 0)["last_error"]), events.long_lived(data, ())
+    return events.last_error(record.tell({}, 0)["last_error"]), capabilities.long_lived(data, ())
 
 
 # --- files and documents ----------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bgpctl.core.statereader import from_document
+from bgpctl.core.state_document import from_document
 from bgpctl.kube import paths
 from bgpctl.lab.api import ApiServer
 from bgpctl.lab.seed import crds

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.state import NodeState, to_document
+from bgpctl.core.state import NodeState
+from bgpctl.core.state_document import to_document
 from bgpctl.errors import BgpctlError
 from bgpctl.kube import paths
 from bgpctl.lab.api import ApiServer

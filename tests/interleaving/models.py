@@ -9,14 +9,8 @@ from typing import Any
 
 from bgpctl.core.model import IPV4, GracefulRestart, Session, SessionState
 from bgpctl.core.policy.annotations import LEAVE
-from bgpctl.core.state import (
-    HEARTBEAT_SECONDS,
-    NodeState,
-    PeerState,
-    WithdrawnPeer,
-    WithdrawnRecord,
-    to_document,
-)
+from bgpctl.core.state import HEARTBEAT_SECONDS, NodeState, PeerState, WithdrawnPeer, WithdrawnRecord
+from bgpctl.core.state_document import to_document
 from bgpctl.kube import paths
 from bgpctl.witness.model import Path, RouterAnswer, RouteState, answered
 from tests.interleaving import seeded

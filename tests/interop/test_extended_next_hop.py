@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from bgpctl.core.state import NodeState
-from bgpctl.core.statereader import from_document
+from bgpctl.core.state_document import from_document
 from bgpctl.lab import routers
 from bgpctl.lab.routers import Neighbor, RouterSpec
 from bgpctl.witness.probe import Probe, parse_probe

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from bgpctl.core.model import IPV4, IPV6, GracefulRestart, Session, SessionState
-from bgpctl.core.state import NodeState, PeerState, WithdrawnPeer, WithdrawnRecord, to_document
+from bgpctl.core.state import NodeState, PeerState, WithdrawnPeer, WithdrawnRecord
+from bgpctl.core.state_document import to_document
 from bgpctl.kube.paths import NODE_STATES
 
 __all__ = ["NODE_STATES", "established", "peer", "session", "state", "withdrawn"]

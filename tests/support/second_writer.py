@@ -15,7 +15,8 @@ from typing import Any
 
 from bgpctl.core.drain.eviction import EvictionOptions
 from bgpctl.core.policy.annotations import LEAVE
-from bgpctl.core.state import NodeState, WithdrawnPeer, WithdrawnRecord, to_document
+from bgpctl.core.state import NodeState, WithdrawnPeer, WithdrawnRecord
+from bgpctl.core.state_document import to_document
 from bgpctl.kube import lease, paths
 from bgpctl.kube.client import Client
 from bgpctl.kube.clock import ServerClock

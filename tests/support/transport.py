@@ -20,7 +20,7 @@ from typing import Any
 import yaml
 
 from bgpctl.core.state import NodeState, PeerState
-from bgpctl.core.statereader import from_document
+from bgpctl.core.state_document import from_document
 from bgpctl.lab.routers import Neighbor, RouterSpec, bird, frr
 from bgpctl.lab.routers.process import Router
 from bgpctl.lab.routers.spec import Recipe

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bgpctl.core.state import to_document
+from bgpctl.core.state_document import to_document
 from bgpctl.kube import paths
 from tests.support.cli import bgpctl, clean_environment
 from tests.support.fake_api import FakeApi, fake_api

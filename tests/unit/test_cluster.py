@@ -10,7 +10,8 @@ import pytest
 
 from bgpctl.core.drain.guards import KURED_LOCK, KURED_REBOOTING, Guard
 from bgpctl.core.model import IPV6
-from bgpctl.core.state import NodeState, to_document
+from bgpctl.core.state import NodeState
+from bgpctl.core.state_document import to_document
 from bgpctl.kube import paths
 from bgpctl.kube.client import ApiError, Client
 from bgpctl.lab.api.requests import Answer

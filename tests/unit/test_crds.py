@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from bgpctl.core import state as nodestate
-from bgpctl.core import statereader
+from bgpctl.core import state_document
 from bgpctl.core.bgp.communities import WELL_KNOWN, parse_large, parse_standard
 from bgpctl.core.model import IPV4, IPV6, GracefulRestart, LastError, Session, SessionState
 from bgpctl.core.policy import peering
@@ -291,9 +291,9 @@ FULL = nodestate.NodeState(
     ],
 )
 def test_node_states_fit_the_schema_and_come_back(state: nodestate.NodeState) -> None:
-    document = nodestate.to_document(state)
+    document = state_document.to_document(state)
     assert list(violations(document, NODE_STATE)) == []
-    assert statereader.from_document(yaml.safe_load(yaml.safe_dump(document))) == state
+    assert state_document.from_document(yaml.safe_load(yaml.safe_dump(document))) == state
 
 
 def test_the_full_state_uses_every_field_of_the_schema() -> None:
@@ -308,7 +308,8 @@ def test_the_full_state_uses_every_field_of_the_schema() -> None:
             yield from used(value[0], schema["items"], f"{path}[]")
 
     assert (
-        list(used(nodestate.to_document(FULL)["status"], NODE_STATE["properties"]["status"], "status")) == []
+        list(used(state_document.to_document(FULL)["status"], NODE_STATE["properties"]["status"], "status"))
+        == []
     )
 
 
@@ -332,7 +333,7 @@ def test_printer_columns_point_at_fields_that_exist() -> None:
     assert [c["name"] for c in columns] == [
         "Phase", "Sessions", "Intended", "Announced", "Heartbeat", "Policy", "Age",
     ]  # fmt: skip
-    document = {**nodestate.to_document(FULL), "metadata": {"creationTimestamp": "2026-01-01T00:00:00Z"}}
+    document = {**state_document.to_document(FULL), "metadata": {"creationTimestamp": "2026-01-01T00:00:00Z"}}
     for column in columns:
         value: Any = document
         for step in column["jsonPath"].lstrip(".").split("."):
@@ -341,7 +342,7 @@ def test_printer_columns_point_at_fields_that_exist() -> None:
 
 
 def test_the_validator_of_this_file_sees_faults() -> None:
-    document = nodestate.to_document(FULL)
+    document = state_document.to_document(FULL)
     document["status"].update(phase="Gone", unknown=1, engineRestarts=-1, routes=[])
     del document["status"]["peers"][0]["name"]
     assert len(list(violations(document, NODE_STATE))) == 5
@@ -350,7 +351,7 @@ def test_the_validator_of_this_file_sees_faults() -> None:
 @pytest.mark.parametrize("text", ["garbage", "fe80::1%x json\0enable", "192.0.2.1\n", "fe80::1%" + "x" * 16])
 @pytest.mark.parametrize("field", ["localAddress", "peerAddress"])
 def test_an_address_of_a_node_state_is_one(field: str, text: str) -> None:
-    document = nodestate.to_document(FULL)
+    document = state_document.to_document(FULL)
     document["status"]["peers"][0][field] = text
     document["status"]["withdrawn"]["peers"][0][field] = text
     assert len(list(violations(document, NODE_STATE))) >= 2
@@ -360,6 +361,6 @@ def test_sentences_without_end_are_cut_so_that_the_state_is_published() -> None:
     error = LastError(1.0, "sent", "x" * 9000)
     peer = replace(PEER, session=replace(SESSION, last_error=error))
     long = replace(FULL, policy_problem="x" * 9000, problems=("x" * 9000,) * 2000, peers=(peer,))
-    document = nodestate.to_document(long)
+    document = state_document.to_document(long)
     assert list(violations(document, NODE_STATE)) == []
-    assert len(statereader.from_document(document).problems) == 1000
+    assert len(state_document.from_document(document).problems) == 1000

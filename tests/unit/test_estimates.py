@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.state import NodeState, to_document
+from bgpctl.core.state import NodeState
+from bgpctl.core.state_document import to_document
 from bgpctl.core.timing.nbit import advice
 from bgpctl.core.timing.profiles import PROFILES, UNKNOWN_ROUTER
 from bgpctl.core.timing.withdrawal import Event, estimate, facts_from_state

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from ipaddress import ip_address
 
 import pytest
@@ -54,24 +54,6 @@ def test_flags(flags: int, restart_state: bool, notification: bool) -> None:
     assert (side.restart_state, side.notification) == (restart_state, notification)
 
 
-@pytest.mark.parametrize(
-    ("capability", "expected"),
-    [
-        ("", None),
-        ("00010100000000", 0),
-        ("0001010000000a0002010000000b", 11),
-        ("000180000000ff", None),  # MPLS VPN is not ours
-        ("0001010000", None),  # cut
-    ],
-)
-def test_long_lived(capability: str, expected: int | None) -> None:
-    assert events.long_lived(bytes.fromhex(capability), (IPV4, IPV6)) == expected
-
-
-def test_only_our_families_count_for_long_lived() -> None:
-    assert events.long_lived(bytes.fromhex("0001010000000a0002010000000b"), (IPV4,)) == 10
-
-
 def test_leaving_established_is_a_flap_and_forgets() -> None:
     record = established()
     record.end_of_rib = True
@@ -121,19 +103,6 @@ def test_a_repeated_failure_is_one_failure() -> None:
     assert record.last_error is first
 
 
-@pytest.mark.parametrize(
-    ("code", "subcode", "text"),
-    [
-        (6, 9, "Cease/Hard Reset (6/9)"),
-        (4, 0, "Hold Timer Expired (4/0)"),
-        (6, 77, "Cease (6/77)"),
-        (99, 1, "unknown (99/1)"),
-    ],
-)
-def test_notification_text(code: int, subcode: int, text: str) -> None:
-    assert events.notification_text(code, subcode) == text
-
-
 @pytest.mark.parametrize("line", [b"", b"done", b"[1]", b"{", b"\xff\xfe", b"12"])
 def test_foreign_lines_are_nothing(line: bytes) -> None:
     assert events.parse_line(line) is None
@@ -153,3 +122,8 @@ def test_a_dead_engine_leaves_no_lie() -> None:
         last_error=LastError(5.0, "local", "it died"),
     )
     assert events.interrupted(after, 6.0, "again").flaps == 1
+
+
+def test_no_attribute_of_a_session_is_forgotten() -> None:
+    told = {one.name for one in events.SESSION.fields}
+    assert told - {"llgr"} == {one.name for one in fields(Session)} - {"long_lived"}

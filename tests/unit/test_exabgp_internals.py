@@ -49,7 +49,7 @@ from exabgp.rib import RIB
 from exabgp.rib.outgoing import OutgoingRIB
 from exabgp.version import release
 
-from bgpctl.exabgp import wire
+from bgpctl.core.bgp.notification import shutdown_communication
 from bgpctl.exabgp.extension import clock, pacing, rib, routes
 from bgpctl.exabgp.extension.encoder import Encoder, graceful_restart
 
@@ -300,7 +300,7 @@ def test_the_speaker_itself_does_not_import_exabgp() -> None:
 
 
 def test_a_cease_with_words_is_sent_as_it_is() -> None:
-    data = wire.shutdown_communication("été")
+    data = shutdown_communication("été")
     packed = Notify(6, 2, data).message()
     holds(packed[19:] == bytes((6, 2)) + data, "Notify changes octets that it is given")
 

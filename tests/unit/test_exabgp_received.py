@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bgpctl.core.bgp import update
 from bgpctl.exabgp import received
-from bgpctl.exabgp.extension import updates
 from bgpctl.exabgp.received import Received
 from bgpctl.exabgp.record import CALENDAR, Record
 
@@ -30,11 +30,11 @@ def told(*changes: bytes) -> Received:
 
 
 def test_both_families_come_and_go() -> None:
-    four = bodies(*updates.announced((1, 1), ORIGIN, b"", [ONE, TWO], 4096))
-    six = bodies(*updates.announced((2, 1), ORIGIN, bytes(16), [SIX], 4096))
+    four = bodies(*update.announced((1, 1), ORIGIN, b"", [ONE, TWO], 4096))
+    six = bodies(*update.announced((2, 1), ORIGIN, bytes(16), [SIX], 4096))
     seen = told(*four, *four, *six)
     assert seen.counts() == {"ipv4/unicast": 2, "ipv6/unicast": 1}
-    for body in bodies(*updates.withdrawn((1, 1), [ONE], 4096), *updates.withdrawn((2, 1), [SIX], 4096)):
+    for body in bodies(*update.withdrawn((1, 1), [ONE], 4096), *update.withdrawn((2, 1), [SIX], 4096)):
         seen.take(body)
     assert seen.counts() == {"ipv4/unicast": 1, "ipv6/unicast": 0}
     assert list(seen.troubles()) == []

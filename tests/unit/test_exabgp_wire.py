@@ -1,4 +1,4 @@
-"""The lines between engine and child, and the RFC encodings in them."""
+"""The lines between engine and child."""
 
 from __future__ import annotations
 
@@ -62,22 +62,6 @@ def test_the_encoding_is_that_of_rfc_4271() -> None:
 def test_a_cut_or_impossible_prefix(text: str) -> None:
     with pytest.raises(ValueError, match="prefix at octet 0"):
         list(wire.unpack_prefixes(text, "ipv4/unicast"))
-
-
-@given(st.text())
-def test_shutdown_communication(text: str) -> None:
-    packed = wire.shutdown_communication(text)
-    assert packed[0] == len(packed) - 1 <= 255
-    assert text.encode("utf-8", "replace").startswith(packed[1:])
-    packed[1:].decode()
-
-
-def test_reading_a_routers_words() -> None:
-    assert wire.read_shutdown_communication(b"") == ""
-    assert wire.read_shutdown_communication(b"\x05hello trailing") == "hello"
-    assert wire.read_shutdown_communication(b"\xffshort") == "short"
-    assert wire.read_shutdown_communication(b"\x04a\x1b\nb") == "a  b"
-    assert wire.read_shutdown_communication(b"\x02\xff\xfe") == "\ufffd\ufffd"
 
 
 def test_chunks() -> None:

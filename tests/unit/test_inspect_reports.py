@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.state import to_document
+from bgpctl.core.state_document import to_document
 from bgpctl.errors import UsageError
 from bgpctl.kube import lease, paths
 from bgpctl.kube.client import ApiError

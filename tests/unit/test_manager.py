@@ -13,8 +13,8 @@ import pytest
 from bgpctl.core.intent.compile import ClusterObjects
 from bgpctl.core.intent.diff import Action, Announce, Leave
 from bgpctl.core.policy.annotations import GRACEFUL_SHUTDOWN_SOAK
-from bgpctl.core.state import UNPROVED, NodeState, to_document
-from bgpctl.core.statereader import from_document
+from bgpctl.core.state import UNPROVED, NodeState
+from bgpctl.core.state_document import from_document, to_document
 from bgpctl.core.timing.soak import GRACEFUL_SHUTDOWN
 from bgpctl.errors import BgpctlError, Temporary
 from bgpctl.ports import Mode

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bgpctl.core.model import SessionState
-from bgpctl.core.statereader import from_document
+from bgpctl.core.state_document import from_document
 
 
 def test_a_word_of_another_version_is_unknown() -> None:

@@ -18,9 +18,8 @@ from bgpctl.core.state import (
     WithdrawnPeer,
     WithdrawnRecord,
     describe_peer,
-    to_document,
 )
-from bgpctl.core.statereader import from_document, read_states
+from bgpctl.core.state_document import from_document, read_states, to_document
 
 
 def read(status: dict[str, Any], **metadata: Any) -> NodeState:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from bgpctl.core.model import IPV4, GracefulRestart, LastError, SessionState
-from bgpctl.core.state import STALE_AFTER_SECONDS, to_document
-from bgpctl.core.statereader import from_document
+from bgpctl.core.state import STALE_AFTER_SECONDS
+from bgpctl.core.state_document import from_document, to_document
 from bgpctl.render import peers
 from bgpctl.render.envelope import plain_data
 from bgpctl.render.peers import NO_NODE, NO_SPEAKER, Picture

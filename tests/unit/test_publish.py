@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.state import NodeState, WithdrawnRecord, to_document
-from bgpctl.core.statereader import from_document
+from bgpctl.core.state import NodeState, WithdrawnRecord
+from bgpctl.core.state_document import from_document, to_document
 from bgpctl.errors import BgpctlError, Temporary
 from bgpctl.kube import paths
 from bgpctl.kube.client import Client, NotFound

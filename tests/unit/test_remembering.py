@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bgpctl.core.state import LocalAddresses, NodeState, PeerState
-from bgpctl.core.statereader import from_document
+from bgpctl.core.state_document import from_document
 from bgpctl.speaker.status.publisher import FileSink
 from bgpctl.speaker.status.remembering import Remembering
 from tests.support.snapshots import ROUTER, ROUTER_2, peer, running, withdrawn

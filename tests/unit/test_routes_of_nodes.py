@@ -9,7 +9,8 @@ import pytest
 
 from bgpctl.core.intent.routeview import Intended
 from bgpctl.core.reading.documents import name_of
-from bgpctl.core.state import NodeState, to_document
+from bgpctl.core.state import NodeState
+from bgpctl.core.state_document import to_document
 from bgpctl.errors import UsageError
 from bgpctl.queries.routes import beside, node_routes
 from bgpctl.runbooks import cluster

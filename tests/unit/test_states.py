@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bgpctl.core.state import to_document
+from bgpctl.core.state_document import to_document
 from bgpctl.errors import Blocked
 from bgpctl.runbooks import states
 from tests.support import direct, node_states

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bgpctl.core.reading.foreign import Unreadable
-from bgpctl.core.statereader import from_document, read_states
+from bgpctl.core.state_document import from_document, read_states
 from bgpctl.errors import Blocked
 from bgpctl.kube import paths
 from bgpctl.kube.client import Client

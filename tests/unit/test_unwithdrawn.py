@@ -12,8 +12,8 @@ import pytest
 from bgpctl.core.intent.compile import ClusterObjects
 from bgpctl.core.model import GracefulRestart, Session, SessionState
 from bgpctl.core.policy.annotations import GRACEFUL_SHUTDOWN_SOAK
-from bgpctl.core.state import UNPROVED, NodeState, PeerState, to_document
-from bgpctl.core.statereader import from_document
+from bgpctl.core.state import UNPROVED, NodeState, PeerState
+from bgpctl.core.state_document import from_document, to_document
 from bgpctl.ports import Mode
 from bgpctl.runbooks import proof
 from bgpctl.runbooks.checked import _routes

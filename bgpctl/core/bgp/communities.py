@@ -7,6 +7,7 @@ Standard (RFC 1997): one 32-bit decimal or `u16:u16`; well-known names of the IA
 from __future__ import annotations
 
 import re
+import struct
 
 from bgpctl.core.reading.fields import Fields
 
@@ -50,6 +51,12 @@ def parse_large(text: str) -> str | None:
     """`65000:1:2` as it is; None when it is not of that form."""
     parts = _numbers(text)
     return text if parts is not None and len(parts) == 3 and max(parts) <= _U32 else None
+
+
+def pack(community: str) -> bytes:
+    """RFC text form -> octets: 4 of a standard community, 12 of a large one."""
+    parts = [int(part) for part in community.split(":")]
+    return struct.pack("!HH" if len(parts) == 2 else "!LLL", *parts)
 
 
 def _numbers(text: str) -> list[int] | None:

@@ -25,21 +25,24 @@ from exabgp.bgp.message.open.capability import Capability
 from exabgp.reactor.network.error import NetworkError
 from exabgp.reactor.peer import ACTION
 
+from bgpctl.core.bgp.capabilities import NOTIFICATION
+from bgpctl.core.bgp.notification import (
+    ADMINISTRATIVE_RESET,
+    ADMINISTRATIVE_SHUTDOWN,
+    HARD_RESET,
+    shutdown_communication,
+)
 from bgpctl.core.intent.diff import CHANGED_REASON
-from bgpctl.exabgp import wire
 
 LINGER_SECONDS = 1.0  # for the router to close its side after our Cease
-
-NOTIFICATION_BIT = 0x4  # RFC 8538 section 2, among the four flag bits of capability 64
-ADMINISTRATIVE_SHUTDOWN, ADMINISTRATIVE_RESET, HARD_RESET = (6, 2), (6, 4), (6, 9)
 
 TALKING = (FSM.OPENSENT, FSM.OPENCONFIRM, FSM.ESTABLISHED)
 
 
 def leave_notification(peer: Any, reason: str) -> Any:
     """The NOTIFICATION of a leave: the routes go, whatever was negotiated."""
-    words = wire.shutdown_communication(reason)
-    if all(_flags(side) & NOTIFICATION_BIT for side in _opens(peer)):
+    words = shutdown_communication(reason)
+    if all(_flags(side) & NOTIFICATION for side in _opens(peer)):
         return Notify(*HARD_RESET, bytes(ADMINISTRATIVE_SHUTDOWN) + words)
     return Notify(*ADMINISTRATIVE_SHUTDOWN, words)
 
@@ -58,7 +61,7 @@ def renewal(peer: Any, session: Iterator[Any]) -> Iterator[Any]:
             return
     try:
         if not kept(peer):
-            yield from cease(peer, Notify(*ADMINISTRATIVE_RESET, wire.shutdown_communication(CHANGED_REASON)))
+            yield from cease(peer, Notify(*ADMINISTRATIVE_RESET, shutdown_communication(CHANGED_REASON)))
     except NetworkError:
         pass  # the router was faster
     peer._reset(CHANGED_REASON)

@@ -9,6 +9,7 @@ from exabgp.bgp.message.open.capability import Capability
 from exabgp.protocol.ip import IP
 from exabgp.reactor.api.response import Response
 
+from bgpctl.core.bgp.capabilities import LONG_LIVED
 from bgpctl.exabgp import wire
 from bgpctl.exabgp.extension import routes
 from bgpctl.exabgp.extension.pacing import PacedHold
@@ -16,7 +17,6 @@ from bgpctl.exabgp.extension.state import EXTENSION, facts
 from bgpctl.exabgp.record import Record
 
 TELL_SECONDS = 1.0  # received prefixes are reported at most this often
-LLGR = 71  # RFC 9494's capability code
 
 
 class Encoder(Response.JSON):  # type: ignore[misc]
@@ -57,7 +57,7 @@ class Encoder(Response.JSON):  # type: ignore[misc]
         record.extended_next_hop = routes.EXTENDED in negotiated.nexthop
         record.local_gr = graceful_restart(negotiated.sent_open)
         record.peer_gr = graceful_restart(negotiated.received_open)
-        long_lived = negotiated.received_open.capabilities.get(LLGR)
+        long_lived = negotiated.received_open.capabilities.get(LONG_LIVED)
         record.llgr = long_lived.data.hex() if long_lived is not None else None
         _note_local_address(record, neighbor)
         return EXTENSION.line(record)

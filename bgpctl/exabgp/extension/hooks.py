@@ -18,6 +18,7 @@ from exabgp.reactor.api.response import Response
 from exabgp.reactor.interrupt import Signal
 from exabgp.reactor.peer import Peer
 
+from bgpctl.core.bgp.capabilities import NOTIFICATION
 from bgpctl.core.intent.diff import CHANGED_REASON
 from bgpctl.exabgp import wire
 from bgpctl.exabgp.extension import clock, closing, command, leave, reading, routes, waiting, writing
@@ -105,7 +106,7 @@ def _wrap_capabilities() -> None:
         graceful(self, neighbor, restarted)
         capability = self.get(Capability.CODE.GRACEFUL_RESTART)
         if capability is not None and facts(neighbor)["notification"] == "1":
-            capability.restart_flag |= closing.NOTIFICATION_BIT
+            capability.restart_flag |= NOTIFICATION
 
     def with_next_hop(self: Any, neighbor: Any) -> None:
         if facts(neighbor)["nexthop"] == "1":

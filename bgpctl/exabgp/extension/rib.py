@@ -15,7 +15,7 @@ from exabgp.bgp.message.refresh import RouteRefresh
 from exabgp.logger import log
 from exabgp.protocol.family import AFI
 
-from bgpctl.exabgp.extension import updates
+from bgpctl.core.bgp import update
 from bgpctl.exabgp.extension.routes import AfiSafi, Path, narrow
 
 BURST = 1 << 16
@@ -142,13 +142,13 @@ class OutgoingRIB:
             plan.pack(negotiated)
             plans.append(plan)
         for plan in plans:
-            yield from updates.withdrawn(plan.family, plan.gone, limit)
+            yield from update.withdrawn(plan.family, plan.gone, limit)
         for plan in plans:
             marked = refresh.get(plan.family, False)
             if marked:
                 yield RouteRefresh(*plan.family, RouteRefresh.start).message()
             for attributes, hop, nlris in plan.packed:
-                yield from updates.announced(plan.family, attributes, hop, nlris, limit)
+                yield from update.announced(plan.family, attributes, hop, nlris, limit)
             if marked:
                 yield RouteRefresh(*plan.family, RouteRefresh.end).message()
 
@@ -174,7 +174,7 @@ class _Plan:
                 self.gone += nlris
                 continue
             attributes, hop = packed
-            if updates.fits(self.family, attributes, hop, negotiated.msg_size):
+            if update.fits(self.family, attributes, hop, negotiated.msg_size):
                 self.packed.append((attributes, hop, nlris))
             else:
                 self.gone += nlris

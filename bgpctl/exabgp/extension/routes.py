@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import struct
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -17,6 +16,7 @@ from exabgp.bgp.message.update.attribute.community import (
 from exabgp.bgp.message.update.attribute.nexthop import NextHopSelf
 from exabgp.protocol.family import AFI, SAFI
 
+from bgpctl.core.bgp.communities import pack
 from bgpctl.exabgp import wire
 
 AfiSafi = tuple[Any, Any]
@@ -100,11 +100,7 @@ def build_attributes(wanted: wire.Message, hop: Any) -> Any:
     if wanted.get("local_preference") is not None:
         attributes.add(LocalPreference(int(wanted["local_preference"])))
     if standard := wanted.get("communities"):
-        attributes.add(Communities([Community(octets) for octets in _octets("!HH", standard)]))
+        attributes.add(Communities([Community(octets) for octets in sorted(map(pack, standard))]))
     if large := wanted.get("large_communities"):
-        attributes.add(LargeCommunities([LargeCommunity(octets) for octets in _octets("!LLL", large)]))
+        attributes.add(LargeCommunities([LargeCommunity(octets) for octets in sorted(map(pack, large))]))
     return attributes
-
-
-def _octets(form: str, values: list[str]) -> list[bytes]:
-    return sorted(struct.pack(form, *(int(part) for part in value.split(":"))) for value in values)

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from bgpctl.core.intent.routeview import NodeRoutes, read_node_routes
 from bgpctl.core.reading.foreign import Foreign, Unreadable, parse_json
 from bgpctl.core.state import NodeState
-from bgpctl.core.statereader import from_document
+from bgpctl.core.state_document import from_document
 from bgpctl.errors import BgpctlError, UsageError
 from bgpctl.speaker import places
 

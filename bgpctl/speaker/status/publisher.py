@@ -18,8 +18,8 @@ from typing import Any
 
 from bgpctl.core.reading.documents import metadata
 from bgpctl.core.reading.foreign import Unreadable, parse_json
-from bgpctl.core.state import HEARTBEAT_SECONDS, NodeState, to_document
-from bgpctl.core.statereader import from_document
+from bgpctl.core.state import HEARTBEAT_SECONDS, NodeState
+from bgpctl.core.state_document import from_document, to_document
 from bgpctl.errors import BgpctlError, Temporary
 from bgpctl.kube import paths
 from bgpctl.kube.client import Client, Conflict, NotFound

@@ -20,7 +20,8 @@ from pathlib import Path
 
 from bgpctl.core.intent.routeview import absent_document, compared, peer_head, row_document
 from bgpctl.core.model import Intent, Observed, Session
-from bgpctl.core.state import NodeState, to_document
+from bgpctl.core.state import NodeState
+from bgpctl.core.state_document import to_document
 from bgpctl.errors import UsageError
 from bgpctl.speaker import places
 from bgpctl.speaker.manager import Manager

@@ -1,0 +1,233 @@
+"""One table of fields per object, read both ways: a document -> a value, and the value -> the document.
+
+    PLACE = Table(Place, Field("peerPort", "port", integer(Range(0, 65535)), default=179), …)
+    PLACE.read(Foreign.of(document))    # Place(port=179, …), or Unreadable with the field's path
+    PLACE.write(place)                  # {"peerPort": 179, …}
+
+To add a field is one line here, the attribute, and the property in the CRD (a test compares them). What is
+read is hostile: a kind's reader is one of `Foreign`, with its bounds. None is *unknown*: it is never written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from operator import attrgetter
+from typing import Any, Final, Generic, NamedTuple, TypeVar
+
+from bgpctl.core.reading.fields import Range
+from bgpctl.core.reading.foreign import COUNT, LAST_INSTANT, LONGEST_TEXT, Foreign
+
+Document = dict[str, Any]
+Values = dict[str, dict[str, Any]]
+"""The attributes of a value and of its parts ("" is the value itself), by name."""
+
+Fill = Callable[[Foreign, Values], None]
+
+T = TypeVar("T")
+
+ASK: Final = object()
+"""A default: the kind's reader says what an absent field is, or refuses it."""
+
+
+class Kind(NamedTuple):
+    """How one sort of value looks in a document: its OpenAPI schema, its reader (object and name -> value, as
+    the methods of Foreign), its writer (value that is
+    known -> JSON; None leaves the field out; no writer = as it is)."""
+
+    schema: Document
+    read: Callable[[Foreign, str], Any]
+    write: Callable[[Any], Any] | None = None
+    default: Any = ASK
+
+
+STRING: Document = {"type": "string"}
+TEXT = Kind(STRING, Foreign.text, default="")
+REQUIRED_TEXT = Kind(STRING, Foreign.required)
+SENTENCE = Kind(STRING, Foreign.text, lambda text: text[:LONGEST_TEXT], "")
+FLAG = Kind({"type": "boolean"}, Foreign.flag, default=False)
+
+
+def integer(limits: Range = COUNT, default: int | None = 0, **schema: Any) -> Kind:
+    """A whole number; `schema` has what its property says beside the type. `default` None: may be unknown."""
+    return Kind({"type": "integer", **schema}, partial(Foreign.integer, limits=limits), default=default)
+
+
+def number(most: float = LAST_INSTANT) -> Kind:
+    """A finite number from 0 to `most`."""
+    return Kind({"type": "number"}, partial(Foreign.number, most=most), default=0.0)
+
+
+def parsed(parse: Callable[[str], Any], what: str) -> Kind:
+    """A string that `parse` understands (it raises ValueError), written by `str`; None when it is empty."""
+    return Kind(STRING, partial(Foreign.parsed, parse=parse, what=what), str, None)
+
+
+def required(kind: Kind, what: str) -> Kind:
+    """The same, but it must be there; `what` it should be, in words."""
+
+    def read(foreign: Foreign, name: str) -> Any:
+        found = kind.read(foreign, name)
+        return foreign.refuse(name, what) if found is None else found
+
+    return kind._replace(read=read, default=ASK)
+
+
+def texts(most: int = 10_000) -> Kind:
+    """A list of sentences, of which no more than `most` are written."""
+    write = lambda found: [text[:LONGEST_TEXT] for text in found[:most]]  # noqa: E731
+    return Kind(array(STRING), Foreign.texts, write, ())
+
+
+def nested(table: Table[Any]) -> Kind:
+    """One object, None when it is absent or empty."""
+
+    def read(foreign: Foreign, name: str) -> Any:
+        child = foreign.child(name)
+        return table.read(child) if child.value else None
+
+    return Kind(table.schema, read, table.write, None)
+
+
+def each(table: Table[T], most: int = 10_000, row: Callable[[Any], T] | None = None) -> Kind:
+    """A list of objects, at most `most`. `row` makes what the table writes of an item, where that differs."""
+
+    def read(foreign: Foreign, name: str) -> tuple[T, ...]:
+        return tuple([table.read(child) for child in foreign.children(name, most)])
+
+    def write(values: Iterable[Any]) -> list[Document]:
+        return [table.write(value if row is None else row(value)) for value in values]
+
+    return Kind(array(table.schema), read, write, ())
+
+
+def array(items: Document) -> Document:
+    return {"type": "array", "items": items}
+
+
+@dataclass(eq=False)
+class Field:
+    """One property: its name in the document, the attribute ("session.state": of the part `session`) and its
+    kind. `default`: what an absent one reads as, where it is not the kind's. `terse`: left out while it is
+    empty. Not `read`: it follows from others; not `written`: another field writes it."""
+
+    name: str
+    attribute: str
+    kind: Kind
+    default: Any = ASK
+    terse: bool = False
+    read: bool = True
+    written: bool = True
+
+    def __post_init__(self) -> None:
+        self.schema = self.kind.schema
+        self.get = attrgetter(self.attribute)
+        self.write = self.kind.write
+        self.fill = self._filler()
+
+    def _filler(self) -> Fill:
+        """Reads it from the document into the values."""
+        name, read = self.name, self.kind.read
+        part, _, last = self.attribute.rpartition(".")
+        default = self.kind.default if self.default is ASK else self.default
+
+        def ask(foreign: Foreign, values: Values) -> None:
+            values[part][last] = read(foreign, name)
+
+        def fill(foreign: Foreign, values: Values) -> None:
+            values[part][last] = default if foreign.value.get(name) is None else read(foreign, name)
+
+        return ask if default is ASK else fill
+
+    def under(self, part: str) -> Field:
+        return replace(self, attribute=f"{part}.{self.attribute}")
+
+
+class Group:
+    """A nested object whose properties are attributes of the same value. `needs`: the property without which
+    the object is left out."""
+
+    read = written = True
+    terse = False
+
+    def __init__(self, name: str, *fields: Field, needs: str = "") -> None:
+        self.name, self.fields, self.needs = name, fields, needs
+        self.schema = _schema(fields)
+        self._writers = _writers(fields)
+
+    def get(self, value: Any) -> Any:
+        return value
+
+    def write(self, value: Any) -> Document | None:
+        document = _write(self._writers, value)
+        return None if self.needs and self.needs not in document else document
+
+    def fill(self, foreign: Foreign, values: Values) -> None:
+        child = foreign.child(self.name)
+        for one in self.fields:
+            one.fill(child, values)
+
+    def under(self, part: str) -> Group:
+        return Group(self.name, *(one.under(part) for one in self.fields), needs=self.needs)
+
+
+def under(part: str, fields: Iterable[Field | Group]) -> tuple[Field | Group, ...]:
+    """The same properties as attributes of the value's part `part`."""
+    return tuple(one.under(part) for one in fields)
+
+
+class Table(Generic[T]):
+    """All properties of one object of the document, and `make`, which builds the value from its attributes.
+    `parts`: what builds the attributes that are values themselves, where the object has their fields beside
+    its own; the inner ones first."""
+
+    def __init__(
+        self,
+        make: Callable[..., T],
+        *fields: Field | Group,
+        parts: Mapping[str, Callable[..., Any]] | None = None,
+    ) -> None:
+        self.fields = fields
+        self.schema = _schema(fields)
+        self._make = make
+        self._parts = dict(parts or {})
+        self._readers = [one.fill for one in fields if one.read]
+        self._writers = _writers(fields)
+
+    def read(self, foreign: Foreign) -> T:
+        """The document's object -> the value. Raises Unreadable."""
+        values: Values = {part: {} for part in ("", *self._parts)}
+        for fill in self._readers:
+            fill(foreign, values)
+        for part, make in self._parts.items():
+            owner, _, last = part.rpartition(".")
+            values[owner][last] = make(**values[part])
+        return self._make(**values[""])
+
+    def write(self, value: Any) -> Document:
+        """The value -> the document's object, without what is unknown."""
+        return _write(self._writers, value)
+
+
+Writer = tuple[str, Callable[[Any], Any], Callable[[Any], Any] | None, bool]
+
+
+def _writers(fields: Iterable[Field | Group]) -> list[Writer]:
+    return [(one.name, one.get, one.write, one.terse) for one in fields if one.written]
+
+
+def _write(writers: list[Writer], value: Any) -> Document:
+    """5,000 nodes are written and read at once: a tuple per field, and one loop."""
+    document: Document = {}
+    for name, get, write, terse in writers:
+        found = get(value)
+        if write is not None and found is not None:
+            found = write(found)
+        if found or not (terse or found is None):
+            document[name] = found
+    return document
+
+
+def _schema(fields: Iterable[Field | Group]) -> Document:
+    return {"type": "object", "properties": {one.name: one.schema for one in fields}}
