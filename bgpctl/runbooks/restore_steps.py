@@ -125,7 +125,10 @@ class Announced(Goal):
         called = names(state, s.journal)
         told = [a for a in s.answers if a.answer.routes is not RouteState.UNKNOWN]
         missing = [a for a in told if _fewer(a, state, called)]
-        return self._await(s, missing, state.announced) if missing else self._done(s, state.announced)
+        number = state.announced
+        if number is None and told:  # nobody counts them: the routers do
+            number = max(map(_live, told))
+        return self._await(s, missing, number) if missing else self._done(s, number)
 
     def _await(self, s: Snapshot, missing: Sequence[PeerAnswer], announced: int | None) -> Decision:
         """The speaker has sent them all, and these routers do not have them all."""
@@ -139,18 +142,18 @@ class Announced(Goal):
             return Decision(Status.ACT, text, (write,), recheck=0.1)
         if s.now < sent + ROUTER_PATIENCE or not all(_live(a) for a in missing):
             return Decision(Status.WAIT, text, recheck=0.2)
-        evidence = {"proof": "", "routes": announced}
+        evidence = {"proof": "", "routes": announced or 0}
         return Decision(Status.DONE, f"{text}: it may filter the others", evidence=evidence)
 
     def _done(self, s: Snapshot, announced: int | None) -> Decision:
         routers = sorted({a.answer.router for a in s.answers if a.answer.routes is RouteState.PRESENT})
         if routers:
-            proof = {"proof": "confirmed", "by": ", ".join(routers), "routes": announced}
+            proof = {"proof": "confirmed", "by": ", ".join(routers), "routes": announced or 0}
             text = f"{_routes(announced)}, confirmed by {', '.join(routers)}"
             return Decision(Status.DONE, text, evidence=proof)
         silent = [f"{a.answer.router} did not answer: {a.answer.detail}" for a in s.answers]
         text = f"{_routes(announced)} sent; {'; '.join(silent) or 'no router was asked'}"
-        return Decision(Status.DONE, text, evidence={"proof": "", "routes": announced})
+        return Decision(Status.DONE, text, evidence={"proof": "", "routes": announced or 0})
 
 
 @dataclass(frozen=True, slots=True)
