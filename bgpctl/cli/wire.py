@@ -33,9 +33,9 @@ def in_cluster_client() -> Client:
 
 def node_states(client: Client) -> tuple[NodeState, ...]:
     """What every speaker of the cluster said last."""
-    from bgpctl.runbooks import states
+    from bgpctl import providers
 
-    found = states.of_all(client)
+    found = providers.of(client).states()
     if found is None:
         raise BgpctlError(
             "this cluster does not know BGPNodeState: no bgpctl speaker was ever installed in it",

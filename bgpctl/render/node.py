@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from bgpctl.core.state import WithdrawnRecord, timestamp
+from bgpctl.core.state import NodeState, WithdrawnRecord, timestamp
 from bgpctl.queries.since import ANNOUNCES, UNCORDONED
 from bgpctl.render import terminal, units
 from bgpctl.render.columns import table
@@ -83,7 +83,10 @@ def proof(report: NodeReport) -> str:
 
 def announces(report: NodeReport, now: float) -> bool:
     """Does it have routes on its routers by the word of a speaker that reports?"""
-    return report.state is not None and not node_word(report.state, now) and report.state.announced > 0
+    state = report.state
+    if state is None or node_word(state, now):
+        return False
+    return state.announced > 0 if state.announced is not None else state.established > 0
 
 
 def in_service(report: NodeReport, now: float) -> bool:
@@ -124,9 +127,15 @@ def _row(report: NodeReport, now: float) -> list[Cell]:
         Span(scheduling(report), "accent" if report.unschedulable or not report.ready else ""),
         selected_by(report, now) or "-",
         words if fresh else Span(words, "accent"),
-        f"{state.announced} of {units.count(state.intended, 'route')}" if state and fresh else "-",
+        _counted(state) if state and fresh else "-",
         run(report, now),
     ]
+
+
+def _counted(state: NodeState) -> str:
+    """How many routes it announces; "?" where nobody counts them."""
+    announced = "?" if state.announced is None else str(state.announced)
+    return announced if state.intended is None else f"{announced} of {units.count(state.intended, 'route')}"
 
 
 def _stopped(report: NodeReport, width: int | None) -> list[Line]:

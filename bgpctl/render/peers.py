@@ -210,7 +210,7 @@ def _wide_cells(peer: PeerState) -> list[Cell]:
         restart(session),
         _side(session.local_gr),
         _side(session.peer_gr),
-        ("yes" if session.end_of_rib else "no") if session.established else "-",
+        {True: "yes", False: "no", None: "?"}[session.end_of_rib] if session.established else "-",
         str(session.flaps),
         f"{error.direction}: {error.text}" if error else "-",
     ]
@@ -220,6 +220,8 @@ def restart(session: Session) -> str:
     """Graceful restart as negotiated: off, or the time for which the router keeps our routes, and N."""
     if session.hold_time is None and session.local_gr is None:
         return "-"
+    if not session.gr_told:
+        return "?"
     if session.local_gr is None or session.peer_gr is None:
         return "off"
     both = session.local_gr.notification and session.peer_gr.notification

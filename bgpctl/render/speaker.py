@@ -33,7 +33,7 @@ def _facts(state: NodeState, directory: str, now: float) -> Iterator[tuple[str, 
     if state.engine_mode:
         yield "engine", state.engine_mode
     yield "selected by", f"{state.selected_by_kind} {state.selected_by}".strip() or "no policy"
-    yield "routes", f"{state.announced} of {units.count(state.intended, 'route')} announced"
+    yield "routes", f"{state.announced} of {units.count(state.intended or 0, 'route')} announced"
     if state.absent:
         yield "not announced", ", ".join(f"{reason} {n}" for reason, n in sorted(state.absent.items()))
     yield "directory", directory

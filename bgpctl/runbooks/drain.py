@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from bgpctl import providers
 from bgpctl.core.timing.profiles import UNKNOWN_ROUTER, Profile
 from bgpctl.kube.client import Client
 from bgpctl.runbooks import advice, engine, kept
@@ -74,7 +75,8 @@ def plan_restore(client: Client, options: RestoreOptions) -> Events:
 
 def _restore_world(client: Client, options: RestoreOptions, run: str) -> World:
     asked = routers(options.probes)
-    return worlds.build(client, options.node, run, timeout=options.timeout, routers=asked)
+    provider = providers.of(client, options.provider)
+    return worlds.build(client, options.node, run, provider=provider, timeout=options.timeout, routers=asked)
 
 
 def told(result: Result, world: World, typed: CommandLine) -> Result:
@@ -115,7 +117,7 @@ def _restored(result: Result, journal: Journal | None) -> str:
         by_hand = f"; {texts['Established']}" if texts["Established"] else ""
         return f"{result.node}: {texts['Claimed']}{by_hand}"
     cordon = "still cordoned, as it was before" if journal.prior_unschedulable else "schedulable"
-    if journal.deselect is None:
+    if not journal.takes_out:
         return f"{result.node}: {cordon} — {texts['Established']}"
     return f"{result.node}: in service, {cordon} — {texts['Announced']}"
 
@@ -125,6 +127,7 @@ def _drain_world(client: Client, options: DrainOptions, run: str) -> World:
         client,
         options.node,
         run,
+        provider=providers.of(client, options.provider),
         timeout=options.timeout,
         routers=routers(options.probes),
         eviction=options.eviction,

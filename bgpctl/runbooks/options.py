@@ -24,7 +24,7 @@ class DrainOptions:
     flags that turn a guard's refusal into a warning. `require_confirmed`: only a router's word ends the wait;
     `assume_dead`: a silent speaker is dead. `typed`: the command as it was typed, None = the plain one.
     `asked`: what the journal keeps of it, with what this run inherits from the one it goes on with
-    (`inherited`)."""
+    (`inherited`). `provider`: who speaks BGP on the node, "" = whom the cluster has."""
 
     node: str
     order: str = "guide"
@@ -43,6 +43,7 @@ class DrainOptions:
     typed: CommandLine | None = None
     asked: Options = field(default_factory=dict)
     inherited: Options = field(default_factory=dict)
+    provider: str = ""
 
     @property
     def command(self) -> CommandLine:
@@ -59,6 +60,7 @@ class RestoreOptions:
     take_over: bool = False
     typed: CommandLine | None = None
     asked: Options = field(default_factory=dict)
+    provider: str = ""
 
     @property
     def command(self) -> CommandLine:
@@ -81,6 +83,7 @@ class RestartOptions:
     take_over: bool = False
     typed: CommandLine | None = None
     asked: Options = field(default_factory=dict)
+    provider: str = ""
 
     @property
     def command_line(self) -> CommandLine:

@@ -21,7 +21,15 @@ from bgpctl.kube import paths
 from bgpctl.kube.client import ApiError, Conflict, ServerBusy
 from bgpctl.kube.lease import NodeLock, taken_over
 from bgpctl.runbooks import child
-from bgpctl.runbooks.actions import Action, ChangeNode, EvictPod, ReleaseLease, RunCommand, TakeLease
+from bgpctl.runbooks.actions import (
+    Action,
+    ChangeNode,
+    EvictPod,
+    PatchObject,
+    ReleaseLease,
+    RunCommand,
+    TakeLease,
+)
 from bgpctl.runbooks.hold import Document, Hold, decided_on
 from bgpctl.runbooks.journal import ANNOTATION, Journal, dump, load
 from bgpctl.runbooks.snapshot import EvictionNote
@@ -29,6 +37,7 @@ from bgpctl.runbooks.snapshot import EvictionNote
 RETRY_AFTER = 2.0  # seconds between questions about a pod whose budget says no (kubectl waits 5)
 EVICT_AGAIN = 30.0  # an accepted eviction without a deletion: something undid it
 BY_HAND = "the node is out of service and safe to power off by hand"
+TEST_FAILED = 422  # what the API server answers where a `test` of a JSON patch fails
 PATCH_TRIES = 20  # a kubelet's status moves the version between our reading and our writing
 
 
@@ -51,6 +60,7 @@ class Performer:
             TakeLease: self._take_lease,
             ReleaseLease: self._release_lease,
             ChangeNode: self.change_node,
+            PatchObject: self._patch_object,
             EvictPod: self._evict,
             RunCommand: self._shut_down,
         }
@@ -137,6 +147,19 @@ class Performer:
                     raise
                 self.hold.document = fresh
         raise Conflict(409, "Conflict", "the Node is written all the time", {})
+
+    # -- other objects
+
+    def _patch_object(self, action: PatchObject) -> None:
+        """Conflict where a `test` of the patch fails: look again."""
+        self._fence_deed()
+        self.hold.changed = True
+        try:
+            self.hold.client.patch(action.patch.path, list(action.patch.operations), "json")
+        except ApiError as error:
+            if error.code != TEST_FAILED:
+                raise
+            raise Conflict(409, "Conflict", f"{action.patch.path} changed meanwhile", {}) from None
 
     # -- pods
 

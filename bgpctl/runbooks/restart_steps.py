@@ -179,7 +179,7 @@ class Graceful(Goal):
             started_at=round(s.now, 3),
             prior_unschedulable=s.node.unschedulable,
             peers=tuple(peer.address for peer in s.state.peers if peer.session.established),
-            routes=s.state.announced,
+            routes=s.state.announced or 0,
             marks={BEFORE: round(s.state.started_at, 3)},
             options=self.asked,
         )

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any
 
-from bgpctl.core.state import NodeState, timestamp
+from bgpctl.core.state import UNTOLD, NodeState, timestamp
 from bgpctl.core.timing.withdrawal import Estimate, worst_of
 from bgpctl.errors import Tells
 from bgpctl.runbooks import proof
@@ -137,18 +137,18 @@ class Withdrawn(Goal):
             case Word.SERVES:
                 again = LOOK_AGAIN if s.answers else READ_AGAIN
                 return Decision(Status.WAIT, f"{_serves(s)}{note}", recheck=again)
+            case Word.CLOSED:
+                return _closed(s, journal, note)
         assert s.state is not None, "it withdrew"
         if not proof.withdrew(s.state, proof.request(s)):
             return _restarted(s, journal, note)
         if others := proof.another_session(s.state):
             return _elsewhere(others, note)
         sent = round(s.state.withdrawn.sent_at, 3) if s.state.withdrawn else 0.0
-        if SAW_WITHDRAWN not in journal.marks or journal.marks.get(SAW_RECORD) != sent:
-            # The wait counts from when *we* saw it: the speaker's clock is another one. A record that changed
-            # is another withdrawal.
-            noted = journal.with_mark(SAW_WITHDRAWN, s.now).with_mark(SAW_RECORD, sent)
-            write = ChangeNode("note the time", journal=noted)
-            return Decision(Status.ACT, "the speaker has sent every withdraw", (write,))
+        if journal.marks.get(SAW_RECORD) != sent:  # a record that changed is another withdrawal
+            return _saw(s, journal.with_mark(SAW_RECORD, sent), "the speaker has sent every withdraw")
+        if SAW_WITHDRAWN not in journal.marks:
+            return _saw(s, journal, "the speaker has sent every withdraw")
         begun = journal.marks[SAW_WITHDRAWN]
         return _until(s, begun, s.estimates, f"the withdraws were sent{note}", proof.record(s.state))
 
@@ -224,6 +224,8 @@ def _serves(s: Snapshot) -> str:
         return moving
     if s.state.phase in GONE_PHASES:
         return "waiting for the speaker to see the relabel"
+    if s.state.phase == UNTOLD:
+        return f"waiting for the sessions to be closed ({s.state.established} up)"
     return f"waiting for the speaker to withdraw (now {s.state.phase.lower()})"
 
 
@@ -253,6 +255,23 @@ def _dead(s: Snapshot, journal: Journal, note: str, *, assumed: bool) -> Decisio
     return _until(s, begun, s.dead_estimates, f"{what}{note}", assumption)
 
 
+def _saw(s: Snapshot, journal: Journal, text: str) -> Decision:
+    """The wait counts from when *we* saw it: the speaker's clock is another one."""
+    write = ChangeNode("note the time", journal=journal.with_mark(SAW_WITHDRAWN, s.now))
+    return Decision(Status.ACT, text, (write,))
+
+
+def _closed(s: Snapshot, journal: Journal, note: str) -> Decision:
+    """The sessions ended, and nobody says that anything was withdrawn before."""
+    assert s.state is not None, "it tells of its sessions"
+    estimates = s.estimates or s.dead_estimates
+    if not estimates:
+        return _no_peer(s.state, journal)
+    if SAW_WITHDRAWN not in journal.marks:
+        return _saw(s, journal, "the sessions are closed")
+    return _until(s, journal.marks[SAW_WITHDRAWN], estimates, f"the sessions were seen closed{note}", {})
+
+
 def _restarted(s: Snapshot, journal: Journal, note: str) -> Decision:
     """One that was started after the relabel has nothing to withdraw, while routers may keep what its
     predecessor announced."""
@@ -266,7 +285,7 @@ def _restarted(s: Snapshot, journal: Journal, note: str) -> Decision:
 
 def _nobody(journal: Journal) -> Decision:
     """No speaker ever reported, and no policy tells of a peer."""
-    if journal.deselect is None:
+    if not journal.takes_out:
         return _nothing_announced("no policy selects the node, and no speaker reports for it")
     return Decision(
         Status.BLOCKED,

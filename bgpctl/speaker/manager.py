@@ -218,7 +218,7 @@ class Manager:
         """Only for the first intent: later ones know by themselves."""
         before = self._before
         return self.intent is None and announced_before(
-            before.intended, before.heartbeat, self._settings.booted_at
+            before.intended or 0, before.heartbeat, self._settings.booted_at
         )
 
     def _keep_while_undecided(self, intent: Intent) -> None:
@@ -322,7 +322,7 @@ class Manager:
             policy_problem=owner_problem(intent),
             problems=self._problems(intent, observed),
             intended=self._intended() - len(unsent),
-            announced=sum(peer.announced for peer in peers),
+            announced=sum(peer.announced or 0 for peer in peers),
             peers=peers,
             withdrawn=self.withdrawn,
             unwithdrawn=self._leaving.unwithdrawn,
@@ -342,7 +342,7 @@ class Manager:
     def _intended(self) -> int:
         """As `_owner`: it tells the next run whether the node announced before."""
         if self.intent is None:
-            return self._before.intended
+            return self._before.intended or 0
         return sum(len(routes) for routes in self.intent.routes.values())
 
     def _problems(self, intent: Intent, observed: Observed) -> tuple[str, ...]:

@@ -195,9 +195,9 @@ def test_an_option_gets_to_where_it_decides(rig: Rig, name: str) -> None:
 def test_how_each_router_is_known_to_behave(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: set[str] = set()
 
-    def noted(event: Any, facts: Any, profile: Any) -> Any:
+    def noted(event: Any, facts: Any, profile: Any, **how: Any) -> Any:
         asked.add(profile.name)
-        return withdrawal.estimate(event, facts, profile)
+        return withdrawal.estimate(event, facts, profile, **how)
 
     monkeypatch.setattr(observe, "estimate", noted)
     planned(rig, profiles={ROUTER: replace(UNKNOWN_ROUTER, name="slow")})

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.drain.deselection import Deselection
 from bgpctl.core.drain.eviction import EvictionOptions
 from bgpctl.core.drain.guards import Guard
+from bgpctl.core.drain.lever import Lever
 from bgpctl.core.timing.withdrawal import Event as Ending
 from bgpctl.errors import BgpctlError, Blocked, Exit, UsageError
 from bgpctl.runbooks.catalogue import node_drain, node_restore
@@ -34,7 +34,7 @@ from tests.support.snapshots import (
     withdrawn,
 )
 
-RACK = Deselection(("rack",), LABEL)
+RACK = Lever(("rack",), LABEL)
 LAST = Guard("last-path", "refuse", "it is the last path", "--allow-last-path")
 KURED = Guard("kured", "refuse", "kured reboots it")
 AFTER = ("Cordoned", "Evicted", "Deselected", "Withdrawn", "Settled", "ShutDown")
@@ -74,7 +74,7 @@ def planned(world: Looked, options: DrainOptions | RestoreOptions) -> tuple[Resu
 
 def at(**changes: Any) -> Snapshot:
     fresh: dict[str, Any] = {
-        "deselection": RACK,
+        "lever": RACK,
         "state": running(),
         "pods": judged(pod()),
         "estimates": estimates(Ending.DESELECT),
@@ -125,15 +125,15 @@ def test_a_silent_speaker_is_a_refusal_that_can_be_foreseen(dead: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("deselection", "told"),
+    ("lever", "told"),
     [
-        (Deselection(("rack",), ("zone", None)), "label zone removed"),
-        (Deselection(("rack",), refusal="rack selects every node"), "rack selects every node"),
-        (Deselection(), "no policy selects this node"),
+        (Lever(("rack",), ("zone", None)), "label zone removed"),
+        (Lever(("rack",), refusal="rack selects every node"), "rack selects every node"),
+        (Lever(), "no policy selects this node"),
     ],
 )
-def test_the_label_that_a_dry_run_foresees(deselection: Deselection, told: str) -> None:
-    result, _ = planned(Looked(at(deselection=deselection)), DrainOptions("n1"))
+def test_the_label_that_a_dry_run_foresees(lever: Lever, told: str) -> None:
+    result, _ = planned(Looked(at(lever=lever)), DrainOptions("n1"))
     assert next(report.text for report in result.steps if report.step == "Deselected") == told
 
 
