@@ -68,7 +68,7 @@ def drain(
 
     Ends with "safe to power off" and the proof: confirmed (every router said so) or estimated (a computed
     time passed). Running it again goes on where it stopped, with the options that it was asked for then; only
-    commands and probes must be given again.
+    commands, probes, --assume-dead and --disable-eviction must be given again.
     """
     with errors.guard("node drain", output, resumable=True):
         from bgpctl.cli import wire

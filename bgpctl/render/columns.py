@@ -49,6 +49,7 @@ class Columns:
         self._flush = [name in right for name in header]
         self._widths = [len(name) for name in header]
         self._words = list(self._widths)  # the longest of each column
+        self._silent = set(range(len(header)))  # the columns in which no row says anything
 
     def measure(self, rows: Iterable[Sequence[Cell]]) -> None:
         """May be called for some of the rows at a time."""
@@ -58,10 +59,12 @@ class Columns:
             self._widths = [*map(max, self._widths, map(len, texts))]
             if self._width is not None:
                 self._words = [*map(max, self._words, map(_longest_word, texts))]
+                self._silent -= {n for n in self._silent if texts[n] not in self._nothing}
 
     def lines(self, rows: Iterable[Sequence[Cell]]) -> Iterator[Line]:
         """The names of the columns, and the rows."""
-        decks = self._decks()
+        first, *more = self._decks()
+        decks = [first, *(deck for deck in more if not self._silent.issuperset(deck))]
         yield from self._row(self._header, decks)
         for row in rows:
             yield from self._row([span_of(cell) for cell in row], decks)

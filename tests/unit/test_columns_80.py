@@ -97,6 +97,17 @@ def test_columns_that_do_not_fit_come_below_under_their_names() -> None:
     ]
 
 
+def test_a_deck_on_which_no_row_says_anything_is_left_out() -> None:
+    rows = [["worker-1", "x" * 30, "-"], ["worker-2", "-", ""]]
+    names = ("NODE", "SESSIONS", "A RUN THAT WAS BEGUN")
+    assert [plain(row) for row in table(names, rows, width=50, nothing="-")] == [
+        "NODE      SESSIONS",
+        f"worker-1  {'x' * 30}",
+        "worker-2  -",
+    ]
+    assert "A RUN" in "".join(map(plain, table(names, rows, nothing="-"))), "not where scripts cut columns"
+
+
 @given(words, st.integers(0, 20), st.integers(60, 100))
 def test_what_is_folded_reads_on(text: str, hang: int, width: int) -> None:
     row = line(Span("#" * hang, "dim"), Span(text[:7], "bold"), text[7:])

@@ -278,3 +278,12 @@ def test_what_the_receiver_has_of_a_prefix(tmp_path: Path) -> None:
     assert ExabgpProbe(str(file)).routes_from(N).detail == (
         "2 paths; session Established. This receiver keeps no routes over a restart."
     )
+
+
+def test_a_client_that_complains_in_json_is_quoted_in_words(tmp_path: Path) -> None:
+    client = tmp_path / "client"
+    client.write_text('#!/bin/sh\necho \'{"error":"context deadline exceeded"}\'; exit 1\n')
+    client.chmod(0o700)
+    with pytest.raises(Unanswered) as caught:
+        Client("gobgp 127.0.0.1:1", (str(client),)).ask("neighbor")
+    assert caught.value.message == "cannot ask gobgp 127.0.0.1:1: context deadline exceeded"
