@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from math import isinf
 from typing import TYPE_CHECKING
 
-from bgpctl.render import terminal, units
+from bgpctl.render import units
 from bgpctl.render.columns import table
-from bgpctl.render.envelope import Document, envelope, write_json, write_yaml
+from bgpctl.render.envelope import Document, envelope
+from bgpctl.render.formats import renderers
 from bgpctl.render.text import Line, Span, line, prose
 
 if TYPE_CHECKING:
@@ -80,8 +81,4 @@ def _document(one: Estimate) -> Document:
     }
 
 
-RENDERERS: Mapping[str, Callable[[str, Sequence[Estimate]], None]] = {
-    "text": lambda node, estimates: terminal.write(text(node, estimates, terminal.width())),
-    "json": lambda node, estimates: write_json(document(node, estimates)),
-    "yaml": lambda node, estimates: write_yaml(document(node, estimates)),
-}
+RENDERERS = renderers(lambda page, node, estimates: text(node, estimates, page.width), document)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
 
 from bgpctl.core.loglines import LogLine
 from bgpctl.render import units
-from bgpctl.render.envelope import Document, write_json
-from bgpctl.render.terminal import write
+from bgpctl.render.envelope import Document
+from bgpctl.render.formats import renderers
 from bgpctl.render.text import Line, Span, line
 
 _LOUD = ("warn", "warning", "error", "fatal", "panic")
@@ -32,7 +31,4 @@ def document(one: LogLine) -> Document:
     return {"time": units.rfc3339(one.at), "node": one.node, **one.fields}
 
 
-RENDERERS: Mapping[str, Callable[[LogLine], None]] = {
-    "text": lambda one: write([text(one)]),
-    "json": lambda one: write_json(document(one), one_line=True),
-}
+RENDERERS = renderers(lambda page, one: [text(one)], document, records=True)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bgpctl.core.state import NodeState, WithdrawnRecord, timestamp
 from bgpctl.queries.since import ANNOUNCES, UNCORDONED
-from bgpctl.render import terminal, units
+from bgpctl.render import units
 from bgpctl.render.columns import table
-from bgpctl.render.envelope import Document, envelope, write_json, write_yaml
+from bgpctl.render.envelope import Document, envelope
+from bgpctl.render.formats import renderers
 from bgpctl.render.peers import NO_SPEAKER, node_word
-from bgpctl.render.terminal import write
 from bgpctl.render.text import Cell, Line, Span, hint_lines, line, prose
 from bgpctl.runbooks import evidence
 from bgpctl.runbooks.kept import words
@@ -250,8 +250,4 @@ def _journal(journal: Journal, step: str) -> Document:
     }
 
 
-RENDERERS: Mapping[str, Callable[[Sequence[NodeReport], float], None]] = {
-    "text": lambda reports, now: write(text(reports, now, terminal.width())),
-    "json": lambda reports, now: write_json(document(reports, now)),
-    "yaml": lambda reports, now: write_yaml(document(reports, now)),
-}
+RENDERERS = renderers(lambda page, reports, now: text(reports, now, page.width), document)

@@ -12,10 +12,10 @@ from typing import Any
 from bgpctl.core.model import Family, GracefulRestart, Session
 from bgpctl.core.state import NodeState, PeerState
 from bgpctl.core.state_document import to_document
-from bgpctl.render import terminal, units
+from bgpctl.render import units
 from bgpctl.render.columns import table
-from bgpctl.render.envelope import Document, envelope, write_json, write_yaml
-from bgpctl.render.terminal import write
+from bgpctl.render.envelope import Document, envelope
+from bgpctl.render.formats import renderers
 from bgpctl.render.text import Cell, Line, Span, line, prose
 
 NO_SPEAKER = "no speaker"
@@ -292,9 +292,4 @@ def _not_current(peer: dict[str, Any], kind: str) -> dict[str, Any]:
     return {**peer, "state": kind, "lastReportedState": peer["state"]}
 
 
-RENDERERS: Mapping[str, Callable[[Picture], None]] = {
-    "table": lambda picture: write(text(picture, width=terminal.width())),
-    "wide": lambda picture: write(text(picture, wide=True, width=terminal.width())),
-    "json": lambda picture: write_json(document(picture)),
-    "yaml": lambda picture: write_yaml(document(picture)),
-}
+RENDERERS = renderers(lambda page, picture: text(picture, wide=page.wide, width=page.width), document)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from bgpctl.errors import Problem
-from bgpctl.render.envelope import Document, envelope, write_json
-from bgpctl.render.terminal import write
+from bgpctl.render.envelope import Document, envelope
+from bgpctl.render.formats import renderers
 from bgpctl.render.text import Line, Span, line
 from bgpctl.render.units import count
 
@@ -70,7 +69,4 @@ def _problem(problem: Problem) -> Document:
     return {key: value for key, value in document.items() if value is not None}
 
 
-RENDERERS: Mapping[str, Callable[[CheckReport], None]] = {
-    "text": lambda report: write(text(report)),
-    "json": lambda report: write_json(document(report)),
-}
+RENDERERS = renderers(lambda page, report: text(report), document)

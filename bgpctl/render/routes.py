@@ -6,7 +6,7 @@ The word "announced" is only said of what a speaker told us, and every output na
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -24,8 +24,8 @@ from bgpctl.core.intent.routeview import (
 from bgpctl.core.model import Absent, Attributes
 from bgpctl.render import units
 from bgpctl.render.columns import Columns
-from bgpctl.render.envelope import Document, Kept, envelope, write_json, write_yaml
-from bgpctl.render.terminal import width, write
+from bgpctl.render.envelope import Document, Kept, envelope
+from bgpctl.render.formats import renderers
 from bgpctl.render.text import Cell, Line, Span, line, prose
 
 NARROW = ("NODE", "PEER", "PREFIX", "STANDING", "ATTRIBUTES", "FROM")
@@ -199,9 +199,4 @@ def _peer(node: NodeRoutes, peer: PeerRoutes, rows: Shared[RouteRow, Kept]) -> D
     return {key: value for key, value in found.items() if value is not None}
 
 
-RENDERERS: Mapping[str, Callable[[Shown], None]] = {
-    "table": lambda shown: write(text(shown, columns=width())),
-    "wide": lambda shown: write(text(shown, wide=True, columns=width())),
-    "json": lambda shown: write_json(document(shown)),
-    "yaml": lambda shown: write_yaml(document(shown)),
-}
+RENDERERS = renderers(lambda page, shown: text(shown, wide=page.wide, columns=page.width), document)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 
 from bgpctl.core.state import NodeState
 from bgpctl.core.state_document import to_document
-from bgpctl.render import peers, terminal, units
-from bgpctl.render.envelope import Document, envelope, write_json, write_yaml
-from bgpctl.render.terminal import write
+from bgpctl.render import peers, units
+from bgpctl.render.envelope import Document, envelope
+from bgpctl.render.formats import renderers
 from bgpctl.render.text import GAP, Line, Span, folded, line
 
 
@@ -53,8 +53,4 @@ def document(state: NodeState, directory: str, now: float) -> Document:
     )
 
 
-RENDERERS: Mapping[str, Callable[[NodeState, str, float], None]] = {
-    "text": lambda state, directory, now: write(text(state, directory, now, terminal.width())),
-    "json": lambda state, directory, now: write_json(document(state, directory, now)),
-    "yaml": lambda state, directory, now: write_yaml(document(state, directory, now)),
-}
+RENDERERS = renderers(lambda page, state, directory, now: text(state, directory, now, page.width), document)
