@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from bgpctl.core.state import NodeState, to_document
+from bgpctl.core.state import NodeState
+from bgpctl.core.state_document import to_document
 from bgpctl.errors import BgpctlError, Temporary
 from bgpctl.speaker import places
 from bgpctl.speaker.status.memory import Memory, newest, remembered
