@@ -27,7 +27,9 @@ __all__ = ["helper_kind", "router_kind", "workshop"]
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """End the run with `this run did not test: …` and what to install for each missing part."""
-    for number, line in enumerate(require.closing_block(require.missing)):
+    skipped = [report.longrepr for report in terminalreporter.stats.get("skipped", ())]
+    missing = require.missing(said[2] for said in skipped if isinstance(said, tuple))
+    for number, line in enumerate(require.closing_block(missing)):
         if number == 0:
             terminalreporter.section(line, yellow=True)
         else:
