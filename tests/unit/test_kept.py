@@ -160,8 +160,9 @@ def test_a_command_is_printed_with_its_own_flags(command: str, flags: set[str]) 
 
 def test_of_a_flag_that_takes_one_value_the_last_counts() -> None:
     """As on a command line."""
-    said = {"--order": ("guide", "withdraw-first"), "--router-probe": ("frr", "bird")}
-    last = {"--order": ("withdraw-first",), "--router-probe": ("frr", "bird")}
+    more = {"--router-probe": ("frr", "bird"), "--peer-profile": ("192.0.2.1=frr", "192.0.2.2=frr")}
+    said = {"--order": ("guide", "withdraw-first"), **more}
+    last = {"--order": ("withdraw-first",), **more}
     assert kept.keep(said) == last
     written = json.dumps({**json.loads(dump(journal())), "options": said})
     loaded = load({ANNOTATION: written})
