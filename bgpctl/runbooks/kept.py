@@ -165,24 +165,21 @@ def _means(flag: str, value: str) -> bool:
         return False
 
 
-def _time(text: str) -> bool:
-    return seconds(text) >= 0
-
-
 def _some_time(text: str) -> bool:
     return seconds(text) > 0
 
 
 _LABEL = re.compile(r"([a-z0-9.-]{1,253}/)?[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?(=[\w.-]{0,63}|-)", re.A)
+# Whatever is read is fine where it stands in a list, also 0 and nothing.
 _READERS: Mapping[str, Callable[[str], object]] = {
     "--timeout": _some_time,
     "--expect": _some_time,
-    "--settle": _time,
-    "--skip-wait-for-delete-timeout": _time,
+    "--settle": lambda text: [seconds(text)],
+    "--skip-wait-for-delete-timeout": lambda text: [seconds(text)],
     "--grace-period": lambda text: re.fullmatch(r"-?\d+", text),
     "--max-unavailable": lambda text: int(text) > 0,
     "--deselect-label": _LABEL.fullmatch,
-    "--pod-selector": lambda text: (parse_selector(text), True),
+    "--pod-selector": lambda text: [parse_selector(text)],
     "--peer-profile": parse_peer_profile,
     "--router-probe": parse_probe,
 }

@@ -114,6 +114,38 @@ def test_a_run_that_was_stopped_tells_what_is_safe_how_to_go_on_and_back() -> No
     assert hint(stopped("x", "run this again"))[1:] == ["run this again", f"to run it again: {TYPED}"]
 
 
+@pytest.mark.parametrize(
+    ("tells", "rows"),
+    [
+        (
+            (),
+            ["do not power off n1: routers may still send it traffic", "mend it", f"to go on: {TYPED}", BACK],
+        ),
+        ((Tells.SAFE,), ["mend it", f"to go on: {TYPED}", BACK]),
+        ((Tells.SAFE, Tells.GO_ON), ["mend it", BACK]),
+        ((Tells.SAFE, Tells.GO_ON, Tells.BACK), ["mend it"]),
+    ],
+)
+def test_what_a_hint_tells_already_is_not_told_again(tells: tuple[Tells, ...], rows: list[str]) -> None:
+    assert hint(stopped("it broke", "mend it", tells=tells), ASKED) == rows
+
+
+@pytest.mark.parametrize(
+    ("record", "again"),
+    [
+        (replace(ASKED, steps={}), f"to run it again: {TYPED}"),
+        (replace(ASKED, command="restore"), f"to go on: {TYPED}"),
+    ],
+)
+def test_what_has_not_begun_or_is_on_its_way_back_is_not_undone(record: Any, again: str) -> None:
+    assert hint(stopped("it broke"), record)[1:] == [again]
+
+
+@pytest.mark.parametrize("status", ["done", "planned"])
+def test_a_run_that_came_to_its_end_is_told_nothing_more(status: str) -> None:
+    assert hint(stopped("safe to power off", "said already", status), ASKED) == ["said already"]
+
+
 def test_a_run_that_was_refused_after_the_drain_was_done_points_at_what_is_true_now() -> None:
     done = dict.fromkeys(("Checked", "Evicted", "Withdrawn", "ShutDown"), NOW)
     told = hint(stopped("another order", "mend it"), replace(ASKED, steps=done))

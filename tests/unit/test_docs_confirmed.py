@@ -9,6 +9,7 @@ import pytest
 
 from bgpctl.cli.main import main
 from bgpctl.cli.wire import router_probes
+from bgpctl.errors import UsageError
 from bgpctl.kube.client import Client
 from bgpctl.kube.config import load_access
 from bgpctl.witness.probe import parse_probe
@@ -38,3 +39,12 @@ def test_the_flags_help_tells_of_it(capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit):
             main((*words.split(), "--help"))
         assert "bgpctl.io/router-probes" in capsys.readouterr().out
+
+
+def test_a_probe_of_the_kubeconfig_that_is_none_is_told_where_it_is(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "confirmed.md").read_text()
+    (text,) = re.findall(r"```yaml\n(.*?)```", page, re.S)
+    (tmp_path / "config").write_text(text.replace("bird=", "brid="))
+    client = Client(load_access(str(tmp_path / "config"), None))
+    with pytest.raises(UsageError, match=r"the kubeconfig's extension bgpctl.io/router-probes: 'brid="):
+        router_probes(client, ())

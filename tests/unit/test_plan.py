@@ -110,6 +110,15 @@ def test_one_that_is_not_refused_says_that_this_is_what_happens() -> None:
     assert result.message == "n1: nothing was changed; without --dry-run this is what happens"
 
 
+def test_of_two_refusals_the_first_is_the_result() -> None:
+    silent = at(state=running(heartbeat=NOW - 9_999), guards=(KURED,))
+    result, events = planned(Looked(silent), DrainOptions("n1"))
+    assert [event.step for event in events if event.state == "blocked"] == ["Checked", "Withdrawn"]
+    assert result.message == "kured reboots it" and "--assume-dead" not in result.hint
+    assert {event.node for event in events} == {"n1"}
+    assert (result.run, result.started_at, result.ended_at) == ("run-a", NOW, NOW)
+
+
 @pytest.mark.parametrize("dead", [False, True])
 def test_a_silent_speaker_is_a_refusal_that_can_be_foreseen(dead: bool) -> None:
     """The run would end blocked: so does its plan, and the steps after it are foreseen all the same."""
