@@ -11,8 +11,6 @@ import typer
 from bgpctl.cli import parse
 from bgpctl.errors import Blocked
 
-_KUBERNETES = "Kubernetes"
-
 Context = Annotated[
     str | None,
     typer.Option("--context", metavar="NAME", help="The kubeconfig context to use."),

@@ -19,7 +19,7 @@ from bgpctl.core.policy.v2 import advertisement, cluster, override, peer
 from bgpctl.core.reading.fields import Faults, suggestion
 from bgpctl.documents.files import AnyPath, Loaded, LoadedDocument, capped, duplicates, read_documents
 from bgpctl.documents.references import Together, Valid
-from bgpctl.errors import Exit, InvalidDocuments, Problem
+from bgpctl.errors import Exit, Problem
 
 # etcd's default request limit: what is larger cannot be applied to a cluster.
 MAX_OBJECT_BYTES = 1_572_864
@@ -75,11 +75,6 @@ class CheckReport:
     @property
     def exit_code(self) -> Exit:
         return Exit.DONE if self.ok else Exit.USAGE
-
-    def raise_for_problems(self) -> None:
-        """Raise InvalidDocuments when there is any problem."""
-        if self.problems:
-            raise InvalidDocuments(self.problems)
 
 
 def check_files(paths: Sequence[AnyPath]) -> CheckReport:

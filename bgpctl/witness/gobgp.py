@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bgpctl.core.model import IPNetwork
 from bgpctl.core.reading.foreign import Foreign
 from bgpctl.witness.asking import ask
 from bgpctl.witness.command import Client
@@ -53,10 +52,6 @@ class GobgpProbe:
         local = Foreign(view).child("transport").text("local_address")
         seen = answered(router, neighbor, paths, session_of(view), None, local=local)
         return replace(seen, forgets=dynamic(view))
-
-    def paths(self, prefix: IPNetwork) -> tuple[Path, ...]:
-        answer = self._client().ask("global", "rib", str(prefix), "-a", f"ipv{prefix.version}", "-j")
-        return tuple(path for path in read_rib(answer) if path.prefix == prefix)
 
     def _client(self) -> Client:
         host, _, port = self.target.rpartition(":")

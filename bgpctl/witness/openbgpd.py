@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bgpctl.core.model import IPNetwork
 from bgpctl.core.reading.foreign import Foreign
 from bgpctl.witness.asking import ask
 from bgpctl.witness.command import Client
@@ -38,11 +37,6 @@ class OpenbgpdProbe:
         paths = tuple(read_rib(client.ask("rib", "neighbor", neighbor)))
         local = view.child("session").child("local").text("address")
         return answered(router, neighbor, paths, view.text("state").lower(), None, local=local)
-
-    def paths(self, prefix: IPNetwork) -> tuple[Path, ...]:
-        return tuple(
-            path for path in read_rib(self._client().ask("rib", str(prefix))) if path.prefix == prefix
-        )
 
     def _client(self) -> Client:
         return Client(f"openbgpd {self.target}", (self.client, "-s", self.target, "-j", "show"))
