@@ -136,3 +136,13 @@ def with_inherited(ctx: typer.Context, node: str, words: Sequence[str]) -> Mappi
 
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show every step and refusal; change nothing.")]
+
+SPEAKER_PODS = "app.kubernetes.io/name=bgpctl-speaker"
+Namespace = Annotated[
+    str, typer.Option("--namespace", "-n", metavar="NS", help="Where these pods are. Default: anywhere.")
+]
+
+
+def pod_selector(text: str) -> Any:
+    """The option --pod-selector with this help."""
+    return typer.Option("--pod-selector", metavar="SELECTOR", parser=parse.pod_selector, help=text)

@@ -14,7 +14,7 @@ from typing import Any
 
 from bgpctl.core.policy.inputs import KINDS, check_input
 from bgpctl.core.policy.peering import KIND as POLICY
-from bgpctl.core.policy.peering import ParsedPolicy, parse_policy
+from bgpctl.core.policy.peering import parse_policy
 from bgpctl.core.policy.v2 import advertisement, cluster, override, peer
 from bgpctl.core.reading.fields import Faults, suggestion
 from bgpctl.documents.files import AnyPath, Loaded, LoadedDocument, capped, duplicates, read_documents
@@ -125,7 +125,7 @@ def check_document(document: LoadedDocument) -> tuple[Faults, Any]:
         parsed = parse(document.value, document.source, document.index, prefix=document.prefix)
         faults.problems += parsed.problems
         faults.warnings += parsed.warnings
-        return faults, parsed.policy if isinstance(parsed, ParsedPolicy) else parsed.value
+        return faults, parsed.value
     if document.kind in KINDS:
         check_input(document.kind, document.value, faults)
     else:

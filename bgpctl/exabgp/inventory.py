@@ -74,26 +74,23 @@ PEER = Table(
     Field("protected", "password", kinds.Kind({"type": "boolean"}, _password, lambda password: True)),
 )
 
+ATTRIBUTES = Table(
+    Attributes,
+    Field("next_hop", "next_hop", kinds.parsed(parse_address, "an IP address")),
+    Field("communities", "communities", kinds.WORDS),
+    Field("large_communities", "large_communities", kinds.WORDS),
+    Field("local_preference", "local_preference", MAYBE_COUNT),
+)
+
 
 def attributes_document(attributes: Attributes) -> dict[str, Any]:
     """Attributes as a request carries them and the engine keeps them."""
-    return {
-        "next_hop": str(attributes.next_hop) if attributes.next_hop is not None else None,
-        "communities": sorted(attributes.communities),
-        "large_communities": sorted(attributes.large_communities),
-        "local_preference": attributes.local_preference,
-    }
+    return ATTRIBUTES.write(attributes)
 
 
 def attributes_of(document: Any) -> Attributes:
     """The reverse of `attributes_document`. Raises Unreadable."""
-    read = Foreign.of(document, "attributes")
-    return Attributes(
-        next_hop=read.parsed("next_hop", parse_address, "an IP address"),
-        communities=frozenset(read.texts("communities")),
-        large_communities=frozenset(read.texts("large_communities")),
-        local_preference=read.optional_integer("local_preference"),
-    )
+    return ATTRIBUTES.read(Foreign.of(document, "attributes"))
 
 
 def adopted(generation: Any, stock: Any, groups: Iterable[Any]) -> Observed:

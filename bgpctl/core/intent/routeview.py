@@ -174,13 +174,12 @@ def only_peer(nodes: Iterable[NodeRoutes], address: str) -> OnlyPeer:
 
 ADDRESS = kinds.parsed(parse_zoned, "an IP address")
 PREFIX = kinds.parsed(parse_network, "a prefix")
-WORDS = kinds.each_text(str)._replace(read=lambda foreign, name: frozenset(foreign.texts(name)), write=sorted)
 
 ATTRIBUTES = Table(
     Attributes,
     Field("nextHop", "next_hop", ADDRESS),
-    Field("communities", "communities", WORDS, default=frozenset(), terse=True),
-    Field("largeCommunities", "large_communities", WORDS, default=frozenset(), terse=True),
+    Field("communities", "communities", kinds.WORDS, terse=True),
+    Field("largeCommunities", "large_communities", kinds.WORDS, terse=True),
     Field("localPreference", "local_preference", kinds.integer(default=None)),
 )
 """`nextHop` is left out where it is the session's local address."""

@@ -84,3 +84,7 @@ def choice(words: type[StrEnum]) -> Kind:
 
 def array(items: Document) -> Document:
     return {"type": "array", "items": items}
+
+
+WORDS = Kind(array(STRING), lambda foreign, name: frozenset(foreign.texts(name)), sorted, frozenset())
+"""A set of strings, written in order."""
