@@ -10,8 +10,6 @@ import typer
 
 from bgpctl.cli import parse
 
-_KUBERNETES = "Kubernetes"
-
 Context = Annotated[
     str | None,
     typer.Option("--context", metavar="NAME", help="The kubeconfig context to use."),
@@ -119,3 +117,13 @@ def text_of(value: object) -> str:
 
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show every step and refusal; change nothing.")]
+
+SPEAKER_PODS = "app.kubernetes.io/name=bgpctl-speaker"
+Namespace = Annotated[
+    str, typer.Option("--namespace", "-n", metavar="NS", help="Where these pods are. Default: anywhere.")
+]
+
+
+def pod_selector(text: str) -> Any:
+    """The option --pod-selector with this help."""
+    return typer.Option("--pod-selector", metavar="SELECTOR", parser=parse.pod_selector, help=text)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bgpctl.cli import errors, parse
-from bgpctl.cli.flags import Context, Given, Kubeconfig, Report, given
+from bgpctl.cli.flags import SPEAKER_PODS, Context, Given, Kubeconfig, Namespace, Report, given, pod_selector
 from bgpctl.cli.program import typed
 
 if TYPE_CHECKING:
@@ -45,17 +45,9 @@ def logs(
     since: Since = 0.0,
     file: Files = None,
     pod_selector: Annotated[
-        str,
-        typer.Option(
-            "--pod-selector",
-            metavar="SELECTOR",
-            parser=parse.pod_selector,
-            help="The labels of the pods to read; k8s-app=cilium reads Cilium's agents.",
-        ),
-    ] = "app.kubernetes.io/name=bgpctl-speaker",
-    namespace: Annotated[
-        str, typer.Option("--namespace", "-n", metavar="NS", help="Where these pods are. Default: anywhere.")
-    ] = "",
+        str, pod_selector("The labels of the pods to read; k8s-app=cilium reads Cilium's agents.")
+    ] = SPEAKER_PODS,
+    namespace: Namespace = "",
     output: Report = "text",
     context: Context = None,
     kubeconfig: Kubeconfig = None,

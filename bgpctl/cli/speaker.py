@@ -10,17 +10,20 @@ import typer
 from bgpctl.cli import engine as engine_commands
 from bgpctl.cli import errors, parse
 from bgpctl.cli.flags import (
+    SPEAKER_PODS,
     Context,
     Document,
     DryRun,
     Given,
     Kubeconfig,
+    Namespace,
     Report,
     RouterProbes,
     TakeOver,
     Timeout,
     asked,
     given,
+    pod_selector,
 )
 from bgpctl.cli.program import typed
 
@@ -234,18 +237,8 @@ def status(
 def restart(
     ctx: typer.Context,
     node: Annotated[str, typer.Argument(metavar="NODE", show_default=False)],
-    pod_selector: Annotated[
-        str,
-        typer.Option(
-            "--pod-selector",
-            metavar="SELECTOR",
-            parser=parse.pod_selector,
-            help="The labels of the speakers' pods.",
-        ),
-    ] = "app.kubernetes.io/name=bgpctl-speaker",
-    namespace: Annotated[
-        str, typer.Option("--namespace", "-n", metavar="NS", help="Where these pods are. Default: anywhere.")
-    ] = "",
+    pod_selector: Annotated[str, pod_selector("The labels of the speakers' pods.")] = SPEAKER_PODS,
+    namespace: Namespace = "",
     restart_command: Annotated[
         str | None,
         typer.Option(

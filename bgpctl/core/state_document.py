@@ -19,30 +19,13 @@ from bgpctl.core.model import (
     Session,
     SessionState,
 )
+from bgpctl.core.reading import kinds
 from bgpctl.core.reading.addresses import parse_zoned
 from bgpctl.core.reading.documents import name_of
 from bgpctl.core.reading.fields import Range
 from bgpctl.core.reading.foreign import Foreign, Unreadable
-from bgpctl.core.reading.table import (
-    FLAG,
-    REQUIRED_TEXT,
-    SENTENCE,
-    STRING,
-    TEXT,
-    Document,
-    Field,
-    Group,
-    Kind,
-    Table,
-    array,
-    each,
-    integer,
-    nested,
-    number,
-    parsed,
-    texts,
-    under,
-)
+from bgpctl.core.reading.kinds import FLAG, REQUIRED_TEXT, SENTENCE, TEXT
+from bgpctl.core.reading.table import Field, Group, Table, each, nested, under
 from bgpctl.core.state import (
     GROUP,
     KIND,
@@ -63,19 +46,18 @@ _MOST_SECONDS = 2**31 - 1
 
 # --- kinds --------------------------------------------------------------------------------------------------
 
-COUNT = integer()
-PORT = integer(Range(0, 65535))
-ASN = integer(Range(0, 2**32 - 1), format="int64")
-SECONDS = integer(Range(0, _MOST_SECONDS))
-CODE = integer(default=None)
-UNKNOWN_SECONDS = SECONDS._replace(default=None)
-INSTANT = Kind({**STRING, "format": "date-time"}, Foreign.instant, timestamp, 0.0)
+COUNT = kinds.integer()
+PORT = kinds.integer(Range(0, 65535))
+ASN = kinds.integer(Range(0, 2**32 - 1), format="int64")
+SECONDS = kinds.integer(Range(0, _MOST_SECONDS))
+MAYBE_COUNT = kinds.integer(default=None)
+MAYBE_SECONDS = SECONDS._replace(default=None)
+INSTANT = kinds.Kind({**kinds.STRING, "format": "date-time"}, Foreign.instant, timestamp, 0.0)
 """RFC 3339 <-> epoch seconds; 0 is no instant, and not written."""
 MAYBE_INSTANT = INSTANT._replace(read=lambda foreign, name: foreign.instant(name) or None, default=None)
 # The nodes of a cluster name the same routers: the same few addresses, parsed once.
-ADDRESS = parsed(lru_cache(1024)(parse_zoned), _ADDRESS_RULE)
-ADDRESS_TEXT = Kind(STRING, lambda foreign, name: str(ADDRESS.read(foreign, name) or ""), default="")
-
+ADDRESS = kinds.parsed(lru_cache(1024)(parse_zoned), _ADDRESS_RULE)
+ADDRESS_TEXT = kinds.as_text(ADDRESS)
 
 _STATES = {str(state): state for state in SessionState}
 
@@ -92,10 +74,6 @@ def _addresses(foreign: Foreign, name: str) -> tuple[str, ...]:
         foreign.refuse(name, _ADDRESS_RULE)
 
 
-def _families(foreign: Foreign, name: str) -> tuple[Family, ...]:
-    return tuple(map(Family.parse, foreign.texts(name)))
-
-
 def _absences(foreign: Foreign, name: str) -> Mapping[str, int]:
     return {why: counts.integer(why) for counts, why in foreign.each(name)}
 
@@ -107,7 +85,9 @@ def _session(counts: Iterable[FamilyCount], **attributes: Any) -> Session:
     return Session(advertised=advertised, received=received, **attributes)
 
 
-ABSENCES = Kind({"type": "object", "additionalProperties": COUNT.schema}, _absences, dict, None)
+FAMILY = kinds.Kind(kinds.STRING, lambda foreign, name: Family.parse(foreign.required(name)), str)
+STATE = kinds.Kind(kinds.STRING, _state, str)
+ABSENCES = kinds.Kind({"type": "object", "additionalProperties": COUNT.schema}, _absences, dict, None)
 
 # --- tables -------------------------------------------------------------------------------------------------
 
@@ -121,7 +101,7 @@ COUNTS = Table(
 
 FORWARDING = Table(
     Forwarding,
-    Field("family", "family", Kind(STRING, lambda foreign, name: Family.parse(foreign.required(name)), str)),
+    Field("family", "family", FAMILY),
     Field("forwarding", "forwarding", FLAG),
 )
 
@@ -137,8 +117,8 @@ LAST_ERROR = Table(
     LastError,
     Field("time", "time", INSTANT),
     Field("direction", "direction", TEXT),
-    Field("code", "code", CODE),
-    Field("subcode", "subcode", CODE),
+    Field("code", "code", MAYBE_COUNT),
+    Field("subcode", "subcode", MAYBE_COUNT),
     Field("text", "text", SENTENCE),
 )
 
@@ -152,30 +132,28 @@ PEER = Table(
     Field("peerASN", "asn", ASN),
     Field("localASN", "local_asn", ASN),
     Field("localAddress", "session.local_address", ADDRESS),
-    Field("state", "session.state", Kind(STRING, _state, str)),
+    Field("state", "session.state", STATE),
     Field("since", "session.since", INSTANT),
     Field("establishedTime", "session.established_at", MAYBE_INSTANT),
     Group(
         "configured",
         Field("holdTimeSeconds", "configured_hold_time", SECONDS, default=90),
         Field("keepAliveTimeSeconds", "configured_keepalive_time", SECONDS, default=30),
-        Field("restartTimeSeconds", "configured_restart_time", UNKNOWN_SECONDS),
+        Field("restartTimeSeconds", "configured_restart_time", MAYBE_SECONDS),
         Field("gracefulNotification", "configured_notification", FLAG, terse=True),
     ),
     Group(
         "timers",
-        Field("appliedHoldTimeSeconds", "session.hold_time", UNKNOWN_SECONDS),
-        Field("appliedKeepaliveSeconds", "session.keepalive_time", UNKNOWN_SECONDS),
+        Field("appliedHoldTimeSeconds", "session.hold_time", MAYBE_SECONDS),
+        Field("appliedKeepaliveSeconds", "session.keepalive_time", MAYBE_SECONDS),
     ),
     Group(
         "gracefulRestart",
         Field("local", "session.local_gr", nested(GRACEFUL_RESTART)),
         Field("peer", "session.peer_gr", nested(GRACEFUL_RESTART)),
-        Field("longLivedSeconds", "session.long_lived", UNKNOWN_SECONDS),
+        Field("longLivedSeconds", "session.long_lived", MAYBE_SECONDS),
     ),
-    Field(
-        "families", "session.families", Kind(array(STRING), _families, lambda many: list(map(str, many)), ())
-    ),
+    Field("families", "session.families", kinds.each_text(Family.parse)),
     Field("extendedNextHop", "session.extended_next_hop", FLAG, terse=True),
     Field("routeCount", "session.counts", each(COUNTS)),
     Field("intended", "intended", COUNT),
@@ -211,7 +189,7 @@ LOCALS = Table(
     LocalAddresses,
     Field("peerAddress", "peer", ADDRESS_TEXT),
     Field("peerPort", "port", PORT, default=179),
-    Field("addresses", "addresses", Kind(array(STRING), _addresses, list, ())),
+    Field("addresses", "addresses", kinds.Kind(kinds.array(kinds.STRING), _addresses, list, ())),
 )
 
 STATUS: Table[dict[str, Any]] = Table(
@@ -227,7 +205,7 @@ STATUS: Table[dict[str, Any]] = Table(
     Field("selectedBy", "selected_by", TEXT, terse=True),
     Field("selectedByKind", "selected_by_kind", TEXT, terse=True),
     Field("policyProblem", "policy_problem", SENTENCE, terse=True),
-    Field("problems", "problems", texts(MOST_SENTENCES), terse=True),
+    Field("problems", "problems", kinds.texts(MOST_SENTENCES), terse=True),
     Field("sessions", "sessions", TEXT, read=False),
     Group(
         "routes",
@@ -237,7 +215,7 @@ STATUS: Table[dict[str, Any]] = Table(
     Field("absent", "absent", ABSENCES, terse=True),
     Group(
         "gracefulShutdown",
-        Field("soakSeconds", "soak", number(float(_MOST_SECONDS)), terse=True),
+        Field("soakSeconds", "soak", kinds.number(float(_MOST_SECONDS)), terse=True),
         Field("untilTime", "soak_until", MAYBE_INSTANT),
         needs="soakSeconds",
     ),
@@ -250,7 +228,7 @@ STATUS: Table[dict[str, Any]] = Table(
 # --- documents ----------------------------------------------------------------------------------------------
 
 
-def to_document(state: NodeState) -> Document:
+def to_document(state: NodeState) -> kinds.Document:
     """The custom resource. What is unknown is left out, as in every Kubernetes status."""
     return {
         "apiVersion": f"{GROUP}/{VERSION}",

@@ -14,12 +14,12 @@ from typing import Any
 
 from bgpctl.core.policy.inputs import KINDS, check_input
 from bgpctl.core.policy.peering import KIND as POLICY
-from bgpctl.core.policy.peering import ParsedPolicy, parse_policy
+from bgpctl.core.policy.peering import parse_policy
 from bgpctl.core.policy.v2 import advertisement, cluster, override, peer
 from bgpctl.core.reading.fields import Faults, suggestion
 from bgpctl.documents.files import AnyPath, Loaded, LoadedDocument, capped, duplicates, read_documents
 from bgpctl.documents.references import Together, Valid
-from bgpctl.errors import Exit, InvalidDocuments, Problem
+from bgpctl.errors import Exit, Problem
 
 # etcd's default request limit: what is larger cannot be applied to a cluster.
 MAX_OBJECT_BYTES = 1_572_864
@@ -76,11 +76,6 @@ class CheckReport:
     def exit_code(self) -> Exit:
         return Exit.DONE if self.ok else Exit.USAGE
 
-    def raise_for_problems(self) -> None:
-        """Raise InvalidDocuments when there is any problem."""
-        if self.problems:
-            raise InvalidDocuments(self.problems)
-
 
 def check_files(paths: Sequence[AnyPath]) -> CheckReport:
     """Check all documents of all files, each alone and then together. Raises nothing."""
@@ -130,7 +125,7 @@ def check_document(document: LoadedDocument) -> tuple[Faults, Any]:
         parsed = parse(document.value, document.source, document.index, prefix=document.prefix)
         faults.problems += parsed.problems
         faults.warnings += parsed.warnings
-        return faults, parsed.policy if isinstance(parsed, ParsedPolicy) else parsed.value
+        return faults, parsed.value
     if document.kind in KINDS:
         check_input(document.kind, document.value, faults)
     else:

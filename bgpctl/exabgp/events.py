@@ -9,21 +9,12 @@ from typing import Any
 from bgpctl.core.bgp import capabilities
 from bgpctl.core.bgp.notification import notification_text
 from bgpctl.core.model import Family, GracefulRestart, LastError, Session, SessionState
+from bgpctl.core.reading import kinds
 from bgpctl.core.reading.addresses import parse_zoned
 from bgpctl.core.reading.fields import Range
 from bgpctl.core.reading.foreign import Foreign, Unreadable, parse_json
-from bgpctl.core.reading.table import (
-    FLAG,
-    REQUIRED_TEXT,
-    STRING,
-    Field,
-    Kind,
-    Table,
-    integer,
-    number,
-    parsed,
-    texts,
-)
+from bgpctl.core.reading.kinds import FLAG, REQUIRED_TEXT
+from bgpctl.core.reading.table import Field, Table
 
 LONGEST = 64 << 20
 """Octets of a line: an engine tells 50,000 routes in pieces that are much shorter."""
@@ -120,32 +111,31 @@ def _session(families: Iterable[str], llgr: bytes | None, **rest: Any) -> Sessio
     return Session(families=ours, long_lived=seconds, **rest)
 
 
-MOMENT = number()
-STATE = Kind(STRING, lambda foreign, name: SessionState(foreign.choice(name, tuple(SessionState))))
-RESTART = Kind({"type": "object"}, lambda foreign, name: graceful_restart(foreign.value.get(name)))
-ERROR = Kind({"type": "object"}, lambda foreign, name: last_error(foreign.value.get(name)))
-COUNTS = Kind({"type": "object"}, _counts)
+MOMENT = kinds.number()
+RESTART = kinds.Kind(kinds.OBJECT, lambda foreign, name: graceful_restart(foreign.value.get(name)))
+ERROR = kinds.Kind(kinds.OBJECT, lambda foreign, name: last_error(foreign.value.get(name)))
+COUNTS = kinds.Kind(kinds.OBJECT, _counts)
 
 SESSION = Table(
     _session,
     Field("peer", "peer", REQUIRED_TEXT),
-    Field("state", "state", STATE),
+    Field("state", "state", kinds.choice(SessionState)),
     Field("since", "since", MOMENT),
     Field("established_at", "established_at", MOMENT, default=None),
-    Field("local_address", "local_address", parsed(parse_zoned, "an IP address")),
-    Field("hold_time", "hold_time", integer(default=None)),
-    Field("keepalive_time", "keepalive_time", integer(default=None)),
-    Field("families", "families", texts()),
+    Field("local_address", "local_address", kinds.parsed(parse_zoned, "an IP address")),
+    Field("hold_time", "hold_time", kinds.integer(default=None)),
+    Field("keepalive_time", "keepalive_time", kinds.integer(default=None)),
+    Field("families", "families", kinds.texts()),
     Field("extended_next_hop", "extended_next_hop", FLAG),
     Field("local_gr", "local_gr", RESTART),
     Field("peer_gr", "peer_gr", RESTART),
-    Field("llgr", "llgr", parsed(bytes.fromhex, "octets in hexadecimal digits")),
+    Field("llgr", "llgr", kinds.parsed(bytes.fromhex, "octets in hexadecimal digits")),
     Field("advertised", "advertised", COUNTS),
     Field("received", "received", COUNTS),
-    Field("pending", "pending", integer()),
+    Field("pending", "pending", kinds.integer()),
     Field("end_of_rib", "end_of_rib", FLAG),
-    Field("flaps", "flaps", integer()),
-    Field("troubles", "troubles", texts()),
+    Field("flaps", "flaps", kinds.integer()),
+    Field("troubles", "troubles", kinds.texts()),
     Field("last_error", "last_error", ERROR),
 )
 """What the child tells of a session: `Record.tell` writes these, of its attributes with the same names."""

@@ -12,20 +12,11 @@ from ipaddress import IPv4Address
 from typing import Any
 
 from bgpctl.core.model import Attributes, Family, IPNetwork, Observed, Peer, Secret
+from bgpctl.core.reading import kinds
 from bgpctl.core.reading.addresses import parse_address, parse_zoned
 from bgpctl.core.reading.foreign import Foreign, Unreadable
-from bgpctl.core.reading.table import (
-    FLAG,
-    REQUIRED_TEXT,
-    STRING,
-    Field,
-    Kind,
-    Table,
-    array,
-    integer,
-    parsed,
-    required,
-)
+from bgpctl.core.reading.kinds import FLAG, REQUIRED_TEXT
+from bgpctl.core.reading.table import Field, Table
 from bgpctl.exabgp import wire
 
 
@@ -54,17 +45,17 @@ def _password(foreign: Foreign, name: str) -> Secret | None:
     return Secret(secrets.token_hex(32)) if foreign.flag(name) else None
 
 
-COUNT, MAYBE_COUNT = integer(), integer(default=None)
-ADDRESS, ROUTER_ID = parsed(parse_zoned, "an IP address"), parsed(IPv4Address, "an IPv4 address")
+COUNT, MAYBE_COUNT = kinds.integer(), kinds.integer(default=None)
+ADDRESS, ROUTER_ID = kinds.parsed(parse_zoned, "an IP address"), kinds.parsed(IPv4Address, "an IPv4 address")
 
 PEER = Table(
     Peer,
     Field("name", "name", REQUIRED_TEXT),
     Field("instance", "instance", REQUIRED_TEXT),
-    Field("address", "address", required(ADDRESS, "an IP address")),
+    Field("address", "address", kinds.required(ADDRESS, "an IP address")),
     Field("asn", "asn", COUNT),
     Field("local_asn", "local_asn", COUNT),
-    Field("router_id", "router_id", required(ROUTER_ID, "an IPv4 address")),
+    Field("router_id", "router_id", kinds.required(ROUTER_ID, "an IPv4 address")),
     Field("port", "port", COUNT),
     Field("local_address", "local_address", ADDRESS),
     Field("local_port", "local_port", MAYBE_COUNT),
@@ -75,30 +66,31 @@ PEER = Table(
     Field("restart_time", "restart_time", MAYBE_COUNT),
     Field("graceful_notification", "graceful_notification", FLAG),
     Field("extended_next_hop", "extended_next_hop", FLAG),
-    Field("families", "families", Kind(array(array(STRING)), _families, lambda many: list(map(list, many)))),
-    Field("protected", "password", Kind({"type": "boolean"}, _password, lambda password: True)),
+    Field(
+        "families",
+        "families",
+        kinds.Kind(kinds.array(kinds.array(kinds.STRING)), _families, lambda many: list(map(list, many))),
+    ),
+    Field("protected", "password", kinds.Kind({"type": "boolean"}, _password, lambda password: True)),
+)
+
+ATTRIBUTES = Table(
+    Attributes,
+    Field("next_hop", "next_hop", kinds.parsed(parse_address, "an IP address")),
+    Field("communities", "communities", kinds.WORDS),
+    Field("large_communities", "large_communities", kinds.WORDS),
+    Field("local_preference", "local_preference", MAYBE_COUNT),
 )
 
 
 def attributes_document(attributes: Attributes) -> dict[str, Any]:
     """Attributes as a request carries them and the engine keeps them."""
-    return {
-        "next_hop": str(attributes.next_hop) if attributes.next_hop is not None else None,
-        "communities": sorted(attributes.communities),
-        "large_communities": sorted(attributes.large_communities),
-        "local_preference": attributes.local_preference,
-    }
+    return ATTRIBUTES.write(attributes)
 
 
 def attributes_of(document: Any) -> Attributes:
     """The reverse of `attributes_document`. Raises Unreadable."""
-    read = Foreign.of(document, "attributes")
-    return Attributes(
-        next_hop=read.parsed("next_hop", parse_address, "an IP address"),
-        communities=frozenset(read.texts("communities")),
-        large_communities=frozenset(read.texts("large_communities")),
-        local_preference=read.optional_integer("local_preference"),
-    )
+    return ATTRIBUTES.read(Foreign.of(document, "attributes"))
 
 
 def adopted(generation: Any, stock: Any, groups: Iterable[Any]) -> Observed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import quote
 
+from bgpctl.core.state import GROUP, PLURAL, VERSION
 from bgpctl.errors import UsageError
 
 _NAME = re.compile(r"[A-Za-z0-9._:-]{1,253}")  # of nodes, pods, Leases; RBAC's may have a colon
@@ -12,7 +13,6 @@ _NAME = re.compile(r"[A-Za-z0-9._:-]{1,253}")  # of nodes, pods, Leases; RBAC's 
 NODES = "/api/v1/nodes"
 PODS = "/api/v1/pods"
 SERVICES = "/api/v1/services"
-CONFIGMAPS = "/api/v1/configmaps"
 ENDPOINT_SLICES = "/apis/discovery.k8s.io/v1/endpointslices"
 DAEMONSETS = "/apis/apps/v1/daemonsets"
 BUDGETS = "/apis/policy/v1/poddisruptionbudgets"
@@ -26,7 +26,7 @@ OVERRIDES = tuple(f"{base}/ciliumbgpnodeconfigoverrides" for base in _CILIUM)
 LB_POOLS = tuple(f"{base}/ciliumloadbalancerippools" for base in _CILIUM)
 POD_POOLS = "/apis/cilium.io/v2alpha1/ciliumpodippools"
 CILIUM_NODES = "/apis/cilium.io/v2/ciliumnodes"
-NODE_STATES = "/apis/bgpctl.io/v1alpha1/bgpnodestates"
+NODE_STATES = f"/apis/{GROUP}/{VERSION}/{PLURAL}"
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 

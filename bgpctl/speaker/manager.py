@@ -27,8 +27,8 @@ from bgpctl.core.intent.damping import Memory, damp
 from bgpctl.core.intent.diff import Leave, diff
 from bgpctl.core.intent.gates import announced_before
 from bgpctl.core.model import Intent, Observed
+from bgpctl.core.policy.claim import NO_OWNER, Owner
 from bgpctl.core.policy.nodeconfig import NodeConfig
-from bgpctl.core.policy.owners import NO_OWNER, Owner
 from bgpctl.core.state import NodeState, WithdrawnRecord
 from bgpctl.errors import BgpctlError, Temporary
 from bgpctl.ports import Engine, Source

@@ -94,13 +94,6 @@ class BirdProbe:
             own = router_id(bird.ask("show status"))
         return replace(read(router, neighbor, protocols, replies), router_id=own)
 
-    def paths(self, prefix: IPNetwork) -> tuple[Path, ...]:
-        with _Bird(self.target) as bird:
-            protocols = read_protocols(bird.ask("show protocols all"))
-            tables = _tables(protocols, f"ipv{prefix.version}")
-            replies = [bird.ask(f"show route {prefix} table {_quoted(table)} all") for table in tables]
-        return tuple(path for reply in replies for path in read_routes(reply, protocols))
-
 
 # --- reading answers (pure) -------------------------------------------------------------------------------
 
@@ -205,10 +198,6 @@ def _path(prefix: IPNetwork, owner: Protocol, flags: str) -> Path:
     """The flags after the brackets: `*` best, `(100s)` long-lived stale (RFC 9494)."""
     long_lived = re.search(r"\(\d+-?s", flags) is not None
     return Path(prefix, owner.neighbor, owner.keeps(prefix) or long_lived, best="*" in flags.split(" "))
-
-
-def _tables(protocols: Iterable[Protocol], family: str) -> list[str]:
-    return sorted({c.table for p in protocols for c in p.channels if c.name == family and c.table})
 
 
 def _quoted(name: str) -> str:

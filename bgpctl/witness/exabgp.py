@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
 
-from bgpctl.core.model import IPNetwork
 from bgpctl.core.reading.foreign import Foreign
 from bgpctl.witness.asking import ask
 from bgpctl.witness.command import read_json
@@ -47,15 +46,6 @@ class ExabgpProbe:
     def routes_from(self, neighbor: str) -> RouterAnswer:
         router = f"exabgp {self.target}"
         return ask(router, neighbor, lambda address: read(router, str(address), self._load()))
-
-    def paths(self, prefix: IPNetwork) -> tuple[Path, ...]:
-        neighbors = self._load()
-        return tuple(
-            path
-            for address, view in neighbors.items()
-            for path in read_routes(address, view)
-            if path.prefix == prefix
-        )
 
     def _load(self) -> Mapping[str, Any]:
         try:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
 
-from bgpctl.core.model import IPAddress, IPNetwork
+from bgpctl.core.model import IPAddress
 from bgpctl.core.reading.foreign import Foreign
 from bgpctl.witness.asking import TIMEOUT_SECONDS, ask
 from bgpctl.witness.command import read_json
@@ -61,11 +61,6 @@ class FrrProbe:
         read = Foreign(view)
         session, local = read.text("bgpState").lower(), read.text("hostLocal")
         return answered(router, str(neighbor), paths, session, remaining(view), local=local, router_id=own)
-
-    def paths(self, prefix: IPNetwork) -> tuple[Path, ...]:
-        with _Vty(self.target) as vty:
-            answer = vty.ask(f"show bgp ipv{prefix.version} unicast {prefix} json")
-        return tuple(read_prefix(answer, prefix))
 
 
 # --- reading answers (pure; Unreadable for what FRR does not say) -----------------------------------------
@@ -126,18 +121,6 @@ def read_table(answer: Mapping[str, Any], neighbor: IPAddress) -> Iterator[Path]
                 best=entry.flag("bestpath"),
                 next_hop=_next_hop(entry),
             )
-
-
-def read_prefix(answer: Mapping[str, Any], prefix: IPNetwork) -> Iterator[Path]:
-    """`show bgp … P json` -> paths of P; an unknown prefix answers `{}`."""
-    for entry in Foreign(answer).children("paths"):
-        yield Path(
-            prefix=prefix,
-            neighbor=entry.child("peer").text("peerId"),
-            stale=entry.flag("stale"),
-            best=entry.child("bestpath").flag("overall"),
-            next_hop=_next_hop(entry),
-        )
 
 
 def _next_hop(entry: Foreign) -> str | None:

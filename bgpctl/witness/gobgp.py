@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bgpctl.core.model import IPNetwork
 from bgpctl.core.reading.foreign import Foreign
 from bgpctl.witness.asking import ask
 from bgpctl.witness.command import Client
@@ -54,10 +53,6 @@ class GobgpProbe:
         own = Foreign.of(client.ask("global", "-j")).text("router_id")
         seen = answered(router, neighbor, paths, session_of(view), None, local=local, router_id=own)
         return replace(seen, forgets=dynamic(view))
-
-    def paths(self, prefix: IPNetwork) -> tuple[Path, ...]:
-        answer = self._client().ask("global", "rib", str(prefix), "-a", f"ipv{prefix.version}", "-j")
-        return tuple(path for path in read_rib(answer) if path.prefix == prefix)
 
     def _client(self) -> Client:
         host, _, port = self.target.rpartition(":")

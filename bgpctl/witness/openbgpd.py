@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bgpctl.core.model import IPNetwork
 from bgpctl.core.reading.foreign import Foreign
 from bgpctl.witness.asking import ask, this_machine
 from bgpctl.witness.command import Client
@@ -43,11 +42,6 @@ class OpenbgpdProbe:
         local = view.child("session").child("local").text("address")
         seen = answered(router, neighbor, paths, view.text("state").lower(), None, local=local)
         return replace(seen, machine=this_machine())
-
-    def paths(self, prefix: IPNetwork) -> tuple[Path, ...]:
-        return tuple(
-            path for path in read_rib(self._client().ask("rib", str(prefix))) if path.prefix == prefix
-        )
 
     def _client(self) -> Client:
         return Client(f"openbgpd {self.target}", (self.client, "-s", self.target, "-j", "show"))

@@ -9,9 +9,8 @@ from __future__ import annotations
 import re
 from typing import Protocol
 
-from bgpctl.core.model import IPNetwork
 from bgpctl.errors import UsageError
-from bgpctl.witness.model import Path, RouterAnswer
+from bgpctl.witness.model import RouterAnswer
 
 
 class Probe(Protocol):
@@ -30,9 +29,6 @@ class Probe(Protocol):
     def routes_from(self, neighbor: str) -> RouterAnswer:
         """All the router has from `neighbor` (the node's address as the router sees it). Never raises for a
         router that cannot be asked: UNKNOWN with the reason. A question takes TIMEOUT_SECONDS at most."""
-
-    def paths(self, prefix: IPNetwork) -> tuple[Path, ...]:
-        """Every path of one exact prefix, from any neighbor. Unanswered when the router cannot be asked."""
 
 
 DEFAULTS = {

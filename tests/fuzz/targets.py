@@ -38,6 +38,7 @@ from bgpctl.witness import bird, exabgp, frr, gobgp, openbgpd
 from bgpctl.witness.command import read_json
 from tests.fuzz import mutate, seeds
 from tests.support import objects
+from tests.support.router_paths import frr_prefix
 
 NODE = "127.0.1.1"
 
@@ -138,7 +139,7 @@ def _frr(document: Any) -> object:
         return None
     view = frr.neighbor_of(answer, NODE)
     found = frr.remaining(view), frr.families(view)
-    return found, list(frr.read_table(answer, ip_address(NODE))), list(frr.read_prefix(answer, seeds.PREFIX))
+    return found, list(frr.read_table(answer, ip_address(NODE))), list(frr_prefix(answer, seeds.PREFIX))
 
 
 def _frr_groups(document: Any) -> object:
@@ -149,7 +150,7 @@ def _frr_groups(document: Any) -> object:
 def _frr_table(document: Any) -> object:
     answer = read_json(document, "FRR")
     return (
-        [list(frr.read_table(answer, ip_address(NODE))), list(frr.read_prefix(answer, seeds.PREFIX))]
+        [list(frr.read_table(answer, ip_address(NODE))), list(frr_prefix(answer, seeds.PREFIX))]
         if isinstance(answer, dict)
         else None
     )

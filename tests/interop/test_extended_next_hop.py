@@ -23,6 +23,7 @@ from bgpctl.witness.probe import Probe, parse_probe
 from tests.support import objects, v2
 from tests.support.netlab import Host, NetLab
 from tests.support.require import require
+from tests.support.router_paths import paths
 from tests.support.speakers import SpeakerProcess, workplace
 from tests.support.wait import eventually, throughout
 
@@ -81,7 +82,7 @@ class Lab:
 
     def hops(self, prefix: str) -> set[str | None]:
         with self.router.inside():
-            return {path.next_hop for path in self.probe.paths(ip_network(prefix))}
+            return {path.next_hop for path in paths(self.probe, ip_network(prefix))}
 
     def has(self, *wanted: set[str]) -> None:
         expected = set[str]().union(*wanted)

@@ -17,6 +17,7 @@ from bgpctl.witness.model import RouterAnswer, RouteState
 from tests.support import vty
 from tests.support.birdctl import Bird
 from tests.support.misled import DYNAMIC, mislead
+from tests.support.router_paths import paths
 from tests.support.routers import Lab, Workshop
 from tests.support.wait import eventually, throughout
 
@@ -36,7 +37,7 @@ def shown(lab: Lab) -> set[str]:
 
 def in_the_table(lab: Lab, prefix: str) -> bool:
     """Whoever's session is up, and whatever is configured: has the RIB a path of the node?"""
-    return any(path.neighbor == lab.nodes[0].address for path in lab.probe.paths(ip_network(prefix)))
+    return any(path.neighbor == lab.nodes[0].address for path in paths(lab.probe, ip_network(prefix)))
 
 
 # --- a family that is taken from a neighbor ----------------------------------------------------------------

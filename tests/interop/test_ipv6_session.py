@@ -13,6 +13,7 @@ from bgpctl.witness.model import RouteState
 from bgpctl.witness.probe import parse_probe
 from tests.support.netlab import NetLab
 from tests.support.require import require
+from tests.support.router_paths import paths
 from tests.support.routers import Workshop
 from tests.support.stock_exabgp import StockSpeaker
 from tests.support.wait import eventually
@@ -44,7 +45,7 @@ def test_present_stale_absent_over_ipv6(helper_kind: str, workshop: Workshop) ->
             seen = eventually(lambda: s if (s := words()).routes is RouteState.PRESENT else None)
             assert [str(path.prefix) for path in seen.paths] == [PREFIX]
             assert seen.local == ROUTER_ADDRESS
-            assert [path.next_hop for path in probe.paths(ip_network(PREFIX))] == [NODE.address]
+            assert [path.next_hop for path in paths(probe, ip_network(PREFIX))] == [NODE.address]
             speaker.announce("fd00:a::/64")
             eventually(lambda: len(words().paths) == 2)
             speaker.kill()

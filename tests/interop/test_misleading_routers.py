@@ -18,6 +18,7 @@ from tests.support import misled
 from tests.support.cli import Ran
 from tests.support.misled import mislead
 from tests.support.require import require
+from tests.support.router_paths import paths
 from tests.support.routers import Workshop
 from tests.support.wait import eventually
 
@@ -157,7 +158,7 @@ def test_another_router_that_knows_the_node_is_refused_and_another_node_does_not
         assert (ran.code, ran.document["proof"]) == (DONE, "confirmed"), ran.out
         service = ip_network(f"{seed.WEB_VIP}/32")
         for one in (lab.router.probe(), probe):
-            left = parse_probe(one).paths(service)
+            left = paths(parse_probe(one), service)
             assert {path.neighbor for path in left} == {lab.address_of(OTHER)}
 
 

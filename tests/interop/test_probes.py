@@ -10,6 +10,7 @@ from ipaddress import ip_network
 import pytest
 
 from bgpctl.witness.model import RouterAnswer, RouteState
+from tests.support.router_paths import paths
 from tests.support.routers import Lab, Workshop
 from tests.support.stock_exabgp import StockSpeaker
 from tests.support.wait import eventually, throughout
@@ -146,13 +147,13 @@ def test_neighbors_are_told_apart(router_kind: str, workshop: Workshop) -> None:
     leaver.start([ONE])
     stayer.start([ONE])
     both = {node.address for node in lab.nodes}
-    eventually(lambda: {path.neighbor for path in lab.probe.paths(ip_network(ONE))} == both)
+    eventually(lambda: {path.neighbor for path in paths(lab.probe, ip_network(ONE))} == both)
 
     leaver.withdraw(ONE)
     eventually(lambda: look(lab, 1).routes is RouteState.ABSENT, deadline=2)
     throughout(lambda: look(lab, 2).routes is RouteState.PRESENT, seconds=0.5)
-    assert [path.neighbor for path in lab.probe.paths(ip_network(ONE))] == [lab.nodes[1].address]
-    assert lab.probe.paths(ip_network("10.99.0.0/16")) == ()
+    assert [path.neighbor for path in paths(lab.probe, ip_network(ONE))] == [lab.nodes[1].address]
+    assert paths(lab.probe, ip_network("10.99.0.0/16")) == ()
 
 
 def test_a_neighbor_the_router_does_not_have_is_unknown(router_kind: str, workshop: Workshop) -> None:

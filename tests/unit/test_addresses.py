@@ -79,7 +79,7 @@ def test_a_policy_puts_no_text_into_the_engines_configuration(zone: str) -> None
     """The address of a peer is written there as it came."""
     document = objects.policy(objects.router(objects.neighbor(f"fe80::1%{zone}/128")))
     parsed = parse_policy(document, "policy")
-    assert parsed.policy is None
+    assert parsed.value is None
     assert [problem.path for problem in parsed.problems] == [
         "spec.virtualRouters[0].neighbors[0].peerAddress"
     ]

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from bgpctl.documents.check import Verdict, check_files
-from bgpctl.errors import Exit, InvalidDocuments
+from bgpctl.errors import Exit
 from tests.support.documents import Write, write
 from tests.support.objects import (
     cilium_node,
@@ -48,8 +48,6 @@ def test_every_fault_of_every_file_with_its_line(write: Write) -> None:
     other = write("kind: [\n", name="b.yaml")
     report = check_files([one_file, other])
     assert report.exit_code is Exit.USAGE
-    with pytest.raises(InvalidDocuments):
-        report.raise_for_problems()
     lines = [str(problem).removeprefix(f"{Path(one_file).parent}/") for problem in report.problems]
     assert [line.split(" must be")[0].split(" not YAML")[0] for line in lines] == [
         "a.yaml:16: document 1: spec.virtualRouters[0].neighbors[0].peerPort:",

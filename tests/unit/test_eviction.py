@@ -46,7 +46,7 @@ DAEMONSETS = {("default", "agent")}
 
 def verdict_of(pod: PodView, options: EvictionOptions) -> tuple[Verdict, tuple[str, ...]]:
     (found,) = verdicts([pod], DAEMONSETS, options, NOW)
-    return found.verdict, found.lifts
+    return found.verdict, tuple(dict.fromkeys(reason.lift for reason in found.refusals))
 
 
 @pytest.mark.parametrize(

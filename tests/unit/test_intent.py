@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from bgpctl.core.intent.compile import Context, compile_intent
 from bgpctl.core.intent.sessions import router_id
 from bgpctl.core.model import IPV4, IPV6, Secret
-from bgpctl.core.policy.owners import NO_OWNER, Owner, read_claims, select_owner
+from bgpctl.core.policy.claim import NO_OWNER, Owner
+from bgpctl.core.policy.owners import read_claims, select_owner
 from tests.support.intents import PEER, POD_CIDRS, absences, compiled, prefixes, world
 from tests.support.objects import endpoint, endpoint_slice, neighbor, node, policy, router, service
 

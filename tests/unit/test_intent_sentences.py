@@ -10,7 +10,8 @@ import pytest
 from bgpctl.core.intent.compile import compile_intent, owner_problem
 from bgpctl.core.intent.gates import EXCLUDE_LABEL
 from bgpctl.core.model import Intent
-from bgpctl.core.policy.owners import NO_OWNER, read_claims, select_owner
+from bgpctl.core.policy.claim import NO_OWNER
+from bgpctl.core.policy.owners import read_claims, select_owner
 from tests.support import v2
 from tests.support.intents import PEER, compiled, world
 from tests.support.objects import endpoint, endpoint_slice, node, policy, service

@@ -43,9 +43,6 @@ class Told:
         paths = () if found is None else (Path(prefix, neighbor, stale=found),)
         return answered("frr", neighbor, paths, "active", 110)
 
-    def paths(self, prefix: object) -> tuple[Path, ...]:
-        return ()
-
 
 def at(address: str, peer_address: str = ROUTER) -> PeerState:
     """A peer whose session comes from this address of the node."""

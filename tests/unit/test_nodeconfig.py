@@ -15,8 +15,8 @@ def test_node_config() -> None:
     parsed = parse_policy(
         policy(router(), router(neighbor("10.0.0.2/32"), asn=65002, exportPodCIDR=False)), "policy.yaml"
     )
-    assert parsed.policy is not None
-    config = node_config(parsed.policy, {65002: RouterSettings(IPv4Address("10.9.9.9"), 1179)})
+    assert parsed.value is not None
+    config = node_config(parsed.value, {65002: RouterSettings(IPv4Address("10.9.9.9"), 1179)})
     assert config.owner == "policy" and [i.name for i in config.instances] == ["65001", "65002"]
     assert config.instances[0].router_id is None and config.instances[0].local_port is None
     assert str(config.instances[1].router_id) == "10.9.9.9" and config.instances[1].local_port == 1179

@@ -281,9 +281,6 @@ class Probe:
         assert neighbor == str(LOCAL)
         return RouterAnswer("bird", neighbor, RouteState.PRESENT, (Path(None, neighbor),))  # type: ignore[arg-type]
 
-    def paths(self, prefix: object) -> tuple[Path, ...]:
-        return ()
-
 
 def test_routers_are_asked_when_a_step_needs_them(rig: Rig) -> None:
     world, _ = eyes(rig, routers=Routers((Probe(),)))

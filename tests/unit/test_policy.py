@@ -11,14 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bgpctl.core.model import IPV4, IPV6
+from bgpctl.core.policy.claim import Claim
 from bgpctl.core.policy.nodeconfig import AddressType, Source
-from bgpctl.core.policy.peering import DEFAULTS, LIMITS, ParsedPolicy, parse_policy
+from bgpctl.core.policy.peering import DEFAULTS, LIMITS, PeeringPolicy, parse_policy
 from tests.support.objects import neighbor, policy, router
 
 NEIGHBOR = "spec.virtualRouters[0].neighbors[0]"
 
 
-def parse(document: Any, strict: bool = True) -> ParsedPolicy:
+def parse(document: Any, strict: bool = True) -> Claim[PeeringPolicy]:
     return parse_policy(document, "policy.yaml", 1, strict)
 
 
@@ -37,8 +38,8 @@ def test_defaults() -> None:
     )
     parsed = parse(minimal)
     assert parsed.problems == parsed.warnings == ()
-    assert parsed.policy is not None and parsed.policy.selects({})
-    virtual_router = parsed.policy.virtual_routers[0]
+    assert parsed.value is not None and parsed.value.selects({})
+    virtual_router = parsed.value.virtual_routers[0]
     assert not virtual_router.export_pod_cidr and virtual_router.service_selector is None
     assert virtual_router.service_advertisements == (AddressType.LOAD_BALANCER,)
     peer = virtual_router.neighbors[0]
@@ -78,8 +79,8 @@ def test_every_field_is_read() -> None:
     )
     parsed = parse(full)
     assert parsed.problems == parsed.warnings == ()
-    assert parsed.policy is not None
-    peer = parsed.policy.virtual_routers[0].neighbors[0]
+    assert parsed.value is not None
+    peer = parsed.value.virtual_routers[0].neighbors[0]
     assert peer.address == ip_address("2001:db8::1") and peer.port == 1179 and peer.auth_secret == "bgp"
     assert (peer.connect_retry_time, peer.hold_time, peer.keepalive_time, peer.restart_time) == (5, 9, 4, 60)
     assert peer.families == (IPV6,)
@@ -87,7 +88,7 @@ def test_every_field_is_read() -> None:
     assert rule.source is Source.LB_POOL and rule.selector is not None
     assert rule.attributes.communities == {"65001:1", "65000:99", "65535:65281"}
     assert rule.attributes.large_communities == {"65001:1:2"} and rule.attributes.local_preference == 150
-    assert parsed.policy.virtual_routers[0].service_advertisements == (
+    assert parsed.value.virtual_routers[0].service_advertisements == (
         AddressType.CLUSTER,
         AddressType.EXTERNAL,
     )
@@ -95,8 +96,8 @@ def test_every_field_is_read() -> None:
 
 def test_graceful_restart_block_that_is_off() -> None:
     parsed = parse(with_neighbor(gracefulRestart={"enabled": False, "restartTimeSeconds": 60}))
-    assert parsed.policy is not None
-    assert parsed.policy.virtual_routers[0].neighbors[0].restart_time is None
+    assert parsed.value is not None
+    assert parsed.value.virtual_routers[0].neighbors[0].restart_time is None
 
 
 NEIGHBOR_INTEGERS = [
@@ -286,7 +287,7 @@ def test_one_fault_does_not_cause_another() -> None:
 def test_unknown_fields_from_an_api_server_are_ignored() -> None:
     document = with_neighbor(newField=1)
     assert problems(document)
-    assert parse(document, strict=False).policy is not None
+    assert parse(document, strict=False).value is not None
 
 
 @pytest.mark.parametrize(
@@ -309,14 +310,14 @@ def test_unknown_fields_from_an_api_server_are_ignored() -> None:
 )
 def test_what_cannot_take_effect_is_a_warning(document: Any, path: str, words: str) -> None:
     parsed = parse(document)
-    assert parsed.policy is not None and parsed.problems == ()
+    assert parsed.value is not None and parsed.problems == ()
     warnings = {warning.path: warning.message for warning in parsed.warnings}
     assert list(warnings) == [path] and words in warnings[path]
 
 
 def test_an_invalid_policy_still_says_which_nodes_it_is_for() -> None:
     parsed = parse(with_neighbor(peerPort=0))
-    assert parsed.policy is None and parsed.node_selector_valid
+    assert parsed.value is None and parsed.node_selector_valid
     assert parsed.node_selector is not None and parsed.node_selector.matches({"enable-bgp": "true"})
     assert not parse(policy(nodeSelector="x")).node_selector_valid
 
@@ -325,8 +326,8 @@ def test_local_preference_of_an_external_peer_is_dropped() -> None:
     rules = [{"selectorType": "PodCIDR", "localPreference": 10}]
     for asn, expected in ((65000, None), (65001, 10)):
         parsed = parse(with_neighbor(peerASN=asn, advertisedPathAttributes=rules))
-        assert parsed.policy is not None
-        rule = parsed.policy.virtual_routers[0].neighbors[0].attribute_rules[0]
+        assert parsed.value is not None
+        rule = parsed.value.virtual_routers[0].neighbors[0].attribute_rules[0]
         assert rule.attributes.local_preference == expected
 
 
@@ -375,7 +376,7 @@ def test_any_junk_anywhere_gives_a_policy_or_problems_never_an_exception(
         place = place[step]
     place[path[-1]] = value
     parsed = parse(document)
-    assert (parsed.policy is None) == bool(parsed.problems)
+    assert (parsed.value is None) == bool(parsed.problems)
 
 
 @pytest.mark.parametrize(
@@ -409,5 +410,5 @@ def test_a_keepalive_time_above_the_hold_time(timers: dict[str, int], message: s
 
 def test_a_policy_selects_by_its_labels() -> None:
     parsed = parse(policy())
-    assert parsed.policy is not None
-    assert parsed.policy.selects({"enable-bgp": "true"}) and not parsed.policy.selects({})
+    assert parsed.value is not None
+    assert parsed.value.selects({"enable-bgp": "true"}) and not parsed.value.selects({})

@@ -10,15 +10,16 @@ import pytest
 
 from bgpctl.core.model import Peer
 from bgpctl.core.policy.annotations import GRACEFUL_NOTIFICATION
+from bgpctl.core.policy.claim import Claim, Owner
 from bgpctl.core.policy.nodeconfig import PeerConfig, router_settings
-from bgpctl.core.policy.owners import Claim, Owner, read_claims, select_owner
-from bgpctl.core.policy.peering import DEFAULTS, ParsedPolicy, parse_policy
+from bgpctl.core.policy.owners import read_claims, select_owner
+from bgpctl.core.policy.peering import DEFAULTS, PeeringPolicy, parse_policy
 from tests.support.objects import neighbor, policy, router
 
 NEIGHBOR = "spec.virtualRouters[0].neighbors[0]"
 
 
-def parse(document: Any) -> ParsedPolicy:
+def parse(document: Any) -> Claim[PeeringPolicy]:
     return parse_policy(document, "policy.yaml")
 
 
@@ -57,16 +58,16 @@ def test_a_peer_of_any_as_may_be_internal(asn: int, warned: bool) -> None:
     """AS 0: whatever the peer's OPEN says."""
     rules = [{"selectorType": "PodCIDR", "localPreference": 10}]
     parsed = parse(policy(router(neighbor(asn=asn, advertisedPathAttributes=rules))))
-    assert parsed.policy is not None
-    rule = parsed.policy.virtual_routers[0].neighbors[0].attribute_rules[0]
+    assert parsed.value is not None
+    rule = parsed.value.virtual_routers[0].neighbors[0].attribute_rules[0]
     assert (rule.attributes.local_preference is None, bool(parsed.warnings)) == (warned, warned)
 
 
 @pytest.mark.parametrize("created", ["", "2026-01-01T00:00:00Z"])
 def test_when_it_was_made(created: str) -> None:
     parsed = parse(policy(created=created))
-    assert parsed.created == created and parsed.policy is not None and parsed.policy.created == created
-    assert not parsed.policy.graceful_notification
+    assert parsed.created == created and parsed.value is not None and parsed.value.created == created
+    assert not parsed.value.graceful_notification
 
 
 @pytest.mark.parametrize(

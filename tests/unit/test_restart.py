@@ -251,9 +251,6 @@ class Router:
         routes = RouteState.STALE if self.has else RouteState.ABSENT
         return RouterAnswer("bird", neighbor, routes, tuple(Path(p, neighbor, stale=True) for p in self.has))
 
-    def paths(self, prefix: Any) -> tuple[Path, ...]:
-        return ()
-
 
 def test_the_watch_would_have_seen_a_gap() -> None:
     router = Router()

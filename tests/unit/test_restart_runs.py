@@ -76,9 +76,6 @@ class Probe:
         assert neighbor == LOCAL
         return RouterAnswer("bird", neighbor, RouteState.PRESENT, ROUTES, at=EPOCH)
 
-    def paths(self, prefix: object) -> tuple[Path, ...]:
-        return ()
-
 
 @pytest.fixture
 def rig(monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:

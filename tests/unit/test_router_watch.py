@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 from ipaddress import ip_network
-from typing import Any
 
 import pytest
 
@@ -59,9 +58,6 @@ class Router:
         self.asked.append(neighbor)
         self.clock.now += self.takes.pop(0)
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-
-    def paths(self, prefix: Any) -> tuple[Path, ...]:
-        return ()
 
 
 def answer(

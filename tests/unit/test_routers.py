@@ -32,9 +32,6 @@ class FakeProbe:
             router, neighbor, routes, (), self.session, at=-1.0, local=self.local
         )  # not our clock
 
-    def paths(self, prefix: object) -> tuple[Path, ...]:
-        return ()
-
 
 A, P, U = RouteState.ABSENT, RouteState.PRESENT, RouteState.UNKNOWN
 

@@ -24,7 +24,8 @@ from bgpctl.core.model import (
     SessionState,
 )
 from bgpctl.core.reading.foreign import Foreign
-from bgpctl.core.reading.table import Field, Group, Table, integer
+from bgpctl.core.reading.kinds import integer
+from bgpctl.core.reading.table import Field, Group, Table
 from bgpctl.core.state import LocalAddresses, NodeState, PeerState, WithdrawnPeer, WithdrawnRecord
 from tests.unit.test_crds import NODE_STATE
 

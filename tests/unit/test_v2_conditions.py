@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.policy.owners import Owner
+from bgpctl.core.policy.claim import Owner
 from bgpctl.core.policy.v2 import cluster
 from bgpctl.core.policy.v2.conditions import MAX_MESSAGE, Condition, conditions
 from tests.support import v2

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.policy.owners import Owner, read_claims
+from bgpctl.core.policy.claim import Owner
+from bgpctl.core.policy.owners import read_claims
 from bgpctl.core.policy.v2 import cluster
 from bgpctl.core.policy.v2.advertisement import parse_advertisement
 from bgpctl.core.policy.v2.cluster import parse_cluster_config

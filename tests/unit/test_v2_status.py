@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.policy.owners import Owner
+from bgpctl.core.policy.claim import Owner
 from bgpctl.core.policy.v2.conditions import Condition
 from bgpctl.core.policy.v2.status import MANAGER, merged, owners, written_by_others
 from tests.support import v2

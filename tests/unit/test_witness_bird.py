@@ -11,6 +11,7 @@ from bgpctl.witness import bird
 from bgpctl.witness.asking import ask
 from bgpctl.witness.bird import Channel, Protocol, Reply
 from bgpctl.witness.model import RouteState, Unanswered, own_address, same_address, same_host
+from tests.support.router_paths import bird_tables
 
 N = "192.0.2.1"
 V4, V6 = ip_network("10.9.1.0/24"), ip_network("fd00:9::/64")
@@ -128,7 +129,7 @@ def test_every_table_of_a_family_is_asked_once_and_in_order() -> None:
         )
         for table in (*reversed(tables), "t3", "")
     ]
-    assert bird._tables(protocols, "ipv4") == tables
+    assert bird_tables(protocols, "ipv4") == tables
 
 
 @pytest.mark.parametrize(

@@ -19,10 +19,10 @@ from bgpctl.witness.gobgp import GobgpProbe
 from bgpctl.witness.model import Path, RouterAnswer, RouteState, Unanswered, answered, to_prefix
 from bgpctl.witness.openbgpd import OpenbgpdProbe
 from bgpctl.witness.probe import parse_probe
+from tests.support.router_paths import frr_prefix, paths
 
 N, OTHER = "192.0.2.1", "192.0.2.2"
 P = ip_network("10.9.1.0/24")
-
 
 # --- FRR ----------------------------------------------------------------------------------------------------
 
@@ -50,7 +50,7 @@ def test_a_path_of_frrs_lists(best: bool) -> None:
     (path,) = frr.read_table({"routes": {str(P): [entry]}}, ip_address(N))
     assert path == Path(P, N, False, best, "192.0.2.9")
     one = {"peer": {"peerId": N}, "stale": True, "bestpath": {"overall": best}, "nexthops": HOPS}
-    assert list(frr.read_prefix({"paths": [one, {}]}, P)) == [
+    assert list(frr_prefix({"paths": [one, {}]}, P)) == [
         Path(P, N, True, best, "192.0.2.9"),
         Path(P, "", False, False, None),
     ]
@@ -134,7 +134,7 @@ def test_a_target_without_a_port_and_the_client_on_the_path() -> None:
     """The port of GoBGP's API, and no path of ours."""
     assert GobgpProbe("h").client == "gobgp"
     with pytest.raises(Unanswered, match=r"^cannot ask gobgp h:: nothing is not installed$"):
-        GobgpProbe("h:", client="nothing").paths(P)
+        paths(GobgpProbe("h:", client="nothing"), P)
 
 
 def program(folder: FilePath, answer: str) -> str:
@@ -147,12 +147,12 @@ def program(folder: FilePath, answer: str) -> str:
 def test_a_prefix_is_asked_for_and_only_its_paths_count(tmp_path: FilePath) -> None:
     """A client may answer with the longest match."""
     rib = '{"10.9.1.0/24": [{"neighbor-ip": "192.0.2.1"}], "10.9.0.0/16": [{"neighbor-ip": "192.0.2.1"}]}'
-    (path,) = GobgpProbe("h:", client=program(tmp_path, rib)).paths(P)
+    (path,) = paths(GobgpProbe("h:", client=program(tmp_path, rib)), P)
     assert path == Path(P, N, False, False, None)
     assert (tmp_path / "words").read_text() == "-u h -p 50051 global rib 10.9.1.0/24 -a ipv4 -j\n"
     entries = '{"prefix": "10.9.1.0/24", "neighbor": {"remote_addr": "192.0.2.1"}}, {"prefix": "10.9.0.0/16"}'
     client = program(tmp_path, f'{{"rib": [{entries}]}}')
-    (path,) = OpenbgpdProbe("/run/bgpd.sock", client=client).paths(P)
+    (path,) = paths(OpenbgpdProbe("/run/bgpd.sock", client=client), P)
     assert path == Path(P, N, False, False, None)
     assert (tmp_path / "words").read_text() == "-s /run/bgpd.sock -j show rib 10.9.1.0/24\n"
 

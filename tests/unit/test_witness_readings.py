@@ -16,6 +16,7 @@ import pytest
 
 from bgpctl.witness import bird, exabgp, frr, gobgp, openbgpd
 from bgpctl.witness.model import Path, RouteState, Unanswered, judge
+from tests.support.router_paths import frr_prefix
 
 DATA = FilePath(__file__).parent / "data" / "witness"
 N, OTHER, STRANGER = "127.0.1.1", "127.0.1.2", "127.0.1.77"
@@ -64,7 +65,7 @@ def of_prefix(kind: str, name: str) -> list[Path]:
             phase = name.partition(".")[2]
             return bird.read_routes(reply(name), bird.read_protocols(reply(f"protocols.{phase}")))
         case "frr":
-            return list(frr.read_prefix(answer("frr", name), PREFIX))
+            return list(frr_prefix(answer("frr", name), PREFIX))
         case "gobgp":
             return list(gobgp.read_rib(answer("gobgp", name)))
         case _:

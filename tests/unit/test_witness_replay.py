@@ -29,6 +29,7 @@ from bgpctl.witness.gobgp import GobgpProbe
 from bgpctl.witness.model import RouterAnswer, RouteState, Unanswered
 from bgpctl.witness.openbgpd import OpenbgpdProbe
 from bgpctl.witness.probe import Probe
+from tests.support import router_paths
 from tests.support.record_witness import DATA, MISSING, PREFIX, QUESTIONS, STRANGER, N
 
 
@@ -133,7 +134,7 @@ def test_a_node_that_was_asked_about(kind: str, phase: str, tmp_path: Path) -> N
 @pytest.mark.parametrize(("prefix", "count"), [(PREFIX, 2), (MISSING, 0)])
 def test_a_prefix_that_was_asked_for(kind: str, prefix: str, count: int, tmp_path: Path) -> None:
     with router(kind, "live", tmp_path) as probe:
-        paths = probe.paths(ip_network(prefix))
+        paths = router_paths.paths(probe, ip_network(prefix))
     assert len(paths) == count and {str(path.prefix) for path in paths} <= {prefix}
 
 
@@ -272,7 +273,7 @@ def test_what_the_receiver_has_of_a_prefix(tmp_path: Path) -> None:
     text = '{{"pid": {}, "neighbors": {}}}'
     file = tmp_path / "rib.json"
     file.write_text(text.format(os.getpid(), json.dumps(document)))
-    (path,) = ExabgpProbe(str(file)).paths(ip_network(PREFIX))
+    (path,) = router_paths.paths(ExabgpProbe(str(file)), ip_network(PREFIX))
     assert (path.neighbor, path.next_hop, path.stale) == (N, "192.0.2.1", False)
     assert ExabgpProbe(str(file)).routes_from(N).local == "192.0.2.9"
     assert ExabgpProbe(str(file)).routes_from(N).detail == (

@@ -96,11 +96,6 @@ class PodVerdict:
     refusals: tuple[Reason, ...] = ()
     warnings: tuple[str, ...] = ()
 
-    @property
-    def lifts(self) -> tuple[str, ...]:
-        """Every flag that is needed to evict (or ignore) this pod."""
-        return tuple(dict.fromkeys(reason.lift for reason in self.refusals))
-
 
 @dataclass(frozen=True, slots=True)
 class Group:

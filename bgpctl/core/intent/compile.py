@@ -34,8 +34,9 @@ from bgpctl.core.intent.services import (
 from bgpctl.core.intent.sessions import Surroundings, internal_ips, sessions
 from bgpctl.core.model import Absent, Intent, IPAddress, Secret
 from bgpctl.core.policy.annotations import node_settings
+from bgpctl.core.policy.claim import NO_OWNER, Owner
 from bgpctl.core.policy.nodeconfig import AddressType, Advertisement, NodeConfig, Source, router_settings
-from bgpctl.core.policy.owners import NO_OWNER, OWNER_KINDS, Claim, Owner, read_claims, select_owner
+from bgpctl.core.policy.owners import OWNER_KINDS, AnyClaim, read_claims, select_owner
 from bgpctl.core.policy.peering import PeeringPolicy, node_config
 from bgpctl.core.policy.pools import read_pools
 from bgpctl.core.policy.v2.cluster import ClusterConfig
@@ -230,7 +231,7 @@ def _owner(previous: Intent | None, before: Owner = NO_OWNER) -> Owner:
 
 
 def _in_force(
-    owner: Claim | None, objects: ClusterObjects, node_name: str, previous: Intent | None, memo: Memo
+    owner: AnyClaim | None, objects: ClusterObjects, node_name: str, previous: Intent | None, memo: Memo
 ) -> _InForce:
     settings, problems = router_settings(annotations_of(objects.node or {}))
     if owner is None:

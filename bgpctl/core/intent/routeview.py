@@ -15,8 +15,11 @@ from typing import Any
 from bgpctl.core.intent.compile_cache import Shared
 from bgpctl.core.intent.nexthops import as_sent, refused
 from bgpctl.core.model import Absent, Attributes, Intent, IPNetwork, Observed, Route, Session, SessionState
+from bgpctl.core.reading import kinds
 from bgpctl.core.reading.addresses import parse_network, parse_zoned
 from bgpctl.core.reading.foreign import Foreign
+from bgpctl.core.reading.kinds import REQUIRED_TEXT, TEXT
+from bgpctl.core.reading.table import Field, Table, each, nested
 from bgpctl.errors import UsageError
 
 Document = dict[str, Any]
@@ -169,39 +172,47 @@ def only_peer(nodes: Iterable[NodeRoutes], address: str) -> OnlyPeer:
 # --- wire -------------------------------------------------------------------------------------------------
 
 
-def row_document(row: RouteRow) -> Document:
-    """Keys without a value are left out."""
-    document = {
-        "prefix": str(row.prefix),
-        "standing": str(row.standing),
-        "attributes": attributes_document(row.attributes),
-        "announcedAttributes": attributes_document(row.announced) if row.announced is not None else None,
-        "origin": row.origin or None,
-        "why": row.why or None,
-    }
-    return {key: value for key, value in document.items() if value is not None}
+ADDRESS = kinds.parsed(parse_zoned, "an IP address")
+PREFIX = kinds.parsed(parse_network, "a prefix")
 
+ATTRIBUTES = Table(
+    Attributes,
+    Field("nextHop", "next_hop", ADDRESS),
+    Field("communities", "communities", kinds.WORDS, terse=True),
+    Field("largeCommunities", "large_communities", kinds.WORDS, terse=True),
+    Field("localPreference", "local_preference", kinds.integer(default=None)),
+)
+"""`nextHop` is left out where it is the session's local address."""
 
-def attributes_document(attributes: Attributes) -> Document:
-    """`nextHop` is left out where it is the session's local address."""
-    document = {
-        "nextHop": str(attributes.next_hop) if attributes.next_hop else None,
-        "communities": sorted(attributes.communities) or None,
-        "largeCommunities": sorted(attributes.large_communities) or None,
-        "localPreference": attributes.local_preference,
-    }
-    return {key: value for key, value in document.items() if value is not None}
+ROW = Table(
+    RouteRow,
+    Field("prefix", "prefix", kinds.required(PREFIX, "a prefix")),
+    Field("standing", "standing", kinds.choice(Standing)),
+    Field("attributes", "attributes", nested(ATTRIBUTES, empty=True)),
+    Field("announcedAttributes", "announced", nested(ATTRIBUTES, empty=True), default=None),
+    Field("origin", "origin", TEXT, terse=True),
+    Field("why", "why", TEXT, terse=True),
+)
 
+ABSENT = Table(
+    Absent,
+    Field("origin", "origin", REQUIRED_TEXT),
+    Field("prefix", "prefix", PREFIX),
+    Field("reason", "reason", REQUIRED_TEXT),
+    Field("detail", "detail", TEXT, terse=True),
+    Field("peer", "peer", TEXT, terse=True),
+)
 
-def absent_document(absent: Absent) -> Document:
-    document = {
-        "origin": absent.origin,
-        "prefix": str(absent.prefix) if absent.prefix else None,
-        "reason": absent.reason,
-        "detail": absent.detail or None,
-        "peer": absent.peer or None,
-    }
-    return {key: value for key, value in document.items() if value is not None}
+PEER = Table(
+    PeerRoutes,
+    Field("name", "name", REQUIRED_TEXT),
+    Field("peerAddress", "address", kinds.as_text(ADDRESS)),
+    Field("state", "state", kinds.choice(SessionState)),
+    Field("pending", "pending", kinds.integer()),
+    Field("routes", "rows", each(ROW, MOST)),
+)
+
+attributes_document, row_document, absent_document = ATTRIBUTES.write, ROW.write, ABSENT.write
 
 
 def peer_head(name: str, address: str, session: Session) -> Document:
@@ -225,50 +236,7 @@ def read_node_routes(document: Any) -> NodeRoutes:
         node=answer.required("node"),
         source=SPEAKER,
         at=answer.number("at"),
-        peers=tuple(_read_peer(peer) for peer in answer.children("peers")),
-        absent=tuple(_read_absent(absent) for absent in answer.children("absent", MOST)),
+        peers=tuple(map(PEER.read, answer.children("peers"))),
+        absent=tuple(map(ABSENT.read, answer.children("absent", MOST))),
         notes=answer.texts("problems"),
-    )
-
-
-def _read_peer(peer: Foreign) -> PeerRoutes:
-    return PeerRoutes(
-        name=peer.required("name"),
-        address=str(peer.parsed("peerAddress", parse_zoned, "an IP address") or ""),
-        rows=tuple(_read_row(row) for row in peer.children("routes", MOST)),
-        state=peer.choice("state", tuple(SessionState)),
-        pending=peer.integer("pending"),
-    )
-
-
-def _read_row(row: Foreign) -> RouteRow:
-    prefix = row.parsed("prefix", parse_network, "a prefix") or row.refuse("prefix", "a prefix")
-    return RouteRow(
-        prefix=prefix,
-        standing=Standing(row.choice("standing", tuple(Standing))),
-        attributes=_read_attributes(row.child("attributes")),
-        announced=_read_attributes(row.child("announcedAttributes"))
-        if row.has("announcedAttributes")
-        else None,
-        origin=row.text("origin"),
-        why=row.text("why"),
-    )
-
-
-def _read_attributes(read: Foreign) -> Attributes:
-    return Attributes(
-        next_hop=read.parsed("nextHop", parse_zoned, "an IP address"),
-        communities=frozenset(read.texts("communities")),
-        large_communities=frozenset(read.texts("largeCommunities")),
-        local_preference=read.optional_integer("localPreference"),
-    )
-
-
-def _read_absent(absent: Foreign) -> Absent:
-    return Absent(
-        origin=absent.required("origin"),
-        prefix=absent.parsed("prefix", parse_network, "a prefix"),
-        reason=absent.required("reason"),
-        detail=absent.text("detail"),
-        peer=absent.text("peer"),
     )

@@ -11,99 +11,45 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
+from bgpctl.core.policy.claim import NO_OWNER, Claim, Owner
 from bgpctl.core.policy.peering import KIND as POLICY
 from bgpctl.core.policy.peering import PeeringPolicy, parse_policy
 from bgpctl.core.policy.v2.cluster import KIND as CLUSTER_CONFIG
 from bgpctl.core.policy.v2.cluster import ClusterConfig, parse_cluster_config
 from bgpctl.core.reading.documents import name_of
-from bgpctl.core.reading.selectors import LabelSelector
-from bgpctl.errors import Problem
 
 Document = Mapping[str, Any]
 
+AnyClaim = Claim[PeeringPolicy | ClusterConfig]
+
 OWNER_KINDS = (POLICY, CLUSTER_CONFIG)  # in the order in which they go before each other
-
-
-class Owner(NamedTuple):
-    """Which object has a node. No name = none."""
-
-    kind: str = ""
-    name: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.name}"
-
-
-NO_OWNER = Owner()
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """One object that may own nodes. `value` is None exactly when there are problems; `node_selector_valid`
-    says whether it told which nodes it is for nevertheless."""
-
-    owner: Owner
-    value: PeeringPolicy | ClusterConfig | None
-    node_selector: LabelSelector | None = None
-    node_selector_valid: bool = True
-    created: str = ""
-    problems: tuple[Problem, ...] = ()
-    warnings: tuple[Problem, ...] = ()
-
-    @property
-    def name(self) -> str:
-        return self.owner.name
-
-    def selects(self, labels: Mapping[str, str], previous: Owner) -> bool:
-        """A selector that does not parse selects only the node that its object has (`previous`)."""
-        if not self.node_selector_valid:
-            return self.owner == previous
-        return self.node_selector is None or self.node_selector.matches(labels)
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
     """`owner` has the node (None = nothing selects it); `others` select it too."""
 
-    owner: Claim | None
-    others: tuple[Claim, ...] = ()
+    owner: AnyClaim | None
+    others: tuple[AnyClaim, ...] = ()
     problems: tuple[str, ...] = ()
 
 
-def read_claims(policies: Sequence[Document], cluster_configs: Sequence[Document] = ()) -> list[Claim]:
+def read_claims(policies: Sequence[Document], cluster_configs: Sequence[Document] = ()) -> list[AnyClaim]:
     """The objects of an API server, read leniently."""
-    return [*map(_policy, policies), *map(_cluster_config, cluster_configs)]
+    return [
+        *(parse_policy(one, f"{POLICY}/{name_of(one)}", strict=False) for one in policies),
+        *(
+            parse_cluster_config(one, f"{CLUSTER_CONFIG}/{name_of(one)}", strict=False)
+            for one in cluster_configs
+        ),
+    ]
 
 
-def _policy(document: Document) -> Claim:
-    parsed = parse_policy(document, f"{POLICY}/{name_of(document)}", strict=False)
-    return Claim(
-        Owner(POLICY, parsed.name),
-        parsed.policy,
-        parsed.node_selector,
-        parsed.node_selector_valid,
-        parsed.created,
-        parsed.problems,
-        parsed.warnings,
-    )
-
-
-def _cluster_config(document: Document) -> Claim:
-    parsed = parse_cluster_config(document, f"{CLUSTER_CONFIG}/{name_of(document)}", strict=False)
-    return Claim(
-        Owner(CLUSTER_CONFIG, parsed.name),
-        parsed.value,
-        parsed.node_selector,
-        parsed.node_selector_valid,
-        parsed.created,
-        parsed.problems,
-        parsed.warnings,
-    )
-
-
-def select_owner(claims: Sequence[Claim], labels: Mapping[str, str], previous: Owner = NO_OWNER) -> Selection:
+def select_owner(
+    claims: Sequence[AnyClaim], labels: Mapping[str, str], previous: Owner = NO_OWNER
+) -> Selection:
     """The one object that owns a node with these labels. `previous` is the owner so far.
 
     A valid object goes before an invalid one, unless that had the node.
@@ -119,12 +65,12 @@ def select_owner(claims: Sequence[Claim], labels: Mapping[str, str], previous: O
     return Selection(owner, others, tuple(problems))
 
 
-def _rank(claim: Claim) -> tuple[int, str, str]:
+def _rank(claim: AnyClaim) -> tuple[int, str, str]:
     # A file has no creationTimestamp: such an object counts as the youngest.
     return OWNER_KINDS.index(claim.owner.kind), claim.created or "9999", claim.name
 
 
-def _problems(claim: Claim, selecting: bool) -> Iterator[str]:
+def _problems(claim: AnyClaim, selecting: bool) -> Iterator[str]:
     for problem in claim.problems:
         yield f"{claim.owner} is invalid: {problem.path or '(document)'}: {problem.message}"
     if selecting:

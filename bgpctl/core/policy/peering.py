@@ -8,7 +8,7 @@ bgpctl/deploy/crds says too; a test compares them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_interface
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 from bgpctl.core.bgp.communities import read_communities
 from bgpctl.core.model import IPV4, IPV6, Attributes, Family, IPAddress
 from bgpctl.core.policy.annotations import read_graceful_notification
+from bgpctl.core.policy.claim import Claim, Owner
 from bgpctl.core.policy.nodeconfig import (
     AddressType,
     Advertisement,
@@ -31,7 +32,6 @@ from bgpctl.core.reading.addresses import parse_network
 from bgpctl.core.reading.documents import metadata, name_of, read_header
 from bgpctl.core.reading.fields import Faults, Fields, Range, show
 from bgpctl.core.reading.selectors import LabelSelector, read_selector
-from bgpctl.errors import Problem
 
 API_VERSION = "cilium.io/v2alpha1"
 KIND = "CiliumBGPPeeringPolicy"
@@ -124,25 +124,9 @@ class PeeringPolicy:
         return self.node_selector is None or self.node_selector.matches(labels)
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedPolicy:
-    """What reading a policy gave: `policy` is None exactly when there are problems.
-
-    `node_selector_valid` says whether an invalid policy still told which nodes it is for (`node_selector`).
-    """
-
-    name: str
-    policy: PeeringPolicy | None
-    problems: tuple[Problem, ...] = ()
-    warnings: tuple[Problem, ...] = ()
-    node_selector: LabelSelector | None = None
-    node_selector_valid: bool = True
-    created: str = ""
-
-
 def parse_policy(
     document: Mapping[str, Any], source: str, index: int = 1, strict: bool = True, prefix: str = ""
-) -> ParsedPolicy:
+) -> Claim[PeeringPolicy]:
     """Read one CiliumBGPPeeringPolicy.
 
     `source` and `index` (from 1) say where the document is, for the problems; `prefix` goes before every
@@ -164,15 +148,9 @@ def parse_policy(
     notification = read_graceful_notification(document, faults, tuple(_without_restart(routers)))
     name, created = name_of(document), str(metadata(document).get("creationTimestamp") or "")
     policy = None if faults.problems else PeeringPolicy(name, selector, routers, created, notification)
-    return ParsedPolicy(
-        name,
-        policy,
-        tuple(faults.problems),
-        tuple(faults.warnings),
-        selector,
-        valid and spec is not None,
-        created,
-    )
+    valid = valid and spec is not None
+    problems, warnings = tuple(faults.problems), tuple(faults.warnings)
+    return Claim(Owner(KIND, name), policy, selector, valid, created, problems, warnings)
 
 
 def _without_restart(routers: Iterable[VirtualRouter]) -> Iterator[str]:
@@ -257,8 +235,8 @@ def _neighbor(fields: Fields, local_asn: int) -> Neighbor | None:
     secret = fields.string("authSecretRef", "the name of a Secret with the key password")
     ttl = _integer(fields, "eBGPMultihopTTL")
     retry = _integer(fields, "connectRetryTimeSeconds")
-    hold, keepalive = _timers(fields)
-    restart = _graceful_restart(fields)
+    hold, keepalive = read_timers(fields, _integer)
+    restart = read_restart_time(fields, _integer)
     families = _families(fields)
     # A peer of any AS (0) may turn out to be internal: ExaBGP then sends LOCAL_PREF, and else leaves it out.
     rules = tuple(_rule(item, asn in (0, local_asn)) for item in fields.objects("advertisedPathAttributes"))
@@ -292,8 +270,9 @@ def _address(fields: Fields) -> IPAddress | None:
     return address
 
 
-def _timers(fields: Fields) -> tuple[int, int]:
-    hold, keepalive = _integer(fields, "holdTimeSeconds"), _integer(fields, "keepAliveTimeSeconds")
+def read_timers(fields: Fields, integer: Callable[[Fields, str], int]) -> tuple[int, int]:
+    """Hold and keepalive time in seconds; `integer` knows the bounds and the defaults of the kind."""
+    hold, keepalive = integer(fields, "holdTimeSeconds"), integer(fields, "keepAliveTimeSeconds")
     if keepalive > hold:
         default = "" if fields.value.get("keepAliveTimeSeconds") is not None else " (the default)"
         fields.error(
@@ -303,12 +282,13 @@ def _timers(fields: Fields) -> tuple[int, int]:
     return hold, keepalive
 
 
-def _graceful_restart(fields: Fields) -> int | None:
+def read_restart_time(fields: Fields, integer: Callable[[Fields, str], int]) -> int | None:
+    """The Restart Time (RFC 4724) in seconds; None = graceful restart is off."""
     block = fields.mapping("gracefulRestart")
     if block is None:
         return None
     enabled = block.boolean("enabled", required=True)
-    seconds = _integer(block, "restartTimeSeconds")
+    seconds = integer(block, "restartTimeSeconds")
     block.close()
     return seconds if enabled else None
 

@@ -1,6 +1,6 @@
 """One table of fields per object, read both ways: a document -> a value, and the value -> the document.
 
-    PLACE = Table(Place, Field("peerPort", "port", integer(Range(0, 65535)), default=179), …)
+    PLACE = Table(Place, Field("peerPort", "port", kinds.integer(Range(0, 65535)), default=179), …)
     PLACE.read(Foreign.of(document))    # Place(port=179, …), or Unreadable with the field's path
     PLACE.write(place)                  # {"peerPort": 179, …}
 
@@ -12,98 +12,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from operator import attrgetter
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
-from bgpctl.core.reading.fields import Range
-from bgpctl.core.reading.foreign import COUNT, LAST_INSTANT, LONGEST_TEXT, Foreign
+from bgpctl.core.reading.foreign import Foreign
+from bgpctl.core.reading.kinds import ASK, Document, Kind, array
 
-Document = dict[str, Any]
 Values = dict[str, dict[str, Any]]
 """The attributes of a value and of its parts ("" is the value itself), by name."""
 
 Fill = Callable[[Foreign, Values], None]
 
 T = TypeVar("T")
-
-ASK: Final = object()
-"""A default: the kind's reader says what an absent field is, or refuses it."""
-
-
-class Kind(NamedTuple):
-    """How one sort of value looks in a document: its OpenAPI schema, its reader (object and name -> value, as
-    the methods of Foreign), its writer (value that is
-    known -> JSON; None leaves the field out; no writer = as it is)."""
-
-    schema: Document
-    read: Callable[[Foreign, str], Any]
-    write: Callable[[Any], Any] | None = None
-    default: Any = ASK
-
-
-STRING: Document = {"type": "string"}
-TEXT = Kind(STRING, Foreign.text, default="")
-REQUIRED_TEXT = Kind(STRING, Foreign.required)
-SENTENCE = Kind(STRING, Foreign.text, lambda text: text[:LONGEST_TEXT], "")
-FLAG = Kind({"type": "boolean"}, Foreign.flag, default=False)
-
-
-def integer(limits: Range = COUNT, default: int | None = 0, **schema: Any) -> Kind:
-    """A whole number; `schema` has what its property says beside the type. `default` None: may be unknown."""
-    return Kind({"type": "integer", **schema}, partial(Foreign.integer, limits=limits), default=default)
-
-
-def number(most: float = LAST_INSTANT) -> Kind:
-    """A finite number from 0 to `most`."""
-    return Kind({"type": "number"}, partial(Foreign.number, most=most), default=0.0)
-
-
-def parsed(parse: Callable[[str], Any], what: str) -> Kind:
-    """A string that `parse` understands (it raises ValueError), written by `str`; None when it is empty."""
-    return Kind(STRING, partial(Foreign.parsed, parse=parse, what=what), str, None)
-
-
-def required(kind: Kind, what: str) -> Kind:
-    """The same, but it must be there; `what` it should be, in words."""
-
-    def read(foreign: Foreign, name: str) -> Any:
-        found = kind.read(foreign, name)
-        return foreign.refuse(name, what) if found is None else found
-
-    return kind._replace(read=read, default=ASK)
-
-
-def texts(most: int = 10_000) -> Kind:
-    """A list of sentences, of which no more than `most` are written."""
-    write = lambda found: [text[:LONGEST_TEXT] for text in found[:most]]  # noqa: E731
-    return Kind(array(STRING), Foreign.texts, write, ())
-
-
-def nested(table: Table[Any]) -> Kind:
-    """One object, None when it is absent or empty."""
-
-    def read(foreign: Foreign, name: str) -> Any:
-        child = foreign.child(name)
-        return table.read(child) if child.value else None
-
-    return Kind(table.schema, read, table.write, None)
-
-
-def each(table: Table[T], most: int = 10_000, row: Callable[[Any], T] | None = None) -> Kind:
-    """A list of objects, at most `most`. `row` makes what the table writes of an item, where that differs."""
-
-    def read(foreign: Foreign, name: str) -> tuple[T, ...]:
-        return tuple([table.read(child) for child in foreign.children(name, most)])
-
-    def write(values: Iterable[Any]) -> list[Document]:
-        return [table.write(value if row is None else row(value)) for value in values]
-
-    return Kind(array(table.schema), read, write, ())
-
-
-def array(items: Document) -> Document:
-    return {"type": "array", "items": items}
 
 
 @dataclass(eq=False)
@@ -231,3 +151,25 @@ def _write(writers: list[Writer], value: Any) -> Document:
 
 def _schema(fields: Iterable[Field | Group]) -> Document:
     return {"type": "object", "properties": {one.name: one.schema for one in fields}}
+
+
+def nested(table: Table[Any], *, empty: bool = False) -> Kind:
+    """One object. `empty`: it may be, and is when it is absent; else that is None."""
+
+    def read(foreign: Foreign, name: str) -> Any:
+        child = foreign.child(name)
+        return table.read(child) if child.value or empty else None
+
+    return Kind(table.schema, read, table.write, ASK if empty else None)
+
+
+def each(table: Table[T], most: int = 10_000, row: Callable[[Any], T] | None = None) -> Kind:
+    """A list of objects, at most `most`. `row` makes what the table writes of an item, where that differs."""
+
+    def read(foreign: Foreign, name: str) -> tuple[T, ...]:
+        return tuple([table.read(child) for child in foreign.children(name, most)])
+
+    def write(values: Iterable[Any]) -> list[Document]:
+        return [table.write(value if row is None else row(value)) for value in values]
+
+    return Kind(array(table.schema), read, write, ())

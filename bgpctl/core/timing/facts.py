@@ -35,16 +35,13 @@ class PeerFacts:
 def facts_from_state(peer: PeerState) -> PeerFacts:
     """The facts of a peer as its speaker reports it; the policy's where no session was Established yet."""
     session = peer.session
-    configured = PeerFacts(
-        peer=peer.name,
-        address=peer.address,
-        hold_time=peer.configured_hold_time,
-        keepalive_time=peer.configured_keepalive_time,
-        restart_time=peer.configured_restart_time,
-        graceful=_unless_off(peer.configured_restart_time),
-        local_n=peer.configured_restart_time is not None and peer.configured_notification,
-        peer_n=None,
-        long_lived=None,
+    configured = _configured(
+        peer.name,
+        peer.address,
+        peer.configured_hold_time,
+        peer.configured_keepalive_time,
+        peer.configured_restart_time,
+        peer.configured_notification,
     )
     if session.hold_time is None:
         return configured
@@ -70,18 +67,19 @@ def facts_from_state(peer: PeerState) -> PeerFacts:
 
 def facts_from_peer(peer: Peer) -> PeerFacts:
     """The facts of a peer that only the policy describes."""
-    return PeerFacts(
-        peer=peer.name,
-        address=str(peer.address),
-        hold_time=peer.hold_time,
-        keepalive_time=peer.keepalive_time,
-        restart_time=peer.restart_time,
-        graceful=_unless_off(peer.restart_time),
-        local_n=peer.restart_time is not None and peer.graceful_notification,
-        peer_n=None,
-        long_lived=None,
+    return _configured(
+        peer.name,
+        str(peer.address),
+        peer.hold_time,
+        peer.keepalive_time,
+        peer.restart_time,
+        peer.graceful_notification,
     )
 
 
-def _unless_off(restart_time: int | None) -> bool | None:
-    return False if restart_time is None else None
+def _configured(
+    name: str, address: str, hold: int, keepalive: int, restart: int | None, notification: bool
+) -> PeerFacts:
+    """What the policy asks for. Whether the router agrees to graceful restart is known where it is off."""
+    graceful, local_n = (None, notification) if restart is not None else (False, False)
+    return PeerFacts(name, address, hold, keepalive, restart, graceful, local_n, None, None)

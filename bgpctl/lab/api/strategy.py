@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from bgpctl.lab.api import defaults, schema, shapes, status, validation
 from bgpctl.lab.api.documents import Document, clone, metadata, name_of, without
-from bgpctl.lab.api.resources import CRDS, Resource
+from bgpctl.lab.api.resources import Resource
 
 # The alphabet of generated names: no vowels, so no words (k8s.io/apimachinery/pkg/util/rand).
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
@@ -204,7 +204,3 @@ def _validate(resource: Resource, document: Document) -> None:
         causes += validation.builtin_causes(resource.plural, document)
     if causes:
         raise status.invalid(resource.group, resource.kind, name_of(document), causes)
-
-
-def is_crd(resource: Resource) -> bool:
-    return resource.key == CRDS

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from bgpctl.core.model import Family, IPAddress
+from bgpctl.core.policy.claim import Claim, Owner
 from bgpctl.core.policy.v2.common import PORTS, Reader, created_at, read_address, read_name
 from bgpctl.core.reading.documents import name_of
 from bgpctl.core.reading.fields import Fields, Range
 from bgpctl.core.reading.selectors import LabelSelector, read_selector
-from bgpctl.errors import Problem
 
 KIND = "CiliumBGPClusterConfig"
 
@@ -62,22 +62,9 @@ class ClusterConfig:
         return self.node_selector is None or self.node_selector.matches(labels)
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedClusterConfig:
-    """As `Parsed`; `node_selector_valid` says whether an invalid one still told which nodes it is for."""
-
-    name: str
-    value: ClusterConfig | None
-    problems: tuple[Problem, ...] = ()
-    warnings: tuple[Problem, ...] = ()
-    node_selector: LabelSelector | None = None
-    node_selector_valid: bool = True
-    created: str = ""
-
-
 def parse_cluster_config(
     document: Mapping[str, Any], source: str, index: int = 1, strict: bool = True, prefix: str = ""
-) -> ParsedClusterConfig:
+) -> Claim[ClusterConfig]:
     """Read one CiliumBGPClusterConfig; the parameters are those of `core.policy.peering.parse_policy`."""
     reader = Reader(KIND, document, source, index, strict, prefix)
     spec, faults = reader.spec, reader.faults
@@ -90,15 +77,9 @@ def parse_cluster_config(
         instances = _instances(spec, reader.v2)
         spec.close()
     name, created = name_of(document), created_at(document)
-    return ParsedClusterConfig(
-        name,
-        None if faults.problems else ClusterConfig(name, selector, instances, created),
-        tuple(faults.problems),
-        tuple(faults.warnings),
-        selector,
-        valid,
-        created,
-    )
+    config = None if faults.problems else ClusterConfig(name, selector, instances, created)
+    problems, warnings = tuple(faults.problems), tuple(faults.warnings)
+    return Claim(Owner(KIND, name), config, selector, valid, created, problems, warnings)
 
 
 def _instances(spec: Fields, v2: bool) -> tuple[ClusterInstance, ...]:

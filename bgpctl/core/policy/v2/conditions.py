@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bgpctl.core.policy.owners import Owner
+from bgpctl.core.policy.claim import Owner
 from bgpctl.core.policy.v2 import cluster, peer
 from bgpctl.core.policy.v2.cluster import ClusterConfig, parse_cluster_config
 from bgpctl.core.policy.v2.peer import BGPPeerConfig, parse_peer_config

@@ -13,7 +13,7 @@ from typing import Any
 
 from bgpctl.core.model import IPV4, IPV6, Family
 from bgpctl.core.policy.annotations import read_graceful_notification
-from bgpctl.core.policy.peering import AFIS, SAFIS, SPOKEN
+from bgpctl.core.policy.peering import AFIS, SAFIS, SPOKEN, read_restart_time, read_timers
 from bgpctl.core.policy.v2.common import PORTS, Parsed, Reader
 from bgpctl.core.reading.documents import name_of
 from bgpctl.core.reading.fields import Fields, Range
@@ -89,7 +89,7 @@ def _peer_config(name: str, spec: Fields, v2: bool) -> BGPPeerConfig:
     port, interface = _transport(spec, v2)
     retry, hold, keepalive = _timers(spec)
     secret = spec.string("authSecretRef", "the name of a Secret with the key password")
-    restart = _graceful_restart(spec)
+    restart = read_restart_time(spec, _integer)
     ttl = _integer(spec, "ebgpMultihop")
     families = _families(spec)
     spec.close()
@@ -111,29 +111,16 @@ def _transport(spec: Fields, v2: bool) -> tuple[int, str | None]:
 
 def _timers(spec: Fields) -> tuple[int, int, int]:
     block = spec.mapping("timers")
-    retry, hold, keepalive = (
-        _integer(block, name)
-        for name in ("connectRetryTimeSeconds", "holdTimeSeconds", "keepAliveTimeSeconds")
-    )
-    if block is not None:
-        block.close()
-        if keepalive > hold:
-            default = "" if block.value.get("keepAliveTimeSeconds") is not None else " (the default)"
-            block.error(
-                "keepAliveTimeSeconds",
-                f"must be at most holdTimeSeconds ({hold}); it is {keepalive}{default}. Usual: {hold // 3}",
-            )
-    return retry, hold, keepalive
-
-
-def _graceful_restart(spec: Fields) -> int | None:
-    block = spec.mapping("gracefulRestart")
     if block is None:
-        return None
-    enabled = block.boolean("enabled", required=True)
-    seconds = _integer(block, "restartTimeSeconds")
+        return (
+            DEFAULTS["connectRetryTimeSeconds"],
+            DEFAULTS["holdTimeSeconds"],
+            DEFAULTS["keepAliveTimeSeconds"],
+        )
+    retry = _integer(block, "connectRetryTimeSeconds")
+    hold, keepalive = read_timers(block, _integer)
     block.close()
-    return seconds if enabled else None
+    return retry, hold, keepalive
 
 
 def _families(spec: Fields) -> tuple[PeerFamily, ...]:

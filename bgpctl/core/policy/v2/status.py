@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from bgpctl.core.policy.owners import NO_OWNER, OWNER_KINDS, Claim, Owner, read_claims, select_owner
+from bgpctl.core.policy.claim import NO_OWNER, Owner
+from bgpctl.core.policy.owners import OWNER_KINDS, AnyClaim, read_claims, select_owner
 from bgpctl.core.policy.v2 import conditions as verdict
 from bgpctl.core.policy.v2.conditions import Condition
 from bgpctl.core.reading.documents import labels_of, metadata, name_of
@@ -107,7 +108,7 @@ def owners(
     return found
 
 
-def _reported(claims: Collection[Claim], labels: Mapping[str, str], name: str) -> Owner:
+def _reported(claims: Collection[AnyClaim], labels: Mapping[str, str], name: str) -> Owner:
     for kind in OWNER_KINDS if name else ():
         owner = Owner(kind, name)
         if any(claim.owner == owner and claim.selects(labels, owner) for claim in claims):
