@@ -27,7 +27,7 @@ def read_fleet(client: Client) -> tuple[Fleet, bool]:
     selects nodes."""
     policies, known = read_policies(client)
     services, _ = client.read_list(paths.SERVICES, {}, read_service)
-    slices, _ = client.read_list(paths.ENDPOINT_SLICES, {}, read_shared)
+    slices, _ = client.read_list(paths.ENDPOINT_SLICES, paths.BALANCED_SLICES, read_shared)
     cilium_nodes = permitted(client, paths.CILIUM_NODES) or ()
     return Fleet(policies, services, slices, {name_of(each): each for each in cilium_nodes}), known
 

@@ -13,6 +13,7 @@ from bgpctl.core.intent.nexthops import not_negotiated
 from bgpctl.core.intent.routeview import INTENT, Intended, NodeRoutes, PeerRoutes
 from bgpctl.core.model import Absent, Intent
 from bgpctl.core.state import NodeState, PeerState
+from bgpctl.core.state_lag import LAG_SECONDS, PROMPT_SECONDS
 from bgpctl.kube.client import Client
 from bgpctl.ports import Provider
 from bgpctl.runbooks import cluster
@@ -116,7 +117,17 @@ def _notes(intent: Intent, state: NodeState | None, now: float) -> Iterator[str]
         table = intent.routes.get(peer.name, {})
         wanted = len(table) - sum(1 for _ in not_negotiated({peer.name: table}, {peer.name: peer.session}))
         if peer.intended not in (None, wanted):
-            yield (
-                f"its speaker intends {peer.intended} routes for {peer.address}, the cluster's objects ask "
-                f"for {wanted}: one of the two is not up to date"
-            )
+            yield _other_count(peer, wanted, now - state.last_seen)
+
+
+def _other_count(peer: PeerState, wanted: int, age: float) -> str:
+    """Only of a word that has just been written is a count the present (`core.state_lag`)."""
+    if age <= PROMPT_SECONDS:
+        return (
+            f"its speaker intends {peer.intended} routes for {peer.address}, the cluster's objects ask "
+            f"for {wanted}: one of the two is not up to date"
+        )
+    return (
+        f"its speaker counted {peer.intended} routes for {peer.address} {age:.0f} s ago, the cluster's "
+        f"objects ask for {wanted} now: counts follow a change within {LAG_SECONDS[1]:.0f} s"
+    )

@@ -182,3 +182,10 @@ def test_a_router_is_written_down_at_once() -> None:
     assert pace.due(replace(before, announced=9), before, 50.0, 0) == 51.0
     lost = replace(before, peers=(), unwithdrawn=before.peers)
     assert pace.due(lost, before, 50.0, 0) == 51.0, "the same router"
+
+
+def test_counts_wait_on_the_way_to_the_api_server_only(tmp_path: Path) -> None:
+    memory = Memory("n", Api(), kept(tmp_path))
+    assert memory._told._waiting is not None
+    assert memory._kept is not None and memory._kept._waiting is None
+    assert Memory("n", kept(tmp_path))._told._waiting is None, "a speaker without Kubernetes"

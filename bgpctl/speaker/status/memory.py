@@ -14,6 +14,7 @@ from bgpctl.core.state import NodeState
 from bgpctl.errors import BgpctlError, Temporary
 from bgpctl.ports import Sink
 from bgpctl.speaker.status.publisher import Pace, Publisher, awaited
+from bgpctl.speaker.status.waiting import Waiting
 
 log = logging.getLogger("bgpctl.speaker")
 
@@ -31,11 +32,12 @@ def remembered(state: NodeState) -> Hashable:
 
 class Memory:
     """A sink of two, each written by a thread of its own: neither a disk nor an API server that hangs keeps
-    the other from knowing. `kept` is the file, None = `told` is one already."""
+    the other from knowing. `kept` is the file, None = `told` is one already. Counts wait
+    on the way to the API server, which has a fleet of writers, and not to a file."""
 
     def __init__(self, node: str, told: Sink, kept: Sink | None = None) -> None:
         self._node, self._sinks = node, (told, kept)
-        self._told = Publisher(told)
+        self._told = Publisher(told, waiting=Waiting() if kept else None)
         self._kept = Publisher(kept, Pace(urgent=remembered), word="kept") if kept else None
 
     def read(self) -> NodeState | None:

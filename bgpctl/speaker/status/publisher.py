@@ -1,4 +1,5 @@
-"""Tell the world: write BGPNodeState when it changed (at most once a second) and as a heartbeat.
+"""Tell the world: write BGPNodeState when it changed (at most once a second; counts of a node that serves
+within half a minute) and as a heartbeat.
 
 A thread of its own: a slow or absent API server must never stall the loop that withdraws routes.
 """
@@ -20,10 +21,12 @@ from bgpctl.core.reading.documents import metadata
 from bgpctl.core.reading.foreign import Unreadable, parse_json
 from bgpctl.core.state import HEARTBEAT_SECONDS, NodeState
 from bgpctl.core.state_document import from_document, to_document
+from bgpctl.core.state_lag import may_lag
 from bgpctl.errors import BgpctlError, Temporary
 from bgpctl.kube import paths
 from bgpctl.kube.client import Client, Conflict, NotFound
 from bgpctl.ports import Sink
+from bgpctl.speaker.status.waiting import Waiting
 
 log = logging.getLogger("bgpctl.speaker")
 
@@ -145,19 +148,31 @@ class Pace:
     alive: float = 60.0
     urgent: Callable[[NodeState], Hashable] = awaited
 
-    def due(self, offered: NodeState, written: NodeState | None, tried_at: float, failures: int) -> float:
-        """When to write next, on the clock of `tried_at` (the last try; -inf = never tried)."""
+    def due(
+        self,
+        offered: NodeState,
+        written: NodeState | None,
+        tried_at: float,
+        failures: int,
+        counts: float = -math.inf,
+    ) -> float:
+        """When to write next, on the clock of `tried_at` (the last try; -inf = never tried). `counts`: not
+        before that where nothing but counts changed."""
         if failures:
             first, longest = self.backoff
             return tried_at + min(first * 2.0 ** min(failures - 1, 10), longest)
         if written is None or self.urgent(offered) != self.urgent(written):
             return tried_at
-        return tried_at + (self.minimum if offered != written else self.heartbeat)
+        beat = tried_at + self.heartbeat
+        if offered == written:
+            return beat
+        soon = tried_at + self.minimum
+        return min(max(soon, counts), beat) if may_lag(offered, written) else soon
 
 
 class Publisher:
     """The newest offered state reaches the sink; what was overtaken is not written. `word`: what its log says
-    that this is."""
+    that this is. `waiting`: for how long counts wait, None = they do not."""
 
     def __init__(
         self,
@@ -165,8 +180,10 @@ class Publisher:
         pace: Pace = Pace(),
         clock: Callable[[], float] = time.monotonic,
         word: str = "published",
+        waiting: Waiting | None = None,
     ) -> None:
         self._sink, self._pace, self._clock, self._word = sink, pace, clock, word
+        self._waiting = waiting
         self._offered: NodeState | None = None
         self._offered_at = -math.inf
         self._written: NodeState | None = None
@@ -192,6 +209,8 @@ class Publisher:
         """Give the present state; its heartbeat is set when it is written."""
         with self._changed:
             self._offered, self._offered_at = state, self._clock()
+            if self._waiting:
+                self._waiting.offered(state, self._written, self._offered_at)
             self._changed.notify()
 
     def close(self, last: NodeState, timeout: float = 2.0) -> None:
@@ -216,7 +235,8 @@ class Publisher:
         """Seconds until a write is due."""
         if self._offered is None:
             return math.inf
-        due = self._pace.due(self._offered, self._written, self._tried_at, self._failures)
+        counts = self._waiting.until if self._waiting else -math.inf
+        due = self._pace.due(self._offered, self._written, self._tried_at, self._failures, counts)
         beats = self._offered == self._written and not self._failures
         if beats and due - self._offered_at > self._pace.alive:
             return math.inf  # until it is offered again
@@ -231,7 +251,14 @@ class Publisher:
         else:
             if self.problem:
                 log.info(f"state.{self._word}_again")
-            self.problem, self._written, self._failures, self._wish = "", state, 0, 0.0
+            self.problem, self._failures, self._wish = "", 0, 0.0
+            self._wrote(state)
+
+    def _wrote(self, state: NodeState) -> None:
+        with self._changed:
+            self._written = state
+            if self._waiting and self._offered:
+                self._waiting.wrote(state, self._offered, self._clock())
 
     def _failed(self, error: Exception) -> None:
         """The thread goes on in any case: a state that nobody refreshes looks like a dead speaker."""
