@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from bgpctl.cli import parse
+from bgpctl.cli.flags import duration, pod_selector
 
 if TYPE_CHECKING:
     from bgpctl.runbooks.options import DrainOptions
@@ -21,12 +22,8 @@ Order = Annotated[
 ]
 Settle = Annotated[
     float,
-    typer.Option(
-        "--settle",
-        metavar="DURATION",
-        show_default=False,
-        parser=parse.duration,
-        help="Wait this long after the routes are gone, for packets on their way.  [default: 2s]",
+    duration(
+        "--settle", "Wait this long after the routes are gone, for packets on their way.  [default: 2s]"
     ),
 ]
 DeselectLabel = Annotated[
@@ -114,24 +111,12 @@ GracePeriod = Annotated[
 DisableEviction = Annotated[
     bool, typer.Option("--disable-eviction", help="Delete pods, past every PodDisruptionBudget.")
 ]
-PodSelector = Annotated[
-    str,
-    typer.Option(
-        "--pod-selector",
-        metavar="SELECTOR",
-        show_default=False,
-        parser=parse.pod_selector,
-        help="Evict only pods with these labels.",
-    ),
-]
+PodSelector = Annotated[str, pod_selector("Evict only pods with these labels.", show_default=False)]
 SkipWaitForDelete = Annotated[
     float,
-    typer.Option(
+    duration(
         "--skip-wait-for-delete-timeout",
-        metavar="DURATION",
-        show_default=False,
-        parser=parse.duration,
-        help="Do not wait for pods that were deleted longer ago than this; 0 = wait for all.  [default: 0]",
+        "Do not wait for pods that were deleted longer ago than this; 0 = wait for all.  [default: 0]",
     ),
 ]
 

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Protocol
 
 import typer
 
 from bgpctl.cli import parse
+
+
+def duration(name: str, text: str, parser: Callable[[str], float] = parse.duration) -> Any:
+    """An option in seconds; `text` ends with the default as one would type it, two blanks before it."""
+    return typer.Option(name, metavar="DURATION", show_default=False, parser=parser, help=text)
+
+
+def pod_selector(text: str, **more: Any) -> Any:
+    """The option --pod-selector with this help."""
+    return typer.Option("--pod-selector", metavar="SELECTOR", parser=parse.pod_selector, help=text, **more)
+
 
 Context = Annotated[
     str | None,
@@ -28,13 +39,10 @@ Document = Annotated[
 ]
 Timeout = Annotated[
     float,
-    typer.Option(
+    duration(
         "--timeout",
-        metavar="DURATION",
-        show_default=False,
-        parser=parse.positive_duration,
-        help="Give up after this long (exit 4); running again resumes. 30s, 1h30m or seconds.  "
-        "[default: 10m]",
+        "Give up after this long (exit 4); running again resumes. 30s, 1h30m or seconds.  [default: 10m]",
+        parse.positive_duration,
     ),
 ]
 RouterProbes = Annotated[
@@ -122,8 +130,3 @@ SPEAKER_PODS = "app.kubernetes.io/name=bgpctl-speaker"
 Namespace = Annotated[
     str, typer.Option("--namespace", "-n", metavar="NS", help="Where these pods are. Default: anywhere.")
 ]
-
-
-def pod_selector(text: str) -> Any:
-    """The option --pod-selector with this help."""
-    return typer.Option("--pod-selector", metavar="SELECTOR", parser=parse.pod_selector, help=text)

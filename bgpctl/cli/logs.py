@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bgpctl.cli import errors, parse
-from bgpctl.cli.flags import SPEAKER_PODS, Context, Given, Kubeconfig, Namespace, Report, given, pod_selector
+from bgpctl.cli import errors, flags, parse
+from bgpctl.cli.flags import Context, Given, Kubeconfig, Report, given
 from bgpctl.cli.program import typed
 
 if TYPE_CHECKING:
@@ -19,16 +19,7 @@ if TYPE_CHECKING:
     Find = Callable[[], Sequence[Log]]
 
 Nodes = Annotated[list[str] | None, typer.Argument(metavar="[NODE]...", show_default=False)]
-Since = Annotated[
-    float,
-    typer.Option(
-        "--since",
-        metavar="DURATION",
-        show_default=False,
-        parser=parse.duration,
-        help="Only the last of them.  [default: all]",
-    ),
-]
+Since = Annotated[float, flags.duration("--since", "Only the last of them.  [default: all]")]
 Files = Annotated[
     list[Path] | None,
     typer.Option("--file", metavar="PATH", help="Read this log file instead of pods. Repeatable."),
@@ -45,9 +36,9 @@ def logs(
     since: Since = 0.0,
     file: Files = None,
     pod_selector: Annotated[
-        str, pod_selector("The labels of the pods to read; k8s-app=cilium reads Cilium's agents.")
-    ] = SPEAKER_PODS,
-    namespace: Namespace = "",
+        str, flags.pod_selector("The labels of the pods to read; k8s-app=cilium reads Cilium's agents.")
+    ] = flags.SPEAKER_PODS,
+    namespace: flags.Namespace = "",
     output: Report = "text",
     context: Context = None,
     kubeconfig: Kubeconfig = None,

@@ -8,22 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from bgpctl.cli import engine as engine_commands
-from bgpctl.cli import errors, parse
+from bgpctl.cli import errors, flags, parse
 from bgpctl.cli.flags import (
-    SPEAKER_PODS,
     Context,
     Document,
     DryRun,
     Given,
     Kubeconfig,
-    Namespace,
     Report,
     RouterProbes,
     TakeOver,
     Timeout,
     asked,
     given,
-    pod_selector,
 )
 from bgpctl.cli.program import typed
 
@@ -81,12 +78,9 @@ Damping = Annotated[
 ]
 Soak = Annotated[
     float,
-    typer.Option(
+    flags.duration(
         "--graceful-shutdown-soak",
-        metavar="DURATION",
-        show_default=False,
-        parser=parse.duration,
-        help="Before the node leaves, announce its routes with GRACEFUL_SHUTDOWN (RFC 8326) for this long: "
+        "Before the node leaves, announce its routes with GRACEFUL_SHUTDOWN (RFC 8326) for this long: "
         "routers that listen move traffic first. A Node's own annotation, bgpctl.io/graceful-shutdown-soak, "
         "counts more.  [default: 0s]",
     ),
@@ -237,8 +231,10 @@ def status(
 def restart(
     ctx: typer.Context,
     node: Annotated[str, typer.Argument(metavar="NODE", show_default=False)],
-    pod_selector: Annotated[str, pod_selector("The labels of the speakers' pods.")] = SPEAKER_PODS,
-    namespace: Namespace = "",
+    pod_selector: Annotated[
+        str, flags.pod_selector("The labels of the speakers' pods.")
+    ] = flags.SPEAKER_PODS,
+    namespace: flags.Namespace = "",
     restart_command: Annotated[
         str | None,
         typer.Option(
@@ -249,13 +245,10 @@ def restart(
     ] = None,
     expect: Annotated[
         float,
-        typer.Option(
+        flags.duration(
             "--expect",
-            metavar="DURATION",
-            show_default=False,
-            parser=parse.positive_duration,
-            help="How long a restart may take: routers must keep the routes at least that long.  "
-            "[default: 30s]",
+            "How long a restart may take: routers must keep the routes at least that long.  [default: 30s]",
+            parse.positive_duration,
         ),
     ] = 30.0,
     allow_route_loss: Annotated[

@@ -20,11 +20,6 @@ from bgpctl.core.reading.table import Field, Table
 from bgpctl.exabgp import wire
 
 
-def definition(peer: Peer) -> dict[str, Any]:
-    """A Peer without its password."""
-    return PEER.write(peer)
-
-
 def peer_of(document: Any) -> Peer:
     """The reverse of `definition`. Raises Unreadable on a foreign shape."""
     return PEER.read(Foreign.of(document, "peer"))
@@ -46,6 +41,7 @@ def _password(foreign: Foreign, name: str) -> Secret | None:
 
 
 COUNT, MAYBE_COUNT = kinds.integer(), kinds.integer(default=None)
+FAMILIES = kinds.Kind(kinds.array(kinds.array(kinds.STRING)), _families, lambda many: list(map(list, many)))
 ADDRESS, ROUTER_ID = kinds.parsed(parse_zoned, "an IP address"), kinds.parsed(IPv4Address, "an IPv4 address")
 
 PEER = Table(
@@ -66,13 +62,11 @@ PEER = Table(
     Field("restart_time", "restart_time", MAYBE_COUNT),
     Field("graceful_notification", "graceful_notification", FLAG),
     Field("extended_next_hop", "extended_next_hop", FLAG),
-    Field(
-        "families",
-        "families",
-        kinds.Kind(kinds.array(kinds.array(kinds.STRING)), _families, lambda many: list(map(list, many))),
-    ),
+    Field("families", "families", FAMILIES),
     Field("protected", "password", kinds.Kind({"type": "boolean"}, _password, lambda password: True)),
 )
+definition = PEER.write
+"""A Peer without its password."""
 
 ATTRIBUTES = Table(
     Attributes,
@@ -81,11 +75,8 @@ ATTRIBUTES = Table(
     Field("large_communities", "large_communities", kinds.WORDS),
     Field("local_preference", "local_preference", MAYBE_COUNT),
 )
-
-
-def attributes_document(attributes: Attributes) -> dict[str, Any]:
-    """Attributes as a request carries them and the engine keeps them."""
-    return ATTRIBUTES.write(attributes)
+attributes_document = ATTRIBUTES.write
+"""Attributes as a request carries them and the engine keeps them."""
 
 
 def attributes_of(document: Any) -> Attributes:

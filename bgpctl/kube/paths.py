@@ -60,10 +60,6 @@ def secrets(namespace: str) -> str:
     return f"/api/v1/namespaces/{named(namespace)}/secrets"
 
 
-def events(namespace: str) -> str:
-    return f"/api/v1/namespaces/{named(namespace)}/events"
-
-
 def leases(namespace: str) -> str:
     return f"/apis/coordination.k8s.io/v1/namespaces/{named(namespace)}/leases"
 

@@ -17,12 +17,14 @@ T = TypeVar("T")
 
 
 def envelope(command: str, status: str, **content: Any) -> Document:
-    """`status` is done, planned, blocked, deadline, failed, interrupted or usage, as the exit code says.
+    """`status` is done, planned, blocked, deadline, failed, interrupted or usage, as the exit code says. Keys
+    whose value is None are left out."""
+    return {"schema": SCHEMA, "command": command, "status": status, **present(**content)}
 
-    Keys whose value is None are left out.
-    """
-    present = {key: value for key, value in content.items() if value is not None}
-    return {"schema": SCHEMA, "command": command, "status": status, **present}
+
+def present(**content: Any) -> Document:
+    """What is known of it."""
+    return {key: value for key, value in content.items() if value is not None}
 
 
 def write_json(document: Mapping[str, Any], stream: TextIO | None = None, *, one_line: bool = False) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bgpctl.errors import Problem
-from bgpctl.render.envelope import Document, envelope
+from bgpctl.render.envelope import Document, envelope, present
 from bgpctl.render.formats import renderers
 from bgpctl.render.text import Line, Span, line
 from bgpctl.render.units import count
@@ -59,14 +59,13 @@ def _checked(checked: CheckedDocument) -> Document:
 
 
 def _problem(problem: Problem) -> Document:
-    document = {
-        "file": problem.source,
-        "document": problem.document,
-        "line": problem.line,
-        "path": problem.path,
-        "message": problem.message,
-    }
-    return {key: value for key, value in document.items() if value is not None}
+    return present(
+        file=problem.source,
+        document=problem.document,
+        line=problem.line,
+        path=problem.path,
+        message=problem.message,
+    )
 
 
 RENDERERS = renderers(lambda page, report: text(report), document)

@@ -24,7 +24,7 @@ from bgpctl.core.intent.routeview import (
 from bgpctl.core.model import Absent, Attributes
 from bgpctl.render import units
 from bgpctl.render.columns import Columns
-from bgpctl.render.envelope import Document, Kept, envelope
+from bgpctl.render.envelope import Document, Kept, envelope, present
 from bgpctl.render.formats import renderers
 from bgpctl.render.text import Cell, Line, Span, line, prose
 
@@ -185,18 +185,17 @@ def _peer(node: NodeRoutes, peer: PeerRoutes, rows: Shared[RouteRow, Kept]) -> D
     wanted, out = counted(peer)
     speaks = node.source == SPEAKER
     reported = peer.reported and {"intended": peer.reported[0], "announced": peer.reported[1]}
-    found = {
-        "name": peer.name,
-        "peerAddress": peer.address,
-        "state": peer.state or None,
-        "intended": wanted,
-        "announced": out if speaks else None,
-        "difference": difference(peer) if speaks else None,
-        "reportedBySpeaker": reported,
-        "pending": peer.pending,
-        "routes": iter(rows.of(peer.rows)),
-    }
-    return {key: value for key, value in found.items() if value is not None}
+    return present(
+        name=peer.name,
+        peerAddress=peer.address,
+        state=peer.state or None,
+        intended=wanted,
+        announced=out if speaks else None,
+        difference=difference(peer) if speaks else None,
+        reportedBySpeaker=reported,
+        pending=peer.pending,
+        routes=iter(rows.of(peer.rows)),
+    )
 
 
 RENDERERS = renderers(lambda page, shown: text(shown, wide=page.wide, columns=page.width), document)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from bgpctl.render import units
 from bgpctl.render.board import Board
-from bgpctl.render.envelope import SCHEMA, Document, envelope, write_json
+from bgpctl.render.envelope import SCHEMA, Document, envelope, present, write_json
 from bgpctl.render.heard import Listener
 from bgpctl.render.terminal import console, interactive, rich_text, width, write
 from bgpctl.render.text import Line, Span, folded, hint_lines, line, plain, wrapped
@@ -184,20 +184,19 @@ def follow_json(run: Run, title: str, *, plan: bool = False) -> Result:
 
 def event_document(event: Event) -> Document:
     """{"schema", "type": "event", "time", "kind", "step", "title", "state", "text"[, "eta", "givesUp"]}."""
-    document = {
-        "schema": SCHEMA,
-        "type": "event",
-        "time": units.rfc3339(event.at),
-        "kind": event.kind,
-        "node": event.node or None,
-        "step": event.step,
-        "title": event.title,
-        "state": event.state,
-        "text": event.text,
-        "eta": units.rfc3339(event.eta),
-        "givesUp": units.rfc3339(event.until),
-    }
-    return {key: value for key, value in document.items() if value is not None}
+    return present(
+        schema=SCHEMA,
+        type="event",
+        time=units.rfc3339(event.at),
+        kind=event.kind,
+        node=event.node or None,
+        step=event.step,
+        title=event.title,
+        state=event.state,
+        text=event.text,
+        eta=units.rfc3339(event.eta),
+        givesUp=units.rfc3339(event.until),
+    )
 
 
 def result_document(result: Result) -> Document:
@@ -225,15 +224,14 @@ def command_name(command: str) -> str:
 
 
 def _step(report: StepReport) -> Document:
-    document = {
-        "step": report.step,
-        "title": report.title,
-        "state": report.state,
-        "text": report.text,
-        "startedAt": units.rfc3339(report.started_at),
-        "endedAt": units.rfc3339(report.ended_at),
-    }
-    return {key: value for key, value in document.items() if value is not None}
+    return present(
+        step=report.step,
+        title=report.title,
+        state=report.state,
+        text=report.text,
+        startedAt=units.rfc3339(report.started_at),
+        endedAt=units.rfc3339(report.ended_at),
+    )
 
 
 class Renderer(Protocol):

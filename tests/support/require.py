@@ -45,9 +45,9 @@ def _may_mount() -> bool:
 def _router(kind: str) -> Part:
     if kind == "openbgpd":
         return Part(
-            lambda: kind in routers.installed() and _root(), f"{routers.install_hint(kind)}; run as root"
+            lambda: kind in routers.installed() and _root(), f"{routers.DRIVERS[kind].install}; run as root"
         )
-    return Part(lambda: kind in routers.installed(), routers.install_hint(kind))
+    return Part(lambda: kind in routers.installed(), routers.DRIVERS[kind].install)
 
 
 def _program(name: str, package: str) -> Part:

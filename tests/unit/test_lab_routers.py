@@ -84,7 +84,7 @@ def have(monkeypatch: pytest.MonkeyPatch, *kinds: str) -> None:
         kind: Driver(kind, f"apt install {kind}", lambda k=kind: k if k in kinds else None, recipe)
         for kind in routers.KINDS
     }
-    monkeypatch.setattr(routers, "_DRIVERS", fake)
+    monkeypatch.setattr(routers, "DRIVERS", fake)
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,12 @@ import pytest
 
 from bgpctl.core.intent.routeview import (
     SPEAKER,
+    Intended,
     NodeRoutes,
     PeerRoutes,
     RouteRow,
     Standing,
     compared,
-    intended,
     read_node_routes,
 )
 from bgpctl.core.model import (
@@ -75,8 +75,10 @@ def test_a_peer_without_a_session_has_announced_nothing() -> None:
 
 def test_rows_are_in_the_order_of_prefixes() -> None:
     table = {prefix: Route(prefix) for prefix in (V6, A, B)}
-    assert [row.prefix for row in intended(Intent("n", routes={PEER: table}), PEER)] == [B, A, V6]
-    assert {row.standing for row in intended(Intent("n", routes={PEER: table}), PEER)} == {Standing.INTENDED}
+    assert [row.prefix for row in Intended().of(Intent("n", routes={PEER: table}), PEER)] == [B, A, V6]
+    assert {row.standing for row in Intended().of(Intent("n", routes={PEER: table}), PEER)} == {
+        Standing.INTENDED
+    }
 
 
 def test_the_wire_form_loses_nothing() -> None:

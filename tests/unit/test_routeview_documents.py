@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from bgpctl.core.intent.routeview import (
+    ATTRIBUTES,
     NodeRoutes,
     PeerRoutes,
     RouteRow,
     Standing,
     absent_document,
-    attributes_document,
     only_peer,
     peer_head,
     read_node_routes,
@@ -47,7 +47,7 @@ P = ip_network("203.0.113.1/32")
     ],
 )
 def test_attributes(attributes: Attributes, document: dict[str, Any]) -> None:
-    assert attributes_document(attributes) == document
+    assert ATTRIBUTES.write(attributes) == document
 
 
 @pytest.mark.parametrize(

@@ -89,8 +89,7 @@ def _update(gone: bytes, attributes: bytes, nlri: bytes) -> bytes:
 
 
 def read(body: bytes) -> Iterator[Change]:
-    """The changes of unicast prefixes in an UPDATE's body. Raises ValueError with
-    what is wrong."""
+    """The changes of unicast prefixes in an UPDATE's body. Raises ValueError with what is wrong."""
     withdrawn, rest = _field(body, "withdrawn routes")
     attributes, announced = _field(rest, "path attributes")
     yield from _changes(NUMBERS[IPV4], withdrawn, False)
@@ -122,13 +121,11 @@ def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
         start = position + (4 if extended else 3)
         if start > len(data):
             raise ValueError("a path attribute is cut")
-        length = _number(data[start - 2 : start]) if extended else data[start - 1]
+        code, length = data[position + 1], _number(data[start - 2 :]) if extended else data[start - 1]
         position = start + length
         if position > len(data):
-            raise ValueError(
-                f"path attribute {data[start - (3 if extended else 2)]} is longer than its UPDATE"
-            )
-        yield data[start - (3 if extended else 2)], data[start:position]
+            raise ValueError(f"path attribute {code} is longer than its UPDATE")
+        yield code, data[start:position]
 
 
 def _changes(numbers: Numbers, data: bytes, announced: bool) -> Iterator[Change]:

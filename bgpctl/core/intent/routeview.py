@@ -112,11 +112,6 @@ def _placed(route: Route) -> tuple[tuple[int, int, int], RouteRow]:
     return order(route.prefix), row
 
 
-def intended(intent: Intent, peer: str) -> tuple[RouteRow, ...]:
-    """Every route that `peer` should have, in the order of prefixes."""
-    return Intended().of(intent, peer)
-
-
 def order(prefix: IPNetwork) -> tuple[int, int, int]:
     """IPv4 before IPv6, then by address."""
     return prefix.version, int(prefix.network_address), prefix.prefixlen
@@ -212,7 +207,7 @@ PEER = Table(
     Field("routes", "rows", each(ROW, MOST)),
 )
 
-attributes_document, row_document, absent_document = ATTRIBUTES.write, ROW.write, ABSENT.write
+row_document, absent_document = ROW.write, ABSENT.write
 
 
 def peer_head(name: str, address: str, session: Session) -> Document:

@@ -40,10 +40,7 @@ def read_claims(policies: Sequence[Document], cluster_configs: Sequence[Document
     """The objects of an API server, read leniently."""
     return [
         *(parse_policy(one, f"{POLICY}/{name_of(one)}", strict=False) for one in policies),
-        *(
-            parse_cluster_config(one, f"{CLUSTER_CONFIG}/{name_of(one)}", strict=False)
-            for one in cluster_configs
-        ),
+        *(parse_cluster_config(c, f"{CLUSTER_CONFIG}/{name_of(c)}", strict=False) for c in cluster_configs),
     ]
 
 

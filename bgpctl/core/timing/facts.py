@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from bgpctl.core.model import Peer
-from bgpctl.core.state import PeerState
+from bgpctl.core.model import Peer, Session
+from bgpctl.core.state import PeerState, describe_peer
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +35,17 @@ class PeerFacts:
 def facts_from_state(peer: PeerState) -> PeerFacts:
     """The facts of a peer as its speaker reports it; the policy's where no session was Established yet."""
     session = peer.session
-    configured = _configured(
-        peer.name,
-        peer.address,
-        peer.configured_hold_time,
-        peer.configured_keepalive_time,
-        peer.configured_restart_time,
-        peer.configured_notification,
+    restarts = peer.configured_restart_time is not None
+    configured = PeerFacts(
+        peer=peer.name,
+        address=peer.address,
+        hold_time=peer.configured_hold_time,
+        keepalive_time=peer.configured_keepalive_time,
+        restart_time=peer.configured_restart_time,
+        graceful=None if restarts else False,
+        local_n=restarts and peer.configured_notification,
+        peer_n=None,
+        long_lived=None,
     )
     if session.hold_time is None:
         return configured
@@ -67,19 +71,4 @@ def facts_from_state(peer: PeerState) -> PeerFacts:
 
 def facts_from_peer(peer: Peer) -> PeerFacts:
     """The facts of a peer that only the policy describes."""
-    return _configured(
-        peer.name,
-        str(peer.address),
-        peer.hold_time,
-        peer.keepalive_time,
-        peer.restart_time,
-        peer.graceful_notification,
-    )
-
-
-def _configured(
-    name: str, address: str, hold: int, keepalive: int, restart: int | None, notification: bool
-) -> PeerFacts:
-    """What the policy asks for. Whether the router agrees to graceful restart is known where it is off."""
-    graceful, local_n = (None, notification) if restart is not None else (False, False)
-    return PeerFacts(name, address, hold, keepalive, restart, graceful, local_n, None, None)
+    return facts_from_state(describe_peer(peer, Session(peer.name), 0, 0))

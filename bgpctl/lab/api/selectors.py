@@ -1,15 +1,16 @@
 """Label and field selectors: text or LabelSelector document -> predicate. Pure.
 
-Source: k8s.io/apimachinery/pkg/labels/selector.go (the text grammar) and pkg/fields.
+Labels are selected as in the product (`core/reading/selectors.py`); fields: k8s.io/apimachinery/pkg/fields.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bgpctl.core.reading import selectors
 from bgpctl.lab.api.documents import Document, reach
 
 
@@ -17,100 +18,41 @@ class SelectorError(ValueError):
     """The selector's text does not parse, or names a field that cannot be selected on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Requirement:
-    """One term. `operator` is In, NotIn, Exists, DoesNotExist, Gt or Lt (`=` is In with one value)."""
-
-    key: str
-    operator: str
-    values: frozenset[str] = frozenset()
-
-    def matches(self, labels: Mapping[str, str]) -> bool:
-        return _OPERATORS[self.operator](labels.get(self.key), self.values)
-
-
-def _compare(found: str | None, values: frozenset[str], sign: int) -> bool:
-    try:
-        return found is not None and (int(found) - int(next(iter(values)))) * sign > 0
-    except ValueError:
-        return False
-
-
-_OPERATORS: Mapping[str, Callable[[str | None, frozenset[str]], bool]] = {
-    "In": lambda found, values: found in values,
-    # An absent key satisfies NotIn and !=, as the documentation of labels says.
-    "NotIn": lambda found, values: found not in values,
-    "Exists": lambda found, values: found is not None,
-    "DoesNotExist": lambda found, values: found is None,
-    "Gt": lambda found, values: _compare(found, values, 1),
-    "Lt": lambda found, values: _compare(found, values, -1),
-}
+EVERYTHING = selectors.LabelSelector()
 
 
 @dataclass(frozen=True, slots=True)
 class LabelSelector:
     """All requirements must hold; none at all matches everything."""
 
-    requirements: tuple[Requirement, ...] = ()
+    chosen: selectors.LabelSelector = EVERYTHING
 
     def matches(self, document: Document) -> bool:
         """Does the object carry labels that satisfy the selector?"""
         return self.matches_labels((document.get("metadata") or {}).get("labels") or {})
 
     def matches_labels(self, labels: Mapping[str, str]) -> bool:
-        return all(requirement.matches(labels) for requirement in self.requirements)
-
-
-_KEY = r"[A-Za-z0-9][-A-Za-z0-9_./]*"
-_VALUE = r"[-A-Za-z0-9_.]*"
-_TERMS: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(rf"!\s*({_KEY})"), "DoesNotExist"),
-    (re.compile(rf"({_KEY})\s+in\s*\(([^()]*)\)"), "In"),
-    (re.compile(rf"({_KEY})\s+notin\s*\(([^()]*)\)"), "NotIn"),
-    (re.compile(rf"({_KEY})\s*!=\s*({_VALUE})"), "NotIn"),
-    (re.compile(rf"({_KEY})\s*==?\s*({_VALUE})"), "In"),
-    (re.compile(rf"({_KEY})\s*>\s*(-?\d+)"), "Gt"),
-    (re.compile(rf"({_KEY})\s*<\s*(-?\d+)"), "Lt"),
-    (re.compile(rf"({_KEY})"), "Exists"),
-)
+        return self.chosen.matches(labels)
 
 
 def parse_labels(text: str) -> LabelSelector:
     """`a=b,c!=d,e in (f, g),!h,i` -> selector; raises SelectorError."""
-    return LabelSelector(tuple(_requirement(term) for term in _terms(text)))
-
-
-def _terms(text: str) -> Iterator[str]:
-    """Split at commas that are not inside parentheses."""
-    for term in re.split(r",(?![^()]*\))", text) if text.strip() else ():
-        yield term.strip()
-
-
-def _requirement(term: str) -> Requirement:
-    for pattern, operator in _TERMS:
-        if found := pattern.fullmatch(term):
-            key, *rest = found.groups()
-            return Requirement(key, operator, _values(rest[0]) if rest else frozenset())
-    raise SelectorError(f"unable to parse requirement: {term!r}")
-
-
-def _values(text: str) -> frozenset[str]:
-    return frozenset(value.strip() for value in text.split(","))
+    try:
+        return LabelSelector(selectors.parse_selector(text))
+    except ValueError as error:
+        raise SelectorError(f"unable to parse requirement: {error}") from None
 
 
 def from_document(selector: Mapping[str, Any] | None) -> LabelSelector | None:
     """A metav1.LabelSelector. None selects nothing (and stays None), an empty one everything."""
     if selector is None:
         return None
-    equal = [
-        Requirement(key, "In", frozenset({value}))
-        for key, value in (selector.get("matchLabels") or {}).items()
-    ]
     listed = [
-        Requirement(term["key"], term["operator"], frozenset(term.get("values") or ()))
+        selectors.Requirement(term["key"], term["operator"], frozenset(term.get("values") or ()))
         for term in selector.get("matchExpressions") or ()
     ]
-    return LabelSelector((*equal, *listed))
+    equal = (selector.get("matchLabels") or {}).items()
+    return LabelSelector(selectors.LabelSelector(tuple(equal), tuple(listed)))
 
 
 def from_map(labels: Mapping[str, str] | None) -> LabelSelector | None:
@@ -180,4 +122,4 @@ class Selection:
     @property
     def selective(self) -> bool:
         """Are there selectors beyond the namespace?"""
-        return bool(self.labels.requirements or self.fields.terms)
+        return bool(not self.labels.chosen.empty or self.fields.terms)

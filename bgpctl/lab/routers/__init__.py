@@ -11,44 +11,39 @@ from bgpctl.lab.routers import bird, exabgp, frr, gobgp, openbgpd
 from bgpctl.lab.routers.process import Router
 from bgpctl.lab.routers.spec import Driver, Neighbor, RouterSpec
 
-__all__ = ["KINDS", "Neighbor", "Router", "RouterSpec", "choose", "install_hint", "installed", "make"]
+__all__ = ["DRIVERS", "KINDS", "Neighbor", "Router", "RouterSpec", "choose", "installed", "make"]
 
-_DRIVERS: dict[str, Driver] = {
+DRIVERS: dict[str, Driver] = {
     module.DRIVER.kind: module.DRIVER for module in (bird, frr, gobgp, openbgpd, exabgp)
 }
-KINDS = tuple(_DRIVERS)
+KINDS = tuple(DRIVERS)
 # OpenBGPD would need root.
 _AUTO = ("bird", "frr", "gobgp", "exabgp")
 
 
 def installed() -> list[str]:
     """The kinds that this machine has."""
-    return [kind for kind, driver in _DRIVERS.items() if driver.find()]
-
-
-def install_hint(kind: str) -> str:
-    """What to type to have this kind of router."""
-    return _DRIVERS[kind].install
+    return [kind for kind, driver in DRIVERS.items() if driver.find()]
 
 
 def choose(kind: str) -> str:
     """`auto` or a kind -> the kind to run. UsageError says what to install."""
     if kind == "auto":
-        return next(k for k in _AUTO if _DRIVERS[k].find())
+        return next(k for k in _AUTO if DRIVERS[k].find())
     _find(kind)
     return kind
 
 
 def make(spec: RouterSpec) -> Router:
     """A router that is not started yet. UsageError when its kind is unknown or not installed."""
-    return Router(spec, _find(spec.kind), _DRIVERS[spec.kind].recipe)
+    return Router(spec, _find(spec.kind), DRIVERS[spec.kind].recipe)
 
 
 def _find(kind: str) -> str:
     """The path of the daemon."""
-    if kind not in _DRIVERS:
+    if kind not in DRIVERS:
         raise UsageError(f"{kind!r} is no router of the lab", f"choose auto, {', '.join(KINDS)}")
-    program = _DRIVERS[kind].find()
+    program = DRIVERS[kind].find()
     if program is None:
-        raise UsageError(f"{kind} is not installed", f"{_DRIVERS[kind].install}, or leave the choice to auto")
+        raise UsageError(f"{kind} is not installed", f"{DRIVERS[kind].install}, or leave the choice to auto")
     return program
