@@ -5,9 +5,9 @@ A message says what happened; `hint` says what is safe and what to type next.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import Enum, IntEnum, auto
 
 
 class Exit(IntEnum):
@@ -21,17 +21,28 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
+class Tells(Enum):
+    """What a message and its hint tell already, for whoever adds what is missing (`runbooks.advice`)."""
+
+    SAFE = auto()  # whether the node may be powered off, or that nothing was changed
+    GO_ON = auto()  # the whole command that goes on
+    BACK = auto()  # how the node comes back, or why it may not yet
+    REPLACED = auto()  # another run has the node: all of this is that one's to say
+    LESSER = auto()  # there would be an estimate, which was asked not to count
+
+
 class BgpctlError(Exception):
     """The root: something failed and the user must know. `said` are the words of somebody's command: shown to
     who ran it, and kept nowhere, because they may hold a secret."""
 
     exit_code = Exit.FAILED
 
-    def __init__(self, message: str, hint: str = "", said: str = "") -> None:
+    def __init__(self, message: str, hint: str = "", said: str = "", tells: Iterable[Tells] = ()) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.said = said
+        self.tells = frozenset(tells)
 
     @property
     def told(self) -> str:

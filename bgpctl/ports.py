@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Protocol
 
-from bgpctl.core.intent.compile import ClusterObjects
-from bgpctl.core.intent.diff import Action
-from bgpctl.core.model import Observed
-from bgpctl.core.state import NodeState
+if TYPE_CHECKING:
+    from bgpctl.core.drain.lever import Lever
+    from bgpctl.core.intent.compile import ClusterObjects
+    from bgpctl.core.intent.diff import Action
+    from bgpctl.core.intent.fleet import Fleet
+    from bgpctl.core.model import Observed
+    from bgpctl.core.reading.selectors import LabelSelector
+    from bgpctl.core.state import NodeState
+    from bgpctl.core.timing.facts import PeerFacts
+
+NOTHING_KNOWN: Mapping[str, Any] = MappingProxyType({})
 
 
 class Mode(StrEnum):
@@ -75,3 +84,40 @@ class Sink(Protocol):
 
     def read(self) -> NodeState | None: ...
     def write(self, state: NodeState) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What a provider tells of all nodes in one look. `states` by node; `fleet` is what each node should
+    announce, None = that cannot be told from outside; `selectors` are those of everything that selects nodes,
+    by name. `missing`: why nothing may be concluded from an empty answer, "" = it may."""
+
+    states: Mapping[str, NodeState] = field(default_factory=dict)
+    fleet: Fleet | None = None
+    selectors: Mapping[str, LabelSelector | None] = field(default_factory=dict)
+    missing: str = ""
+
+
+class Provider(Protocol):
+    """Who speaks BGP on the nodes. It only looks: what has to be changed it says in values, and a runbook
+    does it under its fence. What it cannot know it leaves unknown (`core.state`); it never guesses.
+
+    `states`: every node's, one that cannot be read says so (`unreadable`); None where nobody ever reported.
+    `state`: one node's, None = nobody reports for it; raises Blocked for one that cannot be read, since what
+    the node announces is then not known. `lever`: how this Node leaves and comes back, by the cluster as it
+    is (or by `outlook`, which was read just now); `prior` is what the journal kept for it, `override` the
+    user's --deselect-label. `facts`: the node's peers by its configuration alone."""
+
+    @property
+    def name(self) -> str: ...
+    def states(self) -> tuple[NodeState, ...] | None: ...
+    def state(self, node: str) -> NodeState | None: ...
+    def outlook(self) -> Outlook: ...
+    def lever(
+        self,
+        node: Mapping[str, Any],
+        prior: Mapping[str, Any] = NOTHING_KNOWN,
+        override: str | None = None,
+        outlook: Outlook | None = None,
+    ) -> Lever: ...
+    def facts(self, node: Mapping[str, Any]) -> tuple[PeerFacts, ...]: ...

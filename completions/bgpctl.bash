@@ -10,8 +10,8 @@ _bgpctl_offer() {
         'peers') commands='status' options='-h --help' arguments='' ;;
         'peers status') commands='' options='--output -o --watch -w --context --kubeconfig -h --help' arguments='@node' ;;
         'node') commands='drain restore status estimate' options='-h --help' arguments='' ;;
-        'node drain') commands='' options='--dry-run --order --timeout --settle --deselect-label --shutdown-command --router-probe --peer-profile --ignore-daemonsets --no-ignore-daemonsets --force --delete-emptydir-data --grace-period --disable-eviction --pod-selector --skip-wait-for-delete-timeout --allow-last-path --allow-address-gap --require-confirmed --no-require-confirmed --assume-dead --max-unavailable --take-over --output -o --context --kubeconfig -h --help' arguments='@node' ;;
-        'node restore') commands='' options='--timeout --router-probe --peer-profile --take-over --dry-run --output -o --context --kubeconfig -h --help' arguments='@node' ;;
+        'node drain') commands='' options='--dry-run --order --timeout --settle --deselect-label --shutdown-command --router-probe --peer-profile --ignore-daemonsets --no-ignore-daemonsets --force --no-force --delete-emptydir-data --no-delete-emptydir-data --grace-period --disable-eviction --pod-selector --skip-wait-for-delete-timeout --allow-last-path --no-allow-last-path --allow-address-gap --no-allow-address-gap --require-confirmed --no-require-confirmed --assume-dead --max-unavailable --take-over --output -o --context --kubeconfig -h --help' arguments='@node' ;;
+        'node restore') commands='' options='--timeout --router-probe --take-over --dry-run --output -o --context --kubeconfig -h --help' arguments='@node' ;;
         'node status') commands='' options='--output -o --context --kubeconfig -h --help' arguments='@node' ;;
         'node estimate') commands='' options='--peer-profile --output -o --context --kubeconfig -h --help' arguments='@node' ;;
         'speaker') commands='run status restart engine' options='-h --help' arguments='' ;;
@@ -67,7 +67,6 @@ _bgpctl_values() {
         'node drain:--kubeconfig') echo '@file' ;;
         'node restore:--timeout') echo '' ;;
         'node restore:--router-probe') echo '' ;;
-        'node restore:--peer-profile') echo '' ;;
         'node restore:--output'|'node restore:-o') echo 'text json' ;;
         'node restore:--context') echo '' ;;
         'node restore:--kubeconfig') echo '@file' ;;

@@ -15,6 +15,9 @@ from tests.support.routers import helper_kind, router_kind, workshop
 # could not be tested. A handler is not inherited, so children get the default again.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Who runs the tests has a terminal of some width, and xdist gives its processes one: a test says its own.
+os.environ.pop("COLUMNS", None)
+
 # A busy machine is no fault of the code: no deadline, no complaint about slow inputs. CI judges a change and
 # must judge the same twice; a person's runs go on exploring.
 CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -27,7 +30,9 @@ __all__ = ["helper_kind", "router_kind", "workshop"]
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """End the run with `this run did not test: …` and what to install for each missing part."""
-    for number, line in enumerate(require.closing_block(require.missing)):
+    skipped = [report.longrepr for report in terminalreporter.stats.get("skipped", ())]
+    missing = require.missing(said[2] for said in skipped if isinstance(said, tuple))
+    for number, line in enumerate(require.closing_block(missing)):
         if number == 0:
             terminalreporter.section(line, yellow=True)
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -52,9 +52,19 @@ def root(
     ctx.obj = Given(context, kubeconfig)
 
 
+def _in_whole_sentences(group: Any) -> None:
+    """A list of commands says of each the first sentence of its help: cut off it would end in "…"."""
+    for command in group.commands.values():
+        paragraph = (command.help or "").partition("\n\n")[0]
+        command.short_help = " ".join(paragraph.split()).partition(". ")[0].rstrip(".") + "."
+        if hasattr(command, "commands"):
+            _in_whole_sentences(command)
+
+
 def run(arguments: Sequence[str], program: str) -> int:
     """Parse and run one command line; returns the exit code."""
     command = typer.main.get_command(app)
+    _in_whole_sentences(command)
     with errors.parsing(program, arguments):
         code = command.main(list(arguments), prog_name=program, standalone_mode=False)
         return code if isinstance(code, int) else 0

@@ -57,12 +57,15 @@ MaxUnavailable = Annotated[
     ),
 ]
 AllowLastPath = Annotated[
-    bool, typer.Option("--allow-last-path", help="Go on although this node is a route's last path.")
+    bool,
+    typer.Option(
+        "--allow-last-path/--no-allow-last-path", help="Go on although this node is a route's last path."
+    ),
 ]
 AllowAddressGap = Annotated[
     bool,
     typer.Option(
-        "--allow-address-gap",
+        "--allow-address-gap/--no-allow-address-gap",
         help="Go on although an address is announced from nowhere until its evicted pods run elsewhere.",
     ),
 ]
@@ -92,9 +95,15 @@ IgnoreDaemonsets = Annotated[
         "the routes, is such a pod.",
     ),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Also evict pods that no controller would recreate.")]
+Force = Annotated[
+    bool, typer.Option("--force/--no-force", help="Also evict pods that no controller would recreate.")
+]
 DeleteEmptydirData = Annotated[
-    bool, typer.Option("--delete-emptydir-data", help="Also evict pods whose emptyDir data is lost.")
+    bool,
+    typer.Option(
+        "--delete-emptydir-data/--no-delete-emptydir-data",
+        help="Also evict pods whose emptyDir data is lost.",
+    ),
 ]
 GracePeriod = Annotated[
     int, typer.Option("--grace-period", metavar="SECONDS", help="Pods' time to end; -1 = their own.")

@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from bgpctl.cli.program import typed
 from bgpctl.errors import BgpctlError, Exit
@@ -42,9 +42,11 @@ def guard(command: str, output: str = "text", *, resumable: bool = False) -> Ite
         sys.stdout.flush()
     except BgpctlError as error:
         _fail(command, output, error.told, typed().aimed(error.hint), error.exit_code)
-    except BrokenPipeError:
+    except BrokenPipeError as error:
+        if not _reader_left():
+            _bug(command, output, error)
         _close_pipe()
-        raise SystemExit(int(Exit.FAILED)) from None
+        raise SystemExit(int(Exit.DONE)) from None  # of `logs -f`, a watch, --help: nothing went wrong
     except KeyboardInterrupt:
         if not resumable and output != "json":
             # ^C is how one ends a watch: nothing went wrong.
@@ -76,6 +78,11 @@ def parsing(program: str, arguments: Sequence[str]) -> Iterator[None]:
     with guard(command, output):
         try:
             yield
+        except SystemExit as end:
+            # The parser has its own rule for `--help | true`: a silent 1.
+            if isinstance(end.__context__, BrokenPipeError) and _reader_left():
+                raise end.__context__ from None
+            raise
         except Exception as error:
             if not hasattr(error, "format_message"):
                 raise
@@ -86,7 +93,35 @@ def parsing(program: str, arguments: Sequence[str]) -> Iterator[None]:
                 print(message, file=sys.stderr)
                 raise SystemExit(int(Exit.USAGE)) from None
             shown = path.removeprefix(program).strip() or command
-            _fail(shown, output, message.rstrip("."), f"see `{path} --help`", Exit.USAGE)
+            hint = _instead(error, arguments) or f"see `{path} --help`"
+            _fail(shown, output, message.rstrip("."), hint, Exit.USAGE)
+
+
+def _instead(error: Exception, arguments: Sequence[str]) -> str:
+    """What to type where a switch was given a value, as kubectl takes it (`--ignore-daemonsets=false`); "" =
+    it is another error."""
+    option = str(getattr(error, "option_name", ""))
+    word = next((word for word in arguments if option and word.startswith(f"{option}=")), "")
+    opposite = f"--no-{option[2:]}"
+    match word.removeprefix(f"{option}=").lower():
+        case "true" | "t" | "1":
+            return f"it is a switch: write {option}"
+        case "false" | "f" | "0":
+            off = f"write {opposite}" if _is_flag(opposite) else "it is off unless it is given"
+            return f"it is a switch: {off}"
+    return ""
+
+
+def _is_flag(flag: str) -> bool:
+    """Has any command a flag of this name?"""
+    from typer.main import get_command
+
+    from bgpctl.cli.app import app
+
+    commands: list[Any] = [get_command(app)]
+    for command in commands:
+        commands += getattr(command, "commands", {}).values()
+    return any(flag in parameter.secondary_opts for one in commands for parameter in one.params)
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:
@@ -126,6 +161,12 @@ def _tell(message: str, hint: str) -> None:
         print(f"{'error: ' if number == 0 else '       '}{printable(text)}", file=sys.stderr)
     for text in hint_lines(hint, width(sys.stderr)):
         print(text, file=sys.stderr)
+
+
+def _reader_left() -> bool:
+    from bgpctl.render.heard import closed
+
+    return closed()
 
 
 def _close_pipe() -> None:

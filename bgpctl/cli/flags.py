@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Protocol
 
 import typer
 
 from bgpctl.cli import parse
-from bgpctl.errors import Blocked
 
 
 def duration(name: str, text: str, parser: Callable[[str], float] = parse.duration) -> Any:
@@ -51,10 +50,11 @@ RouterProbes = Annotated[
     typer.Option(
         "--router-probe",
         metavar="KIND[=TARGET][@PEER]",
-        help="Ask a local router whether the routes are gone: bird=/run/bird/bird.ctl, frr=DIR, "
+        help="Ask a local router what it has of the node's routes: bird=/run/bird/bird.ctl, frr=DIR, "
         "gobgp=HOST:PORT, openbgpd=SOCKET; KIND alone takes its default. @PEER: the address of "
         "this router among the node's peers, where it has several, and its port (192.0.2.1:1791) where "
-        "two share one. Repeatable.",
+        "two share one. Repeatable. Without it: those of the kubeconfig context's extension "
+        "bgpctl.io/router-probes, a list of the same texts.",
     ),
 ]
 PeerProfiles = Annotated[
@@ -115,32 +115,13 @@ def _asked(ctx: Parsed) -> Iterator[tuple[str, tuple[str, ...]]]:
         if isinstance(value, bool):
             yield (parameter.opts if value else parameter.secondary_opts)[0], ()
         elif isinstance(value, list | tuple):
-            yield parameter.opts[0], tuple(map(_text, value))
+            yield parameter.opts[0], tuple(map(text_of, value))
         else:
-            yield parameter.opts[0], (_text(value),)
+            yield parameter.opts[0], (text_of(value),)
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
     return f"{value:.6f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
-
-
-def with_inherited(ctx: typer.Context, node: str, words: Sequence[str]) -> Mapping[str, Any]:
-    """The values of this command's flags, with those of `words` from the journal of the run that it goes on
-    with: read by the same parser as if they had been typed. Raises Blocked for words that it refuses."""
-    if not words:
-        return ctx.params
-    try:
-        with ctx.command.make_context(ctx.info_name, [node, *words], parent=ctx.parent) as inherited:
-            given = dict(_asked(inherited))
-            names = [p.name or "" for p in ctx.command.params if {*p.opts, *p.secondary_opts} & set(given)]
-            return {**ctx.params, **{name: inherited.params[name] for name in names}}
-    except Exception as error:
-        if not hasattr(error, "format_message"):
-            raise
-        raise Blocked(
-            f"the options in the journal of node {node} cannot be used: {error.format_message()}",
-            f"give these flags yourself: {' '.join(word for word in words if word.startswith('--'))}",
-        ) from None
 
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show every step and refusal; change nothing.")]

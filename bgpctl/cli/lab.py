@@ -16,7 +16,8 @@ Router = Annotated[
     typer.Option("--router", help="The router to peer with; auto takes one that is installed."),
 ]
 Nodes = Annotated[
-    int, typer.Option("--nodes", min=2, max=50, help="How many nodes, named worker-1 and so on.")
+    int,
+    typer.Option("--nodes", metavar="N", min=2, max=50, help="How many nodes, named worker-1 and so on."),
 ]
 
 

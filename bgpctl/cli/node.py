@@ -22,8 +22,8 @@ from bgpctl.cli.flags import (
     Timeout,
     asked,
     given,
-    with_inherited,
 )
+from bgpctl.cli.inherited import with_inherited
 from bgpctl.cli.program import typed
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def drain(
 
     Ends with "safe to power off" and the proof: confirmed (every router said so) or estimated (a computed
     time passed). Running it again goes on where it stopped, with the options that it was asked for then; only
-    commands and probes must be given again.
+    commands, probes, --assume-dead and --disable-eviction must be given again.
     """
     with errors.guard("node drain", output, resumable=True):
         from bgpctl.cli import wire
@@ -88,11 +88,10 @@ def _resumed(ctx: typer.Context, client: Client, options: DrainOptions) -> Drain
     before = journal.asked if journal and journal.command == "drain" else {}
     said = kept.keep(asked(ctx))
     if inherited := kept.inherited(before, said):
-        values = with_inherited(ctx, options.node, kept.words(inherited))
-        options = flags.options(options.node, values)
+        options = with_inherited(ctx, options.node, inherited, flags.options)
     left = {f: v for f, v in kept.merged(before, said).items() if f not in (*said, *kept.OF_ATTEMPT)}
-    whole = typed().with_words(kept.words(left))
-    return replace(options, asked={**inherited, **said}, typed=whole)
+    whole = typed().with_words(kept.words(kept.usable(left, "drain")))
+    return replace(options, asked={**inherited, **said}, typed=whole, inherited=inherited)
 
 
 def _drain(
@@ -101,8 +100,10 @@ def _drain(
     """Run or plan the drain and show it; returns the exit code."""
     from bgpctl.cli import wire
     from bgpctl.render.runbook import RENDERERS
+    from bgpctl.runbooks import child
     from bgpctl.runbooks import drain as runbook
 
+    child.find(options.shutdown_command, "--shutdown-command")
     options = replace(options, probes=wire.router_probes(client, probes))
     run = runbook.plan(client, options) if dry_run else runbook.drain(client, options)
     title = f"{'plan: ' if dry_run else ''}drain {options.node}, order {options.order}"
@@ -115,7 +116,6 @@ def restore(
     node: Node,
     timeout: Timeout = 600.0,
     router_probes: RouterProbes = None,
-    peer_profiles: PeerProfiles = None,
     take_over: TakeOver = False,
     dry_run: DryRun = False,
     output: Report = "text",
@@ -128,21 +128,17 @@ def restore(
     """
     with errors.guard("node restore", output, resumable=True):
         from bgpctl.cli import wire
-        from bgpctl.queries.estimates import check_profiles
         from bgpctl.render.runbook import RENDERERS
         from bgpctl.runbooks import drain as runbook
         from bgpctl.runbooks import kept
         from bgpctl.runbooks.options import RestoreOptions
 
-        profiles = parse.profiles(peer_profiles or ())
         client = wire.client(given(ctx, context, kubeconfig))
-        check_profiles(client, node, profiles)
         probes = wire.router_probes(client, router_probes or ())
         options = RestoreOptions(
             node=node,
             timeout=timeout,
             probes=probes,
-            profiles=profiles,
             take_over=take_over,
             typed=typed(),
             asked=kept.keep(asked(ctx)),
@@ -169,11 +165,12 @@ def status(
     with errors.guard("node status", output):
         from bgpctl.cli import wire
         from bgpctl.queries.nodes import node_reports
+        from bgpctl.render import heard
         from bgpctl.render.node import RENDERERS
 
         client = wire.client(given(ctx, context, kubeconfig))
         reports = node_reports(client, tuple(nodes or ()), typed())
-        RENDERERS[output](reports, client.present())
+        heard.shown(RENDERERS[output], reports, client.present())
         raise SystemExit(1 if any(report.fails for report in reports) else 0)
 
 
@@ -197,8 +194,9 @@ def estimate(
     with errors.guard("node estimate", output):
         from bgpctl.cli import wire
         from bgpctl.queries.estimates import node_estimates
+        from bgpctl.render import heard
         from bgpctl.render.estimate import RENDERERS
 
         profiles = parse.profiles(peer_profiles or ())
         client = wire.client(given(ctx, context, kubeconfig))
-        RENDERERS[output](node, node_estimates(client, node, profiles))
+        heard.shown(RENDERERS[output], node, node_estimates(client, node, profiles))

@@ -39,6 +39,7 @@ def status(
     """
     with errors.guard("peers status", output):
         from bgpctl.cli import observe, wire
+        from bgpctl.render import heard
         from bgpctl.render.peers import RENDERERS
 
         client = wire.client(given(ctx, context, kubeconfig))
@@ -48,5 +49,5 @@ def status(
             from bgpctl.cli import follow
 
             follow.peers(client, names, output)
-        RENDERERS[output](picture)
+        heard.shown(RENDERERS[output], picture)
         raise SystemExit(0 if picture.all_established else 1)

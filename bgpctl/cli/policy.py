@@ -29,8 +29,9 @@ def check(
     """
     with errors.guard("policy check", output):
         from bgpctl.documents.check import check_files
+        from bgpctl.render import heard
         from bgpctl.render.policy import RENDERERS
 
         report = check_files(files)
-        RENDERERS[output](report)
+        heard.shown(RENDERERS[output], report)
         raise SystemExit(int(report.exit_code))

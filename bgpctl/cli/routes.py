@@ -51,6 +51,7 @@ def routes(
     """
     with errors.guard("routes", output):
         from bgpctl.core.intent.routeview import only_peer
+        from bgpctl.render import heard
         from bgpctl.render.routes import RENDERERS, Shown
 
         names = tuple(nodes or ())
@@ -64,7 +65,7 @@ def routes(
             found = look = node_routes(wire.client(given(ctx, context, kubeconfig)), names)
             failed = look.unreadable
         shown = Shown(only_peer(found, peer) if peer else found, absent, failed)
-        RENDERERS[output](shown)
+        heard.shown(RENDERERS[output], shown)
         raise SystemExit(1 if shown.failed else 0)
 
 

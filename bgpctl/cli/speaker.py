@@ -105,7 +105,12 @@ SecretsNamespace = Annotated[
 ]
 Directory = Annotated[
     Path | None,
-    typer.Option("--directory", metavar="DIR", help="A private directory for the engine's files."),
+    typer.Option(
+        "--directory",
+        metavar="DIR",
+        help="A private directory for the engine's files, and for what the next speaker must know if this "
+        "one is killed. In a pod: a hostPath, not an emptyDir.",
+    ),
 ]
 Engine = Annotated[
     Literal["own", "detached", "external"],
@@ -208,6 +213,7 @@ def status(
         import time
 
         from bgpctl.errors import BgpctlError, UsageError
+        from bgpctl.render import heard
         from bgpctl.render.speaker import RENDERERS
         from bgpctl.speaker.status import client as speaker_client
 
@@ -218,7 +224,7 @@ def status(
         except BgpctlError as error:
             error.hint = _of_a_lab() or error.hint
             raise
-        RENDERERS[output](speaker_client.state(place), str(place), time.time())
+        heard.shown(RENDERERS[output], speaker_client.state(place), str(place), time.time())
 
 
 @app.command()
@@ -264,12 +270,13 @@ def restart(
     with errors.guard("speaker restart", output, resumable=True):
         from bgpctl.cli import wire
         from bgpctl.render.runbook import RENDERERS
-        from bgpctl.runbooks import kept
+        from bgpctl.runbooks import child, kept
         from bgpctl.runbooks.options import RestartOptions
         from bgpctl.runbooks.restart import plan, restart
 
         example = "ssh {node} systemctl restart bgpctl-speaker"
         argv = parse.command_line(restart_command, "--restart-command", example) if restart_command else ()
+        child.find(argv, "--restart-command")
         client = wire.client(given(ctx, context, kubeconfig))
         options = RestartOptions(
             node=node,

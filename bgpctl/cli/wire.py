@@ -33,9 +33,9 @@ def in_cluster_client() -> Client:
 
 def node_states(client: Client) -> tuple[NodeState, ...]:
     """What every speaker of the cluster said last."""
-    from bgpctl.runbooks import states
+    from bgpctl import providers
 
-    found = states.of_all(client)
+    found = providers.of(client).states()
     if found is None:
         raise BgpctlError(
             "this cluster does not know BGPNodeState: no bgpctl speaker was ever installed in it",
@@ -53,6 +53,8 @@ def existing_nodes(client: Client, names: Iterable[str]) -> frozenset[str]:
 
 def router_probes(client: Client, flags: Sequence[str]) -> tuple[str, ...]:
     """The probes of the flags; without any, those of the kubeconfig's context (the lab writes them)."""
+    from bgpctl.witness.probe import parse_probe
+
     if flags:
         return tuple(flags)
     extension = client.access.extensions.get(PROBES_EXTENSION) or ()
@@ -61,4 +63,11 @@ def router_probes(client: Client, flags: Sequence[str]) -> tuple[str, ...]:
             f"the kubeconfig's extension {PROBES_EXTENSION} is not a list of router probes",
             "correct it, or pass --router-probe",
         )
+    for text in extension:
+        try:
+            parse_probe(text)
+        except UsageError as error:
+            raise UsageError(
+                f"the kubeconfig's extension {PROBES_EXTENSION}: {error.message}", error.hint
+            ) from None
     return tuple(extension)

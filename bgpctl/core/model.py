@@ -281,7 +281,8 @@ class Session:
     `extended_next_hop`: both sides agreed that IPv4 routes have an IPv6 next hop here (RFC 8950).
     `long_lived` are the RFC 9494 stale times in seconds that apply to our routes, None = not negotiated.
     `advertised`, `received` are prefixes per family, empty unless Established. `pending` counts routes that
-    are not on the socket yet; `end_of_rib` says that ours was sent on this session.
+    are not on the socket yet; `end_of_rib` says that ours was sent on this session, None =
+    nobody tells. `gr_told`: is what was negotiated of graceful restart known?
     `troubles`: what is wrong although it is up, each a predicate of the router ("it does not read …").
     """
 
@@ -296,11 +297,12 @@ class Session:
     extended_next_hop: bool = False
     local_gr: GracefulRestart | None = None
     peer_gr: GracefulRestart | None = None
+    gr_told: bool = True
     long_lived: int | None = None
     advertised: Mapping[Family, int] = field(default_factory=dict)
     received: Mapping[Family, int] = field(default_factory=dict)
     pending: int = 0
-    end_of_rib: bool = False
+    end_of_rib: bool | None = False
     flaps: int = 0
     troubles: tuple[str, ...] = ()
     last_error: LastError | None = None

@@ -29,6 +29,7 @@ SAME_CLOCK_SECONDS = 2.0
 
 MOST_LOCAL_PEERS, MOST_LOCALS = 256, 8  # routers, and addresses of the node towards one of them
 
+UNTOLD = ""  # a phase that nobody tells
 PHASES = ("Starting", "Running", "Leaving", "Withdrawn", "Idle", "Stopped")
 
 UNPROVED = (
@@ -54,8 +55,8 @@ class PeerState:
     configured_restart_time: int | None = None
     configured_hold_time: int = 90
     configured_keepalive_time: int = 30
-    intended: int = 0
-    announced: int = 0
+    intended: int | None = 0
+    announced: int | None = 0
     instance: str = ""
     configured_notification: bool = False
 
@@ -131,6 +132,9 @@ class NodeState:
     router may keep the routes of a session from one of them.
 
     `unreadable`: why the node's object cannot be read, "" = it can. Then nothing else in here says anything.
+
+    Other BGP stacks tell less than our speaker does: a phase that nobody tells is "", a count None. `lag`:
+    who tells has no heartbeat, and what he says is at most so many seconds old; None = the heartbeat tells.
     """
 
     node: str
@@ -145,8 +149,8 @@ class NodeState:
     selected_by_kind: str = ""
     policy_problem: str = ""
     problems: tuple[str, ...] = ()
-    intended: int = 0
-    announced: int = 0
+    intended: int | None = 0
+    announced: int | None = 0
     peers: tuple[PeerState, ...] = ()
     withdrawn: WithdrawnRecord | None = None
     unwithdrawn: tuple[PeerState, ...] = ()
@@ -157,6 +161,7 @@ class NodeState:
     reported_at: float = 0.0
     locals: tuple[LocalAddresses, ...] = ()
     unreadable: str = ""
+    lag: float | None = None
 
     @property
     def last_seen(self) -> float:
@@ -167,7 +172,7 @@ class NodeState:
     def stale(self, now: float) -> bool:
         """Has the speaker stopped reporting? Then nothing in here may be shown as the present. `now` is epoch
         seconds by the API server's clock."""
-        return now - self.last_seen > STALE_AFTER_SECONDS
+        return self.lag is None and now - self.last_seen > STALE_AFTER_SECONDS
 
     def by_server(self, instant: float) -> float:
         """An instant of the speaker's clock by the API server's: both clocks were read at the last write. One

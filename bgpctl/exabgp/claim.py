@@ -3,6 +3,7 @@
 A claim is a listening socket with an abstract name (unix(7)). Such names live in the network namespace, as
 BGP sessions do, whatever container a process is in; and the kernel takes one back with the process that has
 it, however that ends: none is ever stale. Whoever connects is told in which directory its holder works.
+Any user of the machine may take a name, as any may take a port: whose process it is, the kernel tells.
 Stdlib only: the engine's process uses it too.
 """
 
@@ -19,21 +20,35 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
-from bgpctl.exabgp.relay import process_of
+from bgpctl.exabgp.relay import credentials_of
 
 ENGINE, SPEAKER = "engine", "speaker"
 ANSWER_SECONDS = 1.0
 LONGEST = 1 << 13  # octets of an answer: PATH_MAX and two numbers
+SOCKETS = Path("/proc/net/unix")  # of our network namespace
+ROOT = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
     """Who has a claim. `pid` 0: in a container that we cannot see into. `directory` "", `place` None: it does
-    not say; else the directory's path as the holder sees it, and its device and inode."""
+    not say; else the directory's path as the holder sees it, and its device and inode. `uid`: whose process
+    it was when it took the name, None = nobody answers there."""
 
     pid: int = 0
     directory: str = ""
     place: tuple[int, int] | None = None
+    uid: int | None = None
+
+    @property
+    def stranger(self) -> bool:
+        """Another user, who is not root: whatever it says, it is no bgpctl of ours."""
+        return self.uid not in (None, ROOT, os.getuid())
+
+    @property
+    def silent(self) -> bool:
+        """It has the name and is not there for who asks."""
+        return self.uid is None
 
     def works_in(self, directory: Path) -> bool:
         with contextlib.suppress(OSError):
@@ -91,28 +106,36 @@ class Claim:
 
 
 def holder_of(name: str) -> Holder | None:
-    """Who has the claim, None = nobody. Never raises: one who cannot be asked holds it too."""
+    """Who has the claim, None = nobody. Never raises: one who cannot be asked holds it too, and so does one
+    who does not listen."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(ANSWER_SECONDS)
         try:
             connection.connect(f"\0{name}")
         except ConnectionRefusedError:
-            return None
+            return Holder() if _bound(name) else None
         except OSError:
             return Holder()
-        pid = process_of(connection)
+        pid, uid = credentials_of(connection)
         try:
-            return _understood(pid, connection.recv(LONGEST))
+            return _understood(pid, uid, connection.recv(LONGEST))
         except (OSError, ValueError):
-            return Holder(pid)
+            return Holder(pid, uid=uid)
 
 
-def _understood(pid: int, words: bytes) -> Holder:
+def _bound(name: str) -> bool:
+    """Does somebody have the name who does not listen? To connect says the same as where nobody has it."""
+    with contextlib.suppress(OSError):
+        return any(line.endswith(f" @{name}".encode()) for line in SOCKETS.read_bytes().splitlines())
+    return False
+
+
+def _understood(pid: int, uid: int, words: bytes) -> Holder:
     """Anybody on this machine may hold a name and say anything. Raises ValueError."""
     device, inode, directory = words.decode().split(" ", 2)
     if not directory.isprintable():
         raise ValueError("not a directory's name")
-    return Holder(pid, directory, (int(device), int(inode)))
+    return Holder(pid, directory, (int(device), int(inode)), uid)
 
 
 def _place(directory: Path) -> tuple[int, int]:

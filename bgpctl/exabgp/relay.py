@@ -146,10 +146,14 @@ def gone(peer: socket.socket) -> bool:
 
 
 def process_of(peer: socket.socket) -> int:
-    """The process id at the other end, 0 when it lives in a container that we cannot see into (struct ucred
-    of unix(7))."""
-    pid: int = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
-    return pid
+    """The process id at the other end, 0 when it lives in a container that we cannot see into."""
+    return credentials_of(peer)[0]
+
+
+def credentials_of(peer: socket.socket) -> tuple[int, int]:
+    """Process and user at the other end (struct ucred of unix(7))."""
+    pid, uid, _ = struct.unpack("iII", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    return pid, uid
 
 
 def keep_short(log: str) -> None:

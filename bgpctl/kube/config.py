@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -112,6 +113,8 @@ def _loader(paths: list[str], context: str | None) -> Any:
 def _words(error: Exception) -> str:
     """The official loader names a node of the document by all of its content, the token included."""
     text = str(error).partition("{")[0].removeprefix("Invalid kube-config file. ").strip()
+    if missing := re.fullmatch(r"Expected object with name (.+) in \S*/(context|user|cluster)s list", text):
+        return f"there is no {missing[1]} among its {missing[2]}s"
     return text.rstrip("/") if text else "it is not a valid kubeconfig"
 
 

@@ -22,7 +22,7 @@ from typing import Any
 
 from bgpctl.core.reading.fields import Range
 from bgpctl.core.reading.foreign import Foreign, Unreadable
-from bgpctl.errors import BgpctlError, Blocked, Temporary
+from bgpctl.errors import BgpctlError, Blocked, Tells, Temporary
 from bgpctl.kube import paths
 from bgpctl.kube.client import Client, Conflict
 
@@ -152,7 +152,7 @@ TAKEN = "another run took the node over"
 
 def taken_over(holder: str) -> Blocked:
     """This run was replaced; it may change nothing any more."""
-    return Blocked(f"{TAKEN}: {holder}", "let it finish, or stop it")
+    return Blocked(f"{TAKEN}: {holder}", "let it finish, or stop it", tells=(Tells.REPLACED,))
 
 
 def lost(node: str, seen: LeaseView | None) -> Blocked:

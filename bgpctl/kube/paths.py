@@ -14,6 +14,8 @@ NODES = "/api/v1/nodes"
 PODS = "/api/v1/pods"
 SERVICES = "/api/v1/services"
 ENDPOINT_SLICES = "/apis/discovery.k8s.io/v1/endpointslices"
+# As kube-proxy asks for them: no node answers for an address of a headless Service.
+BALANCED_SLICES = {"labelSelector": "!service.kubernetes.io/headless"}
 DAEMONSETS = "/apis/apps/v1/daemonsets"
 BUDGETS = "/apis/policy/v1/poddisruptionbudgets"
 PEERING_POLICIES = "/apis/cilium.io/v2alpha1/ciliumbgppeeringpolicies"

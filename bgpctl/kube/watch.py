@@ -29,13 +29,15 @@ LONGEST_WISH = 30.0  # of a Retry-After, in seconds: a wrong one must not blind 
 class Timing:
     """Seconds. `watch`: the server ends a watch by itself after about this long. `silence`: longer than any
     watch lasts, so only a dead connection reaches it. `backoff`: the first and the longest pause between
-    tries. `healthy`: a watch that lived this long makes the next pause a first one. `returning`: how long the
-    objects of a deleted CRD stay after it is there again, for somebody to put them back."""
+    tries. `healthy`: a watch that lived this long makes the next pause a first one. `spread`: over so long a
+    fleet comes back that an API server sent away, all in one instant. `returning`: how long the objects of a
+    deleted CRD stay after it is there again, for somebody to put them back."""
 
     watch: float = 240.0
     silence: float = 330.0
     backoff: tuple[float, float] = (0.2, 10.0)
     healthy: float = 5.0
+    spread: float = 1.0
     returning: float = 300.0
 
 
@@ -84,10 +86,14 @@ class Mirror(Generic[T]):
         self.synced = threading.Event()
         self._problem = ""
         self._storm, self._storm_until = 0, -math.inf
+        self._sent_away = False  # by the server, which may have done so with everybody
+        self._first_within = 0.0
         self.served = self.refused = False
         self._thread = threading.Thread(target=self._run, name=f"watch {self._path}", daemon=True)
 
-    def start(self) -> Mirror[T]:
+    def start(self, within: float = 0.0) -> Mirror[T]:
+        """The first list is asked for at some moment within so many seconds."""
+        self._first_within = within
         self._thread.start()
         return self
 
@@ -129,20 +135,23 @@ class Mirror(Generic[T]):
     def _run(self) -> None:
         first, longest = self._timing.backoff
         pause = first
+        self._stopped.wait(_some_of(self._first_within))
         while not self._stopped.is_set():
             began = time.monotonic()
+            self._sent_away = False
             problem, wish = self._round()
             if self._stopped.is_set():
                 return
             self._set_problem(problem)
             if time.monotonic() - began >= self._timing.healthy:
                 pause, self._storm = first, 0
-                if not problem:
+                if not (problem or self._sent_away):
                     continue
+            apart = pause * _jitter() + (_some_of(self._timing.spread) if self._sent_away else 0.0)
             if wish is None:
-                self._stopped.wait(pause * _jitter())
+                self._stopped.wait(apart)
             else:
-                self._client.pulse.pause(self._woken, self._stopped, pause * _jitter(), wish)
+                self._client.pulse.pause(self._woken, self._stopped, apart, wish)
             pause = min(pause * 2, longest)
 
     def _round(self) -> tuple[str, float | None]:
@@ -155,9 +164,10 @@ class Mirror(Generic[T]):
             if self._version or self._relist():
                 self._follow()
         except Gone:
-            self._version = ""
+            self._version, self._sent_away = "", True
             self._ended_at_once()
         except Temporary as error:
+            self._sent_away = True
             return error.message, min(error.retry_after or 0.0, LONGEST_WISH)
         except BgpctlError as error:
             self._version, self.refused = "", getattr(error, "code", 0) == 403
@@ -208,12 +218,14 @@ class Mirror(Generic[T]):
         return [], ""
 
     def _follow(self) -> None:
+        asked = max(1, math.ceil(min(self._timing.watch * _jitter(), self._grace())))
+        until = time.monotonic() + asked
         query = {
             **self._query,
             "watch": "true",
             "allowWatchBookmarks": "true",
             "resourceVersion": self._version,
-            "timeoutSeconds": str(max(1, math.ceil(min(self._timing.watch * _jitter(), self._grace())))),
+            "timeoutSeconds": str(asked),
         }
         try:
             stream = self._client.stream(self._path, query, self._timing.silence)
@@ -231,6 +243,7 @@ class Mirror(Generic[T]):
         event = None
         for event in stream:
             self._handle(event)
+        self._sent_away = time.monotonic() < until - 1.0  # of a second of its clock
         if event is None:
             self._ended_at_once()
 
@@ -320,6 +333,10 @@ class Mirror(Generic[T]):
 def _key(item: Document) -> Key:
     metadata = item["metadata"]
     return metadata.get("namespace", ""), metadata["name"]
+
+
+def _some_of(seconds: float) -> float:
+    return random.uniform(0.0, seconds)  # noqa: S311 — no secret
 
 
 def _jitter() -> float:

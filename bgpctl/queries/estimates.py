@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from bgpctl import providers
 from bgpctl.core.drain.restart import STAYING
 from bgpctl.core.state import NodeState
 from bgpctl.core.timing.nbit import advice
 from bgpctl.core.timing.profiles import UNKNOWN_ROUTER, Profile
-from bgpctl.core.timing.withdrawal import Estimate, Event, PeerFacts, estimate, facts_from_state
+from bgpctl.core.timing.withdrawal import Close, Estimate, Event, PeerFacts, estimate, facts_from_state
 from bgpctl.errors import BgpctlError, UsageError
 from bgpctl.kube import paths
 from bgpctl.kube.client import Client
-from bgpctl.queries.nodes import journal_of
-from bgpctl.runbooks import cluster, states
+from bgpctl.ports import Provider
+from bgpctl.runbooks import cluster
 from bgpctl.runbooks.journal import load
 from bgpctl.runbooks.objects import no_such_node
 
 EVENTS = (Event.DESELECT, Event.RESTART, Event.CRASH, Event.POWER_OFF, Event.LINK_DOWN)
 
 
-def node_estimates(client: Client, node: str, profiles: Mapping[str, Profile]) -> tuple[Estimate, ...]:
+def node_estimates(
+    client: Client, node: str, profiles: Mapping[str, Profile], provider: Provider | None = None
+) -> tuple[Estimate, ...]:
     """Every peer times every event: from the negotiated values where a session told them, else from the
     policy. Raises UsageError for a node or a profile's peer that does not exist, BgpctlError when it has no
     peer."""
-    facts, soak = _facts(client, node)
+    known = _facts(client, provider or providers.of(client), node)
+    facts = known.peers
     if not facts:
         raise BgpctlError(
             f"node {node} has no BGP peer: no policy selects it",
@@ -33,19 +37,10 @@ def node_estimates(client: Client, node: str, profiles: Mapping[str, Profile]) -
         )
     _refuse_strangers(node, profiles, [fact.address for fact in facts])
     return tuple(
-        _estimate(event, fact, profiles.get(fact.address, UNKNOWN_ROUTER), soak)
+        _estimate(event, fact, profiles.get(fact.address, UNKNOWN_ROUTER), known)
         for fact in facts
         for event in EVENTS
     )
-
-
-def check_profiles(client: Client, node: str, profiles: Mapping[str, Profile]) -> None:
-    """Raises UsageError for a profile of a router that is, and before a drain was, no peer of the node."""
-    if profiles and client.find(paths.node(node)) is not None:
-        facts, _ = _facts(client, node)
-        journal = journal_of(client, node)
-        before = journal.peers if journal else ()
-        _refuse_strangers(node, profiles, list(dict.fromkeys((*(f.address for f in facts), *before))))
 
 
 def _refuse_strangers(node: str, profiles: Mapping[str, Profile], addresses: Sequence[str]) -> None:
@@ -56,19 +51,32 @@ def _refuse_strangers(node: str, profiles: Mapping[str, Profile], addresses: Seq
         )
 
 
-def _estimate(event: Event, facts: PeerFacts, profile: Profile, soak: float) -> Estimate:
-    found = estimate(event, facts, profile, soak=soak)
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """The node's peers, for how long a leave soaks (only while a session is up), and how its sessions end
+    when it is made to leave (None = as our speaker's do)."""
+
+    peers: tuple[PeerFacts, ...]
+    soak: float = 0.0
+    close: Close | None = None
+
+
+def _estimate(event: Event, facts: PeerFacts, profile: Profile, known: _Facts) -> Estimate:
+    close = known.close if event is Event.DESELECT else None
+    found = estimate(event, facts, profile, close=close, soak=known.soak)
     note = advice(facts, profile) if event is Event.POWER_OFF else ""
     return replace(found, why=f"{found.why} {note}") if note else found
 
 
-def _facts(client: Client, node: str) -> tuple[tuple[PeerFacts, ...], float]:
-    """The node's peers, and for how long a leave soaks: only while a session is up."""
+def _facts(client: Client, provider: Provider, node: str) -> _Facts:
     document = client.find(paths.node(node))
     if document is None:
         raise no_such_node(node)
-    told = states.of_node(client, node) or NodeState(node)
-    if told.peers:
-        soak, stays = told.soak if told.established else 0.0, told.engine_mode in STAYING
-        return tuple(replace(facts_from_state(peer), engine_stays=stays) for peer in told.peers), soak
-    return cluster.policy_facts(client, document, load(document["metadata"].get("annotations"))), 0.0
+    told = provider.state(node) or NodeState(node)
+    close = provider.lever(document).close
+    if not told.peers:
+        journal = load(document["metadata"].get("annotations"))
+        return _Facts(cluster.policy_facts(provider, document, journal), close=close)
+    stays = told.engine_mode in STAYING
+    peers = tuple(replace(facts_from_state(peer), engine_stays=stays) for peer in told.peers)
+    return _Facts(peers, told.soak if told.established else 0.0, close)

@@ -7,14 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from bgpctl import providers
 from bgpctl.core.policy.annotations import LEAVE
 from bgpctl.core.state import NodeState
 from bgpctl.errors import Blocked
 from bgpctl.kube import lease, paths
 from bgpctl.kube.client import ApiError, Client
 from bgpctl.kube.lease import LeaseView
+from bgpctl.ports import Provider
 from bgpctl.queries.since import Since, since
-from bgpctl.runbooks import advice, states
+from bgpctl.runbooks import advice
 from bgpctl.runbooks.catalogue import steps_of
 from bgpctl.runbooks.command_line import BARE, CommandLine
 from bgpctl.runbooks.journal import ANNOTATION, Journal, load
@@ -134,13 +136,15 @@ class NodeReport:
         return "its process was killed"
 
 
-def node_reports(client: Client, names: Sequence[str], typed: CommandLine = BARE) -> tuple[NodeReport, ...]:
+def node_reports(
+    client: Client, names: Sequence[str], typed: CommandLine = BARE, provider: Provider | None = None
+) -> tuple[NodeReport, ...]:
     """The named nodes, or all. Raises UsageError for a name that does not exist."""
     documents = {d["metadata"]["name"]: d for d in client.items(paths.NODES)}
     missing = [name for name in names if name not in documents]
     if missing:
         raise no_such_node(*missing)
-    told = {s.node: s for s in states.of_all(client) or ()}
+    told = {s.node: s for s in (provider or providers.of(client)).states() or ()}
     leases = _leases(client, [name for name, d in documents.items() if _has_journal(d)])
     chosen = dict.fromkeys(names or sorted(documents))
     now = client.present()

@@ -7,12 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from bgpctl import providers
 from bgpctl.core.intent.damping import DAMPED
 from bgpctl.core.intent.nexthops import not_negotiated
 from bgpctl.core.intent.routeview import INTENT, Intended, NodeRoutes, PeerRoutes
 from bgpctl.core.model import Absent, Intent
 from bgpctl.core.state import NodeState, PeerState
+from bgpctl.core.state_lag import LAG_SECONDS, PROMPT_SECONDS
 from bgpctl.kube.client import Client
+from bgpctl.ports import Provider
 from bgpctl.runbooks import cluster
 from bgpctl.runbooks.objects import no_such_node
 
@@ -49,10 +52,10 @@ class Look:
                 yield beside(intent, state, self.now, self._rows)
 
 
-def node_routes(client: Client, names: Sequence[str]) -> Look:
+def node_routes(client: Client, names: Sequence[str], provider: Provider | None = None) -> Look:
     """The named nodes, or every node that a policy selects or whose speaker reports. Raises UsageError for a
     name that does not exist."""
-    objects = cluster.read(client)
+    objects = cluster.read(client, provider or providers.of(client))
     look = Look(objects, names, client.present())
     if look.missing:
         raise no_such_node(*look.missing)
@@ -86,7 +89,8 @@ def _unsent(intent: Intent, reported: Mapping[str, PeerState]) -> Iterator[Absen
 def _peer(peer: PeerRoutes, reported: PeerState | None) -> PeerRoutes:
     if reported is None:
         return peer
-    counts = reported.intended, reported.announced
+    known = reported.intended is not None and reported.announced is not None
+    counts = (reported.intended or 0, reported.announced or 0) if known else None
     session = reported.session
     return replace(peer, state=str(session.state), pending=session.pending, reported=counts)
 
@@ -112,8 +116,18 @@ def _notes(intent: Intent, state: NodeState | None, now: float) -> Iterator[str]
     for peer in state.peers:
         table = intent.routes.get(peer.name, {})
         wanted = len(table) - sum(1 for _ in not_negotiated({peer.name: table}, {peer.name: peer.session}))
-        if peer.intended != wanted:
-            yield (
-                f"its speaker intends {peer.intended} routes for {peer.address}, the cluster's objects ask "
-                f"for {wanted}: one of the two is not up to date"
-            )
+        if peer.intended not in (None, wanted):
+            yield _other_count(peer, wanted, now - state.last_seen)
+
+
+def _other_count(peer: PeerState, wanted: int, age: float) -> str:
+    """Only of a word that has just been written is a count the present (`core.state_lag`)."""
+    if age <= PROMPT_SECONDS:
+        return (
+            f"its speaker intends {peer.intended} routes for {peer.address}, the cluster's objects ask "
+            f"for {wanted}: one of the two is not up to date"
+        )
+    return (
+        f"its speaker counted {peer.intended} routes for {peer.address} {age:.0f} s ago, the cluster's "
+        f"objects ask for {wanted} now: counts follow a change within {LAG_SECONDS[1]:.0f} s"
+    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bgpctl.core.state import NodeState
+from bgpctl.core.state import UNTOLD, NodeState
 from bgpctl.runbooks.drain_steps import plural
 from bgpctl.runbooks.journal import Journal
 
@@ -46,15 +46,17 @@ def _speaker(state: NodeState, looked: float, now: float) -> Since | None:
     silent = state.stale(now) or state.phase in ("Withdrawn", "Stopped")
     if silent and state.last_seen + WHOLE_SECONDS <= looked:
         return None
-    serves = state.phase not in GONE or bool(state.selected_by or state.peers)
+    serves = state.phase not in (UNTOLD, *GONE) or bool(state.selected_by or state.peers)
     if not serves:
         return _left_open(state, looked)
     if silent:
         return Since(UNKNOWN, "its speaker was selected again after the drain, and its word is not of now")
     if state.phase == "Starting" and not (state.selected_by or state.peers):
         return Since(UNKNOWN, "its speaker is starting: what it will announce is not known yet")
-    routes = f"{state.announced} {plural(state.announced, 'route')}"
     sessions = f"{state.established} {plural(state.established, 'session')}"
+    if state.announced is None:
+        return Since(ANNOUNCES, f"its sessions are up again ({sessions})") if state.established else None
+    routes = f"{state.announced} {plural(state.announced, 'route')}"
     return Since(ANNOUNCES, f"it announces again ({routes}, {sessions})")
 
 

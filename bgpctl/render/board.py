@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bgpctl.render import units
-from bgpctl.render.text import Line, Span, Style, line
+from bgpctl.render.text import Line, Span, Style, folded, line
 
 if TYPE_CHECKING:
     from bgpctl.runbooks.model import Event
@@ -63,21 +63,23 @@ class Board:
             event.eta if running else None,
         )
 
-    def lines(self, now: float) -> list[Line]:
-        """One line per step: symbol, name, time taken, words, and until when at the latest."""
+    def lines(self, now: float, width: int | None = None) -> list[Line]:
+        """Per step: symbol, name, time taken, words, and until when at the latest; what is longer than
+        `width` goes on below the words."""
         steps = list(self._steps.values())
         times = [_took(step, now) for step in steps]
-        width = max((len(step.step) for step in steps), default=0)
+        names = max((len(step.step) for step in steps), default=0)
         room = max((len(took) for took in times), default=0)
-        return [
+        rows = [
             line(
-                Span(f"{_symbol(step, now)} {step.step:<{width}}", _style(step)),
+                Span(f"{_symbol(step, now)} {step.step:<{names}}", _style(step)),
                 Span(f"  {took:>{room}}  ", "dim"),
                 Span(step.text, "dim" if step.state == "pending" else ""),
                 Span(_remaining(step, now), "dim"),
             )
             for step, took in zip(steps, times, strict=True)
         ]
+        return [one for row in rows for one in folded(row, width, 2 + names + 2 + room + 2)]
 
 
 def _symbol(step: Progress, now: float) -> str:

@@ -8,9 +8,10 @@ from math import isinf
 from typing import TYPE_CHECKING
 
 from bgpctl.render import units
+from bgpctl.render.columns import table
 from bgpctl.render.envelope import Document, envelope
 from bgpctl.render.formats import renderers
-from bgpctl.render.text import Line, Span, line, table
+from bgpctl.render.text import Line, Span, line, prose
 
 if TYPE_CHECKING:
     from bgpctl.core.timing.withdrawal import Estimate
@@ -22,7 +23,7 @@ INDENT = "  "
 def text(node: str, estimates: Sequence[Estimate], width: int | None = None) -> list[Line]:
     """Per peer: a table of events, then why, then the longest time over all peers."""
     if not estimates:
-        return [line(Span(summary(node, estimates), "accent"))]
+        return prose(summary(node, estimates), width, "accent")
     lines: list[Line] = []
     for (address, negotiated), group in groupby(estimates, key=lambda one: (one.address, one.negotiated)):
         basis = "as negotiated" if negotiated else "not negotiated yet: from the policy"
@@ -31,7 +32,7 @@ def text(node: str, estimates: Sequence[Estimate], width: int | None = None) -> 
             *_peer(list(group), width),
             line(""),
         ]
-    return [*lines, line(Span(summary(node, estimates), "bold"))]
+    return [*lines, *prose(summary(node, estimates), width, "bold")]
 
 
 def _peer(estimates: Sequence[Estimate], width: int | None) -> list[Line]:

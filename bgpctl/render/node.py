@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bgpctl.core.state import WithdrawnRecord, timestamp
+from bgpctl.core.state import NodeState, WithdrawnRecord, timestamp
 from bgpctl.queries.since import ANNOUNCES, UNCORDONED
 from bgpctl.render import units
+from bgpctl.render.columns import table
 from bgpctl.render.envelope import Document, envelope
 from bgpctl.render.formats import renderers
 from bgpctl.render.peers import NO_SPEAKER, node_word
-from bgpctl.render.text import Cell, Line, Span, hint_lines, line, table, wrapped
+from bgpctl.render.text import Cell, Line, Span, hint_lines, line, prose
 from bgpctl.runbooks import evidence
 from bgpctl.runbooks.kept import words
 
@@ -82,7 +83,10 @@ def proof(report: NodeReport) -> str:
 
 def announces(report: NodeReport, now: float) -> bool:
     """Does it have routes on its routers by the word of a speaker that reports?"""
-    return report.state is not None and not node_word(report.state, now) and report.state.announced > 0
+    state = report.state
+    if state is None or node_word(state, now):
+        return False
+    return state.announced > 0 if state.announced is not None else state.established > 0
 
 
 def in_service(report: NodeReport, now: float) -> bool:
@@ -109,8 +113,9 @@ def text(reports: Sequence[NodeReport], now: float, width: int | None = None) ->
     rows = [_row(report, now) for report in reports]
     details = [row for report in reports for row in (*_stopped(report, width), *_withdrawal(report, width))]
     good = all(in_service(report, now) and not report.since for report in reports)
-    last = line(Span(summary(reports, now), "bold" if good else "accent"))
-    return [*table(HEADER, rows), *([line(""), *details] if details else []), line(""), last]
+    last = prose(summary(reports, now), width, "bold" if good else "accent")
+    shown = table(HEADER, rows, width=width, nothing="-")
+    return [*shown, *([line(""), *details] if details else []), line(""), *last]
 
 
 def _row(report: NodeReport, now: float) -> list[Cell]:
@@ -122,9 +127,15 @@ def _row(report: NodeReport, now: float) -> list[Cell]:
         Span(scheduling(report), "accent" if report.unschedulable or not report.ready else ""),
         selected_by(report, now) or "-",
         words if fresh else Span(words, "accent"),
-        f"{state.announced} of {units.count(state.intended, 'route')}" if state and fresh else "-",
+        _counted(state) if state and fresh else "-",
         run(report, now),
     ]
+
+
+def _counted(state: NodeState) -> str:
+    """How many routes it announces; "?" where nobody counts them."""
+    announced = "?" if state.announced is None else str(state.announced)
+    return announced if state.intended is None else f"{announced} of {units.count(state.intended, 'route')}"
 
 
 def _stopped(report: NodeReport, width: int | None) -> list[Line]:
@@ -134,9 +145,8 @@ def _stopped(report: NodeReport, width: int | None) -> list[Line]:
         told.append(f"the {report.journal.command} stopped: {report.stopped}")
     elif report.since:
         told.append("the drain was done, and what it did is not true any more")
-    why = [row for text in told for row in wrapped(f"{report.node}: {text}", width)]
-    ways = hint_lines("\n".join(report.ways), width, first="  ")
-    return [*(line(Span(row, "accent")) for row in why), *map(line, ways)]
+    why = [row for text in told for row in prose(f"{report.node}: {text}", width, "accent")]
+    return [*why, *map(line, hint_lines("\n".join(report.ways), width, first="  "))]
 
 
 def _withdrawal(report: NodeReport, width: int | None) -> list[Line]:
@@ -153,7 +163,7 @@ def _withdrawal(report: NodeReport, width: int | None) -> list[Line]:
         return []
     why = str(report.journal.evidence.get("why") or "") if report.journal and how else ""
     rests = f"; {why}" if why else ""
-    return [line(row) for row in wrapped(f"{report.node}: {told}{_sent(record)}{rests}", width)]
+    return prose(f"{report.node}: {told}{_sent(record)}{rests}", width)
 
 
 def _sent(record: WithdrawnRecord | None) -> str:

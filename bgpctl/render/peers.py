@@ -13,9 +13,10 @@ from bgpctl.core.model import Family, GracefulRestart, Session
 from bgpctl.core.state import NodeState, PeerState
 from bgpctl.core.state_document import to_document
 from bgpctl.render import units
+from bgpctl.render.columns import table
 from bgpctl.render.envelope import Document, envelope
 from bgpctl.render.formats import renderers
-from bgpctl.render.text import Cell, Line, Span, line, table
+from bgpctl.render.text import Cell, Line, Span, line, prose
 
 NO_SPEAKER = "no speaker"
 NO_NODE = "no such node"
@@ -145,17 +146,18 @@ def summary(shown: Sequence[Row]) -> str:
 # --- text ---------------------------------------------------------------------------------------------------
 
 
-def text(picture: Picture, *, wide: bool = False) -> list[Line]:
+def text(picture: Picture, *, wide: bool = False, width: int | None = None) -> list[Line]:
     """The table, a note per session that is down, and the summary."""
     shown, now = picture.rows, picture.now
     if not shown:
-        return [line(Span(summary(shown), "accent"))]
+        return prose(summary(shown), width, "accent")
     header, cells = (WIDE, _wide_cells) if wide else (NARROW, _narrow_cells)
     body = [row for one in shown for row in _family_rows(one, now, len(header), cells)]
     down = [] if wide else [note for row in shown if (note := _note(row, now))]
-    notes = [*down, *_problems(picture)]
-    last = Span(summary(shown), "bold" if picture.all_established else "accent")
-    return [*table(header, body, NUMBERS), *([line(""), *notes] if notes else []), line(""), line(last)]
+    notes = [row for told in (*down, *_problems(picture)) for row in prose(told, width)]
+    last = prose(summary(shown), width, "bold" if picture.all_established else "accent")
+    rows = table(header, body, NUMBERS, width, "-")
+    return [*rows, *([line(""), *notes] if notes else []), line(""), *last]
 
 
 Extra = Callable[[PeerState], list[Cell]]
@@ -208,7 +210,7 @@ def _wide_cells(peer: PeerState) -> list[Cell]:
         restart(session),
         _side(session.local_gr),
         _side(session.peer_gr),
-        ("yes" if session.end_of_rib else "no") if session.established else "-",
+        {True: "yes", False: "no", None: "?"}[session.end_of_rib] if session.established else "-",
         str(session.flaps),
         f"{error.direction}: {error.text}" if error else "-",
     ]
@@ -218,6 +220,8 @@ def restart(session: Session) -> str:
     """Graceful restart as negotiated: off, or the time for which the router keeps our routes, and N."""
     if session.hold_time is None and session.local_gr is None:
         return "-"
+    if not session.gr_told:
+        return "?"
     if session.local_gr is None or session.peer_gr is None:
         return "off"
     both = session.local_gr.notification and session.peer_gr.notification
@@ -234,20 +238,20 @@ def _side(side: GracefulRestart | None) -> str:
     return " ".join([f"{side.restart_time} s", *bits, *kept])
 
 
-def _note(row: Row, now: float) -> Line | None:
+def _note(row: Row, now: float) -> str | None:
     """Why a session is down, when its speaker is alive to tell."""
     if row.established or row.peer is None or row.state != str(row.peer.session.state):
         return None
     error = row.peer.session.last_error
     since = f" for {units.age(now - row.since)}" if row.since else ""
     why = f": {error.direction} {error.text}, {units.age(now - error.time)} ago" if error else ""
-    return line(f"{row.node} {_address(row.peer)} is {row.state}{since}{why}")
+    return f"{row.node} {_address(row.peer)} is {row.state}{since}{why}"
 
 
-def _problems(picture: Picture) -> list[Line]:
+def _problems(picture: Picture) -> list[str]:
     """What speakers that are alive complain about: a policy they cannot use, objects they left out."""
     return [
-        line(f"{state.node}: {problem}")
+        f"{state.node}: {problem}"
         for state in picture.states
         if not state.stale(picture.now)
         for problem in filter(None, (state.policy_problem, *state.problems))
@@ -288,4 +292,4 @@ def _not_current(peer: dict[str, Any], kind: str) -> dict[str, Any]:
     return {**peer, "state": kind, "lastReportedState": peer["state"]}
 
 
-RENDERERS = renderers(lambda page, picture: text(picture, wide=page.wide), document)
+RENDERERS = renderers(lambda page, picture: text(picture, wide=page.wide, width=page.width), document)

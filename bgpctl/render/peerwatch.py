@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from bgpctl.render import units
 from bgpctl.render.envelope import write_json, write_yaml
 from bgpctl.render.peers import Picture, document, text
-from bgpctl.render.terminal import console, interactive, rich_text, write
-from bgpctl.render.text import Line, Span, line
+from bgpctl.render.terminal import console, interactive, rich_text, width, write
+from bgpctl.render.text import Line, Span, line, prose
 
 Show = Callable[[Picture, str], None]
 
@@ -57,8 +57,9 @@ def _block(output: str, picture: Picture, problem: str) -> None:
 
 
 def _lines(picture: Picture, problem: str, wide: bool) -> list[Line]:
-    lines = text(picture, wide=wide)
-    return [*lines, line(Span(f"not current: {problem}", "accent"))] if problem else lines
+    columns = width()
+    lines = text(picture, wide=wide, width=columns)
+    return [*lines, *prose(f"not current: {problem}", columns, "accent")] if problem else lines
 
 
 @contextmanager

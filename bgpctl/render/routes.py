@@ -23,9 +23,10 @@ from bgpctl.core.intent.routeview import (
 )
 from bgpctl.core.model import Absent, Attributes
 from bgpctl.render import units
+from bgpctl.render.columns import Columns
 from bgpctl.render.envelope import Document, Kept, envelope, present
 from bgpctl.render.formats import renderers
-from bgpctl.render.text import Cell, Columns, Line, Span, line
+from bgpctl.render.text import Cell, Line, Span, line, prose
 
 NARROW = ("NODE", "PEER", "PREFIX", "STANDING", "ATTRIBUTES", "FROM")
 WIDE = (*NARROW, "WHY")
@@ -102,15 +103,16 @@ def absences(node: NodeRoutes) -> str:
 def text(shown: Shown, *, wide: bool = False, columns: int | None = None) -> Iterator[Line]:
     """The table of routes, with `absent` that of absent ones, a sentence per peer, notes, and the source. The
     nodes are gone through twice, for the widths of the columns and for the rows: there may be a million."""
-    routes, absent = Columns(WIDE if wide else NARROW, width=columns), Columns(ABSENT, width=columns)
+    routes = Columns(WIDE if wide else NARROW, width=columns, nothing="-")
+    absent = Columns(ABSENT, width=columns, nothing="-")
     cells, sources, sentences = Shared(partial(_cells, wide)), dict[str, None](), list[Line]()
     for node in shown.nodes:
         routes.measure(_rows(node, cells))
         absent.measure(_absent_rows(node) if shown.absent else ())
-        sentences += [line(words) for words in _sentences(node, shown.absent)]
+        sentences += [row for words in _sentences(node, shown.absent) for row in prose(words, columns)]
         sources[SOURCES[node.source]] = None
     if not sources:
-        yield line(Span("no policy selects any node, and no speaker has a session", "accent"))
+        yield from prose("no policy selects any node, and no speaker has a session", columns, "accent")
     if routes.rows:
         yield from routes.lines(row for node in shown.nodes for row in _rows(node, cells))
         yield line("")
@@ -118,7 +120,8 @@ def text(shown: Shown, *, wide: bool = False, columns: int | None = None) -> Ite
         yield from absent.lines(row for node in shown.nodes for row in _absent_rows(node))
         yield line("")
     yield from sentences
-    yield from (line(Span(words, "dim")) for words in sources)
+    for words in sources:
+        yield from prose(words, columns, "dim")
 
 
 def _rows(node: NodeRoutes, cells: Shared[RouteRow, Line]) -> Iterator[Line]:

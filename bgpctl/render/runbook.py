@@ -11,7 +11,7 @@ from bgpctl.render.board import Board
 from bgpctl.render.envelope import SCHEMA, Document, envelope, present, write_json
 from bgpctl.render.heard import Listener
 from bgpctl.render.terminal import console, interactive, rich_text, width, write
-from bgpctl.render.text import Line, Span, hint_lines, line, plain, wrapped
+from bgpctl.render.text import Line, Span, folded, hint_lines, line, plain, wrapped
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -25,11 +25,13 @@ REFRESH_PER_SECOND = 8
 _UNFINISHED = ("blocked", "deadline", "failed", "interrupted")
 
 
-def drive(run: Run, show: Callable[[Event], None]) -> Result:
-    """Every event to `show`, then the result. The run is closed, whatever happens. A ^C that comes while an
-    event is shown is the run's: it knows what it waited for."""
+def drive(run: Run, show: Callable[[Event], None], begin: Callable[[], None] = lambda: None) -> Result:
+    """Every event to `show`, then the result; `begin` once there is a first one: a run that is refused for
+    what it was asked has not begun. The run is closed, whatever happens. A ^C that comes while an event is
+    shown is the run's: it knows what it waited for."""
     try:
         event = next(run)
+        begin()
         while True:
             try:
                 show(event)
@@ -53,22 +55,23 @@ def follow_text(run: Run, title: str, *, plan: bool = False) -> Result:
     now = time.time()
     listener = Listener(needed=plan)
     say = listener.hears(write)
-    say([line(Span(title, "bold"), Span(f"  {units.day(now)}, times are UTC", "dim"))])
-    result = _follow_live(run, listener) if interactive() else _follow_plain(run, listener)
+    head = line(Span(title, "bold"), Span(f"  {units.day(now)}, times are UTC", "dim"))
+    follow = _follow_live if interactive() else _follow_plain
+    result = follow(run, listener, lambda: say([head]))
     say(result_lines(result, width()))
     _told_anyhow(result, listener)
     return result
 
 
-def _follow_plain(run: Run, listener: Listener) -> Result:
+def _follow_plain(run: Run, listener: Listener, begin: Callable[[], None]) -> Result:
     printer = PlainLines()
 
     @listener.hears
     def show(event: Event) -> None:
         if (shown := printer.line(event)) is not None:
-            write([shown])
+            write(folded(shown, width(), HANG))
 
-    return drive(run, show)
+    return drive(run, show, begin)
 
 
 def _told_anyhow(result: Result, listener: Listener) -> None:
@@ -100,6 +103,9 @@ class PlainLines:
         return _row(event, f"still: {event.text}{_at_most(event)}{gives_up}")
 
 
+HANG = len("17:03:12.123  Evicted      waiting   ")  # where a row's words begin
+
+
 def _row(event: Event, text: str) -> Line:
     return line(
         Span(units.clock(event.at), "dim"),
@@ -115,7 +121,7 @@ def _at_most(event: Event) -> str:
     return f" (at most {units.duration(event.eta - event.at)} more)"
 
 
-def _follow_live(run: Run, listener: Listener) -> Result:
+def _follow_live(run: Run, listener: Listener, begin: Callable[[], None]) -> Result:
     from rich.live import Live
 
     board = Board()
@@ -123,15 +129,23 @@ def _follow_live(run: Run, listener: Listener) -> Result:
     def draw() -> Text:
         from rich.text import Text
 
-        return Text("\n").join(rich_text(row) for row in board.lines(board.now(time.monotonic())))
+        return Text("\n").join(map(rich_text, board.lines(board.now(time.monotonic()), width())))
 
     def show(event: Event) -> None:
-        board.tell(event, time.monotonic())
+        if event.kind == "note":
+            for row in folded(_row(event, event.text), width(), HANG):
+                listener.hears(live.console.print)(rich_text(row), soft_wrap=True)
+        else:
+            board.tell(event, time.monotonic())
 
     live = Live(get_renderable=draw, console=console(), refresh_per_second=REFRESH_PER_SECOND)
-    listener.hears(live.start)()
+
+    def start() -> None:
+        begin()
+        listener.hears(live.start)()
+
     try:
-        return drive(run, show)
+        return drive(run, show, start)
     finally:
         listener.hears(live.stop)()
 

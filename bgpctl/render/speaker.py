@@ -9,15 +9,16 @@ from bgpctl.core.state_document import to_document
 from bgpctl.render import peers, units
 from bgpctl.render.envelope import Document, envelope
 from bgpctl.render.formats import renderers
-from bgpctl.render.text import Line, Span, line
+from bgpctl.render.text import GAP, Line, Span, folded, line
 
 
-def text(state: NodeState, directory: str, now: float) -> list[Line]:
+def text(state: NodeState, directory: str, now: float, width: int | None = None) -> list[Line]:
     """A line per fact, then the sessions, problems and their summary."""
     facts = list(_facts(state, directory, now))
-    width = max(len(name) for name, _ in facts)
-    rows = [line(Span(f"{name:{width}}  ", "dim"), value) for name, value in facts]
-    return [*rows, line(""), *peers.text(peers.Picture((state,), {}, now))]
+    names = max(len(name) for name, _ in facts) + len(GAP)
+    lines = [line(Span(f"{name:{names}}", "dim"), value) for name, value in facts]
+    rows = [row for one in lines for row in folded(one, width, names)]
+    return [*rows, line(""), *peers.text(peers.Picture((state,), {}, now), width=width)]
 
 
 def _facts(state: NodeState, directory: str, now: float) -> Iterator[tuple[str, str]]:
@@ -32,7 +33,7 @@ def _facts(state: NodeState, directory: str, now: float) -> Iterator[tuple[str, 
     if state.engine_mode:
         yield "engine", state.engine_mode
     yield "selected by", f"{state.selected_by_kind} {state.selected_by}".strip() or "no policy"
-    yield "routes", f"{state.announced} of {units.count(state.intended, 'route')} announced"
+    yield "routes", f"{state.announced} of {units.count(state.intended or 0, 'route')} announced"
     if state.absent:
         yield "not announced", ", ".join(f"{reason} {n}" for reason, n in sorted(state.absent.items()))
     yield "directory", directory
@@ -52,4 +53,4 @@ def document(state: NodeState, directory: str, now: float) -> Document:
     )
 
 
-RENDERERS = renderers(lambda page, state, directory, now: text(state, directory, now), document)
+RENDERERS = renderers(lambda page, state, directory, now: text(state, directory, now, page.width), document)

@@ -27,10 +27,11 @@ def interactive(stream: TextIO | None = None) -> bool:
 
 
 def width(stream: TextIO | None = None) -> int | None:
-    """Where to fold long texts: COLUMNS, else the terminal's; None in a pipe (one line is one record)."""
+    """Where to fold long texts: COLUMNS, else the terminal's; None in a pipe (one line is one record, as of
+    kubectl)."""
     import shutil
 
-    if not interactive(stream) and not os.environ.get("COLUMNS", "").isdigit():
+    if not (stream or sys.stdout).isatty() and not os.environ.get("COLUMNS", "").isdigit():
         return None
     return shutil.get_terminal_size().columns
 

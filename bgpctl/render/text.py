@@ -1,4 +1,4 @@
-"""Lines of styled text and aligned tables, as values. Pure: nothing is written here.
+"""Lines of styled text, as values (tables: columns.py). Pure: nothing is written here.
 
 One accent colour, bold and dim are all the styles there are; without them the text says the same. A table's
 cells are never cut: an address that lost its tail is worse than a long line.
@@ -7,7 +7,7 @@ cells are never cut: an address that lost its tail is worse than a long line.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -32,7 +32,7 @@ Cell = str | Span
 
 def line(*cells: Cell) -> Line:
     """Pieces of text, one after the other."""
-    return tuple(_span(cell) for cell in cells)
+    return tuple(span_of(cell) for cell in cells)
 
 
 def plain(text: Line) -> str:
@@ -40,76 +40,57 @@ def plain(text: Line) -> str:
     return "".join(span.text for span in text).rstrip()
 
 
-def table(
-    header: Sequence[str],
-    rows: Sequence[Sequence[Cell]],
-    right: Collection[str] = (),
-    width: int | None = None,
-) -> list[Line]:
-    """Columns under their names (dim), two blanks apart; the columns named in `right` hold numbers.
-
-    With a `width`, the last column goes on below itself where it would be too long. A column that is empty in
-    every row is kept: scripts that cut columns rely on their places.
-    """
-    columns = Columns(header, right, width)
-    columns.measure(rows)
-    return list(columns.lines(rows))
-
-
-class Columns:
-    """The columns of a table whose rows come twice, so that none has to be kept: `measure` sees all of them
-    before `lines` does. `rows`: how many there were."""
-
-    def __init__(self, header: Sequence[str], right: Collection[str] = (), width: int | None = None) -> None:
-        self.rows = 0
-        self._header, self._width = header, width
-        self._flush = [name in right for name in header]
-        self._widths = [len(name) for name in header]
-
-    def measure(self, rows: Iterable[Sequence[Cell]]) -> None:
-        """May be called for some of the rows at a time."""
-        for row in rows:
-            self.rows += 1
-            self._widths = [*map(max, self._widths, [len(_span(cell).text) for cell in row])]
-
-    def lines(self, rows: Iterable[Sequence[Cell]]) -> Iterator[Line]:
-        """The names of the columns, and the rows."""
-        room = None
-        if self._width is not None:
-            before = sum(self._widths[:-1]) + len(GAP) * (len(self._widths) - 1)
-            room = max(self._width - before, MINIMUM_TEXT)
-            self._widths[-1] = 0  # the end of a line is not filled up
-        yield _aligned([Span(name, "dim") for name in self._header], self._widths, self._flush)
-        for row in rows:
-            spans = [_span(cell) for cell in row]
-            for one in [spans] if room is None else _folded(spans, room):
-                yield _aligned(one, self._widths, self._flush)
-
-
-def _folded(row: list[Span], room: int) -> Iterator[list[Span]]:
-    """A row whose last cell is too long becomes several; words and addresses stay whole."""
+def folded(row: Line, width: int | None, hang: int) -> list[Line]:
+    """The line in lines of at most `width` (None: as it is) that break at blanks behind column `hang`, and go
+    on below it; further to the left where a word would not fit there. No word is broken: it sticks out."""
     from textwrap import wrap
 
-    first, *rest = wrap(row[-1].text, room, break_long_words=False, break_on_hyphens=False) or [""]
-    yield [*row[:-1], Span(first, row[-1].style)]
-    for more in rest:
-        yield [*[Span("")] * (len(row) - 1), Span(more, row[-1].style)]
+    whole = "".join(span.text for span in row)
+    if width is None or len(whole.rstrip()) <= width:
+        return [row]
+    longest = max(map(len, whole[hang:].split()), default=0)
+    left = min(hang, max(len(GAP), width - longest))
+    rows = wrap(
+        whole[hang:],
+        max(width, left + MINIMUM_TEXT),
+        initial_indent=" " * hang,
+        subsequent_indent=" " * left,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    lines, at = list[Line](), hang
+    for text in map(str.strip, rows):
+        begin = whole.index(text, at)
+        at = begin + len(text)
+        lines.append((blank(left), *_cut(row, begin, at)) if lines else tuple(_cut(row, 0, at)))
+    return lines or [row]
 
 
-def _aligned(row: Sequence[Span], widths: Sequence[int], flush: Sequence[bool]) -> Line:
-    spans: list[Span] = []
-    for span, width, right in zip(row, widths, flush, strict=True):
-        padding = max(0, width - len(span.text))
-        spans += [_blank(padding), span, _blank(len(GAP))] if right else [span, _blank(padding + len(GAP))]
-    return tuple(spans)
+def _cut(row: Line, begin: int, end: int) -> Iterator[Span]:
+    """The characters of a line from `begin` to `end`, in their styles."""
+    at = 0
+    for span in row:
+        if text := span.text[max(0, begin - at) : max(0, end - at)]:
+            yield Span(text, span.style)
+        at += len(span.text)
+
+
+def prose(text: str, width: int | None, style: Style = "") -> list[Line]:
+    """A sentence; what does not fit goes on below it, a bit to the right."""
+    first, *rest = wrapped(text, width)
+    if not rest:
+        return [line(Span(first, style))]
+    assert width is not None, "it was broken"
+    more = wrapped(" ".join(rest), width - len(GAP))
+    return [line(Span(first, style)), *(line(GAP, Span(row, style)) for row in more)]
 
 
 @lru_cache(maxsize=256)
-def _blank(length: int) -> Span:
+def blank(length: int) -> Span:
     return Span(" " * length)
 
 
-def _span(cell: Cell) -> Span:
+def span_of(cell: Cell) -> Span:
     span = cell if isinstance(cell, Span) else Span(cell)
     if span.text.isprintable():
         return span

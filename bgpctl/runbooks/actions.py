@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bgpctl.core.drain.eviction import PodView
+from bgpctl.core.drain.lever import Patch
 from bgpctl.runbooks.journal import Journal
 
 
@@ -32,6 +33,16 @@ class ChangeNode:
 
     def __str__(self) -> str:
         return self.what
+
+
+@dataclass(frozen=True, slots=True)
+class PatchObject:
+    """Pull a lever that is not on the Node: one guarded patch of another object."""
+
+    patch: Patch
+
+    def __str__(self) -> str:
+        return self.patch.what
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,4 +93,13 @@ class ReleaseLease:
         return "release the node's Lease"
 
 
-Action = TakeLease | ChangeNode | EvictPod | RunCommand | RestartCommand | WatchRouters | ReleaseLease
+Action = (
+    TakeLease
+    | ChangeNode
+    | PatchObject
+    | EvictPod
+    | RunCommand
+    | RestartCommand
+    | WatchRouters
+    | ReleaseLease
+)

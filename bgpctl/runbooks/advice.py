@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from bgpctl.core.policy.annotations import LEAVE
 from bgpctl.core.state import timestamp
-from bgpctl.kube import lease
+from bgpctl.errors import Tells
 from bgpctl.runbooks import kept
 from bgpctl.runbooks.command_line import CommandLine, content
 from bgpctl.runbooks.drain_steps import SHUTTING_DOWN
@@ -20,12 +20,11 @@ from bgpctl.runbooks.model import Result
 from bgpctl.runbooks.snapshot import NodeView
 
 NAMES = {"drain": ("node", "drain"), "restore": ("node", "restore"), "restart": ("speaker", "restart")}
-BY_HAND = "safe to power off by hand"
 
 
 def go_on(journal: Journal, node: str, typed: CommandLine) -> CommandLine:
     """The whole command that goes on with the run of this journal; `typed`: what was typed now."""
-    asked = {flag: values for flag, values in journal.asked.items() if flag not in kept.OF_ATTEMPT}
+    asked = {f: v for f, v in kept.usable(journal.asked, journal.command).items() if f not in kept.OF_ATTEMPT}
     return typed.other(*NAMES[journal.command], node, *kept.words(asked))
 
 
@@ -103,31 +102,27 @@ def _lines(
     if orphan is not None:
         yield from _prior(*orphan)
         return
-    if result.message.startswith(lease.TAKEN):
+    if Tells.REPLACED in result.tells:
         yield f"this run has stopped; what is safe on {node} is the other run's to say"
         yield f"to see how far it is: {typed.other('node', 'status', node)}"
         yield f"to go on when it has ended (or was stopped): {typed}"
         return
     if _powering_off(result, journal):
-        yield f"{node} is out of service and {BY_HAND}; see whether its shutdown command did it"
-    elif not any(word in result.hint for word in (BY_HAND, "nothing was changed")):
+        by_hand = "safe to power off by hand; see whether its shutdown command did it"
+        yield f"{node} is out of service and {by_hand}"
+    elif Tells.SAFE not in result.tells:
         yield standing(journal, node)
         if journal is not None and journal.done_at:
             yield f"to see whether it still is: {typed.other('node', 'status', node)}"
     if result.hint:
         yield result.hint
-    if str(typed.again()) not in result.hint and f" {' '.join(NAMES[_verb(result)])} " not in result.hint:
-        yield f"{'to run it again' if 'again' in result.hint else 'to go on'}: {typed}"
-    begun = journal is not None and journal.command == "drain" and journal.begun
-    if "--require-confirmed waits" in result.message:
+    begun = journal is not None and journal.begun
+    if Tells.GO_ON not in result.tells:
+        yield f"{'to go on' if begun else 'to run it again'}: {typed}"
+    if Tells.LESSER in result.tells:
         yield f"to be content with the estimate: {content(typed.again())}"
-    back = str(undo(node, typed))
-    if begun and "--take-over" not in result.hint and back not in result.hint:
-        yield f"to undo it: {back}"
-
-
-def _verb(result: Result) -> str:
-    return result.command.rpartition(" ")[2]
+    if journal is not None and begun and journal.command == "drain" and Tells.BACK not in result.tells:
+        yield f"to undo it: {undo(node, typed)}"
 
 
 def _powering_off(result: Result, journal: Journal | None) -> bool:

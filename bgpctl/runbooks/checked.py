@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from bgpctl.core.drain.eviction import refusals, to_evict, warnings
@@ -12,12 +12,12 @@ from bgpctl.runbooks import proof
 from bgpctl.runbooks.actions import Action, ChangeNode
 from bgpctl.runbooks.baseline import noted
 from bgpctl.runbooks.command_line import CommandLine, content
-from bgpctl.runbooks.drain_steps import known, lift_hint, only, plural
+from bgpctl.runbooks.drain_steps import known, lifting, only, plural
 from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.kept import Options
 from bgpctl.runbooks.model import Decision, Goal, Status
 from bgpctl.runbooks.peers import locals_of
-from bgpctl.runbooks.snapshot import Snapshot
+from bgpctl.runbooks.snapshot import PeerAnswer, Snapshot
 from bgpctl.witness.model import RouteState
 
 SERVING = ("Starting", "Running")
@@ -58,7 +58,7 @@ class Checked(Goal):
             return self._refuse(s, refused)
         if waiting := [guard.message for guard in s.guards if guard.level == "wait"]:
             return Decision(Status.WAIT, "; ".join(waiting), recheck=0.5)
-        if s.journal is None or s.deselection.label not in (None, s.journal.deselect):
+        if s.journal is None or s.lever.label not in (None, s.journal.deselect) or _unkept(s, s.journal):
             write = ChangeNode("write down the prior state", journal=self.journal(s))
             return Decision(Status.ACT, _checked(s), (write,))
         return Decision(Status.DONE, _checked(s))
@@ -76,31 +76,35 @@ class Checked(Goal):
             started_at=round(s.now, 3),
             prior_unschedulable=s.node.unschedulable,
             options=self.asked,
+            provider=s.provider,
         )
         journal = replace(
             noted(journal, s),
             locals=locals_of(s.state, journal),
             peers=known(journal.peers, s),
-            routes=journal.routes or _routes(s.state),
+            routes=journal.routes or _routes(s.state, s.answers),
         )
-        if s.deselection.label is None:
+        if s.lever.patches:
+            journal = replace(journal, prior={**s.lever.prior, **journal.prior})
+        if s.lever.label is None:
             return journal
-        key, _ = s.deselection.label
+        key, _ = s.lever.label
         prior = {key: s.node.labels.get(key), **journal.prior_labels}
-        return replace(journal, deselect=s.deselection.label, prior_labels=prior)
+        return replace(journal, deselect=s.lever.label, prior_labels=prior)
 
     def _refuse(self, s: Snapshot, refused: tuple[Refusal, ...]) -> Decision:
         """A drain that is refused leaves no trace, also where two met and both had written their journal."""
         ours = s.journal is not None and s.journal.run == self.run and not s.journal.begun
         take_back: tuple[Action, ...] = (ChangeNode("leave no trace", forget=True),) if ours else ()
         journal = None if ours else s.journal
-        hint = lift_hint([one.lift for one in refused], journal, self.typed)
+        hint, tells = lifting([one.lift for one in refused], journal, self.typed)
         advice = dict.fromkeys(one.advice for one in refused if one.advice)
         return Decision(
             Status.BLOCKED,
             "; ".join(one.message for one in refused),
             take_back,
             hint="\n".join((*advice, hint)),
+            tells=tells,
         )
 
     def _refusals(self, s: Snapshot) -> Iterator[Refusal]:
@@ -109,8 +113,8 @@ class Checked(Goal):
                 yield Refusal(guard.message, guard.lift, self._back(guard))
         for group in refusals(s.pods):
             yield Refusal(str(group), group.lift)
-        if s.deselection.refusal:
-            yield Refusal(s.deselection.refusal)
+        if s.lever.refusal:
+            yield Refusal(s.lever.refusal)
         if self.require_confirmed:
             yield from self._never_confirmed(s)
         if s.journal is None or not s.journal.begun:
@@ -150,7 +154,7 @@ class Checked(Goal):
         """The speaker runs a policy that the cluster does not list: its CRD may just be gone. What it
         announces, no label of ours would take back."""
         state = s.state
-        if s.deselection.policies or state is None or state.stale(s.now):
+        if s.lever.policies or state is None or state.stale(s.now):
             return
         if state.phase in SERVING and state.selected_by:
             policy = f"{state.selected_by_kind or 'policy'} {state.selected_by}"
@@ -178,11 +182,19 @@ class Checked(Goal):
                 yield Refusal(text, advice=f"its peers are {', '.join(addresses)}")
 
 
-def _routes(state: NodeState | None) -> int:
-    """How many the routers have of the node by its speaker's word; where a session ended, what it had."""
+def _unkept(s: Snapshot, journal: Journal) -> bool:
+    """Is there a lever whose prior state is not written down?"""
+    return bool(s.lever.patches) and not set(s.lever.prior) <= set(journal.prior)
+
+
+def _routes(state: NodeState | None, answers: Sequence[PeerAnswer] = ()) -> int:
+    """How many the routers have of the node by its speaker's word; where a session ended, what it had. Where
+    nobody counts them, what the routers show."""
     if state is None:
         return 0
-    return state.announced + sum(peer.announced for peer in state.lost)
+    if state.announced is None:
+        return max((len(answer.answer.paths) for answer in answers), default=0)
+    return state.announced + sum(peer.announced or 0 for peer in state.lost)
 
 
 def _checked(s: Snapshot) -> str:

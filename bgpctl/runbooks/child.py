@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import threading
 from collections.abc import Sequence
 
+from bgpctl.errors import UsageError
+
 TAIL = 4096  # octets of output that are kept
 LAST_WORDS = 0.5  # seconds for the output of a command that has ended
+
+
+def find(template: Sequence[str], flag: str) -> None:
+    """Raises UsageError for a program that is not there: found out after the evictions it would be too late.
+    One whose name is the node's is not known yet."""
+    if template and "{node}" not in template[0] and shutil.which(template[0]) is None:
+        raise UsageError(
+            f"{flag}: there is no program {template[0]!r} on this machine that can be run",
+            "it is run here, without a shell: write a program of this machine, with its path if need be",
+        )
 
 
 def run(argv: Sequence[str], timeout: float | None) -> tuple[int, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from bgpctl.errors import Tells
 from bgpctl.kube.lease import WATCHED_SECONDS
 from bgpctl.runbooks import advice, kept
 from bgpctl.runbooks.actions import ChangeNode, ReleaseLease, TakeLease
@@ -67,6 +68,7 @@ class Claimed(Goal):
                 f"another run is at work on the node: {lease.holder}",
                 hint=f"let it finish, or stop it; then: {self.typed}\n"
                 f"when it cannot be stopped: {self.typed.with_flags(['--take-over'])}",
+                tells=frozenset((Tells.GO_ON, Tells.BACK)),
             )
         # Its own time is by its holder's clock; that nobody renews it while we look is by ours.
         expired = s.now >= lease.expires_at
@@ -78,7 +80,8 @@ class Claimed(Goal):
                 if expired
                 else f"{lease.holder} holds the node; if it is dead, its Lease runs out"
             )
-            return Decision(Status.WAIT, text, recheck=1.0, eta=s.now + left, hint=hint)
+            tells = frozenset((Tells.BACK,))
+            return Decision(Status.WAIT, text, recheck=1.0, eta=s.now + left, hint=hint, tells=tells)
         return Decision(Status.ACT, "the node is free", (TakeLease(),))
 
     def _wait_or_take(self, holder: str) -> str:
@@ -104,7 +107,7 @@ class Claimed(Goal):
             f"{advice.go_on(journal, s.node.name, self.typed)}\n"
             f"to begin anew, bring the node back first: {advice.undo(s.node.name, self.typed)}"
         )
-        return Decision(Status.BLOCKED, reason, hint=hint)
+        return Decision(Status.BLOCKED, reason, hint=hint, tells=frozenset((Tells.GO_ON, Tells.BACK)))
 
     def _ours(self, s: Snapshot, journal: Journal) -> Journal:
         """The same run, in our hands."""

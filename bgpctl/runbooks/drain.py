@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from bgpctl import providers
 from bgpctl.core.timing.profiles import UNKNOWN_ROUTER, Profile
 from bgpctl.kube.client import Client
-from bgpctl.runbooks import advice, engine
+from bgpctl.runbooks import advice, engine, kept
 from bgpctl.runbooks import plan as planning
 from bgpctl.runbooks import world as worlds
 from bgpctl.runbooks.catalogue import node_drain, node_restore
@@ -17,7 +19,7 @@ from bgpctl.runbooks.command_line import CommandLine
 from bgpctl.runbooks.engine import Events
 from bgpctl.runbooks.evidence import gone
 from bgpctl.runbooks.journal import Journal
-from bgpctl.runbooks.model import Result
+from bgpctl.runbooks.model import Event, Result
 from bgpctl.runbooks.options import DrainOptions, RestoreOptions
 from bgpctl.runbooks.routers import Routers
 from bgpctl.runbooks.world import World
@@ -28,6 +30,7 @@ def drain(client: Client, options: DrainOptions) -> Events:
     """Take the node out of service."""
     run = _new_run()
     world = _drain_world(client, options, run)
+    yield from _inherits(options, world)
     steps = node_drain(options, run)
     result = yield from engine.run("drain", options.node, run, steps, world, options.timeout, options.command)
     return told(result, world, options.command)
@@ -37,8 +40,18 @@ def plan(client: Client, options: DrainOptions) -> Events:
     """What a drain would do, decided on the world as it is. Performs nothing, not even the claim."""
     run = _new_run()
     world = _drain_world(client, options, run)
+    yield from _inherits(options, world)
     result = yield from planning.plan("drain", options.node, run, node_drain(options, run), world)
     return replace(result, hint=options.command.aimed(result.hint))
+
+
+def _inherits(options: DrainOptions, world: World) -> Iterator[Event]:
+    """What somebody else asked for is said before any of it is done."""
+    if not options.inherited:
+        return
+    words = shlex.join(kept.words(options.inherited))
+    text = f"as the run before was asked to: {words} (what is said now goes before: --no-force, --settle 5)"
+    yield Event(world.now(), "note", "Claimed", "own the node", "acting", text, node=options.node)
 
 
 def restore(client: Client, options: RestoreOptions) -> Events:
@@ -62,7 +75,8 @@ def plan_restore(client: Client, options: RestoreOptions) -> Events:
 
 def _restore_world(client: Client, options: RestoreOptions, run: str) -> World:
     asked = routers(options.probes)
-    return worlds.build(client, options.node, run, timeout=options.timeout, routers=asked)
+    provider = providers.of(client, options.provider)
+    return worlds.build(client, options.node, run, provider=provider, timeout=options.timeout, routers=asked)
 
 
 def told(result: Result, world: World, typed: CommandLine) -> Result:
@@ -103,7 +117,7 @@ def _restored(result: Result, journal: Journal | None) -> str:
         by_hand = f"; {texts['Established']}" if texts["Established"] else ""
         return f"{result.node}: {texts['Claimed']}{by_hand}"
     cordon = "still cordoned, as it was before" if journal.prior_unschedulable else "schedulable"
-    if journal.deselect is None:
+    if not journal.takes_out:
         return f"{result.node}: {cordon} — {texts['Established']}"
     return f"{result.node}: in service, {cordon} — {texts['Announced']}"
 
@@ -113,6 +127,7 @@ def _drain_world(client: Client, options: DrainOptions, run: str) -> World:
         client,
         options.node,
         run,
+        provider=providers.of(client, options.provider),
         timeout=options.timeout,
         routers=routers(options.probes),
         eviction=options.eviction,

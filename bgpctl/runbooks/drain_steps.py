@@ -7,7 +7,9 @@ from dataclasses import dataclass, field, replace
 
 from bgpctl.core.drain.budgets import held_back, pdb_blocks
 from bgpctl.core.drain.eviction import EvictionOptions, PodView, refusals, to_evict
-from bgpctl.runbooks.actions import Action, ChangeNode, EvictPod, RunCommand
+from bgpctl.core.drain.lever import shown
+from bgpctl.errors import Tells
+from bgpctl.runbooks.actions import Action, ChangeNode, EvictPod, PatchObject, RunCommand
 from bgpctl.runbooks.baseline import ASKED, noted
 from bgpctl.runbooks.command_line import CommandLine
 from bgpctl.runbooks.journal import Journal
@@ -16,6 +18,7 @@ from bgpctl.runbooks.peers import endpoint, locals_of, names, still
 from bgpctl.runbooks.snapshot import Snapshot
 
 RELABELLED = "Relabelled"
+DESELECTED = "Deselected"
 LEAVING = ("Withdrawn", "Settled", "ShutDown")  # what is true only since the relabel
 RELABELS = 5  # in one run: whoever puts the label back more often than that will not stop
 SHUTTING_DOWN = "ShutdownCommand"
@@ -73,7 +76,8 @@ class Evicted(Goal):
         if refused:
             texts = "; ".join(str(group) for group in refused)
             flags = [group.lift for group in refused]
-            return Decision(Status.BLOCKED, texts, hint=lift_hint(flags, s.journal, self.typed))
+            hint, tells = lifting(flags, s.journal, self.typed)
+            return Decision(Status.BLOCKED, texts, hint=hint, tells=tells)
         waiting = to_evict(s.pods)
         if not waiting:
             return Decision(Status.DONE, "no workload left")
@@ -150,56 +154,69 @@ class Deselected(Goal):
     every wait for routers counts from it, with what each router had until now; and the request gets its name,
     which the speaker repeats once it has seen it."""
 
-    name = "Deselected"
+    name = DESELECTED
     title = "BGP told to leave"
     needs = only("policies", "state", "routers")
 
     def preview(self, s: Snapshot) -> str:
-        """For --dry-run: the label that changes, as far as one is known."""
-        if s.journal is None or (s.journal.deselect is None and s.deselection.policies):
-            return (
-                s.deselection.refusal or "take the node out of its policies, by a label that is not known yet"
-            )
-        if s.journal.deselect is None:
+        """For --dry-run: what changes, as far as it is known."""
+        if s.journal is not None and s.journal.takes_out:
+            return _told(s, s.journal)
+        if not s.lever.policies:
             return "no policy selects this node"
-        key, value = s.journal.deselect
-        return f"label {key}={value}" if value is not None else f"label {key} removed"
+        return s.lever.refusal or "take the node out of its policies, by a label that is not known yet"
 
     def decide(self, s: Snapshot) -> Decision:
         journal = s.journal
         assert journal is not None, "Claimed comes first"
-        if journal.deselect is None and not s.deselection.policies:
+        if not journal.takes_out and not s.lever.policies:
             return Decision(Status.DONE, "no policy selects this node")
-        if journal.deselect is None:
+        if not journal.takes_out:
             return _selected(s, "it did not when the drain began")
-        key, value = journal.deselect
-        shown = f"label {key}={value}" if value is not None else f"label {key} removed"
-        if (
-            s.node.labels.get(key) != value
-            or RELABELLED not in journal.marks
-            or s.node.leave != journal.leave
-        ):
-            return self._ask(s, journal, shown)
-        if s.deselection.policies:
-            return _selected(s, f"in spite of {shown}")
-        return Decision(Status.DONE, f"{shown}: no policy selects the node")
+        told = _told(s, journal)
+        if not _asked(s, journal):
+            return self._ask(s, journal, told)
+        if s.lever.patches:  # it was asked, and killed in between, or somebody was faster
+            return Decision(Status.ACT, told, _pull(s))
+        if s.lever.policies:
+            return _selected(s, f"in spite of {told}")
+        return Decision(Status.DONE, f"{told}: no policy selects the node")
 
-    def _ask(self, s: Snapshot, journal: Journal, shown: str) -> Decision:
+    def _ask(self, s: Snapshot, journal: Journal, told: str) -> Decision:
         if journal.leaves >= RELABELS:
-            text = f"somebody takes the {shown} back, {journal.leaves} times in this run"
+            text = f"somebody takes the {told} back, {journal.leaves} times in this run"
             hint = "stop what sets it (a GitOps controller?), then run the same command again"
             return Decision(Status.BLOCKED, text, hint=hint)
-        assert journal.deselect is not None
         before = {mark: at for mark, at in journal.marks.items() if mark.startswith(ASKED)}
+        void = (DESELECTED, *LEAVING) if s.lever.patches else LEAVING
         asked = replace(
-            noted(replace(journal.without(LEAVING), marks=before), s).with_mark(RELABELLED, s.now),
+            noted(replace(journal.without(void), marks=before), s).with_mark(RELABELLED, s.now),
             leaves=journal.leaves + 1,
             peers=known(journal.peers, s),
             locals=locals_of(s.state, journal),
         )
-        text = f"{shown}, again: somebody took it back" if journal.leaves else shown
-        change = ChangeNode(text, labels=dict([journal.deselect]), journal=asked, leave=asked.leave)
-        return Decision(Status.ACT, text, (change,))
+        text = f"{told}, again: somebody took it back" if journal.leaves else told
+        labels = dict([journal.deselect]) if journal.deselect else {}
+        change = ChangeNode(text, labels=labels, journal=asked, leave=asked.leave)
+        return Decision(Status.ACT, text, (change, *_pull(s)))
+
+
+def _asked(s: Snapshot, journal: Journal) -> bool:
+    """Is the node's last request to leave ours, and does it stand?"""
+    if RELABELLED not in journal.marks or s.node.leave != journal.leave:
+        return False
+    if s.lever.patches and journal.finished(DESELECTED):
+        return False
+    return journal.deselect is None or s.node.labels.get(journal.deselect[0]) == journal.deselect[1]
+
+
+def _pull(s: Snapshot) -> tuple[Action, ...]:
+    return tuple(PatchObject(patch) for patch in s.lever.patches)
+
+
+def _told(s: Snapshot, journal: Journal) -> str:
+    """By what the node is made to leave."""
+    return shown(journal.deselect) if journal.deselect else s.lever.told or "told to leave"
 
 
 def known(before: Sequence[str], s: Snapshot) -> tuple[str, ...]:
@@ -211,7 +228,7 @@ def known(before: Sequence[str], s: Snapshot) -> tuple[str, ...]:
 
 def _selected(s: Snapshot, although: str) -> Decision:
     """A policy came while the drain ran; the checks know what to do about it."""
-    names = ", ".join(s.deselection.policies)
+    names = ", ".join(s.lever.policies)
     hint = "running this again finds the label that takes the node out; --deselect-label KEY=VALUE names one"
     return Decision(Status.BLOCKED, f"the node is selected by {names} ({although})", hint=hint)
 
@@ -249,17 +266,24 @@ class ShutDown(Goal):
             f"{self.command[0]} failed with exit code {s.command_exit}",
             hint="the node is out of service and safe to power off by hand",
             said=s.command_tail or "no output",
+            tells=frozenset((Tells.SAFE,)),
         )
 
 
-def lift_hint(flags: Sequence[str], journal: Journal | None, typed: CommandLine) -> str:
+def lifting(
+    flags: Sequence[str], journal: Journal | None, typed: CommandLine
+) -> tuple[str, frozenset[Tells]]:
     """What to type next: the whole command, with a flag for every refusal that one can lift."""
-    kept = "the node stays as it is now" if journal and journal.begun else "nothing was changed on the node"
+    begun = journal is not None and journal.begun
+    kept = "the node stays as it is now" if begun else "nothing was changed on the node"
+    safe = frozenset(() if begun else (Tells.SAFE,))
     if flags and all(flags):
-        return f"{kept}; to go on anyway: {typed.with_flags(flags)}"
+        return f"{kept}; to go on anyway: {typed.with_flags(flags)}", safe | {Tells.GO_ON}
     rest = f"{kept}; run this again when the reason has gone"
-    lifted = [flag for flag in flags if flag]
-    return f"when the other reasons have gone: {typed.with_flags(lifted)}\n{rest}" if lifted else rest
+    if lifted := [flag for flag in flags if flag]:
+        whole = f"when the other reasons have gone: {typed.with_flags(lifted)}\n{rest}"
+        return whole, safe | {Tells.GO_ON}
+    return rest, safe
 
 
 def plural(count: int, noun: str) -> str:

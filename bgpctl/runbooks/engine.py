@@ -17,7 +17,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from bgpctl.errors import BgpctlError, Blocked, DeadlineExceeded, Outdated, Temporary, UsageError
+from bgpctl.errors import BgpctlError, Blocked, DeadlineExceeded, Outdated, Tells, Temporary, UsageError
 from bgpctl.runbooks.actions import Action
 from bgpctl.runbooks.command_line import CommandLine
 from bgpctl.runbooks.model import Decision, Event, Result, Status, Step, StepReport
@@ -51,7 +51,7 @@ class World(Protocol):
 @dataclass(slots=True)
 class Progress:
     """How far a run is. `reports`: one per step, in order; `waited_for`: what the last look said;
-    `advice`: what to do about it."""
+    `advice`: what to do about it; `tells`: what both tell already."""
 
     node: str
     steps: Sequence[Step]
@@ -60,6 +60,7 @@ class Progress:
     reports: dict[str, StepReport] = field(default_factory=dict)
     waited_for: str = ""
     advice: str = ""
+    tells: frozenset[Tells] = frozenset()
 
     def begin(self, step: Step, at: float) -> None:
         self.reports[step.name] = StepReport(step.name, step.title, "acting", "", started_at=at)
@@ -68,7 +69,7 @@ class Progress:
         report = self.reports[step.name]
         self.reports[step.name] = replace(report, state=state, text=decision.told, ended_at=at)
         self.waited_for = "" if state == "done" else f" at {step.name}: {decision.reason}"
-        self.advice = decision.hint
+        self.advice, self.tells = decision.hint, decision.tells
 
 
 def run(
@@ -106,7 +107,8 @@ def run(
     except KeyboardInterrupt:
         hint = "\n".join(filter(None, (progress.advice, f"nothing is lost: to go on: {typed}")))
         kept = f"interrupted{progress.waited_for}"
-        outcome = replace(outcome, status="interrupted", message=kept, hint=hint)
+        tells = progress.tells | {Tells.GO_ON}
+        outcome = replace(outcome, status="interrupted", message=kept, hint=hint, tells=tells)
     except BaseException as error:
         bug = "" if isinstance(error, GeneratorExit) else f" ({type(error).__name__})"
         kept = f"the program ended in the middle{bug}{progress.waited_for}"
@@ -121,7 +123,8 @@ def run(
 
 def _ended(outcome: Result, status: str, error: BgpctlError) -> tuple[Result, str]:
     """The result, and what of its reason the journal keeps."""
-    return replace(outcome, status=status, message=error.told, hint=error.hint), error.message
+    ended = replace(outcome, status=status, message=error.told, hint=error.hint, tells=error.tells)
+    return ended, error.message
 
 
 def _reach(number: int, world: World, progress: Progress) -> Generator[Event, None, int]:
@@ -149,7 +152,7 @@ def _reach(number: int, world: World, progress: Progress) -> Generator[Event, No
             decision = replace(decision, recheck=0.0 if last else RETRY_SECONDS)
         trouble = yield from _perform(step, decision, world, progress.node)
         if decision.status is Status.BLOCKED:
-            raise Blocked(decision.reason, decision.hint, decision.said)
+            raise Blocked(decision.reason, decision.hint, decision.said, decision.tells)
         _check(progress, step, trouble or decision, world.monotonic())
         _wait(trouble or decision, world, progress.deadline)
 
@@ -210,7 +213,8 @@ def _check(progress: Progress, step: Step, decision: Decision, now: float) -> No
     if now >= progress.deadline:
         go_on = f"nothing is lost: to go on (--timeout gives it longer): {progress.typed.again()}"
         hint = "\n".join(filter(None, (decision.hint, go_on)))
-        raise DeadlineExceeded(f"time is up at {step.name}: {decision.reason}", hint)
+        tells = decision.tells | {Tells.GO_ON}
+        raise DeadlineExceeded(f"time is up at {step.name}: {decision.reason}", hint, tells=tells)
 
 
 STATES = {Status.DONE: "done", Status.ACT: "acting", Status.WAIT: "waiting", Status.BLOCKED: "blocked"}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bgpctl.core.policy.annotations import LEAVE
-from bgpctl.errors import BgpctlError, Blocked
+from bgpctl.errors import BgpctlError, Blocked, Tells
 from bgpctl.kube import lease, paths
 from bgpctl.kube.client import Client
 from bgpctl.kube.lease import LeaseView, NodeLock
@@ -51,7 +51,7 @@ class Hold:
         if fresh is None:
             place = f"{lease.NAMESPACE}/{lease.name_for(self.node)}"
             both = f"somebody removed both the journal and the Lease {place}"
-            return Blocked(f"{lease.TAKEN} and has ended, or {both}")
+            return Blocked(f"{lease.TAKEN} and has ended, or {both}", tells=(Tells.REPLACED,))
         return error if fresh.holder == self.holder else lease.taken_over(fresh.holder)
 
     def remember(self, journal: Journal | None) -> None:

@@ -21,7 +21,8 @@ from bgpctl.runbooks.kept import Options
 ANNOTATION = "bgpctl.io/run"
 VERSION = 1
 # Fields that came after the first journals were written.
-LATER = {"leaves", "baselines", "witnesses", "locals", "ending", "options"}
+LATER = {"leaves", "baselines", "witnesses", "locals", "ending", "options", "provider", "prior"}
+UNSAID = {"provider", "prior"}  # while they say nothing
 COMMANDS = ("drain", "restore", "restart")
 AGAIN = "GoneOnWith"  # the mark of the last attempt that went on with the run
 LONGEST = 256 << 10  # what the API server allows for all annotations of an object together
@@ -38,7 +39,9 @@ class Journal:
     peer's router was seen to have before the withdrawal; `witnesses`: who showed them (kind, target, router
     ID). `locals`: the addresses that the node had towards each peer, the newest last. A peer is named as in
     `runbooks.peers`. `ending`: how the last run ended (status, reason,
-    at), empty while it runs and when it was killed. `options`: what was asked for (`kept`)."""
+    at), empty while it runs and when it was killed. `options`: what was asked for (`kept`). `provider`: who
+    spoke BGP on the node, "" = nobody wrote it down; `prior`: what it needs to bring the node back by other
+    means than a label (`core.drain.lever`)."""
 
     run: str
     command: str
@@ -59,6 +62,13 @@ class Journal:
     locals: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     ending: Mapping[str, Any] = field(default_factory=dict)
     options: Options = field(default_factory=dict)
+    provider: str = ""
+    prior: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def takes_out(self) -> bool:
+        """Is there a lever by which the run makes the node leave?"""
+        return self.deselect is not None or bool(self.prior)
 
     @property
     def asked(self) -> Options:
@@ -102,7 +112,8 @@ class Journal:
 
 
 def dump(journal: Journal) -> str:
-    return json.dumps({"version": VERSION, **asdict(journal)}, sort_keys=True, separators=(",", ":"))
+    said = {name: value for name, value in asdict(journal).items() if value or name not in UNSAID}
+    return json.dumps({"version": VERSION, **said}, sort_keys=True, separators=(",", ":"))
 
 
 def load(annotations: Mapping[str, str] | None, node: str = "NODE") -> Journal | None:
@@ -150,6 +161,8 @@ def _read(written: Foreign) -> Journal:
         locals={peer: _addresses(found, peer) for found, peer in written.each("locals")},
         ending=_ending(written.child("ending")),
         options=kept.read(written),
+        provider=written.text("provider"),
+        prior=dict(plain(written.child("prior").value, "prior")),
     )
 
 

@@ -9,9 +9,14 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
+from bgpctl.core.reading.durations import seconds
 from bgpctl.core.reading.foreign import Foreign, Unreadable
+from bgpctl.core.reading.selectors import parse_selector
+from bgpctl.core.timing.profiles import parse_peer_profile
+from bgpctl.errors import UsageError
+from bgpctl.witness.probe import parse_probe
 
 Options = Mapping[str, tuple[str, ...]]
 
@@ -31,7 +36,7 @@ SHAPES = {
     "--deselect-label": rf"{_TEXT}{{1,400}}",
     "--pod-selector": rf"({_TEXT}| ){{1,1000}}",
     "--namespace": r"[a-z0-9-]{1,63}",
-    "--peer-profile": rf"{_TEXT}{{1,200}}",
+    "--peer-profile": rf"({_TEXT}|[<>]){{1,200}}",
     "--router-probe": r"[a-z]{1,16}(=[\w.:/\[\]\-]{1,256})?(@[0-9A-Fa-f.:%\w\[\]]{1,128})?",
     "--shutdown-command": "",
     "--restart-command": "",
@@ -47,9 +52,18 @@ SWITCHES = (
     "--allow-address-gap",
     "--allow-route-loss",
 )
+REPEATABLE = ("--peer-profile", "--router-probe")
 COMMANDS = ("--shutdown-command", "--restart-command")
 OF_ATTEMPT = ("--timeout",)  # each attempt has its own
-NOT_INHERITED = (*OF_ATTEMPT, *COMMANDS, "--router-probe", "--assume-dead")  # somebody's word of one moment
+NOT_INHERITED = (
+    *OF_ATTEMPT,
+    *COMMANDS,
+    "--router-probe",
+    "--assume-dead",  # somebody's word of one moment
+    # Past every PodDisruptionBudget, which are other people's: whoever may annotate a Node (each kubelet may
+    # its own) must not make the next run of an operator go past them. Without it, a drain waits at most.
+    "--disable-eviction",
+)
 # The words of a command that are known to hold no secret; with any other word it is not kept.
 _WORDS = re.compile(
     r"(/(usr/)?s?bin/)?(ssh|sudo|systemctl|poweroff|halt|shutdown|reboot|true|false)|restart|now|-h|-n|-f|-i"
@@ -61,18 +75,23 @@ def keep(said: Options) -> Options:
     """What of the flags that were given may be written down; flags of no run are left out."""
     kept = {flag: said[flag] for flag in said if flag in SHAPES or _switch(flag)}
     return {
-        flag: tuple(value if _shaped(flag, value) else UNSAID for value in values)
+        flag: tuple(value if _shaped(flag, value) else UNSAID for value in _counting(flag, values))
         for flag, values in kept.items()
     }
 
 
 def read(written: Foreign) -> Options:
     """The options of a journal, as `keep` left them. Raises Unreadable."""
-    found = {flag: lists.texts(flag, MOST, 1000) for lists, flag in written.each("options")}
+    found = {flag: _counting(flag, lists.texts(flag, MOST, 1000)) for lists, flag in written.each("options")}
     for flag, values in found.items():
         if (not values) is not _switch(flag) or not all(v == UNSAID or _shaped(flag, v) for v in values):
             raise Unreadable(f"options: {flag[:40]!r} is no option of this version")
     return found
+
+
+def _counting(flag: str, values: tuple[str, ...]) -> tuple[str, ...]:
+    """As a command line is read: of a flag that takes one value, the last."""
+    return values if flag in REPEATABLE else values[-1:]
 
 
 def merged(before: Options, said: Options) -> Options:
@@ -85,6 +104,14 @@ def inherited(before: Options, said: Options) -> Options:
     """What a run that goes on takes over without being told."""
     more = merged(before, said).items()
     return {f: v for f, v in more if f not in said and f not in NOT_INHERITED and UNSAID not in v}
+
+
+def usable(options: Options, command: str) -> Options:
+    """Without what no command line of this command takes: flags of another one, and values that have their
+    flag's shape, and no meaning. `command` as in the journal."""
+    only = _TAKES.get(command, _TAKES_DRAIN)
+    taken = {flag: values for flag, values in options.items() if flag in only}
+    return {flag: values for flag, values in taken.items() if all(_means(flag, v) for v in values)}
 
 
 def words(options: Options) -> tuple[str, ...]:
@@ -118,6 +145,44 @@ def _shaped(flag: str, value: str) -> bool:
     if flag in COMMANDS:
         return _harmless(value)
     return flag in SHAPES and re.fullmatch(SHAPES[flag], value, re.ASCII) is not None
+
+
+_OF_ALL = ("--timeout", "--router-probe")
+_OF_RESTART = ("--restart-command", "--pod-selector", "--namespace", "--expect", "--allow-route-loss")
+_TAKES: Mapping[str, tuple[str, ...]] = {"restore": _OF_ALL, "restart": (*_OF_ALL, *_OF_RESTART)}
+_OF_OTHERS = ("--restart-command", "--namespace", "--expect", "--allow-route-loss")
+_TAKES_DRAIN = (
+    *(flag for flag in (*SHAPES, *SWITCHES) if flag not in _OF_OTHERS),
+    *(f"--no-{flag[2:]}" for flag in SWITCHES if flag not in (*_OF_OTHERS, *NOT_INHERITED)),
+)
+
+
+def _means(flag: str, value: str) -> bool:
+    read = _READERS.get(flag)
+    try:
+        return value == UNSAID or read is None or bool(read(value))
+    except (ValueError, UsageError):
+        return False
+
+
+def _some_time(text: str) -> bool:
+    return seconds(text) > 0
+
+
+_LABEL = re.compile(r"([a-z0-9.-]{1,253}/)?[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?(=[\w.-]{0,63}|-)", re.A)
+# Whatever is read is fine where it stands in a list, also 0 and nothing.
+_READERS: Mapping[str, Callable[[str], object]] = {
+    "--timeout": _some_time,
+    "--expect": _some_time,
+    "--settle": lambda text: [seconds(text)],
+    "--skip-wait-for-delete-timeout": lambda text: [seconds(text)],
+    "--grace-period": lambda text: re.fullmatch(r"-?\d+", text),
+    "--max-unavailable": lambda text: int(text) > 0,
+    "--deselect-label": _LABEL.fullmatch,
+    "--pod-selector": lambda text: [parse_selector(text)],
+    "--peer-profile": parse_peer_profile,
+    "--router-probe": parse_probe,
+}
 
 
 def _harmless(command: str) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
-from bgpctl.errors import Exit
+from bgpctl.errors import Exit, Tells
 
 if TYPE_CHECKING:
     from bgpctl.runbooks.journal import Journal
@@ -37,7 +37,7 @@ class Decision:
     waiting; `eta` is the epoch second at which waiting ends at the latest, None when only an event can end
     it. `hint` tells what to type next when it is blocked, and what to do when the time is up while it waits.
     `evidence` goes into the journal and the result. `said` are the words of an operator's command, which may
-    hold a secret: shown to who runs it, and kept nowhere."""
+    hold a secret: shown to who runs it, and kept nowhere. `tells`: what reason and hint tell already."""
 
     status: Status
     reason: str
@@ -47,6 +47,7 @@ class Decision:
     hint: str = ""
     evidence: Mapping[str, Any] = field(default_factory=dict)
     said: str = ""
+    tells: frozenset[Tells] = frozenset()
 
     @property
     def told(self) -> str:
@@ -68,6 +69,7 @@ class Step(Protocol):
     def foresees(self) -> frozenset[str]: ...
     def decide(self, s: Snapshot) -> Decision: ...
     def preview(self, s: Snapshot) -> str: ...
+    def foresee(self, s: Snapshot) -> Decision | None: ...
     def leaves(self, s: Snapshot) -> Journal | None: ...
 
 
@@ -85,6 +87,10 @@ class Goal:
         what it decides now is what it would do."""
         return ""
 
+    def foresee(self, s: Snapshot) -> Decision | None:
+        """For --dry-run: what would block it after the steps before it, where that can be seen now."""
+        return None
+
     def leaves(self, s: Snapshot) -> Journal | None:
         """The journal as the steps after it will find it."""
         return s.journal
@@ -92,8 +98,9 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One line of progress. `kind`: "step" (a step's state changed), "action" (something was done) or "still"
-    (nothing changed for a while; `until` is when the run gives up), on `node`. `state`: pending, acting,
+    """One line of progress. `kind`: "step" (a step's state changed), "action" (something was done), "still"
+    (nothing changed for a while; `until` is when the run gives up) or "note" (to be read before anything is
+    done), on `node`. `state`: pending, acting,
     waiting, done, blocked, failed, deadline, interrupted, planned."""
 
     at: float
@@ -124,7 +131,7 @@ class Result:
     """How a run ended. `status`: done, blocked, deadline, failed, interrupted or planned (dry run).
     `proof` is "confirmed" (a router said so), "estimated" (a computed deadline passed) or "" (not withdrawn).
     `message` is the last line a person reads; `reason` what it rests on, where that is long; `hint` what to
-    type next: lines, each with its command at the end, after ": "."""
+    type next: lines, each with its command at the end, after ": "; `tells`: what both tell already."""
 
     command: str
     node: str
@@ -138,6 +145,7 @@ class Result:
     ended_at: float = 0.0
     steps: tuple[StepReport, ...] = ()
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    tells: frozenset[Tells] = frozenset()
 
     @property
     def words(self) -> str:

@@ -7,16 +7,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bgpctl.core.drain.eviction import EvictionOptions, verdicts
+from bgpctl.core.drain.lever import Lever
 from bgpctl.core.reading.documents import name_of, namespace_of
 from bgpctl.core.state import NodeState, PeerState, others
 from bgpctl.core.timing.facts import PeerFacts
 from bgpctl.core.timing.profiles import Profile
-from bgpctl.core.timing.withdrawal import Estimate, Event, estimate, facts_from_state
+from bgpctl.core.timing.withdrawal import Close, Estimate, Event, estimate, facts_from_state
 from bgpctl.errors import Blocked
 from bgpctl.kube import lease, paths
 from bgpctl.kube.client import NotFound
 from bgpctl.kube.lease import LeaseView
-from bgpctl.runbooks import cluster, objects, states
+from bgpctl.ports import Provider
+from bgpctl.runbooks import cluster, objects
 from bgpctl.runbooks.hold import Document, Hold
 from bgpctl.runbooks.journal import ANNOTATION, Journal, load
 from bgpctl.runbooks.routers import Routers
@@ -28,6 +30,7 @@ class Observer:
     """One run's eyes: what it looks at, and by which options of the user."""
 
     hold: Hold
+    provider: Provider
     eviction: EvictionOptions
     routers: Routers
     profile_of: Callable[[str], Profile]
@@ -53,18 +56,26 @@ class Observer:
             journal=journal,
             holder=hold.holder,
             released=hold.released,
+            provider=self.provider.name,
             **self._lease(),
         )
         seen = replace(seen, lost=lost or self._copied(seen, journal))
         if needs & {"state", "estimates", "routers"}:
-            seen = replace(seen, state=states.of_node(hold.client, hold.node))
+            seen = replace(seen, state=self.provider.state(hold.node))
         if "cluster" in needs:
             found = cluster.look(
-                hold.client, document, self.deselect_override, self.lifted, self.max_unavailable, seen.now
+                hold.client,
+                self.provider,
+                document,
+                seen.journal or seen.lost,
+                self.deselect_override,
+                self.lifted,
+                self.max_unavailable,
+                seen.now,
             )
-            seen = replace(seen, guards=found.guards, deselection=found.deselection)
+            seen = replace(seen, guards=found.guards, lever=found.lever)
         elif "policies" in needs:
-            seen = replace(seen, deselection=cluster.deselection(hold.client, seen.node.labels))
+            seen = replace(seen, lever=self._lever(seen, document))
         if "pods" in needs:
             seen = self._with_pods(seen)
         if "budgets" in needs:
@@ -74,6 +85,10 @@ class Observer:
         if "routers" in needs:
             seen = replace(seen, answers=self._asked(seen))
         return replace(seen, now=hold.clock.now())
+
+    def _lever(self, seen: Snapshot, document: Document) -> Lever:
+        journal = seen.journal or seen.lost
+        return self.provider.lever(document, journal.prior if journal else {})
 
     def _asked(self, seen: Snapshot) -> tuple[PeerAnswer, ...]:
         return self.routers.look(seen.state, seen.journal, self.hold.clock.now, seen.node.addresses)
@@ -143,18 +158,19 @@ class Observer:
 
     def _with_estimates(self, s: Snapshot, document: Document) -> Snapshot:
         facts = tuple(facts_from_state(peer) for peer in known_peers(s.state))
-        dead = facts or cluster.policy_facts(self.hold.client, document, s.journal)
-        unread = never_read(s.state)
+        dead = facts or cluster.policy_facts(self.provider, document, s.journal)
+        unread, close = never_read(s.state), s.lever.close
         return replace(
             s,
-            estimates=tuple(self._estimate(leaving(fact.address, unread), fact) for fact in facts),
+            estimates=tuple(self._estimate(leaving(fact.address, unread), fact, close) for fact in facts),
             dead_estimates=tuple(self._estimate(ENDED, fact) for fact in dead),
         )
 
-    def _estimate(self, events: Sequence[Event], fact: PeerFacts) -> Estimate:
-        """The worst of what may have happened to the session."""
+    def _estimate(self, events: Sequence[Event], fact: PeerFacts, close: Close | None = None) -> Estimate:
+        """The worst of what may have happened to the session. `close`: how its owner ends it on purpose."""
         profile = self.profile_of(fact.address)
-        return max((estimate(event, fact, profile) for event in events), key=lambda found: found.worst)
+        found = (estimate(event, fact, profile, close=close) for event in events)
+        return max(found, key=lambda one: one.worst)
 
 
 # A session that ended without a withdraw: whether the node fell silent or its sockets were closed, the router

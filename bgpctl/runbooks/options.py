@@ -23,7 +23,8 @@ class DrainOptions:
     `profiles` router profiles by peer address. `shutdown_command` is an argv template ({node}). `lifted`: the
     flags that turn a guard's refusal into a warning. `require_confirmed`: only a router's word ends the wait;
     `assume_dead`: a silent speaker is dead. `typed`: the command as it was typed, None = the plain one.
-    `asked`: what the journal keeps of it, with what this run inherits from the one it goes on with."""
+    `asked`: what the journal keeps of it, with what this run inherits from the one it goes on with
+    (`inherited`). `provider`: who speaks BGP on the node, "" = whom the cluster has."""
 
     node: str
     order: str = "guide"
@@ -41,6 +42,8 @@ class DrainOptions:
     assume_dead: bool = False
     typed: CommandLine | None = None
     asked: Options = field(default_factory=dict)
+    inherited: Options = field(default_factory=dict)
+    provider: str = ""
 
     @property
     def command(self) -> CommandLine:
@@ -54,10 +57,10 @@ class RestoreOptions:
     node: str
     timeout: float = DEFAULT_TIMEOUT
     probes: tuple[str, ...] = ()
-    profiles: Mapping[str, Profile] = field(default_factory=dict)
     take_over: bool = False
     typed: CommandLine | None = None
     asked: Options = field(default_factory=dict)
+    provider: str = ""
 
     @property
     def command(self) -> CommandLine:
@@ -80,6 +83,7 @@ class RestartOptions:
     take_over: bool = False
     typed: CommandLine | None = None
     asked: Options = field(default_factory=dict)
+    provider: str = ""
 
     @property
     def command_line(self) -> CommandLine:

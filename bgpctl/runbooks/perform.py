@@ -16,12 +16,20 @@ from typing import Any
 from bgpctl.core.drain.budgets import held_back
 from bgpctl.core.drain.eviction import Outcome, parse_eviction_answer
 from bgpctl.core.policy.annotations import LEAVE
-from bgpctl.errors import BgpctlError, Blocked, DeadlineExceeded
+from bgpctl.errors import BgpctlError, Blocked, DeadlineExceeded, Tells
 from bgpctl.kube import paths
 from bgpctl.kube.client import ApiError, Conflict, ServerBusy
 from bgpctl.kube.lease import NodeLock, taken_over
 from bgpctl.runbooks import child
-from bgpctl.runbooks.actions import Action, ChangeNode, EvictPod, ReleaseLease, RunCommand, TakeLease
+from bgpctl.runbooks.actions import (
+    Action,
+    ChangeNode,
+    EvictPod,
+    PatchObject,
+    ReleaseLease,
+    RunCommand,
+    TakeLease,
+)
 from bgpctl.runbooks.hold import Document, Hold, decided_on
 from bgpctl.runbooks.journal import ANNOTATION, Journal, dump, load
 from bgpctl.runbooks.snapshot import EvictionNote
@@ -29,6 +37,7 @@ from bgpctl.runbooks.snapshot import EvictionNote
 RETRY_AFTER = 2.0  # seconds between questions about a pod whose budget says no (kubectl waits 5)
 EVICT_AGAIN = 30.0  # an accepted eviction without a deletion: something undid it
 BY_HAND = "the node is out of service and safe to power off by hand"
+TEST_FAILED = 422  # what the API server answers where a `test` of a JSON patch fails
 PATCH_TRIES = 20  # a kubelet's status moves the version between our reading and our writing
 
 
@@ -51,6 +60,7 @@ class Performer:
             TakeLease: self._take_lease,
             ReleaseLease: self._release_lease,
             ChangeNode: self.change_node,
+            PatchObject: self._patch_object,
             EvictPod: self._evict,
             RunCommand: self._shut_down,
         }
@@ -138,6 +148,19 @@ class Performer:
                 self.hold.document = fresh
         raise Conflict(409, "Conflict", "the Node is written all the time", {})
 
+    # -- other objects
+
+    def _patch_object(self, action: PatchObject) -> None:
+        """Conflict where a `test` of the patch fails: look again."""
+        self._fence_deed()
+        self.hold.changed = True
+        try:
+            self.hold.client.patch(action.patch.path, list(action.patch.operations), "json")
+        except ApiError as error:
+            if error.code != TEST_FAILED:
+                raise
+            raise Conflict(409, "Conflict", f"{action.patch.path} changed meanwhile", {}) from None
+
     # -- pods
 
     def _evict(self, action: EvictPod) -> bool:
@@ -186,7 +209,7 @@ class Performer:
         self._fence_deed()
         argv = [part.replace("{node}", self.hold.node) for part in template]
         limit = max(1.0, self.until - self.hold.clock.now()) if self.until < inf else None
-        hint = BY_HAND if what == "shutdown" else ""
+        hint, tells = (BY_HAND, (Tells.SAFE,)) if what == "shutdown" else ("", ())
         self.hold.changed = True
         try:
             return child.run(argv, limit)
@@ -194,10 +217,12 @@ class Performer:
             raise DeadlineExceeded(
                 f"time is up at {step}: {argv[0]} did not end, and was killed",
                 "; ".join(filter(None, (hint, "--timeout gives it longer"))),
+                tells=tells,
             ) from None
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            raise BgpctlError(f"the {what} command {argv[0]} cannot be run: {reason}", hint) from None
+            text = f"the {what} command {argv[0]} cannot be run: {reason}"
+            raise BgpctlError(text, hint, tells=tells) from None
 
 
 def _body(change: ChangeNode, document: Document) -> Document:

@@ -54,6 +54,8 @@ def _look(step: Step, world: World, journal: Journal | None) -> tuple[tuple[str,
 
 def _foresee(step: Step, s: Snapshot) -> tuple[str, str, str]:
     """(state, text, hint) of one step."""
+    if refused := step.foresee(s):
+        return "blocked", refused.reason, refused.hint
     if told := step.preview(s):
         return "planned", told, ""
     decision = step.decide(s)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from enum import Enum, auto
 from typing import Any
 
-from bgpctl.core.state import NodeState, timestamp
+from bgpctl.core.state import UNTOLD, NodeState, timestamp
 from bgpctl.core.timing.soak import READ_SECONDS
 from bgpctl.runbooks.baseline import asked, before, never
 from bgpctl.runbooks.drain_steps import RELABELLED
@@ -24,6 +24,7 @@ class Word(Enum):
     SERVES = auto()  # it has not withdrawn, or not in answer to this request
     WITHDREW = auto()
     STOPPED = auto()  # it ended, and its engine with it, before it withdrew
+    CLOSED = auto()  # its sessions are closed since it was told to leave; more it does not tell
     SILENT = auto()
     DEAD = auto()  # silent, and the operator says that it is dead
 
@@ -36,9 +37,18 @@ def word(s: Snapshot, *, assume_dead: bool = False) -> Word:
         return Word.STOPPED
     if state is None or state.stale(s.now):
         return Word.DEAD if assume_dead else Word.SILENT
+    if state.phase == UNTOLD:
+        return Word.CLOSED if _closed(s, state) else Word.SERVES
     if state.phase in GONE_PHASES and state.observed_leave == request(s):
         return Word.WITHDREW
     return Word.SERVES
+
+
+def _closed(s: Snapshot, state: NodeState) -> bool:
+    """Did the node's sessions end by our hand? What is told is up to `lag` seconds old, and may be of before
+    the node was asked."""
+    asked = s.journal.marks.get(RELABELLED, 0.0) if s.journal else 0.0
+    return not s.lever.policies and not state.established and s.now >= asked + (state.lag or 0.0)
 
 
 def request(s: Snapshot) -> str:

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from bgpctl import providers
 from bgpctl.core.drain.eviction import EvictionOptions
 from bgpctl.errors import BgpctlError
 from bgpctl.kube.client import Client
@@ -51,7 +52,16 @@ def plan(client: Client, options: RestartOptions) -> Events:
 def _world(client: Client, options: RestartOptions, run: str) -> World:
     routers = Routers(tuple(parse_probe(text) for text in options.probes))
     pods = EvictionOptions(pod_selector=options.pod_selector)
-    return worlds.build(client, options.node, run, timeout=options.timeout, routers=routers, eviction=pods)
+    provider = providers.of(client, options.provider)
+    return worlds.build(
+        client,
+        options.node,
+        run,
+        provider=provider,
+        timeout=options.timeout,
+        routers=routers,
+        eviction=pods,
+    )
 
 
 @dataclass(slots=True)

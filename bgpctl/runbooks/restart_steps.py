@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from bgpctl.core.drain.pods import PodView
 from bgpctl.core.drain.restart import kept, refusals
+from bgpctl.errors import Tells
 from bgpctl.runbooks import advice
 from bgpctl.runbooks.actions import Action, ChangeNode, EvictPod, ReleaseLease, RestartCommand, WatchRouters
 from bgpctl.runbooks.claim import Claimed
@@ -43,6 +44,7 @@ class ClaimedForRestart(Goal):
                 f"{s.journal.command} {s.journal.run} has the node",
                 hint=f"to see how far it is: {self.typed.other('node', 'status', s.node.name)}\n"
                 f"to bring the node back first: {advice.undo(s.node.name, self.typed)}",
+                tells=frozenset((Tells.BACK,)),
             )
         return Claimed(COMMAND, self.run, "", self.take_over, self.asked, self.typed).decide(s)
 
@@ -144,7 +146,12 @@ class Graceful(Goal):
         refused = refusals(s.state, s.now, self.expected, pod=not self.how.argv)
         if s.state is None or (refused and not self.allow_loss):
             lift = f"; to go on anyway: {self.typed.with_flags([LIFT])}" if s.state else ""
-            return Decision(Status.BLOCKED, "; ".join(refused), hint=f"nothing was changed on the node{lift}")
+            return Decision(
+                Status.BLOCKED,
+                "; ".join(refused),
+                hint=f"nothing was changed on the node{lift}",
+                tells=frozenset((Tells.SAFE, Tells.GO_ON) if lift else (Tells.SAFE,)),
+            )
         if impossible := self.how.impossible(s):
             return impossible
         told = (
@@ -172,7 +179,7 @@ class Graceful(Goal):
             started_at=round(s.now, 3),
             prior_unschedulable=s.node.unschedulable,
             peers=tuple(peer.address for peer in s.state.peers if peer.session.established),
-            routes=s.state.announced,
+            routes=s.state.announced or 0,
             marks={BEFORE: round(s.state.started_at, 3)},
             options=self.asked,
         )

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bgpctl.core.state import NodeState, PeerState
-from bgpctl.runbooks.actions import ChangeNode
+from bgpctl.core.drain.lever import shown
+from bgpctl.core.state import UNTOLD, NodeState, PeerState
+from bgpctl.runbooks.actions import ChangeNode, PatchObject
 from bgpctl.runbooks.drain_steps import only
+from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.model import Decision, Goal, Status
 from bgpctl.runbooks.peers import Names, endpoint, names
 from bgpctl.runbooks.snapshot import PeerAnswer, Snapshot
@@ -39,24 +41,23 @@ class Up(Goal):
 
 @dataclass(frozen=True, slots=True)
 class Selected(Goal):
-    """The labels are what they were before the drain."""
+    """The labels, and whatever else made the node leave, are what they were before the drain."""
 
     name = "Selected"
     title = "BGP told to come back"
-    needs = only()
+    needs = only("policies")
 
     def decide(self, s: Snapshot) -> Decision:
         if s.journal is None:
             return NOTHING
         prior = s.journal.prior_labels
         wrong = {key: value for key, value in prior.items() if s.node.labels.get(key) != value}
-        if not wrong:
-            return Decision(
-                Status.DONE, ", ".join(_label(k, v) for k, v in prior.items()) or "no label was changed"
-            )
-        text = ", ".join(_label(key, value) for key, value in wrong.items())
+        patches = tuple(PatchObject(patch) for patch in s.lever.back)
+        if not wrong and not patches:
+            return Decision(Status.DONE, ", ".join(map(shown, prior.items())) or _unlabelled(s.journal))
+        text = ", ".join((*map(shown, wrong.items()), *(patch.what for patch in s.lever.back)))
         change = ChangeNode(text, labels=wrong, journal=s.journal.with_mark("Reselected", s.now))
-        return Decision(Status.ACT, text, (change,))
+        return Decision(Status.ACT, text, (change, *patches) if wrong else patches)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +76,17 @@ class Established(Goal):
     def decide(self, s: Snapshot) -> Decision:
         if s.journal is None:
             return Decision(Status.DONE, by_hand(s))
-        if s.journal.deselect is None and not self.restart:
+        if not s.journal.takes_out and not self.restart:
             return Decision(Status.DONE, _untouched(s))
-        if not s.deselection.policies:
-            labels = ", ".join(_label(key, value) for key, value in s.journal.prior_labels.items())
+        if not s.lever.policies:
+            labels = ", ".join(map(shown, s.journal.prior_labels.items()))
             return Decision(
                 Status.BLOCKED,
                 f"no policy selects the node, though it is labelled as before ({labels})",
                 hint="it stays cordoned; running this again goes on when a CiliumBGPPeeringPolicy selects it",
             )
         state = s.state
-        if state is None or state.phase not in ("Running", "Starting") or not state.peers:
+        if state is None or state.phase not in (UNTOLD, "Running", "Starting") or not state.peers:
             said = state.phase.lower() if state else "silent"
             return Decision(Status.WAIT, f"waiting for the speaker (now {said})", recheck=0.2)
         expected = _before(s) if self.restart else state.peers
@@ -113,27 +114,26 @@ class Announced(Goal):
         return f"until every route is sent ({routers})"
 
     def decide(self, s: Snapshot) -> Decision:
-        if s.journal is None or (s.journal.deselect is None and not self.restart):
+        if s.journal is None or (not s.journal.takes_out and not self.restart):
             return NOTHING
         state = s.state
-        if state is None or state.phase != "Running":
+        if state is None or state.phase not in (UNTOLD, "Running"):
             return Decision(Status.WAIT, "waiting for the first full set of routes", recheck=0.2)
-        late = [
-            p
-            for p in (_before(s) if self.restart else state.peers)
-            if p.announced < p.intended or p.session.pending or not p.session.end_of_rib
-        ]
+        late = [p for p in (_before(s) if self.restart else state.peers) if not _sent(p)]
         if late:
             return Decision(Status.WAIT, ", ".join(_progress(p) for p in late), recheck=0.2)
         called = names(state, s.journal)
         told = [a for a in s.answers if a.answer.routes is not RouteState.UNKNOWN]
         missing = [a for a in told if _fewer(a, state, called)]
-        return self._await(s, missing, state.announced) if missing else self._done(s, state.announced)
+        number = state.announced
+        if number is None and told:  # nobody counts them: the routers do
+            number = max(map(_live, told))
+        return self._await(s, missing, number) if missing else self._done(s, number)
 
-    def _await(self, s: Snapshot, missing: Sequence[PeerAnswer], announced: int) -> Decision:
+    def _await(self, s: Snapshot, missing: Sequence[PeerAnswer], announced: int | None) -> Decision:
         """The speaker has sent them all, and these routers do not have them all."""
         assert s.journal is not None
-        text = f"{announced} routes sent; " + "; ".join(
+        text = f"{_routes(announced)} sent; " + "; ".join(
             f"{a.answer.router} has {_live(a)} of them" for a in missing
         )
         sent = s.journal.marks.get(SENT)
@@ -142,19 +142,18 @@ class Announced(Goal):
             return Decision(Status.ACT, text, (write,), recheck=0.1)
         if s.now < sent + ROUTER_PATIENCE or not all(_live(a) for a in missing):
             return Decision(Status.WAIT, text, recheck=0.2)
-        evidence = {"proof": "", "routes": announced}
+        evidence = {"proof": "", "routes": announced or 0}
         return Decision(Status.DONE, f"{text}: it may filter the others", evidence=evidence)
 
-    def _done(self, s: Snapshot, announced: int) -> Decision:
+    def _done(self, s: Snapshot, announced: int | None) -> Decision:
         routers = sorted({a.answer.router for a in s.answers if a.answer.routes is RouteState.PRESENT})
         if routers:
-            proof = {"proof": "confirmed", "by": ", ".join(routers), "routes": announced}
-            return Decision(
-                Status.DONE, f"{announced} routes, confirmed by {', '.join(routers)}", evidence=proof
-            )
+            proof = {"proof": "confirmed", "by": ", ".join(routers), "routes": announced or 0}
+            text = f"{_routes(announced)}, confirmed by {', '.join(routers)}"
+            return Decision(Status.DONE, text, evidence=proof)
         silent = [f"{a.answer.router} did not answer: {a.answer.detail}" for a in s.answers]
-        text = f"{announced} routes sent; {'; '.join(silent) or 'no router was asked'}"
-        return Decision(Status.DONE, text, evidence={"proof": "", "routes": announced})
+        text = f"{_routes(announced)} sent; {'; '.join(silent) or 'no router was asked'}"
+        return Decision(Status.DONE, text, evidence={"proof": "", "routes": announced or 0})
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,9 +178,9 @@ def by_hand(s: Snapshot) -> str:
     name, told = s.node.name, []
     if s.node.unschedulable:
         told.append(f"it is cordoned: `kubectl uncordon {name}`")
-    if not s.deselection.policies:
+    if not s.lever.policies:
         labels = ", ".join(
-            f"`kubectl label node {name} {key}={value} --overwrite`" for key, value in s.deselection.ways_in
+            f"`kubectl label node {name} {key}={value} --overwrite`" for key, value in s.lever.ways_in
         )
         told.append(f"no policy selects it{f': {labels}' if labels else ''}")
     return "; ".join(told)
@@ -189,14 +188,14 @@ def by_hand(s: Snapshot) -> str:
 
 def _untouched(s: Snapshot) -> str:
     """What is true of a node whose label was not changed: a policy never selected it, or it was a restart."""
-    if not s.deselection.policies:
+    if not s.lever.policies:
         return "no label was changed; no policy selects it, so it announces nothing"
-    return f"no label was changed; {', '.join(s.deselection.policies)} selects it, as before"
+    return f"no label was changed; {', '.join(s.lever.policies)} selects it, as before"
 
 
 def _comes_back(s: Snapshot, restart: bool) -> bool:
     """Did its sessions end, or will they, by our hand?"""
-    return s.journal is not None and (restart or s.journal.deselect is not None)
+    return s.journal is not None and (restart or s.journal.takes_out)
 
 
 def _before(s: Snapshot) -> Sequence[PeerState]:
@@ -205,19 +204,30 @@ def _before(s: Snapshot) -> Sequence[PeerState]:
     return [peer for peer in s.state.peers if peer.address in s.journal.peers]
 
 
-def _label(key: str, value: str | None) -> str:
-    return f"label {key} removed" if value is None else f"label {key}={value}"
+def _unlabelled(journal: Journal) -> str:
+    return "as before the drain" if journal.prior else "no label was changed"
+
+
+def _routes(count: int | None) -> str:
+    return "routes (how many is not known)" if count is None else f"{count} routes"
+
+
+def _sent(peer: PeerState) -> bool:
+    """Did this peer get what it should get, by all that is known of it?"""
+    late = peer.announced is not None and peer.intended is not None and peer.announced < peer.intended
+    return not late and not peer.session.pending and peer.session.end_of_rib is not False
 
 
 def _progress(peer: PeerState) -> str:
-    ending = "" if peer.session.end_of_rib else ", End-of-RIB not sent yet"
+    ending = ", End-of-RIB not sent yet" if peer.session.end_of_rib is False else ""
     return f"{peer.announced} of {peer.intended} routes announced to {peer.address}{ending}"
 
 
 def _fewer(answer: PeerAnswer, state: NodeState, called: Names) -> bool:
-    """Does this router miss routes that the speaker sent it?"""
+    """Does this router miss routes that the speaker sent it? Where nobody tells how many those are, one has
+    to be there."""
     sent = next((p.announced for p in state.peers if called[endpoint(p)] == answer.peer), 0)
-    return _live(answer) < sent
+    return _live(answer) < (1 if sent is None else sent)
 
 
 def _live(answer: PeerAnswer) -> int:

@@ -122,11 +122,13 @@ class Routers:
 
 
 def witness(probe: Probe, answer: RouterAnswer) -> str:
-    """Which router answered, as far as it can be told: what was asked, and the BGP Identifier of who answered
-    where it tells it (the same path leads to another router on another machine)."""
+    """Which router answered, as far as it can be told: what was asked, and the BGP Identifier of who
+    answered, else its machine (the same path leads to another router on another machine)."""
     kind, _, target = _named(probe).partition("=")
     asked = f"{kind}={target[:LONGEST_TARGET]}"
-    return f"{asked}, router ID {answer.router_id}" if answer.router_id else asked
+    if answer.router_id:
+        return f"{asked}, router ID {answer.router_id}"
+    return f"{asked}, on the machine with boot ID {answer.machine}" if answer.machine else asked
 
 
 def _named(probe: Probe) -> str:

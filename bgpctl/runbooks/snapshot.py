@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from math import inf
 
 from bgpctl.core.drain.budgets import Budget
-from bgpctl.core.drain.deselection import Deselection
 from bgpctl.core.drain.eviction import PodVerdict
 from bgpctl.core.drain.guards import Guard
+from bgpctl.core.drain.lever import Lever
 from bgpctl.core.state import NodeState
 from bgpctl.core.timing.withdrawal import Estimate
 from bgpctl.kube.lease import LeaseView
@@ -67,7 +67,8 @@ class Snapshot:
     `released`: this run held the Lease, and gave it back.
     `lease_contested`: somebody else renewed the Lease while we watched, which is `lease_watched` seconds.
     `budgets`: the PodDisruptionBudgets, None = they cannot be listed, or one of them not be read.
-    `estimates` hold for a deselect, `dead_estimates` for a node whose speaker no longer reports.
+    `provider` speaks BGP on the node. `estimates` hold for a deselect, `dead_estimates` for a node whose
+    speaker no longer reports.
     `command_exit` is the shutdown command's; `restarted`: the restart command ran and ended well.
     """
 
@@ -82,7 +83,8 @@ class Snapshot:
     lease_contested: bool = False
     lease_watched: float = inf
     guards: tuple[Guard, ...] = ()
-    deselection: Deselection = field(default_factory=Deselection)
+    provider: str = ""
+    lever: Lever = field(default_factory=Lever)
     pods: tuple[PodVerdict, ...] = ()
     budgets: tuple[Budget, ...] | None = ()
     notes: Mapping[str, EvictionNote] = field(default_factory=dict)

@@ -18,8 +18,9 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any
 
-from bgpctl.core.state import NodeState, timestamp
+from bgpctl.core.state import UNTOLD, NodeState, timestamp
 from bgpctl.core.timing.withdrawal import Estimate, worst_of
+from bgpctl.errors import Tells
 from bgpctl.runbooks import proof
 from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.baseline import asked, noted
@@ -70,11 +71,9 @@ class Withdrawn(Goal):
     def preview(self, s: Snapshot) -> str:
         """For --dry-run: what will end the wait."""
         word = proof.word(s, assume_dead=self.assume_dead)
+        if silent := self.foresee(s):
+            return silent.reason
         worst = worst_of((word is not Word.DEAD and s.estimates) or s.dead_estimates)
-        if word is Word.SILENT and (worst or s.state):
-            seen = f"last seen {timestamp(s.state.last_seen)}" if s.state else "it was never seen"
-            only_by = f"the routes end only if somebody says that it is dead ({ASSUME_DEAD})"
-            return f"its speaker is silent ({seen}): {only_by}"
         if worst is None:
             return "the node has no peer"
         soak = s.state.soak if s.state else 0.0
@@ -88,6 +87,22 @@ class Withdrawn(Goal):
         begin = f"the speaker fell silent, assuming {ASSUMED}" if word is Word.DEAD else "the withdraws"
         return f"{first}{_seconds(worst)} after {begin}, by estimate{note}: {worst.address}: {worst.why}"
 
+    def foresee(self, s: Snapshot) -> Decision | None:
+        """A speaker that is silent before the drain begins: unless it comes back, the run ends blocked."""
+        silent = proof.word(s, assume_dead=self.assume_dead) is Word.SILENT
+        if not silent or (s.state is None and not (s.estimates or s.dead_estimates)):
+            return None
+        seen = f"last seen {timestamp(s.state.last_seen)}" if s.state else "it was never seen"
+        only_by = f"the routes end only if somebody says that it is dead ({ASSUME_DEAD})"
+        return self._nobody_knows(f"its speaker is silent ({seen}): {only_by}")
+
+    def _nobody_knows(self, text: str) -> Decision:
+        dead = self.typed.with_flags([ASSUME_DEAD])
+        hint = (
+            f"ask a router with --router-probe KIND=TARGET@PEER; or, if you know that the node is off: {dead}"
+        )
+        return Decision(Status.BLOCKED, text, hint=hint, tells=frozenset((Tells.GO_ON,)))
+
     def _too_little(self, s: Snapshot, evidence: Mapping[str, Any], word: Word) -> Decision | None:
         """`--require-confirmed` makes any lesser proof a wait, which ends with the run's time. That nothing
         was announced is enough where a speaker that reports says so."""
@@ -96,7 +111,8 @@ class Withdrawn(Goal):
         if not self.require_confirmed or (sure and not evidence.get("assumed")):
             return None
         missing = "; ".join(proof.missing(s)) or "no router was asked"
-        return Decision(Status.WAIT, f"{REQUIRE_CONFIRMED} waits for a router's word: {missing}", recheck=1.0)
+        text = f"{REQUIRE_CONFIRMED} waits for a router's word: {missing}"
+        return Decision(Status.WAIT, text, recheck=1.0, tells=frozenset((Tells.LESSER,)))
 
     def _too_late(self, s: Snapshot, late: Sequence[str]) -> Decision:
         """No waiting makes up for a router that nobody asked in time."""
@@ -105,7 +121,8 @@ class Withdrawn(Goal):
             f"or restore first: {self.typed.other('node', 'restore', s.node.name)}\n"
             f"and then drain again: {self.typed}"
         )
-        return Decision(Status.BLOCKED, "; ".join(late), hint=hint)
+        told = frozenset((Tells.GO_ON, Tells.BACK))
+        return Decision(Status.BLOCKED, "; ".join(late), hint=hint, tells=told)
 
     def by_clock(self, s: Snapshot, journal: Journal, word: Word) -> Decision:
         """What the speaker says, and the worst case that the negotiated capabilities allow after it."""
@@ -120,18 +137,18 @@ class Withdrawn(Goal):
             case Word.SERVES:
                 again = LOOK_AGAIN if s.answers else READ_AGAIN
                 return Decision(Status.WAIT, f"{_serves(s)}{note}", recheck=again)
+            case Word.CLOSED:
+                return _closed(s, journal, note)
         assert s.state is not None, "it withdrew"
         if not proof.withdrew(s.state, proof.request(s)):
             return _restarted(s, journal, note)
         if others := proof.another_session(s.state):
             return _elsewhere(others, note)
         sent = round(s.state.withdrawn.sent_at, 3) if s.state.withdrawn else 0.0
-        if SAW_WITHDRAWN not in journal.marks or journal.marks.get(SAW_RECORD) != sent:
-            # The wait counts from when *we* saw it: the speaker's clock is another one. A record that changed
-            # is another withdrawal.
-            noted = journal.with_mark(SAW_WITHDRAWN, s.now).with_mark(SAW_RECORD, sent)
-            write = ChangeNode("note the time", journal=noted)
-            return Decision(Status.ACT, "the speaker has sent every withdraw", (write,))
+        if journal.marks.get(SAW_RECORD) != sent:  # a record that changed is another withdrawal
+            return _saw(s, journal.with_mark(SAW_RECORD, sent), "the speaker has sent every withdraw")
+        if SAW_WITHDRAWN not in journal.marks:
+            return _saw(s, journal, "the speaker has sent every withdraw")
         begun = journal.marks[SAW_WITHDRAWN]
         return _until(s, begun, s.estimates, f"the withdraws were sent{note}", proof.record(s.state))
 
@@ -147,11 +164,7 @@ class Withdrawn(Goal):
         text = (
             f"the speaker is silent, and whether its routes are gone nobody knows: they are {IF_DEAD}{note}"
         )
-        dead = self.typed.with_flags([ASSUME_DEAD])
-        hint = (
-            f"ask a router with --router-probe KIND=TARGET@PEER; or, if you know that the node is off: {dead}"
-        )
-        return Decision(Status.BLOCKED, text, hint=hint)
+        return self._nobody_knows(text)
 
 
 def by_witness(s: Snapshot, word: Word) -> Decision | None:
@@ -211,6 +224,8 @@ def _serves(s: Snapshot) -> str:
         return moving
     if s.state.phase in GONE_PHASES:
         return "waiting for the speaker to see the relabel"
+    if s.state.phase == UNTOLD:
+        return f"waiting for the sessions to be closed ({s.state.established} up)"
     return f"waiting for the speaker to withdraw (now {s.state.phase.lower()})"
 
 
@@ -240,6 +255,23 @@ def _dead(s: Snapshot, journal: Journal, note: str, *, assumed: bool) -> Decisio
     return _until(s, begun, s.dead_estimates, f"{what}{note}", assumption)
 
 
+def _saw(s: Snapshot, journal: Journal, text: str) -> Decision:
+    """The wait counts from when *we* saw it: the speaker's clock is another one."""
+    write = ChangeNode("note the time", journal=journal.with_mark(SAW_WITHDRAWN, s.now))
+    return Decision(Status.ACT, text, (write,))
+
+
+def _closed(s: Snapshot, journal: Journal, note: str) -> Decision:
+    """The sessions ended, and nobody says that anything was withdrawn before."""
+    assert s.state is not None, "it tells of its sessions"
+    estimates = s.estimates or s.dead_estimates
+    if not estimates:
+        return _no_peer(s.state, journal)
+    if SAW_WITHDRAWN not in journal.marks:
+        return _saw(s, journal, "the sessions are closed")
+    return _until(s, journal.marks[SAW_WITHDRAWN], estimates, f"the sessions were seen closed{note}", {})
+
+
 def _restarted(s: Snapshot, journal: Journal, note: str) -> Decision:
     """One that was started after the relabel has nothing to withdraw, while routers may keep what its
     predecessor announced."""
@@ -253,7 +285,7 @@ def _restarted(s: Snapshot, journal: Journal, note: str) -> Decision:
 
 def _nobody(journal: Journal) -> Decision:
     """No speaker ever reported, and no policy tells of a peer."""
-    if journal.deselect is None:
+    if not journal.takes_out:
         return _nothing_announced("no policy selects the node, and no speaker reports for it")
     return Decision(
         Status.BLOCKED,

@@ -6,11 +6,13 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from bgpctl import providers
 from bgpctl.core.drain.eviction import EvictionOptions
 from bgpctl.core.timing.profiles import UNKNOWN_ROUTER, Profile
 from bgpctl.errors import BgpctlError
 from bgpctl.kube import lease, paths
 from bgpctl.kube.client import Client
+from bgpctl.ports import Provider
 from bgpctl.runbooks import objects
 from bgpctl.runbooks.actions import Action, ChangeNode
 from bgpctl.runbooks.clock import Clock
@@ -107,6 +109,7 @@ def build(
     node: str,
     run: str,
     *,
+    provider: Provider | None = None,
     timeout: float,
     routers: Routers,
     eviction: EvictionOptions | None = None,
@@ -123,6 +126,7 @@ def build(
     hold = Hold(client, node, run, lease.identity(run), clock, background)
     observer = Observer(
         hold,
+        provider or providers.of(client),
         eviction or EvictionOptions(),
         routers,
         profile_of,

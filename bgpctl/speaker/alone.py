@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import pwd
 import shlex
 import time
 from collections.abc import Iterator
@@ -54,6 +55,8 @@ def _claimed(name: str, directory: Path, node: str) -> Claim:
     try:
         return Claim(name, directory)
     except Taken as taken:
+        if taken.holder.stranger or taken.holder.silent:
+            raise _squatter(taken.holder, name, node) from None
         raise UsageError(
             f"another speaker ({_process(taken.holder)}) manages the BGP engine of node {node}"
             f"{_where(taken.holder)}",
@@ -65,10 +68,12 @@ def _refuse_orphan(name: str, directory: Path, node: str) -> None:
     """No speaker but us runs, so an engine that is not in our directory has none."""
     deadline = time.monotonic() + DIES_SECONDS
     while (holder := claim.holder_of(name)) is not None:
+        if holder.stranger:
+            raise _squatter(holder, name, node)
         if holder.works_in(directory) or (holder.pid and holder.pid == control.pid_in(directory)):
             return  # adopted or replaced, as ever
         if time.monotonic() > deadline:
-            raise _orphan(holder, node)
+            raise _squatter(holder, name, node) if holder.silent else _orphan(holder, node)
         time.sleep(0.05)
 
 
@@ -97,6 +102,28 @@ def _where(holder: Holder) -> str:
         return ""
     place = Path(holder.directory)
     return f" in {place.parent if place.name == places.ENGINE else place}"
+
+
+# --- a name that another has --------------------------------------------------------------------------------
+
+
+def _squatter(holder: Holder, name: str, node: str) -> UsageError:
+    """Anybody may take a name: of one who is no user of ours, or who does not answer, only that is known."""
+    who = f"process {holder.pid}" if holder.pid else "a process"
+    whose = f" of user {_user(holder.uid)}" if holder.stranger else ""
+    what = "it is no bgpctl of this user" if holder.stranger else "it does not answer"
+    message = f"{who}{whose} has the name that keeps the BGP of node {node} to one speaker: {what}"
+    if not holder.pid:
+        return UsageError(message, f"to see who that is, as root on the node: ss -xap | grep {name}")
+    end = f"to end it, as root: kill {holder.pid}"
+    return UsageError(message, f"to see what it is: ps -fp {holder.pid}\n{end}")
+
+
+def _user(uid: int | None) -> str:
+    try:
+        return pwd.getpwuid(uid or 0).pw_name
+    except KeyError:
+        return str(uid)
 
 
 # --- its directory ------------------------------------------------------------------------------------------

@@ -56,6 +56,7 @@ class Manager:
     """One node's speaker. One thread owns it; others only ring the bell.
 
     `recall` reads the state that an earlier run published: what is known of a leave must outlive a restart.
+    `unkept`: a sentence about why that of this one will not, "" = it will.
     """
 
     def __init__(
@@ -68,10 +69,12 @@ class Manager:
         *,
         bell: Bell,
         recall: Callable[[], NodeState | None] = lambda: None,
+        unkept: Callable[[], str] = lambda: "",
         readiness: Readiness | None = None,
     ) -> None:
         self._node, self._source, self._engine = node, source, engine
         self._publish, self._bell, self._settings = publish, bell, settings
+        self._unkept = unkept
         self._readiness = readiness or Readiness()
         self._leaving = Leaving(node, engine, settings)
         self._settling = Settling(settings.settle)
@@ -215,7 +218,7 @@ class Manager:
         """Only for the first intent: later ones know by themselves."""
         before = self._before
         return self.intent is None and announced_before(
-            before.intended, before.heartbeat, self._settings.booted_at
+            before.intended or 0, before.heartbeat, self._settings.booted_at
         )
 
     def _keep_while_undecided(self, intent: Intent) -> None:
@@ -319,7 +322,7 @@ class Manager:
             policy_problem=owner_problem(intent),
             problems=self._problems(intent, observed),
             intended=self._intended() - len(unsent),
-            announced=sum(peer.announced for peer in peers),
+            announced=sum(peer.announced or 0 for peer in peers),
             peers=peers,
             withdrawn=self.withdrawn,
             unwithdrawn=self._leaving.unwithdrawn,
@@ -339,11 +342,11 @@ class Manager:
     def _intended(self) -> int:
         """As `_owner`: it tells the next run whether the node announced before."""
         if self.intent is None:
-            return self._before.intended
+            return self._before.intended or 0
         return sum(len(routes) for routes in self.intent.routes.values())
 
     def _problems(self, intent: Intent, observed: Observed) -> tuple[str, ...]:
-        own = (self._leaving.problem, self._engine.trouble, self._error)
+        own = (self._leaving.problem, self._engine.trouble, self._error, self._unkept())
         seen = (*troubles_of(observed), *self._silence.problems(intent, observed, time.monotonic()))
         return tuple(dict.fromkeys(filter(None, (*intent.problems, *self._source.problems(), *seen, *own))))
 

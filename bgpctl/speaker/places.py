@@ -11,6 +11,8 @@ from bgpctl.kube import paths
 
 STATUS_SOCKET = "status.sock"
 ENGINE = "engine"
+STATE = "state.json"
+"""Of a speaker without Kubernetes."""
 
 
 def base() -> Path:
@@ -39,3 +41,8 @@ def _private(place: Path) -> None:
     if place.stat(follow_symlinks=False).st_uid != os.getuid():
         raise OSError("it belongs to another user")
     place.chmod(0o700)
+
+
+def memory(directory: Path, node: str) -> Path:
+    """What the node's speaker keeps for the next one. A directory that another node's had is not its own."""
+    return directory / f"{paths.named(node)}.{STATE}"

@@ -27,7 +27,8 @@ from bgpctl.speaker.settings import Settings
 from bgpctl.speaker.sources import FileSource
 from bgpctl.speaker.status import metrics, pages
 from bgpctl.speaker.status import socket as status_socket
-from bgpctl.speaker.status.publisher import FileSink, KubeSink, Publisher
+from bgpctl.speaker.status.memory import Memory
+from bgpctl.speaker.status.publisher import FileSink, KubeSink
 from bgpctl.speaker.status.remembering import Remembering
 from bgpctl.speaker.verdictsource import VerdictSource
 
@@ -69,15 +70,14 @@ def run_speaker(options: SpeakerOptions) -> int:
 
 def _run(options: SpeakerOptions, directory: Path, claim: str) -> None:
     bell = Bell()
-    source, plain = _ends(options, directory, bell.changed)
-    sink = Remembering(plain)
+    source, memory = _ends(options, directory, bell.changed)
+    sink = Remembering(memory)
     engine = Engine(directory / places.ENGINE, ring=bell.set, log=log, mode=options.engine, claim=claim)
-    publisher = Publisher(sink)
     manager = Manager(
         options.node,
         source,
         engine,
-        publisher.offer,
+        sink.write,
         Settings(
             source_address=options.source_address,
             next_hops=options.next_hops,
@@ -89,17 +89,18 @@ def _run(options: SpeakerOptions, directory: Path, claim: str) -> None:
         ),
         bell=bell,
         recall=sink.read,
+        unkept=lambda: memory.unkept,
         readiness=Readiness(options.ready_checks, bell.set),
     )
     with contextlib.ExitStack() as stack:
         _on_signal(manager.stop)
-        stack.callback(status_socket.serve(directory, manager, lambda: publisher.problem))
+        stack.callback(status_socket.serve(directory, manager, lambda: memory.untold))
         if options.listen:
-            stack.callback(pages.serve(options.listen, _answers(manager, source, publisher)))
+            stack.callback(pages.serve(options.listen, _answers(manager, source, memory)))
         source.start()
         stack.callback(source.stop)
-        publisher.start()
-        stack.callback(lambda: publisher.close(manager.state))
+        memory.start()
+        stack.callback(lambda: memory.close(sink.completed(manager.state)))
         log.info(
             "speaker.started",
             extra={"engine": engine.version, "mode": options.engine, "directory": str(directory)},
@@ -125,19 +126,21 @@ def _on_signal(stop: Callable[[], None]) -> None:
 # --- its parts ----------------------------------------------------------------------------------------------
 
 
-def _ends(options: SpeakerOptions, directory: Path, ring: Callable[[], None]) -> tuple[Source, Sink]:
+def _ends(options: SpeakerOptions, directory: Path, ring: Callable[[], None]) -> tuple[Source, Memory]:
     """Where objects come from, and where the state goes."""
     if options.file is not None:
-        return FileSource(options.file, options.node, ring), FileSink(directory / "state.json")
+        told: Sink = FileSink(directory / places.STATE)
+        return FileSource(options.file, options.node, ring), Memory(options.node, told)
     if options.client is None:
         raise UsageError(
             "a speaker needs a cluster or a file", "pass --kubeconfig PATH, --in-cluster or --file PATH"
         )
     source = VerdictSource(options.client, options.node, options.secrets_namespace, ring)
-    return source, KubeSink(options.client, options.node, source.node_uid)
+    told = KubeSink(options.client, options.node, source.node_uid)
+    return source, Memory(options.node, told, FileSink(places.memory(directory, options.node)))
 
 
-def _answers(manager: Manager, source: Source, publisher: Publisher) -> pages.Answers:
+def _answers(manager: Manager, source: Source, memory: Memory) -> pages.Answers:
     def stuck() -> str:
         age = time.monotonic() - manager.counters.ticked_at
         late = manager.counters.ticked_at and age > STUCK_AFTER
@@ -146,7 +149,7 @@ def _answers(manager: Manager, source: Source, publisher: Publisher) -> pages.An
     def healthy() -> tuple[bool, str]:
         """The manager starts a dead engine again by itself, sooner than a kubelet would; who asks here ends a
         manager that does not get there."""
-        trouble = stuck() or manager.engine_trouble or source.trouble() or publisher.trouble
+        trouble = stuck() or manager.engine_trouble or source.trouble() or memory.trouble
         return not trouble, trouble or "ok"
 
     def ready() -> tuple[bool, str]:

@@ -31,6 +31,7 @@ T = TypeVar("T")
 
 FILE_POLL_SECONDS = 0.3
 LAST_LOOK_SECONDS = 1.0
+FIRST_LISTS_SECONDS = 0.2  # the speakers of a cluster that is switched on start in one instant
 
 log = logging.getLogger("bgpctl.speaker")
 
@@ -52,7 +53,9 @@ class KubeSource:
         self._peer_configs = mirror(paths.PEER_CONFIGS, _slim_policy)
         self._advertisements = mirror(paths.ADVERTISEMENTS, _slim_policy)
         self._overrides = mirror(paths.OVERRIDES, _slim_policy, fieldSelector=f"metadata.name={node}")
-        self._slices = mirror(paths.ENDPOINT_SLICES, lambda item: read_slice(item, node))
+        self._slices = mirror(
+            paths.ENDPOINT_SLICES, lambda item: read_slice(item, node), **paths.BALANCED_SLICES
+        )
         self._secrets = mirror(paths.secrets(secrets_namespace), _slim_secret)
         self._lb_pools = mirror(paths.LB_POOLS, _slim_policy)
         self._pod_pools = mirror(paths.POD_POOLS, _slim_pool)
@@ -76,7 +79,7 @@ class KubeSource:
     def start(self) -> None:
         self._host.start()
         for mirror in (*self._required, *self._optional):
-            mirror.start()
+            mirror.start(within=FIRST_LISTS_SECONDS)
 
     def stop(self) -> None:
         self._host.stop()

@@ -13,6 +13,7 @@ from bgpctl.witness.model import NoNeighbor, RouterAnswer, RouteState, Unanswere
 
 # OpenBGPD's control socket stalled for 1.95 s when a session went stale (facts/bgp.md 3.8).
 TIMEOUT_SECONDS = 5.0
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
 def ask(router: str, neighbor: str, question: Callable[[IPAddress], RouterAnswer]) -> RouterAnswer:
@@ -33,3 +34,13 @@ def ask(router: str, neighbor: str, question: Callable[[IPAddress], RouterAnswer
         detail = f"its answer cannot be read: {error.message}"
         answer = RouterAnswer(router, neighbor, RouteState.UNKNOWN, detail=detail)
     return replace(answer, at=time.time())
+
+
+def this_machine() -> str:
+    """This boot of this machine: the same in each of its containers, and of no other machine (names and
+    machine IDs of cloned ones are alike). "" = it cannot be told."""
+    try:
+        with open(BOOT_ID) as file:
+            return file.read(36).strip()
+    except OSError:
+        return ""

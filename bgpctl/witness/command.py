@@ -7,6 +7,7 @@ killed.
 from __future__ import annotations
 
 import os
+import re
 import selectors
 import subprocess
 import time
@@ -88,4 +89,8 @@ def read_json(text: bytes | str, router: str) -> Any:
 
 def _last_line(words: bytes, code: int) -> str:
     lines = words[-4096:].decode(errors="replace").strip().splitlines()
-    return lines[-1] if lines else f"its client ended with {code}"
+    if not lines:
+        return f"its client ended with {code}"
+    # gobgp -j writes {"error":"context deadline exceeded"}: nobody answered.
+    told = re.fullmatch(r'\{"error":"(.*)"\}', lines[-1])
+    return told[1] if told else lines[-1]

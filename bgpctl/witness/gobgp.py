@@ -50,7 +50,8 @@ class GobgpProbe:
             path for table in tables for path in read_rib(table) if same_address(path.neighbor, neighbor)
         )
         local = Foreign(view).child("transport").text("local_address")
-        seen = answered(router, neighbor, paths, session_of(view), None, local=local)
+        own = Foreign.of(client.ask("global", "-j")).text("router_id")
+        seen = answered(router, neighbor, paths, session_of(view), None, local=local, router_id=own)
         return replace(seen, forgets=dynamic(view))
 
     def _client(self) -> Client:

@@ -62,9 +62,9 @@ class RouterAnswer:
     `seconds_remaining` is its stale or restart timer when it tells one. `detail` is one sentence; for UNKNOWN
     it says why. `at` is the epoch second of the answer. `local` is the router's own end of the session (of
     several, each, with ", " between) as `own_address` writes it, `router_id` its BGP Identifier; "" = it
-    does not say. `stranger`: it is UNKNOWN because the router has no such neighbor. `forgets`: the router
-    knows the neighbor for as long as it has a session or routes of it, and cannot tell its absence from a
-    stranger's afterwards.
+    does not say. `machine`: the boot ID of the machine where a router was asked that does not. `stranger`:
+    it is UNKNOWN because the router has no such neighbor. `forgets`: the router knows the neighbor for as
+    long as it has a session or routes of it, and cannot tell its absence from a stranger's afterwards.
     """
 
     router: str
@@ -77,6 +77,7 @@ class RouterAnswer:
     at: float = 0.0
     local: str = ""
     router_id: str = ""
+    machine: str = ""
     stranger: bool = False
     forgets: bool = False
 

@@ -1,15 +1,19 @@
 """OpenBGPD through its own client, which is also called bgpctl: always by absolute path, never ours by
-mistake."""
+mistake.
+
+It tells the BGP Identifiers of its neighbors, and its own only with networks that it originates (7.7). What
+is known of a router behind a local socket is the machine.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bgpctl.core.reading.foreign import Foreign
-from bgpctl.witness.asking import ask
+from bgpctl.witness.asking import ask, this_machine
 from bgpctl.witness.command import Client
 from bgpctl.witness.model import MOST, NoNeighbor, Path, RouterAnswer, answered, same_address, to_prefix
 
@@ -36,7 +40,8 @@ class OpenbgpdProbe:
         view = Foreign(neighbor_of(client.ask("neighbor", neighbor), neighbor))
         paths = tuple(read_rib(client.ask("rib", "neighbor", neighbor)))
         local = view.child("session").child("local").text("address")
-        return answered(router, neighbor, paths, view.text("state").lower(), None, local=local)
+        seen = answered(router, neighbor, paths, view.text("state").lower(), None, local=local)
+        return replace(seen, machine=this_machine())
 
     def _client(self) -> Client:
         return Client(f"openbgpd {self.target}", (self.client, "-s", self.target, "-j", "show"))

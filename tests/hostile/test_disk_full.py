@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import hostile_node, objects, speakers
+from bgpctl.kube import paths
+from bgpctl.lab.seed import crds
+from tests.support import apiserver, clients, hostile_node, objects, speakers
 from tests.support.bgppeer import BgpPeer
 from tests.support.hostile_node import NAME, POD, WEB, Document, node, service, written
 from tests.support.require import require
@@ -71,6 +73,33 @@ def test_what_runs_goes_on_without_disk_and_changes_when_there_is_room(place: Pa
             one.is_well()
             eventually(lambda: {WEB, POD} <= later.routes())
             assert not {WEB, POD} & one.withdrawn_so_far()
+            one.untouched()
+
+
+UNKEPT = "what this speaker knows of its sessions is not kept on its disk"
+
+
+def test_what_cannot_be_kept_costs_a_sentence_in_the_cluster(place: Path) -> None:
+    with hostile_node.witness() as witness, apiserver.running(controllers=False) as server:
+        server.apply(*crds(), objects.node(NAME), hostile_node.policy(witness), hostile_node.secret())
+        server.apply(*service("web", "192.0.2.80"))
+        server.write_kubeconfig(place / "kubeconfig")
+        api = clients.client(server)
+
+        def told() -> str:
+            return str(((api.find(paths.node_state(NAME)) or {}).get("status") or {}).get("problems"))
+
+        with node(place, "--kubeconfig", place / "kubeconfig", witness=witness) as one:
+            one.has(WEB, POD)
+            one.is_well()
+            ballast = fill(place / "speaker")
+            server.apply(*service("new", "192.0.2.81"))
+            one.has(ip_network("192.0.2.81/32"))
+            one.complains(f"{UNKEPT} ([Errno 28] No space left on device")
+            eventually(lambda: UNKEPT in told())
+            ballast.unlink()
+            one.is_well()
+            eventually(lambda: UNKEPT not in told())
             one.untouched()
 
 

@@ -87,7 +87,8 @@ def test_a_watch_is_not_refused_by_a_restart(server: ApiServer) -> None:
     mirror.start()
     try:
         eventually(mirror.synced.is_set)
-        server.faults.restart(Restart(down=0.1, refusing=1.0))
+        # Longer than the moment after which it comes back.
+        server.faults.restart(Restart(down=0.1, refusing=2.5))
         eventually(lambda: "forbidden" in mirror.problem, interval=0.01)
         server.apply(node("worker-2"))
         eventually(lambda: len(mirror.items()) == 2)

@@ -4,6 +4,7 @@ lab. Every one of them is resumed by running it again, and ends in the same worl
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -264,14 +265,28 @@ def test_a_node_that_somebody_brought_back_is_not_called_drained(lab: Lab) -> No
     assert lab.node_state(NODE)["phase"] == "Withdrawn"
 
 
-@pytest.mark.parametrize(("command", "code"), [("true", 0), ("false", 3), ("/nonexistent/poweroff", 1)])
-def test_the_shutdown_command_decides_the_end(lab: Lab, command: str, code: int) -> None:
+@pytest.mark.parametrize(("command", "code"), [("true", 0), ("false", 3), ("poweroff", 1)])
+def test_the_shutdown_command_decides_the_end(lab: Lab, command: str, code: int, tmp_path: Path) -> None:
+    if code == 1:  # it is there, and its interpreter is not
+        (tmp_path / command).write_text("#!/nonexistent/sh\n")
+        (tmp_path / command).chmod(0o700)
+        command = str(tmp_path / command)
     ran = kit.run(lab, "node", "drain", NODE, "--shutdown-command", command, "-o", "json", *FAST)
     assert ran.code == code, ran.document
     assert ran.document["evidence"]["proof"] == "confirmed"
     if code:
         assert command in ran.document["message"]
         assert "safe to power off by hand" in ran.document["hint"]
+
+
+def test_a_shutdown_command_that_is_not_there_is_found_out_before_anything_is_done(lab: Lab) -> None:
+    before = kit.node(lab, NODE)
+    for flags in ((), ("--dry-run",)):
+        ran = kit.run(lab, "node", "drain", NODE, "--shutdown-command", "/nonexistent/poweroff", *flags)
+        assert (ran.code, ran.out) == (2, ""), "not even a header"
+        assert "there is no program '/nonexistent/poweroff'" in ran.err
+    for part in ("labels", "annotations"):
+        assert kit.node(lab, NODE)["metadata"].get(part) == before["metadata"].get(part)
 
 
 def test_a_node_that_does_not_exist_is_said_to_be_so(lab: Lab) -> None:

@@ -114,6 +114,7 @@ def test_nothing_to_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_an_unknown_context(tmp_path: Path) -> None:
     error = refused(written(tmp_path / "a", document()), "other")
     assert "other" in str(error) and "contexts" in str(error)
+    assert str(error).endswith("there is no other among its contexts")
     assert "get-contexts" in error.hint
 
 

@@ -71,6 +71,18 @@ def test_life_of_a_route(router_kind: str, workshop: Workshop) -> None:
     assert seen.detail
 
 
+def test_a_router_is_told_from_another_at_the_same_path(helper_kind: str, workshop: Workshop) -> None:
+    """Whatever it has of the node: by the same word with a route, without one and without a session."""
+    lab = workshop.router(helper_kind)
+    names = [(look(lab).router_id, look(lab).machine)]
+    speaker = workshop.speaker(lab)
+    speaker.start([ONE])
+    names += [(seen.router_id, seen.machine) for seen in [eventually(lambda: sees(lab, ONE))]]
+    speaker.kill()
+    names += [(seen.router_id, seen.machine) for seen in [eventually(lambda: sees(lab))]]
+    assert len(set(names)) == 1 and any(names[0]), names
+
+
 def test_graceful_restart_keeps_stale_routes(helper_kind: str, workshop: Workshop) -> None:
     """SIGKILL with graceful restart: STALE, still forwarding, until the restart time is over."""
     lab = workshop.router(helper_kind)

@@ -4,6 +4,10 @@ to it."""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,8 +15,13 @@ import pytest
 import yaml
 
 from bgpctl.core.state import UNPROVED
+from bgpctl.exabgp import control
+from bgpctl.kube import paths
+from bgpctl.lab import seed
+from bgpctl.lab.api.faults import Fault
 from bgpctl.lab.cluster import Lab
 from bgpctl.lab.speakers import Speaker
+from bgpctl.speaker import places
 from bgpctl.witness.model import RouteState
 from bgpctl.witness.probe import parse_probe
 from tests.support import lab as kit
@@ -81,6 +90,61 @@ def test_a_router_that_still_forwards_is_not_forgotten_over_any_restart(kind: st
         lab.wait_ready()
         assert "problems" not in lab.node_state(NODE) and "unwithdrawn" not in lab.node_state(NODE)
         assert drain(lab).document["proof"] == "estimated" and look(lab) is RouteState.ABSENT
+
+
+def _refused(code: int) -> Callable[[Lab], None]:
+    def arm(lab: Lab) -> None:
+        lab.api.faults.add(Fault("answer", "create|patch", "bgpnodestates(/status)?", code=code))
+
+    return arm
+
+
+def _unknown(lab: Lab) -> None:
+    lab.client().delete(f"{kit.CRDS}/bgpnodestates.bgpctl.io")
+
+
+def _solved(lab: Lab) -> None:
+    lab.api.faults.clear()
+    lab.api.apply(*seed.crds())
+
+
+@pytest.mark.parametrize(
+    ("kind", "broken"),
+    [("bird", _refused(403)), ("frr", _refused(503)), ("bird", _unknown)],
+    ids=("403", "503", "no CRD"),
+)
+def test_a_speaker_that_could_never_publish_a_word_is_remembered(
+    kind: str, broken: Callable[[Lab], None]
+) -> None:
+    """What it had is known by its own disk, from the first route on."""
+    require(kind)
+    with kit.running(kind, nodes=2) as lab:
+        speaker = lab.speakers[0]
+        speaker.stop()
+        shutil.rmtree(speaker.directory)
+        lab.client().delete(paths.node_state(NODE))
+        broken(lab)
+        speaker.start()
+        eventually(lambda: look(lab) is RouteState.PRESENT, deadline=20, why=speaker.last_words())
+        engine = control.pid_in(speaker.directory / places.ENGINE)
+        assert engine is not None
+        speaker.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(engine, signal.SIGKILL)
+        relabel(lab, "false")
+        _solved(lab)
+        assert lab.node_state(NODE) == {}, "not a word of it is in the cluster"
+
+        speaker.start()
+        eventually(lambda: lab.node_state(NODE).get("phase") == "Idle", deadline=20)
+        state = lab.node_state(NODE)
+        assert UNPROVED in state["problems"] and look(lab) is RouteState.STALE
+        assert [peer["peerAddress"] for peer in state["unwithdrawn"]] == [lab.place.router_address]
+        ran = drain(lab, "--timeout", "2")
+        assert (ran.code, "proof" in ran.document) == (DEADLINE, False), ran.out
+        assert "the speaker was started, and the one before it did not withdraw" in ran.document["message"]
+        assert f"do not power off {NODE}: routers may still" in kit.run(lab, "node", "status", NODE).out
+        assert f"{NODE}: {UNPROVED}" in kit.run(lab, "peers", "status").out
 
 
 def _briefly(lab: Lab) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -9,6 +11,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
+
+import pytest
 
 DEADLINE_SECONDS = 30
 
@@ -42,6 +47,22 @@ def bgpctl(*arguments: str | Path, kubeconfig: Path | None = None, **environment
         stdin=subprocess.DEVNULL,
     )
     return Ran(done.returncode, done.stdout, done.stderr)
+
+
+def inside(*arguments: str, kubeconfig: Path) -> tuple[int, str]:
+    """The same in this process, where a test may have replaced a part: exit code, and what was printed."""
+    from bgpctl.cli.main import main
+
+    told = io.StringIO()
+    with (
+        mock.patch.dict(os.environ, clean_environment(kubeconfig), clear=True),
+        contextlib.redirect_stdout(told),
+        contextlib.redirect_stderr(told),
+        mock.patch.object(sys, "argv", ["bgpctl", *arguments]),
+        pytest.raises(SystemExit) as ended,
+    ):
+        sys.exit(main())
+    return int(ended.value.code or 0), told.getvalue()
 
 
 def clean_environment(kubeconfig: Path | None = None, **environment: str) -> dict[str, str]:

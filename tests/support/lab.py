@@ -16,6 +16,7 @@ from tests.support.wait import eventually
 
 Document = dict[str, Any]
 
+CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 NODES = "/api/v1/nodes"
 PODS = "/api/v1/pods"
 POLICY = "/apis/cilium.io/v2alpha1/ciliumbgppeeringpolicies/rack-1"

@@ -49,6 +49,7 @@ QUESTIONS: dict[str, dict[str, str]] = {
         "missing": f"show bgp ipv4 unicast {MISSING} json",
     },
     "gobgp": {
+        "global": "global -j",
         "neighbors": "neighbor -j",
         "rib4": "global rib -a ipv4 -j",
         "rib6": "global rib -a ipv6 -j",

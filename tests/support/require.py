@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import pytest
@@ -73,9 +73,6 @@ PARTS: dict[str, Part] = {
     ),
 }
 
-# part -> number of tests that could not run for it
-missing: Counter[str] = Counter()
-
 
 def require(*names: str) -> None:
     """Skip the calling test when a part is missing; fail it under BGPCTL_REQUIRE=all."""
@@ -85,8 +82,14 @@ def require(*names: str) -> None:
         message = f"{name} is missing: {PARTS[name].remedy}"
         if os.environ.get(VARIABLE) == "all":
             pytest.fail(f"{message} ({VARIABLE}=all)", pytrace=False)
-        missing[name] += 1
         pytest.skip(message)
+
+
+def missing(reasons: Iterable[str]) -> Counter[str]:
+    """Part -> number of tests that were skipped for it, by the reasons that pytest reports: the tests may
+    have run in other processes."""
+    words = (reason.removeprefix("Skipped: ").partition(" is missing: ") for reason in reasons)
+    return Counter(name for name, missed, _ in words if missed and name in PARTS)
 
 
 def closing_block(counts: Counter[str]) -> list[str]:

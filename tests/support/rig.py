@@ -46,7 +46,13 @@ class Clock:
 class Rig:
     """A manager with its neighbours, and everything that it published."""
 
-    def __init__(self, seen: ClusterObjects | None, recall: Any = lambda: None, **more: Any) -> None:
+    def __init__(
+        self,
+        seen: ClusterObjects | None,
+        recall: Any = lambda: None,
+        unkept: Any = lambda: "",
+        **more: Any,
+    ) -> None:
         self.source, self.engine = FakeSource(seen), FakeEngine()
         self.published: list[NodeState] = []
         self.bell = Bell()
@@ -58,6 +64,7 @@ class Rig:
             Settings(**more),
             bell=self.bell,
             recall=recall,
+            unkept=unkept,
         )
 
     @property

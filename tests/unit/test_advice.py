@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from bgpctl.kube.lease import TAKEN, lost
+from bgpctl.errors import Tells
+from bgpctl.kube.lease import lost, taken_over
 from bgpctl.queries.nodes import NodeReport, _report
 from bgpctl.runbooks import advice
 from bgpctl.runbooks.claim import Claimed
@@ -36,8 +37,10 @@ def hint(result: Result, record: Any = None, **more: Any) -> list[str]:
     return advice.completed(result, record, TYPED, **more).hint.splitlines()
 
 
-def stopped(message: str, told: str = "", status: str = "blocked", *steps: StepReport) -> Result:
-    return Result("drain", "n1", status, message, hint=told, steps=steps)
+def stopped(
+    message: str, told: str = "", status: str = "blocked", *steps: StepReport, tells: tuple[Tells, ...] = ()
+) -> Result:
+    return Result("drain", "n1", status, message, hint=told, steps=steps, tells=frozenset(tells))
 
 
 @pytest.mark.parametrize(
@@ -100,9 +103,8 @@ def test_nothing_is_said_twice(status: str, reason: str, words: str) -> None:
 
 
 def test_a_run_that_was_stopped_tells_what_is_safe_how_to_go_on_and_back() -> None:
-    told = hint(
-        stopped("interrupted at Evicted", f"nothing is lost: to go on: {TYPED}", "interrupted"), ASKED
-    )
+    way = f"nothing is lost: to go on: {TYPED}"
+    told = hint(stopped("interrupted at Evicted", way, "interrupted", tells=(Tells.GO_ON,)), ASKED)
     assert told == [
         "do not power off n1: routers may still send it traffic",
         f"nothing is lost: to go on: {TYPED}",
@@ -110,6 +112,38 @@ def test_a_run_that_was_stopped_tells_what_is_safe_how_to_go_on_and_back() -> No
     ]
     assert hint(stopped("it broke", "mend it"), ASKED)[1:] == ["mend it", f"to go on: {TYPED}", BACK]
     assert hint(stopped("x", "run this again"))[1:] == ["run this again", f"to run it again: {TYPED}"]
+
+
+@pytest.mark.parametrize(
+    ("tells", "rows"),
+    [
+        (
+            (),
+            ["do not power off n1: routers may still send it traffic", "mend it", f"to go on: {TYPED}", BACK],
+        ),
+        ((Tells.SAFE,), ["mend it", f"to go on: {TYPED}", BACK]),
+        ((Tells.SAFE, Tells.GO_ON), ["mend it", BACK]),
+        ((Tells.SAFE, Tells.GO_ON, Tells.BACK), ["mend it"]),
+    ],
+)
+def test_what_a_hint_tells_already_is_not_told_again(tells: tuple[Tells, ...], rows: list[str]) -> None:
+    assert hint(stopped("it broke", "mend it", tells=tells), ASKED) == rows
+
+
+@pytest.mark.parametrize(
+    ("record", "again"),
+    [
+        (replace(ASKED, steps={}), f"to run it again: {TYPED}"),
+        (replace(ASKED, command="restore"), f"to go on: {TYPED}"),
+    ],
+)
+def test_what_has_not_begun_or_is_on_its_way_back_is_not_undone(record: Any, again: str) -> None:
+    assert hint(stopped("it broke"), record)[1:] == [again]
+
+
+@pytest.mark.parametrize("status", ["done", "planned"])
+def test_a_run_that_came_to_its_end_is_told_nothing_more(status: str) -> None:
+    assert hint(stopped("safe to power off", "said already", status), ASKED) == ["said already"]
 
 
 def test_a_run_that_was_refused_after_the_drain_was_done_points_at_what_is_true_now() -> None:
@@ -123,7 +157,8 @@ def test_a_run_that_was_refused_after_the_drain_was_done_points_at_what_is_true_
 
 
 def test_an_estimate_that_was_not_enough_can_be_accepted() -> None:
-    result = stopped("time is up at Withdrawn: --require-confirmed waits for a router's word", "", "deadline")
+    text = "time is up at Withdrawn: --require-confirmed waits for a router's word"
+    result = stopped(text, "", "deadline", tells=(Tells.LESSER,))
     assert f"to be content with the estimate: {TYPED} --no-require-confirmed" in hint(result, ASKED)
 
 
@@ -140,7 +175,8 @@ def test_a_shutdown_command_that_was_interrupted_leaves_a_node_that_may_be_off()
 
 
 def test_a_run_that_was_replaced_points_at_the_other_one() -> None:
-    told = hint(stopped(f"{TAKEN}: {OTHER}", "let it finish, or stop it"), ASKED)
+    taken = taken_over(OTHER)
+    told = hint(stopped(taken.message, taken.hint, tells=tuple(taken.tells)), ASKED)
     assert told[1:] == [
         f"to see how far it is: kubectl bgp node status n1 {CLUSTER}",
         f"to go on when it has ended (or was stopped): {TYPED}",

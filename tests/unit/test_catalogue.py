@@ -36,7 +36,7 @@ EVICTED_LAST = ("Evicted", "no workload left", "estimates pods policies routers 
 RESTORE = [
     ("Claimed", "own the node", ""),
     ("Up", "node and speaker up", "state"),
-    ("Selected", "BGP told to come back", ""),
+    ("Selected", "BGP told to come back", "policies"),
     ("Established", "sessions up", "policies state"),
     ("Announced", "routes back", "routers state"),
     ("Uncordoned", "pods welcome", ""),

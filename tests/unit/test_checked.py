@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.drain.deselection import Deselection
 from bgpctl.core.drain.guards import Guard
+from bgpctl.core.drain.lever import Lever
 from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.checked import Checked
 from bgpctl.runbooks.command_line import CommandLine
@@ -35,7 +35,7 @@ from tests.support.snapshots import (
 )
 
 DONE, ACT, WAIT, BLOCKED = Status.DONE, Status.ACT, Status.WAIT, Status.BLOCKED
-RACK = Deselection(("rack",), LABEL)
+RACK = Lever(("rack",), LABEL)
 TYPED = CommandLine(("bgpctl", "node", "drain", "n1", "--dry-run", "--max-unavailable", "1"))
 
 
@@ -76,7 +76,7 @@ GO_ON = "to go on anyway: bgpctl node drain n1 --dry-run --max-unavailable"
 def test_a_refused_drain_changes_nothing_and_says_what_lifts_it(
     guards: Any, pods: Any, words: str, hint: str
 ) -> None:
-    decision = checked(snapshot(guards=guards, pods=judged(*pods), deselection=RACK))
+    decision = checked(snapshot(guards=guards, pods=judged(*pods), lever=RACK))
     assert (decision.status, decision.actions) == (BLOCKED, ())
     assert words in decision.reason
     assert decision.hint.endswith(hint)
@@ -88,7 +88,7 @@ def test_a_refused_drain_changes_nothing_and_says_what_lifts_it(
 
 
 def test_what_can_be_lifted_is_not_lost_where_something_else_cannot() -> None:
-    hint = checked(snapshot(guards=(NO, NEVER), deselection=RACK)).hint
+    hint = checked(snapshot(guards=(NO, NEVER), lever=RACK)).hint
     assert hint.splitlines() == [
         "when the other reasons have gone: "
         "bgpctl node drain n1 --dry-run --max-unavailable 1 --allow-last-path",
@@ -97,19 +97,19 @@ def test_what_can_be_lifted_is_not_lost_where_something_else_cannot() -> None:
 
 
 def test_no_label_takes_the_node_out() -> None:
-    decision = checked(snapshot(deselection=Deselection(("rack",), refusal="rack selects every node")))
+    decision = checked(snapshot(lever=Lever(("rack",), refusal="rack selects every node")))
     assert (decision.status, decision.reason) == (BLOCKED, "rack selects every node")
 
 
 def test_another_drain_at_this_very_check_is_waited_for() -> None:
-    decision = checked(snapshot(guards=(DECIDING,), deselection=RACK, journal=journal()))
+    decision = checked(snapshot(guards=(DECIDING,), lever=RACK, journal=journal()))
     assert (decision.status, decision.reason, decision.actions) == (WAIT, DECIDING.message, ())
 
 
 def test_the_journal_begins_with_the_prior_state() -> None:
     s = snapshot(
         node=node(unschedulable=True),
-        deselection=RACK,
+        lever=RACK,
         state=running(),
         guards=(WARNING,),
         pods=judged(pod()),
@@ -128,9 +128,7 @@ def test_a_resumed_drain_keeps_the_first_prior_state() -> None:
     """The node is relabelled by now: what it was before is in the journal only."""
     half = snapshot(node=node(labels=ASKED, unschedulable=True), journal=journal(), state=withdrawn())
     assert checked(half).status is DONE
-    another = replace(
-        half, deselection=Deselection(("new",), ("zone", None)), node=node(labels={"zone": "a"})
-    )
+    another = replace(half, lever=Lever(("new",), ("zone", None)), node=node(labels={"zone": "a"}))
     written = change(checked(another)).journal
     assert written is not None
     assert written.deselect == ("zone", None)
@@ -169,14 +167,14 @@ BEGUN = relabelled(steps={"Claimed": NOW - 9, "Checked": NOW - 8})
             id="a profile for nobody",
         ),
         pytest.param(
-            {"deselection": Deselection(), "state": running(selected_by="rack", selected_by_kind="Policy")},
+            {"lever": Lever(), "state": running(selected_by="rack", selected_by_kind="Policy")},
             {},
             "the speaker of n1 runs Policy rack, but the cluster lists none that selects the node",
             "kubectl get crd",
             id="a policy that the cluster does not list",
         ),
         pytest.param(
-            {"deselection": Deselection(), "state": running(phase="Starting", selected_by="rack")},
+            {"lever": Lever(), "state": running(phase="Starting", selected_by="rack")},
             {},
             "runs policy rack",
             "relabelled a moment ago",
@@ -187,13 +185,13 @@ BEGUN = relabelled(steps={"Claimed": NOW - 9, "Checked": NOW - 8})
 def test_what_cannot_be_believed_or_was_mistyped_is_refused_before_any_change(
     changes: Any, options: Any, words: str, advice: str
 ) -> None:
-    s = snapshot(**{"deselection": RACK, "state": running(), **changes})
+    s = snapshot(**{"lever": RACK, "state": running(), **changes})
     decision = checked(s, **options)
     assert (decision.status, decision.actions) == (BLOCKED, ())
     assert words in decision.reason
     assert advice in decision.hint and "nothing was changed on the node" in decision.hint
     assert "to go on anyway" not in decision.hint, "no flag makes a wrong word right"
-    begun = replace(s, journal=replace(BEGUN, deselect=None if not s.deselection.label else LABEL))
+    begun = replace(s, journal=replace(BEGUN, deselect=None if not s.lever.label else LABEL))
     assert checked(begun, **options).status is DONE, "a drain that has begun is not turned back by it"
 
 
@@ -204,19 +202,19 @@ def test_what_cannot_be_believed_or_was_mistyped_is_refused_before_any_change(
         pytest.param({"answers": (seen(RouteState.ABSENT),)}, {}, id="it has no route of the node"),
         pytest.param({"state": None}, {"profiled": ("192.0.2.77",)}, id="nobody tells the node's peers"),
         pytest.param(
-            {"deselection": Deselection(), "state": withdrawn(selected_by="")},
+            {"lever": Lever(), "state": withdrawn(selected_by="")},
             {},
             id="no policy, and none runs",
         ),
         pytest.param(
-            {"deselection": Deselection(), "state": running(selected_by="rack", heartbeat=NOW - 9_999)},
+            {"lever": Lever(), "state": running(selected_by="rack", heartbeat=NOW - 9_999)},
             {},
             id="it is long ago that the speaker ran it",
         ),
     ],
 )
 def test_what_is_no_reason_to_refuse(changes: Any, options: Any) -> None:
-    s = snapshot(**{"deselection": RACK, "state": running(), **changes})
+    s = snapshot(**{"lever": RACK, "state": running(), **changes})
     assert checked(s, **options).status is ACT
 
 
@@ -265,7 +263,7 @@ def forgetful(router: str) -> PeerAnswer:
 def test_what_cannot_be_confirmed_is_refused_before_any_change_where_it_is_required(
     answers: Any, words: str, advice: str
 ) -> None:
-    s = snapshot(deselection=RACK, state=TWO_PEERS, answers=answers)
+    s = snapshot(lever=RACK, state=TWO_PEERS, answers=answers)
     decision = Checked("run-a", "guide", STRICT, require_confirmed=True).decide(s)
     assert (decision.status, decision.actions) == (BLOCKED, ())
     assert words in decision.reason
@@ -290,7 +288,7 @@ def test_what_cannot_be_confirmed_is_refused_before_any_change_where_it_is_requi
     ],
 )
 def test_when_a_confirmation_can_still_be_had(changes: Any, status: Status) -> None:
-    s = snapshot(**{"deselection": RACK if "journal" not in changes else Deselection(), **changes})
+    s = snapshot(**{"lever": RACK if "journal" not in changes else Lever(), **changes})
     assert checked(s, require_confirmed=True).status is status
 
 
@@ -316,7 +314,7 @@ def test_when_a_confirmation_can_still_be_had(changes: Any, status: Status) -> N
     ],
 )
 def test_a_refusal_takes_back_what_it_wrote_and_nothing_else(record: Any, forgets: bool, kept: str) -> None:
-    decision = checked(snapshot(guards=(MANY,), deselection=RACK, journal=record))
+    decision = checked(snapshot(guards=(MANY,), lever=RACK, journal=record))
     assert decision.status is BLOCKED
     assert kept in decision.hint
     if forgets:

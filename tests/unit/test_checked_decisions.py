@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.drain.deselection import Deselection
 from bgpctl.core.drain.guards import Guard
+from bgpctl.core.drain.lever import Lever
 from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.checked import Checked
 from bgpctl.runbooks.journal import Journal
@@ -27,7 +27,7 @@ from tests.support.snapshots import (
     snapshot,
 )
 
-RACK = Deselection(("rack",), LABEL)
+RACK = Lever(("rack",), LABEL)
 STEP = Checked("run-a", "guide")
 WAITING = Guard("out-of-service", "wait", "another is being checked")
 FINE = Guard("kured", "ok", "kured holds no lock")
@@ -35,7 +35,7 @@ WARNS = Guard("medik8s", "warn", "a lease was left")
 
 
 def test_a_drain_that_another_has_to_decide_before() -> None:
-    s = snapshot(guards=(FINE, WAITING), deselection=RACK)
+    s = snapshot(guards=(FINE, WAITING), lever=RACK)
     assert STEP.decide(s) == Decision(Status.WAIT, "another is being checked", recheck=0.5)
 
 
@@ -44,7 +44,7 @@ def test_the_journal_begins_with_the_prior_state() -> None:
         now=NOW + 0.1234567,
         node=node(unschedulable=True),
         state=running(announced=7),
-        deselection=RACK,
+        lever=RACK,
         pods=judged(pod()),
     )
     begun = Journal(
@@ -73,14 +73,14 @@ def test_a_node_that_nobody_selects_has_a_journal_too() -> None:
 def test_what_a_speaker_had_that_has_stopped_is_counted() -> None:
     """Also where no policy selects the node any more."""
     stopped = running(phase="Stopped", peers=(), announced=0, unwithdrawn=(peer(), peer("192.0.2.2")))
-    for deselection in (RACK, Deselection()):
-        made = STEP.journal(snapshot(state=stopped, deselection=deselection))
+    for lever in (RACK, Lever()):
+        made = STEP.journal(snapshot(state=stopped, lever=lever))
         assert (made.routes, made.peers) == (4, (ROUTER, "192.0.2.2"))
 
 
 def test_a_peer_that_left_the_policy_has_a_profile_too() -> None:
     """Its estimate counts."""
-    s = snapshot(state=running(unwithdrawn=(peer("192.0.2.2"),)), journal=journal(), deselection=RACK)
+    s = snapshot(state=running(unwithdrawn=(peer("192.0.2.2"),)), journal=journal(), lever=RACK)
     known, stranger = (replace(STEP, profiled=(address,)) for address in ("192.0.2.2", "192.0.2.77"))
     assert known.decide(s) == STEP.decide(s)
     assert "no such peer" in stranger.decide(s).reason
@@ -88,11 +88,11 @@ def test_a_peer_that_left_the_policy_has_a_profile_too() -> None:
 
 def test_what_is_known_from_before_stays() -> None:
     """Another label now; the prior values of both."""
-    s = snapshot(journal=journal(routes=9), deselection=Deselection(("rack",), ("zone", "x")))
+    s = snapshot(journal=journal(routes=9), lever=Lever(("rack",), ("zone", "x")))
     made = STEP.journal(s)
     assert made.prior_labels == {"enable-bgp": "true", "zone": None}
     assert (made.deselect, made.routes) == (("zone", "x"), 9)
-    silent = STEP.journal(snapshot(deselection=RACK))
+    silent = STEP.journal(snapshot(lever=RACK))
     assert (silent.routes, silent.peers) == (0, ())
 
 
@@ -104,7 +104,7 @@ def test_what_is_known_from_before_stays() -> None:
     ],
 )
 def test_what_is_told_of_it(guards: Any, pods: Any, reason: str) -> None:
-    s = snapshot(journal=journal(), guards=guards, pods=judged(*pods), deselection=RACK)
+    s = snapshot(journal=journal(), guards=guards, pods=judged(*pods), lever=RACK)
     assert STEP.decide(s) == Decision(Status.DONE, reason)
 
 
@@ -120,7 +120,7 @@ SERVES = running(selected_by="rack", selected_by_kind="CiliumBGPClusterConfig")
         ({"state": replace(SERVES, phase="Starting")}, True),
         ({"state": SERVES, "journal": journal()}, True),
         ({"state": SERVES, "journal": journal(steps={"Checked": NOW})}, False),  # it was asked before
-        ({"state": SERVES, "deselection": RACK}, False),
+        ({"state": SERVES, "lever": RACK}, False),
         ({"state": None}, False),
         ({"state": replace(SERVES, heartbeat=NOW - 1000)}, False),
         ({"state": replace(SERVES, phase="Idle")}, False),

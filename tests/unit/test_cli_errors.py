@@ -173,10 +173,14 @@ def test_a_refusing_api_server(code: int, tmp_path: Path) -> None:
     assert "not-a-real-token" not in ran.out + ran.err
 
 
-def test_the_reader_may_go_away(tmp_path: Path) -> None:
-    """`bgpctl peers status | head -1`: no complaint from the interpreter."""
+@pytest.mark.parametrize(("down", "code"), [(False, 0), (True, 1)])
+def test_the_reader_may_go_away(tmp_path: Path, down: bool, code: int) -> None:
+    """`bgpctl peers status | head -1`: no complaint from the interpreter, and the exit code says of the
+    sessions what it says without `head` (`set -o pipefail`)."""
     with fake_api(tmp_path) as (api, kubeconfig):
         api.collections[NODE_STATES] = [established(f"worker-{n}") for n in range(2000)]
+        if down:
+            api.collections[NODE_STATES][1999]["status"]["peers"] = []
         child = subprocess.Popen(
             [sys.executable, "-m", "bgpctl", "peers", "status"],
             stdout=subprocess.PIPE,
@@ -188,7 +192,25 @@ def test_the_reader_may_go_away(tmp_path: Path) -> None:
         child.stdout.close()
         _, err = child.communicate(timeout=30)
     assert err == b""
-    assert child.returncode == 1
+    assert child.returncode == code
+
+
+def test_help_and_logs_end_with_their_reader(tmp_path: Path) -> None:
+    log = tmp_path / "speaker.log"
+    log.write_text("2026-11-23T18:32:55Z level=info msg=started node=worker-1\n" * 20_000)
+    for words in (("node", "drain", "--help"), ("logs", "--file", str(log))):
+        read, write = os.pipe()
+        os.close(read)
+        command = [sys.executable, "-m", "bgpctl", *words]
+        ran = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, env=clean_environment(None))
+        os.close(write)
+        assert (ran.returncode, ran.stderr) == (0, b""), words
+
+
+def test_another_pipe_that_breaks_is_no_reader_that_left(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught, errors.guard("peers status"):
+        raise BrokenPipeError(32, "Broken pipe")
+    assert caught.value.code == 1 and "bug: BrokenPipeError" in capsys.readouterr().err
 
 
 def test_control_c_while_watching(tmp_path: Path) -> None:

@@ -34,6 +34,10 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster
         api.collections[paths.NODES] = [{"metadata": {"name": "worker-1"}, "status": ready}]
         api.collections[NODE_STATES] = [established("worker-1")]
         monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+        (tmp_path / "bin").mkdir()
+        (tmp_path / "bin" / "ssh").write_text("")
+        (tmp_path / "bin" / "ssh").chmod(0o700)
+        monkeypatch.setenv("PATH", str(tmp_path / "bin"))
         monkeypatch.delenv("COLUMNS", raising=False)
         yield api, kubeconfig
 
@@ -186,6 +190,18 @@ def test_a_run_that_goes_on_is_the_one_that_was_asked_for(cluster: Cluster, aske
     assert "--timeout" not in str(options.typed), "each attempt has its own"
 
 
+def test_a_budget_is_passed_only_by_who_says_so(cluster: Cluster, asked: dict[str, Any]) -> None:
+    drained_before(cluster, "--disable-eviction --force", order="guide")
+    assert run("node", "drain", "worker-1") == 0
+    options = asked["drain"]
+    assert (options.eviction.disable_eviction, options.eviction.force) == (False, True)
+    assert dict(options.inherited) == {"--force": ()}
+    assert str(options.typed) == "bgpctl node drain worker-1 --disable-eviction --force"
+    assert run("node", "drain", "worker-1", "--no-force", "--disable-eviction") == 0
+    options = asked["drain"]
+    assert (options.eviction.disable_eviction, options.eviction.force) == (True, False)
+
+
 def test_what_is_said_now_counts_more(cluster: Cluster, asked: dict[str, Any]) -> None:
     drained_before(cluster, "--require-confirmed --force", order="guide")
     assert run("node", "drain", "worker-1", "--no-require-confirmed") == 0
@@ -243,13 +259,61 @@ def test_the_defaults_are_the_runbooks_own(cluster: Cluster, asked: dict[str, An
     assert asked["restore"] == RestoreOptions("worker-1", typed=typed("restore"))
 
 
-def test_a_restore_with_a_profile_for_nobody_is_refused_before_anything_is_done(
+def test_a_restore_takes_no_flag_that_decides_nothing(
     cluster: Cluster, asked: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run("node", "restore", "worker-1", "--peer-profile", "192.0.2.99=frr") == 2
-    assert "restore" not in asked
-    assert "--peer-profile 192.0.2.99: worker-1 has no such peer" in capsys.readouterr().err
-    assert run("node", "restore", "worker-1", "--peer-profile", "192.0.2.1=frr") == 0
+    """It waits for no router's timers: what product a peer is changes nothing."""
+    assert run("node", "restore", "worker-1", "--peer-profile", "192.0.2.1=frr") == 2
+    assert "restore" not in asked and "No such option" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("node", "drain", "worker-1", "--shutdown-command", "ipmitoool power off"),
+        ("node", "drain", "worker-1", "--shutdown-command", "ipmitoool power off", "--dry-run"),
+        ("speaker", "restart", "worker-1", "--restart-command", "ipmitoool power off"),
+    ],
+)
+def test_a_program_that_is_not_there_is_found_out_before_anything_is_done(
+    cluster: Cluster, asked: dict[str, Any], capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    """Not after the evictions, with the node out of service and nobody to switch it off."""
+    assert run(*words) == 2
+    assert "there is no program 'ipmitoool' on this machine" in capsys.readouterr().err
+    assert set(asked) == {"status"}, "no runbook was begun"
+
+
+def test_a_program_that_is_named_after_the_node_is_not_looked_for(
+    cluster: Cluster, asked: dict[str, Any]
+) -> None:
+    assert run("node", "drain", "worker-1", "--shutdown-command", "/opt/off/{node}") == 0
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("--ignore-daemonsets=false", "it is a switch: write --no-ignore-daemonsets"),
+        ("--ignore-daemonsets=true", "it is a switch: write --ignore-daemonsets"),
+        ("--disable-eviction=false", "it is a switch: it is off unless it is given"),
+        ("--force=maybe", "--help`"),
+    ],
+)
+def test_a_switch_as_kubectl_takes_it_is_told_how_to_be_typed(
+    cluster: Cluster, asked: dict[str, Any], capsys: pytest.CaptureFixture[str], word: str, hint: str
+) -> None:
+    assert run("node", "drain", "worker-1", word) == 2
+    assert capsys.readouterr().err.rstrip().endswith(hint)
+
+
+@pytest.mark.parametrize("flags", [(), ("--dry-run",)])
+@pytest.mark.parametrize("command", ["drain", "restore"])
+def test_nothing_is_headed_for_a_node_that_does_not_exist(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str], command: str, flags: tuple[str, ...]
+) -> None:
+    assert run("node", command, "worker-9", *flags) == 2
+    told = capsys.readouterr()
+    assert (told.out, told.err.splitlines()[0]) == ("", "error: node worker-9 does not exist")
 
 
 def typed(command: str) -> CommandLine:

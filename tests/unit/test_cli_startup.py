@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from bgpctl.cli.main import main
 from tests.support.cli import clean_environment
 
 HEAVY = {"kubernetes", "pydantic", "asyncio", "exabgp", "rich", "yaml", "urllib3", "http.server"}
@@ -56,3 +57,13 @@ def test_version_does_not_even_import_the_parser() -> None:
 def test_the_probe_would_have_seen_it() -> None:
     """A command that reads a kubeconfig imports the client: the tests above could fail."""
     assert "kubernetes" in loaded("peers", "status", "--kubeconfig", __file__)
+
+
+@pytest.mark.parametrize("group", ["", "node", "speaker", "speaker engine", "peers", "policy", "lab"])
+def test_a_list_of_commands_ends_no_sentence_in_the_middle(
+    group: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main((*group.split(), "--help"))
+    shown = capsys.readouterr().out
+    assert "Commands:" in shown and "..." not in shown.partition("Commands:")[2]

@@ -15,6 +15,8 @@ from bgpctl.core.state_document import to_document
 from bgpctl.kube import paths
 from bgpctl.kube.client import ApiError, Client
 from bgpctl.lab.api.requests import Answer
+from bgpctl.providers import policies
+from bgpctl.providers.bgpctl import Bgpctl
 from bgpctl.runbooks import cluster
 from bgpctl.runbooks.cluster import Cluster
 from bgpctl.runbooks.journal import ANNOTATION, Journal, dump
@@ -79,8 +81,15 @@ def wire(api: direct.Api) -> Wire:
 
 
 def look(client: Client, **options: Any) -> Cluster:
-    given = {"override": None, "lifted": frozenset(), "maximum": 1, "now": EPOCH, **options}
-    return cluster.look(client, client.get(paths.node(NODE)), **given)
+    given = {
+        "journal": None,
+        "override": None,
+        "lifted": frozenset(),
+        "maximum": 1,
+        "now": EPOCH,
+        **options,
+    }
+    return cluster.look(client, Bgpctl(client), client.get(paths.node(NODE)), **given)
 
 
 def verdicts(client: Client, **options: Any) -> dict[str, Guard]:
@@ -106,7 +115,7 @@ def test_a_node_that_may_go(wire: Wire) -> None:
             "removal-taints",
         )
     ]
-    assert (found.deselection.policies, found.deselection.label) == (("policy",), ("enable-bgp", "false"))
+    assert (found.lever.policies, found.lever.label) == (("policy",), ("enable-bgp", "false"))
 
 
 # --- is there another path? ---------------------------------------------------------------------------------
@@ -146,7 +155,7 @@ def test_a_node_that_no_policy_selects_takes_nothing_with_it(wire: Wire) -> None
     client.patch(paths.node(NODE), {"metadata": {"labels": {"enable-bgp": "false"}}})
     found = look(client)
     assert {guard.level for guard in found.guards} == {"ok"}
-    assert (found.deselection.policies, found.deselection.ways_in) == ((), (("enable-bgp", "true"),))
+    assert (found.lever.policies, found.lever.ways_in) == ((), (("enable-bgp", "true"),))
 
 
 GAP = f"all ready endpoints of {WEB} are on {NODE} (traffic policy Local): not announced from the eviction"
@@ -230,28 +239,28 @@ PERMITTED = OPTIONAL[3:]
 
 
 def test_kinds_that_are_not_installed_are_empty(wire: Wire) -> None:
-    found = cluster.read(without(wire, *OPTIONAL))
-    told = found.fleet.objects
-    assert found.served
+    fleet, served = policies.read_fleet(without(wire, *OPTIONAL))
+    told = fleet.objects
+    assert served
     assert (len(told.policies), told.cluster_configs, told.peer_configs) == (1, (), ())
     assert (told.advertisements, told.overrides, told.pod_pools) == ((), (), ())
-    assert (told.lb_pools, found.fleet.cilium_nodes) == (None, {})
+    assert (told.lb_pools, fleet.cilium_nodes) == (None, {})
 
 
 def test_what_may_not_be_read_is_not_known(wire: Wire) -> None:
-    fleet = cluster.read(without(wire, *PERMITTED, code=403)).fleet
+    fleet, _ = policies.read_fleet(without(wire, *PERMITTED, code=403))
     assert (fleet.objects.pod_pools, fleet.objects.lb_pools, fleet.cilium_nodes) == (None, None, {})
 
 
 @pytest.mark.parametrize("kind", OPTIONAL)
 def test_any_other_refusal_is_an_error(wire: Wire, kind: str) -> None:
     with pytest.raises(ApiError):
-        cluster.read(without(wire, kind, code=418))
+        policies.read_fleet(without(wire, kind, code=418))
 
 
 def test_what_selects_nodes_must_be_readable(wire: Wire) -> None:
     with pytest.raises(ApiError):
-        cluster.read_policies(without(wire, "ciliumbgppeeringpolicies", code=403))
+        policies.read_policies(without(wire, "ciliumbgppeeringpolicies", code=403))
 
 
 OVERRIDE = v2.override({"name": "main", "routerID": "192.0.2.11"})
@@ -262,7 +271,7 @@ def test_of_two_versions_the_first_that_is_served(api: direct.Api, wire: Wire) -
     api.server.apply(objects.lb_pool({"cidr": "203.0.113.0/24"}), objects.pool("p"), objects.cilium_node())
     kinds = ("clusterconfigs", "peerconfigs", "advertisements", "nodeconfigoverrides")
     older = without(wire, *(f"v2/ciliumbgp{kind}" for kind in kinds), "v2/ciliumloadbalancerippools")
-    fleet = cluster.read(older).fleet
+    fleet, _ = policies.read_fleet(older)
     told = fleet.objects
     every = (told.cluster_configs, told.peer_configs, told.advertisements, told.overrides, told.lb_pools)
     assert [len(one or ()) for one in every] == [1] * 5
@@ -275,7 +284,7 @@ def test_the_policies_as_one_node_sees_them(api: direct.Api, wire: Wire) -> None
     api.server.apply(v2.cluster_config(), v2.peer_config(), v2.advertisement(), OVERRIDE)
     api.server.apply(objects.lb_pool({"cidr": "203.0.113.0/24"}), objects.pool("p"))
     api.server.apply(objects.cilium_node(OTHER), objects.cilium_node(NODE))
-    fleet = cluster.read(wire.client()).fleet
+    fleet, _ = policies.read_fleet(wire.client())
     told = fleet.objects
     assert all((told.policies, told.cluster_configs, told.peer_configs, told.advertisements))
     assert all((told.overrides, told.pod_pools, told.lb_pools))
@@ -290,22 +299,22 @@ def test_the_policies_as_one_node_sees_them(api: direct.Api, wire: Wire) -> None
 
 
 def test_a_label_of_the_users_own(wire: Wire) -> None:
-    assert look(wire.client(), override="enable-bgp=maybe").deselection.label == ("enable-bgp", "maybe")
+    assert look(wire.client(), override="enable-bgp=maybe").lever.label == ("enable-bgp", "maybe")
 
 
 def test_two_kinds_may_share_a_name(api: direct.Api, wire: Wire) -> None:
     api.server.apply(v2.cluster_config(name="policy"), v2.cluster_config(name="rack"))
     client = wire.client()
-    found = cluster.deselection(client, {"enable-bgp": "true"})
+    found = Bgpctl(client).lever({"metadata": {"labels": {"enable-bgp": "true"}}})
     assert sorted(found.policies) == ["CiliumBGPClusterConfig policy", "policy", "rack"]
-    assert look(client).deselection == found
-    assert cluster.deselection(client, {"enable-bgp": "false"}).policies == ()
+    assert look(client).lever == found
+    assert Bgpctl(client).lever({"metadata": {"labels": {"enable-bgp": "false"}}}).policies == ()
 
 
 def test_a_selector_that_is_wrong_selects_nothing(wire: Wire) -> None:
     """As the speaker has it: an object that cannot be applied tells no node anything."""
     broken = {"matchExpressions": [{"key": "enable-bgp", "operator": "Sometimes"}]}
-    assert cluster._selectors([objects.policy(nodeSelector=broken)], []) == {}
+    assert policies.selectors([objects.policy(nodeSelector=broken)], []) == {}
 
 
 # --- a node whose speaker never told ------------------------------------------------------------------------
@@ -328,7 +337,7 @@ def test_its_peers_as_it_was_labelled_before_the_drain(
     record = journal(prior_labels=prior) if prior else None
     document = node(NODE)
     document["metadata"]["labels"] = labels
-    facts = cluster.policy_facts(wire.client(), document, record)
+    facts = cluster.policy_facts(Bgpctl(wire.client()), document, record)
     assert [fact.address for fact in facts] == addresses
     assert document["metadata"]["labels"] == labels, "the document is the caller's"
 
@@ -338,8 +347,8 @@ def test_a_label_that_was_not_there_before_the_drain(api: direct.Api, wire: Wire
     api.server.apply(objects.policy(objects.router(objects.neighbor(f"{ROUTER}/32")), nodeSelector=selector))
     document = node(NODE, annotations={"bgpctl.io/graceful-notification": "true"})
     document["metadata"]["labels"] = {"no-bgp": "true"}
-    assert cluster.policy_facts(wire.client(), document, None) == ()
-    (fact,) = cluster.policy_facts(wire.client(), document, journal(prior_labels={"no-bgp": None}))
+    assert cluster.policy_facts(Bgpctl(wire.client()), document, None) == ()
+    (fact,) = cluster.policy_facts(Bgpctl(wire.client()), document, journal(prior_labels={"no-bgp": None}))
     assert (fact.peer, fact.local_n) == (f"65001/{ROUTER}", False)
 
 
@@ -348,7 +357,7 @@ def test_the_nodes_annotations_count(api: direct.Api, wire: Wire) -> None:
     api.server.apply(objects.policy(objects.router(restart)))
     for text, n_bit in (("true", True), ("false", False)):
         document = node(NODE, annotations={"bgpctl.io/graceful-notification": text})
-        (fact,) = cluster.policy_facts(wire.client(), document, None)
+        (fact,) = cluster.policy_facts(Bgpctl(wire.client()), document, None)
         assert fact.local_n is n_bit
 
 
@@ -449,6 +458,6 @@ def test_bare_documents(wire: Wire) -> None:
     other.pop("spec")
     client.delete(paths.node(OTHER))
     client.create(paths.NODES, other)
-    found = cluster.look(client, document, None, frozenset(), 1, EPOCH)
+    found = cluster.look(client, Bgpctl(client), document, None, None, frozenset(), 1, EPOCH)
     assert {guard.level for guard in found.guards} == {"ok"}
-    assert found.deselection.policies == ()
+    assert found.lever.policies == ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bgpctl.core.drain.deselection import (
-    Deselection,
+    Lever,
     changed,
     deselecting_label,
     parse_label_change,
@@ -138,7 +138,7 @@ def test_a_key_without_a_domain_is_ours() -> None:
 )
 def test_an_override_in_vain(override: str, refusal: str) -> None:
     found = deselecting_label({"p": labels(a="1")}, {"a": "1"}, override)
-    assert found == Deselection(("p",), refusal=refusal)
+    assert found == Lever(("p",), refusal=refusal)
 
 
 def test_an_override_that_another_policy_for_all_nodes_makes_vain_names_it() -> None:
@@ -181,4 +181,4 @@ def test_what_is_said_where_no_label_of_ours_would_do(names: tuple[str, ...], wh
 def test_the_label_that_a_node_lacks(
     selector: LabelSelector, have: dict[str, str], ways_in: tuple[tuple[str, str], ...]
 ) -> None:
-    assert deselecting_label({"p": selector}, have) == Deselection(ways_in=ways_in)
+    assert deselecting_label({"p": selector}, have) == Lever(ways_in=ways_in)

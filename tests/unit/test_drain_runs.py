@@ -69,6 +69,15 @@ def restored(rig: Rig, **options: Any) -> tuple[list[Event], Result]:
     return told(drain.restore(rig.client(), RestoreOptions(NODE, **options)))
 
 
+@pytest.mark.parametrize("begin", [started, planned])
+def test_what_another_run_was_asked_for_is_said_before_anything_is_done(rig: Rig, begin: Any) -> None:
+    events, _ = begin(rig, inherited={"--force": (), "--settle": ("9",)})
+    first, second = events[:2]
+    words = "as the run before was asked to: --force --settle 9"
+    assert (first.kind, first.node, first.text.partition(" (")[0]) == ("note", NODE, words)
+    assert second.kind == "step"
+
+
 # --- a drain ------------------------------------------------------------------------------------------------
 
 
@@ -186,9 +195,9 @@ def test_an_option_gets_to_where_it_decides(rig: Rig, name: str) -> None:
 def test_how_each_router_is_known_to_behave(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: set[str] = set()
 
-    def noted(event: Any, facts: Any, profile: Any) -> Any:
+    def noted(event: Any, facts: Any, profile: Any, **how: Any) -> Any:
         asked.add(profile.name)
-        return withdrawal.estimate(event, facts, profile)
+        return withdrawal.estimate(event, facts, profile, **how)
 
     monkeypatch.setattr(observe, "estimate", noted)
     planned(rig, profiles={ROUTER: replace(UNKNOWN_ROUTER, name="slow")})

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.drain.deselection import Deselection
 from bgpctl.core.drain.eviction import EvictionOptions
+from bgpctl.core.drain.lever import Lever
 from bgpctl.runbooks.actions import ChangeNode, EvictPod, RunCommand
 from bgpctl.runbooks.drain_steps import Cordoned, Deselected, Evicted, ShutDown, known
 from bgpctl.runbooks.model import Decision, Status
@@ -145,7 +145,7 @@ def test_at_most_fifty_at_once() -> None:
 
 # --- deselected ---------------------------------------------------------------------------------------------
 
-RACK = Deselection(("rack",), LABEL)
+RACK = Lever(("rack",), LABEL)
 
 
 def leaving(record: Any, **changes: Any) -> Decision:
@@ -156,7 +156,7 @@ def test_the_first_request_to_leave() -> None:
     before = journal(
         steps={"Evicted": NOW, "Withdrawn": NOW, "Settled": NOW, "ShutDown": NOW}, peers=(ROUTER_2,)
     )
-    decision = leaving(before, deselection=RACK)
+    decision = leaving(before, lever=RACK)
     asked = replace(
         before,
         steps={"Evicted": NOW},
@@ -171,7 +171,7 @@ def test_the_first_request_to_leave() -> None:
 
 
 def test_a_request_that_somebody_took_back_has_another_name() -> None:
-    decision = leaving(relabelled(), deselection=RACK)
+    decision = leaving(relabelled(), lever=RACK)
     (change,) = decision.actions
     assert (change.leave, change.journal.leaves) == ("run-a-2", 2)
     assert decision.reason.startswith("label enable-bgp=false, again")
@@ -197,12 +197,12 @@ def test_a_request_that_stands() -> None:
     )
     removed = replace(relabelled(), deselect=("enable-bgp", None))
     assert leaving(removed, node=node(labels={}, leave=LEAVE)).reason.startswith("label enable-bgp removed")
-    assert leaving(relabelled(), node=asked, deselection=RACK).status is Status.BLOCKED
+    assert leaving(relabelled(), node=asked, lever=RACK).status is Status.BLOCKED
 
 
 @pytest.mark.parametrize(("times", "status"), [(4, Status.ACT), (5, Status.BLOCKED)])
 def test_a_writer_that_does_not_stop(times: int, status: Status) -> None:
-    decision = leaving(replace(relabelled(), leaves=times), deselection=RACK)
+    decision = leaving(replace(relabelled(), leaves=times), lever=RACK)
     assert decision.status is status
     assert (f"{times} times" in decision.reason) is (status is Status.BLOCKED)
 
@@ -210,7 +210,7 @@ def test_a_writer_that_does_not_stop(times: int, status: Status) -> None:
 def test_a_node_that_no_policy_selects() -> None:
     nowhere = replace(journal(), deselect=None)
     assert leaving(nowhere) == Decision(Status.DONE, "no policy selects this node")
-    assert leaving(nowhere, deselection=RACK).status is Status.BLOCKED
+    assert leaving(nowhere, lever=RACK).status is Status.BLOCKED
 
 
 def test_the_peers_that_were_and_those_that_are() -> None:

@@ -14,7 +14,7 @@ from bgpctl.core.timing.profiles import PROFILES, UNKNOWN_ROUTER
 from bgpctl.core.timing.withdrawal import Event, estimate, facts_from_state
 from bgpctl.errors import BgpctlError, UsageError
 from bgpctl.kube import paths
-from bgpctl.queries.estimates import check_profiles, node_estimates
+from bgpctl.queries.estimates import node_estimates
 from bgpctl.runbooks.journal import ANNOTATION, dump
 from tests.support import direct, node_states, objects
 from tests.support.direct import EPOCH, Wire
@@ -64,21 +64,6 @@ def test_every_peer_times_every_event(wire: Wire) -> None:
             "what the N bit would cost stands at the power-off only"
         )
         assert not noted or one.why == f"{plain.why} {advice(facts_from_state(peer), known)}"
-
-
-def test_the_profile_of_a_router_that_was_a_peer_before_a_drain(wire: Wire) -> None:
-    """Taken out, the node has no peer; who restores it may name those that it had."""
-    publish(wire, replace(state(), peers=(), phase="Withdrawn"))
-    client = wire.client()
-    kept = dump(journal(peers=("192.0.2.7",)))
-    client.patch(paths.node(NODE), {"metadata": {"annotations": {ANNOTATION: kept}}})
-    known = dict.fromkeys((ROUTER, "192.0.2.7"), UNKNOWN_ROUTER)
-    check_profiles(client, NODE, known)
-    with pytest.raises(UsageError) as caught:
-        check_profiles(client, NODE, {**known, "192.0.2.99": UNKNOWN_ROUTER})
-    assert caught.value.message == f"--peer-profile 192.0.2.99: {NODE} has no such peer"
-    assert caught.value.hint == f"its peers are {ROUTER}, 192.0.2.7"
-    check_profiles(client, "nowhere", known)
 
 
 def test_the_profile_of_each_router(wire: Wire) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.drain.deselection import Deselection
 from bgpctl.core.drain.eviction import EvictionOptions
 from bgpctl.core.drain.guards import Guard, out_of_service
+from bgpctl.core.drain.lever import Lever
 from bgpctl.core.timing.withdrawal import Event as Ending
 from bgpctl.errors import Blocked
 from bgpctl.queries.nodes import NodeReport
@@ -50,7 +50,7 @@ TYPED = CommandLine(
     ("bgpctl", "node", "drain", "n1", "--kubeconfig", "/k", "--context", "lab", "--timeout", "3s")
 )
 STRICT = TYPED.with_flags(["--require-confirmed"])
-RACK = Deselection(("rack",), LABEL)
+RACK = Lever(("rack",), LABEL)
 BEGUN = journal(steps={"Checked": NOW - 9}, options={"--timeout": ("3",), "--settle": ("2",)})
 THEIRS = replace(BEGUN, holder=OTHER, options={"--timeout": ("3",)})
 GONE = {"journal": relabelled(), "node": node(labels=ASKED, unschedulable=True)}
@@ -61,7 +61,7 @@ HELD = EvictionNote("web needs 2", NOW + 2, "web")
 
 
 def checked(*guards: Guard, typed: CommandLine = TYPED, strict: bool = False, **changes: Any) -> Decision:
-    s = snapshot(**{"deselection": RACK, "state": running(), "guards": guards, **changes})
+    s = snapshot(**{"lever": RACK, "state": running(), "guards": guards, **changes})
     return Checked("run-a", "guide", typed, ("192.0.2.9",), strict).decide(s)
 
 
@@ -92,7 +92,7 @@ TABLE: dict[str, Callable[[], Decision]] = {
     "nobody confirms, and more": lambda: checked(LAST, KURED, typed=STRICT, strict=True),
     "a router shows nothing": lambda: checked(typed=STRICT, strict=True, answers=(seen(RouteState.ABSENT),)),
     "a deaf router": lambda: checked(answers=(seen(RouteState.UNKNOWN),)),
-    "an unlisted policy": lambda: checked(deselection=Deselection(), state=running(selected_by="rack")),
+    "an unlisted policy": lambda: checked(lever=Lever(), state=running(selected_by="rack")),
     "a budget": held,
     "a pod that may not go": lambda: Evicted(EvictionOptions(), TYPED).decide(
         snapshot(journal=BEGUN, pods=judged(pod(empty_dir=True)))
@@ -117,11 +117,9 @@ TABLE: dict[str, Callable[[], Decision]] = {
 
 def told(decision: Decision, record: Any = BEGUN, typed: CommandLine = TYPED) -> list[str]:
     """What a person reads when the run ends with this decision."""
-    status, message, hint = "blocked", decision.reason, decision.hint
+    ended = Result("drain", "n1", "blocked", decision.reason, hint=decision.hint, tells=decision.tells)
     if decision.status is not Status.BLOCKED:
-        result = timed_out(decision)
-        status, message, hint = result.status, result.message, result.hint
-    ended = Result("drain", "n1", status, message, hint=hint)
+        ended = timed_out(decision)
     return advice.completed(ended, record, typed).hint.splitlines()
 
 

@@ -95,8 +95,85 @@ def test_what_runs_or_dials_something_and_the_attempts_time_are_not_inherited() 
     assert kept.inherited(before, {}) == {"--force": ()}
 
 
+def test_nobody_goes_past_a_budget_by_what_a_node_annotation_says() -> None:
+    before = {"--disable-eviction": (), "--force": ()}
+    assert kept.inherited(before, {}) == {"--force": ()}
+    assert kept.merged(before, {}) == before, "it is printed, to be said again"
+
+
 def test_a_value_that_looks_like_a_flag_is_typed_with_it() -> None:
     assert kept.words({"--grace-period": ("-1",), "--force": ()}) == ("--grace-period=-1", "--force")
+
+
+@pytest.mark.parametrize(
+    ("flag", "good", "bad"),
+    [
+        ("--order", ["guide", "withdraw-first"], []),
+        ("--timeout", ["0.5", "1", "…"], ["0", "-1"]),
+        ("--expect", ["0.5", "1"], ["0", "-1"]),
+        ("--settle", ["0", "0.5", "5"], ["-1"]),
+        ("--skip-wait-for-delete-timeout", ["0", "5"], ["-1"]),
+        ("--grace-period", ["-1", "0", "30"], ["0.5"]),
+        ("--max-unavailable", ["1", "2"], ["0"]),
+        (
+            "--deselect-label",
+            ["bgp=off", "example.com/bgp-", "a=", "a-"],
+            ["bgp", "=off", "a=b=c", "a/b/c=d"],
+        ),
+        ("--pod-selector", ["app=web", "tier in (a,b)", "!key"], ["===", "tier in"]),
+        (
+            "--peer-profile",
+            ["192.0.2.1=frr", "192.0.2.1=frr>=10.7", "::1=stale:300"],
+            ["x", "192.0.2.1=cisco"],
+        ),
+        ("--router-probe", ["frr", "bird=/run/b.ctl@192.0.2.1"], ["cisco=/x"]),
+    ],
+)
+def test_what_is_printed_as_a_command_is_one(flag: str, good: list[str], bad: list[str]) -> None:
+    command = "restart" if flag == "--expect" else "drain"
+    for value in good:
+        assert kept.usable({flag: (value,)}, command) == {flag: (value,)}, value
+        assert value == "…" or kept.keep({flag: (value,)}) == {flag: (value,)}, "and it can be kept"
+    for value in bad:
+        assert kept.usable({flag: (value,)}, command) == {}, value
+        assert kept.usable({flag: (*good[:1], value)}, command) == {}, "half of it is another wish"
+
+
+OF_RESTART = {"--restart-command", "--namespace", "--expect", "--allow-route-loss"}
+OF_ALL = {"--timeout", "--router-probe"}
+NO = {f"--no-{flag[2:]}" for flag in kept.SWITCHES}
+NO_SUCH = {"--no-assume-dead", "--no-disable-eviction", "--no-allow-route-loss"}
+
+
+@pytest.mark.parametrize(
+    ("command", "flags"),
+    [
+        ("drain", ({*kept.SHAPES, *kept.SWITCHES} - OF_RESTART) | (NO - NO_SUCH)),
+        ("restore", OF_ALL),
+        ("restart", OF_ALL | OF_RESTART | {"--pod-selector"}),
+    ],
+)
+def test_a_command_is_printed_with_its_own_flags(command: str, flags: set[str]) -> None:
+    every = dict.fromkeys((*kept.SHAPES, *kept.SWITCHES, *NO), ())
+    assert set(kept.usable(every, command)) == flags
+
+
+def test_of_a_flag_that_takes_one_value_the_last_counts() -> None:
+    """As on a command line."""
+    more = {"--router-probe": ("frr", "bird"), "--peer-profile": ("192.0.2.1=frr", "192.0.2.2=frr")}
+    said = {"--order": ("guide", "withdraw-first"), **more}
+    last = {"--order": ("withdraw-first",), **more}
+    assert kept.keep(said) == last
+    written = json.dumps({**json.loads(dump(journal())), "options": said})
+    loaded = load({ANNOTATION: written})
+    assert loaded is not None and loaded.options == last
+
+
+@pytest.mark.parametrize(("length", "there"), [(256, True), (257, False)])
+def test_a_command_is_kept_up_to_a_length(length: int, there: bool) -> None:
+    command = "true".ljust(length - 3) + "now"
+    assert (kept.keep({"--shutdown-command": (command,)}) == {"--shutdown-command": (command,)}) is there
+    assert kept.keep({"--shutdown-command": (" ",)}) == {"--shutdown-command": ("…",)}
 
 
 @pytest.mark.parametrize(

@@ -70,15 +70,15 @@ def test_parts_that_nobody_needs_are_empty(rig: Rig) -> None:
     assert (seen.node.name, seen.node.labels, seen.node.ready) == (NODE, {"enable-bgp": "true"}, True)
     assert (seen.now, seen.holder, seen.released) == (EPOCH, world.hold.holder, False)
     assert (seen.state, seen.pods, seen.guards, seen.estimates, seen.answers) == (None, (), (), (), ())
-    assert seen.deselection.policies == ()
+    assert seen.lever.policies == ()
 
 
 def test_whether_a_policy_selects_the_node(rig: Rig) -> None:
     world, _ = eyes(rig, deselect_override="enable-bgp=off", lifted=frozenset({"--x"}), max_unavailable=0)
     alone = world.observe(needs("policies"))
-    assert (alone.deselection.policies, alone.guards) == (("policy",), ())
+    assert (alone.lever.policies, alone.guards) == (("policy",), ())
     whole = world.observe(needs("cluster"))
-    assert whole.deselection.label == ("enable-bgp", "off")
+    assert whole.lever.label == ("enable-bgp", "off")
     assert {guard.name: guard.level for guard in whole.guards}["out-of-service"] == "refuse", (
         "none may be out"
     )

@@ -113,14 +113,22 @@ def test_a_terminal_that_goes_away_is_no_end_of_a_run(
 
 
 @pytest.mark.parametrize("output", sorted(runbook.RENDERERS))
-def test_a_plan_ends_with_its_reader(
+def test_a_plan_whose_reader_has_seen_enough_ends_as_it_would_have(
     output: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """`node drain … --dry-run | head -1`: quietly, and the exit code is that of the whole plan."""
     with piped(monkeypatch) as reader:
-        with pytest.raises(BrokenPipeError):
-            runbook.RENDERERS[output](leaving(DONE, reader), "plan", plan=True)
-        silence()  # as whoever catches it does
+        assert runbook.RENDERERS[output](leaving(BLOCKED, reader), "plan", plan=True) is BLOCKED
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("output", sorted(runbook.RENDERERS))
+def test_a_plan_that_nobody_can_read_has_failed(output: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open("/dev/full", "w") as full, monkeypatch.context() as patched:
+        patched.setattr(sys, "stdout", full)
+        with pytest.raises(OSError, match="No space left"):
+            runbook.RENDERERS[output](run(BLOCKED), "plan", plan=True)
+        silence()  # as whoever catches it does
 
 
 def test_a_run_goes_on_when_the_disk_is_full(

@@ -13,7 +13,7 @@ import pytest
 
 from bgpctl.render import runbook, terminal
 from bgpctl.render.text import Span, line
-from tests.unit.test_out_runbook import DONE, run
+from tests.unit.test_out_runbook import DONE, EVENTS, event, run
 
 LINES = [line(Span("NODE", "dim"), "  ", Span("worker-1", "accent")), line("2001:db8:ffff:ffff::1 " * 4)]
 
@@ -81,6 +81,14 @@ def test_the_width_to_fold_at(monkeypatch: pytest.MonkeyPatch) -> None:
     assert terminal.width(io.StringIO()) is None
 
 
+@pytest.mark.parametrize("term", ["xterm-256color", "dumb"])
+def test_a_terminal_is_folded_at_its_width_whatever_it_can_draw(
+    monkeypatch: pytest.MonkeyPatch, term: str
+) -> None:
+    with pseudo_terminal(monkeypatch, TERM=term) as (stream, _):
+        assert terminal.width(stream) == 80
+
+
 def test_a_run_is_redrawn_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     with pseudo_terminal(monkeypatch) as (stream, seen):
         monkeypatch.setattr("sys.stdout", stream)
@@ -91,3 +99,14 @@ def test_a_run_is_redrawn_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None
     assert "✓ Evicted" in shown
     folded = [row.strip("\x1b[0123456789;m\r ") for row in shown.rstrip().splitlines()[-2:]]
     assert " ".join(folded) == DONE.message, "at 80 columns, whole"
+
+
+def test_a_note_stays_above_what_is_redrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is to be read: the step's next words must not take its place."""
+    note = event(0, "Claimed", "acting", "as the run before was asked to: --force", "note")
+    with pseudo_terminal(monkeypatch) as (stream, seen):
+        monkeypatch.setattr("sys.stdout", stream)
+        runbook.follow_text(run(DONE, (note, *EVENTS)), "drain worker-1")
+        monkeypatch.undo()
+    before, _, after = b"".join(seen).decode().partition("as the run before was asked to: --force")
+    assert "✓ Cordoned" in after and "Cordoned" not in before

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bgpctl.render import units
-from bgpctl.render.text import Span, hint_lines, line, plain, printable, table, wrapped
+from bgpctl.render.columns import table
+from bgpctl.render.text import Span, hint_lines, line, plain, printable, wrapped
 
 
 def shown(*args: object, **kwargs: object) -> list[str]:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.drain.deselection import Deselection
 from bgpctl.core.drain.eviction import EvictionOptions
 from bgpctl.core.drain.guards import Guard
+from bgpctl.core.drain.lever import Lever
 from bgpctl.core.timing.withdrawal import Event as Ending
 from bgpctl.errors import BgpctlError, Blocked, Exit, UsageError
 from bgpctl.runbooks.catalogue import node_drain, node_restore
@@ -34,7 +34,7 @@ from tests.support.snapshots import (
     withdrawn,
 )
 
-RACK = Deselection(("rack",), LABEL)
+RACK = Lever(("rack",), LABEL)
 LAST = Guard("last-path", "refuse", "it is the last path", "--allow-last-path")
 KURED = Guard("kured", "refuse", "kured reboots it")
 AFTER = ("Cordoned", "Evicted", "Deselected", "Withdrawn", "Settled", "ShutDown")
@@ -74,7 +74,7 @@ def planned(world: Looked, options: DrainOptions | RestoreOptions) -> tuple[Resu
 
 def at(**changes: Any) -> Snapshot:
     fresh: dict[str, Any] = {
-        "deselection": RACK,
+        "lever": RACK,
         "state": running(),
         "pods": judged(pod()),
         "estimates": estimates(Ending.DESELECT),
@@ -110,16 +110,39 @@ def test_one_that_is_not_refused_says_that_this_is_what_happens() -> None:
     assert result.message == "n1: nothing was changed; without --dry-run this is what happens"
 
 
+def test_of_two_refusals_the_first_is_the_result() -> None:
+    silent = at(state=running(heartbeat=NOW - 9_999), guards=(KURED,))
+    result, events = planned(Looked(silent), DrainOptions("n1"))
+    assert [event.step for event in events if event.state == "blocked"] == ["Checked", "Withdrawn"]
+    assert result.message == "kured reboots it" and "--assume-dead" not in result.hint
+    assert {event.node for event in events} == {"n1"}
+    assert (result.run, result.started_at, result.ended_at) == ("run-a", NOW, NOW)
+
+
+@pytest.mark.parametrize("dead", [False, True])
+def test_a_silent_speaker_is_a_refusal_that_can_be_foreseen(dead: bool) -> None:
+    """The run would end blocked: so does its plan, and the steps after it are foreseen all the same."""
+    silent = at(state=running(heartbeat=NOW - 9_999), dead_estimates=estimates(Ending.POWER_OFF))
+    result, events = planned(Looked(silent), DrainOptions("n1", assume_dead=dead))
+    states = {event.step: event.state for event in events}
+    if dead:
+        assert (result.exit_code, states["Withdrawn"]) == (Exit.DONE, "planned")
+        return
+    assert (result.exit_code, states["Withdrawn"], states["Settled"]) == (Exit.BLOCKED, "blocked", "planned")
+    assert result.message.startswith("its speaker is silent (last seen ")
+    assert result.hint.endswith("if you know that the node is off: bgpctl node drain n1 --assume-dead")
+
+
 @pytest.mark.parametrize(
-    ("deselection", "told"),
+    ("lever", "told"),
     [
-        (Deselection(("rack",), ("zone", None)), "label zone removed"),
-        (Deselection(("rack",), refusal="rack selects every node"), "rack selects every node"),
-        (Deselection(), "no policy selects this node"),
+        (Lever(("rack",), ("zone", None)), "label zone removed"),
+        (Lever(("rack",), refusal="rack selects every node"), "rack selects every node"),
+        (Lever(), "no policy selects this node"),
     ],
 )
-def test_the_label_that_a_dry_run_foresees(deselection: Deselection, told: str) -> None:
-    result, _ = planned(Looked(at(deselection=deselection)), DrainOptions("n1"))
+def test_the_label_that_a_dry_run_foresees(lever: Lever, told: str) -> None:
+    result, _ = planned(Looked(at(lever=lever)), DrainOptions("n1"))
     assert next(report.text for report in result.steps if report.step == "Deselected") == told
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.drain.deselection import Deselection
+from bgpctl.core.drain.lever import Lever
 from bgpctl.errors import BgpctlError, Blocked, Temporary, UsageError
 from bgpctl.runbooks import model
 from bgpctl.runbooks.actions import ChangeNode, TakeLease
@@ -145,7 +145,7 @@ def drain() -> list[Any]:
 
 
 def test_what_checked_would_write_is_what_the_later_goals_see() -> None:
-    shows = {"deselection": Deselection(("rack",), LABEL)}
+    shows = {"lever": Lever(("rack",), LABEL)}
     events, result = run(Looks(shows=shows), *drain())
     assert result.status == "planned"
     texts = {e.step: e.text for e in events}

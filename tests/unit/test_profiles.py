@@ -77,6 +77,8 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
         find_profile("quagga")
     assert "quagga" in caught.value.message
     assert all(profile.name in caught.value.hint for profile in PROFILES)
+    listed = caught.value.hint.translate(str.maketrans("(),;", "    ")).split()
+    assert set(NAMES) <= set(listed), "every word that is accepted, aliases too"
 
 
 @pytest.mark.parametrize(

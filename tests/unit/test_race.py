@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.drain.deselection import Deselection
 from bgpctl.core.drain.guards import out_of_service
+from bgpctl.core.drain.lever import Lever
 from bgpctl.runbooks import cluster
 from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.checked import Checked
@@ -86,7 +86,7 @@ class Drain:
             node=node(name=self.name),
             journal=self.record,
             guards=(guard,),
-            deselection=Deselection(("rack",), LABEL),
+            lever=Lever(("rack",), LABEL),
         )
         return replace(self, pending=Checked(f"run-{self.name}", "guide").decide(seen))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.drain.deselection import Deselection
+from bgpctl.core.drain.lever import Lever
 from bgpctl.core.drain.restart import kept, refusals
 from bgpctl.core.model import IPV4, IPV6, Family, GracefulRestart
 from bgpctl.core.state import NodeState
@@ -184,7 +184,7 @@ def test_it_is_done_when_another_speaker_reports() -> None:
 
 def test_a_peer_that_was_down_before_holds_nothing_up() -> None:
     state = running(peer(), peer(ROUTER_2, up=False))
-    seen = snapshot(state=state, journal=restarting(), deselection=Deselection(("rack",)))
+    seen = snapshot(state=state, journal=restarting(), lever=Lever(("rack",)))
     assert Established(restart=True).decide(seen).status is Status.DONE
     assert Announced(restart=True).decide(seen).status is Status.DONE
     both = replace(seen, journal=restarting(peers=(ROUTER, ROUTER_2)))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bgpctl.errors import Tells
 from bgpctl.runbooks.actions import (
     ChangeNode,
     EvictPod,
@@ -65,6 +66,7 @@ def test_a_node_that_a_drain_has_is_left_alone() -> None:
         "drain run-a has the node",
         hint="to see how far it is: bgpctl node status n1\n"
         "to bring the node back first: bgpctl node restore n1",
+        tells=frozenset((Tells.BACK,)),
     )
 
 
@@ -132,7 +134,8 @@ def test_the_prior_state_is_written_down() -> None:
 def test_why_not(state: Any, reason: str, hint: str) -> None:
     typed = CommandLine(("bgpctl", "speaker", "restart", "n1"))
     decision = Graceful("run", 30.0, BY_COMMAND, typed=typed).decide(look(journal=None, state=state))
-    assert decision == Decision(Status.BLOCKED, reason, hint=hint)
+    tells = {Tells.SAFE, Tells.GO_ON} if state else {Tells.SAFE}
+    assert decision == Decision(Status.BLOCKED, reason, hint=hint, tells=frozenset(tells))
 
 
 CHOOSE = "choose it with --pod-selector and --namespace, or restart with --restart-command"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.drain.deselection import Deselection
+from bgpctl.core.drain.lever import Lever
 from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.model import Decision, Status
 from bgpctl.runbooks.restore_steps import Announced, Established, Selected, Uncordoned, Up
@@ -27,13 +27,13 @@ from tests.support.snapshots import (
 )
 
 BACK = journal(command="restore", marks={"Relabelled": NOW - 60})
-SELECTED = Deselection(("rack",), ("enable-bgp", "false"))
+SELECTED = Lever(("rack",), ("enable-bgp", "false"))
 NOTHING = Decision(Status.DONE, "nothing to do")
 
 
 def back(**changes: Any) -> Snapshot:
     """In the middle of a restore, all well."""
-    return snapshot(**{"journal": BACK, "state": running(), "deselection": SELECTED, **changes})
+    return snapshot(**{"journal": BACK, "state": running(), "lever": SELECTED, **changes})
 
 
 def wait(reason: str, recheck: float) -> Decision:
@@ -103,7 +103,7 @@ def test_labels_come_back_with_the_instant_in_the_journal(
 # --- established --------------------------------------------------------------------------------------------
 
 UNSELECTED = replace(BACK, deselect=None)
-LEFT_IN = Deselection(ways_in=(("enable-bgp", "true"), ("rack", "1")))
+LEFT_IN = Lever(ways_in=(("enable-bgp", "true"), ("rack", "1")))
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ LEFT_IN = Deselection(ways_in=(("enable-bgp", "true"), ("rack", "1")))
     [
         (back(), done("1/1 sessions Established")),
         (
-            back(journal=UNSELECTED, deselection=Deselection(), state=None),
+            back(journal=UNSELECTED, lever=Lever(), state=None),
             Decision(Status.DONE, "no label was changed; no policy selects it, so it announces nothing"),
         ),
         (
@@ -119,7 +119,7 @@ LEFT_IN = Deselection(ways_in=(("enable-bgp", "true"), ("rack", "1")))
             Decision(Status.DONE, "no label was changed; rack selects it, as before"),
         ),
         (
-            back(deselection=Deselection()),
+            back(lever=Lever()),
             Decision(
                 Status.BLOCKED,
                 "no policy selects the node, though it is labelled as before (label enable-bgp=true)",
@@ -146,14 +146,14 @@ def test_established(s: Snapshot, decision: Decision) -> None:
     [
         ({}, ""),
         ({"node": node(unschedulable=True)}, "it is cordoned: `kubectl uncordon n1`"),
-        ({"deselection": Deselection()}, "no policy selects it"),
+        ({"lever": Lever()}, "no policy selects it"),
         (
-            {"deselection": LEFT_IN},
+            {"lever": LEFT_IN},
             "no policy selects it: `kubectl label node n1 enable-bgp=true --overwrite`, "
             "`kubectl label node n1 rack=1 --overwrite`",
         ),
         (
-            {"deselection": Deselection(), "node": node(unschedulable=True)},
+            {"lever": Lever(), "node": node(unschedulable=True)},
             "it is cordoned: `kubectl uncordon n1`; no policy selects it",
         ),
     ],

@@ -77,7 +77,8 @@ def test_a_node_is_compiled_when_it_is_asked_for_and_not_kept(
 
     def noted(self: cluster.Objects, node: Any) -> Any:
         compiled.append(name_of(node))
-        return self.fleet.intent(node, False)
+        assert self.outlook.fleet
+        return self.outlook.fleet.intent(node, False)
 
     monkeypatch.setattr(cluster.Objects, "compiled", noted)
     look = node_routes(wire.client(), ())

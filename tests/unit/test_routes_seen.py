@@ -80,6 +80,17 @@ def test_what_a_reader_must_know(seen: NodeState, note: str) -> None:
     assert any(found.startswith(note) for found in beside(INTENT, seen, NOW).notes)
 
 
+@pytest.mark.parametrize("age", [20.0, 59.0])
+def test_a_count_that_may_lag_is_nobodys_fault(age: float) -> None:
+    (note,) = set(beside(INTENT, state(reported(5, 5), heartbeat=NOW - age), NOW).notes) - set(
+        INTENT.problems
+    )
+    assert note == (
+        f"its speaker counted 5 routes for 127.0.0.100 {age:.0f} s ago, the cluster's objects ask for 3 now: "
+        "counts follow a change within 30 s"
+    )
+
+
 def test_a_good_node_has_no_notes_of_ours() -> None:
     assert beside(INTENT, state(reported()), NOW).notes == INTENT.problems
 

@@ -12,6 +12,8 @@ from bgpctl.core.intent.compile import ClusterObjects
 from bgpctl.core.intent.fleet import Fleet
 from bgpctl.core.reading.selectors import LabelSelector, Requirement
 from bgpctl.core.state import NodeState
+from bgpctl.ports import Outlook
+from bgpctl.providers.policies import selectors
 from bgpctl.runbooks import cluster
 from bgpctl.runbooks.cluster import Objects
 from bgpctl.runbooks.journal import ANNOTATION, dump
@@ -76,7 +78,8 @@ def document(name: str, labels: dict[str, str], record: Any = None, **spec: Any)
 
 def by_hand(ours: dict[str, Any], *others: dict[str, Any], **states: NodeState) -> dict[str, str]:
     fleet = Fleet(ClusterObjects(policies=(objects.policy(objects.router()),)))
-    return cluster._by_hand(ours, Objects((ours, *others), fleet, states))
+    selecting = selectors(fleet.objects.policies, ())
+    return cluster._by_hand(ours, Objects((ours, *others), Outlook(states, fleet, selecting)))
 
 
 ON, OFF = {"enable-bgp": "true"}, {"enable-bgp": "false"}

@@ -58,9 +58,9 @@ def attributes(table: Table[Any]) -> set[str]:
 @pytest.mark.parametrize(
     ("table", "value", "part", "elsewhere"),
     [
-        (tables.STATUS, NodeState, "", {"node", "reported_at", "unreadable"}),
+        (tables.STATUS, NodeState, "", {"node", "reported_at", "unreadable", "lag"}),
         (tables.PEER, PeerState, "", {"session"}),
-        (tables.PEER, Session, "session.", {"advertised", "received", "troubles"}),
+        (tables.PEER, Session, "session.", {"advertised", "received", "troubles", "gr_told"}),
         (tables.WITHDRAWN_PEER, WithdrawnPeer, "", {"state"}),
         (tables.WITHDRAWN, WithdrawnRecord, "", set()),
         (tables.LOCALS, LocalAddresses, "", set()),

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.drain.deselection import Deselection
 from bgpctl.core.drain.eviction import EvictionOptions
+from bgpctl.core.drain.lever import Lever
 from bgpctl.runbooks.actions import ChangeNode, EvictPod, ReleaseLease, RunCommand, TakeLease
 from bgpctl.runbooks.catalogue import node_drain
 from bgpctl.runbooks.claim import Claimed, Released
@@ -41,7 +41,7 @@ from tests.support.snapshots import (
 )
 
 DONE, ACT, WAIT, BLOCKED = Status.DONE, Status.ACT, Status.WAIT, Status.BLOCKED
-RACK = Deselection(("rack",), LABEL)
+RACK = Lever(("rack",), LABEL)
 DRAINED = {"enable-bgp": "false"}
 
 
@@ -227,7 +227,7 @@ def test_the_relabel_its_instant_and_name_and_the_baselines_are_one_patch_that_v
         steps={"Checked": NOW - 50, "Withdrawn": NOW - 9, "Settled": NOW - 8}, evidence={"proof": "confirmed"}
     )
     state = running(peer(), peer("192.0.2.2"))
-    s = snapshot(journal=old, deselection=RACK, state=state, answers=(seen(RouteState.PRESENT),))
+    s = snapshot(journal=old, lever=RACK, state=state, answers=(seen(RouteState.PRESENT),))
     written = change(Deselected().decide(s))
     assert written.labels == {"enable-bgp": "false"}
     assert written.leave == "run-a-1"
@@ -241,7 +241,7 @@ def test_the_relabel_its_instant_and_name_and_the_baselines_are_one_patch_that_v
 
 
 def test_whoever_puts_the_label_back_is_answered_by_a_request_of_another_name() -> None:
-    s = snapshot(journal=relabelled(), deselection=RACK)
+    s = snapshot(journal=relabelled(), lever=RACK)
     again = change(Deselected().decide(s))
     assert (again.leave, again.what) == ("run-a-2", "label enable-bgp=false, again: somebody took it back")
     assert again.journal is not None and again.journal.leaves == 2
@@ -250,7 +250,7 @@ def test_whoever_puts_the_label_back_is_answered_by_a_request_of_another_name() 
     last = Deselected().decide(replace(s, journal=relabelled(leaves=RELABELS)))
     assert (last.status, last.actions) == (BLOCKED, ())
     assert f"{RELABELS} times" in last.reason and "GitOps" in last.hint
-    stands = replace(s, node=node(labels=DRAINED, leave=f"run-a-{RELABELS}"), deselection=Deselection())
+    stands = replace(s, node=node(labels=DRAINED, leave=f"run-a-{RELABELS}"), lever=Lever())
     assert Deselected().decide(replace(stands, journal=relabelled(leaves=RELABELS))).status is DONE
 
 
@@ -274,7 +274,7 @@ def test_deselected(
     s = snapshot(
         node=node(labels=labels, leave=leave),
         journal=journal(marks=marks, deselect=deselect, leaves=1 if marks else 0),
-        deselection=Deselection(policies),
+        lever=Lever(policies),
     )
     decision = Deselected().decide(s)
     assert decision.status is status
@@ -321,22 +321,22 @@ RESTORE = journal(command="restore")
 
 
 @pytest.mark.parametrize(
-    ("cordoned", "deselection", "told"),
+    ("cordoned", "lever", "told"),
     [
         (False, RACK, ""),
         (True, RACK, "it is cordoned: `kubectl uncordon n1`"),
         (
             False,
-            Deselection(ways_in=(("enable-bgp", "true"),)),
+            Lever(ways_in=(("enable-bgp", "true"),)),
             "no policy selects it: `kubectl label node n1 enable-bgp=true --overwrite`",
         ),
-        (True, Deselection(), "it is cordoned: `kubectl uncordon n1`; no policy selects it"),
+        (True, Lever(), "it is cordoned: `kubectl uncordon n1`; no policy selects it"),
     ],
 )
 def test_a_node_that_was_taken_out_by_hand_is_brought_back_by_hand_and_it_says_how(
-    cordoned: bool, deselection: Deselection, told: str
+    cordoned: bool, lever: Lever, told: str
 ) -> None:
-    s = snapshot(node=node(unschedulable=cordoned), deselection=deselection)
+    s = snapshot(node=node(unschedulable=cordoned), lever=lever)
     decision = Established().decide(s)
     assert (decision.status, decision.actions, decision.reason) == (DONE, (), told)
 
@@ -369,17 +369,17 @@ def test_labels_come_back_also_those_that_were_absent() -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "deselection", "status", "words"),
+    ("state", "lever", "status", "words"),
     [
         (running(), RACK, DONE, "1/1"),
         (running(peer(), peer("192.0.2.2", up=False)), RACK, WAIT, "192.0.2.2 is active"),
         (withdrawn(), RACK, WAIT, "withdrawn"),
         (None, RACK, WAIT, "silent"),
-        (withdrawn(), Deselection(), BLOCKED, "no policy selects"),
+        (withdrawn(), Lever(), BLOCKED, "no policy selects"),
     ],
 )
-def test_established(state: Any, deselection: Deselection, status: Status, words: str) -> None:
-    decision = Established().decide(snapshot(journal=RESTORE, state=state, deselection=deselection))
+def test_established(state: Any, lever: Lever, status: Status, words: str) -> None:
+    decision = Established().decide(snapshot(journal=RESTORE, state=state, lever=lever))
     assert decision.status is status
     assert words in decision.reason
 

@@ -16,7 +16,8 @@ from bgpctl.errors import Blocked
 from bgpctl.kube import paths
 from bgpctl.kube.client import Client
 from bgpctl.kube.config import load_access
-from bgpctl.runbooks import cluster, states
+from bgpctl.providers.bgpctl import Bgpctl
+from bgpctl.runbooks import cluster
 from tests.support.cli import bgpctl
 from tests.support.fake_api import FakeApi, fake_api
 from tests.support.node_states import NODE_STATES, established
@@ -144,13 +145,13 @@ def test_a_node_that_cannot_be_read_is_no_second_path_and_blocks_its_own_drain(
 ) -> None:
     _, kubeconfig = two
     client = Client(load_access(str(kubeconfig)))
-    objects = cluster.read(client)
+    objects = cluster.read(client, Bgpctl(client))
     assert not cluster._announces(objects.states["n1"], time.time())
     assert cluster._announces(objects.states["n2"], time.time())
 
     with pytest.raises(Blocked) as caught:
-        states.of_node(client, "n1")
+        Bgpctl(client).state("n1")
     assert "what node n1 announces is unknown" in caught.value.message
     assert "kubectl get bgpnodestate n1" in caught.value.hint
-    well = states.of_node(client, "n2")
+    well = Bgpctl(client).state("n2")
     assert well is not None and not well.stale(time.time())

@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from bgpctl.witness.asking import this_machine
 from bgpctl.witness.bird import BirdProbe
 from bgpctl.witness.command import Client
 from bgpctl.witness.conversation import Conversation
@@ -123,7 +124,8 @@ def test_a_node_that_was_asked_about(kind: str, phase: str, tmp_path: Path) -> N
     assert {path.neighbor for path in seen.paths} == {N}
     assert seen.session in (("established",) if phase == "live" else (STALE_SESSION[kind], "idle"))
     assert seen.local == "127.0.0.10" or (phase == "stale" and not seen.local), "its own end of the session"
-    assert seen.router_id == ("127.0.0.10" if kind in ("bird", "frr") else ""), "where it tells it"
+    assert seen.router_id == ("" if kind == "openbgpd" else "127.0.0.10"), "where it tells it"
+    assert seen.machine == (this_machine() if kind == "openbgpd" else ""), "where it does not"
     told = kind in ("bird", "frr") and phase == "stale"
     assert (seen.seconds_remaining is not None and 50 < seen.seconds_remaining <= 60) is told
 
@@ -277,3 +279,12 @@ def test_what_the_receiver_has_of_a_prefix(tmp_path: Path) -> None:
     assert ExabgpProbe(str(file)).routes_from(N).detail == (
         "2 paths; session Established. This receiver keeps no routes over a restart."
     )
+
+
+def test_a_client_that_complains_in_json_is_quoted_in_words(tmp_path: Path) -> None:
+    client = tmp_path / "client"
+    client.write_text('#!/bin/sh\necho \'{"error":"context deadline exceeded"}\'; exit 1\n')
+    client.chmod(0o700)
+    with pytest.raises(Unanswered) as caught:
+        Client("gobgp 127.0.0.1:1", (str(client),)).ask("neighbor")
+    assert caught.value.message == "cannot ask gobgp 127.0.0.1:1: context deadline exceeded"

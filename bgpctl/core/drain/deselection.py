@@ -8,8 +8,8 @@ select the node now: a label that leaves one policy and enters another is no way
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
+from bgpctl.core.drain.lever import LabelChange, Lever
 from bgpctl.core.reading.selectors import (
     KEY_RULE,
     VALUE_RULE,
@@ -20,29 +20,15 @@ from bgpctl.core.reading.selectors import (
 )
 from bgpctl.errors import UsageError
 
-# (key, new value); None = the label is removed.
-LabelChange = tuple[str, str | None]
 Selectors = Mapping[str, LabelSelector]
 
 SELECTED, DESELECTED, DRAINED = "true", "false", "drained"
 OVERRIDE = "--deselect-label"
 
 
-@dataclass(frozen=True, slots=True)
-class Deselection:
-    """`policies` select the node now. Then either `label` takes it out of all of them or `refusal` says in a
-    sentence why none does. No policy: nothing to change; `ways_in` are the labels that would make one select
-    the node."""
-
-    policies: tuple[str, ...] = ()
-    label: LabelChange | None = None
-    refusal: str = ""
-    ways_in: tuple[LabelChange, ...] = ()
-
-
 def deselecting_label(
     policies: Mapping[str, LabelSelector | None], labels: Mapping[str, str], override: str | None = None
-) -> Deselection:
+) -> Lever:
     """The label to change on a node with `labels`.
 
     `policies`: the nodeSelector of every policy by name; None and empty select every node. `override` is the
@@ -52,16 +38,16 @@ def deselecting_label(
     selectors = {name: selector or LabelSelector() for name, selector in policies.items()}
     selecting = _selecting(selectors, labels)
     if not selecting:
-        return Deselection(ways_in=tuple(_ways_in(selectors, labels)))
+        return Lever(ways_in=tuple(_ways_in(selectors, labels)))
     everywhere = [name for name in selecting if selectors[name].empty]
     if everywhere:
-        return Deselection(selecting, refusal=_no_selector(everywhere))
+        return Lever(selecting, refusal=_no_selector(everywhere))
     if override is not None:
         return _overridden(selectors, labels, selecting, parse_label_change(override))
     for change in (*_candidates(selectors, selecting), *_last_resort(selectors, selecting)):
         if not _selecting(selectors, changed(labels, change)):
-            return Deselection(selecting, change)
-    return Deselection(selecting, refusal=_no_label(selectors, selecting))
+            return Lever(selecting, change)
+    return Lever(selecting, refusal=_no_label(selectors, selecting))
 
 
 def _ways_in(selectors: Selectors, labels: Mapping[str, str]) -> Iterator[LabelChange]:
@@ -162,14 +148,14 @@ def _breaking_values(key: str, values: frozenset[str]) -> Iterator[LabelChange]:
 
 def _overridden(
     selectors: Selectors, labels: Mapping[str, str], policies: tuple[str, ...], change: LabelChange
-) -> Deselection:
+) -> Lever:
     left = _selecting(selectors, changed(labels, change))
     if not left:
-        return Deselection(policies, change)
+        return Lever(policies, change)
     key, value = change
     shown = f"without the label {key}" if value is None else f"with the label {key}={value}"
     which = "; ".join(f"{name} by {selectors[name]}" for name in left)
-    return Deselection(policies, refusal=f"{shown} the node would still be selected: {which}")
+    return Lever(policies, refusal=f"{shown} the node would still be selected: {which}")
 
 
 def _no_selector(names: list[str]) -> str:

@@ -10,14 +10,15 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from bgpctl.core.drain.deselection import Deselection, LabelChange, changed, deselecting_label, protected
+from bgpctl.core.drain.deselection import changed, deselecting_label, protected
+from bgpctl.core.drain.lever import LabelChange, Lever
 from bgpctl.core.drain.vips import Vip, vips
 from bgpctl.core.reading.foreign import Foreign, Unreadable, parse_json
 
 __all__ = [
-    "Deselection",
     "Guard",
     "LabelChange",
+    "Lever",
     "Vip",
     "changed",
     "deselecting_label",
@@ -115,18 +116,20 @@ def _named(addresses: Sequence[Vip]) -> str:
     return ", ".join(texts[:SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
-def known_kinds(policies: bool, states: bool) -> Guard:
+def known_kinds(missing: str) -> Guard:
     """Does the API server serve what tells nodes to speak BGP, and what they say of it? An empty answer about
-    a kind that is not there is no answer: a speaker keeps what it announces when its CRD is deleted."""
+    a kind that is not there is no answer: a speaker keeps what it announces when its CRD is deleted.
+    `missing` says what is not served, "" = all is."""
     name = "known-kinds"
-    if not policies:
-        kinds = "neither CiliumBGPPeeringPolicy nor CiliumBGPClusterConfig"
-        return Guard(name, "refuse", f"the cluster serves {kinds}: what the node announces is not known")
-    if not states:
-        return Guard(
-            name, "refuse", "the cluster serves no BGPNodeState: what the node announces is not known"
-        )
-    return Guard(name, "ok", "the cluster serves BGP policies and BGPNodeStates")
+    if missing:
+        return Guard(name, "refuse", missing)
+    return Guard(name, "ok", "the cluster serves what tells nodes to speak BGP, and what they say of it")
+
+
+def paths_unknown() -> Guard:
+    """Nobody outside the node knows what it announces."""
+    text = "whether another node announces the same addresses cannot be told from outside"
+    return Guard("last-path", "warn", text)
 
 
 # --- budget -----------------------------------------------------------------------------------------------

@@ -51,16 +51,21 @@ def facts_from_state(peer: PeerState) -> PeerFacts:
         return configured
     local, remote = session.local_gr, session.peer_gr
     keepalive = session.keepalive_time
-    return replace(
+    timed = replace(
         configured,
         hold_time=session.hold_time,
         keepalive_time=session.hold_time // 3 if keepalive is None else keepalive,
+        negotiated=True,
+    )
+    if not session.gr_told:
+        return timed
+    return replace(
+        timed,
         restart_time=local.restart_time if local else None,
         graceful=local is not None and remote is not None,
         local_n=local is not None and local.notification,
         peer_n=remote is not None and remote.notification,
         long_lived=session.long_lived,
-        negotiated=True,
     )
 
 

@@ -257,8 +257,13 @@ def find_profile(name: str) -> Profile:
             return profile
     raise UsageError(
         f"no router profile is called {name!r}",
-        "profiles: " + ", ".join(profile.name for profile in PROFILES) + f"; or {STALE}",
+        f"profiles: {', '.join(_words(profile) for profile in PROFILES)}; or {STALE}",
     )
+
+
+def _words(profile: Profile) -> str:
+    also = " or ".join(profile.aliases)
+    return f"{profile.name} (also {also})" if also else profile.name
 
 
 def parse_peer_profile(text: str) -> tuple[str, Profile]:

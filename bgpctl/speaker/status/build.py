@@ -26,7 +26,7 @@ def record(
     flushed = [d.flushed_at for d in gone if d and d.flushed_at]
     closed = max([d.closed_at for d in gone if d and d.closed_at] or [time.time()])
     peers = tuple(
-        WithdrawnPeer(peer, peer.announced, flushed=bool(d and d.flushed_at))
+        WithdrawnPeer(peer, peer.announced or 0, flushed=bool(d and d.flushed_at))
         for peer, d in zip(before, gone, strict=True)
     )
     return WithdrawnRecord(reason, seen, max(flushed, default=closed), closed, peers, shut_down_at, answers)

@@ -44,12 +44,12 @@ def _sessions(peers: tuple[PeerState, ...]) -> Iterator[str]:
     yield from _gauge(
         f"{OWN}_intended_routes",
         "Routes that should be announced to the peer",
-        ((_peer(p), float(p.intended)) for p in peers),
+        ((_peer(p), float(p.intended or 0)) for p in peers),
     )
     yield from _gauge(
         f"{OWN}_announced_routes",
         "Routes given to the engine for the peer",
-        ((_peer(p), float(p.announced)) for p in peers),
+        ((_peer(p), float(p.announced or 0)) for p in peers),
     )
     yield from _gauge(
         f"{OWN}_pending_routes",

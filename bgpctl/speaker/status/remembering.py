@@ -31,9 +31,12 @@ class Remembering:
         return state
 
     def write(self, state: NodeState) -> None:
+        self.sink.write(self.completed(state))
+
+    def completed(self, state: NodeState) -> NodeState:
         self._notice(state)
         told = (LocalAddresses(*router, addresses) for router, addresses in self._known.items())
-        self.sink.write(replace(state, locals=tuple(told)))
+        return replace(state, locals=tuple(told))
 
     def _notice(self, state: NodeState) -> None:
         left = tuple(peer.state for peer in state.withdrawn.peers) if state.withdrawn else ()

@@ -1,0 +1,69 @@
+"""How one node is made to leave BGP and to come back: what its provider found, as values. Pure.
+
+A lever is found anew at every look, on the cluster as it is: what still has to be changed is in it, and when
+nothing has, the node was told. So pulling one twice is harmless, and a run that was killed goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from bgpctl.core.timing.withdrawal import Close
+
+# (key, new value); None = the label is removed.
+LabelChange = tuple[str, str | None]
+
+
+class Effect(StrEnum):
+    """What pulling a lever does to the node's sessions."""
+
+    WITHDRAWS = "withdraws"  # every route by UPDATE; the sessions are closed afterwards
+    CLOSES = "closes"  # the sessions end; routers keep the routes as long as graceful restart lets them
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """One change of one object that is not the Node: a JSON patch (RFC 6902), its `test` operations first.
+    `path` is the object's REST path, `what` one line for people. A test that fails means: look again."""
+
+    path: str
+    what: str
+    operations: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lever:
+    """`policies` make the node speak BGP now, () = nothing does. Then either `label` (of the Node), or
+    `patches` of other objects, take it out of all of them, or `refusal` says in a sentence why nothing does.
+    `ways_in` are the labels that would make one select the node.
+
+    `back`: what still has to be patched for the node to be as it was before the run. `prior` is what the
+    journal has to keep for that: plain JSON, in words of the provider, which reads it as it reads anything
+    foreign. `effect` and `close` say what the routers will see, `close` None = as bgpctl's own speaker."""
+
+    policies: tuple[str, ...] = ()
+    label: LabelChange | None = None
+    refusal: str = ""
+    ways_in: tuple[LabelChange, ...] = ()
+    patches: tuple[Patch, ...] = ()
+    back: tuple[Patch, ...] = ()
+    prior: Mapping[str, Any] = field(default_factory=dict)
+    effect: Effect = Effect.WITHDRAWS
+    close: Close | None = None
+
+    @property
+    def told(self) -> str:
+        """How the node is made to leave, in one line; "" = by nothing that is known."""
+        if self.label is None:
+            return ", ".join(patch.what for patch in self.patches)
+        return shown(self.label)
+
+
+def shown(change: LabelChange) -> str:
+    """A label's change, for people."""
+    key, value = change
+    return f"label {key} removed" if value is None else f"label {key}={value}"

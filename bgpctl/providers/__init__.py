@@ -1,0 +1,34 @@
+"""Who speaks BGP on the nodes: one file per stack, each a `bgpctl.ports.Provider`.
+
+To add one: write its file, enter it in `TABLE`, and say in docs/providers.md what it knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from bgpctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from bgpctl.kube.client import Client
+    from bgpctl.ports import Provider
+
+DEFAULT = "bgpctl"
+
+
+def _bgpctl(client: Client) -> Provider:
+    from bgpctl.providers.bgpctl import Bgpctl
+
+    return Bgpctl(client)
+
+
+TABLE: dict[str, Callable[[Client], Provider]] = {"bgpctl": _bgpctl}
+
+
+def of(client: Client, name: str = "") -> Provider:
+    """The provider of that name, "" = the one that this cluster has. Raises UsageError for one that does not
+    exist."""
+    name = name or DEFAULT
+    if name not in TABLE:
+        raise UsageError(f"{name!r} is no provider", f"one of: {', '.join(TABLE)}")
+    return TABLE[name](client)

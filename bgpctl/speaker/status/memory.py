@@ -1,0 +1,95 @@
+"""Where a speaker's state is kept: the object that others read, and a file in its own directory.
+
+The object may never get there: the API server refuses it, is away, or does not know its kind. What the next
+speaker of the node must know of the sessions of this one then stands in the file alone. Whichever is newer is
+what was known last; the next write replaces both.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Hashable
+
+from bgpctl.core.state import NodeState
+from bgpctl.errors import BgpctlError, Temporary
+from bgpctl.ports import Sink
+from bgpctl.speaker.status.publisher import Pace, Publisher, awaited
+from bgpctl.speaker.status.waiting import Waiting
+
+log = logging.getLogger("bgpctl.speaker")
+
+
+def newest(node: str, *found: NodeState | None) -> NodeState | None:
+    """Of those that are this node's, the one whose heart beat last; of equals the first."""
+    ours = (state for state in found if state is not None and state.node == node)
+    return max(ours, key=lambda state: state.heartbeat, default=None)
+
+
+def remembered(state: NodeState) -> Hashable:
+    """What the next speaker must know even if this one is killed within the second: its routers too."""
+    return awaited(state), frozenset((peer.address, peer.port) for peer in state.holders)
+
+
+class Memory:
+    """A sink of two, each written by a thread of its own: neither a disk nor an API server that hangs keeps
+    the other from knowing. `kept` is the file, None = `told` is one already. Counts wait
+    on the way to the API server, which has a fleet of writers, and not to a file."""
+
+    def __init__(self, node: str, told: Sink, kept: Sink | None = None) -> None:
+        self._node, self._sinks = node, (told, kept)
+        self._told = Publisher(told, waiting=Waiting() if kept else None)
+        self._kept = Publisher(kept, Pace(urgent=remembered), word="kept") if kept else None
+
+    def read(self) -> NodeState | None:
+        """The newest that can be read. Raises Temporary while that cannot be told, BgpctlError where nothing
+        is known."""
+        told, kept = self._sinks
+        own = newest(self._node, kept.read() if kept else None)
+        try:
+            return newest(self._node, told.read(), own)
+        except Temporary:
+            raise
+        except BgpctlError as error:
+            if own is None:
+                raise
+            log.warning("speaker.state_unreadable", extra={"error": error.message, "instead": "its file"})
+            return own
+
+    def write(self, state: NodeState) -> None:
+        """The file's thread is woken first; neither is waited for."""
+        for publisher in self._publishers:
+            publisher.offer(state)
+
+    def start(self) -> None:
+        for publisher in self._publishers:
+            publisher.start()
+
+    def close(self, last: NodeState) -> None:
+        """It is tried once."""
+        for publisher in self._publishers:
+            publisher.close(last)
+
+    @property
+    def untold(self) -> str:
+        """Why others cannot read the state, "" = they can."""
+        return self._told.problem
+
+    @property
+    def unkept(self) -> str:
+        """A sentence about a file that is not written, "" = it is."""
+        reason = self._kept.problem if self._kept else ""
+        return (
+            reason
+            and f"what this speaker knows of its sessions is not kept on its disk ({reason}): "
+            "announcements are untouched, but one that is started after it was killed knows of them by its "
+            "BGPNodeState alone; make room there, or pass another --directory"
+        )
+
+    @property
+    def trouble(self) -> str:
+        """Why the state will not be written any more, "" = it will."""
+        return next(filter(None, (publisher.trouble for publisher in self._publishers)), "")
+
+    @property
+    def _publishers(self) -> tuple[Publisher, ...]:
+        return (self._kept, self._told) if self._kept else (self._told,)
