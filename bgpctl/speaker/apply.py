@@ -22,29 +22,29 @@ def running(engine: Engine, intent: Intent) -> Observed:
 
 
 class Performer:
-    """`leave` performs a Leave: whoever it belongs to has more to do then."""
+    """`leave` performs a Leave: whoever it belongs to has more to do then. `due`: in how many seconds that is
+    due which is held back, inf = nothing is."""
 
     def __init__(self, engine: Engine, counters: Counters, leave: Callable[[Leave], None]) -> None:
         self._engine, self._counters, self._leave = engine, counters, leave
         self._last_release = 0.0
         self._changed_at: float | None = None
+        self.due = inf
 
     def changed(self, at: float | None) -> None:
         """A change rang then (monotonic seconds); the oldest that is not through yet counts."""
         if self._changed_at is None:
             self._changed_at = at
 
-    def apply(self, actions: Sequence[Action]) -> float:
-        """Perform what may go out now. In how many seconds the rest is due (inf = nothing is held). Raises
-        Temporary."""
+    def apply(self, actions: Sequence[Action]) -> None:
+        """Perform what may go out now. Raises Temporary."""
         now, held = pacing.release(actions, time.monotonic(), self._last_release)
         if any(isinstance(action, Announce) for action in now):
             self._last_release = time.monotonic()
         self._perform(now)
         if held is None:
             self._changed_at = None
-            return inf
-        return held
+        self.due = inf if held is None else held
 
     def _perform(self, actions: tuple[Action, ...]) -> None:
         """All of them, in order. One that fails costs its peer only; the first is raised at the end."""

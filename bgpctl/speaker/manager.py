@@ -15,39 +15,28 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
-from math import inf
 
-from bgpctl import __version__
-from bgpctl.core.intent.compile import ClusterObjects, Context, compile_intent, owner_problem
-from bgpctl.core.intent.compile_cache import Memo
-from bgpctl.core.intent.damping import Memory, damp
-from bgpctl.core.intent.diff import Leave, diff
-from bgpctl.core.intent.gates import announced_before
+from bgpctl.core.intent.diff import Action, Leave, diff
 from bgpctl.core.model import Intent, Observed
-from bgpctl.core.policy.claim import NO_OWNER, Owner
-from bgpctl.core.policy.nodeconfig import NodeConfig
 from bgpctl.core.state import NodeState, WithdrawnRecord
 from bgpctl.errors import BgpctlError, Temporary
 from bgpctl.ports import Engine, Source
 from bgpctl.speaker import shutdown
 from bgpctl.speaker.apply import Performer, running
 from bgpctl.speaker.counters import Bell, Counters
+from bgpctl.speaker.intending import Intending
 from bgpctl.speaker.leaving import Leaving
-from bgpctl.speaker.md5 import Silence
 from bgpctl.speaker.readiness import Readiness
 from bgpctl.speaker.settings import DEFAULTS, Settings
 from bgpctl.speaker.settling import Settling
-from bgpctl.speaker.status.build import peer_state, sentence_of, troubles_of, unsent_routes
+from bgpctl.speaker.status.reporting import Reporting
 
 IDLE_SECONDS = 15.0  # the loop runs this often though no bell rings: a safety net, not a mechanism
 RETRY_SECONDS = 0.5
 REST_SECONDS = 0.05  # the longest pause between two ticks though the bell rings
-
-
-KEPT = "what the adopted engine announces is kept until that is solved"
 
 log = logging.getLogger("bgpctl.speaker")
 
@@ -72,26 +61,20 @@ class Manager:
         unkept: Callable[[], str] = lambda: "",
         readiness: Readiness | None = None,
     ) -> None:
-        self._node, self._source, self._engine = node, source, engine
-        self._publish, self._bell, self._settings = publish, bell, settings
-        self._unkept = unkept
-        self._readiness = readiness or Readiness()
+        self._node, self._source, self._engine, self._bell = node, source, engine, bell
+        self._reason = settings.leave_reason
         self._leaving = Leaving(node, engine, settings)
         self._settling = Settling(settings.settle)
-        self._silence = Silence()
-        self._memo = Memo()
-        self._flaps: Memory = {}
-        self._compiled: Intent | None = None  # what `intent` was before anything was held back
-        self._recall: Callable[[], NodeState | None] | None = recall
-        self._before = NodeState(node)
-        self._stopping = threading.Event()
-        self._started_at = time.time()
-        self._sentence = self._error = ""
-        self._told: frozenset[str] = frozenset()
-        self.intent: Intent | None = None
+        self._intending = Intending(node, engine, self._leaving, readiness or Readiness(), settings)
+        self._reporting = Reporting(
+            node, source, engine, self._intending, self._leaving, self._settling, publish, unkept
+        )
         self.counters = Counters()
         self._performer = Performer(engine, self.counters, self._leave)
-        self.state = NodeState(node, started_at=self._started_at)
+        self._recall: Callable[[], NodeState | None] | None = recall
+        self._stopping = threading.Event()
+        self._error = ""  # why the last pass failed, "" = it did not
+        self._retry = RETRY_SECONDS  # then
 
     # -- the loop
 
@@ -119,6 +102,16 @@ class Manager:
         return self._engine.observed()
 
     @property
+    def state(self) -> NodeState:
+        """What was told last."""
+        return self._reporting.state
+
+    @property
+    def intent(self) -> Intent | None:
+        """What should run, None = nothing was decided yet."""
+        return self._intending.intent
+
+    @property
     def withdrawn(self) -> WithdrawnRecord | None:
         """The record of the last leave."""
         return self._leaving.withdrawn
@@ -129,103 +122,58 @@ class Manager:
         return self._engine.trouble
 
     def tick(self) -> float:
-        """One pass. Returns the seconds after which the next one is due though nothing rings."""
+        """One pass: observe, compile, diff, apply, report. Returns the seconds after which the next one is
+        due though nothing rings."""
         self.counters.ticked_at = time.monotonic()
-        if not self._remembers():
-            return RETRY_SECONDS  # not a word before that: it would overwrite the record
-        if not self._source.ready():
-            self._bell.take_change()  # a start is no change: its routes were never late
-            self._look()
-            self._report()
+        if not self._may_begin():
             return RETRY_SECONDS
-        wait = self._timed()
+        with self._measured():
+            objects = self._source.observe()
+            intent = self._intending.intend(objects)
+            actions = self._diff(intent)
+            self._performer.apply(actions)
         self._report()
-        return wait
+        return self._due()
 
-    def _timed(self) -> float:
-        """One reconciliation, measured; what it meets is told and tried again."""
+    def _diff(self, intent: Intent) -> tuple[Action, ...]:
+        """What makes the engine run this; one that does not run is adopted or started."""
+        observed = running(self._engine, intent)
+        return diff(self._settling.hold(intent, observed), observed, self._reason)
+
+    def _report(self) -> None:
+        self._reporting.report(self._error)
+
+    def _due(self) -> float:
+        if self._error:
+            return self._retry
+        parts = (self._performer, self._intending, self._settling, self._leaving)
+        return min(IDLE_SECONDS, *(part.due for part in parts))
+
+    def _may_begin(self) -> bool:
+        """Is there what a pass needs: what an earlier run published, and the first objects?"""
+        if not self._remembers():
+            return False  # not a word before that: it would overwrite the record
+        if self._source.ready():
+            return True
+        self._bell.take_change()  # a start is no change: its routes were never late
+        self._look()
+        self._report()
+        return False
+
+    @contextmanager
+    def _measured(self) -> Iterator[None]:
+        """One pass, measured; what it meets is told and tried again."""
         began = time.monotonic()
         changed = self._bell.take_change()
         if self.intent is not None:
             self._performer.changed(changed)
         try:
-            wait, self._error = self._reconcile(), ""
+            yield
+            self._error = ""
         except Exception as error:
-            wait = self._failed(error)
+            self._failed(error)
         self.counters.reconcile_errors += bool(self._error)
         self.counters.runs.observe(time.monotonic() - began)
-        return wait
-
-    def _reconcile(self) -> float:
-        """Observe, compile, diff, apply; the report comes after it, whatever it raises."""
-        objects = self._source.observe()
-        intent, due = self._intend(objects)
-        observed = running(self._engine, intent)
-        actions = diff(self._settling.hold(intent, observed), observed, self._settings.leave_reason)
-        done = self._performer.apply(actions)
-        return min(done, due, self._settling.due, self._leaving.due, IDLE_SECONDS)
-
-    # -- what should run
-
-    def _intend(self, objects: ClusterObjects) -> tuple[Intent, float]:
-        """What the node should run now; in how many seconds an address is due that is held back (inf = none
-        is)."""
-        intent = self._compile(objects)
-        self._keep_while_undecided(intent)
-        intent, due = self._damp(intent)
-        self._leaving.follow(self.intent, intent, objects.node)
-        self.intent = intent
-        return intent, due
-
-    def _compile(self, objects: ClusterObjects) -> Intent:
-        """What should run; while a leave soaks, what ran, with GRACEFUL_SHUTDOWN."""
-        before = self._compiled
-        intent = self._compile_after(before, objects)
-        if leaving := self._leaving.soaks(intent, before, objects.node):
-            intent = self._compile_after(before, objects, leaving)
-        self._compiled = intent
-        self._readiness.want(intent.waiting)
-        return intent
-
-    def _compile_after(
-        self, before: Intent | None, objects: ClusterObjects, leaving: NodeConfig | None = None
-    ) -> Intent:
-        return compile_intent(
-            objects,
-            self._node,
-            Context(
-                source_address=self._settings.source_address,
-                next_hops=self._settings.next_hops,
-                owner=self._owner(),
-                opened=self._announced_before(),
-                unconfirmed=self._readiness.unconfirmed,
-                withdraw_without_endpoints=self._settings.withdraw_without_endpoints,
-                leaving=leaving,
-            ),
-            previous=before,
-            memo=self._memo,
-        )
-
-    def _damp(self, intent: Intent) -> tuple[Intent, float]:
-        """Flapping addresses are held back; in how many seconds the next one is due (inf = none is)."""
-        if not self._settings.damping:
-            return intent, inf
-        damped = damp(intent, self.intent, self._flaps, time.monotonic(), time.time())
-        self._flaps = damped.memory
-        return damped.intent, damped.due
-
-    def _announced_before(self) -> bool:
-        """Only for the first intent: later ones know by themselves."""
-        before = self._before
-        return self.intent is None and announced_before(
-            before.intended or 0, before.heartbeat, self._settings.booted_at
-        )
-
-    def _keep_while_undecided(self, intent: Intent) -> None:
-        """A manager that cannot tell yet what should run changes nothing of what an engine announces that
-        outlived the last one, who knew."""
-        if self.intent is None and intent.undecided and running(self._engine, intent).peers:
-            raise Temporary("; ".join((*intent.problems, KEPT)))
 
     def _look(self) -> None:
         """Tell what an engine that outlived its manager runs, before anything is known that it should run."""
@@ -254,7 +202,7 @@ class Manager:
             # What a released engine was told stays true; nobody refreshes it, so it becomes stale by itself.
             phase = "Withdrawn" if end.leaves and left else "Stopped"
             self._leaving.watch(())  # what is up in here ended with the engine
-            self.state = replace(
+            self._reporting.state = replace(
                 self.state,
                 phase=phase,
                 peers=(),
@@ -263,7 +211,7 @@ class Manager:
                 unwithdrawn=self._leaving.unwithdrawn,
             )
         if end.leaves:
-            self.state = replace(self.state, intended=0)  # the next start is a return to service
+            self._reporting.state = replace(self.state, intended=0)  # the next start is a return to service
         log.info(
             "speaker.stopped",
             extra={"leaves": end.leaves, "reason": end.reason, "peers": peers, "left": len(left)},
@@ -284,85 +232,12 @@ class Manager:
             log.warning("speaker.state_unreadable", extra={"error": error.message})
             before = None
         self._recall = None
-        self._before = before or self._before
-        self._leaving.remember(self._before)
+        for part in (self._intending, self._leaving):
+            part.remember(before or NodeState(self._node))
         return True
 
-    # -- reporting
-
-    def _report(self) -> None:
-        """One sentence when something changed, and the state for whoever asks."""
-        self.state = self._describe()
-        self._publish(self.state)
-        problems = frozenset(self.state.problems)
-        for problem in sorted(problems - self._told):
-            log.warning("speaker.problem", extra={"problem": problem})
-        for problem in sorted(self._told - problems):
-            log.info("speaker.problem_solved", extra={"problem": problem})
-        sentence = sentence_of(self.state)
-        if sentence != self._sentence:
-            log.info("speaker.reconciled", extra={"summary": sentence})
-        self._told, self._sentence = problems, sentence
-
-    def _describe(self) -> NodeState:
-        observed, intent = self._engine.observed(), self.intent or Intent(self._node)
-        owner, unsent = self._owner(), unsent_routes(intent, observed)
-        peers = tuple(peer_state(name, observed, self.intent) for name in sorted(observed.peers))
-        self._leaving.watch(peers)
-        return NodeState(
-            node=self._node,
-            phase=self._phase(observed),
-            started_at=self._started_at,
-            speaker_version=__version__,
-            engine_version=self._engine.version,
-            engine_restarts=self._engine.restarts,
-            engine_mode=self._engine.mode,
-            selected_by=owner.name,
-            selected_by_kind=owner.kind,
-            policy_problem=owner_problem(intent),
-            problems=self._problems(intent, observed),
-            intended=self._intended() - len(unsent),
-            announced=sum(peer.announced or 0 for peer in peers),
-            peers=peers,
-            withdrawn=self.withdrawn,
-            unwithdrawn=self._leaving.unwithdrawn,
-            absent=dict(Counter(absent.reason for absent in (*intent.absent, *unsent))) or None,
-            observed_leave=self._leaving.seen,
-            soak=self._leaving.soak.seconds,
-            soak_until=self._leaving.soak.until if observed.peers else None,
-        )
-
-    def _owner(self) -> Owner:
-        """Until an intent tells, what was so before: a speaker that dies twice must not forget it."""
-        before, intent = Owner(self._before.selected_by_kind, self._before.selected_by), self.intent
-        if intent is None or (intent.undecided and before != NO_OWNER):
-            return before
-        return Owner(intent.config.kind if intent.config and intent.selected else "", intent.policy)
-
-    def _intended(self) -> int:
-        """As `_owner`: it tells the next run whether the node announced before."""
-        if self.intent is None:
-            return self._before.intended or 0
-        return sum(len(routes) for routes in self.intent.routes.values())
-
-    def _problems(self, intent: Intent, observed: Observed) -> tuple[str, ...]:
-        own = (self._leaving.problem, self._engine.trouble, self._error, self._unkept())
-        seen = (*troubles_of(observed), *self._silence.problems(intent, observed, time.monotonic()))
-        return tuple(dict.fromkeys(filter(None, (*intent.problems, *self._source.problems(), *seen, *own))))
-
-    def _phase(self, observed: Observed) -> str:
-        if self._leaving.with_speaker:
-            return "Leaving"
-        if self.intent is None:
-            return "Starting"
-        if self.intent.selected:
-            up = observed.running and set(observed.peers) <= observed.synced and not self._settling.held
-            return "Running" if up and not self.intent.waiting else "Starting"
-        return self._leaving.phase
-
-    def _failed(self, error: Exception) -> float:
-        """Told once, in the log by `_report`; a bug with its traceback. Returns the seconds until the next
-        try. What runs goes on running."""
+    def _failed(self, error: Exception) -> None:
+        """Told once, in the log by `_report`; a bug with its traceback. What runs goes on running."""
         if isinstance(error, BgpctlError):
             text = error.message
             wait = getattr(error, "retry_after", None) or RETRY_SECONDS
@@ -370,5 +245,4 @@ class Manager:
             text, wait = f"bug: {type(error).__name__}, see the speaker's log", IDLE_SECONDS
             if text != self._error:
                 log.error("speaker.bug", exc_info=error)
-        self._error = text
-        return min(wait, IDLE_SECONDS)
+        self._error, self._retry = text, min(wait, IDLE_SECONDS)

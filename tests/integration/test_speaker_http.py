@@ -189,7 +189,7 @@ def test_a_node_out_of_service_is_ready() -> None:
 def test_not_ready_on_the_way(phase: str) -> None:
     manager, _, answers = speaker(SEEN)
     manager.tick()
-    manager.state = NodeState("worker-1", phase)
+    manager._reporting.state = NodeState("worker-1", phase)
     assert not answers.ready()[0]
 
 

@@ -10,6 +10,7 @@ from bgpctl.core.intent.compile import ClusterObjects
 from bgpctl.core.intent.diff import Action, Announce, Configure, Leave, Synced, Withdraw
 from bgpctl.core.model import GracefulRestart, Observed, Session, SessionState
 from bgpctl.errors import Temporary
+from bgpctl.exabgp import view
 from bgpctl.ports import Mode
 
 GR = GracefulRestart(120)
@@ -118,6 +119,21 @@ class FakeEngine:
     def stop(self, *, graceful: bool, reason: str = "") -> None:
         self.stopped.append(graceful)
         self._seen = Observed(self._seen.generation)
+
+
+class NotingEngine(FakeEngine):
+    """Takes routes as the real adapter does (`exabgp.engine`): for measuring what a loop costs."""
+
+    def perform(self, action: Action) -> None:
+        if not isinstance(action, Announce | Withdraw):
+            super().perform(action)
+            return
+        rib = self._seen.announced.get(action.peer, {})
+        if isinstance(action, Announce):
+            rib = {**rib, **dict.fromkeys(action.prefixes, action.attributes)}
+        else:
+            rib = view.less(rib, action.prefixes)
+        self._seen = replace(self._seen, announced={**self._seen.announced, action.peer: rib})
 
 
 class FakeSource:

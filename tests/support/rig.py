@@ -51,9 +51,10 @@ class Rig:
         seen: ClusterObjects | None,
         recall: Any = lambda: None,
         unkept: Any = lambda: "",
+        engine: FakeEngine | None = None,
         **more: Any,
     ) -> None:
-        self.source, self.engine = FakeSource(seen), FakeEngine()
+        self.source, self.engine = FakeSource(seen), engine or FakeEngine()
         self.published: list[NodeState] = []
         self.bell = Bell()
         self.manager = Manager(

@@ -69,7 +69,7 @@ def test_a_tick_that_decides_nothing_sees_nothing(rig: Rig, monkeypatch: pytest.
         raise RuntimeError("a bug in the compiler")
 
     with monkeypatch.context() as patched:
-        patched.setattr("bgpctl.speaker.manager.compile_intent", broken)
+        patched.setattr("bgpctl.speaker.intending.compile_intent", broken)
         rig.tick(asked("one", AWAY))
         assert (rig.state.phase, rig.state.observed_leave) == ("Running", "")
     rig.tick()

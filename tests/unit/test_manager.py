@@ -18,6 +18,7 @@ from bgpctl.core.state_document import from_document, to_document
 from bgpctl.core.timing.soak import GRACEFUL_SHUTDOWN
 from bgpctl.errors import BgpctlError, Temporary
 from bgpctl.ports import Mode
+from bgpctl.speaker import intending
 from bgpctl.speaker import manager as module
 from bgpctl.speaker.manager import IDLE_SECONDS, RETRY_SECONDS
 from bgpctl.speaker.readiness import Readiness
@@ -301,7 +302,7 @@ def test_the_owner_outlives_the_process(clock: Clock) -> None:
     half.tick()
     unreadable = restarted(half, replace(both, node=None))
     assert restarted(unreadable, both).state.selected_by == "z"
-    assert Rig(both).manager._owner() == ("", "")
+    assert Rig(both).manager._intending.owner == ("", "")
     fresh = Rig(both)
     fresh.tick()
     assert fresh.state.selected_by == "a"
@@ -408,7 +409,7 @@ def test_a_bug_keeps_what_runs_and_is_told_once(
     def broken(*_: object, **__: object) -> None:
         raise KeyError("s3cret value")
 
-    monkeypatch.setattr(module, "compile_intent", broken)
+    monkeypatch.setattr(intending, "compile_intent", broken)
     for _ in range(3):
         assert rig.tick() == IDLE_SECONDS
     assert rig.did() == []
@@ -570,7 +571,7 @@ def test_the_bell_wakes_the_loop() -> None:
     rig.engine.established = {A, B}
     thread = threading.Thread(target=rig.manager.run)
     woken = threading.Event()
-    rig.manager._publish = lambda state: woken.set() if state.phase == "Running" else None
+    rig.manager._reporting._publish = lambda state: woken.set() if state.phase == "Running" else None
     thread.start()
     rig.source.objects = world()
     rig.bell.set()
@@ -628,7 +629,7 @@ def test_who_cannot_tell_what_should_run_keeps_what_runs(rig: Rig, unreadable: s
     for _ in range(2):
         assert after.tick(seen) == RETRY_SECONDS
         assert after.did() == []
-    assert module.KEPT in after.state.problems[-1]
+    assert intending.KEPT in after.state.problems[-1]
     assert after.state.established == 2
     after.tick(good)
     assert after.did() == [] and after.state.problems == ()
@@ -807,7 +808,7 @@ class Checks(Readiness):
 
 def test_nothing_is_announced_before_the_checks_agree_and_they_are_asked_no_more_then(clock: Clock) -> None:
     rig, checks = Rig(world()), Checks()
-    rig.manager._readiness = checks
+    rig.manager._intending._readiness = checks
     rig.tick()
     assert (rig.state.phase, rig.state.announced, checks.waited_for) == ("Starting", 0, True)
     assert rig.state.absent == {"nodeReadinessNotConfirmed": 2}
@@ -829,7 +830,7 @@ def test_a_restarted_speaker_does_not_ask_but_a_booted_machine_does(rig: Rig) ->
     wire = from_document(to_document(replace(rig.state, heartbeat=1000.0)))
     for booted_at, announced in ((900.0, 4), (1100.0, 0)):
         after, checks = Rig(world(), recall=lambda: wire, booted_at=booted_at), Checks()
-        after.manager._readiness = checks
+        after.manager._intending._readiness = checks
         after.tick()
         assert (after.state.announced, checks.waited_for) == (announced, not announced)
 
@@ -840,7 +841,7 @@ def test_a_restarted_speaker_does_not_ask_but_a_booted_machine_does(rig: Rig) ->
 def killed_while_leaving(rig: Rig) -> Rig:
     """The next manager; the engine has left every peer meanwhile, and knows it."""
     told: list[NodeState] = []
-    rig.manager._publish = told.append
+    rig.manager._reporting._publish = told.append
     rig.tick(world(labels=AWAY))
     leaving = next(state for state in told if state.phase == "Leaving")
     wire = from_document(to_document(leaving))

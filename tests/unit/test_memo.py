@@ -12,6 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from bgpctl.core.intent import candidates, compile_cache
 from bgpctl.core.intent.compile import ClusterObjects, compile_intent
 from bgpctl.core.intent.compile_cache import Memo, Shared
 from bgpctl.core.intent.endpoints import read_slice
@@ -37,6 +38,17 @@ def test_any_history_gives_what_a_compile_from_scratch_gives(
         assert world.compiled(previous, memo) == fresh
         assert list(world.compiled(previous, memo).routes) == list(fresh.routes)
         previous = fresh
+
+
+@given(st.integers(1, 3), st.sampled_from(POLICIES[1:]), st.lists(STEPS, min_size=1, max_size=20))
+def test_nor_does_it_matter_how_many_are_looked_at_together(
+    size: int, policies: Any, steps: list[Any]
+) -> None:
+    """PART things are compared at once; so few objects would all be in one."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (compile_cache, candidates):
+            patch.setattr(module, "PART", size)
+        test_any_history_gives_what_a_compile_from_scratch_gives.hypothesis.inner_test(True, policies, steps)
 
 
 @given(st.lists(services(), max_size=4), st.lists(slices(), max_size=4))

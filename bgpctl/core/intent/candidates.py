@@ -18,7 +18,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from bgpctl.core.intent.compile_cache import PART, Earlier, Memo, same
-from bgpctl.core.intent.endpoints import Backends, Count, Key, Served, serving
+from bgpctl.core.intent.endpoints import Backends, Count, Key, Served, moved, serving
 from bgpctl.core.intent.exposure import EVERYWHERE, TYPE
 from bgpctl.core.intent.services import (
     HEADLESS,
@@ -68,6 +68,7 @@ class _Part(NamedTuple):
     every node (`exposed`) which are on this one."""
 
     services: tuple[Service, ...]
+    keys: frozenset[Key]
     served: tuple[Served | None, ...]
     exposed: tuple[Service, ...]
     where: tuple[bool, ...]
@@ -89,29 +90,38 @@ def candidates(
     demanding: bool = False,
     memo: Memo | None = None,
     labels: Mapping[str, str] = NO_LABELS,
+    parts: Sequence[Mapping[Key, Served]] = (),
 ) -> list[Batch]:
     """The candidates of the address types `kinds` of all Services, in their order. `demanding`: none without
-    a usable endpoint, whatever the traffic policy. `labels` are the node's."""
+    a usable endpoint, whatever the traffic policy. `labels` are the node's. `parts`: of what `backends` was
+    made (`endpoints.moved`), () = not told."""
     memo = memo or Memo()
     before: dict[int, _Part] = memo.results("services", (kinds, demanding))
+    others = _moved(memo.results("served", (kinds, demanding)).get("parts", ()), parts)
     earlier = Earlier({start: part.found for start, part in before.items()})
     now: dict[int, _Part] = {}
     for start in range(0, len(services), PART):
         part, kept = services[start : start + PART], before.get(start)
-        served = tuple(map(backends.get, map(_KEY, part)))
-        if (
-            kept is None
-            or not same(kept.services, part)
-            or kept.served != served
-            or kept.where != _where(kept.exposed, labels)
-        ):
+        if kept is not None and not same(kept.services, part):
+            kept = None
+        if kept is not None and others is not None and kept.keys.isdisjoint(others):
+            served = kept.served
+        else:
+            served = tuple(map(backends.get, map(_KEY, part)))
+        if kept is None or kept.served != served or kept.where != _where(kept.exposed, labels):
             kept = _part(part, served, labels, kinds, demanding, earlier.of(start, part))
         now[start] = kept
     memo.keep("services", (kinds, demanding), now)
+    memo.keep("served", (kinds, demanding), {"parts": parts})
     return [part.batch for part in now.values()]
 
 
 _KEY = attrgetter("key")
+
+
+def _moved(before: Sequence[Mapping[Key, Served]], now: Sequence[Mapping[Key, Served]]) -> set[Key] | None:
+    """The Services whose backends may be others than the last time, None = of all."""
+    return moved(before, now) if before and now else None
 
 
 def _where(exposed: Iterable[Service], labels: Mapping[str, str]) -> tuple[bool, ...]:
@@ -135,7 +145,8 @@ def _part(
     exposed = tuple(service for service in part if service.exposure is not EVERYWHERE)
     each = [found[id(service)] for service in part]
     listed = batch((c for one in each for c in one.candidates), filter(None, (one.problem for one in each)))
-    return _Part(part, served, exposed, _where(exposed, labels), found, listed)
+    keys = frozenset(service.key for service in part)
+    return _Part(part, keys, served, exposed, _where(exposed, labels), found, listed)
 
 
 def _found(

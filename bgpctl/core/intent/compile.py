@@ -18,7 +18,7 @@ from typing import Any
 
 from bgpctl.core.intent.candidates import Batch, batch, candidates
 from bgpctl.core.intent.compile_cache import Memo, Same
-from bgpctl.core.intent.endpoints import Key, Served, Slice, backends_of, merged, read_slice
+from bgpctl.core.intent.endpoints import Key, Part, Served, Slice, backends_of, merged_after, read_slice
 from bgpctl.core.intent.gates import OPEN, Gate, gate
 from bgpctl.core.intent.nexthops import next_hops as next_hops_of
 from bgpctl.core.intent.podcidrs import pod_cidrs, pool_cidrs
@@ -49,10 +49,13 @@ Document = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """What one node sees of all EndpointSlices: backends by Service, and sentences about malformed ones."""
+    """What one node sees of all EndpointSlices: backends by Service, and sentences about malformed ones.
+    `parts`: from which groups of slices, each the same object as long as nothing of it changes; () = not
+    told."""
 
     backends: Mapping[Key, Served] = field(default_factory=dict)
     problems: Sequence[str] = ()
+    parts: Sequence[Part] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,10 +284,16 @@ class _World:
         self.node = objects.node or {}
         self.name, self.gate = node_name, found
         self.pools = read_pools(objects.lb_pools, self.problems)
-        backends = _backends(objects.endpoint_slices, node_name, self.problems, memo)
-        labels = labels_of(self.node)
+        seen = _endpoints(objects.endpoint_slices, node_name, memo)
+        self.problems += seen.problems
         services = candidates(
-            _read(objects.services), backends, _kinds(config), withdraw_without_endpoints, memo, labels
+            _read(objects.services),
+            seen.backends,
+            _kinds(config),
+            withdraw_without_endpoints,
+            memo,
+            labels_of(self.node),
+            seen.parts,
         )
         self.problems += chain.from_iterable(each.problems for each in services)
         interfaces = _interface_candidates(config, objects.interfaces)
@@ -311,15 +320,12 @@ def _read(services: Sequence[Document | Service]) -> tuple[Service, ...]:
     return tuple([s if isinstance(s, Service) else read_service(s) for s in services])
 
 
-def _backends(
-    slices: Sequence[Document | Slice] | Endpoints, node: str, problems: list[str], memo: Memo
-) -> Mapping[Key, Served]:
-    """By Service. Counted again only when a slice changed."""
-    if not isinstance(slices, Endpoints):
-        given = node, tuple(slices)
-        slices = memo.once("slices", given, lambda: _counted(*given, memo))
-    problems += slices.problems
-    return slices.backends
+def _endpoints(slices: Sequence[Document | Slice] | Endpoints, node: str, memo: Memo) -> Endpoints:
+    """Counted again only when a slice changed."""
+    if isinstance(slices, Endpoints):
+        return slices
+    given = node, tuple(slices)
+    return memo.once("slices", given, lambda: _counted(*given, memo))
 
 
 def _counted(node: str, slices: tuple[Document | Slice, ...], memo: Memo) -> Endpoints:
@@ -327,8 +333,13 @@ def _counted(node: str, slices: tuple[Document | Slice, ...], memo: Memo) -> End
         read = [s if isinstance(s, Slice) else read_slice(s, node) for s in part]
         return Endpoints(backends_of(read), [s.problem for s in read if s.problem])
 
-    parts = memo.parts("parts of slices", node, slices, count)
-    return Endpoints(merged(part.backends for part in parts), [p for part in parts for p in part.problems])
+    counted = memo.parts("parts of slices", node, slices, count)
+    parts = [each.backends for each in counted]
+    before = memo.results("counted", node).get("made", Endpoints())
+    found = merged_after(before.parts, before.backends, parts)
+    made = Endpoints(found, [problem for each in counted for problem in each.problems], parts)
+    memo.keep("counted", node, {"made": made})
+    return made
 
 
 def _withheld(batches: list[Batch], gate: Gate) -> list[Batch]:

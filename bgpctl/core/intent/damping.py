@@ -23,7 +23,8 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from bgpctl.core.intent.services import NO_ENDPOINT_SLICE, NO_ENDPOINTS, NO_LOCAL_ENDPOINTS
-from bgpctl.core.model import Absent, Intent, IPNetwork, Route
+from bgpctl.core.intent.tables import Table, gone, without
+from bgpctl.core.model import Absent, Intent, IPNetwork
 
 QUIET = 60.0
 FREE = 2
@@ -33,8 +34,6 @@ REMEMBERED = 10_000  # addresses; of more than that those whose last loss is the
 
 DAMPED = "damped"
 LOST = (NO_LOCAL_ENDPOINTS, NO_ENDPOINTS, NO_ENDPOINT_SLICE)
-
-Table = Mapping[IPNetwork, Route]
 
 
 class Flaps(NamedTuple):
@@ -72,26 +71,27 @@ def damp(wanted: Intent, before: Intent | None, memory: Memory, now: float, cloc
     memory; `now` is a monotonic time, `clock` the epoch second of it, which decides nothing."""
     if before is None or not (wanted.routes and before.routes):
         return Damped(wanted, {})
-    were, are = _prefixes(before), _prefixes(wanted)
-    memory = _remembered(memory, _lost(wanted, were.difference(are)), now, clock)
-    held = {p: flaps for p, flaps in memory.items() if flaps.until > now and p in are and p not in were}
+    were, are = _tables(before), _tables(wanted)
+    lost = _lost(wanted, gone(were, are)) if list(map(id, were)) != list(map(id, are)) else set()
+    memory = _remembered(memory, lost, now, clock)
+    held = {p: f for p, f in memory.items() if f.until > now and _in(are, p) and not _in(were, p)}
     if not held:
         return Damped(wanted, memory)
     return Damped(_without(wanted, held), memory, min(flaps.until for flaps in held.values()) - now)
 
 
-def _prefixes(intent: Intent) -> set[IPNetwork]:
-    """Announced to any peer. Peers share tables; sets of dicts compute no hash again."""
-    return set[IPNetwork]().union(*_tables(intent))
+def _in(tables: Iterable[Table], prefix: IPNetwork) -> bool:
+    return any(prefix in table for table in tables)
 
 
 def _tables(intent: Intent) -> Iterable[Table]:
+    """Peers share theirs."""
     return {id(table): table for table in intent.routes.values()}.values()
 
 
-def _lost(wanted: Intent, gone: set[IPNetwork]) -> set[IPNetwork]:
-    """Those that nobody announces any more because their endpoints went."""
-    return {a.prefix for a in wanted.absent if a.reason in LOST and a.prefix in gone} if gone else set()
+def _lost(wanted: Intent, left: set[IPNetwork]) -> set[IPNetwork]:
+    """Of those that nobody announces any more the ones whose endpoints went."""
+    return {a.prefix for a in wanted.absent if a.reason in LOST and a.prefix in left} if left else set()
 
 
 def _remembered(memory: Memory, lost: set[IPNetwork], now: float, clock: float) -> Memory:
@@ -111,7 +111,7 @@ def _level(flaps: Flaps, now: float) -> int:
 
 
 def _without(wanted: Intent, held: Mapping[IPNetwork, Flaps]) -> Intent:
-    made = {id(table): {p: r for p, r in table.items() if p not in held} for table in _tables(wanted)}
+    made = {id(table): without(table, held) for table in _tables(wanted)}
     routes = {name: made[id(table)] for name, table in wanted.routes.items()}
     return replace(wanted, routes=routes, absent=(*wanted.absent, *_absences(wanted, held)))
 

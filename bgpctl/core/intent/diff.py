@@ -15,14 +15,17 @@ The order carries the protocol's reasons:
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from bgpctl.core.model import Attributes, Intent, IPNetwork, Observed, Peer, RouteTable
+from bgpctl.core.intent.tables import Announced, Change, Table, change, in_order
+from bgpctl.core.model import Attributes, Intent, IPNetwork, Observed, Peer
 
 LEAVING_REASON = "node leaves service (bgpctl)"
 REMOVED_REASON = "peer removed from the configuration (bgpctl)"
 CHANGED_REASON = "peer configuration changed (bgpctl)"
+
+NO_ROUTES: Table = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +85,18 @@ def _actions(intent: Intent, observed: Observed, reason: str) -> Iterator[Action
         n for n, peer in observed.peers.items() if n in wanted and identity(peer) != identity(wanted[n])
     }
 
+    changes = _changes(intent, observed, changed)
+
     for name in observed.peers:
-        if name not in removed | changed:
-            yield from _withdrawals(intent, observed, name)
+        if name not in removed | changed and changes[name].gone:
+            yield Withdraw(name, in_order(changes[name].gone))
     for going, why in ((removed, REMOVED_REASON if intent.selected else reason), (changed, CHANGED_REASON)):
         if going:
             yield Leave(tuple(sorted(going)), why)
     if dict(observed.peers) != wanted:
         yield Configure(tuple(intent.peers))
     for name in wanted:
-        announced = {} if name in changed else observed.announced.get(name, {})
-        yield from _announcements(intent, announced, name)
+        yield from _announcements(name, changes[name].come)
     if unsynced := tuple(sorted(set(wanted) - (observed.synced - changed))):
         yield Synced(unsynced)
 
@@ -103,23 +107,25 @@ def identity(peer: Peer) -> tuple[object, ...]:
     return peer.address, peer.port, peer.local_address, peer.local_asn, peer.asn, peer.router_id
 
 
-def _withdrawals(intent: Intent, observed: Observed, peer: str) -> Iterator[Withdraw]:
-    # As sets, because those compare without computing a hash again; there are thousands of prefixes.
-    gone = set(observed.announced.get(peer, {})).difference(intent.routes.get(peer, {}))
-    if gone:
-        yield Withdraw(peer, tuple(sorted(gone, key=lambda p: (p.version, p))))
+def _changes(intent: Intent, observed: Observed, fresh: Collection[str]) -> dict[str, Change]:
+    """By name of each wanted peer; to those that are `fresh` nothing was announced. Of peers that share their
+    table and have the same, it is found once."""
+    found: dict[str, Change] = {}
+    known: list[tuple[Table, Announced, Change]] = []
+    for peer in intent.peers:
+        table = intent.routes.get(peer.name, NO_ROUTES)
+        had = {} if peer.name in fresh else observed.announced.get(peer.name, {})
+        made = next((made for wanted, has, made in known if wanted is table and has == had), None)
+        if made is None:
+            made = change(table, had)
+            known.append((table, had, made))
+        found[peer.name] = made
+    return found
 
 
-def _announcements(
-    intent: Intent, announced: Mapping[IPNetwork, Attributes], peer: str
-) -> Iterator[Announce]:
-    table = intent.routes.get(peer, {})
-    if isinstance(table, RouteTable) and table.wire == announced:
-        return
+def _announcements(peer: str, come: Announced) -> Iterator[Announce]:
     groups: dict[Attributes, list[IPNetwork]] = defaultdict(list)
-    for prefix, route in table.items():
-        had = announced.get(prefix)
-        if had is not route.attributes and had != route.attributes:  # mostly the very same
-            groups[route.attributes].append(prefix)
+    for prefix, attributes in come.items():
+        groups[attributes].append(prefix)
     for attributes, prefixes in groups.items():
         yield Announce(peer, attributes, tuple(prefixes))

@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import chain, zip_longest
 from typing import Any, NamedTuple
 
 from bgpctl.core.reading.documents import MALFORMED, name_of, namespace_of
@@ -62,6 +63,7 @@ class Backends(NamedTuple):
 
 
 NONE = Backends()
+NO_PART: Mapping[Any, Any] = {}
 
 Served = tuple[tuple[Ports, Backends], ...]
 """The backends of one Service, mostly one group: those whose slices have ports of the same names."""
@@ -156,6 +158,29 @@ def merged(parts: Iterable[Mapping[Key, Served]]) -> dict[Key, Served]:
         found.update(part)
         found.update(both)
     return found
+
+
+Part = Mapping[Key, Served]
+"""The backends of one group of slices."""
+
+
+def moved(before: Sequence[Part], now: Sequence[Part]) -> set[Key]:
+    """The Services of the groups that are not the same as before, at their places."""
+    pairs = zip_longest(before, now, fillvalue=NO_PART)
+    return set[Key]().union(*(chain(one, other) for one, other in pairs if one is not other))
+
+
+def merged_after(before: Sequence[Part], found: Mapping[Key, Served], now: Sequence[Part]) -> Part:
+    """`merged(now)`, made from `found`, which is `merged(before)`: for a few groups that changed, and no
+    Service that has slices in two."""
+    new = [other for one, other in zip_longest(before, now, fillvalue=NO_PART) if one is not other]
+    made = dict(found)
+    for key in moved(before, now):
+        made.pop(key, None)
+    for part in new:
+        made.update(part)
+    single = sum(map(len, before)) == len(found) and sum(map(len, now)) == len(made)
+    return made if single else merged(now)
 
 
 def serving(served: Served, ports: Ports) -> Backends:

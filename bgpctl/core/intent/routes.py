@@ -10,18 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, zip_longest
 from typing import NamedTuple
 
 from bgpctl.core.intent.candidates import Batch
 from bgpctl.core.intent.compile_cache import Earlier, Memo
 from bgpctl.core.intent.nexthops import NextHops
 from bgpctl.core.intent.services import FAMILY_NOT_CONFIGURED, NO_MATCHING_ADVERTISEMENT, Candidate
+from bgpctl.core.intent.tables import Table, keys_of
 from bgpctl.core.model import NO_ATTRIBUTES, Absent, Attributes, IPNetwork, Route, RouteTable, family_of
 from bgpctl.core.policy.nodeconfig import Advertisement, AttributeRule, FamilyConfig, PeerConfig, Source
 from bgpctl.core.policy.pools import Pools
-
-Table = Mapping[IPNetwork, Route]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,17 +118,17 @@ class _Group:
         self._aggregating = any(a.aggregation != (None, None) for a in self.all)
         self._joined: dict[tuple[Attributes, ...], Attributes] = {}
         self._parts: Sequence[_Part] = ()
+        self._made: RouteTable | None = None  # of these parts, where no two have the same prefix
 
     def compile(self, batches: Sequence[Batch]) -> tuple[Table, list[Absent | None]]:
         """The table, and for each candidate why it is not in there. Batches that were compiled the last time
         are not looked at again."""
         earlier = Earlier({place: part.judged for place, part in enumerate(self._parts)})
-        self._parts = [self._part(place, batch, earlier) for place, batch in enumerate(batches)]
-        table = self._table()
+        before, self._parts = self._parts, [self._part(*each, earlier) for each in enumerate(batches)]
+        table = self._table(before)
         absent = list(chain.from_iterable(part.absent for part in self._parts))
         missing = frozenset[IPNetwork]().union(*(part.missing for part in self._parts))
-        # As sets, because those compare without computing a hash again; there are thousands of prefixes.
-        if announced := set(table).intersection(missing):
+        if missing and (announced := set(keys_of(table)).intersection(missing)):
             absent = [None if item is None or item.prefix in announced else item for item in absent]
         return table, absent
 
@@ -146,15 +145,25 @@ class _Group:
         wire = {prefix: route.attributes for prefix, route in table.items()}
         return _Part(batch, judged, table, wire, len(table) < len(routes), absent, missing)
 
-    def _table(self) -> Table:
-        table: dict[IPNetwork, Route] = {}
-        wire: dict[IPNetwork, Attributes] = {}
-        for part in self._parts:
+    def _table(self, before: Sequence[_Part]) -> Table:
+        """Of all parts: the last table, with the routes of the parts that changed since."""
+        pairs = list(zip_longest(before if self._made else (), self._parts))
+        changed = [(old, new) for old, new in pairs if old is not new]
+        if self._made and not changed:
+            return self._made
+        table = dict[IPNetwork, Route](self._made or {})
+        wire = dict[IPNetwork, Attributes](self._made.wire if self._made else {})
+        for prefix in chain.from_iterable(old.table for old, _ in changed if old):
+            table.pop(prefix, None)
+            wire.pop(prefix, None)
+        for part in (new for _, new in changed if new):
             table.update(part.table)
             wire.update(part.wire)
+        self._made = None
         if len(table) < sum(len(part.table) for part in self._parts) or any(p.shared for p in self._parts):
             return self._table_of_shared()
-        return RouteTable(table, wire)
+        self._made = RouteTable(table, wire)
+        return self._made
 
     def _table_of_shared(self) -> Table:
         """The same where several owners have one prefix."""
