@@ -121,6 +121,7 @@ def _asked(ctx: Parsed) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def text_of(value: object) -> str:
+    """A flag's value as it would be typed: a number without the zeros at its end."""
     return f"{value:.6f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
 
 

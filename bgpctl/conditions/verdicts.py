@@ -53,6 +53,7 @@ class Inputs:
 
     @property
     def objects(self) -> Iterator[tuple[str, Document]]:
+        """(kind, object) of what conditions are written on. A CiliumBGPPeeringPolicy has no status."""
         yield from ((cluster.KIND, document) for document in self.cluster_configs)
         yield from ((peer.KIND, document) for document in self.peer_configs)
 
@@ -80,9 +81,11 @@ class Verdicts:
         return self
 
     def poke(self) -> None:
+        """At once, from any thread; many pokes within a turn lead to one more."""
         self._wake.set()
 
     def stop(self, timeout: float = 2.0) -> None:
+        """Waits at most `timeout` seconds for the thread to give its Lease back and end."""
         self._stopped.set()
         self._wake.set()
         self._thread.join(timeout)

@@ -32,10 +32,12 @@ class LogLine:
 
     @property
     def level(self) -> str:
+        """As written (info, warn, warning …), "" where the line names none."""
         return self.fields.get("level", "")
 
     @property
     def message(self) -> str:
+        """The event's name in our own lines (`speaker.started`), a sentence in Cilium's; "" = none."""
         return self.fields.get("msg", "")
 
 
@@ -87,6 +89,7 @@ class Wanted:
     since: float = 0.0
 
     def has(self, line: LogLine) -> bool:
+        """The peer counts as named when any field's value mentions its address."""
         if line.at < self.since or (self.nodes and line.node not in self.nodes):
             return False
         return not self.peer or any(mentions(text, self.peer) for text in line.fields.values())
@@ -127,6 +130,7 @@ class Window:
         self._number = 0
 
     def push(self, line: LogLine, now: float) -> None:
+        """`now` in seconds, on the clock that `release` is asked with."""
         self._number += 1
         heapq.heappush(self._waiting, (line.at, self._number, now + self._hold, line))
 

@@ -109,6 +109,7 @@ class WithdrawnRecord:
 
     @property
     def routes(self) -> int:
+        """Over all peers: a prefix that two routers had counts twice."""
         return sum(peer.routes for peer in self.peers)
 
 
@@ -202,6 +203,7 @@ class NodeState:
 
     @property
     def established(self) -> int:
+        """How many of the peers have a session that is up."""
         return sum(peer.session.established for peer in self.peers)
 
     @property

@@ -70,10 +70,12 @@ class CheckReport:
 
     @property
     def ok(self) -> bool:
+        """Warnings do not count."""
         return not self.problems
 
     @property
     def exit_code(self) -> Exit:
+        """A document with a fault is the user's, as a mistyped flag is: USAGE."""
         return Exit.DONE if self.ok else Exit.USAGE
 
 

@@ -48,11 +48,13 @@ class LoadedDocument:
 
     @property
     def kind(self) -> str:
+        """ "" when it has none, or one that is no text."""
         kind = self.value.get("kind")
         return kind if isinstance(kind, str) else ""
 
     @property
     def name(self) -> str:
+        """ "" when it has none, or one that is no text."""
         return name_of(self.value)
 
 

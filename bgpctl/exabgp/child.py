@@ -40,6 +40,7 @@ _ENVIRONMENT = {
 
 
 def main() -> None:
+    """Ends with what ExaBGP ends with, or with a sentence where another engine has the directory."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--parent", type=int, help="die with this process")
     parser.add_argument("--generation", type=int, default=1, help="which engine of this node it is")

@@ -51,6 +51,7 @@ class Holder:
         return self.uid is None
 
     def works_in(self, directory: Path) -> bool:
+        """Is it that directory, by device and inode? False where the holder does not say."""
         with contextlib.suppress(OSError):
             return self.place == _place(directory)
         return False

@@ -38,11 +38,13 @@ class Started:
         return self._process.pid
 
     def signal(self, number: signal.Signals) -> None:
+        """To the whole group; nothing happens when the process is over."""
         if self._process.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, number)
 
     def wait(self, seconds: float) -> bool:
+        """Reaps it, so that no zombie stays."""
         try:
             self._process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -50,6 +52,7 @@ class Started:
         return True
 
     def close(self) -> None:
+        """Reaps it if it is over; one that runs goes on."""
         self._process.poll()
 
 
@@ -66,6 +69,7 @@ class Found:
                 self.pid = None
 
     def signal(self, number: signal.Signals) -> None:
+        """Nothing happens when it is over, or cannot be seen."""
         if self._descriptor is not None:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._descriptor, number)
@@ -79,6 +83,7 @@ class Found:
         return bool(poller.poll(seconds * 1000))
 
     def close(self) -> None:
+        """Lets go of it: it runs on, and cannot be signalled from here any more."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None

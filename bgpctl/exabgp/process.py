@@ -99,12 +99,14 @@ class EngineProcess:
             self.kill()
 
     def kill(self) -> None:
+        """SIGKILL. Returns when the process is gone, at the latest after STOP_SECONDS."""
         self._stopping = True
         self._signal(signal.SIGKILL)
         self._over.wait(STOP_SECONDS)
 
     @property
     def pid(self) -> int | None:
+        """None before it is started, and where it lives in a container that we cannot see into."""
         return self._handle.pid if self._handle else None
 
     @property

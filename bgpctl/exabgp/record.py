@@ -29,6 +29,7 @@ class Calendar:
         self._offset = time.time() - time.monotonic()
 
     def date(self, moment: float) -> float:
+        """Epoch seconds of a monotonic moment."""
         offset = time.time() - time.monotonic()
         if abs(offset - self._offset) > JUMP_SECONDS:
             self._offset = offset

@@ -37,6 +37,7 @@ class Lines:
         self._rest = b""
 
     def feed(self, data: bytes) -> bytes:
+        """The lines that are whole now, as octets with their ends; b"" = none."""
         whole, newline, rest = (self._rest + data).rpartition(b"\n")
         self._rest = rest
         return whole + newline
@@ -164,6 +165,7 @@ def keep_short(log: str) -> None:
 
 
 def main(directory: str) -> None:
+    """Serves SOCKET in `directory` until ExaBGP goes; a socket that an earlier one left is replaced."""
     # Relative, because the path of a unix socket is limited to 107 bytes.
     os.chdir(directory)
     os.umask(0o177)

@@ -39,6 +39,7 @@ def _instant(peer: Foreign, name: str) -> float | None:
 
 
 def without(seen: Observed, peers: set[str]) -> Observed:
+    """The engine as if it had never had these peers."""
     return replace(
         seen,
         peers={name: peer for name, peer in seen.peers.items() if name not in peers},

@@ -81,6 +81,7 @@ class Client:
     # -- verbs
 
     def get(self, path: str, **query: str) -> Document:
+        """One object, or one page of a collection, as the server sends it. Raises as `request` does."""
         return self.request("GET", path, query=query)
 
     def find(self, path: str) -> Document | None:
@@ -155,6 +156,7 @@ class Client:
         return next((r for r in self.get(_root(collection))["resources"] if r.get("name") == name), None)
 
     def create(self, path: str, body: Document, **query: str) -> Document:
+        """POST to a collection; answers the object as it is kept. Conflict when there is one of that name."""
         return self.request("POST", path, query=query, body=body)
 
     def replace(self, path: str, body: Document) -> Document:
@@ -162,9 +164,11 @@ class Client:
         return self.request("PUT", path, body=body)
 
     def patch(self, path: str, body: Any, kind: str = "merge", **query: str) -> Document:
+        """`kind` is one of PATCH_TYPES; answers the object as it is then. An "apply" needs a fieldManager."""
         return self.request("PATCH", path, query=query, body=body, content_type=PATCH_TYPES[kind])
 
     def delete(self, path: str, body: Document | None = None, **query: str) -> Document:
+        """`body`: DeleteOptions (grace period, preconditions). Answers the object as it goes, or a Status."""
         return self.request("DELETE", path, query=query, body=body)
 
     # -- the wire

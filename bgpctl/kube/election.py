@@ -63,6 +63,7 @@ class Election:
         self.patience = 0.0
 
     def start(self) -> Election:
+        """Begin to watch the Lease. Nothing is written before somebody asks `leads`."""
         self._mirror.start()
         return self
 

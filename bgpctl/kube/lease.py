@@ -54,6 +54,7 @@ class LeaseView:
         return bool(self.holder) and self.holder != me and not _dead_here(self.holder)
 
     def held_by_other(self, me: str, now: float) -> bool:
+        """`of_other`, and not expired: `now` in epoch seconds of ours, the expiry in its holder's."""
         return now < self.expires_at and self.of_other(me)
 
 
@@ -102,6 +103,7 @@ SELECTOR = "app.kubernetes.io/managed-by=bgpctl"
 
 
 def name_for(node: str) -> str:
+    """The Lease that a run holds while it works on the node; `node_of` is the reverse."""
     return f"{PREFIX}{node}"
 
 
@@ -314,4 +316,5 @@ def document(
 
 
 def now() -> str:
+    """This instant by the local clock, as a Lease wants it (metav1.MicroTime)."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

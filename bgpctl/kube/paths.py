@@ -1,4 +1,7 @@
-"""Where objects live on the API server: one function or constant per resource that bgpctl touches."""
+"""Where objects live on the API server: one function or constant per resource that bgpctl touches.
+
+A function whose name or namespace cannot be one raises UsageError (`named`).
+"""
 
 from __future__ import annotations
 
@@ -53,6 +56,7 @@ def pod(namespace: str, name: str) -> str:
 
 
 def eviction(namespace: str, name: str) -> str:
+    """Takes a policy/v1 Eviction of this pod; answers 429 while a budget does not let it go."""
     return f"{pod(namespace, name)}/eviction"
 
 

@@ -30,6 +30,7 @@ class PodLog:
 
     @property
     def name(self) -> str:
+        """For messages; of a pod's several containers each has a log."""
         return f"pod {self.namespace}/{self.pod} ({self.container})"
 
     def lines(self, follow: bool, since_seconds: float | None) -> Iterator[str]:

@@ -107,6 +107,7 @@ class Mirror(Generic[T]):
 
     @property
     def path(self) -> str:
+        """The collection that it copies, of several the one that the server knew."""
         return self._path
 
     @property

@@ -17,7 +17,9 @@ STEP = 0.1
 
 
 class Log(Protocol):
-    """One log: a container's, or a file. `node` is where it is written; `key` is its own."""
+    """One log: a container's, or a file. `node` is where it is written; `key` is its own; `name` is for
+    messages. `lines`: those from `since_seconds` ago on (None = all that are kept), with `follow` also those
+    to come. Raises BgpctlError when it cannot be read."""
 
     @property
     def key(self) -> str: ...

@@ -49,6 +49,7 @@ class Kept:
         self._made: tuple[object, str] = None, ""
 
     def text(self, place: T, make: Callable[[Mapping[str, Any], T], str]) -> str:
+        """What `make` makes of the document for `place`; only the text of the last place is kept."""
         if self._made[0] != place:
             self._made = place, make(self.document, place)
         return self._made[1]

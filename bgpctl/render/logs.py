@@ -28,6 +28,7 @@ def _quoted(value: str) -> str:
 
 
 def document(one: LogLine) -> Document:
+    """The fields as they were written, after the time (RFC 3339) and the node."""
     return {"time": units.rfc3339(one.at), "node": one.node, **one.fields}
 
 

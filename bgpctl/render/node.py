@@ -29,6 +29,7 @@ HEADER = ("NODE", "SERVICE", "SCHEDULING", "SELECTED BY", "SESSIONS", "ANNOUNCED
 
 
 def scheduling(report: NodeReport) -> str:
+    """The words of the column: `schedulable`, or `cordoned, not ready`."""
     words = "cordoned" if report.unschedulable else "schedulable"
     return words if report.ready else f"{words}, not ready"
 
@@ -190,6 +191,7 @@ def summary(reports: Sequence[NodeReport], now: float) -> str:
 
 
 def document(reports: Sequence[NodeReport], now: float) -> Document:
+    """The JSON of `node status`; "failed" when one of the nodes is. `now` in epoch seconds."""
     return envelope(
         COMMAND,
         "failed" if any(report.fails for report in reports) else "done",

@@ -37,6 +37,7 @@ class Blocks:
         self._last: object = None
 
     def changed(self, picture: Picture, problem: str) -> bool:
+        """Since the last call; a new problem of the watch is a change too."""
         rows = [(row.node, row.state.partition("(")[0], row.peer) for row in picture.rows]
         news = (rows, problem)
         if news == self._last:

@@ -93,6 +93,7 @@ def sentence(node: NodeRoutes, peer: PeerRoutes) -> str:
 
 
 def absences(node: NodeRoutes) -> str:
+    """`noEndpoints 3, notSelected 1`: how many routes are absent for each reason."""
     found = Counter(absent.reason for absent in node.absent)
     return ", ".join(f"{reason} {number}" for reason, number in sorted(found.items()))
 

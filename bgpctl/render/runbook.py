@@ -235,6 +235,8 @@ def _step(report: StepReport) -> Document:
 
 
 class Renderer(Protocol):
+    """Shows a run while it goes on, and answers its Result; `plan` as in `follow_text`."""
+
     def __call__(self, run: Run, title: str, *, plan: bool = False) -> Result: ...
 
 

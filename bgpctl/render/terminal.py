@@ -62,6 +62,7 @@ def console(stream: TextIO | None = None) -> Console:
 
 
 def rich_text(line: Line) -> Text:
+    """Without the blanks at its end; what is wider than the terminal folds."""
     from rich.text import Text
 
     text = Text(overflow="fold")

@@ -87,10 +87,12 @@ def prose(text: str, width: int | None, style: Style = "") -> list[Line]:
 
 @lru_cache(maxsize=256)
 def blank(length: int) -> Span:
+    """That many spaces, made once."""
     return Span(" " * length)
 
 
 def span_of(cell: Cell) -> Span:
+    """A cell as it may be printed: see `printable`."""
     span = cell if isinstance(cell, Span) else Span(cell)
     if span.text.isprintable():
         return span

@@ -39,6 +39,7 @@ class Reply:
 
     @property
     def refused(self) -> bool:
+        """Codes from 8000 on are errors; of them "network not found" is an answer: no routes."""
         return self.code >= 8000 and self.code != NETWORK_NOT_FOUND
 
 

@@ -35,6 +35,7 @@ class Conversation:
         self._socket.close()
 
     def say(self, octets: bytes) -> None:
+        """Raises Unanswered, also when it is not taken in time."""
         try:
             self._socket.settimeout(self._left())
             self._socket.sendall(octets)

@@ -72,6 +72,7 @@ def neighbor_of(answer: Any, neighbor: str) -> Mapping[str, Any]:
 
 
 def address_of(view: Mapping[str, Any]) -> str:
+    """From its state, where a dynamic neighbor has it alone, else as configured; "" = neither."""
     read = Foreign(view)
     return read.child("state").text("neighbor_address") or read.child("conf").text("neighbor_address")
 

@@ -14,8 +14,8 @@ from bgpctl.witness.model import RouterAnswer
 
 
 class Probe(Protocol):
-    """A router that can be asked. `peer` is the node's peer that this router is (ADDRESS or
-    ADDRESS:PORT), None = not said."""
+    """A router that can be asked. `kind` is one of DEFAULTS, `target` a path or an address, by its kind.
+    `peer` is the node's peer that this router is (ADDRESS or ADDRESS:PORT), None = not said."""
 
     @property
     def kind(self) -> str: ...

@@ -15,6 +15,7 @@ BITS = {IPV4: 32, IPV6: 128}
 
 
 def pack(prefix: IPNetwork) -> bytes:
+    """`prefix` as one NLRI: its length, and no more octets than hold that many bits."""
     return bytes((prefix.prefixlen,)) + prefix.network_address.packed[: (prefix.prefixlen + 7) // 8]
 
 

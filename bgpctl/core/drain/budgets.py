@@ -35,6 +35,7 @@ class Budget:
     always_allow: bool = False
 
     def covers(self, pod: PodView) -> bool:
+        """Without a selector it covers no pod, with an empty one every pod of its namespace."""
         return (
             self.selector is not None
             and self.namespace == pod.namespace

@@ -72,6 +72,8 @@ class EvictionOptions:
 
 
 class Verdict(StrEnum):
+    """What a drain does with one pod. A single REFUSE, and no pod at all is evicted."""
+
     EVICT = "evict"
     KEEP = "keep"
     REFUSE = "refuse"

@@ -39,10 +39,12 @@ class PodView:
 
     @property
     def finished(self) -> bool:
+        """Its containers have ended for good; a phase that is not known counts as running."""
         return self.phase in ("Succeeded", "Failed")
 
     @property
     def terminating(self) -> bool:
+        """Its deletion was asked for; it may be there, and serve, until its grace period is over."""
         return self.deletion_timestamp is not None
 
 

@@ -46,6 +46,7 @@ class Flaps(NamedTuple):
 
     @property
     def until(self) -> float:
+        """The monotonic second from which the address may be announced again."""
         return self.lost_at + delay(self.level)
 
 

@@ -56,6 +56,7 @@ class Backends(NamedTuple):
     dummy: bool = False
 
     def of(self, version: int) -> Count:
+        """`version` as `ipaddress` has it: 4 or 6."""
         return self.v4 if version == 4 else self.v6
 
     def plus(self, other: Backends) -> Backends:

@@ -102,6 +102,7 @@ class Intended:
         self._rows = Shared(_placed)
 
     def of(self, intent: Intent, peer: str) -> tuple[RouteRow, ...]:
+        """() for a peer that the intent does not know, or has no routes for."""
         placed = self._rows.of(intent.routes.get(peer, {}).values())
         return tuple([row for _, row in sorted(placed, key=itemgetter(0))])
 

@@ -159,6 +159,7 @@ def read_service(document: Mapping[str, Any]) -> Service:
 
 
 def malformed(key: Key, error: Exception) -> str:
+    """The problem of a Service that cannot be read; `error` is one of MALFORMED."""
     return f"Service {key[0]}/{key[1]} was left out: it is malformed ({error})"
 
 

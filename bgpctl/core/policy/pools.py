@@ -30,6 +30,7 @@ class Block:
     last: IPv4Address | IPv6Address
 
     def holds(self, prefix: IPNetwork) -> bool:
+        """Is the first address of `prefix` in the range? Of a route to a single address that is all."""
         address = prefix.network_address
         return address.version == self.first.version and int(self.first) <= int(address) <= int(self.last)
 
@@ -43,6 +44,7 @@ class Pools:
 
     @classmethod
     def unknown(cls) -> Pools:
+        """Nobody could read pools, which is not the same as reading that there are none."""
         return cls()
 
     def select(self, selector: LabelSelector | None, prefix: IPNetwork, kind: AddressType | None) -> bool:

@@ -47,6 +47,7 @@ def text_map(value: Any) -> dict[str, str]:
 
 
 def name_of(document: Mapping[str, Any]) -> str:
+    """ "" when the document has none, or one that is no text."""
     name = metadata(document).get("name")
     return name if isinstance(name, str) else ""
 
@@ -58,10 +59,12 @@ def namespace_of(document: Mapping[str, Any]) -> str:
 
 
 def labels_of(document: Mapping[str, Any]) -> dict[str, str]:
+    """{} when there are none; a value that is no text is left out without a word."""
     return text_map(metadata(document).get("labels"))
 
 
 def annotations_of(document: Mapping[str, Any]) -> dict[str, str]:
+    """As `labels_of` reads labels."""
     return text_map(metadata(document).get("annotations"))
 
 

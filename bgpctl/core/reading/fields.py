@@ -46,9 +46,11 @@ class Faults:
         self.warnings: list[Problem] = []
 
     def error(self, path: str, message: str) -> None:
+        """A fault that costs the document; `path` is what comes after the prefix."""
         self.problems.append(self._problem(path, message))
 
     def warn(self, path: str, message: str) -> None:
+        """Something without effect in a document that stays valid."""
         self.warnings.append(self._problem(path, message))
 
     def _problem(self, path: str, message: str) -> Problem:
@@ -69,6 +71,7 @@ def show(value: object) -> str:
 
 
 def one_of(allowed: Sequence[str]) -> str:
+    """`one of In, NotIn, Exists`, as a message goes on after "must be"."""
     return "one of " + ", ".join(allowed)
 
 
@@ -90,12 +93,15 @@ class Fields:
         self._asked: dict[str, None] = {}
 
     def at(self, name: str) -> str:
+        """The path of a field in here: `spec.virtualRouters[0].localASN`."""
         return f"{self.path}.{name}" if self.path else name
 
     def error(self, name: str, message: str) -> None:
+        """A fault of the field `name`; `message` goes on after its path."""
         self.faults.error(self.at(name), message)
 
     def warn(self, name: str, message: str) -> None:
+        """As `error`, and the document stays valid."""
         self.faults.warn(self.at(name), message)
 
     def raw(self, name: str, allowed: str = "", required: bool = False) -> Any:
@@ -124,6 +130,7 @@ class Fields:
         return None if self.raw(name) is None else self.integer(name, limits, limits.low)
 
     def boolean(self, name: str, default: bool = False, required: bool = False) -> bool:
+        """A YAML boolean; absent or wrong gives `default`. "true" in quotes is wrong."""
         value = self.raw(name, "true or false", required)
         if value is None:
             return default

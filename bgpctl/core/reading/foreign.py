@@ -91,12 +91,15 @@ class Foreign:
         return cls(value, path) if isinstance(value, _OBJECT) else _refuse(path, "an object", value)
 
     def at(self, name: str) -> str:
+        """The path of a field in here, as `Unreadable` names it."""
         return f"{self.path}.{name}" if self.path else name
 
     def refuse(self, name: str, allowed: str) -> NoReturn:
+        """Raises Unreadable: the field must be `allowed`, and what it is instead."""
         _refuse(self.at(name), allowed, self.value.get(name))
 
     def has(self, name: str) -> bool:
+        """Is it there, and not null?"""
         return self.value.get(name) is not None
 
     def text(self, name: str, default: str = "", longest: int = LONGEST_TEXT) -> str:
@@ -115,18 +118,21 @@ class Foreign:
         return self.text(name, longest=longest)
 
     def choice(self, name: str, allowed: Sequence[str]) -> str:
+        """One of `allowed`; it must be there."""
         value = self.value.get(name)
         return (
             value if isinstance(value, str) and value in allowed else self.refuse(name, " or ".join(allowed))
         )
 
     def flag(self, name: str, default: bool = False) -> bool:
+        """A JSON boolean: neither 0 and 1 nor words stand for one."""
         value = self.value.get(name)
         if value is None:
             return default
         return value if isinstance(value, bool) else self.refuse(name, "true or false")
 
     def integer(self, name: str, default: int = 0, limits: Range = COUNT) -> int:
+        """A whole number within `limits`, bounds included; 1.0 and true are none."""
         value = self.value.get(name)
         if value is None:
             return default
@@ -135,6 +141,7 @@ class Foreign:
         return value
 
     def optional_integer(self, name: str, limits: Range = COUNT) -> int | None:
+        """As `integer`; None when it is absent."""
         return self.integer(name, limits=limits) if self.has(name) else None
 
     def number(self, name: str, default: float = 0.0, most: float = LAST_INSTANT) -> float:

@@ -83,6 +83,7 @@ def choice(words: type[StrEnum]) -> Kind:
 
 
 def array(items: Document) -> Document:
+    """The schema of a list, as a CRD spells it."""
     return {"type": "array", "items": items}
 
 

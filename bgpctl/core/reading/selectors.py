@@ -32,6 +32,7 @@ def valid_label_key(key: str) -> bool:
 
 
 def valid_label_value(value: str) -> bool:
+    """Does it follow VALUE_RULE? The empty string does."""
     return not value or _NAME.fullmatch(value) is not None
 
 

@@ -61,6 +61,7 @@ class Field:
         return ask if default is ASK else fill
 
     def under(self, part: str) -> Field:
+        """The same property as an attribute of the value's part `part`."""
         return replace(self, attribute=f"{part}.{self.attribute}")
 
 
@@ -77,18 +78,22 @@ class Group:
         self._writers = _writers(fields)
 
     def get(self, value: Any) -> Any:
+        """The value itself: the group's properties are attributes of it, not of a part."""
         return value
 
     def write(self, value: Any) -> Document | None:
+        """None when what `needs` names is unknown: the object is then left out."""
         document = _write(self._writers, value)
         return None if self.needs and self.needs not in document else document
 
     def fill(self, foreign: Foreign, values: Values) -> None:
+        """An absent object reads as an empty one, so each property gets its default. Raises Unreadable."""
         child = foreign.child(self.name)
         for one in self.fields:
             one.fill(child, values)
 
     def under(self, part: str) -> Group:
+        """The same object, its properties as attributes of the value's part `part`."""
         return Group(self.name, *(one.under(part) for one in self.fields), needs=self.needs)
 
 

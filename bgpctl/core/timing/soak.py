@@ -31,6 +31,7 @@ class Soak:
 
     @property
     def ends(self) -> float:
+        """On the clock of `began`; while an announcement is on its way, as if it took all of READ_SECONDS."""
         return (self.began + READ_SECONDS if self.out is None else self.out) + self.seconds
 
 

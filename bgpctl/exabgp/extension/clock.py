@@ -32,5 +32,6 @@ HOLD_TIMER_EXPIRED = 4
 
 
 def install() -> None:
+    """Hold timers and pauses count on STEADY, and waiting for an OPEN is `Wait`'s."""
     timer.time = delay.time = STEADY
     peer.ReceiveTimer = Wait

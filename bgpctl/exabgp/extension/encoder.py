@@ -23,6 +23,7 @@ class Encoder(Response.JSON):  # type: ignore[misc]
     """ExaBGP's hooks for its API process, answering our own compact lines."""
 
     def up(self, neighbor: Any) -> str:
+        """Established. End-of-RIB waits for the routes, where the manager said that they are all there."""
         record = EXTENSION.record(neighbor)
         for name, peer in EXTENSION.peers():
             if name == record.peer and peer.proto is not None:
@@ -30,15 +31,19 @@ class Encoder(Response.JSON):  # type: ignore[misc]
         return EXTENSION.line(record)
 
     def connected(self, neighbor: Any) -> None:
+        """Nothing is sent: `fsm` tells it."""
         return None
 
     def down(self, neighbor: Any, reason: str = "") -> None:
+        """Nothing is sent: `fsm` and `notification` tell it."""
         return None
 
     def shutdown(self) -> None:
+        """Nothing is sent: whoever listens sees the link end."""
         return None
 
     def fsm(self, neighbor: Any, fsm: Any) -> str | None:
+        """The state (RFC 4271 section 8.2.2) that was entered; None where a session passes through one."""
         record = EXTENSION.record(neighbor)
         state = _STATES[fsm.name()]
         if state == "idle" and record.state == "active":
@@ -47,6 +52,7 @@ class Encoder(Response.JSON):  # type: ignore[misc]
         return EXTENSION.line(record)
 
     def negotiated(self, neighbor: Any, negotiated: Any) -> str:
+        """What both OPENs came to; from here on keepalives go at the configured pace."""
         record = EXTENSION.record(neighbor)
         negotiated.holdtime = PacedHold(negotiated.holdtime, int(facts(neighbor)["keepalive"]))
         record.hold_time = int(negotiated.holdtime)
@@ -63,6 +69,7 @@ class Encoder(Response.JSON):  # type: ignore[misc]
         return EXTENSION.line(record)
 
     def notification(self, neighbor: Any, direction: str, message: Any, *rest: Any) -> str:
+        """Received or sent, by `direction`, with its data: a Cease has its reason in there (RFC 9003)."""
         record = EXTENSION.record(neighbor)
         raw = rest[-1][2:] if direction == "receive" and rest[-1] else message.data
         told = "received" if direction == "receive" else "sent"
@@ -70,6 +77,7 @@ class Encoder(Response.JSON):  # type: ignore[misc]
         return EXTENSION.line(record)
 
     def update(self, neighbor: Any, direction: str, update: Any, *rest: Any) -> str | None:
+        """Only counted; None while the record was told less than TELL_SECONDS ago."""
         record = EXTENSION.record(neighbor)
         record.received.take(rest[-1])
         due = time.monotonic() - record.told_at > TELL_SECONDS

@@ -82,11 +82,13 @@ class Departure:
         self._seen: Seen = {}
 
     def gone(self, name: str, flushed_at: float | None, closed_at: float | None) -> None:
+        """Epoch seconds as in `Seen`. The manager is not told before `tell_when_done`."""
         self._waiting.discard(name)
         self._seen[name] = {"flushed_at": flushed_at, "closed_at": closed_at}
         EXTENSION.departed[name] = dict(self._seen[name])
 
     def tell_when_done(self) -> None:
+        """Calls `done` when no peer is waited for; at once where there was none."""
         if not self._waiting:
             self._done(self._seen)
 

@@ -36,6 +36,7 @@ class PacedHold(HoldTime):  # type: ignore[misc]
         return self
 
     def keepalive(self) -> int:
+        """Seconds; a third where no time is configured."""
         third = int(self) // 3
         return min(self.configured, third) if self.configured else third
 
@@ -57,6 +58,7 @@ class PacedDelay(Delay):  # type: ignore[misc]
         self._time = self._up_at = time.monotonic()
 
     def increase(self) -> None:
+        """A session or an attempt has ended: after one that lasted STEADY_SECONDS the pauses start over."""
         if self._up_at is not None and time.monotonic() - self._up_at > STEADY_SECONDS:
             self._next = 0
         self._up_at = None
@@ -75,6 +77,7 @@ class PacedOutgoing(Outgoing):  # type: ignore[misc]
     """When there is something to do although the socket is silent, by the monotonic clock."""
 
     def establish(self) -> Iterator[bool]:
+        """Yields False until TCP is up, then ends. After a refusal, or silence, it tries once more."""
         CONNECTING.add(self)
         try:
             yield from self._establish()

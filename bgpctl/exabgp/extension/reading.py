@@ -20,6 +20,7 @@ _TYPES = range(1, 6)
 
 
 def install() -> None:
+    """An UPDATE is not taken apart any more; a message of a type that is none is answered with 1/3."""
     # Called with one argument too many for a bad header: the session ends without a NOTIFICATION, and a
     # traceback is all that is told. The NOTIFICATION that it leads to is told anyway.
     Processes.notification = lambda self, *complaint: None

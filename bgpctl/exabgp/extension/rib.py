@@ -39,6 +39,7 @@ class OutgoingRIB:
         self._sending = 0
 
     def pending(self) -> bool:
+        """Is there anything to send? Also a refresh that the router asked for."""
         return any(self._changed.values()) or bool(self._refresh)
 
     def reset(self) -> None:
@@ -46,6 +47,7 @@ class OutgoingRIB:
         self._changed, self._refresh = {}, {}
 
     def clear(self) -> None:
+        """Forgets the routes too; nothing is withdrawn."""
         self._tables = {}
         self.reset()
 
@@ -65,6 +67,7 @@ class OutgoingRIB:
                 self._refresh[known] = enhanced
 
     def delete_cached_family(self, families: Iterable[AfiSafi]) -> None:
+        """`families` are those that stay."""
         for family in set(self._tables) - set(families):
             del self._tables[family]
             self._changed.pop(family, None)
@@ -72,6 +75,7 @@ class OutgoingRIB:
     # -- from requests
 
     def announce(self, family: AfiSafi, nlris: Iterable[bytes], path: Path) -> None:
+        """`nlris` as on the wire. What has this very path already is not sent again."""
         table = self._tables.setdefault(family, {})
         fresh = {nlri: path for nlri in nlris if table.get(nlri) is not path}
         table.update(fresh)
@@ -86,6 +90,7 @@ class OutgoingRIB:
         self._mark(family, gone)
 
     def withdraw_all(self) -> None:
+        """Every route of the table; `flushed` says when the withdraws are out."""
         for family, table in self._tables.items():
             self._mark(family, table)
             table.clear()
@@ -97,6 +102,7 @@ class OutgoingRIB:
     # -- what there is
 
     def table(self, family: AfiSafi) -> Mapping[bytes, Path]:
+        """NLRI as on the wire -> path; what was announced, sent or not."""
         return self._tables.get(family, {})
 
     def carried(self, family: AfiSafi, negotiated: Any) -> int:

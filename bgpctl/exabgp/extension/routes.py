@@ -39,6 +39,7 @@ class SelfV6(NextHopSelf):  # type: ignore[misc]
     ExaBGP would send four zero octets, for which a router may close the session."""
 
     def ton(self, negotiated: Any = None, afi: Any = None) -> bytes:
+        """16 octets, whatever family the session's local address is of."""
         local: bytes = negotiated.neighbor["local-address"].ton()
         return local if len(local) == 16 else bytes(10) + b"\xff\xff" + local
 
@@ -95,6 +96,7 @@ def next_hop(family: AfiSafi, given: str | None) -> Any:
 
 
 def build_attributes(wanted: wire.Message, hop: Any) -> Any:
+    """`wanted` in the words of a request; ORIGIN and AS_PATH are added by ExaBGP when it packs."""
     attributes = Attributes()
     attributes.add(hop)
     if wanted.get("local_preference") is not None:

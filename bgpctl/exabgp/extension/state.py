@@ -42,21 +42,25 @@ class Extension:
                 yield facts(peer.neighbor)["peer"], peer
 
     def peer(self, name: str) -> Any:
+        """ExaBGP's Peer. Raises LookupError for one that is not there, or on its way out."""
         for known, peer in self.peers():
             if known == name:
                 return peer
         raise LookupError(f"no peer {name}")
 
     def record(self, neighbor: Any) -> Record:
+        """Of ExaBGP's Neighbor; a new one for a peer that has none yet."""
         name = facts(neighbor)["peer"]
         return self.records.setdefault(name, Record(name))
 
     # -- telling
 
     def line(self, record: Record) -> str:
+        """The record as one event: an encoder's answer, without its newline."""
         return wire.encode_answer({"event": "peer", **self.describe(record)})
 
     def describe(self, record: Record) -> wire.Message:
+        """The record's fields, and what its RIB says; that is empty unless the session is Established."""
         advertised: dict[str, int] = {}
         pending, stuck_at = 0, None
         for name, peer in self.peers():
@@ -68,12 +72,15 @@ class Extension:
         return record.tell(advertised, pending, stuck_at)
 
     def tell(self, record: Record) -> None:
+        """The record, at once, where no encoder's answer takes it along."""
         self.send({"event": "peer", **self.describe(record)})
 
     def send(self, message: wire.Message) -> None:
+        """One line to the manager; nothing comes of it while none is connected."""
         self.reactor.processes.write(wire.COMMAND, wire.encode_answer(message))
 
     def on_flushed(self, peer: Any) -> None:
+        """All that waited is on the socket: `pending` has changed. Not told of a peer that leaves."""
         if peer._restart and peer.fsm == FSM.ESTABLISHED:
             self.tell(self.record(peer.neighbor))
 
@@ -90,6 +97,7 @@ class Extension:
         peer.neighbor.eor.extend(Family(afi, safi) for afi, safi in families)
 
     def sent_end_of_rib(self, neighbor: Any, afi: Any, safi: Any) -> None:
+        """Told once, when the last of the session's families has had it (RFC 4724 section 4.1)."""
         record = self.record(neighbor)
         record.awaiting_end_of_rib.discard(routes.family_text((afi, safi)))
         if not record.awaiting_end_of_rib and not record.end_of_rib:

@@ -26,6 +26,7 @@ _READ = select.POLLIN | select.POLLPRI
 
 
 def install() -> None:
+    """The reactor rests until something is due, and a session without work ends its turn."""
     Reactor._wait_for_io = _wait_for_io
     Peer.run, Peer._read_ka = _resting(Peer.run), _read_ka
 

@@ -29,6 +29,7 @@ _UPDATE = Update([], b"")  # `_main` wants a message of this kind at the end
 
 
 def install() -> None:
+    """All goes through `writer`: UPDATEs in bursts, and a NOTIFICATION not for ever."""
     Connection.unsent, Connection.given, Connection.stuck_at = b"", 0, None
     Connection.writer = writer
     protocol.Protocol.new_update = new_update
