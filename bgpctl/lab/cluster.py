@@ -43,6 +43,7 @@ class Lab:
         return tuple(speaker.node for speaker in self.speakers)
 
     def address_of(self, node: str) -> str:
+        """The loopback address that the node's speaker uses. Raises StopIteration for an unknown node."""
         return next(speaker.address for speaker in self.speakers if speaker.node == node)
 
     def wait_ready(self, deadline: float = READY_SECONDS) -> None:

@@ -37,6 +37,7 @@ class Place:
         return str(self.network + 1)
 
     def node_address(self, number: int) -> str:
+        """`number` from 1 on: 1 gives .11."""
         return str(self.network + 10 + number)
 
     def next_hop(self, number: int) -> str:

@@ -32,6 +32,7 @@ def crds() -> Iterator[Document]:
 
 
 def node_names(count: int) -> tuple[str, ...]:
+    """`worker-1` … , as many as `count`."""
     return tuple(f"worker-{number}" for number in range(1, count + 1))
 
 

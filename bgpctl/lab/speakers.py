@@ -30,6 +30,7 @@ class Speaker:
         return self.directory / "speaker.log"
 
     def start(self) -> None:
+        """A session of its own, its output in `log_path`; it gets a SIGTERM when we die, however we do."""
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         argv = [
             *(sys.executable, "-m", "bgpctl", "speaker", "run"),
@@ -57,16 +58,19 @@ class Speaker:
         return self.process.pid
 
     def kill(self) -> None:
+        """SIGKILL, and waits: no NOTIFICATION is sent. It `died` then."""
         if self.process is not None:
             self.process.kill()
             self.process.wait()
 
     def stop(self) -> None:
+        """SIGTERM, and waits; afterwards it is one that was never started."""
         if self.process is not None:
             end(self.process)
             self.process = None
 
     def died(self) -> bool:
+        """A kill counts, a stop does not."""
         return self.process is not None and self.process.poll() is not None
 
     def last_words(self) -> str:

@@ -71,10 +71,12 @@ def metadata(document: Document) -> Document:
 
 
 def name_of(document: Document) -> str:
+    """ "" when it has none yet: the server makes one of `generateName`."""
     return str(metadata(document).get("name") or "")
 
 
 def namespace_of(document: Document) -> str:
+    """ "" for what has no namespace."""
     return str(metadata(document).get("namespace") or "")
 
 

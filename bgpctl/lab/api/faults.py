@@ -51,6 +51,7 @@ class Fault:
             re.compile(pattern)
 
     def concerns(self, verb: str, resource: str, path: str) -> bool:
+        """All three must match; the path anywhere in it."""
         return (
             re.fullmatch(self.verb or ".*", verb) is not None
             and re.fullmatch(self.resource or ".*", resource) is not None
@@ -99,6 +100,7 @@ class Faults:
             return number
 
     def remove(self, number: int) -> None:
+        """By the id that `add` answered; one that is not there is no error."""
         with self._lock:
             self._armed.pop(number, None)
             self._left.pop(number, None)
@@ -125,6 +127,7 @@ class Faults:
 
     @property
     def restarting(self) -> bool:
+        """From the beginning of a restart until the storage is read."""
         return time.monotonic() < self._filling_until
 
     def known(self, rights: Rights) -> Rights:
@@ -140,6 +143,7 @@ class Faults:
 
     @property
     def down(self) -> bool:
+        """Is every connection reset now?"""
         return time.monotonic() < self._outage_until
 
     def take(self, verb: str, resource: str, path: str) -> Fault | None:

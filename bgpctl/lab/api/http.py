@@ -53,6 +53,7 @@ class HttpServer(ThreadingHTTPServer):
         super().__init__(address, Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
+        """A thread per connection; a server that is down resets it instead."""
         if self.api.faults.down:
             reset(request)
             request.close()
@@ -125,6 +126,7 @@ class Handler(BaseHTTPRequestHandler):
         """No access log: tokens could be in it, and the terminal is the demo's."""
 
     def handle_one_request(self) -> None:
+        """As the base class does it, but for the methods, which all go one way."""
         self.raw_requestline = self.rfile.readline(65537)
         if not self.raw_requestline or not self.parse_request():
             self.close_connection = True

@@ -36,6 +36,7 @@ class Token:
     last: tuple[str, str]
 
     def encode(self) -> str:
+        """As etcd3's continue tokens: base64url of JSON, without padding. Clients hand it back unread."""
         text = json.dumps({"v": "meta.k8s.io/v1", "rv": self.version, "start": "/".join(self.last)})
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
@@ -98,6 +99,7 @@ class ContinueExpired(status.ApiError):
         self.token = token
 
     def document(self) -> Document:
+        """The Status, with a token that goes on at the same place in what is there now."""
         return {**super().document(), "metadata": {"continue": self.token}}
 
 

@@ -28,6 +28,7 @@ class Request:
 
     @property
     def content_type(self) -> str:
+        """Without its parameters, in small letters; JSON where the client says none."""
         return (self.headers.get("Content-Type") or "application/json").split(";")[0].strip().lower()
 
 
@@ -42,6 +43,7 @@ class Answer:
 
 
 def refusal(error: status.ApiError) -> Answer:
+    """The error as an Answer, with Retry-After where it has one."""
     return Answer(error.code, dump(error.document()), retry_after=error.retry_after)
 
 

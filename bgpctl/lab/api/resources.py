@@ -64,14 +64,17 @@ class Resource:
 
     @property
     def api_version(self) -> str:
+        """`apps/v1`; the core group has no name and no slash: `v1`."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
     @property
     def collection_kind(self) -> str:
+        """`PodList`, unless a CRD names its own."""
         return self.list_kind or f"{self.kind}List"
 
     @property
     def one(self) -> str:
+        """The singular, which kubectl takes for a name too; the kind in small letters where there is none."""
         return self.singular or self.kind.lower()
 
 
@@ -214,11 +217,13 @@ class Registry:
         self._table = {(r.group, r.version, r.plural): r for r in resources}
 
     def fork(self) -> Registry:
+        """A copy that changes on its own; the resources themselves never do."""
         made = Registry(())
         made._table = self._table
         return made
 
     def find(self, group: str, version: str, plural: str) -> Resource | None:
+        """None for what is not served; `version` counts."""
         return self._table.get((group, version, plural))
 
     def by_kind(self, api_version: str, kind: str) -> Resource | None:
@@ -237,6 +242,7 @@ class Registry:
         raise KeyError(plural)
 
     def all(self) -> list[Resource]:
+        """Every version of every resource, in the order in which they were added."""
         return list(self._table.values())
 
     def groups(self) -> dict[str, list[str]]:
@@ -255,6 +261,7 @@ class Registry:
         self._table = table
 
     def drop_crd(self, crd: Document) -> None:
+        """No resource of this definition is served any more; what the server is made of stays."""
         self._table = self._lacking(crd)
 
     def _lacking(self, crd: Document) -> dict[tuple[str, str, str], Resource]:

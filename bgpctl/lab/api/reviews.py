@@ -13,6 +13,7 @@ _MAY = ("authorization.k8s.io", "v1", "selfsubjectaccessreviews")
 
 
 def concerns(target: Target) -> bool:
+    """Is it one of the two? Then it is answered without being kept."""
     return (target.group, target.version, target.plural) in {_WHO, _MAY}
 
 

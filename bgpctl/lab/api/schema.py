@@ -224,6 +224,7 @@ FORMATS: Mapping[str, Callable[[str], object]] = {
 
 
 def parses(parse: Callable[[str], object], value: str) -> bool:
+    """True when `parse` raises no ValueError."""
     try:
         parse(value)
     except ValueError:

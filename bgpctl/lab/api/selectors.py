@@ -32,6 +32,7 @@ class LabelSelector:
         return self.matches_labels((document.get("metadata") or {}).get("labels") or {})
 
     def matches_labels(self, labels: Mapping[str, str]) -> bool:
+        """The same for labels without their object: those of a pod template."""
         return self.chosen.matches(labels)
 
 
@@ -62,11 +63,14 @@ def from_map(labels: Mapping[str, str] | None) -> LabelSelector | None:
 
 @dataclass(frozen=True, slots=True)
 class FieldTerm:
+    """One `path=value`, or `path!=value`."""
+
     path: str
     value: str
     negated: bool = False
 
     def matches(self, document: Document) -> bool:
+        """Compared as text; an absent field is the empty one."""
         return (_field(document, self.path) == self.value) is not self.negated
 
 
@@ -80,6 +84,8 @@ def _field(document: Document, path: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class FieldSelector:
+    """All terms must hold; none at all matches everything."""
+
     terms: tuple[FieldTerm, ...] = ()
 
     def matches(self, document: Document) -> bool:
@@ -115,6 +121,7 @@ class Selection:
     fields: FieldSelector = FieldSelector()
 
     def matches(self, document: Document) -> bool:
+        """An object without a namespace is in none: a Selection that names one leaves it out."""
         if self.namespace and (document.get("metadata") or {}).get("namespace") != self.namespace:
             return False
         return self.labels.matches(document) and self.fields.matches(document)

@@ -20,6 +20,7 @@ class Cause:
     field: str = ""
 
     def document(self) -> Document:
+        """metav1.StatusCause: an empty part is left out."""
         pairs = {"reason": self.reason, "message": self.message, "field": self.field}
         return {key: value for key, value in pairs.items() if value}
 
@@ -78,6 +79,7 @@ def _details(group: str, kind: str, name: str = "", **more: object) -> Document:
 
 
 def not_found(group: str, plural: str, name: str) -> ApiError:
+    """404 for a named object; `no_such_path` is for a resource."""
     message = f'{qualified(group, plural)} "{name}" not found'
     return ApiError(404, "NotFound", message, _details(group, plural, name))
 
@@ -89,6 +91,7 @@ def no_such_path() -> ApiError:
 
 
 def already_exists(group: str, plural: str, name: str, *, going: bool = False) -> ApiError:
+    """409. `going`: it is there, and on its way out."""
     message = f'{qualified(group, plural)} "{name}" already exists'
     if going:
         message = f"object is being deleted: {message}"
@@ -101,6 +104,7 @@ OPTIMISTIC_LOCK = (
 
 
 def conflict(group: str, plural: str, name: str, why: str = OPTIMISTIC_LOCK) -> ApiError:
+    """409; without a `why` the resourceVersion was too old."""
     message = f'Operation cannot be fulfilled on {qualified(group, plural)} "{name}": {why}'
     return ApiError(409, "Conflict", message, _details(group, plural, name))
 
@@ -121,6 +125,7 @@ def unprocessable() -> ApiError:
 
 
 def unauthorized() -> ApiError:
+    """401: the token, or the certificate, is nobody's."""
     return ApiError(401, "Unauthorized", "Unauthorized")
 
 
@@ -132,25 +137,30 @@ def forbidden(group: str, plural: str, name: str, why: str) -> ApiError:
 
 
 def bad_request(message: str) -> ApiError:
+    """400: what was asked cannot be read; `message` says why."""
     return ApiError(400, "BadRequest", message)
 
 
 def method_not_allowed() -> ApiError:
+    """405: the resource is there, the verb is not for it."""
     message = "the server does not allow this method on the requested resource"
     return ApiError(405, "MethodNotAllowed", message, {})
 
 
 def unsupported_media_type(accepted: Iterable[str], advice: str = "") -> ApiError:
+    """415; `accepted` are the types to use, `advice` goes on after them."""
     message = "the body of the request was in an unknown format - accepted media types include: "
     message += ", ".join(accepted) + advice
     return ApiError(415, "UnsupportedMediaType", message)
 
 
 def expired(message: str) -> ApiError:
+    """410: a history or a continue token that is no longer kept."""
     return ApiError(410, "Expired", message)
 
 
 def too_old(asked: int, oldest: int) -> ApiError:
+    """410: the resourceVersion asked for, and the oldest that a watch may begin at."""
     return expired(f"too old resource version: {asked} ({oldest})")
 
 
@@ -162,6 +172,7 @@ def too_large(asked: int, current: int) -> ApiError:
 
 
 def too_many_requests(message: str, retry_after: int = 0, causes: Sequence[Cause] = ()) -> ApiError:
+    """429; `retry_after` in seconds, 0 = the header is not sent. An eviction names its budget in `causes`."""
     details: Document = {}
     if causes:
         details["causes"] = [cause.document() for cause in causes]
@@ -171,5 +182,6 @@ def too_many_requests(message: str, retry_after: int = 0, causes: Sequence[Cause
 
 
 def internal(message: str) -> ApiError:
+    """500; `message` becomes the cause too."""
     details = {"causes": [{"message": message}]}
     return ApiError(500, "InternalError", f"Internal error occurred: {message}", details)

@@ -43,6 +43,7 @@ class Stored:
         return encoded
 
     def forget_encoded(self) -> None:
+        """Frees the octets of a version that hardly anybody reads; `encoded` makes them again."""
         self._encoded = None
 
 
@@ -118,6 +119,7 @@ class Store:
     # --- reading ------------------------------------------------------------------------------------------
 
     def get(self, key: Key, namespace: str, name: str) -> Stored | None:
+        """None when there is none; `namespace` is "" for what has no namespace."""
         with self.lock:
             return self._shelf(key).objects.get((namespace, name))
 
@@ -212,6 +214,7 @@ class Store:
             return subscription
 
     def unsubscribe(self, subscription: Subscription) -> None:
+        """A subscription that the store cut off itself is not there any more, which is no error."""
         with self.lock:
             key = subscription.key
             subscriptions = self._shelf(key).subscriptions if key else self._to_everything

@@ -22,6 +22,7 @@ _KEPT = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSe
 
 
 def generated_name(prefix: str) -> str:
+    """`prefix` and five random characters: collisions are the caller's, as on a real server."""
     return prefix + "".join(random.choices(_ALPHABET, k=5))  # noqa: S311 a name, no secret
 
 

@@ -41,6 +41,7 @@ def age_of(text: str | None) -> str:
 
 
 def human_duration(seconds: int) -> str:
+    """duration.HumanDuration of k8s.io/apimachinery: a second unit only where it tells something."""
     if seconds < 0:
         return "0s"
     if seconds < 120:

@@ -61,6 +61,7 @@ def form_of(accept: str, include_object: str = "") -> Form:
 
 
 def partial(document: Document, kind: str = "PartialObjectMetadata") -> Document:
+    """metav1.PartialObjectMetadata: what a client gets that asks for metadata only."""
     return {"kind": kind, "apiVersion": "meta.k8s.io/v1", "metadata": document["metadata"]}
 
 

@@ -63,6 +63,7 @@ class Rib:
         return bool(gone or come)
 
     def document(self) -> dict[str, Any]:
+        """SCHEMA: per neighbor its session, our address and its routes, prefix -> next hop."""
         return {
             "schema": SCHEMA,
             "pid": os.getpid(),
@@ -124,6 +125,7 @@ def _event(line: bytes) -> Event:
 
 
 def main(argv: list[str]) -> None:
+    """`argv` is FILE and the addresses. Ends with its input, or on SIGTERM."""
     path = Path(argv[0])
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # ExaBGP ends its processes so
     try:

@@ -22,6 +22,7 @@ class Neighbor:
 
     @property
     def on_loopback(self) -> bool:
+        """Then a router must be told that the session is not a direct one (multihop)."""
         return ip_address(self.address).is_loopback
 
 

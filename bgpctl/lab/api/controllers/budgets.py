@@ -24,6 +24,7 @@ def share(value: int | str, total: int) -> int:
 
 
 def desired_healthy(spec: Document, expected: int) -> int:
+    """Pods that must stay, of `expected`; a budget that names neither bound asks for one."""
     if spec.get("maxUnavailable") is not None:
         return max(0, expected - share(spec["maxUnavailable"], expected))
     return share(spec.get("minAvailable", 1), expected)

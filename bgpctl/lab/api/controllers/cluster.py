@@ -20,19 +20,23 @@ class Cluster:
         self._resources: dict[str, Resource] = {}
 
     def resource(self, plural: str) -> Resource:
+        """Raises KeyError; what was found is kept, so a CRD that changes its version is not seen."""
         found = self._resources.get(plural)
         if found is None:
             found = self._resources[plural] = self.operations.registry.by_plural(plural)
         return found
 
     def stamp(self) -> str:
+        """This moment by the server's clock, as metav1.Time."""
         return self.operations.stamp()
 
     def get(self, plural: str, namespace: str, name: str) -> Document | None:
+        """None when there is none. `namespace` is "" for what has no namespace."""
         stored = self.operations.store.get(self.resource(plural).key, namespace, name)
         return stored.document if stored else None
 
     def all(self, plural: str, namespace: str = "") -> list[Document]:
+        """Of every namespace where none is given."""
         stored, _ = self.operations.store.all(self.resource(plural).key, namespace)
         return [each.document for each in stored]
 
@@ -98,6 +102,7 @@ def owner_reference(owner: Document) -> Document:
 
 
 def terminating(document: Document) -> bool:
+    """Deleted, but a grace period or a finalizer keeps it."""
     return bool(metadata(document).get("deletionTimestamp"))
 
 

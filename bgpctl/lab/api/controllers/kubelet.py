@@ -26,6 +26,7 @@ def _free(cidr: str, used: set[str]) -> str | None:
 
 
 def internal_address(node: Document) -> str:
+    """The Node's first InternalIP, "" when it reports none."""
     listed = (node.get("status") or {}).get("addresses") or ()
     return next((str(a["address"]) for a in listed if a["type"] == "InternalIP"), "")
 
@@ -104,6 +105,7 @@ class Kubelets:
         return None
 
     def forget(self, pod: Document) -> None:
+        """For a pod that is gone: its delays are counted no more."""
         for phase in ("start", "stop"):
             self._since.pop((phase, pod["metadata"]["uid"]), None)
 

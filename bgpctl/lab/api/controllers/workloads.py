@@ -24,6 +24,7 @@ def active(pods: Sequence[Document]) -> list[Document]:
 
 
 def template_hash(template: Document) -> str:
+    """Ten hexadecimal digits, the same for equal templates; not the API server's own hash."""
     text = json.dumps(template, sort_keys=True).encode()
     return hashlib.sha256(text).hexdigest()[:10]
 
@@ -77,6 +78,7 @@ def surplus(pods: Sequence[Document], wanted: int) -> list[Document]:
 
 
 def reconcile_deployment(cluster: Cluster, deployment: Document) -> None:
+    """One ReplicaSet per template; those of older templates go to 0 and stay."""
     if terminating(deployment):
         return
     wanted, namespace = replica_set_for(deployment), namespace_of(deployment)
@@ -122,6 +124,7 @@ def _condition(document: Document, kind: str, holds: bool, reason: str, now: str
 
 
 def reconcile_replica_set(cluster: Cluster, owner: Document) -> None:
+    """Makes or deletes what is missing or too much, all at once, and writes the status."""
     pods = active(cluster.owned("pods", owner))
     wanted = owner["spec"]["replicas"]
     if not terminating(owner):
