@@ -4,16 +4,17 @@
 _bgpctl_offer() {
     commands='' options='' arguments=''
     case $1 in
-        '') commands='routes logs peers node speaker policy lab' options='--context --kubeconfig --version -h --help' arguments='' ;;
-        'routes') commands='' options='--peer --absent --directory --output -o --context --kubeconfig -h --help' arguments='@node' ;;
+        '') commands='routes logs providers peers node speaker policy cilium lab' options='--context --kubeconfig --version -h --help' arguments='' ;;
+        'routes') commands='' options='--peer --absent --directory --provider --output -o --context --kubeconfig -h --help' arguments='@node' ;;
         'logs') commands='' options='--follow -f --peer --since --file --pod-selector --namespace -n --output -o --context --kubeconfig -h --help' arguments='@node' ;;
+        'providers') commands='' options='--output -o --context --kubeconfig -h --help' arguments='' ;;
         'peers') commands='status' options='-h --help' arguments='' ;;
-        'peers status') commands='' options='--output -o --watch -w --context --kubeconfig -h --help' arguments='@node' ;;
+        'peers status') commands='' options='--output -o --watch -w --provider --context --kubeconfig -h --help' arguments='@node' ;;
         'node') commands='drain restore status estimate' options='-h --help' arguments='' ;;
-        'node drain') commands='' options='--dry-run --order --timeout --settle --deselect-label --shutdown-command --router-probe --peer-profile --ignore-daemonsets --no-ignore-daemonsets --force --no-force --delete-emptydir-data --no-delete-emptydir-data --grace-period --disable-eviction --pod-selector --skip-wait-for-delete-timeout --allow-last-path --no-allow-last-path --allow-address-gap --no-allow-address-gap --require-confirmed --no-require-confirmed --assume-dead --max-unavailable --take-over --output -o --context --kubeconfig -h --help' arguments='@node' ;;
-        'node restore') commands='' options='--timeout --router-probe --take-over --dry-run --output -o --context --kubeconfig -h --help' arguments='@node' ;;
-        'node status') commands='' options='--output -o --context --kubeconfig -h --help' arguments='@node' ;;
-        'node estimate') commands='' options='--peer-profile --output -o --context --kubeconfig -h --help' arguments='@node' ;;
+        'node drain') commands='' options='--dry-run --order --timeout --settle --deselect-label --shutdown-command --router-probe --peer-profile --ignore-daemonsets --no-ignore-daemonsets --force --no-force --delete-emptydir-data --no-delete-emptydir-data --grace-period --disable-eviction --pod-selector --skip-wait-for-delete-timeout --allow-last-path --no-allow-last-path --allow-address-gap --no-allow-address-gap --require-confirmed --no-require-confirmed --assume-dead --max-unavailable --provider --take-over --output -o --context --kubeconfig -h --help' arguments='@node' ;;
+        'node restore') commands='' options='--timeout --router-probe --provider --take-over --dry-run --output -o --context --kubeconfig -h --help' arguments='@node' ;;
+        'node status') commands='' options='--provider --output -o --context --kubeconfig -h --help' arguments='@node' ;;
+        'node estimate') commands='' options='--peer-profile --provider --output -o --context --kubeconfig -h --help' arguments='@node' ;;
         'speaker') commands='run status restart engine' options='-h --help' arguments='' ;;
         'speaker run') commands='' options='--node-name --file -f --in-cluster --listen --source-address --next-hop --withdraw-without-endpoints --damping --no-damping --graceful-shutdown-soak --ready-url --ready-command --secrets-namespace --directory --engine --log-format --log-level --context --kubeconfig -h --help' arguments='' ;;
         'speaker status') commands='' options='--directory --output -o -h --help' arguments='' ;;
@@ -23,6 +24,8 @@ _bgpctl_offer() {
         'speaker engine stop') commands='' options='--directory --node-name --leave -h --help' arguments='' ;;
         'policy') commands='check' options='-h --help' arguments='' ;;
         'policy check') commands='' options='--output -o -h --help' arguments='@file' ;;
+        'cilium') commands='prepare' options='-h --help' arguments='' ;;
+        'cilium prepare') commands='' options='--undo --dry-run --output -o --context --kubeconfig -h --help' arguments='' ;;
         'lab') commands='demo up' options='-h --help' arguments='' ;;
         'lab demo') commands='' options='--router --nodes -h --help' arguments='' ;;
         'lab up') commands='' options='--router --nodes --kubeconfig -h --help' arguments='' ;;
@@ -37,6 +40,7 @@ _bgpctl_values() {
         ':--kubeconfig') echo '@file' ;;
         'routes:--peer') echo '' ;;
         'routes:--directory') echo '@dir' ;;
+        'routes:--provider') echo 'bgpctl cilium' ;;
         'routes:--output'|'routes:-o') echo 'table wide json yaml' ;;
         'routes:--context') echo '' ;;
         'routes:--kubeconfig') echo '@file' ;;
@@ -48,7 +52,11 @@ _bgpctl_values() {
         'logs:--output'|'logs:-o') echo 'text json' ;;
         'logs:--context') echo '' ;;
         'logs:--kubeconfig') echo '@file' ;;
+        'providers:--output'|'providers:-o') echo 'text json yaml' ;;
+        'providers:--context') echo '' ;;
+        'providers:--kubeconfig') echo '@file' ;;
         'peers status:--output'|'peers status:-o') echo 'table wide json yaml' ;;
+        'peers status:--provider') echo 'bgpctl cilium' ;;
         'peers status:--context') echo '' ;;
         'peers status:--kubeconfig') echo '@file' ;;
         'node drain:--order') echo 'guide withdraw-first' ;;
@@ -62,18 +70,22 @@ _bgpctl_values() {
         'node drain:--pod-selector') echo '' ;;
         'node drain:--skip-wait-for-delete-timeout') echo '' ;;
         'node drain:--max-unavailable') echo '' ;;
+        'node drain:--provider') echo 'bgpctl cilium' ;;
         'node drain:--output'|'node drain:-o') echo 'text json' ;;
         'node drain:--context') echo '' ;;
         'node drain:--kubeconfig') echo '@file' ;;
         'node restore:--timeout') echo '' ;;
         'node restore:--router-probe') echo '' ;;
+        'node restore:--provider') echo 'bgpctl cilium' ;;
         'node restore:--output'|'node restore:-o') echo 'text json' ;;
         'node restore:--context') echo '' ;;
         'node restore:--kubeconfig') echo '@file' ;;
+        'node status:--provider') echo 'bgpctl cilium' ;;
         'node status:--output'|'node status:-o') echo 'text json yaml' ;;
         'node status:--context') echo '' ;;
         'node status:--kubeconfig') echo '@file' ;;
         'node estimate:--peer-profile') echo '' ;;
+        'node estimate:--provider') echo 'bgpctl cilium' ;;
         'node estimate:--output'|'node estimate:-o') echo 'text json yaml' ;;
         'node estimate:--context') echo '' ;;
         'node estimate:--kubeconfig') echo '@file' ;;
@@ -108,6 +120,9 @@ _bgpctl_values() {
         'speaker engine stop:--directory') echo '@dir' ;;
         'speaker engine stop:--node-name') echo '@node' ;;
         'policy check:--output'|'policy check:-o') echo 'text json' ;;
+        'cilium prepare:--output'|'cilium prepare:-o') echo 'text json yaml' ;;
+        'cilium prepare:--context') echo '' ;;
+        'cilium prepare:--kubeconfig') echo '@file' ;;
         'lab demo:--router') echo 'auto bird frr gobgp exabgp' ;;
         'lab demo:--nodes') echo '' ;;
         'lab up:--router') echo 'auto bird frr gobgp exabgp' ;;

@@ -8,8 +8,8 @@ function __bgpctl_at
         if test $value = yes
             set value no
         else if string match -q -- '-*' $word
-            contains -- $word --context --deselect-label --directory --engine --expect --file --grace-period --graceful-shutdown-soak --kubeconfig --listen --log-format --log-level --max-unavailable --namespace --next-hop --node-name --nodes --order --output --peer --peer-profile --pod-selector --ready-command --ready-url --restart-command --router --router-probe --secrets-namespace --settle --shutdown-command --since --skip-wait-for-delete-timeout --source-address --timeout -f -n -o; and set value yes
-        else if contains -- (string join ' ' $path $word) 'routes' 'logs' 'peers' 'peers status' 'node' 'node drain' 'node restore' 'node status' 'node estimate' 'speaker' 'speaker run' 'speaker status' 'speaker restart' 'speaker engine' 'speaker engine run' 'speaker engine stop' 'policy' 'policy check' 'lab' 'lab demo' 'lab up'
+            contains -- $word --context --deselect-label --directory --engine --expect --file --grace-period --graceful-shutdown-soak --kubeconfig --listen --log-format --log-level --max-unavailable --namespace --next-hop --node-name --nodes --order --output --peer --peer-profile --pod-selector --provider --ready-command --ready-url --restart-command --router --router-probe --secrets-namespace --settle --shutdown-command --since --skip-wait-for-delete-timeout --source-address --timeout -f -n -o; and set value yes
+        else if contains -- (string join ' ' $path $word) 'routes' 'logs' 'providers' 'peers' 'peers status' 'node' 'node drain' 'node restore' 'node status' 'node estimate' 'speaker' 'speaker run' 'speaker status' 'speaker restart' 'speaker engine' 'speaker engine run' 'speaker engine stop' 'policy' 'policy check' 'cilium' 'cilium prepare' 'lab' 'lab demo' 'lab up'
             set -a path $word
         end
     end
@@ -39,10 +39,12 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'\'' -f
     complete -c $program -n '__bgpctl_at \'\'' -a routes -d 'Show intended and announced routes, with their attributes and reasons'
     complete -c $program -n '__bgpctl_at \'\'' -a logs -d 'Show the BGP control plane\'s log lines of all selected nodes, merged by time'
+    complete -c $program -n '__bgpctl_at \'\'' -a providers -d 'Show who speaks BGP in the cluster, what a drain\'s lever does there, and which rights are missing'
     complete -c $program -n '__bgpctl_at \'\'' -a peers -d 'The BGP sessions of the speakers'
     complete -c $program -n '__bgpctl_at \'\'' -a node -d 'Take a node out of service, and bring it back'
     complete -c $program -n '__bgpctl_at \'\'' -a speaker -d 'The per-node daemon that announces routes'
     complete -c $program -n '__bgpctl_at \'\'' -a policy -d 'Validate policies before they are applied'
+    complete -c $program -n '__bgpctl_at \'\'' -a cilium -d 'Prepare a cluster whose BGP Cilium runs'
     complete -c $program -n '__bgpctl_at \'\'' -a lab -d 'A small cluster on this machine, with real BGP sessions'
     complete -c $program -n '__bgpctl_at \'\'' -l context -x -d 'The kubeconfig context to use'
     complete -c $program -n '__bgpctl_at \'\'' -l kubeconfig -r -F -d 'The kubeconfig file'
@@ -52,6 +54,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'routes\'' -l peer -x -d 'Only the routes of this peer'
     complete -c $program -n '__bgpctl_at \'routes\'' -l absent -d 'Also list what is not announced, each with its reason'
     complete -c $program -n '__bgpctl_at \'routes\'' -l directory -r -F -d 'Ask the speaker in this directory of this machine: exactly what it announced'
+    complete -c $program -n '__bgpctl_at \'routes\'' -l provider -x -a 'bgpctl cilium' -d 'Who speaks BGP on the node: bgpctl\'s own speaker, or Cilium'
     complete -c $program -n '__bgpctl_at \'routes\'' -l output -s o -x -a 'table wide json yaml' -d 'How to print it; wide adds why each route is there'
     complete -c $program -n '__bgpctl_at \'routes\'' -l context -x -d 'The kubeconfig context to use'
     complete -c $program -n '__bgpctl_at \'routes\'' -l kubeconfig -r -F -d 'The kubeconfig file'
@@ -67,12 +70,18 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'logs\'' -l context -x -d 'The kubeconfig context to use'
     complete -c $program -n '__bgpctl_at \'logs\'' -l kubeconfig -r -F -d 'The kubeconfig file'
     complete -c $program -n '__bgpctl_at \'logs\'' -s h -l help -d 'Show help and exit.'
+    complete -c $program -n '__bgpctl_at \'providers\'' -f
+    complete -c $program -n '__bgpctl_at \'providers\'' -l output -s o -x -a 'text json yaml' -d 'How to print the result'
+    complete -c $program -n '__bgpctl_at \'providers\'' -l context -x -d 'The kubeconfig context to use'
+    complete -c $program -n '__bgpctl_at \'providers\'' -l kubeconfig -r -F -d 'The kubeconfig file'
+    complete -c $program -n '__bgpctl_at \'providers\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'peers\'' -f
     complete -c $program -n '__bgpctl_at \'peers\'' -a status -d 'Show every session: state, uptime, routes per family, graceful restart'
     complete -c $program -n '__bgpctl_at \'peers\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'peers status\'' -f -a '(__bgpctl_nodes)'
     complete -c $program -n '__bgpctl_at \'peers status\'' -l output -s o -x -a 'table wide json yaml' -d 'How to print it; wide adds timers, graceful restart, last error'
     complete -c $program -n '__bgpctl_at \'peers status\'' -l watch -s w -d 'Keep showing it as it changes'
+    complete -c $program -n '__bgpctl_at \'peers status\'' -l provider -x -a 'bgpctl cilium' -d 'Who speaks BGP on the node: bgpctl\'s own speaker, or Cilium'
     complete -c $program -n '__bgpctl_at \'peers status\'' -l context -x -d 'The kubeconfig context to use'
     complete -c $program -n '__bgpctl_at \'peers status\'' -l kubeconfig -r -F -d 'The kubeconfig file'
     complete -c $program -n '__bgpctl_at \'peers status\'' -s h -l help -d 'Show help and exit.'
@@ -103,6 +112,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'node drain\'' -l require-confirmed -l no-require-confirmed -d 'Take only the routers\' word that the routes are gone'
     complete -c $program -n '__bgpctl_at \'node drain\'' -l assume-dead -d 'You know that a speaker which no longer reports is dead, not just hung or cut off'
     complete -c $program -n '__bgpctl_at \'node drain\'' -l max-unavailable -x -d 'How many nodes may be out of service at once, this one among them'
+    complete -c $program -n '__bgpctl_at \'node drain\'' -l provider -x -a 'bgpctl cilium' -d 'Who speaks BGP on the node: bgpctl\'s own speaker, or Cilium'
     complete -c $program -n '__bgpctl_at \'node drain\'' -l take-over -d 'Take the node over from another run that still holds its lease'
     complete -c $program -n '__bgpctl_at \'node drain\'' -l output -s o -x -a 'text json' -d 'How to print the result'
     complete -c $program -n '__bgpctl_at \'node drain\'' -l context -x -d 'The kubeconfig context to use'
@@ -111,6 +121,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'node restore\'' -f -a '(__bgpctl_nodes)'
     complete -c $program -n '__bgpctl_at \'node restore\'' -l timeout -x -d 'Give up after this long (exit 4); running again resumes'
     complete -c $program -n '__bgpctl_at \'node restore\'' -l router-probe -x -d 'Ask a local router what it has of the node\'s routes: bird=/run/bird/bird.ctl, frr=DIR, gobgp=HOST:PORT, openbgpd=SOCKET; KIND alone takes its default'
+    complete -c $program -n '__bgpctl_at \'node restore\'' -l provider -x -a 'bgpctl cilium' -d 'Who speaks BGP on the node: bgpctl\'s own speaker, or Cilium'
     complete -c $program -n '__bgpctl_at \'node restore\'' -l take-over -d 'Take the node over from another run that still holds its lease'
     complete -c $program -n '__bgpctl_at \'node restore\'' -l dry-run -d 'Show every step and refusal; change nothing'
     complete -c $program -n '__bgpctl_at \'node restore\'' -l output -s o -x -a 'text json' -d 'How to print the result'
@@ -118,12 +129,14 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'node restore\'' -l kubeconfig -r -F -d 'The kubeconfig file'
     complete -c $program -n '__bgpctl_at \'node restore\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'node status\'' -f -a '(__bgpctl_nodes)'
+    complete -c $program -n '__bgpctl_at \'node status\'' -l provider -x -a 'bgpctl cilium' -d 'Who speaks BGP on the node: bgpctl\'s own speaker, or Cilium'
     complete -c $program -n '__bgpctl_at \'node status\'' -l output -s o -x -a 'text json yaml' -d 'How to print the result'
     complete -c $program -n '__bgpctl_at \'node status\'' -l context -x -d 'The kubeconfig context to use'
     complete -c $program -n '__bgpctl_at \'node status\'' -l kubeconfig -r -F -d 'The kubeconfig file'
     complete -c $program -n '__bgpctl_at \'node status\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'node estimate\'' -f -a '(__bgpctl_nodes)'
     complete -c $program -n '__bgpctl_at \'node estimate\'' -l peer-profile -x -d 'What product a peer is, for its stale timers: frr, junos …, or stale:SECONDS when you know for how long it keeps stale routes (stale:300 = 300 seconds)'
+    complete -c $program -n '__bgpctl_at \'node estimate\'' -l provider -x -a 'bgpctl cilium' -d 'Who speaks BGP on the node: bgpctl\'s own speaker, or Cilium'
     complete -c $program -n '__bgpctl_at \'node estimate\'' -l output -s o -x -a 'text json yaml' -d 'How to print the result'
     complete -c $program -n '__bgpctl_at \'node estimate\'' -l context -x -d 'The kubeconfig context to use'
     complete -c $program -n '__bgpctl_at \'node estimate\'' -l kubeconfig -r -F -d 'The kubeconfig file'
@@ -190,6 +203,16 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'policy\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'policy check\'' -l output -s o -x -a 'text json' -d 'How to print the result'
     complete -c $program -n '__bgpctl_at \'policy check\'' -s h -l help -d 'Show help and exit.'
+    complete -c $program -n '__bgpctl_at \'cilium\'' -f
+    complete -c $program -n '__bgpctl_at \'cilium\'' -a prepare -d 'Let drains withdraw before they close: copy each CiliumBGPPeerConfig, without its advertisements'
+    complete -c $program -n '__bgpctl_at \'cilium\'' -s h -l help -d 'Show help and exit.'
+    complete -c $program -n '__bgpctl_at \'cilium prepare\'' -f
+    complete -c $program -n '__bgpctl_at \'cilium prepare\'' -l undo -d 'Remove what it made'
+    complete -c $program -n '__bgpctl_at \'cilium prepare\'' -l dry-run -d 'Show every step and refusal; change nothing'
+    complete -c $program -n '__bgpctl_at \'cilium prepare\'' -l output -s o -x -a 'text json yaml' -d 'How to print the result'
+    complete -c $program -n '__bgpctl_at \'cilium prepare\'' -l context -x -d 'The kubeconfig context to use'
+    complete -c $program -n '__bgpctl_at \'cilium prepare\'' -l kubeconfig -r -F -d 'The kubeconfig file'
+    complete -c $program -n '__bgpctl_at \'cilium prepare\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'lab\'' -f
     complete -c $program -n '__bgpctl_at \'lab\'' -a demo -d 'Watch one node leave service and come back, over real BGP sessions'
     complete -c $program -n '__bgpctl_at \'lab\'' -a up -d 'Keep such a cluster in the foreground for use from another terminal; ^C takes it down'

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from bgpctl import __version__
-from bgpctl.cli import errors, lab, logs, node, peers, policy, routes, speaker
+from bgpctl.cli import errors, lab, logs, node, peers, policy, providers, routes, speaker
 from bgpctl.cli.flags import Context, Given, Kubeconfig
 
 app = typer.Typer(
@@ -28,6 +28,8 @@ app.command("logs")(logs.logs)
 app.add_typer(node.app, name="node")
 app.add_typer(speaker.app, name="speaker")
 app.add_typer(policy.app, name="policy")
+app.command("providers")(providers.providers)
+app.add_typer(providers.cilium, name="cilium")
 app.add_typer(lab.app, name="lab")
 
 

@@ -154,6 +154,7 @@ def options(node: str, values: Mapping[str, Any]) -> DrainOptions:
         ),
         max_unavailable=values["max_unavailable"],
         take_over=values["take_over"],
+        provider=values["provider"] or "",
         require_confirmed=values["require_confirmed"],
         assume_dead=values["assume_dead"],
     )

@@ -66,6 +66,15 @@ PeerProfiles = Annotated[
         "know for how long it keeps stale routes (stale:300 = 300 seconds). Repeatable.",
     ),
 ]
+Provider = Annotated[
+    Literal["bgpctl", "cilium"] | None,
+    typer.Option(
+        "--provider",
+        show_default=False,
+        help="Who speaks BGP on the node: bgpctl's own speaker, or Cilium. Default: as the cluster's objects "
+        "tell, and for a run that goes on or is undone as when it began.",
+    ),
+]
 TakeOver = Annotated[
     bool,
     typer.Option("--take-over", help="Take the node over from another run that still holds its lease."),

@@ -16,6 +16,7 @@ from bgpctl.cli.flags import (
     DryRun,
     Kubeconfig,
     PeerProfiles,
+    Provider,
     Report,
     RouterProbes,
     TakeOver,
@@ -59,6 +60,7 @@ def drain(
     require_confirmed: flags.RequireConfirmed = False,
     assume_dead: flags.AssumeDead = False,
     max_unavailable: flags.MaxUnavailable = 1,
+    provider: Provider = None,
     take_over: TakeOver = False,
     output: Report = "text",
     context: Context = None,
@@ -116,6 +118,7 @@ def restore(
     node: Node,
     timeout: Timeout = 600.0,
     router_probes: RouterProbes = None,
+    provider: Provider = None,
     take_over: TakeOver = False,
     dry_run: DryRun = False,
     output: Report = "text",
@@ -140,6 +143,7 @@ def restore(
             timeout=timeout,
             probes=probes,
             take_over=take_over,
+            provider=provider or "",
             typed=typed(),
             asked=kept.keep(asked(ctx)),
         )
@@ -153,6 +157,7 @@ def restore(
 def status(
     ctx: typer.Context,
     nodes: Annotated[list[str] | None, typer.Argument(metavar="[NODE]...", show_default=False)] = None,
+    provider: Provider = None,
     output: Document = "text",
     context: Context = None,
     kubeconfig: Kubeconfig = None,
@@ -169,7 +174,8 @@ def status(
         from bgpctl.render.node import RENDERERS
 
         client = wire.client(given(ctx, context, kubeconfig))
-        reports = node_reports(client, tuple(nodes or ()), typed())
+        whose = wire.provider(client, provider)
+        reports = node_reports(client, tuple(nodes or ()), typed(), whose)
         heard.shown(RENDERERS[output], reports, client.present())
         raise SystemExit(1 if any(report.fails for report in reports) else 0)
 
@@ -179,6 +185,7 @@ def estimate(
     ctx: typer.Context,
     node: Node,
     peer_profiles: PeerProfiles = None,
+    provider: Provider = None,
     output: Document = "text",
     context: Context = None,
     kubeconfig: Kubeconfig = None,
@@ -199,4 +206,5 @@ def estimate(
 
         profiles = parse.profiles(peer_profiles or ())
         client = wire.client(given(ctx, context, kubeconfig))
-        heard.shown(RENDERERS[output], node, node_estimates(client, node, profiles))
+        whose = wire.provider(client, provider) if provider else None
+        heard.shown(RENDERERS[output], node, node_estimates(client, node, profiles, whose))

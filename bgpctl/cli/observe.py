@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from bgpctl.render.peers import Picture
 
 
-def peers(client: Client, names: Sequence[str]) -> Picture:
+def peers(client: Client, names: Sequence[str], provider: str | None = None) -> Picture:
     """The picture of now. Without `names`: every node that has a speaker. Raises UsageError for a name that
     is no node and that no speaker reports under."""
     from bgpctl.render.peers import NO_NODE
     from bgpctl.runbooks.objects import no_such_node
 
-    found = picture(client, names, wire.node_states(client))
+    found = picture(client, names, wire.node_states(client, provider))
     if unknown := [name for name in names if found.missing.get(name) == NO_NODE]:
         raise no_such_node(*unknown)
     return found

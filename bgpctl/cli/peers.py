@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from bgpctl.cli import errors
-from bgpctl.cli.flags import Context, Kubeconfig, given
+from bgpctl.cli.flags import Context, Kubeconfig, Provider, given
 
 app = typer.Typer(no_args_is_help=True, help="The BGP sessions of the speakers.")
 
@@ -28,6 +28,7 @@ def status(
     nodes: Annotated[list[str] | None, typer.Argument(metavar="[NODE]...", show_default=False)] = None,
     output: Output = "table",
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Keep showing it as it changes.")] = False,
+    provider: Provider = None,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
 ) -> None:
@@ -44,10 +45,10 @@ def status(
 
         client = wire.client(given(ctx, context, kubeconfig))
         names = tuple(nodes or ())
-        picture = observe.peers(client, names)
+        picture = observe.peers(client, names, provider)
         if watch:
             from bgpctl.cli import follow
 
-            follow.peers(client, names, output)
+            follow.peers(client, names, output, provider)
         heard.shown(RENDERERS[output], picture)
         raise SystemExit(0 if picture.all_established else 1)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from bgpctl.cli import errors
-from bgpctl.cli.flags import Context, Kubeconfig, given
+from bgpctl.cli.flags import Context, Kubeconfig, Provider, given
 
 if TYPE_CHECKING:
     from bgpctl.core.intent.routeview import NodeRoutes
@@ -38,6 +38,7 @@ def routes(
             help="Ask the speaker in this directory of this machine: exactly what it announced.",
         ),
     ] = None,
+    provider: Provider = None,
     output: Output = "table",
     context: Context = None,
     kubeconfig: Kubeconfig = None,
@@ -62,7 +63,8 @@ def routes(
             from bgpctl.cli import wire
             from bgpctl.queries.routes import node_routes
 
-            found = look = node_routes(wire.client(given(ctx, context, kubeconfig)), names)
+            client = wire.client(given(ctx, context, kubeconfig))
+            found = look = node_routes(client, names, wire.provider(client, provider))
             failed = look.unreadable
         shown = Shown(only_peer(found, peer) if peer else found, absent, failed)
         heard.shown(RENDERERS[output], shown)

@@ -11,6 +11,7 @@ from bgpctl.errors import BgpctlError, UsageError
 if TYPE_CHECKING:
     from bgpctl.core.state import NodeState
     from bgpctl.kube.client import Client
+    from bgpctl.ports import Provider
 
 PROBES_EXTENSION = "bgpctl.io/router-probes"
 
@@ -31,11 +32,16 @@ def in_cluster_client() -> Client:
     return Client(in_cluster())
 
 
-def node_states(client: Client) -> tuple[NodeState, ...]:
-    """What every speaker of the cluster said last."""
+def provider(client: Client, name: str | None = None) -> Provider:
+    """Who speaks BGP in the cluster: the one of that name, None = as its objects tell."""
     from bgpctl import providers
 
-    found = providers.of(client).states()
+    return providers.of(client, name or "")
+
+
+def node_states(client: Client, name: str | None = None) -> tuple[NodeState, ...]:
+    """What every speaker of the cluster said last."""
+    found = provider(client, name).states()
     if found is None:
         raise BgpctlError(
             "this cluster does not know BGPNodeState: no bgpctl speaker was ever installed in it",

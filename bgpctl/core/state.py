@@ -136,6 +136,7 @@ class NodeState:
 
     Other BGP stacks tell less than our speaker does: a phase that nobody tells is "", a count None. `lag`:
     who tells has no heartbeat, and what he says is at most so many seconds old; None = the heartbeat tells.
+    `told_out`: its configuration has been changed so that it announces nothing, with its sessions up.
     """
 
     node: str
@@ -163,6 +164,7 @@ class NodeState:
     locals: tuple[LocalAddresses, ...] = ()
     unreadable: str = ""
     lag: float | None = None
+    told_out: bool = False
 
     @property
     def last_seen(self) -> float:

@@ -28,6 +28,7 @@ CLUSTER_CONFIGS = tuple(f"{base}/ciliumbgpclusterconfigs" for base in _CILIUM)
 PEER_CONFIGS = tuple(f"{base}/ciliumbgppeerconfigs" for base in _CILIUM)
 ADVERTISEMENTS = tuple(f"{base}/ciliumbgpadvertisements" for base in _CILIUM)
 OVERRIDES = tuple(f"{base}/ciliumbgpnodeconfigoverrides" for base in _CILIUM)
+NODE_CONFIGS = tuple(f"{base}/ciliumbgpnodeconfigs" for base in _CILIUM)
 LB_POOLS = tuple(f"{base}/ciliumloadbalancerippools" for base in _CILIUM)
 POD_POOLS = "/apis/cilium.io/v2alpha1/ciliumpodippools"
 CILIUM_NODES = "/apis/cilium.io/v2/ciliumnodes"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bgpctl import providers
 from bgpctl.core.drain.restart import STAYING
 from bgpctl.core.state import NodeState
 from bgpctl.core.timing.nbit import advice
@@ -15,7 +14,7 @@ from bgpctl.errors import BgpctlError, UsageError
 from bgpctl.kube import paths
 from bgpctl.kube.client import Client
 from bgpctl.ports import Provider
-from bgpctl.runbooks import cluster
+from bgpctl.runbooks import cluster, whose
 from bgpctl.runbooks.journal import load
 from bgpctl.runbooks.objects import no_such_node
 
@@ -28,7 +27,7 @@ def node_estimates(
     """Every peer times every event: from the negotiated values where a session told them, else from the
     policy. Raises UsageError for a node or a profile's peer that does not exist, BgpctlError when it has no
     peer."""
-    known = _facts(client, provider or providers.of(client), node)
+    known = _facts(client, provider or whose.provider(client, node), node)
     facts = known.peers
     if not facts:
         raise BgpctlError(

@@ -105,13 +105,15 @@ class NodeReport:
 
     @property
     def service(self) -> str:
-        """In one word: in-service, no-bgp, unknown (what its speaker published cannot be read), drained,
-        or, after a drain that was done: announces-again, uncordoned, unknown;
-        draining, restoring, restarting while somebody is at it; drain-stopped, restore-stopped,
-        restart-stopped when nobody is."""
+        """In one word: in-service, no-bgp, unknown (what its speaker published cannot be read), withdrawn (by
+        a run of which nothing else is left), drained, or, after a drain that was done: announces-again,
+        uncordoned, unknown; draining, restoring, restarting while somebody is at it; drain-stopped,
+        restore-stopped, restart-stopped when nobody is."""
         journal = self.record
         if journal is None and self.state and self.state.unreadable:
             return "unknown"
+        if journal is None and self.state and self.state.told_out:
+            return "withdrawn"
         if journal is None:
             return "in-service" if self.state and self.state.peers else "no-bgp"
         if journal.done_at and not self.running:
@@ -185,6 +187,8 @@ def _report(
         elif journal is None and held is None:
             problem = _orphan(metadata)
             orphan = bool(problem)
+        if journal is None and lost is None and state and state.told_out:
+            problem, orphan = _withdrawn(metadata["name"], typed), False
     except Blocked as error:
         journal, problem = None, error.message
     return NodeReport(
@@ -200,6 +204,15 @@ def _report(
         orphan=orphan,
         typed=typed,
         now=now,
+    )
+
+
+def _withdrawn(node: str, typed: CommandLine) -> str:
+    """Of a node that was made to withdraw, and whose journal and its copy are gone. A drain takes it over as
+    it is, and knows then how to bring it back."""
+    again, back = typed.other("node", "drain", node), advice.undo(node, typed)
+    return (
+        f"it was made to withdraw, and no run knows of it: `{again}` takes it over, `{back}` then undoes it"
     )
 
 

@@ -41,6 +41,8 @@ def since(journal: Journal, state: NodeState | None, cordoned: bool, now: float)
 def _speaker(state: NodeState, looked: float, now: float) -> Since | None:
     """Where its speaker says otherwise. `looked`: when the drain last looked at it. What a speaker said
     before that and has not changed since was in that look."""
+    if state.told_out:
+        return None
     if state.unreadable:
         return Since(UNKNOWN, "what its speaker says now cannot be read")
     silent = state.stale(now) or state.phase in ("Withdrawn", "Stopped")

@@ -85,7 +85,7 @@ def proof(report: NodeReport) -> str:
 def announces(report: NodeReport, now: float) -> bool:
     """Does it have routes on its routers by the word of a speaker that reports?"""
     state = report.state
-    if state is None or node_word(state, now):
+    if state is None or node_word(state, now) or (state.told_out and not state.announced):
         return False
     return state.announced > 0 if state.announced is not None else state.established > 0
 
@@ -96,6 +96,8 @@ def in_service(report: NodeReport, now: float) -> bool:
     if report.service == ANNOUNCES:
         return True
     if state is None or node_word(state, now) or not report.ready or report.unschedulable:
+        return False
+    if state.told_out:
         return False
     return bool(state.peers) and state.established == len(state.peers)
 

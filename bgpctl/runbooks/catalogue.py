@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bgpctl import providers
 from bgpctl.runbooks.checked import Checked
 from bgpctl.runbooks.claim import Claimed, Released
-from bgpctl.runbooks.drain_steps import Cordoned, Deselected, Evicted, ShutDown
+from bgpctl.runbooks.drain_steps import Closed, Cordoned, Deselected, Evicted, ShutDown
 from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.model import Step
 from bgpctl.runbooks.options import DrainOptions, RestartOptions, RestoreOptions
@@ -16,11 +17,12 @@ from bgpctl.runbooks.withdrawn import Settled, Withdrawn
 
 
 def node_drain(options: DrainOptions, run: str) -> Sequence[Step]:
-    """Take a node out of service."""
+    """Take a node out of service. `options.provider`: a stack that withdraws first may close apart."""
     typed, first = options.command, options.order == "withdraw-first"
     evicted = Evicted(options.eviction, typed, away=first)
     withdrawn = Withdrawn(options.require_confirmed, options.assume_dead, typed)
-    leaving = (Deselected(), withdrawn, Settled(options.settle))
+    closed = (Closed(),) if options.provider in providers.CLOSE_APART else ()
+    leaving = (Deselected(), withdrawn, *closed, Settled(options.settle))
     return (
         Claimed("drain", run, options.order, options.take_over, options.asked, typed),
         Checked(run, options.order, typed, tuple(options.profiles), options.require_confirmed, options.asked),
@@ -53,7 +55,7 @@ def steps_of(journal: Journal) -> tuple[str, ...]:
     """The names of the steps of the run that a journal is of, in their order."""
     match journal.command:
         case "drain":
-            steps = node_drain(DrainOptions("", journal.order), "")
+            steps = node_drain(DrainOptions("", journal.order, provider=journal.provider), "")
         case "restore":
             steps = node_restore(RestoreOptions(""), "")
         case _:

@@ -84,7 +84,7 @@ class Checked(Goal):
             peers=known(journal.peers, s),
             routes=journal.routes or _routes(s.state, s.answers),
         )
-        if s.lever.patches:
+        if s.lever.prior:
             journal = replace(journal, prior={**s.lever.prior, **journal.prior})
         if s.lever.label is None:
             return journal
@@ -184,7 +184,7 @@ class Checked(Goal):
 
 def _unkept(s: Snapshot, journal: Journal) -> bool:
     """Is there a lever whose prior state is not written down?"""
-    return bool(s.lever.patches) and not set(s.lever.prior) <= set(journal.prior)
+    return not set(s.lever.prior) <= set(journal.prior)
 
 
 def _routes(state: NodeState | None, answers: Sequence[PeerAnswer] = ()) -> int:
@@ -199,7 +199,8 @@ def _routes(state: NodeState | None, answers: Sequence[PeerAnswer] = ()) -> int:
 
 def _checked(s: Snapshot) -> str:
     warned = [guard.message for guard in s.guards if guard.level == "warn"] + [
-        str(group) for group in warnings(s.pods)
+        *map(str, warnings(s.pods)),
+        *([s.lever.note] if s.lever.note else []),
     ]
     evictions = len(to_evict(s.pods))
     text = f"{evictions} {plural(evictions, 'pod')} to evict"

@@ -137,7 +137,7 @@ def _paths(node: Document, objects: Objects, now: float) -> tuple[Guard, ...]:
 
 def _announces(state: NodeState | None, now: float) -> bool:
     """Is this node's speaker really there? A dead one is no second path."""
-    return state is not None and not state.stale(now) and state.established > 0
+    return state is not None and not state.stale(now) and state.established > 0 and not state.told_out
 
 
 def _away(other: Document, node: Document) -> str:

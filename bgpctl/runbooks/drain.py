@@ -11,7 +11,7 @@ from typing import Any
 from bgpctl import providers
 from bgpctl.core.timing.profiles import UNKNOWN_ROUTER, Profile
 from bgpctl.kube.client import Client
-from bgpctl.runbooks import advice, engine, kept
+from bgpctl.runbooks import advice, engine, kept, whose
 from bgpctl.runbooks import plan as planning
 from bgpctl.runbooks import world as worlds
 from bgpctl.runbooks.catalogue import node_drain, node_restore
@@ -29,6 +29,7 @@ from bgpctl.witness.probe import parse_probe
 def drain(client: Client, options: DrainOptions) -> Events:
     """Take the node out of service."""
     run = _new_run()
+    options = replace(options, provider=whose.provider(client, options.node, options.provider).name)
     world = _drain_world(client, options, run)
     yield from _inherits(options, world)
     steps = node_drain(options, run)
@@ -39,6 +40,7 @@ def drain(client: Client, options: DrainOptions) -> Events:
 def plan(client: Client, options: DrainOptions) -> Events:
     """What a drain would do, decided on the world as it is. Performs nothing, not even the claim."""
     run = _new_run()
+    options = replace(options, provider=whose.provider(client, options.node, options.provider).name)
     world = _drain_world(client, options, run)
     yield from _inherits(options, world)
     result = yield from planning.plan("drain", options.node, run, node_drain(options, run), world)
@@ -75,7 +77,7 @@ def plan_restore(client: Client, options: RestoreOptions) -> Events:
 
 def _restore_world(client: Client, options: RestoreOptions, run: str) -> World:
     asked = routers(options.probes)
-    provider = providers.of(client, options.provider)
+    provider = whose.provider(client, options.node, options.provider)
     return worlds.build(client, options.node, run, provider=provider, timeout=options.timeout, routers=asked)
 
 
@@ -127,7 +129,7 @@ def _drain_world(client: Client, options: DrainOptions, run: str) -> World:
         client,
         options.node,
         run,
-        provider=providers.of(client, options.provider),
+        provider=providers.named(client, options.provider),
         timeout=options.timeout,
         routers=routers(options.probes),
         eviction=options.eviction,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from bgpctl.core.drain.budgets import held_back, pdb_blocks
 from bgpctl.core.drain.eviction import EvictionOptions, PodView, refusals, to_evict
-from bgpctl.core.drain.lever import shown
+from bgpctl.core.drain.lever import Effect, shown
 from bgpctl.errors import Tells
 from bgpctl.runbooks.actions import Action, ChangeNode, EvictPod, PatchObject, RunCommand
 from bgpctl.runbooks.baseline import ASKED, noted
@@ -19,7 +19,7 @@ from bgpctl.runbooks.snapshot import Snapshot
 
 RELABELLED = "Relabelled"
 DESELECTED = "Deselected"
-LEAVING = ("Withdrawn", "Settled", "ShutDown")  # what is true only since the relabel
+LEAVING = ("Withdrawn", "Closed", "Settled", "ShutDown")  # what is true only since the relabel
 RELABELS = 5  # in one run: whoever puts the label back more often than that will not stop
 SHUTTING_DOWN = "ShutdownCommand"
 EVICTION_RECHECK = 0.5
@@ -180,6 +180,8 @@ class Deselected(Goal):
             return Decision(Status.ACT, told, _pull(s))
         if s.lever.policies:
             return _selected(s, f"in spite of {told}")
+        if journal.deselect is None:
+            return Decision(Status.DONE, f"{told}, and so it stands")
         return Decision(Status.DONE, f"{told}: no policy selects the node")
 
     def _ask(self, s: Snapshot, journal: Journal, told: str) -> Decision:
@@ -231,6 +233,26 @@ def _selected(s: Snapshot, although: str) -> Decision:
     names = ", ".join(s.lever.policies)
     hint = "running this again finds the label that takes the node out; --deselect-label KEY=VALUE names one"
     return Decision(Status.BLOCKED, f"the node is selected by {names} ({although})", hint=hint)
+
+
+@dataclass(frozen=True, slots=True)
+class Closed(Goal):
+    """The sessions are told to end, now that the routers have nothing to keep: on a stack that closes apart
+    from withdrawing. One that closes as it leaves has nothing left to do."""
+
+    name = "Closed"
+    title = "sessions closed"
+    needs = only("policies", "state")
+
+    def preview(self, s: Snapshot) -> str:
+        """For --dry-run: now the node has not withdrawn yet."""
+        return "close the sessions" if s.lever.effect is Effect.WITHDRAWS else ""
+
+    def decide(self, s: Snapshot) -> Decision:
+        if not s.lever.closing:
+            return Decision(Status.DONE, "its sessions were closed")
+        told = ", ".join(patch.what for patch in s.lever.closing)
+        return Decision(Status.ACT, told, tuple(PatchObject(patch) for patch in s.lever.closing))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 
+from bgpctl import providers
 from bgpctl.core.reading.durations import seconds
 from bgpctl.core.reading.foreign import Foreign, Unreadable
 from bgpctl.core.reading.selectors import parse_selector
@@ -27,6 +28,7 @@ MOST = 64  # values of one flag
 _NUMBER, _TEXT = r"-?\d{1,9}(\.\d{1,6})?", r"[\w.:/=!,()\[\]\-]"
 SHAPES = {
     "--order": "guide|withdraw-first",
+    "--provider": "|".join(providers.TABLE),
     "--timeout": _NUMBER,
     "--settle": _NUMBER,
     "--expect": _NUMBER,
@@ -148,8 +150,9 @@ def _shaped(flag: str, value: str) -> bool:
 
 
 _OF_ALL = ("--timeout", "--router-probe")
+_OF_RESTORE = (*_OF_ALL, "--provider")
 _OF_RESTART = ("--restart-command", "--pod-selector", "--namespace", "--expect", "--allow-route-loss")
-_TAKES: Mapping[str, tuple[str, ...]] = {"restore": _OF_ALL, "restart": (*_OF_ALL, *_OF_RESTART)}
+_TAKES: Mapping[str, tuple[str, ...]] = {"restore": _OF_RESTORE, "restart": (*_OF_ALL, *_OF_RESTART)}
 _OF_OTHERS = ("--restart-command", "--namespace", "--expect", "--allow-route-loss")
 _TAKES_DRAIN = (
     *(flag for flag in (*SHAPES, *SWITCHES) if flag not in _OF_OTHERS),

@@ -9,7 +9,7 @@ from typing import Any
 from bgpctl.core.drain.eviction import EvictionOptions, verdicts
 from bgpctl.core.drain.lever import Lever
 from bgpctl.core.reading.documents import name_of, namespace_of
-from bgpctl.core.state import NodeState, PeerState, others
+from bgpctl.core.state import UNTOLD, NodeState, PeerState, others
 from bgpctl.core.timing.facts import PeerFacts
 from bgpctl.core.timing.profiles import Profile
 from bgpctl.core.timing.withdrawal import Close, Estimate, Event, estimate, facts_from_state
@@ -159,10 +159,12 @@ class Observer:
     def _with_estimates(self, s: Snapshot, document: Document) -> Snapshot:
         facts = tuple(facts_from_state(peer) for peer in known_peers(s.state))
         dead = facts or cluster.policy_facts(self.provider, document, s.journal)
+        # Who tells of sessions only forgets a peer with its session.
+        told = facts or (dead if s.state is not None and s.state.phase == UNTOLD else ())
         unread, close = never_read(s.state), s.lever.close
         return replace(
             s,
-            estimates=tuple(self._estimate(leaving(fact.address, unread), fact, close) for fact in facts),
+            estimates=tuple(self._estimate(leaving(fact.address, unread), fact, close) for fact in told),
             dead_estimates=tuple(self._estimate(ENDED, fact) for fact in dead),
         )
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from enum import Enum, auto
 from typing import Any
 
+from bgpctl.core.model import SessionState
 from bgpctl.core.state import UNTOLD, NodeState, timestamp
 from bgpctl.core.timing.soak import READ_SECONDS
 from bgpctl.runbooks.baseline import asked, before, never
@@ -25,6 +26,8 @@ class Word(Enum):
     WITHDREW = auto()
     STOPPED = auto()  # it ended, and its engine with it, before it withdrew
     CLOSED = auto()  # its sessions are closed since it was told to leave; more it does not tell
+    TOLD = auto()  # it was told to withdraw with its sessions up; whether it did it does not say
+    EMPTY = auto()  # it was, and says that it announces nothing
     SILENT = auto()
     DEAD = auto()  # silent, and the operator says that it is dead
 
@@ -38,17 +41,41 @@ def word(s: Snapshot, *, assume_dead: bool = False) -> Word:
     if state is None or state.stale(s.now):
         return Word.DEAD if assume_dead else Word.SILENT
     if state.phase == UNTOLD:
-        return Word.CLOSED if _closed(s, state) else Word.SERVES
+        return _untold(s, state, assume_dead=assume_dead)
     if state.phase in GONE_PHASES and state.observed_leave == request(s):
         return Word.WITHDREW
     return Word.SERVES
 
 
+def _untold(s: Snapshot, state: NodeState, *, assume_dead: bool) -> Word:
+    """The word of a stack that tells its sessions, and no phase. It has no heartbeat: that it is dead
+    somebody has to say, and the Node not to contradict it."""
+    if s.lever.policies:
+        return Word.SERVES
+    if assume_dead and state.peers and not s.node.ready:
+        return Word.DEAD
+    if not state.told_out:
+        return Word.CLOSED if _closed(s, state) else Word.SERVES
+    if not state.peers:
+        return Word.CLOSED
+    return Word.EMPTY if state.announced == 0 and not too_fresh(s, state) else Word.TOLD
+
+
 def _closed(s: Snapshot, state: NodeState) -> bool:
-    """Did the node's sessions end by our hand? What is told is up to `lag` seconds old, and may be of before
-    the node was asked."""
+    """Did the node's sessions end by our hand? One that nobody tells of may be up."""
+    known = all(peer.session.state is not SessionState.UNKNOWN for peer in state.peers)
+    return known and not state.established and not too_fresh(s, state)
+
+
+def too_fresh(s: Snapshot, state: NodeState) -> bool:
+    """What is told is up to `lag` seconds old: may it still be of before the node was asked to leave?"""
     asked = s.journal.marks.get(RELABELLED, 0.0) if s.journal else 0.0
-    return not s.lever.policies and not state.established and s.now >= asked + (state.lag or 0.0)
+    return s.now < asked + (state.lag or 0.0)
+
+
+def sessions_up(s: Snapshot) -> bool:
+    """Do all routers say that their session with the node is up? Then one that has no route was told so."""
+    return bool(s.answers) and all(answer.answer.session == "established" for answer in s.answers)
 
 
 def request(s: Snapshot) -> str:

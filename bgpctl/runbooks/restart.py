@@ -52,7 +52,7 @@ def plan(client: Client, options: RestartOptions) -> Events:
 def _world(client: Client, options: RestartOptions, run: str) -> World:
     routers = Routers(tuple(parse_probe(text) for text in options.probes))
     pods = EvictionOptions(pod_selector=options.pod_selector)
-    provider = providers.of(client, options.provider)
+    provider = providers.named(client, options.provider or providers.DEFAULT)
     return worlds.build(
         client,
         options.node,

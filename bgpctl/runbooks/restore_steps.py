@@ -15,6 +15,7 @@ from bgpctl.runbooks.peers import Names, endpoint, names
 from bgpctl.runbooks.snapshot import PeerAnswer, Snapshot
 from bgpctl.witness.model import RouteState
 
+RESELECTED = "Reselected"
 NOTHING = Decision(Status.DONE, "nothing to do")
 SENT = "SawAnnounced"
 ROUTER_PATIENCE = 10.0  # seconds for a router to take the routes in; one that filters never has them all
@@ -48,16 +49,16 @@ class Selected(Goal):
     needs = only("policies")
 
     def decide(self, s: Snapshot) -> Decision:
+        patches = tuple(PatchObject(patch) for patch in s.lever.back)
         if s.journal is None:
-            return NOTHING
+            return Decision(Status.ACT, _back(s), patches) if patches else NOTHING
         prior = s.journal.prior_labels
         wrong = {key: value for key, value in prior.items() if s.node.labels.get(key) != value}
-        patches = tuple(PatchObject(patch) for patch in s.lever.back)
         if not wrong and not patches:
             return Decision(Status.DONE, ", ".join(map(shown, prior.items())) or _unlabelled(s.journal))
-        text = ", ".join((*map(shown, wrong.items()), *(patch.what for patch in s.lever.back)))
-        change = ChangeNode(text, labels=wrong, journal=s.journal.with_mark("Reselected", s.now))
-        return Decision(Status.ACT, text, (change, *patches) if wrong else patches)
+        text = ", ".join(filter(None, (*map(shown, wrong.items()), _back(s))))
+        change = ChangeNode(text, labels=wrong, journal=s.journal.with_mark(RESELECTED, s.now))
+        return Decision(Status.ACT, text, (change, *patches))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,9 @@ class Established(Goal):
         if state is None or state.phase not in (UNTOLD, "Running", "Starting") or not state.peers:
             said = state.phase.lower() if state else "silent"
             return Decision(Status.WAIT, f"waiting for the speaker (now {said})", recheck=0.2)
+        if s.now < (current := s.journal.marks.get(RESELECTED, 0.0) + (state.lag or 0.0)):
+            text = "what is told of the sessions may still be of before the node was told to come back"
+            return Decision(Status.WAIT, text, recheck=0.5, eta=current)
         expected = _before(s) if self.restart else state.peers
         missing = [peer for peer in expected if not peer.session.established]
         if missing:
@@ -191,6 +195,11 @@ def _untouched(s: Snapshot) -> str:
     if not s.lever.policies:
         return "no label was changed; no policy selects it, so it announces nothing"
     return f"no label was changed; {', '.join(s.lever.policies)} selects it, as before"
+
+
+def _back(s: Snapshot) -> str:
+    """What has to be patched for the node to be as before."""
+    return ", ".join(patch.what for patch in s.lever.back)
 
 
 def _comes_back(s: Snapshot, restart: bool) -> bool:

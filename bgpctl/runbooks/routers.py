@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from bgpctl.core.reading.addresses import parse_zoned
-from bgpctl.core.state import NodeState, newest
+from bgpctl.core.state import UNTOLD, NodeState, newest
 from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.peers import Endpoint, Names, endpoint, names, own, parse, peers_of
 from bgpctl.runbooks.questions import Question, Questions
@@ -35,6 +35,7 @@ class Routers:
     questions: Questions = field(default_factory=Questions)
     _absent: dict[tuple[int, str], tuple[float, int]] = field(default_factory=dict)
     _known: dict[Endpoint, tuple[str, ...]] = field(default_factory=dict)
+    _silent: bool = False  # who tells of the sessions does not tell the node's end of them
 
     def look(
         self,
@@ -49,6 +50,7 @@ class Routers:
         self._remember(state, journal)
         self._void_before(journal.marks.get("Relabelled", 0.0) if journal else 0.0)
         called = names(state, journal, self._known)
+        self._silent = state is not None and state.phase == UNTOLD
         asked = [self._ask(probe, called, now, addresses) for probe in self.probes]
         answers = self.questions.ask([question for _, question in asked])
         return tuple(
@@ -93,6 +95,8 @@ class Routers:
             return said, partial(_unasked, probe, said, _stranger(said, called) if called else _unknown(said))
         (one,) = meant
         peer, known = called[one], self._addresses(one)
+        if not known and self._silent:
+            known = tuple(_like(addresses, one[0]))  # what it may be: the router tells a stranger
         if other := self._twice(probe, one, called):
             return peer, partial(_unasked, probe, peer, f"{_named(probe)} is given for {other} too: {TWO}")
         if not known:

@@ -1,7 +1,8 @@
 """The heart of a drain: are the routes gone from the routers? Four words, never mixed up (design.md):
 
     confirmed   every router that the node peers with now, each of which showed the node's routes before, said
-                twice, a second apart, that it has none; and the speaker said that it withdrew, or is dead
+                twice, a second apart, that it has none; and the speaker said that it withdrew, or is dead, or
+                was told to and its sessions are up
     estimated   the worst case that the negotiated capabilities allow has passed since an instant that is
                 known: the speaker's last withdraw, or its death
     unknown     anything else: the sentence says what is missing; the wait goes on, or the run is blocked
@@ -40,6 +41,8 @@ READ_AGAIN = 0.5  # while only the API server is: the speaker writes at most onc
 SAW_WITHDRAWN, SAW_RECORD = "SawWithdrawn", "SawRecord"
 ASSUME_DEAD, REQUIRE_CONFIRMED = "--assume-dead", "--require-confirmed"
 ASSUMED = "that its speaker died when it fell silent"
+TOLD = "the node was told to withdraw"
+EMPTY = "its BGP stack said that it announces nothing"
 IF_DEAD = "if it died; one that hangs or only lost the API server still announces"
 
 
@@ -137,8 +140,10 @@ class Withdrawn(Goal):
             case Word.SERVES:
                 again = LOOK_AGAIN if s.answers else READ_AGAIN
                 return Decision(Status.WAIT, f"{_serves(s)}{note}", recheck=again)
-            case Word.CLOSED:
-                return _closed(s, journal, note)
+            case Word.CLOSED | Word.EMPTY:
+                return _over(s, journal, word, note)
+            case Word.TOLD:
+                return self._untold(s, note)
         assert s.state is not None, "it withdrew"
         if not proof.withdrew(s.state, proof.request(s)):
             return _restarted(s, journal, note)
@@ -151,6 +156,14 @@ class Withdrawn(Goal):
             return _saw(s, journal, "the speaker has sent every withdraw")
         begun = journal.marks[SAW_WITHDRAWN]
         return _until(s, begun, s.estimates, f"the withdraws were sent{note}", proof.record(s.state))
+
+    def _untold(self, s: Snapshot, note: str) -> Decision:
+        """It was told to withdraw, and its own word is late, or says nothing of it."""
+        assert s.state is not None, "it tells of its sessions"
+        if proof.too_fresh(s, s.state) or s.state.announced:
+            return Decision(Status.WAIT, f"{TOLD}; its word is not of now yet{note}", recheck=READ_AGAIN)
+        text = f"{TOLD}, and whether it did it does not say: nobody knows whether the routes are gone{note}"
+        return self._nobody_knows(text)
 
     def _silent(self, s: Snapshot, journal: Journal, note: str) -> Decision:
         """Nobody on the node says anything: whether its routes end, only a router or the operator can
@@ -183,6 +196,9 @@ def by_witness(s: Snapshot, word: Word) -> Decision | None:
     if word is Word.SERVES:
         text = f"no route on {proof.routers(answers)}; {_serves(s)}"
         return Decision(Status.WAIT, text, recheck=LOOK_AGAIN)
+    if word is Word.TOLD and not proof.sessions_up(s):
+        text = f"no route on {proof.routers(answers)}, but not with every session up; {TOLD}"
+        return Decision(Status.WAIT, text, recheck=LOOK_AGAIN) if proof.too_fresh(s, _state(s)) else None
     since = max(a.absent_since if a.absent_since is not None else s.now for a in answers)
     apart = min(a.apart for a in answers)
     if min(a.absences for a in answers) < TWICE or apart < APART_SECONDS:
@@ -215,6 +231,11 @@ def _still(evidence: Mapping[str, Any], decision: Decision) -> Decision:
         )
     by = f", confirmed by {evidence['by']}" if now == "confirmed" else ""
     return replace(decision, reason=f"still gone{by}", evidence={})
+
+
+def _state(s: Snapshot) -> NodeState:
+    assert s.state is not None, "somebody tells"
+    return s.state
 
 
 def _serves(s: Snapshot) -> str:
@@ -261,15 +282,17 @@ def _saw(s: Snapshot, journal: Journal, text: str) -> Decision:
     return Decision(Status.ACT, text, (write,))
 
 
-def _closed(s: Snapshot, journal: Journal, note: str) -> Decision:
-    """The sessions ended, and nobody says that anything was withdrawn before."""
+def _over(s: Snapshot, journal: Journal, word: Word, note: str) -> Decision:
+    """The sessions are closed, or nothing is announced on them: how the one came about, and whether all of
+    them were up for the other, is in the estimates."""
     assert s.state is not None, "it tells of its sessions"
     estimates = s.estimates or s.dead_estimates
     if not estimates:
         return _no_peer(s.state, journal)
     if SAW_WITHDRAWN not in journal.marks:
-        return _saw(s, journal, "the sessions are closed")
-    return _until(s, journal.marks[SAW_WITHDRAWN], estimates, f"the sessions were seen closed{note}", {})
+        return _saw(s, journal, "the sessions are closed" if word is Word.CLOSED else EMPTY)
+    seen = "the sessions were seen closed" if word is Word.CLOSED else EMPTY
+    return _until(s, journal.marks[SAW_WITHDRAWN], estimates, f"{seen}{note}", {})
 
 
 def _restarted(s: Snapshot, journal: Journal, note: str) -> Decision:

@@ -126,7 +126,7 @@ def build(
     hold = Hold(client, node, run, lease.identity(run), clock, background)
     observer = Observer(
         hold,
-        provider or providers.of(client),
+        provider or providers.named(client, providers.DEFAULT),
         eviction or EvictionOptions(),
         routers,
         profile_of,

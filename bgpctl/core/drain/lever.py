@@ -43,7 +43,9 @@ class Lever:
 
     `back`: what still has to be patched for the node to be as it was before the run. `prior` is what the
     journal has to keep for that: plain JSON, in words of the provider, which reads it as it reads anything
-    foreign. `effect` and `close` say what the routers will see, `close` None = as bgpctl's own speaker."""
+    foreign. `effect` and `close` say what the routers will see, `close` None = as bgpctl's own speaker.
+    `closing`: what closes the sessions of a node that has withdrawn, where that takes another patch.
+    `note`: what else should be known before it is pulled, a sentence."""
 
     policies: tuple[str, ...] = ()
     label: LabelChange | None = None
@@ -54,6 +56,8 @@ class Lever:
     prior: Mapping[str, Any] = field(default_factory=dict)
     effect: Effect = Effect.WITHDRAWS
     close: Close | None = None
+    closing: tuple[Patch, ...] = ()
+    note: str = ""
 
     @property
     def told(self) -> str:

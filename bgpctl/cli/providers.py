@@ -1,0 +1,62 @@
+"""`bgpctl providers` and `bgpctl cilium`: who speaks BGP in the cluster, and what Cilium needs beforehand."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bgpctl.cli import errors
+from bgpctl.cli.flags import Context, Document, DryRun, Kubeconfig, given
+
+cilium = typer.Typer(no_args_is_help=True, help="Prepare a cluster whose BGP Cilium runs.")
+
+
+def providers(
+    ctx: typer.Context, output: Document = "text", context: Context = None, kubeconfig: Kubeconfig = None
+) -> None:
+    """Show who speaks BGP in the cluster, what a drain's lever does there, and which rights are missing.
+
+    withdraws: every route by UPDATE, with the sessions up. closes: the sessions end, and routers may keep the
+    routes over that.
+    """
+    with errors.guard("providers", output):
+        from bgpctl.cli import wire
+        from bgpctl.providers.summary import summaries
+        from bgpctl.render import heard
+        from bgpctl.render.providers import RENDERERS
+
+        heard.shown(RENDERERS[output], summaries(wire.client(given(ctx, context, kubeconfig))))
+
+
+@cilium.callback()
+def noun() -> None:
+    """Prepare a cluster whose BGP Cilium runs."""
+
+
+@cilium.command()
+def prepare(
+    ctx: typer.Context,
+    undo: Annotated[bool, typer.Option("--undo", help="Remove what it made.")] = False,
+    dry_run: DryRun = False,
+    output: Document = "text",
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Let drains withdraw before they close: copy each CiliumBGPPeerConfig, without its advertisements.
+
+    Nobody refers to the copies until a drain does. Run it once, and again when a CiliumBGPPeerConfig was
+    changed; a drain refuses copies that differ, or that are younger than half a minute. Also clears away what
+    drains left of nodes that are no more.
+    """
+    with errors.guard("cilium prepare", output):
+        from bgpctl.cli import wire
+        from bgpctl.providers import cilium_copies
+        from bgpctl.render import heard
+        from bgpctl.render.providers import CHANGES
+
+        client = wire.client(given(ctx, context, kubeconfig))
+        changes = cilium_copies.undone(client) if undo else cilium_copies.prepared(client)
+        if not dry_run:
+            cilium_copies.perform(client, changes)
+        heard.shown(CHANGES[output], changes, dry_run)

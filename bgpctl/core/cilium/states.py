@@ -1,0 +1,128 @@
+"""What is known of the BGP of a node that Cilium runs: a NodeState of its CiliumBGPNodeConfig.
+
+Cilium tells the state of each session, its times and how many routes it advertises per family, at most
+every 5 s; not whether graceful restart was negotiated, nor from which address a session comes, nor that it is
+alive. What it does not tell stays unknown:
+
+- With graceful restart negotiated a count is one too high (it counts the End-of-RIB), and whether it was is
+  not told. So a count is believed where graceful restart is off, or where it is 0.
+- Of a node that was made to withdraw, nothing is left where each count that was 2 or more has come down to 1
+  or 0: of two or more routes not one is there, or one more than was there is not counted.
+- A status sticks at "established" when the peers are taken away: only peers of the spec count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bgpctl.core.cilium.nodeconfig import NodeConfig, Peer, Reported
+from bgpctl.core.model import Family, Session, SessionState
+from bgpctl.core.policy.v2.peer import BGPPeerConfig
+from bgpctl.core.state import NodeState, PeerState
+
+LAG = 7.0  # seconds that Cilium's word may be old: it looks every 5 s, give or take 0.5, and writes on change
+
+UNTOLD = (
+    "Cilium reports no session of this node: version 1.16 never does, newer ones only with "
+    "bgpControlPlane.statusReport"
+)
+DEFAULT = BGPPeerConfig("")  # what a peer without a reference gets
+
+Settings = Mapping[str, BGPPeerConfig]
+
+
+def node_state(config: NodeConfig, settings: Settings) -> NodeState:
+    """`settings`: the CiliumBGPPeerConfigs by name; one that is missing costs its peer its session."""
+    peers = tuple(_peer_state(peer, config, settings) for peer in config.peers)
+    down = config.withdrawn and config.told
+    return NodeState(
+        config.node,
+        phase="",
+        selected_by=config.owner,
+        selected_by_kind="CiliumBGPClusterConfig" if config.owner else "",
+        problems=tuple(_problems(config, settings)),
+        intended=None,
+        announced=_announced(peers),
+        peers=peers,
+        unwithdrawn=tuple(peer for peer in peers if down and not peer.session.established),
+        lag=LAG,
+        told_out=config.withdrawn,
+    )
+
+
+def silent(node: str) -> NodeState:
+    """Of a node for which Cilium's operator has made nothing: it has no BGP instance, and so no session."""
+    return NodeState(node, phase="", intended=None, announced=0, lag=LAG)
+
+
+def _problems(config: NodeConfig, settings: Settings) -> list[str]:
+    gone = sorted({p.config for p in config.peers if p.config and p.config not in settings})
+    told = [f"CiliumBGPPeerConfig {name} does not exist: its peers get no session" for name in gone]
+    return [*told, *([] if config.told or not config.peers else [UNTOLD])]
+
+
+def _announced(peers: tuple[PeerState, ...]) -> int | None:
+    """Over the sessions that are up; None unless one is, and each tells."""
+    counts = [peer.announced for peer in peers if peer.session.established]
+    known = [count for count in counts if count is not None]
+    return sum(known) if counts and len(known) == len(counts) else None
+
+
+def _peer_state(peer: Peer, config: NodeConfig, settings: Settings) -> PeerState:
+    of = settings.get(peer.config, DEFAULT)
+    session = _session(peer, of)
+    before = config.kept.advertised.get(peer.key, {}) if config.withdrawn and config.kept else None
+    up = session.established and peer.reported is not None
+    return PeerState(
+        peer.key,
+        peer.address,
+        of.port,
+        peer.asn,
+        peer.local_asn,
+        session,
+        configured_restart_time=of.restart_time,
+        configured_hold_time=of.hold_time,
+        configured_keepalive_time=of.keepalive_time,
+        intended=None,
+        announced=_left(peer.reported, of, before) if up and peer.reported else None,
+        instance=peer.instance,
+        configured_notification=of.restart_time is not None,
+    )
+
+
+def _left(said: Reported, of: BGPPeerConfig, before: Mapping[str, int] | None) -> int | None:
+    """How many routes the peer has, None = the counts do not tell. `before`: the counts when the node was
+    told to withdraw, None = it was not told. A number above 0 may be one too low there."""
+    left = 0
+    for family, count in said.advertised.items():
+        if of.restart_time is None or count == 0:
+            left += count
+        elif before is None or (count == 1 and before.get(family, 0) < 2):
+            return None
+        else:
+            left += count - 1
+    return left if said.advertised else None
+
+
+def _session(peer: Peer, of: BGPPeerConfig) -> Session:
+    said = peer.reported
+    if said is None:
+        return Session(peer.key, SessionState.UNKNOWN, gr_told=False, end_of_rib=None)
+    up = said.state is SessionState.ESTABLISHED
+    exact = of.restart_time is None
+    return Session(
+        peer.key,
+        said.state,
+        since=said.established_at if up else 0.0,
+        established_at=said.established_at if up else None,
+        hold_time=said.hold_time if up else None,
+        keepalive_time=said.keepalive_time if up else None,
+        gr_told=False,
+        end_of_rib=None,
+        advertised=_by_family(said.advertised) if exact else {},
+        received=_by_family(said.received) if exact else {},
+    )
+
+
+def _by_family(counts: Mapping[str, int]) -> Mapping[Family, int]:
+    return {Family.parse(family): count for family, count in counts.items()}

@@ -1,0 +1,30 @@
+"""What we may do, by the API server's own word (SelfSubjectAccessReview: everybody may ask about himself)."""
+
+from __future__ import annotations
+
+from bgpctl.kube.client import ApiError, Client, NotFound
+
+REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+
+
+def may(client: Client, verb: str, group: str, resource: str, namespace: str = "") -> bool:
+    """May this user do it? One who cannot tell will answer the request itself."""
+    resource, _, subresource = resource.partition("/")
+    wanted = {
+        "verb": verb,
+        "group": group,
+        "resource": resource,
+        "subresource": subresource,
+        "namespace": namespace,
+    }
+    attributes = {name: value for name, value in wanted.items() if value}
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": attributes},
+    }
+    try:
+        status = client.create(REVIEWS, review).get("status")
+    except (ApiError, NotFound):
+        return True
+    return not isinstance(status, dict) or status.get("allowed") is not False

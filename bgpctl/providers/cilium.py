@@ -1,0 +1,229 @@
+"""Cilium's BGP control plane (v2 API, 1.16 and newer): read from its CiliumBGPNodeConfigs, made to withdraw
+by them where `bgpctl cilium prepare` was run, else made to close by the label that its policies select by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from bgpctl.core.cilium import copies, leave
+from bgpctl.core.cilium.nodeconfig import ANNOTATION, KIND, Kept, NodeConfig, kept_of, read
+from bgpctl.core.cilium.states import Settings, node_state, silent
+from bgpctl.core.drain.lever import Effect, Lever
+from bgpctl.core.policy.v2.peer import parse_peer_config
+from bgpctl.core.reading.documents import labels_of, name_of
+from bgpctl.core.reading.foreign import Unreadable
+from bgpctl.core.state import NodeState
+from bgpctl.core.timing.withdrawal import Close
+from bgpctl.errors import Blocked
+from bgpctl.kube import paths, rights
+from bgpctl.kube.client import Client, NotFound
+from bgpctl.kube.optional import served
+from bgpctl.ports import NOTHING_KNOWN, Outlook
+
+if TYPE_CHECKING:
+    from bgpctl.core.timing.facts import PeerFacts
+    from bgpctl.providers.policies import Selectors
+
+Document = Mapping[str, Any]
+
+UNSERVED = "the cluster serves no CiliumBGPNodeConfig: what its nodes announce is not known"
+WAY, BY_LABEL, BY_COPIES = "way", "label", "copies"  # in the journal: by which lever the run began
+
+CLOSES = (
+    "Cilium closes the sessions (Hard Reset where the router sent the N bit, else Cease) and withdraws "
+    "nothing before: what keeps routes over that keeps them"
+)
+LOST = (
+    f"it was made to withdraw, and somebody took away the annotation {ANNOTATION} that tells how it was: "
+    f"delete its {KIND}, and Cilium's operator makes it anew"
+)
+BOUGHT = f"{copies.PREPARE}, run a minute before a drain, lets it withdraw first, with the sessions up"
+
+
+class Cilium:
+    """As `bgpctl.ports.Provider`. Of 1.16 and newer, which send a Hard Reset where the N bit is negotiated:
+    no older one has a CiliumBGPNodeConfig."""
+
+    name = "cilium"
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._collection = ""  # of the CiliumBGPNodeConfigs, once it is known which version is served
+        self._may_patch: bool | None = None
+
+    # -- reading
+
+    def states(self) -> tuple[NodeState, ...] | None:
+        found = served(self._client, *paths.NODE_CONFIGS)
+        if found is None:
+            return None
+        settings = read_settings(self._peer_configs())
+        return tuple(_state(document, settings) for document in found)
+
+    def state(self, node: str) -> NodeState | None:
+        config = self._config(node)
+        return node_state(config, read_settings(self._peer_configs())) if config else silent(node)
+
+    def outlook(self) -> Outlook:
+        from bgpctl.providers import policies
+
+        told = self.states()
+        fleet, _ = policies.read_fleet(self._client)
+        selecting = policies.selectors(fleet.objects.policies, fleet.objects.cluster_configs)
+        return Outlook(
+            {state.node: state for state in told or ()},
+            fleet,
+            selecting,
+            "" if told is not None else UNSERVED,
+        )
+
+    def facts(self, node: Mapping[str, Any]) -> tuple[PeerFacts, ...]:
+        """Cilium sends the N bit wherever graceful restart is on."""
+        from bgpctl.core.intent.fleet import Fleet
+        from bgpctl.core.timing.facts import facts_from_peer
+        from bgpctl.providers import policies
+
+        found, _ = policies.read_policies(self._client)
+        peers = map(facts_from_peer, Fleet(found).bare(node).peers)
+        return tuple(replace(fact, local_n=fact.restart_time is not None) for fact in peers)
+
+    def _config(self, node: str) -> NodeConfig | None:
+        document = self._find(node)
+        if document is None:
+            return None
+        try:
+            return read(document)
+        except Unreadable as error:
+            raise Blocked(
+                f"what node {node} announces is unknown: its {KIND} cannot be read ({error.message})",
+                f"to see it: kubectl get ciliumbgpnodeconfig {node} -o yaml\n"
+                f"where its annotation is the trouble, the journal knows the same: "
+                f"kubectl annotate ciliumbgpnodeconfig {node} {ANNOTATION}-",
+            ) from None
+
+    def _find(self, node: str) -> Document | None:
+        """In the version that is served. A node without one has none in any."""
+        name = paths.named(node)
+        if self._collection:
+            return self._client.find(f"{self._collection}/{name}")
+        for collection in paths.NODE_CONFIGS:
+            try:
+                found = self._client.get(f"{collection}/{name}")
+            except NotFound:
+                continue
+            self._collection = collection
+            return found
+        return None
+
+    def _peer_configs(self) -> Sequence[Document]:
+        return served(self._client, *paths.PEER_CONFIGS) or ()
+
+    # -- the lever
+
+    def lever(
+        self,
+        node: Mapping[str, Any],
+        prior: Mapping[str, Any] = NOTHING_KNOWN,
+        override: str | None = None,
+        outlook: Outlook | None = None,
+    ) -> Lever:
+        from bgpctl.providers import policies
+
+        selecting = outlook.selectors if outlook else policies.read_selectors(self._client)
+        config = self._config(name_of(node))
+        by_label = _closing(policies.label_lever(selecting, node, override), config)
+        if config is None:
+            return by_label
+        if config.withdrawn:
+            return self._out(node, config, prior, selecting)
+        if override is not None or prior.get(WAY) == BY_LABEL:
+            return by_label
+        ready = copies.readiness(config, self._peer_configs(), self._client.present())
+        begun = prior.get(WAY) == BY_COPIES
+        if ready.missing and not begun:
+            return replace(by_label, note=f"{CLOSES}; {BOUGHT}")
+        if not self._allowed() and not begun:
+            note = f"{CLOSES}; to withdraw first, the right to patch ciliumbgpnodeconfigs is missing"
+            return replace(by_label, note=note)
+        selected = by_label.policies or (config.owner or f"{KIND} {config.node}, which nobody owns",)
+        if ready.missing or ready.trouble:
+            return Lever(selected, refusal=_unready(ready))
+        kept = config.keep(str(node["metadata"].get("uid") or ""))
+        patch = leave.withdraw(self._path(config), config, kept)
+        return Lever(selected, patches=(patch,), prior=_kept(kept))
+
+    def _out(self, node: Document, config: NodeConfig, prior: Document, selecting: Selectors) -> Lever:
+        """A node that was made to withdraw: what closes its sessions, and what brings it back."""
+        kept = config.kept or _prior(prior)
+        if kept is None:
+            return Lever((f"{KIND} {config.node}",), refusal=LOST)
+        path, owner = self._path(config), self._owner(node, kept, selecting)
+        closing = leave.close(path, config)
+        comes_back = owner is not None or not kept.owner
+        return Lever(
+            closing=(closing,) if closing else (),
+            back=(leave.back(path, config, kept, owner),) if comes_back else (),
+            prior=_kept(kept),
+        )
+
+    def _owner(self, node: Document, kept: Kept, selecting: Selectors) -> Document | None:
+        """The CiliumBGPClusterConfig to which the node goes back: the one that had it, with the UID of now;
+        where that is gone, one that selects it."""
+        if not kept.owner:
+            return None
+        labels = labels_of(node)
+        others = [name for name, one in selecting.items() if one is None or one.matches(labels)]
+        for name in dict.fromkeys((kept.owner, *others)):
+            for collection in paths.CLUSTER_CONFIGS:
+                if found := self._client.find(f"{collection}/{paths.named(name)}"):
+                    return found
+        return None
+
+    def _path(self, config: NodeConfig) -> str:
+        return f"{self._collection}/{paths.named(config.node)}"
+
+    def _allowed(self) -> bool:
+        if self._may_patch is None:
+            self._may_patch = rights.may(self._client, "patch", "cilium.io", "ciliumbgpnodeconfigs")
+        return self._may_patch
+
+
+def _state(document: Document, settings: Settings) -> NodeState:
+    try:
+        return node_state(read(document), settings)
+    except Unreadable as error:
+        return NodeState(name_of(document), unreadable=error.message)
+
+
+def read_settings(documents: Iterable[Document]) -> Settings:
+    """By name. One that is invalid keeps what can be read of it for nobody: its peers count as without."""
+    parsed = (parse_peer_config(document, name_of(document), strict=False) for document in documents)
+    return {one.name: one.value for one in parsed if one.value is not None}
+
+
+def _closing(lever: Lever, config: NodeConfig | None) -> Lever:
+    """The guide's relabel: the operator deletes the CiliumBGPNodeConfig, and the agent its sessions."""
+    prior = {WAY: BY_LABEL} if lever.label else {}
+    return replace(lever, prior=prior, effect=Effect.CLOSES, close=Close.HARD_RESET)
+
+
+def _unready(ready: copies.Ready) -> str:
+    if ready.missing:
+        return f"the copies that its peers are to refer to have gone: run {copies.PREPARE} again"
+    how = f"{copies.PREPARE} brings the copies up to date; wait half a minute after it"
+    return f"{ready.trouble}: {how}"
+
+
+def _kept(kept: Kept) -> dict[str, Any]:
+    return {WAY: BY_COPIES, **kept.document()}
+
+
+def _prior(prior: Document) -> Kept | None:
+    """What the journal kept; None where it has nothing of this kind."""
+    try:
+        return kept_of(prior) if prior.get(WAY) == BY_COPIES else None
+    except Unreadable:
+        return None

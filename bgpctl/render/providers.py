@@ -1,0 +1,66 @@
+"""`providers`: one row per stack that is in the cluster; and what `cilium prepare` did or would do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from bgpctl.render.columns import table
+from bgpctl.render.envelope import Document, envelope
+from bgpctl.render.formats import renderers
+from bgpctl.render.text import Line, prose
+from bgpctl.render.units import count
+
+if TYPE_CHECKING:
+    from bgpctl.providers.cilium_copies import Change
+    from bgpctl.providers.summary import Summary
+
+
+def text(found: Sequence[Summary], width: int | None = None) -> list[Line]:
+    rows = [
+        [
+            one.provider,
+            str(one.nodes),
+            one.version or "-",
+            one.lever,
+            ", ".join(one.missing) or "none",
+            one.why,
+        ]
+        for one in found
+    ]
+    lines = table(("PROVIDER", "NODES", "VERSION", "LEVER", "MISSING RIGHTS", "HOW"), rows, ("NODES",), width)
+    return [*lines, *(row for one in found for note in one.notes for row in prose(note, width))]
+
+
+def document(found: Sequence[Summary]) -> Document:
+    return envelope("providers", "done", providers=found)
+
+
+RENDERERS = renderers(lambda page, found: text(found, page.width), document)
+
+
+def changes_text(changes: Sequence[Change], planned: bool, width: int | None = None) -> list[Line]:
+    rows = [[one.verb, one.name, one.why] for one in changes]
+    lines = table(("VERB", "NAME", "WHY"), rows, (), width) if rows else []
+    return [*lines, *prose(changes_summary(changes, planned), width, "bold")]
+
+
+def changes_summary(changes: Sequence[Change], planned: bool) -> str:
+    made = [one for one in changes if one.verb != "keep"]
+    if not made:
+        return "nothing is to be done"
+    return f"{count(len(made), 'object')} {'would be ' if planned else ''}changed"
+
+
+def changes_document(changes: Sequence[Change], planned: bool) -> Document:
+    return envelope(
+        "cilium prepare",
+        "planned" if planned else "done",
+        message=changes_summary(changes, planned),
+        changes=[{"verb": one.verb, "name": one.name, "why": one.why} for one in changes],
+    )
+
+
+CHANGES = renderers(
+    lambda page, changes, planned: changes_text(changes, planned, page.width), changes_document
+)

@@ -1,0 +1,310 @@
+"""A node that Cilium runs leaves and comes back: real gobgpd processes, a real BIRD that keeps routes over a
+lost session, and controllers that do what Cilium's were measured to do (`tests/support/cilium_stack.py`)."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bgpctl.core.cilium import copies, states
+from bgpctl.core.state import seconds
+from bgpctl.kube import paths
+from bgpctl.kube.client import Client
+from bgpctl.lab.api import ApiServer
+from bgpctl.witness.model import RouteState
+from bgpctl.witness.probe import Probe
+from tests.support import apiserver, cilium_stack, clients, objects
+from tests.support.birdctl import Bird
+from tests.support.cilium_stack import CLUSTER_CONFIGS, NODE_CONFIGS, PEER_CONFIGS, Agent, Gobgp, Operator
+from tests.support.cli import inside
+from tests.support.kinds import KINDS
+from tests.support.require import require
+from tests.support.routers import PORT, ROUTER_ASN, Workshop
+from tests.support.wait import eventually
+
+pytestmark = pytest.mark.interop
+
+NODE, OTHER = NAMES = ("worker-1", "worker-2")
+SELECTED = {"enable-bgp": "true"}
+PREFIXES = ("10.20.1.0/24", "203.0.113.7/32")
+CADENCE = 1.0  # Cilium's 5 s, for a test that does not take minutes
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What the router said at one moment of its session with the node: since when it is what, and how many
+    routes came over it."""
+
+    at: float
+    session: str
+    routes: int
+
+    @property
+    def up(self) -> bool:
+        return "Established" in self.session
+
+
+@contextmanager
+def sampled(control: Path, protocol: str) -> Iterator[list[Sample]]:
+    """Twenty times a second, while it lasts."""
+    samples: list[Sample] = []
+    over = threading.Event()
+    bird = Bird(control)
+
+    def look() -> None:
+        line = next(one for one in bird.ask("show protocols").splitlines() if protocol in one)
+        count = re.search(
+            r"(\d+) of \d+ routes", bird.ask(f"show route protocol {protocol} count table master4")
+        )
+        samples.append(Sample(time.time(), " ".join(line.split()[-3:]), int(count[1]) if count else -1))
+
+    def rounds() -> None:
+        while not over.wait(0.05):
+            look()
+
+    look()
+    thread = threading.Thread(target=rounds, daemon=True)
+    thread.start()
+    try:
+        yield samples
+    finally:
+        over.set()
+        thread.join(5)
+
+
+@dataclass
+class Stack:
+    """Two nodes that Cilium runs, and their router."""
+
+    server: ApiServer
+    client: Client
+    probe: Probe
+    control: Path
+    kubeconfig: Path
+    operator: Operator
+    addresses: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def asked(self) -> tuple[str, str]:
+        return "--router-probe", f"bird={self.probe.target}"
+
+    def routes(self, node: str) -> int:
+        return len([path for path in self.probe.routes_from(self.addresses[node]).paths if not path.stale])
+
+    def has(self, node: str) -> RouteState:
+        return self.probe.routes_from(self.addresses[node]).routes
+
+    def objects(self) -> dict[str, Any]:
+        """All that a run writes, without what only the API server counts."""
+        found = {}
+        for base in (NODE_CONFIGS, PEER_CONFIGS, CLUSTER_CONFIGS, paths.NODES):
+            for one in self.client.items(base):
+                kept = ("labels", "annotations", "ownerReferences")
+                head = {k: v for k, v in one["metadata"].items() if v and k in kept}
+                found[f"{base}/{one['metadata']['name']}"] = (head, one.get("spec"))
+        return found
+
+    def bgpctl(self, *arguments: str) -> tuple[int, str]:
+        return inside(*arguments, kubeconfig=self.kubeconfig)
+
+    def document(self, *arguments: str) -> tuple[int, dict[str, Any]]:
+        code, out = self.bgpctl(*arguments, "-o", "json")
+        return code, json.loads(out.splitlines()[-1] if arguments[1] in ("drain", "restore") else out)
+
+    def restore(self) -> None:
+        code, back = self.document("node", "restore", NODE, *self.asked, "--timeout", "40")
+        assert (code, back["status"], back.get("proof")) == (0, "done", "confirmed"), back
+        eventually(lambda: self.told(NODE), 10)
+
+    def told(self, node: str) -> bool:
+        """Does Cilium say that its session is up, and with all routes?"""
+        status = (self.client.get(f"{NODE_CONFIGS}/{node}").get("status") or {}).get("bgpInstances") or [{}]
+        peer = (status[0].get("peers") or [{}])[0]
+        return peer.get("peeringState") == "established" and peer["routeCount"][0]["advertised"] == 3
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    require("bird")
+    require("gobgp")
+    with ExitStack() as inside_of:
+        patch = inside_of.enter_context(pytest.MonkeyPatch.context())
+        workshop = inside_of.enter_context(Workshop.running())
+        server = inside_of.enter_context(apiserver.running())
+        patch.setattr(states, "LAG", CADENCE + 1)
+        patch.setattr(copies, "SETTLE_SECONDS", 1.0)
+        lab = workshop.router("bird")
+        spec = lab.router.spec
+        server.apply(*KINDS, cilium_stack.crd())
+        addresses = dict(zip(NAMES, (one.address for one in lab.nodes), strict=True))
+        ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+        for name, address in addresses.items():
+            told = {**ready, "addresses": [{"type": "InternalIP", "address": address}]}
+            server.apply(
+                objects.node(name, labels=SELECTED, status=told), cilium_stack.cilium_node(name, SELECTED)
+            )
+        server.apply(
+            cilium_stack.peer_config("pc", port=PORT),
+            cilium_stack.cluster_config(
+                "cc", cilium_stack.peer("tor", spec.address, "pc", ROUTER_ASN), selector=SELECTED
+            ),
+        )
+        client = clients.client(server)
+        kubeconfig = workshop.directory / "kubeconfig"
+        kubeconfig.write_text(server.kubeconfig())
+        asns = {name: one.asn for name, one in zip(NAMES, lab.nodes, strict=True)}
+        operator = Operator(client, asns=asns)
+        made = Stack(server, client, lab.probe, Path(lab.probe.target), kubeconfig, operator, addresses)
+        agents = []
+        for name in NAMES:
+            engine = Gobgp(addresses[name], asns[name], spec.address, PORT, ROUTER_ASN)
+            inside_of.enter_context(engine.running(workshop.directory / name))
+            agents.append(Agent(client, name, engine, PREFIXES, cadence=CADENCE))
+        inside_of.enter_context(cilium_stack.at_work(operator, *agents))
+        for name in NAMES:
+            eventually(lambda name=name: made.routes(name) == len(PREFIXES), 30)
+            eventually(lambda name=name: made.told(name), 10)
+        yield made
+
+
+def prepared(stack: Stack) -> None:
+    code, out = stack.bgpctl("cilium", "prepare")
+    assert code == 0, out
+    time.sleep(copies.SETTLE_SECONDS)
+
+
+def done_at(out: str, step: str) -> float:
+    """When it was done, in epoch seconds."""
+    events = (json.loads(line) for line in out.splitlines())
+    times = (one["time"] for one in events if one.get("step") == step and one.get("state") == "done")
+    return seconds(next(times))
+
+
+def test_without_preparation_it_is_the_relabel_and_comes_back(stack: Stack) -> None:
+    before = stack.objects()
+    code, planned = stack.document("node", "drain", NODE, "--dry-run", *stack.asked)
+    assert (code, planned["status"]) == (0, "planned"), planned
+    assert stack.objects() == before, "looking changes nothing"
+    told = {step["step"]: step["text"] for step in planned["steps"]}
+    assert told["Deselected"] == "label enable-bgp=false"
+    assert "bgpctl cilium prepare" in told["Checked"] and "closes the sessions" in told["Checked"]
+    code, drained = stack.document("node", "drain", NODE, *stack.asked, "--settle", "0")
+    assert (code, drained["status"], drained.get("proof")) == (0, "done", "confirmed"), drained
+    assert stack.has(NODE) is RouteState.ABSENT and stack.routes(OTHER) == len(PREFIXES)
+    assert stack.document("node", "status", NODE)[1]["nodes"][0]["service"] == "drained"
+    stack.restore()
+    assert stack.objects() == before
+
+
+def test_prepared_it_withdraws_first_is_proved_then_closes_and_comes_back(stack: Stack) -> None:
+    prepared(stack)
+    before = stack.objects()
+    with sampled(stack.control, "node1") as samples:
+        code, out = stack.bgpctl("node", "drain", NODE, *stack.asked, "--settle", "0", "-o", "json")
+        drained = json.loads(out.splitlines()[-1])
+    assert (code, drained["status"], drained.get("proof")) == (0, "done", "confirmed"), drained
+    done = done_at(out, "Withdrawn")
+    session = samples[0].session
+    proved = [one for one in samples if one.at < done]
+    assert {one.session for one in proved} == {session}, "the router's session was the same all the time"
+    assert proved[0].routes == len(PREFIXES) and proved[-1].routes == 0
+    eventually(lambda: not _established(stack), 5, why="closed after the proof")
+    assert stack.has(NODE) is RouteState.ABSENT and stack.routes(OTHER) == len(PREFIXES)
+    assert stack.document("node", "status", NODE)[1]["nodes"][0]["service"] == "drained"
+    stack.restore()
+    assert stack.objects() == before
+
+
+def _established(stack: Stack) -> bool:
+    line = next(one for one in Bird(stack.control).ask("show protocols").splitlines() if "node1" in one)
+    return "Established" in line
+
+
+def test_without_a_router_it_waits_until_cilium_counts_nothing(stack: Stack) -> None:
+    prepared(stack)
+    began = time.time()
+    code, drained = stack.document("node", "drain", NODE, "--settle", "0", "--timeout", "60")
+    assert (code, drained["status"], drained.get("proof")) == (0, "done", "estimated"), drained
+    assert drained["evidence"]["worstSeconds"] <= 6
+    assert time.time() - began < 30, "not the worst case of a session that ended without a withdraw"
+    assert stack.has(NODE) is RouteState.ABSENT
+    code, text = stack.bgpctl("node", "status", NODE)
+    assert code == 0 and "safe to power off" in text
+    stack.restore()
+
+
+def left_in_the_middle(stack: Stack) -> None:
+    """Withdrawn, and not closed: the run's time is up while it waits for Cilium's word."""
+    prepared(stack)
+    code, drained = stack.document("node", "drain", NODE, "--settle", "0", "--timeout", "4")
+    assert (code, drained["status"]) == (4, "deadline"), drained
+    eventually(lambda: stack.has(NODE) is RouteState.ABSENT, 5)
+    assert _established(stack)
+
+
+def test_an_undo_before_the_close_costs_no_session(stack: Stack) -> None:
+    prepared(stack)
+    before = stack.objects()
+    with sampled(stack.control, "node1") as samples:
+        left_in_the_middle(stack)
+        stack.restore()
+    assert {one.session for one in samples} == {samples[0].session}
+    assert stack.objects() == before
+
+
+def test_what_a_lost_run_left_is_found_taken_over_and_brought_back(stack: Stack) -> None:
+    prepared(stack)
+    before = stack.objects()
+    left_in_the_middle(stack)
+    stack.client.patch(
+        paths.node(NODE), {"metadata": {"annotations": {"bgpctl.io/run": None, "bgpctl.io/leave": None}}}
+    )
+    stack.client.delete(paths.lease("kube-system", f"bgpctl-node-{NODE}"))
+    stack.client.patch(paths.node(NODE), {"spec": {"unschedulable": None}})
+    code, status = stack.document("node", "status", NODE)
+    (row,) = status["nodes"]
+    assert (code, row["service"], row["inService"]) == (1, "withdrawn", False), status
+    code, text = stack.bgpctl("providers")
+    assert code == 0 and f"{NODE}: withdrawn by bgpctl" in text
+    code, drained = stack.document("node", "drain", NODE, *stack.asked, "--settle", "0", "--timeout", "60")
+    assert (code, drained["status"], drained.get("proof")) == (0, "done", "estimated"), drained
+    stack.restore()
+    assert stack.objects() == before
+
+
+def test_an_owner_that_somebody_gives_back_in_the_middle_is_seen_and_taken_away_again(stack: Stack) -> None:
+    from bgpctl.providers.cilium import Cilium
+
+    left_in_the_middle(stack)
+    (back,) = Cilium(stack.client).lever(stack.client.get(paths.node(NODE))).back
+    stack.client.patch(back.path, list(back.operations), "json")
+    eventually(lambda: stack.routes(NODE) == len(PREFIXES), 10)
+    code, status = stack.document("node", "status", NODE)
+    assert status["nodes"][0]["service"] == "drain-stopped" and status["nodes"][0]["announcing"] is True
+    code, drained = stack.document("node", "drain", NODE, *stack.asked, "--settle", "0")
+    assert (code, drained.get("proof")) == (0, "confirmed"), drained
+    assert stack.has(NODE) is RouteState.ABSENT
+    stack.restore()
+
+
+def test_what_only_looks(stack: Stack) -> None:
+    code, out = stack.bgpctl("peers", "status")
+    assert code == 0 and "all 2 sessions established" in out
+    code, out = stack.bgpctl("node", "status")
+    assert code == 0 and "in-service" in out
+    code, out = stack.bgpctl("routes")
+    assert code == 0, out
+    code, out = stack.bgpctl("providers", "-o", "json")
+    (found,) = json.loads(out)["providers"]
+    assert (found["provider"], found["nodes"], found["lever"]) == ("cilium", 2, "withdraws")
+    code, out = stack.bgpctl("node", "estimate", OTHER)
+    assert code == 0 and "withdraws every route" in out

@@ -1,0 +1,117 @@
+"""Whom a cluster's objects show to speak BGP, and what it costs to find out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bgpctl.core.state import STALE_AFTER_SECONDS
+from bgpctl.core.state_document import to_document
+from bgpctl.errors import Blocked, UsageError
+from bgpctl.kube import paths
+from bgpctl.providers import detect
+from bgpctl.runbooks import whose
+from bgpctl.runbooks.journal import ANNOTATION, dump
+from tests.support import direct, node_states, objects
+from tests.support.cilium_stack import NODE_CONFIGS, cilium_node, crd
+from tests.support.direct import EPOCH
+from tests.support.kinds import KINDS
+from tests.support.snapshots import journal
+
+
+def config(name: str) -> dict[str, Any]:
+    spec = {"bgpInstances": [{"name": "main", "localASN": 65001}]}
+    return {
+        "apiVersion": "cilium.io/v2",
+        "kind": "CiliumBGPNodeConfig",
+        "metadata": {"name": name},
+        "spec": spec,
+    }
+
+
+def state(name: str, ago: float = 0.0) -> dict[str, Any]:
+    return to_document(node_states.state(name, EPOCH - ago))
+
+
+def api(*documents: dict[str, Any], cilium: bool = True) -> direct.Api:
+    made = direct.Api()
+    made.server.apply(*KINDS, *((crd(),) if cilium else ()))
+    made.server.apply(*(objects.node(name) for name in ("n1", "n2")), *documents)
+    return made
+
+
+def whom(made: direct.Api, node: str = "n1", named: str = "") -> str:
+    return whose.provider(direct.Wire(made).client(), node, named).name
+
+
+@pytest.mark.parametrize(
+    ("documents", "found"),
+    [
+        ((), ("bgpctl",)),
+        ((cilium_node("n1"),), ("cilium",)),
+        ((config("n1"),), ("cilium",)),
+        ((config("n1"), state("n2")), ("bgpctl", "cilium")),
+        ((cilium_node("n1"), state("n1")), ("bgpctl",)),
+    ],
+    ids=[
+        "nothing yet",
+        "every node of Cilium is out",
+        "Cilium",
+        "both",
+        "our speaker beside Cilium's network",
+    ],
+)
+def test_the_objects_of_a_cluster_tell(documents: tuple[Any, ...], found: tuple[str, ...]) -> None:
+    assert detect.look(direct.Wire(api(*documents)).client()).stacks == found
+
+
+def test_without_ciliums_kind_it_takes_two_small_requests() -> None:
+    wire = direct.Wire(api(state("n1"), cilium=False))
+    assert whose.provider(wire.client(), "n1").name == "bgpctl"
+    assert [(one.method, one.query) for one in wire.sent] == [("GET", {"limit": "1"})] * 2
+
+
+def test_who_may_not_look_at_ciliums_objects_has_our_speaker() -> None:
+    wire = direct.Wire(api(config("n1")))
+    wire.before = lambda asked: direct.refused(403) if "nodeconfigs" in asked.path else None
+    client = wire.client()
+    client.get(paths.NODES)  # a refusal at the very start may pass
+    made = detect.of_cluster(client)
+    assert made.name == "bgpctl"
+
+
+def test_a_node_with_two_stacks_is_refused_unless_one_is_named() -> None:
+    made = api(config("n1"), config("n2"), state("n1"), state("n2", STALE_AFTER_SECONDS + 1))
+    with pytest.raises(Blocked, match="two stacks speak BGP on n1") as told:
+        whom(made)
+    assert "--provider bgpctl" in told.value.hint and "--provider cilium" in told.value.hint
+    assert (whom(made, named="cilium"), whom(made, named="bgpctl")) == ("cilium", "bgpctl")
+    assert whom(made, "n2") == "cilium", "our speaker there is silent"
+    with pytest.raises(UsageError):
+        whom(made, named="quagga")
+
+
+def test_in_a_cluster_that_moves_each_node_has_its_own() -> None:
+    made = api(config("n1"), state("n2"))
+    assert (whom(made, "n1"), whom(made, "n2")) == ("cilium", "bgpctl")
+    both = detect.of_cluster(direct.Wire(made).client())
+    assert {one.node: one.lag is None for one in both.states() or ()} == {"n1": False, "n2": True}
+    assert set(both.outlook().states) == {"n1", "n2"}
+
+
+def test_the_journal_decides_for_a_run_that_goes_on() -> None:
+    made = api(config("n1"), state("n1"))
+    client = direct.Wire(made).client()
+    begun = replace(journal(), provider="cilium")
+    client.patch(paths.node("n1"), {"metadata": {"annotations": {ANNOTATION: dump(begun)}}})
+    assert whom(made) == "cilium"
+    client.delete(f"{NODE_CONFIGS}/n1")
+    assert whom(made) == "cilium", "also when its last node is out, by its label"
+
+
+def test_of_a_node_with_both_the_listing_says_so() -> None:
+    made = api(config("n1"), state("n1"))
+    (told,) = detect.of_cluster(direct.Wire(made).client()).states() or ()
+    assert told.lag is None and "Cilium speaks BGP on this node too" in told.problems[-1]

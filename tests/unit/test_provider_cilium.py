@@ -1,0 +1,457 @@
+"""Cilium as a provider: on the embedded API, with controllers that do what Cilium's were measured to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from bgpctl.core.cilium import copies, states
+from bgpctl.core.cilium.nodeconfig import ANNOTATION, LABEL
+from bgpctl.core.drain.lever import Effect, Lever, Patch
+from bgpctl.core.timing.withdrawal import Close
+from bgpctl.errors import Blocked
+from bgpctl.kube import paths
+from bgpctl.kube.client import ApiError
+from bgpctl.providers import cilium_copies
+from bgpctl.providers.cilium import BY_COPIES, BY_LABEL, WAY, Cilium
+from tests.support import direct, objects
+from tests.support.cilium_stack import (
+    CLUSTER_CONFIGS,
+    NODE_CONFIGS,
+    PEER_CONFIGS,
+    Agent,
+    Operator,
+    Recorder,
+    cilium_node,
+    cluster_config,
+    crd,
+    peer,
+    peer_config,
+)
+from tests.support.kinds import KINDS
+
+NODE, OTHER = "n1", "n2"
+PEERS = ("main/tor1", "main/tor2")
+PREFIXES = ("203.0.113.1/32", "10.20.1.0/24")
+SELECTED = {"enable-bgp": "true"}
+
+
+class Cluster:
+    """Two nodes, two routers, and Cilium on both. `round`: everybody has seen everything, and reported."""
+
+    def __init__(self, restart: int | None = 120, **agent: Any) -> None:
+        self.api = direct.Api()
+        self.api.server.apply(*KINDS, crd())
+        self.api.server.apply(
+            *(objects.node(name, labels=SELECTED) for name in (NODE, OTHER)),
+            *(cilium_node(name, SELECTED) for name in (NODE, OTHER)),
+            peer_config("pc1", restart=restart),
+            peer_config("pc2", restart=restart, ebgpMultihop=2),
+            cluster_config(
+                "cc", peer("tor1", "192.0.2.1", "pc1"), peer("tor2", "192.0.2.2", "pc2"), selector=SELECTED
+            ),
+        )
+        self.wire = direct.Wire(self.api)
+        self.client = self.wire.client()
+        own = direct.Wire(self.api).client()
+        self.operator = Operator(own)
+        self.engines = {name: Recorder(clock=self.api.time) for name in (NODE, OTHER)}
+        self.agents = [
+            Agent(own, name, engine, PREFIXES, clock=self.api.time, **agent)
+            for name, engine in self.engines.items()
+        ]
+        self.provider = Cilium(self.client)
+        self.round()
+
+    def round(self) -> None:
+        for agent in self.agents:
+            agent.once()
+        self.operator.once()
+        self.api.time.move(10)
+        for agent in self.agents:
+            agent.once()
+
+    def prepare(self, wait: float = copies.SETTLE_SECONDS) -> None:
+        cilium_copies.perform(self.client, cilium_copies.prepared(self.client))
+        self.round()
+        self.api.time.move(wait)
+
+    def lever(self, prior: Mapping[str, Any] | None = None) -> Lever:
+        return self.provider.lever(self.client.get(paths.node(NODE)), prior or {})
+
+    def pull(self, *patches: Patch) -> None:
+        for patch in patches:
+            self.client.patch(patch.path, list(patch.operations), "json")
+
+    def config(self, node: str = NODE) -> dict[str, Any]:
+        return self.client.get(f"{NODE_CONFIGS}/{node}")
+
+    def told(self, node: str = NODE) -> list[tuple[str, str]]:
+        """What the engine was told since the last time."""
+        engine = self.engines[node]
+        told, engine.told = engine.told, []
+        return told
+
+    def objects(self) -> dict[str, Any]:
+        """Everything that a drain touches, without what only the API server counts."""
+        found = {}
+        for base in (NODE_CONFIGS, PEER_CONFIGS, CLUSTER_CONFIGS, paths.NODES):
+            for one in self.client.items(base):
+                metadata = {
+                    k: v
+                    for k, v in one["metadata"].items()
+                    if v and k in ("labels", "annotations", "ownerReferences")
+                }
+                found[f"{base}/{one['metadata']['name']}"] = (metadata, one.get("spec"))
+        return found
+
+
+WITHDREW = [("withdraw", key) for key in PEERS]
+CLOSED = [("close", key) for key in PEERS]
+
+
+def test_it_withdraws_with_its_sessions_up_then_closes_and_comes_back_as_it_was() -> None:
+    cluster = Cluster()
+    cluster.prepare()
+    before, other = cluster.objects(), cluster.told(OTHER)
+    cluster.told()
+
+    lever = cluster.lever()
+    assert (lever.policies, lever.effect, lever.close, lever.label) == (("cc",), Effect.WITHDRAWS, None, None)
+    assert not lever.refusal and not lever.closing and not lever.back
+    cluster.pull(*lever.patches)
+    cluster.round()
+    assert cluster.told() == WITHDREW, "no session was reset"
+    cluster.round()
+    assert cluster.told() == [], "Cilium's operator lets it stand"
+    state = cluster.provider.state(NODE)
+    assert state is not None and (state.told_out, state.established, state.announced) == (True, 2, 0)
+
+    out = cluster.lever(lever.prior)
+    assert (out.policies, out.patches, out.label) == ((), (), None)
+    assert dict(out.prior) == dict(lever.prior)
+    cluster.pull(*out.closing)
+    cluster.round()
+    assert cluster.told() == CLOSED
+    assert cluster.config()["status"]["bgpInstances"][0]["peers"][0]["peeringState"] == "established", "a lie"
+    state = cluster.provider.state(NODE)
+    assert state is not None and (state.peers, state.established) == ((), 0), "which is not believed"
+    assert cluster.lever(lever.prior).closing == ()
+
+    cluster.pull(*cluster.lever(lever.prior).back)
+    cluster.round()
+    assert cluster.objects() == before
+    assert cluster.told() == [step for key in PEERS for step in (("open", key), ("announce", key))]
+    assert cluster.lever().policies == ("cc",)
+    assert cluster.told(OTHER) == [] != other
+
+
+def test_it_comes_back_before_it_closed_without_a_reset() -> None:
+    cluster = Cluster()
+    cluster.prepare()
+    before = cluster.objects()
+    cluster.pull(*cluster.lever().patches)
+    cluster.round()
+    cluster.told()
+    cluster.pull(*cluster.lever().back)
+    cluster.round()
+    assert cluster.told() == [("announce", key) for key in PEERS]
+    assert cluster.objects() == before
+
+
+def test_it_comes_back_to_a_policy_that_was_made_anew() -> None:
+    cluster = Cluster()
+    cluster.prepare()
+    old = cluster.config()["metadata"]["ownerReferences"][0]["uid"]
+    cluster.pull(*cluster.lever().patches)
+    cluster.round()
+    document = cluster.client.get(f"{CLUSTER_CONFIGS}/cc")
+    cluster.client.delete(f"{CLUSTER_CONFIGS}/cc")
+    cluster.round()
+    assert cluster.lever().back == (), "nobody could own it"
+    cluster.api.server.apply({**document, "metadata": {"name": "cc"}})
+    cluster.round()
+    cluster.told()
+    cluster.pull(*cluster.lever().back)
+    cluster.round()
+    owner = cluster.config()["metadata"]["ownerReferences"][0]
+    assert (
+        owner["uid"] != old and owner["uid"] == cluster.client.get(f"{CLUSTER_CONFIGS}/cc")["metadata"]["uid"]
+    )
+    assert cluster.told() == [("announce", key) for key in PEERS]
+
+
+def test_with_the_operator_of_1_16_which_does_not_see_it() -> None:
+    cluster = Cluster(reports=False)
+    cluster.operator.watches = False
+    cluster.prepare()
+    before = cluster.objects()
+    cluster.told()
+    cluster.pull(*cluster.lever().patches)
+    cluster.round()
+    assert cluster.told() == WITHDREW
+    state = cluster.provider.state(NODE)
+    assert state is not None and state.announced is None and "reports no session" in state.problems[0]
+    cluster.pull(*cluster.lever().closing)
+    cluster.round()
+    cluster.pull(*cluster.lever().back)
+    cluster.round()
+    assert cluster.objects() == before
+
+
+# --- without preparation: the guide's relabel ---------------------------------------------------------------
+
+
+def test_without_copies_it_closes_by_the_label_and_says_what_copies_would_buy() -> None:
+    cluster = Cluster()
+    cluster.told()
+    lever = cluster.lever()
+    assert (lever.label, lever.effect, lever.close) == (
+        ("enable-bgp", "false"),
+        Effect.CLOSES,
+        Close.HARD_RESET,
+    )
+    assert "bgpctl cilium prepare" in lever.note and dict(lever.prior) == {WAY: BY_LABEL}
+    cluster.client.patch(paths.node(NODE), {"metadata": {"labels": {"enable-bgp": "false"}}})
+    cluster.round()
+    cluster.round()
+    assert cluster.told() == CLOSED
+    state = cluster.provider.state(NODE)
+    assert state is not None and (state.peers, state.lag) == ((), states.LAG)
+    out = cluster.lever(lever.prior)
+    assert (out.policies, out.close) == ((), Close.HARD_RESET)
+
+
+def test_a_run_that_began_by_the_label_goes_on_by_it() -> None:
+    cluster = Cluster()
+    prior = cluster.lever().prior
+    cluster.prepare()
+    lever = cluster.lever(prior)
+    assert (lever.label, lever.patches) == (("enable-bgp", "false"), ())
+
+
+def test_a_run_that_began_with_copies_does_not_go_over_to_the_label() -> None:
+    cluster = Cluster()
+    cluster.prepare()
+    prior = cluster.lever().prior
+    assert prior[WAY] == BY_COPIES
+    cilium_copies.perform(cluster.client, cilium_copies.undone(cluster.client))
+    lever = cluster.lever(prior)
+    assert (lever.label, lever.patches) == (None, ()) and "bgpctl cilium prepare again" in lever.refusal
+
+
+def test_without_the_right_to_patch_it_closes_by_the_label() -> None:
+    cluster = Cluster()
+    cluster.prepare()
+    cluster.wire.before = lambda asked: (
+        direct.refused(403) if asked.verb == "patch" and "nodeconfigs" in asked.path else None
+    )
+    assert cluster.lever().patches, "what is refused is found out when it is done"
+    cluster.provider = Cilium(cluster.client)
+    cluster.provider._may_patch = False
+    lever = cluster.lever()
+    assert lever.label and "the right to patch ciliumbgpnodeconfigs" in lever.note
+
+
+# --- the table of mistakes of docs/providers.md, each with what bgpctl does about it ------------------------
+
+
+def _by_hand(cluster: Cluster, *operations: dict[str, Any]) -> None:
+    cluster.client.patch(f"{NODE_CONFIGS}/{NODE}", list(operations), "json")
+    cluster.round()
+
+
+DISOWN = {"op": "remove", "path": "/metadata/ownerReferences"}
+REFER = [
+    {
+        "op": "replace",
+        "path": f"/spec/bgpInstances/0/peers/{number}/peerConfigRef/name",
+        "value": copies.copy_name(name),
+    }
+    for number, name in enumerate(("pc1", "pc2"))
+]
+
+
+def test_references_to_copies_that_do_not_exist_close_the_sessions() -> None:
+    cluster = Cluster()
+    cluster.told()
+    _by_hand(cluster, DISOWN, *REFER)
+    assert cluster.told() == CLOSED
+    assert Cluster().lever().patches == (), "bgpctl makes none"
+
+
+def test_copies_that_are_used_at_once_close_the_sessions() -> None:
+    cluster = Cluster(late=True)
+    cilium_copies.perform(cluster.client, cilium_copies.prepared(cluster.client))
+    assert "is new: an agent may not know it for 30 s yet" in cluster.lever().refusal
+    cluster.told()
+    _by_hand(cluster, DISOWN, *REFER)
+    assert cluster.told()[:2] == CLOSED
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"gracefulRestart": {"enabled": True, "restartTimeSeconds": 60}},
+        {"timers": {"holdTimeSeconds": 30, "keepAliveTimeSeconds": 10}},
+        {"families": [{"afi": "ipv6", "safi": "unicast"}]},
+    ],
+    ids=["graceful restart", "timers", "a family"],
+)
+def test_a_copy_that_differs_resets_the_session(change: dict[str, Any]) -> None:
+    cluster = Cluster()
+    cluster.prepare()
+    cluster.client.patch(f"{PEER_CONFIGS}/{copies.copy_name('pc1')}", {"spec": change})
+    lever = cluster.lever()
+    assert lever.patches == () and "the copy of CiliumBGPPeerConfig pc1 differs from it" in lever.refusal
+    cluster.round()
+    cluster.told()
+    _by_hand(cluster, DISOWN, *REFER)
+    assert ("close", PEERS[0]) in cluster.told()
+    cluster.prepare()
+    assert (
+        cluster.client.get(f"{PEER_CONFIGS}/{copies.copy_name('pc1')}")["spec"]["timers"]["holdTimeSeconds"]
+        == 9
+    )
+
+
+def test_a_copy_that_was_just_brought_up_to_date_is_new_again() -> None:
+    cluster = Cluster()
+    cluster.prepare()
+    cluster.client.patch(f"{PEER_CONFIGS}/pc1", {"spec": {"timers": {"holdTimeSeconds": 30}}})
+    cluster.prepare(wait=0)
+    assert "is new" in cluster.lever().refusal
+    cluster.api.time.move(copies.SETTLE_SECONDS)
+    assert cluster.lever().patches
+
+
+def test_an_owner_that_stays_lets_the_operator_revert_it() -> None:
+    cluster = Cluster()
+    cluster.prepare()
+    cluster.told()
+    _by_hand(cluster, *REFER)
+    assert cluster.config()["spec"]["bgpInstances"][0]["peers"][0]["peerConfigRef"] == {"name": "pc1"}
+    (patch,) = cluster.lever().patches
+    assert DISOWN in patch.operations
+
+
+def test_only_the_references_are_patched_so_the_router_id_stays() -> None:
+    cluster = Cluster()
+    cluster.operator.router_ids = {NODE: "10.9.9.9"}
+    cluster.prepare()
+    cluster.told()
+    cluster.pull(*cluster.lever().patches)
+    cluster.round()
+    assert cluster.told() == WITHDREW
+    assert cluster.config()["spec"]["bgpInstances"][0]["routerID"] == "10.9.9.9"
+    spec = cluster.config()["spec"]
+    del spec["bgpInstances"][0]["routerID"]
+    _by_hand(cluster, {"op": "replace", "path": "/spec", "value": spec})
+    assert cluster.told()[:2] == CLOSED, "which a spec that is built anew does not survive"
+
+
+def test_an_orphan_that_is_deleted_comes_back_with_its_routes() -> None:
+    cluster = Cluster()
+    cluster.prepare()
+    lever = cluster.lever()
+    cluster.pull(*lever.patches)
+    cluster.round()
+    cluster.told()
+    cluster.client.delete(f"{NODE_CONFIGS}/{NODE}")
+    cluster.round()
+    assert ("announce", PEERS[0]) in cluster.told()
+    again = cluster.lever(lever.prior)
+    assert again.policies == ("cc",) and again.patches, "a run sees it, and asks again"
+
+
+def test_a_label_that_goes_first_deletes_what_would_be_patched() -> None:
+    cluster = Cluster()
+    cluster.prepare()
+    cluster.told()
+    (patch,) = cluster.lever().patches
+    cluster.client.patch(paths.node(NODE), {"metadata": {"labels": {"enable-bgp": "false"}}})
+    cluster.round()
+    cluster.round()
+    assert cluster.told() == CLOSED
+    with pytest.raises(ApiError):
+        cluster.pull(patch)
+    assert cluster.lever().label is None
+
+
+def test_what_a_deleted_node_left_is_cleared_away() -> None:
+    cluster = Cluster()
+    cluster.prepare()
+    cluster.pull(*cluster.lever().patches)
+    cluster.client.delete(paths.node(NODE))
+    cluster.client.delete(f"{paths.CILIUM_NODES}/{NODE}")
+    cluster.operator.once()
+    assert LABEL in cluster.config()["metadata"]["labels"], "nobody collects it"
+    changes = cilium_copies.prepared(cluster.client)
+    assert [(one.verb, one.name) for one in changes if one.verb != "keep"] == [("delete", NODE)]
+    cilium_copies.perform(cluster.client, changes)
+    assert cluster.client.find(f"{NODE_CONFIGS}/{NODE}") is None
+
+
+# --- what is prepared ---------------------------------------------------------------------------------------
+
+
+def test_copies_are_made_once_kept_and_removed() -> None:
+    cluster = Cluster()
+    before = cluster.objects()
+    assert [one.verb for one in cilium_copies.prepared(cluster.client)] == ["create", "create"]
+    assert cluster.objects() == before, "looking changes nothing"
+    cluster.prepare()
+    assert [one.verb for one in cilium_copies.prepared(cluster.client)] == ["keep", "keep"]
+    cluster.pull(*cluster.lever().patches)
+    with pytest.raises(Blocked, match="without them its sessions would close"):
+        cilium_copies.undone(cluster.client)
+    cluster.pull(*cluster.lever().back)
+    cilium_copies.perform(cluster.client, cilium_copies.undone(cluster.client))
+    assert cluster.objects() == before
+
+
+def test_a_copy_whose_original_is_gone_goes_too() -> None:
+    cluster = Cluster()
+    cluster.api.server.apply(peer_config("old"))
+    cluster.prepare()
+    cluster.client.delete(f"{PEER_CONFIGS}/old")
+    changes = [one for one in cilium_copies.prepared(cluster.client) if one.verb != "keep"]
+    assert [(one.verb, one.name) for one in changes] == [("delete", copies.copy_name("old"))]
+
+
+def test_the_patch_is_guarded() -> None:
+    cluster = Cluster()
+    cluster.prepare()
+    (patch,) = cluster.lever().patches
+    cluster.client.patch(f"{NODE_CONFIGS}/{NODE}", {"metadata": {"annotations": {"a": "b"}}})
+    with pytest.raises(ApiError):
+        cluster.pull(patch)
+    cluster.pull(*cluster.lever().patches)
+    assert set(cluster.config()["metadata"]["annotations"]) == {"a", ANNOTATION}
+    cluster.pull(*cluster.lever().back)
+    assert cluster.config()["metadata"]["annotations"] == {"a": "b"}
+
+
+# --- hostile ------------------------------------------------------------------------------------------------
+
+
+def test_an_object_that_cannot_be_read_costs_its_node_only() -> None:
+    cluster = Cluster()
+    cluster.client.patch(f"{NODE_CONFIGS}/{NODE}/status", {"status": {"bgpInstances": "garbage"}})
+    by_node = {state.node: state for state in cluster.provider.states() or ()}
+    assert by_node[NODE].unreadable and not by_node[OTHER].unreadable
+    with pytest.raises(Blocked, match="cannot be read"):
+        cluster.lever()
+
+
+def test_an_annotation_that_somebody_took_away_is_made_up_for_by_the_journal() -> None:
+    cluster = Cluster()
+    cluster.prepare()
+    before, lever = cluster.objects(), cluster.lever()
+    cluster.pull(*lever.patches)
+    cluster.client.patch(f"{NODE_CONFIGS}/{NODE}", {"metadata": {"annotations": {ANNOTATION: None}}})
+    assert "delete its CiliumBGPNodeConfig" in cluster.lever().refusal
+    cluster.pull(*cluster.lever(lever.prior).back)
+    assert cluster.objects() == before

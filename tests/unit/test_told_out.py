@@ -1,0 +1,247 @@
+"""A stack that withdraws with its sessions up, and tells little of it: what ends the wait, and then."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bgpctl.core.drain.lever import Effect, Lever, Patch
+from bgpctl.core.model import SessionState
+from bgpctl.core.state import NodeState, PeerState
+from bgpctl.core.timing.withdrawal import Event
+from bgpctl.queries.since import since
+from bgpctl.runbooks import proof
+from bgpctl.runbooks.actions import ChangeNode, PatchObject
+from bgpctl.runbooks.catalogue import node_drain, steps_of
+from bgpctl.runbooks.checked import Checked
+from bgpctl.runbooks.drain_steps import Closed, Deselected
+from bgpctl.runbooks.model import Status
+from bgpctl.runbooks.options import DrainOptions
+from bgpctl.runbooks.proof import Word
+from bgpctl.runbooks.restore_steps import Established, Selected
+from bgpctl.runbooks.routers import Routers
+from bgpctl.runbooks.snapshot import PeerAnswer, Snapshot
+from bgpctl.runbooks.withdrawn import Withdrawn
+from bgpctl.witness.model import RouterAnswer, RouteState
+from bgpctl.witness.probe import parse_probe
+from tests.support.snapshots import (
+    LEAVE,
+    NOW,
+    ROUTER,
+    estimates,
+    journal,
+    node,
+    peer,
+    relabelled,
+    seen,
+    snapshot,
+)
+
+LAG = 7.0
+CLOSE = Patch("/x", "take the peers away", ())
+OUT = Lever(closing=(CLOSE,), prior={"way": "copies"})
+LEFT, DEAD = estimates(Event.DESELECT), estimates(Event.POWER_OFF)
+
+
+def told(*peers: PeerState, **changes: Any) -> NodeState:
+    fresh = NodeState(
+        "n1", phase="", intended=None, announced=0, peers=peers or (peer(),), lag=LAG, told_out=True
+    )
+    return replace(fresh, **changes)
+
+
+def at(ago: float = 30.0, **changes: Any) -> Snapshot:
+    fresh: dict[str, Any] = {
+        "journal": relabelled(ago=ago, deselect=None, prior={"way": "copies"}),
+        "node": node(leave=LEAVE),
+        "state": told(),
+        "lever": OUT,
+        "estimates": LEFT,
+        "dead_estimates": DEAD,
+    }
+    return snapshot(**{**fresh, **changes})
+
+
+UNKNOWN = peer(up=False)
+UNKNOWN = replace(UNKNOWN, session=replace(UNKNOWN.session, state=SessionState.UNKNOWN))
+
+
+@pytest.mark.parametrize(
+    ("s", "word"),
+    [
+        (at(), Word.EMPTY),
+        (at(ago=LAG - 1), Word.TOLD),
+        (at(state=told(announced=None)), Word.TOLD),
+        (at(state=told(announced=2)), Word.TOLD),
+        (at(state=told(UNKNOWN, announced=None)), Word.TOLD),
+        (at(state=told(peers=(), announced=None)), Word.CLOSED),
+        (at(ago=1, state=told(peers=(), announced=None)), Word.CLOSED),
+        (at(lever=Lever(("cc",))), Word.SERVES),
+        (at(state=told(peer(up=False), told_out=False)), Word.CLOSED),
+        (at(state=told(UNKNOWN, told_out=False)), Word.SERVES),
+    ],
+    ids=[
+        "it counts nothing",
+        "its word may be of before",
+        "it cannot tell",
+        "it counts some",
+        "it never tells",
+        "closed after that",
+        "which is true at once",
+        "somebody took it back",
+        "closed instead",
+        "unknown is not closed",
+    ],
+)
+def test_the_word_of_a_stack_without_a_phase(s: Snapshot, word: Word) -> None:
+    assert proof.word(s) is word
+
+
+def test_that_it_is_dead_is_said_by_the_operator_and_not_contradicted_by_the_node() -> None:
+    s = at(state=told(announced=None))
+    assert proof.word(s, assume_dead=True) is Word.TOLD, "its node is Ready"
+    assert proof.word(replace(s, node=node(ready=False)), assume_dead=True) is Word.DEAD
+
+
+def gone(session: str, **changes: Any) -> tuple[PeerAnswer, ...]:
+    one = seen(RouteState.ABSENT, since=NOW - 2, times=3)
+    return (replace(one, answer=replace(one.answer, session=session), **changes),)
+
+
+def test_a_router_whose_session_is_up_confirms_what_the_stack_does_not_tell() -> None:
+    decision = Withdrawn().decide(at(ago=2, answers=gone("established")))
+    assert (decision.status, decision.evidence["proof"]) == (Status.DONE, "confirmed")
+
+
+def test_a_router_whose_session_is_down_confirms_nothing_that_the_stack_does_not_tell() -> None:
+    waits = Withdrawn().decide(at(ago=2, answers=gone("active")))
+    assert waits.status is Status.WAIT and "not with every session up" in waits.reason
+    never = Withdrawn().decide(at(state=told(announced=None), answers=gone("active")))
+    assert never.status is Status.BLOCKED and "--router-probe" in never.hint
+    says = Withdrawn().decide(at(answers=gone("active")))
+    assert says.evidence["proof"] == "confirmed", "it says so itself"
+
+
+def test_without_a_router_it_waits_for_the_stack_to_say_so_and_then_for_the_worst_case() -> None:
+    early = Withdrawn().decide(at(ago=2))
+    assert early.status is Status.WAIT and "its word is not of now yet" in early.reason
+    counting = Withdrawn().decide(at(state=told(announced=2)))
+    assert counting.status is Status.WAIT
+    saw = Withdrawn().decide(at())
+    (note,) = saw.actions
+    assert isinstance(note, ChangeNode) and note.journal is not None and "SawWithdrawn" in note.journal.marks
+    marks = {"Relabelled": NOW - 30, "SawWithdrawn": NOW - 20}
+    done = Withdrawn().decide(at(journal=relabelled(marks=marks, deselect=None, prior={"way": "copies"})))
+    assert (done.status, done.evidence["proof"]) == (Status.DONE, "estimated")
+    assert done.evidence["worstSeconds"] == LEFT[0].worst
+
+
+def test_what_a_stack_never_tells_blocks_without_a_router() -> None:
+    decision = Withdrawn().decide(at(state=told(UNKNOWN, announced=None)))
+    assert decision.status is Status.BLOCKED and "whether it did it does not say" in decision.reason
+    assert "--router-probe" in decision.hint
+
+
+# --- the close ----------------------------------------------------------------------------------------------
+
+
+def test_sessions_are_closed_after_the_proof_where_that_is_another_act() -> None:
+    decision = Closed().decide(at())
+    assert (decision.status, decision.actions) == (Status.ACT, (PatchObject(CLOSE),))
+    assert Closed().decide(at(lever=replace(OUT, closing=()))).status is Status.DONE
+
+
+def test_only_a_provider_that_closes_apart_has_that_step() -> None:
+    names = [step.name for step in node_drain(DrainOptions("n1", provider="cilium"), "r")]
+    assert names[names.index("Withdrawn") :] == ["Withdrawn", "Closed", "Settled", "ShutDown"]
+    assert "Closed" not in [step.name for step in node_drain(DrainOptions("n1"), "r")]
+    assert "Closed" in steps_of(journal(provider="cilium"))
+    assert "Closed" not in steps_of(journal(provider="bgpctl"))
+
+
+def test_after_the_close_it_is_still_withdrawn_by_the_estimate_of_a_withdraw() -> None:
+    """Not by that of sessions which ended without one."""
+    marks = {"Relabelled": NOW - 30, "SawWithdrawn": NOW - 20}
+    written = relabelled(marks=marks, deselect=None, prior={"way": "copies"})
+    s = at(state=told(peers=(), announced=None), journal=written, lever=replace(OUT, closing=()))
+    assert Withdrawn().decide(s).status is Status.DONE
+
+
+# --- what is said, and written down -------------------------------------------------------------------------
+
+
+def test_what_the_lever_needs_to_come_back_is_written_down_also_for_a_label() -> None:
+    lever = Lever(
+        ("cc",), ("enable-bgp", "false"), prior={"way": "label"}, effect=Effect.CLOSES, note="mind that"
+    )
+    s = snapshot(lever=lever, state=told(told_out=False))
+    decision = Checked("run-a", "guide").decide(s)
+    (write,) = decision.actions
+    assert isinstance(write, ChangeNode) and write.journal is not None
+    assert (write.journal.prior, write.journal.deselect) == ({"way": "label"}, lever.label)
+    assert decision.reason.endswith("mind that")
+
+
+def test_a_node_that_somebody_left_withdrawn_is_adopted() -> None:
+    s = at(journal=None, node=node())
+    written = Checked("run-a", "guide").journal(s)
+    assert written.takes_out and written.prior == {"way": "copies"}
+    asked = Deselected().decide(at(journal=replace(written, steps={"Checked": NOW}), node=node()))
+    assert asked.status is Status.ACT
+    assert Deselected().decide(at()).status is Status.DONE
+
+
+def test_a_node_whose_close_is_not_told_yet_is_no_second_path_and_not_back_in_service() -> None:
+    from bgpctl.runbooks.cluster import _announces
+
+    assert not _announces(told(), NOW)
+    assert _announces(told(told_out=False), NOW)
+    done = relabelled(steps={"ShutDown": NOW - 5})
+    assert since(done, told(), True, NOW) is None
+    assert since(done, told(told_out=False, announced=None), True, NOW) is not None
+
+
+# --- back ---------------------------------------------------------------------------------------------------
+
+BACK = Patch("/x", "give it its peers back", ())
+
+
+def test_sessions_count_once_their_word_is_of_after_the_patch() -> None:
+    """A status sticks at "established" when peers are taken away: it is of before."""
+    undoing = journal(command="restore", deselect=None, prior={"way": "copies"}, prior_labels={})
+    decision = Selected().decide(at(journal=undoing, lever=Lever(back=(BACK,))))
+    change, patch = decision.actions
+    assert patch == PatchObject(BACK) and change.journal.marks["Reselected"] == NOW
+    up = told(told_out=False, announced=None)
+    fresh = at(journal=change.journal, lever=Lever(("cc",)), state=up)
+    assert Established().decide(fresh).status is Status.WAIT
+    assert Established().decide(replace(fresh, now=NOW + LAG)).status is Status.DONE
+
+
+def test_a_restore_without_a_journal_gives_back_what_the_cluster_itself_tells() -> None:
+    decision = Selected().decide(at(journal=None, lever=Lever(back=(BACK,))))
+    assert decision.actions == (PatchObject(BACK),)
+
+
+# --- the routers --------------------------------------------------------------------------------------------
+
+
+def test_a_router_is_asked_about_the_nodes_address_where_the_stack_does_not_tell_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+
+    def answer(_: object, neighbor: str) -> RouterAnswer:
+        asked.append(neighbor)
+        return RouterAnswer("bird", neighbor, RouteState.ABSENT)
+
+    probe = parse_probe(f"bird=/run/b@{ROUTER}")
+    monkeypatch.setattr(type(probe), "routes_from", answer)
+    one = peer()
+    state = told(replace(one, session=replace(one.session, local_address=None)))
+    Routers((probe,)).look(state, None, lambda: NOW, ("10.0.0.7", "2001:db8::7"))
+    assert asked == ["10.0.0.7"]
+    (unknown,) = Routers((probe,)).look(replace(state, phase="Running"), None, lambda: NOW, ("10.0.0.7",))
+    assert "address towards" in unknown.answer.detail, "our own speaker tells it, or has none"
