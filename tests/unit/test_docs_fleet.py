@@ -26,7 +26,7 @@ def test_what_may_be_late_and_how_late() -> None:
 def test_how_a_fleet_comes_back() -> None:
     first, longest = Timing().backoff
     assert Timing().spread == 1.0 and "some of one second after its pause" in TEXT
-    assert f"({first} s, doubled up to {longest:.0f} s)" in TEXT
+    assert f"({first} s, doubled up to {longest:.0f} s, give or take a fifth)" in TEXT
     assert f"asks for all of them every {SCOUT_SECONDS:.0f} s" in TEXT
     assert f"are spread over {FIRST_LISTS_SECONDS} s" in TEXT
 
