@@ -153,7 +153,7 @@ class Cilium:
             return Lever(selected, refusal=_unready(ready))
         kept = config.keep(str(node["metadata"].get("uid") or ""))
         patch = leave.withdraw(self._path(config), config, kept)
-        return Lever(selected, patches=(patch,), prior=_kept(kept))
+        return Lever(selected, patches=(patch,), prior=_kept(kept), objects=(self._path(config),))
 
     def _out(self, node: Document, config: NodeConfig, prior: Document, selecting: Selectors) -> Lever:
         """A node that was made to withdraw: what closes its sessions, and what brings it back."""
@@ -167,6 +167,7 @@ class Cilium:
             closing=(closing,) if closing else (),
             back=(leave.back(path, config, kept, owner),) if comes_back else (),
             prior=_kept(kept),
+            objects=(path,),
         )
 
     def _owner(self, node: Document, kept: Kept, selecting: Selectors) -> Document | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -146,12 +146,29 @@ def node_reports(
     missing = [name for name in names if name not in documents]
     if missing:
         raise no_such_node(*missing)
-    told = {s.node: s for s in (provider or providers.of(client)).states() or ()}
+    whose = provider or providers.of(client)
+    told = {s.node: s for s in whose.states() or ()}
+    told |= dict(_of_others(client, {name: documents[name] for name in names or documents}, whose.name))
     leases = _leases(client, [name for name, d in documents.items() if _has_journal(d)])
     chosen = dict.fromkeys(names or sorted(documents))
     now = client.present()
     reports = (_report(documents[name], told.get(name), leases.get(name), now, typed) for name in chosen)
     return tuple(replace(report, named=report.node in names) for report in reports)
+
+
+def _of_others(client: Client, documents: Mapping[str, Any], whose: str) -> Iterator[tuple[str, NodeState]]:
+    """The nodes that were taken out of another stack than `whose`: only that one can tell what is now."""
+    for name, document in documents.items():
+        try:
+            journal = load(document["metadata"].get("annotations"), name)
+        except Blocked:
+            continue  # told with the node
+        if journal is None or journal.provider in ("", whose):
+            continue
+        if journal.provider not in providers.TABLE:
+            yield name, NodeState(name, unreadable=f"{journal.provider} runs there, which is not known here")
+        elif state := providers.named(client, journal.provider).state(name):
+            yield name, state
 
 
 def _leases(client: Client, touched: Sequence[str]) -> Mapping[str, LeaseView | None]:

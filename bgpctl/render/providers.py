@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 def text(found: Sequence[Summary], width: int | None = None) -> list[Line]:
+    """A row per stack, and below it why its lever does what it does."""
     rows = [
         [
             one.provider,
@@ -33,6 +34,7 @@ def text(found: Sequence[Summary], width: int | None = None) -> list[Line]:
 
 
 def document(found: Sequence[Summary]) -> Document:
+    """The same for programs."""
     return envelope("providers", "done", providers=found)
 
 
@@ -40,12 +42,14 @@ RENDERERS = renderers(lambda page, found: text(found, page.width), document)
 
 
 def changes_text(changes: Sequence[Change], planned: bool, width: int | None = None) -> list[Line]:
+    """A row per copy that is made, changed or removed."""
     rows = [[one.verb, one.name, one.why] for one in changes]
     lines = table(("VERB", "NAME", "WHY"), rows, (), width) if rows else []
     return [*lines, *prose(changes_summary(changes, planned), width, "bold")]
 
 
 def changes_summary(changes: Sequence[Change], planned: bool) -> str:
+    """The last line: how many, and whether that was only a plan."""
     made = [one for one in changes if one.verb != "keep"]
     if not made:
         return "nothing is to be done"
@@ -53,6 +57,7 @@ def changes_summary(changes: Sequence[Change], planned: bool) -> str:
 
 
 def changes_document(changes: Sequence[Change], planned: bool) -> Document:
+    """The same for programs."""
     return envelope(
         "cilium prepare",
         "planned" if planned else "done",

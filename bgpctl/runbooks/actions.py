@@ -46,6 +46,17 @@ class PatchObject:
 
 
 @dataclass(frozen=True, slots=True)
+class FenceObject:
+    """Move an object's version, and nothing else: a patch that an earlier run sent late then fails its
+    test."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"shut out what an earlier run may still send to {self.path}"
+
+
+@dataclass(frozen=True, slots=True)
 class EvictPod:
     """Ask for the eviction (or deletion) of exactly this pod: its UID goes along."""
 
@@ -97,6 +108,7 @@ Action = (
     TakeLease
     | ChangeNode
     | PatchObject
+    | FenceObject
     | EvictPod
     | RunCommand
     | RestartCommand

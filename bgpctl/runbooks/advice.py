@@ -6,6 +6,7 @@ does what the line says.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
@@ -138,10 +139,14 @@ def _prior(journal: Journal, node: NodeView) -> Iterator[str]:
     cordoned = node.unschedulable and not journal.prior_unschedulable
     was = ["cordoned" if journal.prior_unschedulable else "schedulable", *_labels(journal.prior_labels)]
     yield f"before this run {node.name} was {', '.join(was)}"
-    if not wrong and not cordoned:
+    if journal.prior:
+        yield f"{standing(journal, node.name)}; how its BGP was before ({journal.provider}):"
+        yield json.dumps(journal.prior, sort_keys=True)
+    elif not wrong and not cordoned:
         yield "it is so again: nothing is left to undo"
         return
-    yield standing(journal, node.name)
+    if not journal.prior:
+        yield standing(journal, node.name)
     for key, value in wrong.items():
         change = f"{key}-" if value is None else f"{key}={value} --overwrite"
         yield f"to put the label back by hand: kubectl label node {node.name} {change}"

@@ -141,7 +141,7 @@ class Claimed(Goal):
         if s.journal.command == "restart":
             fresh = replace(fresh, prior_unschedulable=s.node.unschedulable)
         return replace(
-            fresh,
+            fresh.with_mark(AGAIN, s.now),
             run=self.run,
             command=self.command,
             order=self.order,

@@ -9,7 +9,7 @@ from bgpctl.core.drain.budgets import held_back, pdb_blocks
 from bgpctl.core.drain.eviction import EvictionOptions, PodView, refusals, to_evict
 from bgpctl.core.drain.lever import Effect, shown
 from bgpctl.errors import Tells
-from bgpctl.runbooks.actions import Action, ChangeNode, EvictPod, PatchObject, RunCommand
+from bgpctl.runbooks.actions import Action, ChangeNode, EvictPod, FenceObject, PatchObject, RunCommand
 from bgpctl.runbooks.baseline import ASKED, noted
 from bgpctl.runbooks.command_line import CommandLine
 from bgpctl.runbooks.journal import Journal
@@ -18,6 +18,7 @@ from bgpctl.runbooks.peers import endpoint, locals_of, names, still
 from bgpctl.runbooks.snapshot import Snapshot
 
 RELABELLED = "Relabelled"
+PULLED = "Pulled"  # the look that saw nothing left to patch, where the lever is no label
 DESELECTED = "Deselected"
 LEAVING = ("Withdrawn", "Closed", "Settled", "ShutDown")  # what is true only since the relabel
 RELABELS = 5  # in one run: whoever puts the label back more often than that will not stop
@@ -174,12 +175,17 @@ class Deselected(Goal):
         if not journal.takes_out:
             return _selected(s, "it did not when the drain began")
         told = _told(s, journal)
+        if s.unfenced:
+            return fence(s)
         if not _asked(s, journal):
             return self._ask(s, journal, told)
         if s.lever.patches:  # it was asked, and killed in between, or somebody was faster
             return Decision(Status.ACT, told, _pull(s))
         if s.lever.policies:
             return _selected(s, f"in spite of {told}")
+        if journal.deselect is None and PULLED not in journal.marks:
+            note = ChangeNode("note the time", journal=journal.with_mark(PULLED, s.now))
+            return Decision(Status.ACT, told, (note,))
         if journal.deselect is None:
             return Decision(Status.DONE, f"{told}, and so it stands")
         return Decision(Status.DONE, f"{told}: no policy selects the node")
@@ -210,6 +216,19 @@ def _asked(s: Snapshot, journal: Journal) -> bool:
     if s.lever.patches and journal.finished(DESELECTED):
         return False
     return journal.deselect is None or s.node.labels.get(journal.deselect[0]) == journal.deselect[1]
+
+
+def fence(s: Snapshot) -> Decision:
+    """Before a lever is decided on that another run may have had in its hands."""
+    text = "shut out what the run before may still send"
+    return Decision(Status.ACT, text, tuple(FenceObject(path) for path in s.unfenced))
+
+
+def pulled(journal: Journal | None) -> float:
+    """Since when the node is told to leave, for certain; 0 = by nobody, or it is not certain yet."""
+    if journal is None:
+        return 0.0
+    return journal.marks.get(RELABELLED if journal.deselect or not journal.prior else PULLED, 0.0)
 
 
 def _pull(s: Snapshot) -> tuple[Action, ...]:

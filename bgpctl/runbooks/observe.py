@@ -44,6 +44,7 @@ class Observer:
     def look(self, needs: frozenset[str]) -> Snapshot:
         """The Node and its Lease always; the rest as the step needs it."""
         hold = self.hold
+        began = hold.clock.now()
         document = hold.document = self._read_node()
         annotations = document["metadata"].get("annotations")
         journal = load(annotations, hold.node)
@@ -52,6 +53,7 @@ class Observer:
             hold.remember(journal)
         seen = Snapshot(
             now=hold.clock.now(),
+            began=began,
             node=objects.node(document, hold.node),
             journal=journal,
             holder=hold.holder,

@@ -7,6 +7,7 @@ and what is left is the one request that was under way at that moment."""
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,16 +16,18 @@ from typing import Any
 
 from bgpctl.core.drain.budgets import held_back
 from bgpctl.core.drain.eviction import Outcome, parse_eviction_answer
+from bgpctl.core.drain.lever import holds
 from bgpctl.core.policy.annotations import LEAVE
 from bgpctl.errors import BgpctlError, Blocked, DeadlineExceeded, Tells
 from bgpctl.kube import paths
-from bgpctl.kube.client import ApiError, Conflict, ServerBusy
+from bgpctl.kube.client import ApiError, Conflict, NotFound, ServerBusy
 from bgpctl.kube.lease import NodeLock, taken_over
 from bgpctl.runbooks import child
 from bgpctl.runbooks.actions import (
     Action,
     ChangeNode,
     EvictPod,
+    FenceObject,
     PatchObject,
     ReleaseLease,
     RunCommand,
@@ -37,6 +40,8 @@ from bgpctl.runbooks.snapshot import EvictionNote
 RETRY_AFTER = 2.0  # seconds between questions about a pod whose budget says no (kubectl waits 5)
 EVICT_AGAIN = 30.0  # an accepted eviction without a deletion: something undid it
 BY_HAND = "the node is out of service and safe to power off by hand"
+FENCE = "bgpctl.io/fence"  # an annotation that comes and goes: the object's version moves
+PATCH_AGAIN = 0.5  # seconds until an object is decided on again that somebody else writes
 TEST_FAILED = 422  # what the API server answers where a `test` of a JSON patch fails
 PATCH_TRIES = 20  # a kubelet's status moves the version between our reading and our writing
 
@@ -45,14 +50,15 @@ PATCH_TRIES = 20  # a kubelet's status moves the version between our reading and
 class Performer:
     """One run's hands. `until` is the instant (`Clock.now`) at which the run's time is up. `notes` are the
     last answers to evictions by the pods' UIDs, `command` the exit code of the shutdown command and its last
-    line; `restarted`: the restart command ran and ended well. `table`: who performs which action; a runbook
-    may add its own."""
+    line; `restarted`: the restart command ran and ended well; `fenced`: the paths of the objects whose
+    versions this run has moved. `table`: who performs which action; a runbook may add its own."""
 
     hold: Hold
     until: float = inf
     notes: dict[str, EvictionNote] = field(default_factory=dict)
     command: tuple[int | None, str] = (None, "")
     restarted: bool = False
+    fenced: frozenset[str] = frozenset()
     table: dict[type[Action], Callable[[Any], bool | None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -61,6 +67,7 @@ class Performer:
             ReleaseLease: self._release_lease,
             ChangeNode: self.change_node,
             PatchObject: self._patch_object,
+            FenceObject: self._fence_object,
             EvictPod: self._evict,
             RunCommand: self._shut_down,
         }
@@ -151,15 +158,32 @@ class Performer:
     # -- other objects
 
     def _patch_object(self, action: PatchObject) -> None:
-        """Conflict where a `test` of the patch fails: look again."""
+        """Conflict where it is not as it was decided on: look again, after a moment. The Lease and the Node
+        are read right before; a request that is under way when the run is replaced fails by its `test`, since
+        whoever follows moves the object's version (`FenceObject`)."""
+        patch, client = action.patch, self.hold.client
         self._fence_deed()
         self.hold.changed = True
         try:
-            self.hold.client.patch(action.patch.path, list(action.patch.operations), "json")
+            client.patch(patch.path, list(patch.operations), "json")
+        except Conflict:
+            self.hold.clock.sleep(PATCH_AGAIN)
+            raise
+        except NotFound:
+            raise Conflict(409, "Conflict", f"{patch.path} is gone", {}) from None
         except ApiError as error:
-            if error.code != TEST_FAILED:
+            # A `test` that failed and a value that is not allowed are told by the same code.
+            if error.code != TEST_FAILED or holds(client.find(patch.path), patch.operations):
                 raise
-            raise Conflict(409, "Conflict", f"{action.patch.path} changed meanwhile", {}) from None
+            self.hold.clock.sleep(PATCH_AGAIN)
+            raise Conflict(409, "Conflict", f"{patch.path} changed meanwhile", {}) from None
+
+    def _fence_object(self, action: FenceObject) -> None:
+        self._fence_deed()
+        for value in (self.hold.run, None):
+            with contextlib.suppress(NotFound):  # then nothing late can change it
+                self.hold.client.patch(action.path, {"metadata": {"annotations": {FENCE: value}}})
+        self.fenced |= {action.path}
 
     # -- pods
 

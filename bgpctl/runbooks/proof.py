@@ -10,7 +10,7 @@ from bgpctl.core.model import SessionState
 from bgpctl.core.state import UNTOLD, NodeState, timestamp
 from bgpctl.core.timing.soak import READ_SECONDS
 from bgpctl.runbooks.baseline import asked, before, never
-from bgpctl.runbooks.drain_steps import RELABELLED
+from bgpctl.runbooks.drain_steps import RELABELLED, pulled
 from bgpctl.runbooks.peers import endpoint, names, still
 from bgpctl.runbooks.snapshot import PeerAnswer, Snapshot
 from bgpctl.witness.model import RouteState
@@ -58,7 +58,8 @@ def _untold(s: Snapshot, state: NodeState, *, assume_dead: bool) -> Word:
         return Word.CLOSED if _closed(s, state) else Word.SERVES
     if not state.peers:
         return Word.CLOSED
-    return Word.EMPTY if state.announced == 0 and not too_fresh(s, state) else Word.TOLD
+    over = state.announced == 0 and state.established == len(state.peers)
+    return Word.EMPTY if over and not too_fresh(s, state) else Word.TOLD
 
 
 def _closed(s: Snapshot, state: NodeState) -> bool:
@@ -69,8 +70,9 @@ def _closed(s: Snapshot, state: NodeState) -> bool:
 
 def too_fresh(s: Snapshot, state: NodeState) -> bool:
     """What is told is up to `lag` seconds old: may it still be of before the node was asked to leave?"""
-    asked = s.journal.marks.get(RELABELLED, 0.0) if s.journal else 0.0
-    return s.now < asked + (state.lag or 0.0)
+    told = s.journal is not None and (s.journal.takes_out or bool(s.journal.leaves))
+    since = pulled(s.journal)
+    return bool(told and not since) or s.began < since + (state.lag or 0.0)
 
 
 def sessions_up(s: Snapshot) -> bool:

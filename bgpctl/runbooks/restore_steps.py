@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bgpctl.core.drain.lever import shown
 from bgpctl.core.state import UNTOLD, NodeState, PeerState
 from bgpctl.runbooks.actions import ChangeNode, PatchObject
-from bgpctl.runbooks.drain_steps import only
+from bgpctl.runbooks.drain_steps import fence, only
 from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.model import Decision, Goal, Status
 from bgpctl.runbooks.peers import Names, endpoint, names
@@ -52,6 +52,8 @@ class Selected(Goal):
         patches = tuple(PatchObject(patch) for patch in s.lever.back)
         if s.journal is None:
             return Decision(Status.ACT, _back(s), patches) if patches else NOTHING
+        if s.unfenced:
+            return fence(s)
         prior = s.journal.prior_labels
         wrong = {key: value for key, value in prior.items() if s.node.labels.get(key) != value}
         if not wrong and not patches:

@@ -14,6 +14,7 @@ from functools import partial
 
 from bgpctl.core.reading.addresses import parse_zoned
 from bgpctl.core.state import UNTOLD, NodeState, newest
+from bgpctl.runbooks.drain_steps import pulled
 from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.peers import Endpoint, Names, endpoint, names, own, parse, peers_of
 from bgpctl.runbooks.questions import Question, Questions
@@ -48,7 +49,7 @@ class Routers:
         `addresses` are the Node's own. `now` is the run's clock, by which an answer is dated once it is
         there."""
         self._remember(state, journal)
-        self._void_before(journal.marks.get("Relabelled", 0.0) if journal else 0.0)
+        self._void_before(pulled(journal))
         called = names(state, journal, self._known)
         self._silent = state is not None and state.phase == UNTOLD
         asked = [self._ask(probe, called, now, addresses) for probe in self.probes]

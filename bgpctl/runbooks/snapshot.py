@@ -13,7 +13,7 @@ from bgpctl.core.drain.lever import Lever
 from bgpctl.core.state import NodeState
 from bgpctl.core.timing.withdrawal import Estimate
 from bgpctl.kube.lease import LeaseView
-from bgpctl.runbooks.journal import Journal
+from bgpctl.runbooks.journal import AGAIN, Journal
 from bgpctl.witness.model import RouterAnswer
 
 
@@ -69,6 +69,7 @@ class Snapshot:
     `budgets`: the PodDisruptionBudgets, None = they cannot be listed, or one of them not be read.
     `provider` speaks BGP on the node. `estimates` hold for a deselect, `dead_estimates` for a node whose
     speaker no longer reports.
+    `began`: the instant before the first of them was read. `fenced`: objects whose versions this run moved.
     `command_exit` is the shutdown command's; `restarted`: the restart command ran and ended well.
     """
 
@@ -95,3 +96,11 @@ class Snapshot:
     command_exit: int | None = None
     command_tail: str = ""
     restarted: bool = False
+    began: float = 0.0
+    fenced: frozenset[str] = frozenset()
+
+    @property
+    def unfenced(self) -> tuple[str, ...]:
+        """The objects of the lever that a run before this one may still have a request on the way to."""
+        follows = self.journal is not None and AGAIN in self.journal.marks
+        return tuple(one for one in self.lever.objects if one not in self.fenced) if follows else ()

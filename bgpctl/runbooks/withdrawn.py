@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any
 
+from bgpctl.core.drain.lever import Effect
 from bgpctl.core.state import UNTOLD, NodeState, timestamp
 from bgpctl.core.timing.withdrawal import Estimate, worst_of
 from bgpctl.errors import Tells
@@ -27,7 +28,7 @@ from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.baseline import asked, noted
 from bgpctl.runbooks.clock import UNCERTAIN
 from bgpctl.runbooks.command_line import CommandLine, content
-from bgpctl.runbooks.drain_steps import RELABELLED, only
+from bgpctl.runbooks.drain_steps import LEAVING, RELABELLED, only
 from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.model import Decision, Goal, Status
 from bgpctl.runbooks.proof import GONE_PHASES, Word
@@ -38,7 +39,7 @@ TWICE = 2
 APART_SECONDS = 1.0
 LOOK_AGAIN = 0.15  # while routers are asked: they answer in milliseconds
 READ_AGAIN = 0.5  # while only the API server is: the speaker writes at most once a second
-SAW_WITHDRAWN, SAW_RECORD = "SawWithdrawn", "SawRecord"
+SAW_WITHDRAWN, SAW_RECORD, SAW_EMPTY = SEEN = "SawWithdrawn", "SawRecord", "SawEmpty"
 ASSUME_DEAD, REQUIRE_CONFIRMED = "--assume-dead", "--require-confirmed"
 ASSUMED = "that its speaker died when it fell silent"
 TOLD = "the node was told to withdraw"
@@ -66,7 +67,7 @@ class Withdrawn(Goal):
             return self._too_late(s, late)
         decision = seen or self.by_clock(s, s.journal, word)
         if decision.status is not Status.DONE:
-            return decision
+            return _back_again(s, s.journal, word, decision) or decision
         if lesser := self._too_little(s, decision.evidence, word):
             return replace(lesser, reason=f"{lesser.reason} ({decision.reason})")
         return _still(s.journal.evidence, decision) if s.journal.finished(self.name) else decision
@@ -76,7 +77,8 @@ class Withdrawn(Goal):
         word = proof.word(s, assume_dead=self.assume_dead)
         if silent := self.foresee(s):
             return silent.reason
-        worst = worst_of((word is not Word.DEAD and s.estimates) or s.dead_estimates)
+        ends = word is Word.DEAD or s.lever.effect is Effect.CLOSES
+        worst = worst_of((not ends and s.estimates) or s.dead_estimates)
         if worst is None:
             return "the node has no peer"
         soak = s.state.soak if s.state else 0.0
@@ -210,6 +212,20 @@ def by_witness(s: Snapshot, word: Word) -> Decision | None:
     return Decision(Status.DONE, text, evidence={**proof.confirmed(s, since), **assumed})
 
 
+def _back_again(s: Snapshot, journal: Journal, word: Word, decision: Decision) -> Decision | None:
+    """Routes that were gone are there again, or sessions that were closed are up: what was seen is void, and
+    every wait begins anew. None = nothing came back."""
+    serves = s.state is not None and s.state.phase == UNTOLD and word in (Word.SERVES, Word.TOLD)
+    shown = any(answer.answer.routes is RouteState.PRESENT for answer in s.answers)
+    gone = journal.finished(Withdrawn.name)
+    if not (gone and shown) and not (serves and (gone or SAW_WITHDRAWN in journal.marks)):
+        return None
+    marks = {name: at for name, at in journal.marks.items() if name not in SEEN}
+    void = replace(journal.without(LEAVING), marks=marks)
+    write = ChangeNode("what was seen before is void: it came back", journal=void)
+    return replace(decision, status=Status.ACT, actions=(write,))
+
+
 def _who(journal: Journal) -> tuple[object, ...]:
     """Whom of the routers the journal knows."""
     return asked(journal), journal.witnesses
@@ -283,14 +299,17 @@ def _saw(s: Snapshot, journal: Journal, text: str) -> Decision:
 
 
 def _over(s: Snapshot, journal: Journal, word: Word, note: str) -> Decision:
-    """The sessions are closed, or nothing is announced on them: how the one came about, and whether all of
-    them were up for the other, is in the estimates."""
+    """The sessions are closed, or all are up and nothing is announced on them. How they ended nobody tells:
+    by our hand, or by a crash before it, after which a router may keep the routes."""
     assert s.state is not None, "it tells of its sessions"
-    estimates = s.estimates or s.dead_estimates
+    withdrew = word is Word.EMPTY or SAW_EMPTY in journal.marks
+    estimates = (withdrew and s.estimates) or s.dead_estimates
     if not estimates:
         return _no_peer(s.state, journal)
+    if word is Word.EMPTY and SAW_EMPTY not in journal.marks:
+        return _saw(s, journal.with_mark(SAW_EMPTY, s.now), EMPTY)
     if SAW_WITHDRAWN not in journal.marks:
-        return _saw(s, journal, "the sessions are closed" if word is Word.CLOSED else EMPTY)
+        return _saw(s, journal, "the sessions are closed")
     seen = "the sessions were seen closed" if word is Word.CLOSED else EMPTY
     return _until(s, journal.marks[SAW_WITHDRAWN], estimates, f"{seen}{note}", {})
 

@@ -74,8 +74,15 @@ class World:
         code, tail = self.performer.command
         notes = dict(self.performer.notes)
         seen = self.observer.look(needs)
-        restarted = self.performer.restarted
-        return replace(seen, notes=notes, command_exit=code, command_tail=tail, restarted=restarted)
+        hands = self.performer
+        return replace(
+            seen,
+            notes=notes,
+            command_exit=code,
+            command_tail=tail,
+            restarted=hands.restarted,
+            fenced=hands.fenced,
+        )
 
     def perform(self, action: Action) -> bool:
         return self.performer.perform(action)

@@ -13,7 +13,7 @@ import subprocess
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -103,16 +103,14 @@ class Sessions:
         path = f"{PATH}/{node['metadata']['name']}"
         document = self._client.find(path)
         enabled = document is not None and document["spec"].get("enabled") is True
-        lever = Lever(effect=Effect.CLOSES, close=Close.CEASE)
+        lever = Lever(effect=Effect.CLOSES, close=Close.CEASE, objects=(path,))
         if document is None:
-            return lever
+            return replace(lever, objects=())
         if enabled:
             off = _switch(path, document, False, "disable its SessionConfig")
-            return Lever(
-                (path,), patches=(off,), prior={"enabled": True}, effect=lever.effect, close=lever.close
-            )
-        back = (_switch(path, document, True, "enable its SessionConfig"),) if prior.get("enabled") else ()
-        return Lever(back=back, effect=lever.effect, close=lever.close)
+            return replace(lever, policies=(path,), patches=(off,), prior={"enabled": True})
+        on = _switch(path, document, True, "enable its SessionConfig")
+        return replace(lever, back=(on,) if prior.get("enabled") is True else ())
 
     def facts(self, node: Mapping[str, Any]) -> tuple[PeerFacts, ...]:
         return ()

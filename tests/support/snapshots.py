@@ -57,7 +57,7 @@ def witness(address: str = ROUTER) -> str:
 
 def snapshot(**changes: Any) -> Snapshot:
     """Ours, at NOW."""
-    return replace(Snapshot(now=NOW, node=node(), holder=ME, holds_lease=True), **changes)
+    return replace(Snapshot(now=NOW, began=NOW, node=node(), holder=ME, holds_lease=True), **changes)
 
 
 def lease(holder: str = OTHER, *, expires: float = NOW + 10) -> LeaseView:

@@ -8,6 +8,7 @@ import pytest
 
 from bgpctl.runbooks.actions import ChangeNode, TakeLease
 from bgpctl.runbooks.claim import Claimed
+from bgpctl.runbooks.journal import AGAIN
 from bgpctl.runbooks.model import Decision, Status
 from tests.support.snapshots import ME, NOW, ROUTER, journal, lease, snapshot
 
@@ -68,7 +69,7 @@ def test_a_new_direction_keeps_the_prior_state_alone() -> None:
             order=order,
             holder=ME,
             steps={},
-            marks={},
+            marks={AGAIN: NOW},
             evidence={},
             leaves=0,
             baselines={},

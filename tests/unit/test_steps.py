@@ -121,7 +121,7 @@ def test_a_new_direction_keeps_the_prior_state_and_voids_steps_waits_and_proof()
     assert turned is not None
     assert (turned.command, turned.run, turned.holder) == ("restore", "run-c", ME)
     assert (turned.prior_unschedulable, turned.prior_labels) == (True, drained.prior_labels)
-    assert (turned.steps, turned.marks, turned.evidence) == ({}, {}, {})
+    assert (turned.steps, turned.marks, turned.evidence) == ({}, {AGAIN: NOW}, {})
     assert (turned.leaves, turned.ending) == (0, {})
 
 

@@ -52,9 +52,13 @@ def told(*peers: PeerState, **changes: Any) -> NodeState:
     return replace(fresh, **changes)
 
 
+def marks(ago: float, **more: float) -> dict[str, float]:
+    return {"Relabelled": NOW - ago, "Pulled": NOW - ago, **more}
+
+
 def at(ago: float = 30.0, **changes: Any) -> Snapshot:
     fresh: dict[str, Any] = {
-        "journal": relabelled(ago=ago, deselect=None, prior={"way": "copies"}),
+        "journal": relabelled(marks=marks(ago), deselect=None, prior={"way": "copies"}),
         "node": node(leave=LEAVE),
         "state": told(),
         "lever": OUT,
@@ -132,8 +136,8 @@ def test_without_a_router_it_waits_for_the_stack_to_say_so_and_then_for_the_wors
     saw = Withdrawn().decide(at())
     (note,) = saw.actions
     assert isinstance(note, ChangeNode) and note.journal is not None and "SawWithdrawn" in note.journal.marks
-    marks = {"Relabelled": NOW - 30, "SawWithdrawn": NOW - 20}
-    done = Withdrawn().decide(at(journal=relabelled(marks=marks, deselect=None, prior={"way": "copies"})))
+    before = marks(30, SawWithdrawn=NOW - 20, SawEmpty=NOW - 20)
+    done = Withdrawn().decide(at(journal=relabelled(marks=before, deselect=None, prior={"way": "copies"})))
     assert (done.status, done.evidence["proof"]) == (Status.DONE, "estimated")
     assert done.evidence["worstSeconds"] == LEFT[0].worst
 
@@ -163,10 +167,46 @@ def test_only_a_provider_that_closes_apart_has_that_step() -> None:
 
 def test_after_the_close_it_is_still_withdrawn_by_the_estimate_of_a_withdraw() -> None:
     """Not by that of sessions which ended without one."""
-    marks = {"Relabelled": NOW - 30, "SawWithdrawn": NOW - 20}
-    written = relabelled(marks=marks, deselect=None, prior={"way": "copies"})
+    before = marks(30, SawWithdrawn=NOW - 20, SawEmpty=NOW - 20)
+    written = relabelled(marks=before, deselect=None, prior={"way": "copies"})
     s = at(state=told(peers=(), announced=None), journal=written, lever=replace(OUT, closing=()))
     assert Withdrawn().decide(s).status is Status.DONE
+
+
+def test_sessions_that_were_never_seen_up_and_empty_may_have_crashed() -> None:
+    """Nobody tells how they ended: a router may keep the routes of a crash."""
+    before = relabelled(marks=marks(30, SawWithdrawn=NOW - 20), deselect=None, prior={"way": "copies"})
+    closed = at(state=told(peer(up=False), told_out=False), journal=before)
+    decision = Withdrawn().decide(closed)
+    assert decision.status is Status.WAIT and f"{DEAD[0].worst:.0f} s since" in decision.reason
+
+
+def test_an_empty_word_with_a_session_down_is_no_word() -> None:
+    assert proof.word(at(state=told(peer(up=False)))) is Word.TOLD
+
+
+def test_nothing_of_before_the_lever_was_seen_pulled_counts() -> None:
+    """Its patch may be refused for long after the Node was marked."""
+    unseen = relabelled(ago=30, deselect=None, prior={"way": "copies"})
+    assert proof.word(at(journal=unseen)) is Word.TOLD
+    assert proof.word(at(journal=unseen, state=told(peer(up=False), told_out=False))) is Word.SERVES
+    fresh = at(state=told(peer(up=False), told_out=False), began=NOW - 30 + LAG - 0.1)
+    assert proof.word(fresh) is Word.SERVES, "a look that took long began before that"
+
+
+@pytest.mark.parametrize("word", [told(), told(peer(), told_out=False)], ids=["routes", "sessions"])
+def test_what_was_seen_is_void_when_it_comes_back(word: NodeState) -> None:
+    before = relabelled(
+        marks=marks(30, SawWithdrawn=NOW - 20),
+        deselect=None,
+        prior={"way": "copies"},
+        steps={"Deselected": NOW - 29, "Withdrawn": NOW - 20},
+    )
+    shown = (seen(RouteState.PRESENT),) if word.told_out else ()
+    decision = Withdrawn().decide(at(journal=before, state=word, answers=shown))
+    (write,) = decision.actions
+    assert isinstance(write, ChangeNode) and write.journal is not None
+    assert write.journal.marks == marks(30) and list(write.journal.steps) == ["Deselected"]
 
 
 # --- what is said, and written down -------------------------------------------------------------------------
@@ -191,6 +231,9 @@ def test_a_node_that_somebody_left_withdrawn_is_adopted() -> None:
     asked = Deselected().decide(at(journal=replace(written, steps={"Checked": NOW}), node=node()))
     assert asked.status is Status.ACT
     assert Deselected().decide(at()).status is Status.DONE
+    first = Deselected().decide(at(journal=relabelled(deselect=None, prior={"way": "copies"})))
+    (note,) = first.actions
+    assert isinstance(note, ChangeNode) and note.journal and note.journal.marks["Pulled"] == NOW
 
 
 def test_a_node_whose_close_is_not_told_yet_is_no_second_path_and_not_back_in_service() -> None:

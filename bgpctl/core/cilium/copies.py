@@ -37,10 +37,12 @@ class Ready:
 
 
 def copy_name(original: str) -> str:
+    """Of the copy that a peer refers to while its node is out."""
     return f"{original}{SUFFIX}"
 
 
 def is_copy(document: Document) -> bool:
+    """By our label alone: what is in it is compared before it is used."""
     return labels_of(document).get(LABEL) == LABELLED
 
 

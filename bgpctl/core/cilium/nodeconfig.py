@@ -64,6 +64,8 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class Instance:
+    """One BGP instance of a node, by its name, with its peers as they stand."""
+
     name: str
     peers: tuple[Peer, ...]
 
@@ -79,6 +81,7 @@ class Kept:
     node: str = ""
 
     def document(self) -> dict[str, Any]:
+        """What the journal keeps."""
         return {
             "version": KEPT_VERSION,
             "owners": [dict(one) for one in self.owners],
@@ -88,6 +91,7 @@ class Kept:
         }
 
     def text(self) -> str:
+        """The same as one line of JSON, for the annotation."""
         return json.dumps(self.document(), sort_keys=True, separators=(",", ":"))
 
     @property
@@ -116,6 +120,7 @@ class NodeConfig:
 
     @property
     def peers(self) -> tuple[Peer, ...]:
+        """Of all instances."""
         return tuple(peer for instance in self.instances for peer in instance.peers)
 
     @property

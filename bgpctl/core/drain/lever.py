@@ -6,7 +6,7 @@ nothing has, the node was told. So pulling one twice is harmless, and a run that
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -27,8 +27,9 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """One change of one object that is not the Node: a JSON patch (RFC 6902), its `test` operations first.
-    `path` is the object's REST path, `what` one line for people. A test that fails means: look again."""
+    """One change of one object that is not the Node: a JSON patch (RFC 6902), its `test` operations first,
+    the resourceVersion among them. `path` is the object's REST path, `what` one line for people. A test that
+    fails means: look again."""
 
     path: str
     what: str
@@ -38,13 +39,16 @@ class Patch:
 @dataclass(frozen=True, slots=True)
 class Lever:
     """`policies` make the node speak BGP now, () = nothing does. Then either `label` (of the Node), or
-    `patches` of other objects, take it out of all of them, or `refusal` says in a sentence why nothing does.
+    `patches` of other objects, take it out of all of them, or `refusal` says in a sentence why nothing does
+    (that the right to patch is missing is such a reason: it is said before anything is changed).
     `ways_in` are the labels that would make one select the node.
 
     `back`: what still has to be patched for the node to be as it was before the run. `prior` is what the
     journal has to keep for that: plain JSON, in words of the provider, which reads it as it reads anything
     foreign. `effect` and `close` say what the routers will see, `close` None = as bgpctl's own speaker.
     `closing`: what closes the sessions of a node that has withdrawn, where that takes another patch.
+    `objects`: the REST paths of all objects that are patched for it, whether something is left to patch or
+    not: a run that follows another one moves their versions first, so that nothing late is let in.
     `note`: what else should be known before it is pulled, a sentence."""
 
     policies: tuple[str, ...] = ()
@@ -58,6 +62,7 @@ class Lever:
     close: Close | None = None
     closing: tuple[Patch, ...] = ()
     note: str = ""
+    objects: tuple[str, ...] = ()
 
     @property
     def told(self) -> str:
@@ -65,6 +70,26 @@ class Lever:
         if self.label is None:
             return ", ".join(patch.what for patch in self.patches)
         return shown(self.label)
+
+
+def holds(document: Any, operations: Iterable[Mapping[str, Any]]) -> bool:
+    """Would every `test` of a JSON patch pass on this document? What cannot be followed is null."""
+    tests = (one for one in operations if one.get("op") == "test")
+    return all(_at(document, str(one.get("path"))) == one.get("value") for one in tests)
+
+
+def _at(document: Any, pointer: str) -> Any:
+    """RFC 6901."""
+    found = document
+    for part in pointer.split("/")[1:]:
+        key = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(found, Mapping):
+            found = found.get(key)
+        elif isinstance(found, list) and key.isdigit() and int(key) < len(found):
+            found = found[int(key)]
+        else:
+            return None
+    return found
 
 
 def shown(change: LabelChange) -> str:
