@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 DEFAULT = "bgpctl"
 CLOSE_APART = frozenset({"cilium"})
 """Those that withdraw with the sessions up, and close them by another act."""
+LEFT_BEHIND = {
+    "cilium": "what Cilium has of it stays, and a new node of its name would have it: bgpctl cilium prepare "
+    "clears it away"
+}
+"""What a run leaves of a node that is deleted meanwhile, and who clears it away."""
 
 
 def _bgpctl(client: Client) -> Provider:

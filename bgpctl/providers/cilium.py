@@ -4,6 +4,7 @@ by them where `bgpctl cilium prepare` was run, else made to close by the label t
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -57,11 +58,13 @@ class Cilium:
     # -- reading
 
     def states(self) -> tuple[NodeState, ...] | None:
-        found = served(self._client, *paths.NODE_CONFIGS)
-        if found is None:
-            return None
         settings = read_settings(self._peer_configs())
-        return tuple(_state(document, settings) for document in found)
+        for collection in paths.NODE_CONFIGS:
+            with contextlib.suppress(NotFound):
+                # Of thousands of nodes no more than a page of documents is in memory.
+                told, _ = self._client.read_list(collection, {}, lambda document: _state(document, settings))
+                return tuple(told)
+        return None
 
     def state(self, node: str) -> NodeState | None:
         config = self._config(node)

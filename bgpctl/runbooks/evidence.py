@@ -10,6 +10,8 @@ def gone(evidence: Mapping[str, Any]) -> str:
     """For a drain that was done: how many routes are gone, and how that is known."""
     number = evidence.get("routes", 0)
     routes = "1 route" if number == 1 else f"{number} routes"
+    if evidence.get("uncounted"):
+        routes = "its routes are"
     match evidence.get("proof"):
         case "confirmed":
             within = evidence.get("secondsAfterRelabel")

@@ -203,6 +203,7 @@ def _evidence(evidence: Foreign) -> Mapping[str, Any]:
     evidence.number("secondsAfterRelabel")
     evidence.number("worstSeconds")
     evidence.integer("routes")
+    evidence.flag("uncounted")
     evidence.texts("missing")
     for name in ("worstSeconds", "routes"):
         if name in evidence.value and not evidence.has(name):

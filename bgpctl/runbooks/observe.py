@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from bgpctl import providers
 from bgpctl.core.drain.eviction import EvictionOptions, verdicts
 from bgpctl.core.drain.lever import Lever
 from bgpctl.core.reading.documents import name_of, namespace_of
@@ -100,9 +101,10 @@ class Observer:
             document = self.hold.client.get(paths.node(self.hold.node))
         except NotFound:
             if self._uid:
+                left = "nothing is left to do on it; its speaker withdraws the routes of a deleted node"
                 raise Blocked(
                     f"node {self.hold.node} was deleted meanwhile",
-                    "nothing is left to do on it; its speaker withdraws the routes of a deleted node",
+                    providers.LEFT_BEHIND.get(self.provider.name, left),
                 ) from None
             raise objects.no_such_node(self.hold.node) from None
         uid = document["metadata"]["uid"]

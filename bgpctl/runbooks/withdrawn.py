@@ -376,7 +376,9 @@ def _until(
         "until": timestamp(ends),
         "missing": list(proof.missing(s)) or ["no router was asked"],
     }
-    return Decision(Status.DONE, text, evidence={"routes": s.journal.routes, **evidence, **found})
+    nobody = not s.journal.routes and s.state is not None and s.state.phase == UNTOLD
+    counted = {"routes": s.journal.routes, **({"uncounted": True} if nobody else {})}
+    return Decision(Status.DONE, text, evidence={**counted, **evidence, **found})
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,14 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
+from bgpctl.core.cilium import nodeconfig
 from bgpctl.core.state import LocalAddresses
 from bgpctl.core.state_document import to_document
 from bgpctl.exabgp import inventory, wire
 from bgpctl.exabgp.record import Record
 from bgpctl.runbooks import journal
 from tests.support import node_states, objects, snapshots
+from tests.unit import test_cilium_states as cilium
 
 NOW = 1_800_000_000.0
 DATA = Path(__file__).parents[1] / "unit" / "data" / "witness"
@@ -35,6 +37,14 @@ def states() -> list[Any]:
     )
     rich["metadata"] |= managed
     return [node_states.established("n1", NOW), rich]
+
+
+def cilium_nodes() -> list[Any]:
+    return [cilium.document(cilium.said(3)), cilium.out(cilium.said(1), before=3)]
+
+
+def cilium_kept() -> Any:
+    return nodeconfig.read(cilium.document(cilium.said(3))).keep("uid").document()
 
 
 def journals() -> list[Any]:

@@ -19,6 +19,7 @@ from typing import Any
 
 from bgpctl.core import loglines, state_document
 from bgpctl.core.bgp import capabilities
+from bgpctl.core.cilium import nodeconfig, states
 from bgpctl.core.drain import budgets, guards, pods
 from bgpctl.core.intent.compile import ClusterObjects, compile_intent
 from bgpctl.core.intent.routeview import read_node_routes
@@ -109,6 +110,34 @@ def _state(document: Any) -> object:
     if state.unreadable:
         return state_document.from_document(document)
     return state_document.from_document(to_document(state))
+
+
+def _cilium_node(document: Any) -> object:
+    from bgpctl.core.cilium import copies, leave
+    from bgpctl.render import node, peers
+
+    config = nodeconfig.read(document)
+    state = states.node_state(config, {"pc": states.DEFAULT})
+    kept = config.kept or config.keep("uid")
+    leave.withdraw("/x", config, kept)
+    leave.close("/x", config)
+    leave.back("/x", config, kept, {"apiVersion": "v", "metadata": {"name": "cc", "uid": "u"}})
+    copies.readiness(config, [document], seeds.NOW)
+    picture = peers.Picture((state,), {}, seeds.NOW)
+    peers.document(picture)
+    peers.text(picture, wide=True)
+    return node.text([_report(state)], seeds.NOW), nodeconfig.read_kept(kept.text())
+
+
+def _cilium_kept(text: bytes) -> object:
+    kept = nodeconfig.read_kept(text.decode(errors="replace"))
+    return nodeconfig.read_kept(kept.text())
+
+
+def _report(state: Any) -> Any:
+    from bgpctl.queries.nodes import NodeReport
+
+    return NodeReport(state.node, True, False, state, None)
 
 
 def _lease(document: Any) -> object:
@@ -324,11 +353,13 @@ def targets() -> tuple[Target, ...]:
         Target("node routes", [seeds.node_routes()], _node_routes),
         Target("engine inventory", [seeds.stock()], _adopted),
         Target("cluster objects", [seeds.cluster_objects()], _compiled, share=0.3),
+        Target("cilium node", seeds.cilium_nodes(), _cilium_node),
         Target("managed fields", [seeds.MANAGED], written_by_others),
         Target("secret", [objects.password_secret("hush")], _secret),
     ]
     text = [
         Target("journal", seeds.journals(), _journal, text=True),
+        Target("cilium kept", [seeds.cilium_kept()], _cilium_kept, text=True),
         Target("kured lock", [seeds.KURED], _kured, text=True),
         Target("frr neighbor", seeds.answers("frr", "neighbor.live", "neighbor.stale"), _frr, text=True),
         Target("frr peer groups", seeds.answers("frr", "groups.dynamic"), _frr_groups, text=True),

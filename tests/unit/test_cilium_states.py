@@ -152,6 +152,7 @@ def test_a_reference_to_nothing_is_said() -> None:
         {"metadata": {"name": "n1", "ownerReferences": [{"kind": "CiliumBGPClusterConfig"}]}},
         {"metadata": {"name": "n1", "annotations": {ANNOTATION: "{"}}},
         {"metadata": {}},
+        {"spec": {"bgpInstances": [{"name": "main", "peers": [peer(peerAddress="tor.example")]}]}},
     ],
     ids=lambda change: str(change)[:60],
 )

@@ -36,6 +36,7 @@ NODE, OTHER = "n1", "n2"
 PEERS = ("main/tor1", "main/tor2")
 PREFIXES = ("203.0.113.1/32", "10.20.1.0/24")
 SELECTED = {"enable-bgp": "true"}
+READY = {"conditions": [{"type": "Ready", "status": "True"}]}
 
 
 class Cluster:
@@ -45,7 +46,7 @@ class Cluster:
         self.api = direct.Api()
         self.api.server.apply(*KINDS, crd())
         self.api.server.apply(
-            *(objects.node(name, labels=SELECTED) for name in (NODE, OTHER)),
+            *(objects.node(name, labels=SELECTED, status=READY) for name in (NODE, OTHER)),
             *(cilium_node(name, SELECTED) for name in (NODE, OTHER)),
             peer_config("pc1", restart=restart),
             peer_config("pc2", restart=restart, ebgpMultihop=2),

@@ -17,6 +17,7 @@ from bgpctl.runbooks.actions import ChangeNode, PatchObject
 from bgpctl.runbooks.catalogue import node_drain, steps_of
 from bgpctl.runbooks.checked import Checked
 from bgpctl.runbooks.drain_steps import Closed, Deselected
+from bgpctl.runbooks.evidence import gone as gone_words
 from bgpctl.runbooks.model import Status
 from bgpctl.runbooks.options import DrainOptions
 from bgpctl.runbooks.proof import Word
@@ -140,6 +141,14 @@ def test_without_a_router_it_waits_for_the_stack_to_say_so_and_then_for_the_wors
     done = Withdrawn().decide(at(journal=relabelled(marks=before, deselect=None, prior={"way": "copies"})))
     assert (done.status, done.evidence["proof"]) == (Status.DONE, "estimated")
     assert done.evidence["worstSeconds"] == LEFT[0].worst
+
+
+def test_how_many_routes_went_is_not_said_where_nobody_counted_them() -> None:
+    marks = {"Relabelled": NOW - 30, "SawWithdrawn": NOW - 20}
+    uncounted = relabelled(marks=marks, deselect=None, prior={"way": "copies"}, routes=0)
+    assert gone_words(Withdrawn().decide(at(journal=uncounted)).evidence).startswith("its routes are gone, ")
+    counted = Withdrawn().decide(at(journal=replace(uncounted, routes=2))).evidence
+    assert gone_words(counted).startswith("2 routes gone, ")
 
 
 def test_what_a_stack_never_tells_blocks_without_a_router() -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bgpctl.core.model import Family, SessionState
+from bgpctl.core.reading.addresses import parse_zoned
 from bgpctl.core.reading.foreign import Foreign, Unreadable, parse_json, plain
 
 KIND, OWNER_KIND = "CiliumBGPNodeConfig", "CiliumBGPClusterConfig"
@@ -215,12 +216,17 @@ def _peer(read: Foreign, instance: str, local_asn: int, reported: Mapping[str, R
     return Peer(
         instance,
         name,
-        read.text("peerAddress") or (said.address if said else ""),
+        _address(read) or (said.address if said else ""),
         read.integer("peerASN") or (said.asn if said else 0),
         local_asn,
         reference.required("name") if reference.value else "",
         said,
     )
+
+
+def _address(read: Foreign) -> str:
+    address = read.parsed("peerAddress", parse_zoned, "an IP address")
+    return str(address) if address else ""
 
 
 def _reported(status: Foreign) -> tuple[bool, dict[str, Reported]]:
@@ -235,7 +241,7 @@ def _reported(status: Foreign) -> tuple[bool, dict[str, Reported]]:
 def _said(peer: Foreign) -> Reported:
     timers, counts = peer.child("timers"), peer.children("routeCount", 100)
     return Reported(
-        peer.text("peerAddress"),
+        _address(peer),
         peer.integer("peerASN"),
         SessionState(peer.choice("peeringState", tuple(SessionState)))
         if peer.has("peeringState")

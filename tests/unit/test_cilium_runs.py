@@ -1,0 +1,208 @@
+"""Whole runs on a node that Cilium runs: killed before and after every write, refused, undone, with Cilium's
+operator away. No session is closed before the node has withdrawn, and everything is afterwards as before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from bgpctl.providers.cilium import Cilium
+from bgpctl.runbooks import engine
+from bgpctl.runbooks import world as worlds
+from bgpctl.runbooks.catalogue import node_drain, node_restore
+from bgpctl.runbooks.hold import Hold
+from bgpctl.runbooks.model import Result
+from bgpctl.runbooks.options import DrainOptions, RestoreOptions
+from bgpctl.runbooks.routers import Routers
+from tests.support import direct
+from tests.unit.test_provider_cilium import NODE, OTHER, Cluster
+
+
+class Killed(BaseException):
+    """kill -9: nothing of the run happens any more."""
+
+
+@dataclass
+class Clock:
+    """While a run waits, time passes and Cilium works."""
+
+    cluster: Cluster
+    operator: bool = True
+    hold: Hold | None = None
+
+    def now(self) -> float:
+        return self.cluster.api.time.now
+
+    monotonic = now
+
+    def sleep(self, seconds: float) -> None:
+        self.cluster.api.time.move(max(seconds, 0.5))
+        if self.operator:
+            self.cluster.operator.once()
+        for agent in self.cluster.agents:
+            agent.once()
+        if self.hold and self.hold.lock:
+            self.hold.lock.renew_when_due()
+
+
+@dataclass
+class Runs:
+    """Runs on one cluster. `dies`: asked before each write that a run makes, by its number; True = now."""
+
+    cluster: Cluster
+    operator: bool = True
+    number: int = 0
+    writes: int = 0
+    forbidden: str = ""  # what may not be written
+
+    def run(
+        self, command: str, dies: Callable[[int], bool] = lambda _: False, *, after: bool = False
+    ) -> Result:
+        self.number, self.writes, dead = self.number + 1, 0, False
+        name, clock = f"{self.number:08x}", Clock(self.cluster, self.operator)
+        wire = direct.Wire(self.cluster.api)
+
+        def count(asked: direct.Asked) -> Any:
+            nonlocal dead
+            if dead:
+                raise Killed
+            if asked.writes and self.forbidden and self.forbidden in asked.path:
+                return direct.refused(403)
+            if asked.writes:
+                self.writes += 1
+                dead = dies(self.writes)
+                if dead and not after:
+                    raise Killed
+            return None
+
+        def carried(asked: direct.Asked, answer: Any) -> None:
+            if dead:
+                raise Killed
+
+        wire.before, wire.after = count, carried  # type: ignore[assignment]
+        client = wire.client()
+        world = worlds.build(
+            client,
+            NODE,
+            name,
+            provider=Cilium(client),
+            timeout=600,
+            routers=Routers(),
+            clock=clock,  # type: ignore[arg-type]
+            background=False,
+        )
+        clock.hold = world.hold
+        drain = DrainOptions(NODE, settle=0, provider="cilium")
+        steps = node_drain(drain, name) if command == "drain" else node_restore(RestoreOptions(NODE), name)
+        events = engine.run(command, NODE, name, steps, world, 600)
+        while True:
+            try:
+                next(events)
+            except StopIteration as end:
+                result: Result = end.value
+                return result
+
+
+def fresh() -> Runs:
+    cluster = Cluster()
+    cluster.prepare()
+    for name in (NODE, OTHER):
+        cluster.told(name)
+    return Runs(cluster)
+
+
+def proved(runs: Runs) -> bool:
+    """Was each session closed, and only after its withdraw?"""
+    runs.cluster.round()
+    told = runs.cluster.told()
+    keys = {key for _, key in told}
+    first = {key: [verb for verb, each in told if each == key] for key in keys}
+    return len(keys) == 2 and all(verbs == ["withdraw", "close"] for verbs in first.values())
+
+
+def test_it_leaves_and_comes_back() -> None:
+    runs = fresh()
+    before = runs.cluster.objects()
+    drained = runs.run("drain")
+    assert drained.status == "done", drained
+    assert proved(runs)
+    assert runs.run("restore").status == "done"
+    assert runs.cluster.objects() == before
+    assert runs.cluster.told(OTHER) == [], "the other node was never touched"
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_killed_at_any_write_it_goes_on_and_is_undone(after: bool) -> None:
+    whole = fresh()
+    whole.run("drain")
+    for number in range(1, whole.writes + 1):
+        runs = fresh()
+        before = runs.cluster.objects()
+        with pytest.raises(Killed):
+            runs.run("drain", lambda n, number=number: n == number, after=after)
+        assert runs.run("drain").status == "done", number
+        assert proved(runs), number
+        assert runs.run("restore").status == "done", number
+        assert runs.cluster.objects() == before, number
+
+
+def test_undone_after_any_write() -> None:
+    whole = fresh()
+    whole.run("drain")
+    for number in range(2, whole.writes + 1):
+        runs = fresh()
+        before = runs.cluster.objects()
+        with pytest.raises(Killed):
+            runs.run("drain", lambda n, number=number: n == number, after=True)
+        assert runs.run("restore").status == "done", number
+        assert runs.cluster.objects() == before, number
+
+
+def test_a_restore_that_is_killed_at_any_write_goes_on() -> None:
+    whole = fresh()
+    whole.run("drain")
+    whole.run("restore")
+    for number in range(1, whole.writes + 1):
+        runs = fresh()
+        before = runs.cluster.objects()
+        runs.run("drain")
+        with pytest.raises(Killed):
+            runs.run("restore", lambda n, number=number: n == number, after=True)
+        assert runs.run("restore").status == "done", number
+        assert runs.cluster.objects() == before, number
+
+
+def test_with_ciliums_operator_away() -> None:
+    runs = fresh()
+    before = runs.cluster.objects()
+    runs.operator = False
+    assert runs.run("drain").status == "done"
+    assert proved(runs)
+    assert runs.run("restore").status == "done"
+    assert runs.cluster.objects() == before
+
+
+def test_an_agent_that_tells_nothing_blocks_a_run_without_a_router() -> None:
+    cluster = Cluster(reports=False)
+    cluster.prepare()
+    cluster.told()
+    runs = Runs(cluster)
+    blocked = runs.run("drain")
+    assert blocked.status == "blocked" and "--router-probe" in blocked.hint
+    assert [verb for verb, _ in cluster.told()] == ["withdraw", "withdraw"], "nothing was closed"
+
+
+def test_a_patch_that_is_refused_ends_the_run_and_changes_no_session() -> None:
+    runs = fresh()
+    before = runs.cluster.objects()
+    runs.forbidden = "nodeconfigs"
+    failed = runs.run("drain")
+    assert failed.status == "failed", failed
+    runs.cluster.round()
+    assert runs.cluster.told() == []
+    runs.forbidden = ""
+    assert runs.run("restore").status == "done"
+    assert runs.cluster.objects() == before
