@@ -149,7 +149,7 @@ NO_SUCH = {"--no-assume-dead", "--no-disable-eviction", "--no-allow-route-loss"}
     ("command", "flags"),
     [
         ("drain", ({*kept.SHAPES, *kept.SWITCHES} - OF_RESTART) | (NO - NO_SUCH)),
-        ("restore", OF_ALL),
+        ("restore", OF_ALL | {"--provider"}),
         ("restart", OF_ALL | OF_RESTART | {"--pod-selector"}),
     ],
 )

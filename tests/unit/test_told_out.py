@@ -144,8 +144,8 @@ def test_without_a_router_it_waits_for_the_stack_to_say_so_and_then_for_the_wors
 
 
 def test_how_many_routes_went_is_not_said_where_nobody_counted_them() -> None:
-    marks = {"Relabelled": NOW - 30, "SawWithdrawn": NOW - 20}
-    uncounted = relabelled(marks=marks, deselect=None, prior={"way": "copies"}, routes=0)
+    before = marks(30, SawWithdrawn=NOW - 20, SawEmpty=NOW - 20)
+    uncounted = relabelled(marks=before, deselect=None, prior={"way": "copies"}, routes=0)
     assert gone_words(Withdrawn().decide(at(journal=uncounted)).evidence).startswith("its routes are gone, ")
     counted = Withdrawn().decide(at(journal=replace(uncounted, routes=2))).evidence
     assert gone_words(counted).startswith("2 routes gone, ")
