@@ -24,6 +24,7 @@ from tests.support.wait import eventually, throughout
 pytestmark = pytest.mark.hostile
 
 NODE = "127.88.1.2"
+HANGS = 60  # seconds; a speaker is in service after some 3 on an idle machine
 
 
 class Watched:
@@ -100,7 +101,7 @@ def test_a_log_that_is_no_plain_file_costs_the_log(watched: Watched, make: Calla
     watched.engine.mkdir(parents=True)
     make(watched.engine / "exabgp.log")
     watched.speaker.start()
-    eventually(watched.in_service, 15)
+    eventually(watched.in_service, HANGS)
     watched.speaker.says("engine.log_unreadable")
     throughout(watched.in_service, 3.0)
     assert watched.speaker.log.count("engine.log_unreadable") == 1, "told once"
@@ -113,7 +114,7 @@ def test_a_log_that_stops_being_a_plain_file_costs_the_log(
     watched: Watched, make: Callable[[Path], None]
 ) -> None:
     watched.speaker.start()
-    eventually(watched.in_service, 15)
+    eventually(watched.in_service, HANGS)
     child, log = watched.child(), watched.engine / "exabgp.log"
     log.unlink()
     make(log)
@@ -124,7 +125,7 @@ def test_a_log_that_stops_being_a_plain_file_costs_the_log(
 
 def test_a_while_without_descriptors_costs_nothing(watched: Watched) -> None:
     watched.speaker.start()
-    eventually(watched.in_service, 15)
+    eventually(watched.in_service, HANGS)
     child, process = watched.child(), watched.speaker.process
     assert process is not None
     limits = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
@@ -143,7 +144,7 @@ def test_a_while_without_descriptors_costs_nothing(watched: Watched) -> None:
 
 def test_a_killed_engine_is_told_and_replaced(watched: Watched) -> None:
     watched.speaker.start()
-    eventually(watched.in_service, 15)
+    eventually(watched.in_service, HANGS)
     first = watched.child()
     os.kill(first, signal.SIGKILL)
     eventually(lambda: watched.red("the BGP engine"), 5)
@@ -154,7 +155,7 @@ def test_a_killed_engine_is_told_and_replaced(watched: Watched) -> None:
 def test_an_engine_that_does_not_answer_is_not_established(watched: Watched) -> None:
     """Its process and its session are there; what it announces is not known any more."""
     watched.speaker.start()
-    eventually(watched.in_service, 15)
+    eventually(watched.in_service, HANGS)
     os.kill(watched.child(), signal.SIGSTOP)
     eventually(lambda: watched.red("has not answered for more than 15 s"), 25)
     eventually(lambda: watched.sessions() == "0/1", 5)
@@ -173,7 +174,7 @@ def test_an_engine_that_cannot_start_turns_health_red(watched: Watched) -> None:
 
 def test_an_engine_that_dies_again_and_again_turns_health_red(watched: Watched) -> None:
     watched.speaker.start()
-    eventually(watched.in_service, 15)
+    eventually(watched.in_service, HANGS)
     for death in range(3):
         os.kill(watched.child(), signal.SIGKILL)
         eventually(lambda death=death: f"generation={death + 2} " in watched.speaker.log, 10)  # type: ignore[misc]
@@ -188,5 +189,5 @@ def test_a_relative_directory_is_one(watched: Watched, monkeypatch: pytest.Monke
     monkeypatch.chdir(watched.speaker.directory.parent)
     process = SpeakerProcess(Path("s"), *watched.speaker.arguments, listen=watched.speaker.listen)
     watched.speaker.process = process.start().process
-    eventually(watched.in_service, 15)
+    eventually(watched.in_service, HANGS)
     assert watched.speaker.log.count("engine.started") == 1

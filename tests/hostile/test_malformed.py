@@ -204,6 +204,7 @@ def scene() -> Iterator[tuple[Beside, list[Dialler]]]:
         yield made, diallers
 
 
+@pytest.mark.alone
 def test_nothing_that_a_router_sends_touches_the_others(scene: tuple[Beside, list[Dialler]]) -> None:
     made, diallers = scene
     cases = [*headers(), *opens(), *updates(), *notifications()]

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.hostile
 SECONDS = 12.0
 
 
+@pytest.mark.alone
 def test_resets_cost_the_router_its_own_session_only() -> None:
     def after_a_second(wire: Wire) -> None:
         wire.establish()

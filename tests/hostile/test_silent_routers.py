@@ -56,6 +56,7 @@ def test_silence_at_every_stage_costs_nothing_and_is_told() -> None:
         done.set()
 
 
+@pytest.mark.alone
 def test_a_router_that_stops_reading_delays_nobody() -> None:
     """With 50,000 routes on their way to it. Its own keepalives hold the session up."""
     done, reading = threading.Event(), threading.Event()
@@ -112,6 +113,7 @@ def _read_all(wire: Wire, table: set[IPv4Network]) -> None:
             table |= bgppeer.decode_update(got[1]).announced
 
 
+@pytest.mark.alone
 def test_leaving_a_router_that_does_not_read_ends() -> None:
     done = threading.Event()
 

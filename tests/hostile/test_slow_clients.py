@@ -124,6 +124,7 @@ def test_clients_that_do_not_read_cost_a_bounded_number_of_threads(monkeypatch: 
         assert asked(port, "large", 10)[0] == 200
 
 
+@pytest.mark.alone
 def test_a_request_has_its_time_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "READ_SECONDS", 1.0)
     with served(lambda: Page(200, PLAIN, "")) as port:

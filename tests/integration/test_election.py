@@ -53,6 +53,7 @@ class Member:
             self.election.resign()
 
 
+@pytest.mark.alone
 def test_one_leads_the_next_follows_and_one_that_dies_is_replaced(server: ApiServer) -> None:
     members = [Member(server, name) for name in ("a", "b", "c")]
     try:

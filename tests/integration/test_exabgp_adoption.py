@@ -367,6 +367,7 @@ def test_ending_it_from_outside(managers: Managers, leave: bool) -> None:
         assert graceful.routes() == (set() if leave else {ONE})
 
 
+@pytest.mark.alone
 def test_fifty_thousand_routes_are_adopted_within_two_seconds(managers: Managers, router: BgpPeer) -> None:
     """And keepalives go on in between: the hold time is short."""
     prefixes: tuple[IPNetwork, ...] = tuple(ip_network((0x0A000000 + number, 32)) for number in range(50_000))

@@ -61,6 +61,7 @@ def _ticks(pid: int | None) -> int:
     return int(fields[11]) + int(fields[12])
 
 
+@pytest.mark.alone
 def test_no_change_waits_for_the_next_second(eng: EngineUnderTest, router: BgpPeer) -> None:
     one, two = up(eng, router, ONE), ip_network("10.9.2.0/24")
     seconds = []
@@ -71,6 +72,7 @@ def test_no_change_waits_for_the_next_second(eng: EngineUnderTest, router: BgpPe
     assert statistics.median(seconds) < PROMPT / 4, seconds
 
 
+@pytest.mark.alone
 def test_no_session_waits_for_the_next_second(eng: EngineUnderTest, router: BgpPeer) -> None:
     one, seconds = up(eng, router, ONE), []
     for number in range(2, 5):
@@ -82,6 +84,7 @@ def test_no_session_waits_for_the_next_second(eng: EngineUnderTest, router: BgpP
     assert left < PROMPT
 
 
+@pytest.mark.alone
 def test_a_router_that_connects_is_accepted_at_once(eng: EngineUnderTest, router: BgpPeer) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -99,6 +102,7 @@ def test_a_router_that_connects_is_accepted_at_once(eng: EngineUnderTest, router
     assert statistics.median(seconds) < PROMPT, seconds
 
 
+@pytest.mark.alone
 def test_keepalives_go_on_in_time(eng: EngineUnderTest, router: BgpPeer) -> None:
     up(eng, router, ONE, hold_time=3, keepalive_time=1)
     eventually(lambda: len(router.of_kind(KEEPALIVE)) > 5)
@@ -150,6 +154,7 @@ def test_an_absent_router_costs_next_to_nothing(eng: EngineUnderTest) -> None:
     assert cpu(eng, 3.0) < 0.02
 
 
+@pytest.mark.alone
 def test_a_signal_is_served_at_once(eng: EngineUnderTest, router: BgpPeer) -> None:
     up(eng, router, ONE, restart_time=None)
     assert eng._child is not None and eng._child.pid is not None

@@ -79,6 +79,7 @@ def cluster() -> Iterator[Cluster]:
         yield Cluster(server, router, place)
 
 
+@pytest.mark.alone
 def test_a_request_to_leave_is_answered_by_its_name(cluster: Cluster) -> None:
     router = cluster.router
     neighbor = objects.neighbor(f"{router.address}/32", router.asn, peerPort=router.port)

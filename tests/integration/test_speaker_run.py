@@ -202,6 +202,7 @@ def test_announces_and_tells_the_cluster(cluster: Cluster, router: BgpPeer, plac
             assert json.loads(line)["node"] == NAME
 
 
+@pytest.mark.alone
 def test_the_relabel_withdraws_by_update_and_then_closes_with_words(
     cluster: Cluster, router: BgpPeer, place: Path
 ) -> None:
@@ -234,6 +235,7 @@ def test_the_relabel_withdraws_by_update_and_then_closes_with_words(
         assert cluster.phase("Running")["withdrawn"] == record
 
 
+@pytest.mark.alone
 def test_sigterm_with_graceful_restart_is_silent_quick_and_complete(
     cluster: Cluster, router: BgpPeer, place: Path
 ) -> None:

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.interop
 SERVICES, PER_SECOND, SECONDS = 300, 200, 5.0
 
 
+@pytest.mark.alone
 def test_the_last_write_wins_at_the_router() -> None:
     require("bird")
     with crowd(SERVICES, "--no-damping") as run:  # which holds flapping addresses back on purpose

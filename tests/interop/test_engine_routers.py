@@ -72,6 +72,7 @@ def test_routes_arrive_change_and_go(eng: EngineUnderTest, router_kind: str, wor
     eventually(lambda: present(lab, ONE), deadline=2)
 
 
+@pytest.mark.alone
 def test_leave_takes_the_routes_at_once_although_graceful_restart_is_on(
     eng: EngineUnderTest, helper_kind: str, workshop: Workshop
 ) -> None:

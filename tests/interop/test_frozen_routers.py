@@ -27,6 +27,7 @@ pytestmark = pytest.mark.interop
 KINDS = ("bird", "frr")
 
 
+@pytest.mark.alone
 def test_routers_that_are_frozen(workshop: Workshop) -> None:
     for kind in KINDS:
         require(kind)

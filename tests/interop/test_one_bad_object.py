@@ -43,13 +43,20 @@ class Place:
     speakers: list[SpeakerProcess]
     new: Iterator[int]
 
+    def status(self, name: str) -> Document:
+        """As published; {} before that, also of an object that is there and has none yet."""
+        return (self.api.find(paths.node_state(name)) or {}).get("status") or {}
+
     def problems(self, name: str) -> list[str]:
-        status = (self.api.find(paths.node_state(name)) or {}).get("status") or {}
-        return list(status.get("problems") or ())
+        return list(self.status(name).get("problems") or ())
+
+    def all_is_back(self, name: str) -> bool:
+        """Its speaker has published, and knows of no definition that is missing."""
+        return bool(self.status(name)) and not any("was deleted" in line for line in self.problems(name))
 
     def sessions(self) -> list[Any]:
-        states = [(self.api.find(paths.node_state(name)) or {}).get("status") or {} for name in NAMES]
-        return [peer.get("establishedTime") for state in states for peer in state.get("peers") or ()]
+        peers = [peer for name in NAMES for peer in self.status(name).get("peers") or ()]
+        return [peer.get("establishedTime") for peer in peers]
 
     def counts(self) -> dict[str, int]:
         """The routes of each node, once the eye has seen what the router has."""
@@ -301,9 +308,7 @@ def test_deleting_the_definitions_one_after_the_other_is_survived(place: Place) 
     place.server.apply(*definitions())
     place.server.apply(*resources(place.router))
     for name in NAMES:
-        eventually(lambda name=name: place.api.find(paths.node_state(name)), deadline=20)
-        told = lambda name=name: [line for line in place.problems(name) if "was deleted" in line]  # noqa: E731
-        eventually(lambda told=told: not told(), deadline=20)
+        eventually(lambda name=name: place.all_is_back(name), deadline=60)
     place.still_follows()
     assert {name: place.eye.lowest(name, began) for name in NAMES} == counts
 

@@ -21,6 +21,7 @@ from bgpctl.exabgp.record import Record
 ATTEMPT_SECONDS = 5.0  # of one SYN: a router that was away is found by a fresh one, not by the kernel's 64 s
 STEADY_SECONDS = 10.0  # a session that lasted so long is no attempt any more
 REFUSED_SECONDS = 1.0  # pause after "connection refused"
+OFF_BEAT_SECONDS = 0.5  # added to every pause: routers start over on whole seconds
 RETRY_SECONDS = 5.0  # longest pause before a failed session is tried again; ConnectRetryTime only shortens it
 
 CONNECTING: WeakSet[PacedOutgoing] = WeakSet()
@@ -43,7 +44,11 @@ class PacedHold(HoldTime):  # type: ignore[misc]
 
 class PacedDelay(Delay):  # type: ignore[misc]
     """The pause after a session ended. ExaBGP's grows to a minute, in which a returned router waits, and
-    starts over with every session, however short: a router that resets at once would be a loop."""
+    starts over with every session, however short: a router that resets at once would be a loop.
+
+    No pause but the first, which is none, is a whole number of seconds. FRR (seen with 8.4) starts a neighbor
+    again one second after its session ended, a passive one with an event that says "open failed"; a session
+    that comes up in that instant takes it for its own, and is cleared with all its routes."""
 
     _time: float
     _next: int
@@ -62,8 +67,9 @@ class PacedDelay(Delay):  # type: ignore[misc]
         if self._up_at is not None and time.monotonic() - self._up_at > STEADY_SECONDS:
             self._next = 0
         self._up_at = None
+        late = OFF_BEAT_SECONDS if self._next else 0.0
         super().increase()
-        self._time = min(self._time, time.monotonic() + self._longest)
+        self._time = min(self._time + late, time.monotonic() + self._longest)
         self._next = min(self._next, int(self._longest))
 
 
