@@ -86,11 +86,13 @@ def request(s: Snapshot) -> str:
 
 def withdrew(state: NodeState, leave: str) -> bool:
     """Did a speaker of this node withdraw what was announced? By its record: of the process that runs now, or
-    in answer to this very request by the one before; who relabels by hand gives it no name to answer."""
+    in answer to this very request by the one before; who relabels by hand gives it no name to answer. Whose
+    it is no instant tells: a clock may have been corrected since it was written."""
     record = state.withdrawn
     if record is None:
         return False
-    return record.observed_at >= state.started_at or bool(leave and record.answers == leave)
+    ours = bool(state.uid) and record.uid == state.uid
+    return ours or bool(leave and record.answers == leave)
 
 
 def another_session(state: NodeState) -> str:

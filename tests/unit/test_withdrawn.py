@@ -20,6 +20,7 @@ from bgpctl.witness.model import RouteState
 from tests.support.snapshots import (
     ASKED_IN_TIME,
     LEAVE,
+    NEXT_PROCESS,
     NOW,
     ROUTER,
     ROUTER_2,
@@ -43,6 +44,7 @@ RELABELLED = relabelled()
 SAW = relabelled(marks={"Relabelled": NOW - 30, "SawWithdrawn": NOW - 29, "SawRecord": SENT})
 TWO = relabelled(peers=(ROUTER, ROUTER_2), baselines={ROUTER: 2, ROUTER_2: 2})
 OFF = DEAD[0].worst
+OLDER = replace(withdrawn(answers="run-old-1"), observed_leave=LEAVE, uid=NEXT_PROCESS)  # an older leave
 SILENT = running(heartbeat=NOW - 600)
 SOAKING = running(phase="Leaving", soak=5.0, soak_until=NOW + 3)
 GONE = seen(RouteState.ABSENT, since=NOW - 1.2, times=3)
@@ -171,9 +173,9 @@ def refused(code: int, subcode: int, direction: str = "received", *, flushed: bo
         ({"journal": SAW, "state": withdrawn(observed=NOW - 3)}, ACT, None, "has sent every withdraw"),
         # a record that another process of the speaker left proves nothing of this drain
         ({"state": withdrawn(answers="run-old-1")}, WAIT, None, "to see the relabel"),
-        ({"state": withdrawn(started_at=NOW - 10)}, ACT, None, "has sent every withdraw"),
+        ({"state": withdrawn(started_at=NOW - 10, uid=NEXT_PROCESS)}, ACT, None, "has sent every withdraw"),
         (
-            {"state": replace(withdrawn(answers="run-old-1"), observed_leave=LEAVE, started_at=NOW - 10)},
+            {"state": replace(OLDER, started_at=NOW - 10)},
             WAIT,
             None,
             "did not withdraw",
@@ -223,7 +225,7 @@ def test_the_end_of_the_wait(changes: Any, status: Status, proof: str | None, wo
         pytest.param({"journal": SAW}, NOW - 29, LEFT[0].worst, id="the withdraws were sent"),
         pytest.param({"state": running(phase="Stopped", heartbeat=NOW - 9)}, NOW - 9, OFF, id="it stopped"),
         pytest.param(
-            {"state": replace(withdrawn(answers="x"), observed_leave=LEAVE, started_at=NOW - 10)},
+            {"state": replace(OLDER, started_at=NOW - 10)},
             NOW - 10,
             OFF,
             id="another one was started since",
@@ -231,8 +233,7 @@ def test_the_end_of_the_wait(changes: Any, status: Status, proof: str | None, wo
         pytest.param(
             {
                 "state": replace(
-                    withdrawn(answers="x"),
-                    observed_leave=LEAVE,
+                    OLDER,
                     started_at=NOW + 3590,
                     heartbeat=NOW + 3600,
                     reported_at=NOW,
