@@ -39,6 +39,11 @@ UNPROVED = (
     "routes until their own timers end"
 )
 
+ANOTHER_SPEAKER = "another speaker of this node reports too"
+"""How the problem begins that two processes under one node name are."""
+
+ENDS_WITH_SPEAKER = ("", "own")  # `engine_mode`: ExaBGP ends when its speaker does
+
 ANOTHER_SESSION = (CONNECTION_REJECTED, COLLISION)
 """What a router says to who comes while it has a session with this node already (RFC 4486)."""
 
@@ -207,6 +212,17 @@ class NodeState:
     def unproved(self) -> bool:
         """Does the speaker say that its routes may be somewhere without it ever having withdrawn them?"""
         return UNPROVED in self.problems
+
+    @property
+    def ended(self) -> bool:
+        """Does it say that it has stopped, and its engine with it?"""
+        return self.phase == "Stopped" and self.engine_mode in ENDS_WITH_SPEAKER
+
+    @property
+    def contested(self) -> str:
+        """The sentence about another speaker of this node, "" = none is known. Then nobody speaks for all
+        that the node announces."""
+        return next((problem for problem in self.problems if problem.startswith(ANOTHER_SPEAKER)), "")
 
     @property
     def in_service(self) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bgpctl.core.state import NodeState
+from bgpctl.core.state import LocalAddresses, NodeState
 from bgpctl.core.state_document import to_document
 from bgpctl.errors import BgpctlError, Temporary
 from bgpctl.speaker import places
@@ -87,6 +87,14 @@ def test_what_either_of_two_processes_knows_of_routers_is_kept() -> None:
     assert newest("n", first, other) == replace(other, unwithdrawn=(peer(ROUTER),))
     nobody = replace(last, uid=""), replace(first, uid="")
     assert newest("n", *nobody) == replace(nobody[0], unwithdrawn=(peer(ROUTER),))
+
+
+def test_addresses_that_another_speaker_told_stand_in_the_object_only() -> None:
+    ours = replace(running(peer(ROUTER)), node="n", sequence=7, uid="process-1", heartbeat=9.0)
+    told = replace(ours, heartbeat=5.0, locals=(LocalAddresses(ROUTER, 179, ("10.0.0.2", "10.0.0.1")),))
+    kept = replace(ours, locals=(LocalAddresses(ROUTER, 179, ("10.0.0.1",)),))
+    assert newest("n", told, kept) == told, "of equals the first"
+    assert newest("n", told, replace(kept, sequence=8)) == replace(kept, sequence=8, locals=told.locals)
 
 
 @pytest.mark.parametrize("found", [1, 2**53])

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bgpctl.core.state import ANOTHER_SPEAKER
 from bgpctl.runbooks import proof
 from bgpctl.runbooks.baseline import asked, baselines, noted
 from bgpctl.runbooks.proof import Word
@@ -34,6 +35,7 @@ def unsigned(state: Any) -> Any:
     return replace(state, withdrawn=replace(state.withdrawn, uid=""))
 
 
+TWINS = (f"{ANOTHER_SPEAKER}: process process-2",)
 LONG_AGO = NOW - 10_000
 SECOND = relabelled(leaves=2)
 
@@ -87,6 +89,29 @@ SECOND = relabelled(leaves=2)
             False,
             Word.SERVES,
             id="or is another's",
+        ),
+        pytest.param(withdrawn(problems=TWINS), relabelled(), False, Word.BESIDE, id="it is not alone"),
+        pytest.param(running(problems=TWINS), relabelled(), True, Word.BESIDE, id="nor when it serves"),
+        pytest.param(
+            running(phase="Stopped", problems=TWINS),
+            relabelled(),
+            False,
+            Word.BESIDE,
+            id="stopped, the other one did not say so",
+        ),
+        pytest.param(
+            running(phase="Stopped", problems=TWINS, heartbeat=LONG_AGO),
+            relabelled(),
+            False,
+            Word.SILENT,
+            id="nor later",
+        ),
+        pytest.param(
+            withdrawn(problems=TWINS, heartbeat=LONG_AGO),
+            relabelled(),
+            True,
+            Word.DEAD,
+            id="both dead, by the operator's word",
         ),
         pytest.param(
             running(heartbeat=NOW - 3600, reported_at=NOW - 5),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bgpctl.core.model import LastError
-from bgpctl.core.state import UNPROVED, WithdrawnPeer
+from bgpctl.core.state import ANOTHER_SPEAKER, UNPROVED, WithdrawnPeer
 from bgpctl.core.timing.withdrawal import Event
 from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.clock import UNCERTAIN
@@ -451,3 +451,17 @@ def test_routes_that_come_back_while_it_settles_are_waited_for_again(routes: Rou
     assert Withdrawn.needs <= Settled.needs
     record = replace(RELABELLED, steps={"Withdrawn": NOW - 1}, evidence={"proof": "confirmed"})
     assert Withdrawn().decide(at(journal=record, answers=(seen(routes),))).status is WAIT
+
+
+@pytest.mark.parametrize("answers", [(GONE,), (seen(RouteState.ABSENT, since=NOW - 60, times=9),), ()])
+def test_two_speakers_under_one_name_are_not_one_word(answers: Any) -> None:
+    """The routers were asked from the addresses that are known, and what the other announces nobody knows."""
+    twins = withdrawn(problems=("bad", f"{ANOTHER_SPEAKER}: process process-2 from 10.0.0.2"))
+    for record in (RELABELLED, SAW):
+        step = Withdrawn(typed=CommandLine(("bgpctl", "node", "drain", "n1", "--timeout", "3")))
+        decision = step.decide(at(answers=answers, state=twins, journal=record))
+        assert (decision.status, "process-2 from 10.0.0.2" in decision.reason) == (BLOCKED, True)
+        assert decision.hint.endswith("then drain again: bgpctl node drain n1")
+    assert "process-2" in Withdrawn().preview(at(state=replace(running(), problems=twins.problems)))
+    there = (seen(RouteState.PRESENT),)
+    assert Withdrawn().decide(at(answers=there, state=twins)).status is WAIT

@@ -14,6 +14,7 @@ from dataclasses import replace
 from bgpctl.core.state import MOST_WRITES, NodeState, others
 from bgpctl.errors import BgpctlError, Temporary
 from bgpctl.ports import Sink
+from bgpctl.speaker.status.addresses import Addresses
 from bgpctl.speaker.status.publisher import Pace, Publisher, awaited
 from bgpctl.speaker.status.waiting import Waiting
 
@@ -23,11 +24,17 @@ log = logging.getLogger("bgpctl.speaker")
 def newest(node: str, *found: NodeState | None) -> NodeState | None:
     """Of those that are this node's, the one that was told last, of equals the first. A process numbers what
     it tells. Of two processes one may not have known what the other told, so whatever routers either of them
-    names may have routes."""
+    names may have routes. Addresses that another speaker told stand in one of the two places only."""
     ours = [state for state in found if state is not None and state.node == node]
-    last = max(ours, key=lambda state: (state.sequence, state.heartbeat), default=None)
+    last = max(
+        ours, key=lambda state: (state.sequence, 0 if state.sequence else state.heartbeat), default=None
+    )
     if last is None:
         return None
+    known = Addresses()
+    for state in (*ours, last):
+        known.remember(state.locals)
+    last = replace(last, locals=known.told)
     foreign = [state for state in ours if not state.uid or state.uid != last.uid]
     for state in foreign:
         lost = others(state.holders, last.holders)
