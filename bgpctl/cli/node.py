@@ -92,7 +92,7 @@ def _resumed(ctx: typer.Context, client: Client, options: DrainOptions) -> Drain
     if inherited := kept.inherited(before, said):
         options = with_inherited(ctx, options.node, inherited, flags.options)
     left = {f: v for f, v in kept.merged(before, said).items() if f not in (*said, *kept.OF_ATTEMPT)}
-    whole = typed().with_words(kept.words(kept.usable(left, "drain")))
+    whole = typed().with_words(kept.words(kept.printed(left, "drain")))
     return replace(options, asked={**inherited, **said}, typed=whole, inherited=inherited)
 
 

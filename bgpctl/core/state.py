@@ -27,6 +27,8 @@ MOST_SENTENCES = 1000
 
 SAME_CLOCK_SECONDS = 2.0
 
+MOST_WRITES = 2**53  # of one state, by all speakers of a node: exact in every JSON reader
+
 MOST_LOCAL_PEERS, MOST_LOCALS = 256, 8  # routers, and addresses of the node towards one of them
 
 UNTOLD = ""  # a phase that nobody tells
@@ -36,6 +38,11 @@ UNPROVED = (
     "this node was deselected while its sessions were down: nothing was withdrawn, and routers may keep its "
     "routes until their own timers end"
 )
+
+ANOTHER_SPEAKER = "another speaker of this node reports too"
+"""How the problem begins that two processes under one node name are."""
+
+ENDS_WITH_SPEAKER = ("", "own")  # `engine_mode`: ExaBGP ends when its speaker does
 
 ANOTHER_SESSION = (CONNECTION_REJECTED, COLLISION)
 """What a router says to who comes while it has a session with this node already (RFC 4486)."""
@@ -97,6 +104,7 @@ class WithdrawnRecord:
     leave, "" = it had none. `observed_at`: that instant. `sent_at`: every withdraw was on the socket.
     `closed_at`: Cease was sent to every peer. `shut_down_at`: the routes were announced with
     GRACEFUL_SHUTDOWN before (RFC 8326), None = they were not. A router's word is not in here.
+    `uid`: the process that withdrew, as in NodeState, "" = an older speaker did not say.
     """
 
     reason: str
@@ -106,6 +114,7 @@ class WithdrawnRecord:
     peers: tuple[WithdrawnPeer, ...]
     shut_down_at: float | None = None
     answers: str = ""
+    uid: str = ""
 
     @property
     def routes(self) -> int:
@@ -131,6 +140,10 @@ class NodeState:
 
     `locals`: the addresses that the node had towards its routers, also in the time of earlier speakers: a
     router may keep the routes of a session from one of them.
+
+    `uid`: the process that writes this, by a name that no other one has; `sequence`: how many states were
+    told before this one, by it and by those whose state it had read. They say whose word this is, and which
+    of two is the later, whatever the clocks say; "" and 0 = an older speaker wrote it.
 
     `unreadable`: why the node's object cannot be read, "" = it can. Then nothing else in here says anything.
 
@@ -162,6 +175,8 @@ class NodeState:
     observed_leave: str = ""
     reported_at: float = 0.0
     locals: tuple[LocalAddresses, ...] = ()
+    uid: str = ""
+    sequence: int = 0
     unreadable: str = ""
     lag: float | None = None
     told_out: bool = False
@@ -197,6 +212,17 @@ class NodeState:
     def unproved(self) -> bool:
         """Does the speaker say that its routes may be somewhere without it ever having withdrawn them?"""
         return UNPROVED in self.problems
+
+    @property
+    def ended(self) -> bool:
+        """Does it say that it has stopped, and its engine with it?"""
+        return self.phase == "Stopped" and self.engine_mode in ENDS_WITH_SPEAKER
+
+    @property
+    def contested(self) -> str:
+        """The sentence about another speaker of this node, "" = none is known. Then nobody speaks for all
+        that the node announces."""
+        return next((problem for problem in self.problems if problem.startswith(ANOTHER_SPEAKER)), "")
 
     @property
     def in_service(self) -> bool:

@@ -32,6 +32,7 @@ from bgpctl.core.state import (
     MOST_LOCAL_PEERS,
     MOST_LOCALS,
     MOST_SENTENCES,
+    MOST_WRITES,
     VERSION,
     LocalAddresses,
     NodeState,
@@ -50,6 +51,7 @@ COUNT = kinds.integer()
 PORT = kinds.integer(Range(0, 65535))
 ASN = kinds.integer(Range(0, 2**32 - 1), format="int64")
 SECONDS = kinds.integer(Range(0, _MOST_SECONDS))
+WRITES = kinds.integer(Range(0, MOST_WRITES), format="int64")
 MAYBE_COUNT = kinds.integer(default=None)
 MAYBE_SECONDS = SECONDS._replace(default=None)
 INSTANT = kinds.Kind({**kinds.STRING, "format": "date-time"}, Foreign.instant, timestamp, 0.0)
@@ -177,6 +179,7 @@ WITHDRAWN = Table(
     WithdrawnRecord,
     Field("reason", "reason", SENTENCE),
     Field("answers", "answers", TEXT, terse=True),
+    Field("speakerUID", "uid", TEXT, terse=True),
     Field("observedTime", "observed_at", INSTANT),
     Field("gracefulShutdownTime", "shut_down_at", MAYBE_INSTANT),
     Field("sentTime", "sent_at", INSTANT),
@@ -197,6 +200,8 @@ STATUS: Table[dict[str, Any]] = Table(
     Field("phase", "phase", TEXT, default="Starting"),
     Field("heartbeatTime", "heartbeat", INSTANT),
     Field("startedAt", "started_at", INSTANT),
+    Field("speakerUID", "uid", TEXT, terse=True),
+    Field("sequence", "sequence", WRITES, terse=True),
     Field("speakerVersion", "speaker_version", TEXT),
     Field("engineVersion", "engine_version", TEXT),
     Field("engineRestarts", "engine_restarts", COUNT),

@@ -36,7 +36,9 @@ def turned(state: NodeState) -> tuple[object, ...]:
 def _uncounted(state: NodeState) -> NodeState:
     peers = tuple(map(_uncounted_peer, state.peers))
     some = _some(state.intended), _some(state.announced)
-    return replace(state, heartbeat=0.0, intended=some[0], announced=some[1], absent=None, peers=peers)
+    return replace(
+        state, heartbeat=0.0, sequence=0, intended=some[0], announced=some[1], absent=None, peers=peers
+    )
 
 
 def _uncounted_peer(peer: PeerState) -> PeerState:

@@ -7,7 +7,7 @@ does what the line says.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from bgpctl.core.policy.annotations import LEAVE
@@ -24,8 +24,9 @@ NAMES = {"drain": ("node", "drain"), "restore": ("node", "restore"), "restart": 
 
 
 def go_on(journal: Journal, node: str, typed: CommandLine) -> CommandLine:
-    """The whole command that goes on with the run of this journal; `typed`: what was typed now."""
-    asked = {f: v for f, v in kept.usable(journal.asked, journal.command).items() if f not in kept.OF_ATTEMPT}
+    """The command that goes on with the run of this journal; `typed`: what was typed now. It does no harm as
+    it stands, whoever wrote the journal: what is not in it, `said_again` tells."""
+    asked = kept.printed(journal.asked, journal.command)
     return typed.other(*NAMES[journal.command], node, *kept.words(asked))
 
 
@@ -33,9 +34,20 @@ def undo(node: str, typed: CommandLine) -> CommandLine:
     return typed.other("node", "restore", node)
 
 
-def not_kept(journal: Journal) -> str:
-    """What must be said again to have it, "" = nothing."""
-    flags = " and ".join(kept.unsaid(journal.asked))
+def said_again(journal: Journal) -> Iterator[str]:
+    """What that command has not, and must be said again to have it."""
+    printed = kept.printed(journal.asked, journal.command)
+    if flags := kept.unprinted(journal.asked, journal.command):
+        yield (
+            f"it was asked for with {', '.join(flags)} too: whoever may annotate the Node could have written "
+            "that, so type yourself what you want of it"
+        )
+    if flags := kept.unsaid(printed):
+        yield _not_kept(flags)
+
+
+def _not_kept(unsaid: Sequence[str]) -> str:
+    flags = " and ".join(unsaid)
     return f"put your own words for {kept.UNSAID} ({flags}): they may hold a secret, and were not kept"
 
 
@@ -77,8 +89,7 @@ def _instant(at: float) -> str:
 def ways(journal: Journal, node: str, typed: CommandLine) -> Iterator[str]:
     """How a run that nobody goes on with goes on, and how it is undone."""
     yield f"{'to drain it again' if journal.done_at else 'to go on'}: {go_on(journal, node, typed)}"
-    if kept.unsaid(journal.asked):
-        yield not_kept(journal)
+    yield from said_again(journal)
     if journal.command == "drain":
         yield f"to undo it: {undo(node, typed)}"
 

@@ -102,12 +102,15 @@ class Claimed(Goal):
             reason = f"{told} {' '.join(kept.words(more))}, which another run wrote down just now"
         else:
             return None
-        hint = (
+        rows = (
             f"this run changed nothing; to go on with what was asked for: "
-            f"{advice.go_on(journal, s.node.name, self.typed)}\n"
-            f"to begin anew, bring the node back first: {advice.undo(s.node.name, self.typed)}"
+            f"{advice.go_on(journal, s.node.name, self.typed)}",
+            *advice.said_again(journal),
+            f"to begin anew, bring the node back first: {advice.undo(s.node.name, self.typed)}",
         )
-        return Decision(Status.BLOCKED, reason, hint=hint, tells=frozenset((Tells.GO_ON, Tells.BACK)))
+        return Decision(
+            Status.BLOCKED, reason, hint="\n".join(rows), tells=frozenset((Tells.GO_ON, Tells.BACK))
+        )
 
     def _ours(self, s: Snapshot, journal: Journal) -> Journal:
         """The same run, in our hands."""

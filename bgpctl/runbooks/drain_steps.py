@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from bgpctl.core.drain.budgets import held_back, pdb_blocks
+from bgpctl.core.drain.deselection import not_ours
 from bgpctl.core.drain.eviction import EvictionOptions, PodView, refusals, to_evict
 from bgpctl.core.drain.lever import Effect, shown
 from bgpctl.errors import Tells
@@ -195,6 +196,10 @@ class Deselected(Goal):
             text = f"somebody takes the {told} back, {journal.leaves} times in this run"
             hint = "stop what sets it (a GitOps controller?), then run the same command again"
             return Decision(Status.BLOCKED, text, hint=hint)
+        labels = dict([journal.deselect]) if journal.deselect else {}
+        if journal.deselect != s.lever.label and (strange := not_ours(labels)):
+            text = f"the journal on the Node asks for what takes no node out: {strange}"
+            return Decision(Status.BLOCKED, text, hint="it is an annotation, which others may write too")
         before = {mark: at for mark, at in journal.marks.items() if mark.startswith(ASKED)}
         void = (DESELECTED, *LEAVING) if s.lever.patches else LEAVING
         asked = replace(
@@ -204,7 +209,6 @@ class Deselected(Goal):
             locals=locals_of(s.state, journal),
         )
         text = f"{told}, again: somebody took it back" if journal.leaves else told
-        labels = dict([journal.deselect]) if journal.deselect else {}
         change = ChangeNode(text, labels=labels, journal=asked, leave=asked.leave)
         return Decision(Status.ACT, text, (change, *_pull(s)))
 

@@ -2,7 +2,8 @@
 
 By flag, each with its values ((): a flag that takes none). Node annotations are read by many and written by
 some, so no value is kept that could hold a credential (UNSAID stands in its place), none is read that has not
-its flag's shape, and what would run a program or dial an address is printed, never taken over silently.
+its flag's shape, and what would lift a guard, lose data, dial an address or run a program is never taken
+over: it has to be said again.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping
 
 from bgpctl import providers
+from bgpctl.core.drain.deselection import protected
 from bgpctl.core.reading.durations import seconds
 from bgpctl.core.reading.foreign import Foreign, Unreadable
 from bgpctl.core.reading.selectors import parse_selector
@@ -57,15 +59,22 @@ SWITCHES = (
 REPEATABLE = ("--peer-profile", "--router-probe")
 COMMANDS = ("--shutdown-command", "--restart-command")
 OF_ATTEMPT = ("--timeout",)  # each attempt has its own
-NOT_INHERITED = (
-    *OF_ATTEMPT,
-    *COMMANDS,
-    "--router-probe",
-    "--assume-dead",  # somebody's word of one moment
-    # Past every PodDisruptionBudget, which are other people's: whoever may annotate a Node (each kubelet may
-    # its own) must not make the next run of an operator go past them. Without it, a drain waits at most.
-    "--disable-eviction",
+INHERITED = (
+    # What makes a run narrower or slower, or says how it began. Whoever may annotate a Node (each kubelet may
+    # its own) must not make the next run of an operator go past a guard, lose somebody's data, trust a router
+    # or run a program: all else has to be said again. Without it, a run waits or is refused at most.
+    "--order",
+    "--provider",
+    "--settle",
+    "--expect",
+    "--deselect-label",
+    "--pod-selector",
+    "--namespace",
+    "--require-confirmed",
+    "--no-ignore-daemonsets",
 )
+PRINTED = (*INHERITED, "--router-probe")
+"""What a command to paste may have from a journal: what it dials is seen there, and is asked only."""
 # The words of a command that are known to hold no secret; with any other word it is not kept.
 _WORDS = re.compile(
     r"(/(usr/)?s?bin/)?(ssh|sudo|systemctl|poweroff|halt|shutdown|reboot|true|false)|restart|now|-h|-n|-f|-i"
@@ -105,7 +114,34 @@ def merged(before: Options, said: Options) -> Options:
 def inherited(before: Options, said: Options) -> Options:
     """What a run that goes on takes over without being told."""
     more = merged(before, said).items()
-    return {f: v for f, v in more if f not in said and f not in NOT_INHERITED and UNSAID not in v}
+    return {f: v for f, v in more if f not in said and _harmless_option(f, v) and UNSAID not in v}
+
+
+def printed(options: Options, command: str) -> Options:
+    """What of a journal's options may stand in a command to paste: what that command takes, and what does no
+    harm as it stands. `command` as in the journal."""
+    return {
+        flag: values
+        for flag, values in usable(options, command).items()
+        if flag in PRINTED and (flag not in INHERITED or _harmless_option(flag, values))
+    }
+
+
+def unprinted(options: Options, command: str) -> tuple[str, ...]:
+    """The flags that a command to paste has not, and without which a run is another one."""
+    shown = printed(options, command)
+    return tuple(
+        flag
+        for flag in usable(options, command)
+        if flag not in shown and flag not in OF_ATTEMPT and not flag.startswith("--no-")
+    )
+
+
+def _harmless_option(flag: str, values: tuple[str, ...]) -> bool:
+    """A label that others decide by is changed only by who names it now."""
+    if flag == "--deselect-label":
+        return not any(protected(value.partition("=")[0].removesuffix("-")) for value in values)
+    return flag in INHERITED
 
 
 def usable(options: Options, command: str) -> Options:
@@ -153,10 +189,11 @@ _OF_ALL = ("--timeout", "--router-probe")
 _OF_RESTORE = (*_OF_ALL, "--provider")
 _OF_RESTART = ("--restart-command", "--pod-selector", "--namespace", "--expect", "--allow-route-loss")
 _TAKES: Mapping[str, tuple[str, ...]] = {"restore": _OF_RESTORE, "restart": (*_OF_ALL, *_OF_RESTART)}
+_ONE_WAY = ("--assume-dead", "--disable-eviction")  # they have no --no- form
 _OF_OTHERS = ("--restart-command", "--namespace", "--expect", "--allow-route-loss")
 _TAKES_DRAIN = (
     *(flag for flag in (*SHAPES, *SWITCHES) if flag not in _OF_OTHERS),
-    *(f"--no-{flag[2:]}" for flag in SWITCHES if flag not in (*_OF_OTHERS, *NOT_INHERITED)),
+    *(f"--no-{flag[2:]}" for flag in SWITCHES if flag not in (*_OF_OTHERS, *_ONE_WAY)),
 )
 
 

@@ -16,7 +16,6 @@ from bgpctl.runbooks.snapshot import PeerAnswer, Snapshot
 from bgpctl.witness.model import RouteState
 
 GONE_PHASES = ("Withdrawn", "Idle")
-ENDS_WITH_SPEAKER = ("", "own")  # `engineMode`: ExaBGP ends when its speaker does
 
 
 class Word(Enum):
@@ -24,6 +23,7 @@ class Word(Enum):
 
     SERVES = auto()  # it has not withdrawn, or not in answer to this request
     WITHDREW = auto()
+    BESIDE = auto()  # another speaker of the node reports too: none of them speaks for both
     STOPPED = auto()  # it ended, and its engine with it, before it withdrew
     CLOSED = auto()  # its sessions are closed since it was told to leave; more it does not tell
     TOLD = auto()  # it was told to withdraw with its sessions up; whether it did it does not say
@@ -36,10 +36,12 @@ def word(s: Snapshot, *, assume_dead: bool = False) -> Word:
     """The speaker's word. Only a state in which it repeats the name of this request answers it. One that
     said that it ended says nothing more, and is not silent for that."""
     state = s.state
-    if state is not None and state.phase == "Stopped" and state.engine_mode in ENDS_WITH_SPEAKER:
+    if state is not None and state.ended and not state.contested:
         return Word.STOPPED
     if state is None or state.stale(s.now):
         return Word.DEAD if assume_dead else Word.SILENT
+    if state.contested:
+        return Word.BESIDE
     if state.phase == UNTOLD:
         return _untold(s, state, assume_dead=assume_dead)
     if state.phase in GONE_PHASES and state.observed_leave == request(s):
@@ -88,11 +90,13 @@ def request(s: Snapshot) -> str:
 
 def withdrew(state: NodeState, leave: str) -> bool:
     """Did a speaker of this node withdraw what was announced? By its record: of the process that runs now, or
-    in answer to this very request by the one before; who relabels by hand gives it no name to answer."""
+    in answer to this very request by the one before; who relabels by hand gives it no name to answer. Whose
+    it is no instant tells: a clock may have been corrected since it was written."""
     record = state.withdrawn
     if record is None:
         return False
-    return record.observed_at >= state.started_at or bool(leave and record.answers == leave)
+    ours = bool(state.uid) and record.uid == state.uid
+    return ours or bool(leave and record.answers == leave)
 
 
 def another_session(state: NodeState) -> str:

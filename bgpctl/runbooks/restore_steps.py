@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bgpctl.core.drain.deselection import not_ours
 from bgpctl.core.drain.lever import shown
 from bgpctl.core.state import UNTOLD, NodeState, PeerState
 from bgpctl.runbooks.actions import ChangeNode, PatchObject
@@ -18,6 +19,10 @@ from bgpctl.witness.model import RouteState
 RESELECTED = "Reselected"
 NOTHING = Decision(Status.DONE, "nothing to do")
 SENT = "SawAnnounced"
+BY_HAND = (
+    "the journal is an annotation, which others may write too: if it is right in this, set the label by hand "
+    "and run this again; what is as the journal says is not changed"
+)
 ROUTER_PATIENCE = 10.0  # seconds for a router to take the routes in; one that filters never has them all
 
 
@@ -58,6 +63,9 @@ class Selected(Goal):
         wrong = {key: value for key, value in prior.items() if s.node.labels.get(key) != value}
         if not wrong and not patches:
             return Decision(Status.DONE, ", ".join(map(shown, prior.items())) or _unlabelled(s.journal))
+        if strange := not_ours(wrong, s.lever.keys):
+            text = f"the journal on the Node asks for what no drain has changed: {strange}"
+            return Decision(Status.BLOCKED, text, hint=BY_HAND)
         text = ", ".join(filter(None, (*map(shown, wrong.items()), _back(s))))
         change = ChangeNode(text, labels=wrong, journal=s.journal.with_mark(RESELECTED, s.now))
         return Decision(Status.ACT, text, (change, *patches))

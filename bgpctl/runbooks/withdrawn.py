@@ -93,9 +93,12 @@ class Withdrawn(Goal):
         return f"{first}{_seconds(worst)} after {begin}, by estimate{note}: {worst.address}: {worst.why}"
 
     def foresee(self, s: Snapshot) -> Decision | None:
-        """A speaker that is silent before the drain begins: unless it comes back, the run ends blocked."""
-        silent = proof.word(s, assume_dead=self.assume_dead) is Word.SILENT
-        if not silent or (s.state is None and not (s.estimates or s.dead_estimates)):
+        """A speaker that is silent before the drain begins, or not alone: unless that ends, the run ends
+        blocked."""
+        word = proof.word(s, assume_dead=self.assume_dead)
+        if word is Word.BESIDE:
+            return self._beside(s, "")
+        if word is not Word.SILENT or (s.state is None and not (s.estimates or s.dead_estimates)):
             return None
         seen = f"last seen {timestamp(s.state.last_seen)}" if s.state else "it was never seen"
         only_by = f"the routes end only if somebody says that it is dead ({ASSUME_DEAD})"
@@ -137,6 +140,8 @@ class Withdrawn(Goal):
                 return self._silent(s, journal, note)
             case Word.DEAD:
                 return _dead(s, journal, note, assumed=True)
+            case Word.BESIDE:
+                return self._beside(s, note)
             case Word.STOPPED:
                 return _dead(s, journal, note, assumed=False)
             case Word.SERVES:
@@ -158,6 +163,16 @@ class Withdrawn(Goal):
             return _saw(s, journal, "the speaker has sent every withdraw")
         begun = journal.marks[SAW_WITHDRAWN]
         return _until(s, begun, s.estimates, f"the withdraws were sent{note}", proof.record(s.state))
+
+    def _beside(self, s: Snapshot, note: str) -> Decision:
+        """Two speakers under the node's name: what the other announces, the one that reports last does not
+        know."""
+        hint = (
+            f"end the one that should not be there (what else runs as {s.node.name}?), and start the other "
+            f"one anew (delete its pod, or restart its unit)\nthen drain again: {self.typed.again()}"
+        )
+        told = frozenset((Tells.GO_ON,))
+        return Decision(Status.BLOCKED, f"{_state(s).contested}{note}", hint=hint, tells=told)
 
     def _untold(self, s: Snapshot, note: str) -> Decision:
         """It was told to withdraw, and its own word is late, or says nothing of it."""
@@ -193,7 +208,7 @@ def by_witness(s: Snapshot, word: Word) -> Decision | None:
             # First asked late, but in time: what a router shows now is what it loses.
             return Decision(Status.ACT, text, (ChangeNode("note what the routers have", journal=fresh),))
         return Decision(Status.WAIT, text, recheck=LOOK_AGAIN)
-    if proof.missing(s) or word is Word.SILENT:
+    if proof.missing(s) or word in (Word.SILENT, Word.BESIDE):
         return None
     if word is Word.SERVES:
         text = f"no route on {proof.routers(answers)}; {_serves(s)}"

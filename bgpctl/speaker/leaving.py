@@ -33,10 +33,11 @@ log = logging.getLogger("bgpctl.speaker")
 
 class Leaving:
     """One node's leave. `seen` is the request to leave that the intent was decided with, `withdrawn` the
-    record of the last leave; `with_speaker`: the node goes away while its speaker stops."""
+    record of the last leave; `with_speaker`: the node goes away while its speaker stops. `uid`:
+    this process."""
 
-    def __init__(self, node: str, engine: Engine, settings: Settings) -> None:
-        self._engine, self._reason = engine, settings.leave_reason
+    def __init__(self, node: str, engine: Engine, settings: Settings, uid: str) -> None:
+        self._engine, self._reason, self._uid = engine, settings.leave_reason, uid
         self._before = NodeState(node)
         self._held = Held()
         self._unproved = False
@@ -124,7 +125,9 @@ class Leaving:
         left, peers = running(self._engine, intent).peers, self._before.peers
         gone = self._engine.departed
         if peers and not left and all(peer.name in gone for peer in peers):
-            self.withdrawn = record(self._reason, time.time(), list(peers), gone, answers=self._answered)
+            self.withdrawn = record(
+                self._reason, time.time(), list(peers), gone, answers=self._answered, uid=self._uid
+            )
             self._held.left(gone, gone)
             self._unproved = False
             log.info("speaker.leave_recalled", extra={"peers": len(peers)})
@@ -150,4 +153,4 @@ class Leaving:
     def _record(self, action: Leave, seen: float, observed: Observed) -> WithdrawnRecord:
         before = [peer_state(name, observed, None) for name in action.peers if name in observed.peers]
         began, out = self.soak.began or seen, self.soak.out
-        return record(action.reason, began, before, self._engine.departed, out, self._answered)
+        return record(action.reason, began, before, self._engine.departed, out, self._answered, self._uid)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -63,11 +64,12 @@ class Manager:
     ) -> None:
         self._node, self._source, self._engine, self._bell = node, source, engine, bell
         self._reason = settings.leave_reason
-        self._leaving = Leaving(node, engine, settings)
+        uid = str(uuid.uuid4())
+        self._leaving = Leaving(node, engine, settings, uid)
         self._settling = Settling(settings.settle)
         self._intending = Intending(node, engine, self._leaving, readiness or Readiness(), settings)
         self._reporting = Reporting(
-            node, source, engine, self._intending, self._leaving, self._settling, publish, unkept
+            node, source, engine, self._intending, self._leaving, self._settling, publish, unkept, uid
         )
         self.counters = Counters()
         self._performer = Performer(engine, self.counters, self._leave)

@@ -27,8 +27,9 @@ from bgpctl.speaker.settings import Settings
 from bgpctl.speaker.sources import FileSource
 from bgpctl.speaker.status import metrics, pages
 from bgpctl.speaker.status import socket as status_socket
+from bgpctl.speaker.status.kubesink import KubeSink
 from bgpctl.speaker.status.memory import Memory
-from bgpctl.speaker.status.publisher import FileSink, KubeSink
+from bgpctl.speaker.status.publisher import FileSink
 from bgpctl.speaker.status.remembering import Remembering
 from bgpctl.speaker.verdictsource import VerdictSource
 

@@ -15,7 +15,8 @@ from bgpctl.core.state import NodeState
 from bgpctl.kube import paths
 from bgpctl.lab.api import ApiServer
 from bgpctl.lab.seed import crds
-from bgpctl.speaker.status.publisher import KubeSink, Pace, Publisher
+from bgpctl.speaker.status.kubesink import KubeSink
+from bgpctl.speaker.status.publisher import Pace, Publisher
 from tests.support import apiserver, clients, objects, speakers
 from tests.support.bgppeer import BgpPeer
 from tests.support.speakers import SpeakerProcess

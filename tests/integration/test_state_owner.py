@@ -5,20 +5,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
 
-from bgpctl.core.state import NodeState
-from bgpctl.core.state_document import to_document
+from bgpctl.core.state import LocalAddresses, NodeState
+from bgpctl.core.state_document import from_document, to_document
 from bgpctl.errors import BgpctlError
 from bgpctl.kube import paths
 from bgpctl.lab.api import ApiServer
 from bgpctl.lab.api.faults import Fault
 from bgpctl.lab.seed import crds
 from bgpctl.speaker.sources import KubeSource
-from bgpctl.speaker.status.publisher import KubeSink
-from tests.support import apiserver, clients, objects
+from bgpctl.speaker.status.kubesink import KubeSink
+from tests.support import apiserver, clients, objects, snapshots
 from tests.support.wait import eventually, throughout
 
 pytestmark = pytest.mark.integration
@@ -108,6 +110,89 @@ def test_without_the_right_to_it_the_state_is_published_and_the_right_named_once
     assert place.api.get(paths.node_state(NAME))["status"]["routes"]["announced"] == 2
     (told,) = (record for record in caplog.records if record.message == "state.not_owned")
     assert "patch on bgpnodestates" in vars(told)["hint"]
+
+
+# --- two of them --------------------------------------------------------------------------------------------
+
+
+def told(uid: str, local: str, **more: Any) -> NodeState:
+    """By the process `uid`, whose session came from `local`."""
+    one = snapshots.peer()
+    here = replace(one, session=replace(one.session, local_address=ip_address(local)))
+    return NodeState(NAME, "Running", started_at=1.7e9, uid=uid, **{"peers": (here,), **more})
+
+
+def published(place: Place) -> NodeState:
+    return from_document(place.api.get(paths.node_state(NAME)))
+
+
+A, B = told("process-a", "10.0.0.11"), told("process-b", "10.0.0.12")
+BOTH = (LocalAddresses(snapshots.ROUTER, 179, ("10.0.0.12", "10.0.0.11")),)
+
+
+def twin(place: Place) -> KubeSink:
+    """Another speaker of the node, on another machine."""
+    found = KubeSink(clients.client(place.server), NAME, lambda: place.uid)
+    found.read()
+    return found
+
+
+def test_a_speaker_that_was_started_under_the_name_of_another_one_is_told_and_not_lost(place: Place) -> None:
+    place.sink.write(A)
+    other = twin(place)
+    other.write(B)
+    assert published(place).contested == "", "it follows one that may be dead"
+    place.sink.write(A)
+    assert published(place).uid == "process-a" and published(place).locals == BOTH
+    assert "process-b from 10.0.0.12" in published(place).contested
+    for _ in range(2):  # the other one hangs: it writes no more, and its engine announces on
+        place.sink.write(replace(A, phase="Withdrawn", peers=()))
+        assert "process-b" in published(place).contested
+        assert [str(p.session.local_address) for p in published(place).unwithdrawn] == ["10.0.0.12"]
+    other.write(B)
+    assert "process-a" in published(place).contested and published(place).uid == "process-b"
+    other.write(replace(B, phase="Stopped", engine_mode="own", peers=()))
+    place.sink.write(A)
+    assert published(place).contested == "", "it says that it has ended"
+    assert [set(one.addresses) for one in published(place).locals] == [{"10.0.0.11", "10.0.0.12"}]
+
+
+def test_one_of_the_version_before_that_writes_too_is_another_one(place: Place) -> None:
+    place.sink.write(A)
+    twin(place).write(replace(B, uid="", started_at=1.6e9))
+    place.sink.write(A)
+    assert "(unnamed) from 10.0.0.12" in published(place).contested
+
+
+def test_whoever_else_touches_the_object_is_no_speaker(place: Place) -> None:
+    place.sink.write(A)
+    counting = clients.counting(place.server)
+    sink = KubeSink(counting, NAME, lambda: place.uid)
+    sink.read()
+    place.api.patch(paths.node_state(NAME), {"metadata": {"labels": {"a": "b"}}})
+    sink.write(A)  # of its own process, as after an answer that was lost
+    assert [method for method, *_ in counting.sent] == ["GET", "PATCH", "GET", "PATCH"]
+    sink.write(A)
+    assert [method for method, *_ in counting.sent[4:]] == ["PATCH"]
+    assert published(place).contested == ""
+
+
+def test_without_the_right_to_read_it_is_written_all_the_same(place: Place) -> None:
+    place.sink.write(A)
+    twin(place).write(B)
+    place.server.faults.add(Fault("answer", verb="get", resource="bgpnodestates", code=403))
+    place.sink.write(replace(A, announced=3))
+    place.server.faults.clear()
+    assert (published(place).uid, published(place).announced) == ("process-a", 3)
+
+
+def test_two_that_make_the_object_at_once(place: Place) -> None:
+    other = KubeSink(place.api, NAME, lambda: place.uid)
+    assert place.sink.read() is None and other.read() is None
+    other.write(B)
+    place.server.faults.add(Fault("answer", verb="patch", resource="bgpnodestates/status", code=404, count=1))
+    place.sink.write(A)
+    assert "process-b" in published(place).contested
 
 
 def test_what_the_speaker_knows_of_its_node(place: Place) -> None:

@@ -126,7 +126,7 @@ class Speaker:
             router = self.sim.routers[address]  # type: ignore[attr-defined]
             if not router.down and address in self.sessions:
                 router.routes.pop(self.node, None)
-        self.record = WithdrawnRecord("drain", now, now, now, peers, answers=self.leave)
+        self.record = WithdrawnRecord("drain", now, now, now, peers, answers=self.leave, uid=self._uid)
         self.phase, self.routes = "Withdrawn", ()
         self.sessions.clear()
 
@@ -189,6 +189,10 @@ class Speaker:
         )
 
     @property
+    def _uid(self) -> str:
+        return f"process-{self.life}"
+
+    @property
     def local(self) -> str:
         return f"192.0.2.1{self.node.rpartition('-')[2]}"
 
@@ -207,6 +211,7 @@ class Speaker:
             peers=peers,
             withdrawn=self.record,
             observed_leave=self.leave,
+            uid=self._uid,
         )
 
     def _publish(self, *, at_once: bool = False) -> None:

@@ -257,7 +257,7 @@ class Rig:
 def speaker(now: float, leave: str, left: tuple[float, str] | None) -> NodeState:
     """`left`: when it withdrew, and the request that it answered."""
     one = peer(now, local_address=LOCAL)
-    here = NodeState(NODE, "Running", now, 1.0, observed_leave=leave)
+    here = NodeState(NODE, "Running", now, 1.0, observed_leave=leave, uid="process")
     if left is None:
         return replace(
             here,
@@ -268,7 +268,7 @@ def speaker(now: float, leave: str, left: tuple[float, str] | None) -> NodeState
             peers=(one,),
         )
     at, answers = left
-    record = WithdrawnRecord("drain", at, at, at, (WithdrawnPeer(one, 6),), answers=answers)
+    record = WithdrawnRecord("drain", at, at, at, (WithdrawnPeer(one, 6),), answers=answers, uid="process")
     return replace(here, phase="Withdrawn", withdrawn=record)
 
 

@@ -88,13 +88,23 @@ def running(*peers: PeerState, **changes: Any) -> NodeState:
     return replace(fresh, **changes)
 
 
+PROCESS, NEXT_PROCESS = "process-1", "process-2"  # of a speaker
+
+
 def withdrawn(*, observed: float = NOW - 30, answers: str = LEAVE, **changes: Any) -> NodeState:
-    """The speaker has left every peer, in answer to the run's first request (or to another one)."""
+    """The speaker has left every peer, in answer to the run's first request (or to another one). It runs
+    still; with another `uid` it is the next one that tells of it."""
     record = WithdrawnRecord(
-        "drain", observed, observed + 0.1, observed + 0.1, (WithdrawnPeer(peer(), 2),), answers=answers
+        "drain",
+        observed,
+        observed + 0.1,
+        observed + 0.1,
+        (WithdrawnPeer(peer(), 2),),
+        answers=answers,
+        uid=PROCESS,
     )
     fresh = NodeState("n1", "Withdrawn", NOW - 5, NOW - 3600, withdrawn=record, observed_leave=answers)
-    return replace(fresh, **changes)
+    return replace(fresh, **{"uid": PROCESS, **changes})
 
 
 def estimates(event: Event, *addresses: str) -> tuple[Estimate, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import replace
 from typing import Any
 
@@ -30,7 +29,11 @@ ASKED = journal(
     options={"--require-confirmed": (), "--router-probe": ("frr", "bird"), "--shutdown-command": (POWER,)},
 )
 WORDS = "--order withdraw-first --require-confirmed --router-probe frr --router-probe bird"
-GO_ON = f"to go on: kubectl bgp node drain n1 {WORDS} --shutdown-command {shlex.quote(POWER)} {CLUSTER}"
+GO_ON = f"to go on: kubectl bgp node drain n1 {WORDS} {CLUSTER}"
+AGAIN = (
+    "it was asked for with --shutdown-command too: whoever may annotate the Node could have written that, so "
+    "type yourself what you want of it"
+)
 
 
 def hint(result: Result, record: Any = None, **more: Any) -> list[str]:
@@ -73,20 +76,34 @@ def test_nothing_is_said_to_be_unchanged_where_there_is_a_journal() -> None:
 
 def test_status_tells_what_is_safe_and_the_whole_command() -> None:
     report = NodeReport("n1", True, True, running(), ASKED, typed=TYPED)
-    assert report.ways == ("do not power off n1: routers may still send it traffic", GO_ON, BACK)
+    assert report.ways == ("do not power off n1: routers may still send it traffic", GO_ON, AGAIN, BACK)
     copied = replace(report, journal=None, lost=ASKED)
     assert copied.ways == report.ways, "also by the copy"
     assert replace(report, holder=OTHER).ways == (), "somebody is at it"
 
 
 def test_words_that_were_not_kept_are_asked_for() -> None:
-    secret = replace(ASKED, options={"--shutdown-command": ("…",)})
+    secret = replace(ASKED, options={"--router-probe": ("…",), "--shutdown-command": ("…",)})
     told = NodeReport("n1", True, True, running(), secret, typed=TYPED).ways
     assert (
-        told[1]
-        == f"to go on: kubectl bgp node drain n1 --order withdraw-first --shutdown-command '…' {CLUSTER}"
+        told[1] == f"to go on: kubectl bgp node drain n1 --order withdraw-first --router-probe '…' {CLUSTER}"
     )
-    assert "put your own words for … (--shutdown-command)" in told[2]
+    assert told[2] == AGAIN
+    assert "put your own words for … (--router-probe)" in told[3]
+
+
+def test_what_stands_in_a_journal_is_no_command_to_paste() -> None:
+    """Typed as it stood, it rebooted the machine of the operator."""
+    forged = {
+        "--shutdown-command": ("sudo reboot -f",),
+        "--disable-eviction": (),
+        "--force": (),
+        "--max-unavailable": ("99",),
+        "--deselect-label": ("node-restriction.kubernetes.io/tenant=x",),
+    }
+    rows = NodeReport("n1", True, True, running(), replace(ASKED, options=forged), typed=TYPED).ways
+    assert rows[1] == f"to go on: kubectl bgp node drain n1 --order withdraw-first {CLUSTER}"
+    assert f"with {', '.join(forged)} too" in rows[2] and "reboot" not in "".join(rows)
 
 
 @pytest.mark.parametrize(

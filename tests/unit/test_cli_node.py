@@ -150,8 +150,11 @@ def test_every_flag_of_a_run_is_kept_but_those_of_one_command_line(command: str)
                 assert (flag in kept.keep({flag: value})) is (flag not in NOT_KEPT), flag
 
 
-ASKED = "--order withdraw-first --require-confirmed --max-unavailable 2 --settle 0.5 --grace-period=-1"
-DIALLED = "--router-probe bird=/run/b.ctl@192.0.2.1 --shutdown-command 'ssh {node} sudo poweroff'"
+ASKED = "--order withdraw-first --require-confirmed --pod-selector app=web --settle 0.5"
+DIALLED = "--router-probe bird=/run/b.ctl@192.0.2.1"
+LIFTED = (
+    "--shutdown-command 'ssh {node} sudo poweroff' --max-unavailable 2 --grace-period=-1 --allow-last-path"
+)
 
 
 def drained_before(cluster: Cluster, words: str, order: str = "withdraw-first") -> None:
@@ -169,24 +172,25 @@ def drained_before(cluster: Cluster, words: str, order: str = "withdraw-first") 
 
 
 def test_a_run_that_goes_on_is_the_one_that_was_asked_for(cluster: Cluster, asked: dict[str, Any]) -> None:
-    """The options that it does not say are inherited; what runs a program or dials an address is not, but
-    stands in the command that it tells to type next."""
-    drained_before(cluster, f"{ASKED} {DIALLED} --timeout 3")
+    """The options that it does not say are inherited; what dials an address is not, but stands in the command
+    that it tells to type next. What runs a program or lifts a guard does neither."""
+    drained_before(cluster, f"{ASKED} {DIALLED} {LIFTED} --timeout 3")
     assert run("node", "drain", "worker-1", "--settle", "9s", "--dry-run") == 0
     options = asked["plan"]
-    assert (options.order, options.require_confirmed, options.max_unavailable) == ("withdraw-first", True, 2)
-    assert (options.settle, options.eviction.grace_period) == (9.0, -1)
+    assert (options.order, options.require_confirmed, options.max_unavailable) == ("withdraw-first", True, 1)
+    assert (options.settle, options.lifted) == (9.0, frozenset())
     assert (options.probes, options.shutdown_command, options.timeout) == ((), (), 600.0)
     assert set(options.asked) == {
         "--order",
         "--require-confirmed",
-        "--max-unavailable",
+        "--pod-selector",
         "--settle",
-        "--grace-period",
     }
     assert str(options.typed).startswith("bgpctl node drain worker-1 --settle 9s --dry-run --")
     for word in f"{ASKED} {DIALLED}".replace("--settle 0.5 ", "").split(" --"):
         assert word in str(options.typed)
+    for word in ("--max-unavailable", "--grace-period", "--allow", "poweroff"):
+        assert word not in str(options.typed)
     assert "--timeout" not in str(options.typed), "each attempt has its own"
 
 
@@ -194,20 +198,20 @@ def test_a_budget_is_passed_only_by_who_says_so(cluster: Cluster, asked: dict[st
     drained_before(cluster, "--disable-eviction --force", order="guide")
     assert run("node", "drain", "worker-1") == 0
     options = asked["drain"]
-    assert (options.eviction.disable_eviction, options.eviction.force) == (False, True)
-    assert dict(options.inherited) == {"--force": ()}
-    assert str(options.typed) == "bgpctl node drain worker-1 --disable-eviction --force"
-    assert run("node", "drain", "worker-1", "--no-force", "--disable-eviction") == 0
+    assert (options.eviction.disable_eviction, options.eviction.force) == (False, False)
+    assert dict(options.inherited) == {}
+    assert str(options.typed) == "bgpctl node drain worker-1"
+    assert run("node", "drain", "worker-1", "--force", "--disable-eviction") == 0
     options = asked["drain"]
-    assert (options.eviction.disable_eviction, options.eviction.force) == (True, False)
+    assert (options.eviction.disable_eviction, options.eviction.force) == (True, True)
 
 
 def test_what_is_said_now_counts_more(cluster: Cluster, asked: dict[str, Any]) -> None:
-    drained_before(cluster, "--require-confirmed --force", order="guide")
+    drained_before(cluster, "--require-confirmed --settle 7", order="guide")
     assert run("node", "drain", "worker-1", "--no-require-confirmed") == 0
     options = asked["drain"]
-    assert (options.require_confirmed, options.eviction.force) == (False, True)
-    assert dict(options.asked) == {"--force": (), "--no-require-confirmed": ()}
+    assert (options.require_confirmed, options.settle) == (False, 7.0)
+    assert dict(options.asked) == {"--settle": ("7",), "--no-require-confirmed": ()}
 
 
 def test_a_journal_of_the_version_before_passes_its_order_on(cluster: Cluster, asked: dict[str, Any]) -> None:
@@ -219,12 +223,12 @@ def test_a_journal_of_the_version_before_passes_its_order_on(cluster: Cluster, a
 def test_options_that_this_version_does_not_take_are_refused_by_name(
     cluster: Cluster, asked: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    drained_before(cluster, "--max-unavailable 0", order="guide")
+    drained_before(cluster, "--pod-selector ===", order="guide")
     assert run("node", "drain", "worker-1") == 3
     told = capsys.readouterr().err
     assert "the options in the journal of node worker-1 cannot be used" in told
-    assert "give these flags yourself: --max-unavailable" in told
-    assert run("node", "drain", "worker-1", "--max-unavailable", "1") == 0
+    assert "give these flags yourself: --pod-selector" in told
+    assert run("node", "drain", "worker-1", "--pod-selector", "app=web") == 0
 
 
 def test_the_flags_of_a_restart_are_kept(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:

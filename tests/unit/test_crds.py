@@ -273,12 +273,14 @@ FULL = nodestate.NodeState(
     peers=(PEER,),
     unwithdrawn=(PEER,),
     withdrawn=nodestate.WithdrawnRecord(
-        "leaves", 1.5, 2.5, 3.5, (nodestate.WithdrawnPeer(PEER, 4),), 2.0, "r1-1"
+        "leaves", 1.5, 2.5, 3.5, (nodestate.WithdrawnPeer(PEER, 4),), 2.0, "r1-1", "2f6c"
     ),
     absent={"noLocalEndpoints": 2},
     soak=5.0,
     soak_until=1_700_000_105.5,
     locals=(nodestate.LocalAddresses("127.0.0.100", 1790, ("127.0.0.9", "127.0.0.11")),),
+    uid="9b1e",
+    sequence=7,
 )
 
 

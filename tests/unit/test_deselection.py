@@ -8,6 +8,7 @@ from bgpctl.core.drain.deselection import (
     Lever,
     changed,
     deselecting_label,
+    not_ours,
     parse_label_change,
     protected,
 )
@@ -138,7 +139,7 @@ def test_a_key_without_a_domain_is_ours() -> None:
 )
 def test_an_override_in_vain(override: str, refusal: str) -> None:
     found = deselecting_label({"p": labels(a="1")}, {"a": "1"}, override)
-    assert found == Lever(("p",), refusal=refusal)
+    assert found == Lever(("p",), refusal=refusal, keys=frozenset("a"))
 
 
 def test_an_override_that_another_policy_for_all_nodes_makes_vain_names_it() -> None:
@@ -169,6 +170,43 @@ def test_what_is_said_where_no_label_of_ours_would_do(names: tuple[str, ...], wh
     assert found.refusal.startswith(f"no label of ours takes the node out of {which} kubernetes.io/os=linux")
 
 
+def keys_of(selector: LabelSelector) -> frozenset[str]:
+    return frozenset((*dict(selector.match_labels), *(one.key for one in selector.match_expressions)))
+
+
+@pytest.mark.parametrize("have", [{}, {"a": "1"}, {"a": "1", "kubernetes.io/os": "linux"}])
+def test_the_labels_by_which_anything_selects_nodes(have: dict[str, str]) -> None:
+    """Also those of policies that do not select this one, whether or not they are ours to change."""
+    policies = {"p": labels(a="1"), "q": asks("kubernetes.io/os", "Exists"), "all": None}
+    for some in (policies, {name: policies[name] for name in ("p", "q")}):
+        for override in (None, "b=c"):
+            assert deselecting_label(some, have, override).keys == {"a", "kubernetes.io/os"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "keys", "why"),
+    [
+        ({}, {"a"}, ""),
+        ({"a": "1"}, {"a"}, ""),
+        ({"a": "1", "b": None}, {"a"}, "label b removed (no policy selects nodes by it)"),
+        (
+            {"node-restriction.kubernetes.io/tenant": "x"},
+            {"node-restriction.kubernetes.io/tenant"},
+            "label node-restriction.kubernetes.io/tenant=x (it is not ours)",
+        ),
+        (
+            {"node-role.kubernetes.io/control-plane": "", "b": "1"},
+            None,
+            "label node-role.kubernetes.io/control-plane= (it is not ours)",
+        ),
+    ],
+)
+def test_which_labels_no_journal_makes_a_run_change(
+    changes: dict[str, str | None], keys: set[str] | None, why: str
+) -> None:
+    assert not_ours(changes, None if keys is None else frozenset(keys)) == why
+
+
 @pytest.mark.parametrize(
     ("selector", "have", "ways_in"),
     [
@@ -181,4 +219,4 @@ def test_what_is_said_where_no_label_of_ours_would_do(names: tuple[str, ...], wh
 def test_the_label_that_a_node_lacks(
     selector: LabelSelector, have: dict[str, str], ways_in: tuple[tuple[str, str], ...]
 ) -> None:
-    assert deselecting_label({"p": selector}, have) == Lever(ways_in=ways_in)
+    assert deselecting_label({"p": selector}, have) == Lever(ways_in=ways_in, keys=keys_of(selector))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 
 import pytest
 from hypothesis import given
@@ -77,28 +78,62 @@ def test_what_is_said_now_counts_more(before: str, said: str, merged: str) -> No
     assert kept.merged(options(before), options(said)) == options(merged)
 
 
+def options_of(words: str) -> kept.Options:
+    found: dict[str, tuple[str, ...]] = {}
+    for word in shlex.split(words):
+        if word.startswith("--"):
+            found[flag := word] = ()
+        else:
+            found[flag] = (word,)
+    return found
+
+
 def options(words: str) -> kept.Options:
     pairs = re.findall(r"(--[a-z-]+) ?([^ -][^ ]*)?", words)
     return {flag: (value,) if value else () for flag, value in pairs}
 
 
-def test_what_runs_or_dials_something_and_the_attempts_time_are_not_inherited() -> None:
-    before = {
-        "--shutdown-command": ("true",),
-        "--restart-command": ("true",),
-        "--router-probe": ("frr",),
-        "--timeout": ("3",),
-        "--assume-dead": (),
-        "--force": (),
-    }
-    assert kept.keep(before) == before
-    assert kept.inherited(before, {}) == {"--force": ()}
+HARMLESS = options_of(
+    "--order withdraw-first --provider bgpctl --settle 9 --expect 9 --deselect-label enable-bgp=off "
+    "--pod-selector app=web --namespace web --require-confirmed --no-ignore-daemonsets"
+)
+HARMFUL = options_of(
+    "--force --delete-emptydir-data --disable-eviction --allow-last-path --allow-address-gap "
+    "--allow-route-loss --max-unavailable 99 --assume-dead --peer-profile 192.0.2.1=bird "
+    "--grace-period 0 --skip-wait-for-delete-timeout 1 --ignore-daemonsets "
+    "--deselect-label node-restriction.kubernetes.io/tenant=x "
+    "--shutdown-command true --restart-command true"
+)
 
 
-def test_nobody_goes_past_a_budget_by_what_a_node_annotation_says() -> None:
-    before = {"--disable-eviction": (), "--force": ()}
-    assert kept.inherited(before, {}) == {"--force": ()}
-    assert kept.merged(before, {}) == before, "it is printed, to be said again"
+def test_what_lifts_a_guard_loses_data_dials_or_runs_something_is_not_inherited() -> None:
+    """Whoever may annotate a Node, each kubelet its own, could have written it."""
+    more = {**HARMFUL, "--router-probe": ("frr",), "--timeout": ("3",)}
+    assert kept.keep(more) == more and kept.keep(HARMLESS) == HARMLESS
+    assert kept.inherited(more, {}) == {}
+    assert kept.inherited(HARMLESS, {}) == HARMLESS
+    assert kept.inherited({**more, **HARMLESS}, {}) == HARMLESS
+
+
+def test_every_option_is_one_or_the_other() -> None:
+    """A new one is not inherited before somebody has thought about it."""
+    rest = {*kept.SHAPES, *kept.SWITCHES} - {*HARMLESS, *HARMFUL}
+    assert rest == {"--timeout", "--router-probe"}
+
+
+@pytest.mark.parametrize("command", ["drain", "restart"])
+def test_a_command_to_paste_has_nothing_of_it_either(command: str) -> None:
+    every = {**HARMLESS, **HARMFUL, "--deselect-label": ("enable-bgp=off",), "--router-probe": ("frr",)}
+    shown = kept.printed(every, command)
+    assert set(shown) <= {*HARMLESS, "--router-probe"} and "--router-probe" in shown
+    left = kept.unprinted({**every, "--timeout": ("3",), "--no-force": ()}, command)
+    assert {*shown, *left} == set(kept.usable(every, command))
+    assert "--shutdown-command" in left or command == "restart"
+    assert kept.printed({"--deselect-label": HARMFUL["--deselect-label"]}, "drain") == {}
+
+
+def test_what_is_not_inherited_is_kept_to_be_named() -> None:
+    assert kept.merged(HARMFUL, {}) == HARMFUL
 
 
 def test_a_value_that_looks_like_a_flag_is_typed_with_it() -> None:

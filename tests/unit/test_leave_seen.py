@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -12,8 +13,10 @@ from bgpctl.core.intent.compile import ClusterObjects
 from bgpctl.core.intent.diff import Action, Leave
 from bgpctl.core.policy.annotations import LEAVE, leave_name
 from bgpctl.core.state import NodeState
+from bgpctl.core.state_document import from_document, to_document
 from bgpctl.errors import Temporary
 from bgpctl.ports import Mode
+from bgpctl.runbooks import proof
 from bgpctl.speaker.status.publisher import Pace
 from tests.support import objects
 from tests.support.fake_engine import Departed
@@ -151,3 +154,18 @@ def test_a_name_alone_is_published_at_once() -> None:
     offered, written = NodeState("n", "Idle", observed_leave="one"), NodeState("n", "Idle")
     assert Pace().due(offered, written, 100.0, 0) == 100.0
     assert Pace().due(offered, None, -math.inf, 0) == -math.inf
+
+
+def test_a_record_is_its_writers_whatever_its_clock_said(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock was an hour ahead when the node left; the next speaker was started after its correction."""
+    ahead = time.time() + 3600
+    monkeypatch.setattr(time, "time", lambda: ahead)
+    rig.tick(asked("run-a-1", AWAY))
+    monkeypatch.undo()
+    assert rig.state.phase == "Withdrawn" and proof.withdrew(rig.state, "")
+    after = Rig(asked("run-b-1", AWAY), recall=lambda: from_document(to_document(rig.state)))
+    after.tick()
+    record = after.state.withdrawn
+    assert record is not None and record.observed_at > after.state.started_at
+    assert not proof.withdrew(after.state, "") and not proof.withdrew(after.state, "run-b-1")
+    assert proof.withdrew(after.state, "run-a-1"), "it answered that request"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bgpctl.core.state import NodeState
+from bgpctl.core.state import LocalAddresses, NodeState
 from bgpctl.core.state_document import to_document
 from bgpctl.errors import BgpctlError, Temporary
 from bgpctl.speaker import places
@@ -66,6 +66,48 @@ def kept(place: Path, state: NodeState | None = None) -> FileSink:
 )
 def test_the_newest_of_this_node(found: tuple[NodeState | None, ...], believed: NodeState | None) -> None:
     assert newest("n", *found) == believed
+
+
+def numbered(state: NodeState, sequence: int, uid: str = "process-1") -> NodeState:
+    return replace(state, sequence=sequence, uid=uid)
+
+
+@pytest.mark.parametrize("uids", [("process-1", "process-1"), ("process-1", "process-2")])
+def test_a_clock_that_was_an_hour_ahead_when_it_was_told_makes_nothing_newer(uids: tuple[str, str]) -> None:
+    ahead, now = numbered(replace(NEW, heartbeat=3800.0), 7, uids[0]), numbered(OLD, 8, uids[1])
+    assert newest("n", ahead, now) == newest("n", now, ahead) == now
+
+
+def test_what_either_of_two_processes_knows_of_routers_is_kept() -> None:
+    """Whether the later one had read what the other told, nobody knows; of one and the same it is known."""
+    first = replace(running(peer(ROUTER)), node="n", sequence=7, uid="process-1")
+    last = replace(first, peers=(peer(ROUTER_2),), sequence=8)
+    assert newest("n", first, last) == last
+    other = replace(last, uid="process-2")
+    assert newest("n", first, other) == replace(other, unwithdrawn=(peer(ROUTER),))
+    nobody = replace(last, uid=""), replace(first, uid="")
+    assert newest("n", *nobody) == replace(nobody[0], unwithdrawn=(peer(ROUTER),))
+
+
+def test_addresses_that_another_speaker_told_stand_in_the_object_only() -> None:
+    ours = replace(running(peer(ROUTER)), node="n", sequence=7, uid="process-1", heartbeat=9.0)
+    told = replace(ours, heartbeat=5.0, locals=(LocalAddresses(ROUTER, 179, ("10.0.0.2", "10.0.0.1")),))
+    kept = replace(ours, locals=(LocalAddresses(ROUTER, 179, ("10.0.0.1",)),))
+    assert newest("n", told, kept) == told, "of equals the first"
+    assert newest("n", told, replace(kept, sequence=8)) == replace(kept, sequence=8, locals=told.locals)
+
+
+@pytest.mark.parametrize("found", [1, 2**53])
+def test_what_is_told_is_newer_than_all_that_was_read(tmp_path: Path, found: int) -> None:
+    """As far as there are numbers: a state that is refused would look like a dead speaker."""
+    api, file = Api(numbered(OLD, 1)), kept(tmp_path, numbered(NEW, found, "process-0"))
+    with started(api, file) as memory:
+        memory.read()
+        memory.write(NEW)
+        memory.write(NEW)  # the same again is no news
+        eventually(lambda: api.state and api.state.sequence == min(found + 1, 2**53))
+        eventually(lambda: (file.read() or OLD).sequence == min(found + 1, 2**53))
+    assert api.state and api.state.phase == "Stopped" and api.state.sequence == min(found + 2, 2**53)
 
 
 @pytest.mark.parametrize("told", [None, OLD, NEW])

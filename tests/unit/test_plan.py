@@ -34,7 +34,7 @@ from tests.support.snapshots import (
     withdrawn,
 )
 
-RACK = Lever(("rack",), LABEL)
+RACK = Lever(("rack",), LABEL, keys=frozenset(("enable-bgp",)))
 LAST = Guard("last-path", "refuse", "it is the last path", "--allow-last-path")
 KURED = Guard("kured", "refuse", "kured reboots it")
 AFTER = ("Cordoned", "Evicted", "Deselected", "Withdrawn", "Settled", "ShutDown")

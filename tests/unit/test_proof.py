@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bgpctl.core.state import ANOTHER_SPEAKER
 from bgpctl.runbooks import proof
 from bgpctl.runbooks.baseline import asked, baselines, noted
 from bgpctl.runbooks.proof import Word
@@ -14,7 +15,9 @@ from bgpctl.witness.model import RouteState
 from tests.support.snapshots import (
     ASKED_IN_TIME,
     LEAVE,
+    NEXT_PROCESS,
     NOW,
+    PROCESS,
     ROUTER,
     ROUTER_2,
     journal,
@@ -26,6 +29,13 @@ from tests.support.snapshots import (
     withdrawn,
 )
 
+
+def unsigned(state: Any) -> Any:
+    """As a speaker of the version before told it."""
+    return replace(state, withdrawn=replace(state.withdrawn, uid=""))
+
+
+TWINS = (f"{ANOTHER_SPEAKER}: process process-2",)
 LONG_AGO = NOW - 10_000
 SECOND = relabelled(leaves=2)
 
@@ -80,6 +90,29 @@ SECOND = relabelled(leaves=2)
             Word.SERVES,
             id="or is another's",
         ),
+        pytest.param(withdrawn(problems=TWINS), relabelled(), False, Word.BESIDE, id="it is not alone"),
+        pytest.param(running(problems=TWINS), relabelled(), True, Word.BESIDE, id="nor when it serves"),
+        pytest.param(
+            running(phase="Stopped", problems=TWINS),
+            relabelled(),
+            False,
+            Word.BESIDE,
+            id="stopped, the other one did not say so",
+        ),
+        pytest.param(
+            running(phase="Stopped", problems=TWINS, heartbeat=LONG_AGO),
+            relabelled(),
+            False,
+            Word.SILENT,
+            id="nor later",
+        ),
+        pytest.param(
+            withdrawn(problems=TWINS, heartbeat=LONG_AGO),
+            relabelled(),
+            True,
+            Word.DEAD,
+            id="both dead, by the operator's word",
+        ),
         pytest.param(
             running(heartbeat=NOW - 3600, reported_at=NOW - 5),
             relabelled(),
@@ -111,10 +144,17 @@ def test_a_run_that_asks_for_nothing_goes_by_what_was_asked_before() -> None:
     ("state", "withdrew"),
     [
         pytest.param(withdrawn(), True, id="the process that runs now"),
-        pytest.param(withdrawn(started_at=NOW - 10), True, id="the one before, in answer to this request"),
+        pytest.param(withdrawn(uid=NEXT_PROCESS), True, id="the one before, in answer to this request"),
         pytest.param(
-            withdrawn(started_at=NOW - 10, answers="run-old-1"), False, id="the one before, to another"
+            withdrawn(uid=NEXT_PROCESS, answers="run-old-1"), False, id="the one before, to another"
         ),
+        pytest.param(
+            withdrawn(uid=NEXT_PROCESS, answers="run-old-1", observed=NOW + 3600),
+            False,
+            id="the one before, whose clock was ahead, to another",
+        ),
+        pytest.param(withdrawn(uid="", answers="run-old-1"), False, id="an older speaker, to another"),
+        pytest.param(unsigned(withdrawn(uid="", answers="run-old-1")), False, id="nobody said whose it is"),
         pytest.param(withdrawn(withdrawn=None), False, id="no record"),
     ],
 )
@@ -122,12 +162,10 @@ def test_whose_record_it_is(state: Any, withdrew: bool) -> None:
     assert proof.withdrew(state, LEAVE) is withdrew
 
 
-@pytest.mark.parametrize(("began", "withdrew"), [(NOW - 120, True), (NOW - 10, False)])
-def test_a_relabel_by_hand_has_no_name_that_an_older_record_could_answer(
-    began: float, withdrew: bool
-) -> None:
+@pytest.mark.parametrize(("uid", "withdrew"), [(PROCESS, True), (NEXT_PROCESS, False)])
+def test_a_relabel_by_hand_has_no_name_that_an_older_record_could_answer(uid: str, withdrew: bool) -> None:
     """Two relabels by hand, and a speaker that was killed between them: the record is of the first."""
-    assert proof.withdrew(withdrawn(answers="", started_at=began), "") is withdrew
+    assert proof.withdrew(withdrawn(answers="", uid=uid), "") is withdrew
 
 
 def absent(address: str = ROUTER) -> Any:

@@ -23,7 +23,8 @@ from bgpctl.lab.api import ApiServer
 from bgpctl.lab.api.faults import Fault
 from bgpctl.lab.seed import crds
 from bgpctl.ports import Sink
-from bgpctl.speaker.status.publisher import FileSink, KubeSink, Pace, Publisher
+from bgpctl.speaker.status.kubesink import KubeSink
+from bgpctl.speaker.status.publisher import FileSink, Pace, Publisher
 from tests.support import apiserver, clients
 from tests.support.wait import eventually, throughout
 

@@ -27,7 +27,7 @@ from tests.support.snapshots import (
 )
 
 BACK = journal(command="restore", marks={"Relabelled": NOW - 60})
-SELECTED = Lever(("rack",), ("enable-bgp", "false"))
+SELECTED = Lever(("rack",), ("enable-bgp", "false"), keys=frozenset(("enable-bgp", "zone")))
 NOTHING = Decision(Status.DONE, "nothing to do")
 
 
@@ -98,6 +98,37 @@ def test_labels_come_back_with_the_instant_in_the_journal(
     decision = Selected().decide(back(journal=TWO, node=node(labels=labels)))
     noted = TWO.with_mark("Reselected", NOW)
     assert decision == Decision(Status.ACT, text, (ChangeNode(text, labels=wrong, journal=noted),))
+
+
+TENANT, ROLE = "node-restriction.kubernetes.io/tenant", "node-role.kubernetes.io/control-plane"
+
+
+@pytest.mark.parametrize(
+    ("prior", "lever", "named"),
+    [
+        (
+            {"enable-bgp": "true", TENANT: "secret", ROLE: ""},
+            SELECTED,
+            (f"label {TENANT}=secret", f"{ROLE}="),
+        ),
+        ({TENANT: "x"}, replace(SELECTED, keys=frozenset((TENANT,))), (TENANT, "it is not ours")),
+        ({"enable-bgp": "true", "rack": "7"}, SELECTED, ("label rack=7 (no policy selects nodes by it)",)),
+        ({"enable-bgp": "true"}, Lever(), ("label enable-bgp=true (no policy selects nodes by it)",)),
+    ],
+)
+def test_a_journal_that_asks_for_other_labels_than_a_drain_changes_changes_none(
+    prior: dict[str, str | None], lever: Lever, named: tuple[str, ...]
+) -> None:
+    """A kubelet may write it on its own Node, and may not set these labels."""
+    record = replace(BACK, prior_labels=prior)
+    decision = Selected().decide(back(journal=record, node=node(labels={"enable-bgp": "false"}), lever=lever))
+    assert (decision.status, decision.actions) == (Status.BLOCKED, ())
+    assert all(word in decision.reason for word in named)
+    assert "by hand" in decision.hint and "kubectl" not in decision.hint, (
+        "nothing of it is printed to be pasted"
+    )
+    as_it_says = node(labels={key: value for key, value in prior.items() if value is not None})
+    assert Selected().decide(back(journal=record, node=as_it_says, lever=lever)).status is Status.DONE
 
 
 # --- established --------------------------------------------------------------------------------------------

@@ -148,6 +148,7 @@ records = st.builds(
     st.lists(st.builds(WithdrawnPeer, peers(), counts, st.booleans()), max_size=2).map(tuple),
     st.none() | instants,
     words,
+    words,
 )
 soaks = st.just((0.0, None)) | st.tuples(st.integers(1, 3600).map(float), st.none() | instants)
 states = st.builds(
@@ -172,6 +173,8 @@ states = st.builds(
     unwithdrawn=some_peers,
     absent=st.none() | st.dictionaries(words, counts, min_size=1, max_size=3),
     observed_leave=words,
+    uid=words,
+    sequence=st.integers(0, 2**53),
     locals=st.lists(
         st.builds(
             LocalAddresses,

@@ -240,6 +240,17 @@ def test_the_relabel_its_instant_and_name_and_the_baselines_are_one_patch_that_v
     assert written.journal.peers == (ROUTER, "192.0.2.2")
 
 
+def test_a_journal_makes_no_drain_set_a_label_that_others_decide_by() -> None:
+    """A kubelet may write it on its own Node. What the operator names in this run he may."""
+    theirs = ("node-restriction.kubernetes.io/tenant", "other")
+    forged = journal(deselect=theirs, prior_labels={theirs[0]: "x"})
+    decision = Deselected().decide(snapshot(journal=forged))
+    assert (decision.status, decision.actions) == (BLOCKED, ())
+    assert f"label {theirs[0]}=other (it is not ours)" in decision.reason
+    named = Deselected().decide(snapshot(journal=forged, lever=Lever(("rack",), theirs)))
+    assert change(named).labels == dict([theirs])
+
+
 def test_whoever_puts_the_label_back_is_answered_by_a_request_of_another_name() -> None:
     s = snapshot(journal=relabelled(), lever=RACK)
     again = change(Deselected().decide(s))
@@ -362,7 +373,8 @@ def test_up(ready: bool, state: Any, status: Status) -> None:
 
 def test_labels_come_back_also_those_that_were_absent() -> None:
     prior = journal(command="restore", prior_labels={"enable-bgp": "true", "zone": None})
-    s = snapshot(journal=prior, node=node(labels={"enable-bgp": "false", "zone": "x", "other": "1"}))
+    changed = node(labels={"enable-bgp": "false", "zone": "x", "other": "1"})
+    s = snapshot(journal=prior, node=changed, lever=Lever(keys=frozenset(("enable-bgp", "zone"))))
     assert change(Selected().decide(s)).labels == {"enable-bgp": "true", "zone": None}
     back = snapshot(journal=prior, node=node(labels={"enable-bgp": "true", "other": "1"}))
     assert Selected().decide(back).status is DONE

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bgpctl.core.model import LastError
-from bgpctl.core.state import UNPROVED, WithdrawnPeer
+from bgpctl.core.state import ANOTHER_SPEAKER, UNPROVED, WithdrawnPeer
 from bgpctl.core.timing.withdrawal import Event
 from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.clock import UNCERTAIN
@@ -20,6 +20,7 @@ from bgpctl.witness.model import RouteState
 from tests.support.snapshots import (
     ASKED_IN_TIME,
     LEAVE,
+    NEXT_PROCESS,
     NOW,
     ROUTER,
     ROUTER_2,
@@ -43,6 +44,7 @@ RELABELLED = relabelled()
 SAW = relabelled(marks={"Relabelled": NOW - 30, "SawWithdrawn": NOW - 29, "SawRecord": SENT})
 TWO = relabelled(peers=(ROUTER, ROUTER_2), baselines={ROUTER: 2, ROUTER_2: 2})
 OFF = DEAD[0].worst
+OLDER = replace(withdrawn(answers="run-old-1"), observed_leave=LEAVE, uid=NEXT_PROCESS)  # an older leave
 SILENT = running(heartbeat=NOW - 600)
 SOAKING = running(phase="Leaving", soak=5.0, soak_until=NOW + 3)
 GONE = seen(RouteState.ABSENT, since=NOW - 1.2, times=3)
@@ -171,9 +173,9 @@ def refused(code: int, subcode: int, direction: str = "received", *, flushed: bo
         ({"journal": SAW, "state": withdrawn(observed=NOW - 3)}, ACT, None, "has sent every withdraw"),
         # a record that another process of the speaker left proves nothing of this drain
         ({"state": withdrawn(answers="run-old-1")}, WAIT, None, "to see the relabel"),
-        ({"state": withdrawn(started_at=NOW - 10)}, ACT, None, "has sent every withdraw"),
+        ({"state": withdrawn(started_at=NOW - 10, uid=NEXT_PROCESS)}, ACT, None, "has sent every withdraw"),
         (
-            {"state": replace(withdrawn(answers="run-old-1"), observed_leave=LEAVE, started_at=NOW - 10)},
+            {"state": replace(OLDER, started_at=NOW - 10)},
             WAIT,
             None,
             "did not withdraw",
@@ -223,7 +225,7 @@ def test_the_end_of_the_wait(changes: Any, status: Status, proof: str | None, wo
         pytest.param({"journal": SAW}, NOW - 29, LEFT[0].worst, id="the withdraws were sent"),
         pytest.param({"state": running(phase="Stopped", heartbeat=NOW - 9)}, NOW - 9, OFF, id="it stopped"),
         pytest.param(
-            {"state": replace(withdrawn(answers="x"), observed_leave=LEAVE, started_at=NOW - 10)},
+            {"state": replace(OLDER, started_at=NOW - 10)},
             NOW - 10,
             OFF,
             id="another one was started since",
@@ -231,8 +233,7 @@ def test_the_end_of_the_wait(changes: Any, status: Status, proof: str | None, wo
         pytest.param(
             {
                 "state": replace(
-                    withdrawn(answers="x"),
-                    observed_leave=LEAVE,
+                    OLDER,
                     started_at=NOW + 3590,
                     heartbeat=NOW + 3600,
                     reported_at=NOW,
@@ -454,3 +455,17 @@ def test_routes_that_come_back_while_it_settles_are_waited_for_again(routes: Rou
     record = replace(RELABELLED, steps={"Withdrawn": NOW - 1}, evidence={"proof": "confirmed"})
     decision = Withdrawn().decide(at(journal=record, answers=(seen(routes),)))
     assert decision.status is (ACT if routes is RouteState.PRESENT else WAIT)
+
+
+@pytest.mark.parametrize("answers", [(GONE,), (seen(RouteState.ABSENT, since=NOW - 60, times=9),), ()])
+def test_two_speakers_under_one_name_are_not_one_word(answers: Any) -> None:
+    """The routers were asked from the addresses that are known, and what the other announces nobody knows."""
+    twins = withdrawn(problems=("bad", f"{ANOTHER_SPEAKER}: process process-2 from 10.0.0.2"))
+    for record in (RELABELLED, SAW):
+        step = Withdrawn(typed=CommandLine(("bgpctl", "node", "drain", "n1", "--timeout", "3")))
+        decision = step.decide(at(answers=answers, state=twins, journal=record))
+        assert (decision.status, "process-2 from 10.0.0.2" in decision.reason) == (BLOCKED, True)
+        assert decision.hint.endswith("then drain again: bgpctl node drain n1")
+    assert "process-2" in Withdrawn().preview(at(state=replace(running(), problems=twins.problems)))
+    there = (seen(RouteState.PRESENT),)
+    assert Withdrawn().decide(at(answers=there, state=twins)).status is WAIT

@@ -21,6 +21,7 @@ from bgpctl.witness.model import RouteState
 from tests.support.snapshots import (
     ASKED_IN_TIME,
     LEAVE,
+    NEXT_PROCESS,
     NOW,
     ROUTER,
     ROUTER_2,
@@ -278,7 +279,7 @@ def test_what_a_speaker_says_that_nobody_withdrew_is_waited_for_from_the_drains_
 
 
 def test_a_speaker_that_was_started_since_is_waited_for_from_its_start() -> None:
-    state = replace(withdrawn(answers="x", started_at=NOW - 5.0), observed_leave=LEAVE)
+    state = replace(withdrawn(answers="x", started_at=NOW - 5.0, uid=NEXT_PROCESS), observed_leave=LEAVE)
     for record in (relabelled(ago=20.0), replace(relabelled(), marks={}, started_at=NOW - 20.0)):
         ends = DEAD_WORST - 5.0 + UNCERTAIN
         assert timing(decided(state=state, journal=record)) == (Status.WAIT, 1.0, ends)
@@ -428,9 +429,9 @@ def test_the_speakers_word(changes: dict[str, Any], dead: bool, said: Word) -> N
     [
         (withdrawn(), True),
         (withdrawn(answers="x"), True),  # by the process that runs now
-        (withdrawn(answers="x", started_at=NOW - 30.0), True),
-        (withdrawn(answers="x", started_at=NOW - 29.9), False),
-        (withdrawn(started_at=NOW - 1.0), True),  # in answer to this request
+        (withdrawn(answers="x", started_at=NOW - 1.0), True),
+        (withdrawn(answers="x", uid=NEXT_PROCESS), False),
+        (withdrawn(uid=NEXT_PROCESS), True),  # in answer to this request
         (withdrawn(withdrawn=None), False),
     ],
 )

@@ -8,8 +8,9 @@ select the node now: a label that leaves one policy and enters another is no way
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
-from bgpctl.core.drain.lever import LabelChange, Lever
+from bgpctl.core.drain.lever import LabelChange, Lever, shown
 from bgpctl.core.reading.selectors import (
     KEY_RULE,
     VALUE_RULE,
@@ -36,6 +37,11 @@ def deselecting_label(
     deselect the node too. Raises UsageError when it is not written like that.
     """
     selectors = {name: selector or LabelSelector() for name, selector in policies.items()}
+    keys = frozenset(key for selector in selectors.values() for key, _ in _spoken(selector))
+    return replace(_lever(selectors, labels, override), keys=keys)
+
+
+def _lever(selectors: dict[str, LabelSelector], labels: Mapping[str, str], override: str | None) -> Lever:
     selecting = _selecting(selectors, labels)
     if not selecting:
         return Lever(ways_in=tuple(_ways_in(selectors, labels)))
@@ -83,6 +89,18 @@ def protected(key: str) -> bool:
     """Labels that Kubernetes, the kubelet or the cloud own: others decide by them, and they come back."""
     domain = "." + key.rpartition("/")[0]
     return domain.endswith((".kubernetes.io", ".k8s.io"))
+
+
+def not_ours(changes: Mapping[str, str | None], keys: frozenset[str] | None = None) -> str:
+    """Why a run does not make these changes of labels though a journal says so, "" = it may. A journal is an
+    annotation of the Node, which its kubelet may write: a run changes only labels by which policies select
+    nodes (`keys`, None = any), and none that others decide by."""
+    told = (
+        f"{shown((key, value))} ({'it is not ours' if protected(key) else 'no policy selects nodes by it'})"
+        for key, value in changes.items()
+        if protected(key) or (keys is not None and key not in keys)
+    )
+    return ", ".join(told)
 
 
 def _selecting(selectors: Selectors, labels: Mapping[str, str]) -> tuple[str, ...]:

@@ -41,7 +41,8 @@ class Lever:
     """`policies` make the node speak BGP now, () = nothing does. Then either `label` (of the Node), or
     `patches` of other objects, take it out of all of them, or `refusal` says in a sentence why nothing does
     (that the right to patch is missing is such a reason: it is said before anything is changed).
-    `ways_in` are the labels that would make one select the node.
+    `ways_in` are the labels that would make one select the node. `keys`: the labels by which anything selects
+    nodes.
 
     `back`: what still has to be patched for the node to be as it was before the run. `prior` is what the
     journal has to keep for that: plain JSON, in words of the provider, which reads it as it reads anything
@@ -55,6 +56,7 @@ class Lever:
     label: LabelChange | None = None
     refusal: str = ""
     ways_in: tuple[LabelChange, ...] = ()
+    keys: frozenset[str] = frozenset()
     patches: tuple[Patch, ...] = ()
     back: tuple[Patch, ...] = ()
     prior: Mapping[str, Any] = field(default_factory=dict)

@@ -19,6 +19,7 @@ def record(
     departed: Mapping[str, Departure],
     shut_down_at: float | None = None,
     answers: str = "",
+    uid: str = "",
 ) -> WithdrawnRecord:
     """`sent_at` is when the last withdraw got out; when none did, when we gave up. The times are epoch
     seconds."""
@@ -29,7 +30,9 @@ def record(
         WithdrawnPeer(peer, peer.announced or 0, flushed=bool(d and d.flushed_at))
         for peer, d in zip(before, gone, strict=True)
     )
-    return WithdrawnRecord(reason, seen, max(flushed, default=closed), closed, peers, shut_down_at, answers)
+    return WithdrawnRecord(
+        reason, seen, max(flushed, default=closed), closed, peers, shut_down_at, answers, uid
+    )
 
 
 def peer_state(name: str, observed: Observed, intent: Intent | None) -> PeerState:

@@ -1,18 +1,20 @@
 """Where a speaker's state is kept: the object that others read, and a file in its own directory.
 
 The object may never get there: the API server refuses it, is away, or does not know its kind. What the next
-speaker of the node must know of the sessions of this one then stands in the file alone. Whichever is newer is
-what was known last; the next write replaces both.
+speaker of the node must know of the sessions of this one then stands in the file alone. Whichever has the
+higher number was told last (a clock may have been corrected in between); the next write replaces both.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Hashable
+from dataclasses import replace
 
-from bgpctl.core.state import NodeState
+from bgpctl.core.state import MOST_WRITES, NodeState, others
 from bgpctl.errors import BgpctlError, Temporary
 from bgpctl.ports import Sink
+from bgpctl.speaker.status.addresses import Addresses
 from bgpctl.speaker.status.publisher import Pace, Publisher, awaited
 from bgpctl.speaker.status.waiting import Waiting
 
@@ -20,9 +22,24 @@ log = logging.getLogger("bgpctl.speaker")
 
 
 def newest(node: str, *found: NodeState | None) -> NodeState | None:
-    """Of those that are this node's, the one whose heart beat last; of equals the first."""
-    ours = (state for state in found if state is not None and state.node == node)
-    return max(ours, key=lambda state: state.heartbeat, default=None)
+    """Of those that are this node's, the one that was told last, of equals the first. A process numbers what
+    it tells. Of two processes one may not have known what the other told, so whatever routers either of them
+    names may have routes. Addresses that another speaker told stand in one of the two places only."""
+    ours = [state for state in found if state is not None and state.node == node]
+    last = max(
+        ours, key=lambda state: (state.sequence, 0 if state.sequence else state.heartbeat), default=None
+    )
+    if last is None:
+        return None
+    known = Addresses()
+    for state in (*ours, last):
+        known.remember(state.locals)
+    last = replace(last, locals=known.told)
+    foreign = [state for state in ours if not state.uid or state.uid != last.uid]
+    for state in foreign:
+        lost = others(state.holders, last.holders)
+        last = replace(last, unwithdrawn=(*last.unwithdrawn, *lost)) if lost else last
+    return last
 
 
 def remembered(state: NodeState) -> Hashable:
@@ -37,12 +54,19 @@ class Memory:
 
     def __init__(self, node: str, told: Sink, kept: Sink | None = None) -> None:
         self._node, self._sinks = node, (told, kept)
+        self._last = NodeState(node)
         self._told = Publisher(told, waiting=Waiting() if kept else None)
         self._kept = Publisher(kept, Pace(urgent=remembered), word="kept") if kept else None
 
     def read(self) -> NodeState | None:
-        """The newest that can be read. Raises Temporary while that cannot be told, BgpctlError where nothing
-        is known."""
+        """The newest that can be read; what is written from now on is newer. Raises Temporary while that
+        cannot be told, BgpctlError where nothing is known."""
+        found = self._read()
+        if found is not None:
+            self._last = found
+        return found
+
+    def _read(self) -> NodeState | None:
         told, kept = self._sinks
         own = newest(self._node, kept.read() if kept else None)
         try:
@@ -57,8 +81,9 @@ class Memory:
 
     def write(self, state: NodeState) -> None:
         """The file's thread is woken first; neither is waited for."""
+        numbered = self._numbered(state)
         for publisher in self._publishers:
-            publisher.offer(state)
+            publisher.offer(numbered)
 
     def start(self) -> None:
         for publisher in self._publishers:
@@ -66,8 +91,17 @@ class Memory:
 
     def close(self, last: NodeState) -> None:
         """It is tried once."""
+        numbered = self._numbered(last)
         for publisher in self._publishers:
-            publisher.close(last)
+            publisher.close(numbered)
+
+    def _numbered(self, state: NodeState) -> NodeState:
+        """With its number, which is another one only where something else is: the same state told again is no
+        news."""
+        same = replace(state, sequence=self._last.sequence)
+        if same != self._last:
+            self._last = replace(state, sequence=min(self._last.sequence + 1, MOST_WRITES))
+        return self._last
 
     @property
     def untold(self) -> str:

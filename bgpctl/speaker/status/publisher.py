@@ -17,84 +17,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bgpctl.core.reading.documents import metadata
 from bgpctl.core.reading.foreign import Unreadable, parse_json
 from bgpctl.core.state import HEARTBEAT_SECONDS, NodeState
 from bgpctl.core.state_document import from_document, to_document
 from bgpctl.core.state_lag import may_lag
-from bgpctl.errors import BgpctlError, Temporary
-from bgpctl.kube import paths
-from bgpctl.kube.client import Client, Conflict, NotFound
+from bgpctl.errors import BgpctlError
 from bgpctl.ports import Sink
 from bgpctl.speaker.status.waiting import Waiting
 
 log = logging.getLogger("bgpctl.speaker")
 
 LONGEST = 16 << 20  # octets of a file
-
-
-class KubeSink:
-    """The BGPNodeState object, created when it is missing, owned by its Node: the API server's garbage
-    collector removes it with that. `uid` tells the Node's UID, "" = there is no such Node, None = not known
-    (yet)."""
-
-    def __init__(self, client: Client, node: str, uid: Callable[[], str | None] = lambda: None) -> None:
-        self._client, self._node, self._uid = client, node, uid
-        self._refused = ""
-
-    def read(self) -> NodeState | None:
-        document = self._client.find(paths.node_state(self._node))
-        return _decoded(document) if document else None
-
-    def write(self, state: NodeState) -> None:
-        document = to_document(state)
-        # "add" replaces the whole status (RFC 6902 section 4.1); a merge would keep what has gone
-        patch = [{"op": "add", "path": "/status", "value": document["status"]}]
-        path = f"{paths.node_state(self._node)}/status"
-        try:
-            written = self._client.patch(path, patch, kind="json")
-        except NotFound:
-            self._create(document)
-            written = self._client.patch(path, patch, kind="json")
-        self._own(written)
-
-    def _create(self, document: dict[str, Any]) -> None:
-        uid = self._uid()
-        if uid == "":
-            raise BgpctlError(f"there is no Node {self._node}: a BGPNodeState of it would stay for ever")
-        if uid:
-            document["metadata"]["ownerReferences"] = [_owner(self._node, uid)]
-        try:
-            self._client.create(paths.NODE_STATES, document)
-        except Conflict:
-            pass  # another writer was faster: the same object
-        except NotFound:
-            raise BgpctlError(
-                "the cluster does not know BGPNodeState: its CustomResourceDefinition is not installed"
-            ) from None
-
-    def _own(self, written: dict[str, Any]) -> None:
-        """Of an object that an older speaker made, or that is left of a Node that was made again. Seen in the
-        answer to each write, so it costs a request only when there is something to do."""
-        uid, found = self._uid(), metadata(written).get("ownerReferences") or []
-        nodes = [each.get("uid") for each in found if each.get("kind") == "Node"]
-        if not uid or nodes == [uid] or uid == self._refused:
-            return
-        owners = [*(each for each in found if each.get("kind") != "Node"), _owner(self._node, uid)]
-        version = metadata(written).get("resourceVersion")
-        body = {"metadata": {"resourceVersion": version, "ownerReferences": owners}}
-        try:
-            self._client.patch(paths.node_state(self._node), body)
-        except (Conflict, NotFound, Temporary):
-            return  # the next write sees it again
-        except BgpctlError as error:
-            self._refused = uid
-            hint = "grant patch on bgpnodestates; until then it must be deleted by hand when its Node is gone"
-            log.warning("state.not_owned", extra={"error": error.message, "hint": hint})
-
-
-def _owner(node: str, uid: str) -> dict[str, Any]:
-    return {"apiVersion": "v1", "kind": "Node", "name": node, "uid": uid, "controller": False}
 
 
 class FileSink:
@@ -109,7 +42,7 @@ class FileSink:
         """Anything may be in its place: a pipe is not waited for, nor more read than is ever written."""
         try:
             with open(os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
-                return _decoded(parse_json(file.read(LONGEST + 1), LONGEST))
+                return decoded(parse_json(file.read(LONGEST + 1), LONGEST))
         except (OSError, Unreadable):
             return None
 
@@ -121,7 +54,7 @@ class FileSink:
         temporary.replace(self._path)
 
 
-def _decoded(document: Any) -> NodeState | None:
+def decoded(document: Any) -> NodeState | None:
     """Another version, or another hand, wrote it: what cannot be read is not there."""
     try:
         return from_document(document)

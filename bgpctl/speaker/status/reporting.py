@@ -23,7 +23,7 @@ log = logging.getLogger("bgpctl.speaker")
 
 class Reporting:
     """Of one node; `state` is what was said last. `publish` takes it to others; `unkept`: a sentence about
-    why the next speaker will not know it, "" = it will."""
+    why the next speaker will not know it, "" = it will. `uid`: this process."""
 
     def __init__(
         self,
@@ -35,7 +35,9 @@ class Reporting:
         settling: Settling,
         publish: Callable[[NodeState], None],
         unkept: Callable[[], str],
+        uid: str,
     ) -> None:
+        self._uid = uid
         self._node, self._source, self._engine = node, source, engine
         self._intending, self._leaving, self._settling = intending, leaving, settling
         self._publish, self._unkept = publish, unkept
@@ -43,7 +45,7 @@ class Reporting:
         self._started_at = time.time()
         self._sentence = ""
         self._told: frozenset[str] = frozenset()
-        self.state = NodeState(node, started_at=self._started_at)
+        self.state = NodeState(node, started_at=self._started_at, uid=uid)
 
     def report(self, error: str) -> None:
         """One sentence when something changed, and the state. `error`: what keeps the loop from its work."""
@@ -69,6 +71,7 @@ class Reporting:
             node=self._node,
             phase=self._phase(observed),
             started_at=self._started_at,
+            uid=self._uid,
             speaker_version=__version__,
             engine_version=self._engine.version,
             engine_restarts=self._engine.restarts,

@@ -1,0 +1,125 @@
+"""A speaker's state in the cluster: the BGPNodeState object of its node."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from bgpctl.core.reading.documents import metadata
+from bgpctl.core.state import NodeState
+from bgpctl.core.state_document import to_document
+from bgpctl.errors import BgpctlError, Temporary
+from bgpctl.kube import paths
+from bgpctl.kube.client import ApiError, Client, Conflict, NotFound
+from bgpctl.speaker.status.beside import Beside, of_one
+from bgpctl.speaker.status.publisher import decoded
+
+log = logging.getLogger("bgpctl.speaker")
+
+TEST_FAILED = 422  # what the API server answers where a `test` of a JSON patch fails
+TRIES = 4
+
+
+class KubeSink:
+    """The BGPNodeState object, created when it is missing, owned by its Node: the API server's garbage
+    collector removes it with that. `uid` tells the Node's UID, "" = there is no such Node, None = not known
+    (yet). It is written as this process knows it; what another one wrote in between is read and joined."""
+
+    def __init__(self, client: Client, node: str, uid: Callable[[], str | None] = lambda: None) -> None:
+        self._client, self._node, self._uid = client, node, uid
+        self._refused = ""
+        self._version = ""  # of the object as it was read or written last, "" = it is not known
+        self._beside = Beside()
+
+    def read(self) -> NodeState | None:
+        document = self._client.find(paths.node_state(self._node))
+        self._version = _version(document or {})
+        return decoded(document) if document else None
+
+    def write(self, state: NodeState) -> None:
+        try:
+            written = self._patched(state)
+        except NotFound:
+            self._version = ""
+            self._create(state)
+            written = self._patched(state)
+        self._version = _version(written)
+        self._own(written)
+
+    def _patched(self, state: NodeState) -> dict[str, Any]:
+        """The object with this state in it, and with what others told of the node."""
+        for _ in range(TRIES):
+            status = to_document(self._beside.joined(state))["status"]
+            # "add" replaces the whole status (RFC 6902 section 4.1); a merge would keep what has gone
+            patch: list[dict[str, Any]] = [{"op": "add", "path": "/status", "value": status}]
+            if self._version:
+                patch.insert(0, {"op": "test", "path": "/metadata/resourceVersion", "value": self._version})
+            try:
+                return self._client.patch(f"{paths.node_state(self._node)}/status", patch, kind="json")
+            except ApiError as error:
+                if error.code != TEST_FAILED or not self._look(state):
+                    raise
+        raise Temporary(f"the BGPNodeState of {self._node} is written by somebody else all the time")
+
+    def _look(self, state: NodeState) -> bool:
+        """Did somebody write the object since? Another speaker's word is kept. Without the right to read it,
+        whose word is replaced is not known."""
+        known, self._version = self._version, ""
+        try:
+            document = self._client.get(paths.node_state(self._node))
+        except (NotFound, Temporary):
+            raise
+        except BgpctlError:
+            return bool(known)
+        self._version = _version(document)
+        other = decoded(document)
+        if other is not None and (other.uid or other.started_at) and not of_one(other, state):
+            self._meet(other)
+        return self._version != known
+
+    def _meet(self, other: NodeState) -> None:
+        self._beside.met(other)
+        log.warning("state.another_speaker", extra={"speaker": other.uid, "phase": other.phase})
+
+    def _create(self, state: NodeState) -> None:
+        document = to_document(state)
+        uid = self._uid()
+        if uid == "":
+            raise BgpctlError(f"there is no Node {self._node}: a BGPNodeState of it would stay for ever")
+        if uid:
+            document["metadata"]["ownerReferences"] = [_owner(self._node, uid)]
+        try:
+            self._version = _version(self._client.create(paths.NODE_STATES, document))
+        except Conflict:
+            self._look(state)  # another writer was faster: the same object
+        except NotFound:
+            raise BgpctlError(
+                "the cluster does not know BGPNodeState: its CustomResourceDefinition is not installed"
+            ) from None
+
+    def _own(self, written: dict[str, Any]) -> None:
+        """Of an object that an older speaker made, or that is left of a Node that was made again. Seen in the
+        answer to each write, so it costs a request only when there is something to do."""
+        uid, found = self._uid(), metadata(written).get("ownerReferences") or []
+        nodes = [each.get("uid") for each in found if each.get("kind") == "Node"]
+        if not uid or nodes == [uid] or uid == self._refused:
+            return
+        owners = [*(each for each in found if each.get("kind") != "Node"), _owner(self._node, uid)]
+        body = {"metadata": {"resourceVersion": self._version, "ownerReferences": owners}}
+        try:
+            self._version = _version(self._client.patch(paths.node_state(self._node), body))
+        except (Conflict, NotFound, Temporary):
+            return  # the next write sees it again
+        except BgpctlError as error:
+            self._refused = uid
+            hint = "grant patch on bgpnodestates; until then it must be deleted by hand when its Node is gone"
+            log.warning("state.not_owned", extra={"error": error.message, "hint": hint})
+
+
+def _version(document: dict[str, Any]) -> str:
+    return str(metadata(document).get("resourceVersion") or "")
+
+
+def _owner(node: str, uid: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "Node", "name": node, "uid": uid, "controller": False}
