@@ -31,7 +31,7 @@ def test_what_the_lever_does_now() -> None:
     assert (only(cluster).provider, only(cluster).nodes, only(cluster).lever) == ("cilium", 2, "closes")
     assert "`bgpctl cilium prepare` lets it withdraw" in only(cluster).why
     cluster.prepare(wait=0)
-    assert only(cluster).lever == "nothing" and "is new" in only(cluster).why
+    assert only(cluster).lever == "nothing" and "are new" in only(cluster).why
     cluster.api.time.move(copies.SETTLE_SECONDS)
     assert (only(cluster).lever, only(cluster).missing) == ("withdraws", ())
 

@@ -286,7 +286,7 @@ def test_references_to_copies_that_do_not_exist_close_the_sessions() -> None:
 def test_copies_that_are_used_at_once_close_the_sessions() -> None:
     cluster = Cluster(late=True)
     cilium_copies.perform(cluster.client, cilium_copies.prepared(cluster.client))
-    assert "is new: an agent may not know it for 30 s yet" in cluster.lever().refusal
+    assert "are new: an agent may not know them for 30 s yet; run this again then" in cluster.lever().refusal
     cluster.told()
     _by_hand(cluster, DISOWN, *REFER)
     assert cluster.told()[:2] == CLOSED
@@ -323,7 +323,7 @@ def test_a_copy_that_was_just_brought_up_to_date_is_new_again() -> None:
     cluster.prepare()
     cluster.client.patch(f"{PEER_CONFIGS}/pc1", {"spec": {"timers": {"holdTimeSeconds": 30}}})
     cluster.prepare(wait=0)
-    assert "is new" in cluster.lever().refusal
+    assert "are new" in cluster.lever().refusal
     cluster.api.time.move(copies.SETTLE_SECONDS)
     assert cluster.lever().patches
 
@@ -433,6 +433,30 @@ def test_the_patch_is_guarded() -> None:
     assert set(cluster.config()["metadata"]["annotations"]) == {"a", ANNOTATION}
     cluster.pull(*cluster.lever().back)
     assert cluster.config()["metadata"]["annotations"] == {"a": "b"}
+
+
+def test_a_node_that_an_older_policy_selects_is_refused() -> None:
+    """Cilium up to 1.18 runs that one, and reports nothing of it. From 1.19 on it ignores it."""
+    cluster = Cluster()
+    cluster.prepare()
+    policy = objects.policy()
+    cluster.api.server.apply(policy)
+    assert cluster.lever().patches, "its v2 sessions are up"
+    for number in range(2):
+        state = {
+            "op": "replace",
+            "path": f"/status/bgpInstances/0/peers/{number}/peeringState",
+            "value": "idle",
+        }
+        cluster.client.patch(f"{NODE_CONFIGS}/{NODE}/status", [state], "json")
+    name = policy["metadata"]["name"]
+    for lever in (cluster.lever(), _looked(cluster)):
+        assert lever.policies == (name,) and not lever.patches and not lever.label
+        assert f"CiliumBGPPeeringPolicy {name} selects it" in lever.refusal
+
+
+def _looked(cluster: Cluster) -> Lever:
+    return cluster.provider.lever(cluster.client.get(paths.node(NODE)), outlook=cluster.provider.outlook())
 
 
 # --- hostile ------------------------------------------------------------------------------------------------
