@@ -18,8 +18,8 @@ from bgpctl.runbooks.model import Result
 from bgpctl.runbooks.options import DrainOptions, RestoreOptions
 from bgpctl.runbooks.routers import Routers
 from tests.support import direct
+from tests.support.cilium_cluster import NODE, OTHER, Cluster
 from tests.support.cilium_stack import CLUSTER_CONFIGS
-from tests.unit.test_provider_cilium import NODE, OTHER, Cluster
 
 
 class Killed(BaseException):
@@ -40,7 +40,7 @@ class Clock:
     monotonic = now
 
     def sleep(self, seconds: float) -> None:
-        self.cluster.api.time.move(max(seconds, 0.5))
+        self.cluster.api.time.move(max(seconds, 2.0))
         if self.operator:
             self.cluster.operator.once()
         for agent in self.cluster.agents:

@@ -15,10 +15,10 @@ from bgpctl.providers.summary import Summary, summaries
 from bgpctl.render.providers import changes_document, changes_text, document, text
 from bgpctl.render.text import plain
 from tests.support import direct, node_states
+from tests.support.cilium_cluster import NODE, Cluster
 from tests.support.cilium_stack import PEER_CONFIGS
 from tests.support.direct import EPOCH
 from tests.support.kinds import KINDS
-from tests.unit.test_provider_cilium import NODE, Cluster
 
 
 def only(cluster: Cluster) -> Summary:
