@@ -13,6 +13,7 @@ from bgpctl.core.cilium import copies, leave
 from bgpctl.core.cilium.nodeconfig import ANNOTATION, KIND, Kept, NodeConfig, kept_of, read
 from bgpctl.core.cilium.states import Settings, node_state, silent
 from bgpctl.core.drain.lever import Effect, Lever
+from bgpctl.core.model import SessionState
 from bgpctl.core.policy.v2.peer import parse_peer_config
 from bgpctl.core.reading.documents import labels_of, name_of
 from bgpctl.core.reading.foreign import Unreadable
@@ -21,7 +22,7 @@ from bgpctl.core.timing.withdrawal import Close
 from bgpctl.errors import Blocked
 from bgpctl.kube import paths, rights
 from bgpctl.kube.client import Client, NotFound
-from bgpctl.kube.optional import served
+from bgpctl.kube.optional import optional, served
 from bgpctl.ports import NOTHING_KNOWN, Outlook
 
 if TYPE_CHECKING:
@@ -36,6 +37,10 @@ WAY, BY_LABEL, BY_COPIES = "way", "label", "copies"  # in the journal: by which 
 CLOSES = (
     "Cilium closes the sessions (Hard Reset where the router sent the N bit, else Cease) and withdraws "
     "nothing before: what keeps routes over that keeps them"
+)
+OLDER = (
+    "selects it, and no session of its v2 resources is up: Cilium up to 1.18 runs that one instead and tells "
+    "nothing of its sessions, so bgpctl does not drain it; Cilium's guide relabels it by hand"
 )
 LOST = (
     f"it was made to withdraw, and somebody took away the annotation {ANNOTATION} that tells how it was: "
@@ -135,8 +140,11 @@ class Cilium:
     ) -> Lever:
         from bgpctl.providers import policies
 
-        selecting = outlook.selectors if outlook else policies.read_selectors(self._client)
+        older, selecting = self._selecting(outlook)
         config = self._config(name_of(node))
+        names = tuple(name for name, one in older.items() if one is None or one.matches(labels_of(node)))
+        if names and not prior.get(WAY) and not (config and _runs(config)):
+            return Lever(names, refusal=f"CiliumBGPPeeringPolicy {', '.join(names)} {OLDER}")
         by_label = _closing(policies.label_lever(selecting, node, override), config)
         if config is None:
             return by_label
@@ -157,6 +165,16 @@ class Cilium:
         kept = config.keep(str(node["metadata"].get("uid") or ""))
         patch = leave.withdraw(self._path(config), config, kept)
         return Lever(selected, patches=(patch,), prior=_kept(kept), objects=(self._path(config),))
+
+    def _selecting(self, outlook: Outlook | None) -> tuple[Selectors, Selectors]:
+        """By what nodes are selected: of the v1 policies, and of all."""
+        from bgpctl.providers import policies
+
+        if outlook and outlook.fleet:
+            return policies.selectors(outlook.fleet.objects.policies, ()), outlook.selectors
+        peering = optional(self._client, paths.PEERING_POLICIES)
+        configs = optional(self._client, *paths.CLUSTER_CONFIGS)
+        return policies.selectors(peering, ()), policies.selectors(peering, configs)
 
     def _out(self, node: Document, config: NodeConfig, prior: Document, selecting: Selectors) -> Lever:
         """A node that was made to withdraw: what closes its sessions, and what brings it back."""
@@ -208,6 +226,12 @@ def read_settings(documents: Iterable[Document]) -> Settings:
     return {one.name: one.value for one in parsed if one.value is not None}
 
 
+def _runs(config: NodeConfig) -> bool:
+    """Does Cilium obey it? Not while it runs an older policy, which it ignores from 1.19 on."""
+    said = (peer.reported for peer in config.peers if peer.reported)
+    return config.withdrawn or any(one.state is SessionState.ESTABLISHED for one in said)
+
+
 def _closing(lever: Lever, config: NodeConfig | None) -> Lever:
     """The guide's relabel: the operator deletes the CiliumBGPNodeConfig, and the agent its sessions."""
     prior = {WAY: BY_LABEL} if lever.label else {}
@@ -217,6 +241,8 @@ def _closing(lever: Lever, config: NodeConfig | None) -> Lever:
 def _unready(ready: copies.Ready) -> str:
     if ready.missing:
         return f"the copies that its peers are to refer to have gone: run {copies.PREPARE} again"
+    if ready.young:
+        return f"{ready.trouble}; run this again then"
     how = f"{copies.PREPARE} brings the copies up to date; wait half a minute after it"
     return f"{ready.trouble}: {how}"
 

@@ -126,7 +126,8 @@ def _lever(client: Client, configs: Sequence[NodeConfig], peers: Sequence[Docume
         if ready.missing:
             return "closes", f"a label of the Node; `{copies.PREPARE}` lets it withdraw before it closes"
         if ready.trouble:
-            return "nothing", f"{ready.trouble}: `{copies.PREPARE}` brings it up to date"
+            how = "" if ready.young else f": `{copies.PREPARE}` brings it up to date"
+            return "nothing", f"{ready.trouble}{how}"
     if not rights.may(client, "patch", "cilium.io", "ciliumbgpnodeconfigs"):
         return "closes", "a label of the Node: ciliumbgpnodeconfigs may not be patched"
     return "withdraws", "its CiliumBGPNodeConfig: withdrawn with the sessions up, closed after the proof"

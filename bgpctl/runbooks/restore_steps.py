@@ -91,9 +91,10 @@ class Established(Goal):
             return Decision(Status.DONE, _untouched(s))
         if not s.lever.policies:
             labels = ", ".join(map(shown, s.journal.prior_labels.items()))
+            although = f", though it is labelled as before ({labels})" if labels else ""
             return Decision(
                 Status.BLOCKED,
-                f"no policy selects the node, though it is labelled as before ({labels})",
+                f"no policy selects the node{although}",
                 hint="it stays cordoned; running this again goes on when a CiliumBGPPeeringPolicy selects it",
             )
         state = s.state

@@ -22,7 +22,7 @@ from bgpctl.kube.client import Client
 from bgpctl.lab.api import ApiServer
 from bgpctl.witness.model import RouteState
 from bgpctl.witness.probe import Probe
-from tests.support import apiserver, cilium_stack, clients, objects
+from tests.support import apiserver, cilium_documents, cilium_stack, clients, objects
 from tests.support.birdctl import Bird
 from tests.support.cilium_stack import CLUSTER_CONFIGS, NODE_CONFIGS, PEER_CONFIGS, Agent, Gobgp, Operator
 from tests.support.cli import inside
@@ -144,18 +144,18 @@ def stack() -> Iterator[Stack]:
         patch.setattr(copies, "SETTLE_SECONDS", 1.0)
         lab = workshop.router("bird")
         spec = lab.router.spec
-        server.apply(*KINDS, cilium_stack.crd())
+        server.apply(*KINDS, cilium_documents.crd())
         addresses = dict(zip(NAMES, (one.address for one in lab.nodes), strict=True))
         ready = {"conditions": [{"type": "Ready", "status": "True"}]}
         for name, address in addresses.items():
             told = {**ready, "addresses": [{"type": "InternalIP", "address": address}]}
             server.apply(
-                objects.node(name, labels=SELECTED, status=told), cilium_stack.cilium_node(name, SELECTED)
+                objects.node(name, labels=SELECTED, status=told), cilium_documents.cilium_node(name, SELECTED)
             )
         server.apply(
-            cilium_stack.peer_config("pc", port=PORT),
-            cilium_stack.cluster_config(
-                "cc", cilium_stack.peer("tor", spec.address, "pc", ROUTER_ASN), selector=SELECTED
+            cilium_documents.peer_config("pc", port=PORT),
+            cilium_documents.cluster_config(
+                "cc", cilium_documents.peer("tor", spec.address, "pc", ROUTER_ASN), selector=SELECTED
             ),
         )
         client = clients.client(server)

@@ -18,7 +18,8 @@ from bgpctl.runbooks.model import Result
 from bgpctl.runbooks.options import DrainOptions, RestoreOptions
 from bgpctl.runbooks.routers import Routers
 from tests.support import direct
-from tests.unit.test_provider_cilium import NODE, OTHER, Cluster
+from tests.support.cilium_cluster import NODE, OTHER, Cluster
+from tests.support.cilium_stack import CLUSTER_CONFIGS
 
 
 class Killed(BaseException):
@@ -39,7 +40,7 @@ class Clock:
     monotonic = now
 
     def sleep(self, seconds: float) -> None:
-        self.cluster.api.time.move(max(seconds, 0.5))
+        self.cluster.api.time.move(max(seconds, 2.0))
         if self.operator:
             self.cluster.operator.once()
         for agent in self.cluster.agents:
@@ -183,6 +184,35 @@ def test_with_ciliums_operator_away() -> None:
     assert proved(runs)
     assert runs.run("restore").status == "done"
     assert runs.cluster.objects() == before
+
+
+def test_a_relabel_that_nobody_acts_on_is_not_taken_for_a_leave() -> None:
+    """Cilium's operator is away: its guide's runbook would go on."""
+    cluster = Cluster()
+    before = cluster.objects()
+    cluster.told()
+    runs = Runs(cluster, operator=False)
+    late = runs.run("drain")
+    assert late.status == "deadline" and "waiting for the sessions to be closed (2 up)" in late.message
+    assert cluster.told() == []
+    runs.operator = True
+    assert runs.run("drain").status == "done"
+    assert [verb for verb, _ in cluster.told()] == ["close", "close"]
+    assert runs.run("restore").status == "done"
+    assert cluster.objects() == before
+
+
+def test_a_node_whose_policy_was_deleted_stays_out_until_one_selects_it() -> None:
+    runs = fresh()
+    cluster = runs.cluster
+    document = cluster.client.get(f"{CLUSTER_CONFIGS}/cc")
+    assert runs.run("drain").status == "done"
+    cluster.client.delete(f"{CLUSTER_CONFIGS}/cc")
+    blocked = runs.run("restore")
+    assert (blocked.status, blocked.message) == ("blocked", "no policy selects the node")
+    cluster.api.server.apply({**document, "metadata": {"name": "other"}})
+    assert runs.run("restore").status == "done"
+    assert cluster.config()["metadata"]["ownerReferences"][0]["name"] == "other"
 
 
 def test_an_agent_that_tells_nothing_blocks_a_run_without_a_router() -> None:

@@ -15,7 +15,8 @@ from bgpctl.providers import detect
 from bgpctl.runbooks import whose
 from bgpctl.runbooks.journal import ANNOTATION, dump
 from tests.support import direct, node_states, objects
-from tests.support.cilium_stack import NODE_CONFIGS, cilium_node, crd
+from tests.support.cilium_documents import cilium_node, crd
+from tests.support.cilium_stack import NODE_CONFIGS
 from tests.support.direct import EPOCH
 from tests.support.kinds import KINDS
 from tests.support.snapshots import journal

@@ -15,10 +15,10 @@ from bgpctl.providers.summary import Summary, summaries
 from bgpctl.render.providers import changes_document, changes_text, document, text
 from bgpctl.render.text import plain
 from tests.support import direct, node_states
+from tests.support.cilium_cluster import NODE, Cluster
 from tests.support.cilium_stack import PEER_CONFIGS
 from tests.support.direct import EPOCH
 from tests.support.kinds import KINDS
-from tests.unit.test_provider_cilium import NODE, Cluster
 
 
 def only(cluster: Cluster) -> Summary:
@@ -31,7 +31,7 @@ def test_what_the_lever_does_now() -> None:
     assert (only(cluster).provider, only(cluster).nodes, only(cluster).lever) == ("cilium", 2, "closes")
     assert "`bgpctl cilium prepare` lets it withdraw" in only(cluster).why
     cluster.prepare(wait=0)
-    assert only(cluster).lever == "nothing" and "is new" in only(cluster).why
+    assert only(cluster).lever == "nothing" and "are new" in only(cluster).why
     cluster.api.time.move(copies.SETTLE_SECONDS)
     assert (only(cluster).lever, only(cluster).missing) == ("withdraws", ())
 

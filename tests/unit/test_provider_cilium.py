@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import pytest
 
 from bgpctl.core.cilium import copies, states
-from bgpctl.core.cilium.nodeconfig import ANNOTATION, LABEL
-from bgpctl.core.drain.lever import Effect, Lever, Patch
+from bgpctl.core.cilium.nodeconfig import ANNOTATION
+from bgpctl.core.drain.lever import Effect, Lever
 from bgpctl.core.timing.withdrawal import Close
 from bgpctl.errors import Blocked
 from bgpctl.kube import paths
@@ -17,100 +14,9 @@ from bgpctl.kube.client import ApiError
 from bgpctl.providers import cilium_copies
 from bgpctl.providers.cilium import BY_COPIES, BY_LABEL, WAY, Cilium
 from tests.support import direct, objects
-from tests.support.cilium_stack import (
-    CLUSTER_CONFIGS,
-    NODE_CONFIGS,
-    PEER_CONFIGS,
-    Agent,
-    Operator,
-    Recorder,
-    cilium_node,
-    cluster_config,
-    crd,
-    peer,
-    peer_config,
-)
-from tests.support.kinds import KINDS
-
-NODE, OTHER = "n1", "n2"
-PEERS = ("main/tor1", "main/tor2")
-PREFIXES = ("203.0.113.1/32", "10.20.1.0/24")
-SELECTED = {"enable-bgp": "true"}
-READY = {"conditions": [{"type": "Ready", "status": "True"}]}
-
-
-class Cluster:
-    """Two nodes, two routers, and Cilium on both. `round`: everybody has seen everything, and reported."""
-
-    def __init__(self, restart: int | None = 120, **agent: Any) -> None:
-        self.api = direct.Api()
-        self.api.server.apply(*KINDS, crd())
-        self.api.server.apply(
-            *(objects.node(name, labels=SELECTED, status=READY) for name in (NODE, OTHER)),
-            *(cilium_node(name, SELECTED) for name in (NODE, OTHER)),
-            peer_config("pc1", restart=restart),
-            peer_config("pc2", restart=restart, ebgpMultihop=2),
-            cluster_config(
-                "cc", peer("tor1", "192.0.2.1", "pc1"), peer("tor2", "192.0.2.2", "pc2"), selector=SELECTED
-            ),
-        )
-        self.wire = direct.Wire(self.api)
-        self.client = self.wire.client()
-        own = direct.Wire(self.api).client()
-        self.operator = Operator(own)
-        self.engines = {name: Recorder(clock=self.api.time) for name in (NODE, OTHER)}
-        self.agents = [
-            Agent(own, name, engine, PREFIXES, clock=self.api.time, **agent)
-            for name, engine in self.engines.items()
-        ]
-        self.provider = Cilium(self.client)
-        self.round()
-
-    def round(self) -> None:
-        for agent in self.agents:
-            agent.once()
-        self.operator.once()
-        self.api.time.move(10)
-        for agent in self.agents:
-            agent.once()
-
-    def prepare(self, wait: float = copies.SETTLE_SECONDS) -> None:
-        cilium_copies.perform(self.client, cilium_copies.prepared(self.client))
-        self.round()
-        self.api.time.move(wait)
-
-    def lever(self, prior: Mapping[str, Any] | None = None) -> Lever:
-        return self.provider.lever(self.client.get(paths.node(NODE)), prior or {})
-
-    def pull(self, *patches: Patch) -> None:
-        for patch in patches:
-            self.client.patch(patch.path, list(patch.operations), "json")
-
-    def config(self, node: str = NODE) -> dict[str, Any]:
-        return self.client.get(f"{NODE_CONFIGS}/{node}")
-
-    def told(self, node: str = NODE) -> list[tuple[str, str]]:
-        """What the engine was told since the last time."""
-        engine = self.engines[node]
-        told, engine.told = engine.told, []
-        return told
-
-    def objects(self) -> dict[str, Any]:
-        """Everything that a drain touches, without what only the API server counts."""
-        found = {}
-        for base in (NODE_CONFIGS, PEER_CONFIGS, CLUSTER_CONFIGS, paths.NODES):
-            for one in self.client.items(base):
-                metadata = {
-                    k: v
-                    for k, v in one["metadata"].items()
-                    if v and k in ("labels", "annotations", "ownerReferences")
-                }
-                found[f"{base}/{one['metadata']['name']}"] = (metadata, one.get("spec"))
-        return found
-
-
-WITHDREW = [("withdraw", key) for key in PEERS]
-CLOSED = [("close", key) for key in PEERS]
+from tests.support.cilium_cluster import CLOSED, NODE, OTHER, PEERS, WITHDREW, Cluster
+from tests.support.cilium_documents import peer_config
+from tests.support.cilium_stack import CLUSTER_CONFIGS, NODE_CONFIGS, PEER_CONFIGS
 
 
 def test_it_withdraws_with_its_sessions_up_then_closes_and_comes_back_as_it_was() -> None:
@@ -256,145 +162,6 @@ def test_without_the_right_to_patch_it_closes_by_the_label() -> None:
     assert lever.label and "the right to patch ciliumbgpnodeconfigs" in lever.note
 
 
-# --- the table of mistakes of docs/providers.md, each with what bgpctl does about it ------------------------
-
-
-def _by_hand(cluster: Cluster, *operations: dict[str, Any]) -> None:
-    cluster.client.patch(f"{NODE_CONFIGS}/{NODE}", list(operations), "json")
-    cluster.round()
-
-
-DISOWN = {"op": "remove", "path": "/metadata/ownerReferences"}
-REFER = [
-    {
-        "op": "replace",
-        "path": f"/spec/bgpInstances/0/peers/{number}/peerConfigRef/name",
-        "value": copies.copy_name(name),
-    }
-    for number, name in enumerate(("pc1", "pc2"))
-]
-
-
-def test_references_to_copies_that_do_not_exist_close_the_sessions() -> None:
-    cluster = Cluster()
-    cluster.told()
-    _by_hand(cluster, DISOWN, *REFER)
-    assert cluster.told() == CLOSED
-    assert Cluster().lever().patches == (), "bgpctl makes none"
-
-
-def test_copies_that_are_used_at_once_close_the_sessions() -> None:
-    cluster = Cluster(late=True)
-    cilium_copies.perform(cluster.client, cilium_copies.prepared(cluster.client))
-    assert "is new: an agent may not know it for 30 s yet" in cluster.lever().refusal
-    cluster.told()
-    _by_hand(cluster, DISOWN, *REFER)
-    assert cluster.told()[:2] == CLOSED
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"gracefulRestart": {"enabled": True, "restartTimeSeconds": 60}},
-        {"timers": {"holdTimeSeconds": 30, "keepAliveTimeSeconds": 10}},
-        {"families": [{"afi": "ipv6", "safi": "unicast"}]},
-    ],
-    ids=["graceful restart", "timers", "a family"],
-)
-def test_a_copy_that_differs_resets_the_session(change: dict[str, Any]) -> None:
-    cluster = Cluster()
-    cluster.prepare()
-    cluster.client.patch(f"{PEER_CONFIGS}/{copies.copy_name('pc1')}", {"spec": change})
-    lever = cluster.lever()
-    assert lever.patches == () and "the copy of CiliumBGPPeerConfig pc1 differs from it" in lever.refusal
-    cluster.round()
-    cluster.told()
-    _by_hand(cluster, DISOWN, *REFER)
-    assert ("close", PEERS[0]) in cluster.told()
-    cluster.prepare()
-    assert (
-        cluster.client.get(f"{PEER_CONFIGS}/{copies.copy_name('pc1')}")["spec"]["timers"]["holdTimeSeconds"]
-        == 9
-    )
-
-
-def test_a_copy_that_was_just_brought_up_to_date_is_new_again() -> None:
-    cluster = Cluster()
-    cluster.prepare()
-    cluster.client.patch(f"{PEER_CONFIGS}/pc1", {"spec": {"timers": {"holdTimeSeconds": 30}}})
-    cluster.prepare(wait=0)
-    assert "is new" in cluster.lever().refusal
-    cluster.api.time.move(copies.SETTLE_SECONDS)
-    assert cluster.lever().patches
-
-
-def test_an_owner_that_stays_lets_the_operator_revert_it() -> None:
-    cluster = Cluster()
-    cluster.prepare()
-    cluster.told()
-    _by_hand(cluster, *REFER)
-    assert cluster.config()["spec"]["bgpInstances"][0]["peers"][0]["peerConfigRef"] == {"name": "pc1"}
-    (patch,) = cluster.lever().patches
-    assert DISOWN in patch.operations
-
-
-def test_only_the_references_are_patched_so_the_router_id_stays() -> None:
-    cluster = Cluster()
-    cluster.operator.router_ids = {NODE: "10.9.9.9"}
-    cluster.prepare()
-    cluster.told()
-    cluster.pull(*cluster.lever().patches)
-    cluster.round()
-    assert cluster.told() == WITHDREW
-    assert cluster.config()["spec"]["bgpInstances"][0]["routerID"] == "10.9.9.9"
-    spec = cluster.config()["spec"]
-    del spec["bgpInstances"][0]["routerID"]
-    _by_hand(cluster, {"op": "replace", "path": "/spec", "value": spec})
-    assert cluster.told()[:2] == CLOSED, "which a spec that is built anew does not survive"
-
-
-def test_an_orphan_that_is_deleted_comes_back_with_its_routes() -> None:
-    cluster = Cluster()
-    cluster.prepare()
-    lever = cluster.lever()
-    cluster.pull(*lever.patches)
-    cluster.round()
-    cluster.told()
-    cluster.client.delete(f"{NODE_CONFIGS}/{NODE}")
-    cluster.round()
-    assert ("announce", PEERS[0]) in cluster.told()
-    again = cluster.lever(lever.prior)
-    assert again.policies == ("cc",) and again.patches, "a run sees it, and asks again"
-
-
-def test_a_label_that_goes_first_deletes_what_would_be_patched() -> None:
-    cluster = Cluster()
-    cluster.prepare()
-    cluster.told()
-    (patch,) = cluster.lever().patches
-    cluster.client.patch(paths.node(NODE), {"metadata": {"labels": {"enable-bgp": "false"}}})
-    cluster.round()
-    cluster.round()
-    assert cluster.told() == CLOSED
-    with pytest.raises(ApiError):
-        cluster.pull(patch)
-    assert cluster.lever().label is None
-
-
-def test_what_a_deleted_node_left_is_cleared_away() -> None:
-    cluster = Cluster()
-    cluster.prepare()
-    cluster.pull(*cluster.lever().patches)
-    cluster.client.delete(paths.node(NODE))
-    cluster.client.delete(f"{paths.CILIUM_NODES}/{NODE}")
-    cluster.operator.once()
-    assert LABEL in cluster.config()["metadata"]["labels"], "nobody collects it"
-    changes = cilium_copies.prepared(cluster.client)
-    assert [(one.verb, one.name) for one in changes if one.verb != "keep"] == [("delete", NODE)]
-    cilium_copies.perform(cluster.client, changes)
-    assert cluster.client.find(f"{NODE_CONFIGS}/{NODE}") is None
-
-
 # --- what is prepared ---------------------------------------------------------------------------------------
 
 
@@ -433,6 +200,30 @@ def test_the_patch_is_guarded() -> None:
     assert set(cluster.config()["metadata"]["annotations"]) == {"a", ANNOTATION}
     cluster.pull(*cluster.lever().back)
     assert cluster.config()["metadata"]["annotations"] == {"a": "b"}
+
+
+def test_a_node_that_an_older_policy_selects_is_refused() -> None:
+    """Cilium up to 1.18 runs that one, and reports nothing of it. From 1.19 on it ignores it."""
+    cluster = Cluster()
+    cluster.prepare()
+    policy = objects.policy()
+    cluster.api.server.apply(policy)
+    assert cluster.lever().patches, "its v2 sessions are up"
+    for number in range(2):
+        state = {
+            "op": "replace",
+            "path": f"/status/bgpInstances/0/peers/{number}/peeringState",
+            "value": "idle",
+        }
+        cluster.client.patch(f"{NODE_CONFIGS}/{NODE}/status", [state], "json")
+    name = policy["metadata"]["name"]
+    for lever in (cluster.lever(), _looked(cluster)):
+        assert lever.policies == (name,) and not lever.patches and not lever.label
+        assert f"CiliumBGPPeeringPolicy {name} selects it" in lever.refusal
+
+
+def _looked(cluster: Cluster) -> Lever:
+    return cluster.provider.lever(cluster.client.get(paths.node(NODE)), outlook=cluster.provider.outlook())
 
 
 # --- hostile ------------------------------------------------------------------------------------------------

@@ -30,10 +30,11 @@ PREPARE = "bgpctl cilium prepare"
 @dataclass(frozen=True, slots=True)
 class Ready:
     """May the node's peers refer to the copies? `missing`: not one of them is there, so nobody prepared this
-    cluster. `trouble`: why they must not be used, a sentence. Both empty = they may."""
+    cluster. `trouble`: why they must not be used, a sentence; `young`: that will pass. Else they may."""
 
     missing: bool = False
     trouble: str = ""
+    young: bool = False
 
 
 def copy_name(original: str) -> str:
@@ -90,11 +91,19 @@ def readiness(config: NodeConfig, documents: Iterable[Document], now: float) -> 
     there = [name for name in wanted if copy_name(name) in found]
     if not there:
         return Ready(missing=True)
-    troubles = [text for name in wanted for text in _troubles(name, found, now)]
-    return Ready(trouble="; ".join(troubles))
+    if troubles := [text for name in wanted for text in _troubles(name, found)]:
+        return Ready(trouble="; ".join(troubles))
+    left = max(SETTLE_SECONDS - (now - made_at(found[copy_name(name)])) for name in wanted)
+    if left <= 0:
+        return Ready()
+    seconds = min(left, SETTLE_SECONDS)
+    text = (
+        f"the copies of its CiliumBGPPeerConfigs are new: an agent may not know them for {seconds:.0f} s yet"
+    )
+    return Ready(trouble=text, young=True)
 
 
-def _troubles(name: str, found: Mapping[str, Document], now: float) -> Iterator[str]:
+def _troubles(name: str, found: Mapping[str, Document]) -> Iterator[str]:
     made = found.get(copy_name(name))
     if name not in found:
         yield f"CiliumBGPPeerConfig {name} does not exist"
@@ -104,9 +113,6 @@ def _troubles(name: str, found: Mapping[str, Document], now: float) -> Iterator[
         yield f"CiliumBGPPeerConfig {copy_name(name)} is somebody else's: it has no label {LABEL}={LABELLED}"
     elif not same(found[name], made):
         yield f"the copy of CiliumBGPPeerConfig {name} differs from it, which would reset sessions"
-    elif (age := now - made_at(made)) < SETTLE_SECONDS:
-        left = min(SETTLE_SECONDS, SETTLE_SECONDS - age)
-        yield f"the copy of CiliumBGPPeerConfig {name} is new: an agent may not know it for {left:.0f} s yet"
 
 
 def made_at(made: Document) -> float:

@@ -19,7 +19,7 @@ KIND, OWNER_KIND = "CiliumBGPNodeConfig", "CiliumBGPClusterConfig"
 ANNOTATION = "bgpctl.io/withdrawn"  # how the object was before bgpctl made its node withdraw
 LABEL, LABELLED = "bgpctl.io/withdrawn", "true"  # by which it is found again
 SUFFIX = ".bgpctl-withdrawn"  # of the copies of CiliumBGPPeerConfigs (`copies`)
-LONGEST_KEPT = 128 << 10
+LONGEST_KEPT = 256 << 10  # what the API server allows for all annotations of an object together
 KEPT_VERSION = 1
 MOST_INSTANCES, MOST_PEERS = 16, 1000
 

@@ -1,0 +1,106 @@
+"""Cilium's custom resources for tests: the CRD of CiliumBGPNodeConfig, and documents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Document = dict[str, Any]
+
+API = "cilium.io/v2"
+
+
+def crd() -> Document:
+    """CiliumBGPNodeConfig, from its published fields (cilium.md 1.6)."""
+    reference = {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}}
+    peer = {
+        "type": "object",
+        "required": ["name"],
+        "properties": {
+            "name": {"type": "string", "minLength": 1, "maxLength": 255},
+            "peerAddress": {"type": "string"},
+            "peerASN": {"type": "integer", "format": "int64", "minimum": 0, "maximum": 4294967295},
+            "localAddress": {"type": "string"},
+            "autoDiscovery": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+            "peerConfigRef": reference,
+        },
+    }
+    instance = {
+        "type": "object",
+        "required": ["name"],
+        "properties": {
+            "name": {"type": "string", "minLength": 1, "maxLength": 255},
+            "localASN": {"type": "integer", "format": "int64", "minimum": 1, "maximum": 4294967295},
+            "routerID": {"type": "string"},
+            "localPort": {"type": "integer", "format": "int32"},
+            "peers": {"type": "array", "items": peer},
+        },
+    }
+    spec = {
+        "type": "object",
+        "required": ["bgpInstances"],
+        "properties": {"bgpInstances": {"type": "array", "minItems": 1, "maxItems": 16, "items": instance}},
+    }
+    free = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    versions = [
+        {
+            "name": "v2",
+            "served": True,
+            "storage": True,
+            "schema": {
+                "openAPIV3Schema": {
+                    "type": "object",
+                    "required": ["spec"],
+                    "properties": {"spec": spec, "status": free},
+                }
+            },
+            "subresources": {"status": {}},
+        }
+    ]
+    names = {
+        "kind": "CiliumBGPNodeConfig",
+        "plural": "ciliumbgpnodeconfigs",
+        "singular": "ciliumbgpnodeconfig",
+    }
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "ciliumbgpnodeconfigs.cilium.io"},
+        "spec": {"group": "cilium.io", "scope": "Cluster", "names": names, "versions": versions},
+    }
+
+
+def cilium_node(name: str, labels: Mapping[str, str] | None = None) -> Document:
+    return {
+        "apiVersion": API,
+        "kind": "CiliumNode",
+        "metadata": {"name": name, "labels": dict(labels or {})},
+        "spec": {},
+    }
+
+
+def peer_config(name: str, *, restart: int | None = 120, port: int = 179, **spec: Any) -> Document:
+    graceful = {"gracefulRestart": {"enabled": True, "restartTimeSeconds": restart}} if restart else {}
+    families = [{"afi": "ipv4", "safi": "unicast", "advertisements": {"matchLabels": {"advertise": "bgp"}}}]
+    timers = {"holdTimeSeconds": 9, "keepAliveTimeSeconds": 3, "connectRetryTimeSeconds": 5}
+    return {
+        "apiVersion": API,
+        "kind": "CiliumBGPPeerConfig",
+        "metadata": {"name": name},
+        "spec": {"transport": {"peerPort": port}, "timers": timers, **graceful, "families": families, **spec},
+    }
+
+
+def cluster_config(name: str, *peers: Document, selector: Mapping[str, str] | None = None) -> Document:
+    instance = {"name": "main", "localASN": 65001, "peers": list(peers)}
+    selecting = {"nodeSelector": {"matchLabels": dict(selector)}} if selector is not None else {}
+    return {
+        "apiVersion": API,
+        "kind": "CiliumBGPClusterConfig",
+        "metadata": {"name": name},
+        "spec": {**selecting, "bgpInstances": [instance]},
+    }
+
+
+def peer(name: str, address: str, config: str, asn: int = 65000) -> Document:
+    return {"name": name, "peerAddress": address, "peerASN": asn, "peerConfigRef": {"name": config}}
