@@ -217,6 +217,31 @@ def test_the_end_of_the_wait(changes: Any, status: Status, proof: str | None, wo
         assert ("no router was asked" in str(decision.evidence)) is not bool(at(**changes).answers)
 
 
+SILENT_SINCE = "its speaker is silent since 2027-01-15T07:50:00.000000Z: one that hangs still announces"
+UNSEEN = "its speaker has not seen the relabel of 2027-01-15T07:59:30.000000Z: does it hang?"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        pytest.param({"state": SILENT}, SILENT_SINCE, id="silent"),
+        pytest.param({"state": None}, "is silent and was never seen: one that hangs", id="never seen"),
+        pytest.param({"state": running()}, UNSEEN, id="not answered for long"),
+        pytest.param({"state": withdrawn(answers="run-old-1")}, UNSEEN, id="an older request answered"),
+        pytest.param({"state": running(), "journal": relabelled(ago=9)}, "", id="not answered, but in time"),
+        pytest.param({"state": running(observed_leave=LEAVE)}, "", id="it saw it, and has not done yet"),
+        pytest.param({"state": withdrawn()}, "", id="it withdrew: the router is slow"),
+        pytest.param({"state": replace(SOAKING, soak_until=NOW)}, "", id="it moves traffic first"),
+    ],
+)
+def test_a_wait_for_a_router_names_a_speaker_that_cannot_have_withdrawn(changes: Any, words: str) -> None:
+    """The router is innocent of what its speaker hangs on; the deadline repeats the reason."""
+    reason = Withdrawn().decide(at(answers=(seen(RouteState.PRESENT),), **changes)).reason
+    assert reason.startswith("it is present") or reason.startswith(f"bird {ROUTER}: it is present")
+    assert words in reason
+    assert bool(words) is ("its speaker" in reason)
+
+
 @pytest.mark.parametrize(
     ("changes", "begun", "worst"),
     [
