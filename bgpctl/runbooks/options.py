@@ -25,8 +25,8 @@ class DrainOptions:
     written in `probes_in`, `profiles` router profiles by peer address. `shutdown_command` is an argv template
     ({node}). `lifted`: the flags that turn a guard's refusal into a warning. `require_confirmed`: only a
     router's word ends the wait; `assume_dead`: a silent speaker is dead. `typed`: the command as it was
-    typed, None = the plain one. `asked`: what the journal keeps of it, with what this run inherits from the one it goes on with
-    (`inherited`). `provider`: who speaks BGP on the node, "" = whom the cluster has."""
+    typed, None = the plain one. `asked`: what the journal keeps of it, with what this run inherits from the
+    one it goes on with (`inherited`). `provider`: who speaks BGP on the node, "" = whom the cluster has."""
 
     node: str
     order: str = "guide"
