@@ -14,6 +14,7 @@ from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.clock import UNCERTAIN
 from bgpctl.runbooks.command_line import CommandLine
 from bgpctl.runbooks.drain import _drained
+from bgpctl.runbooks.evidence import gone
 from bgpctl.runbooks.model import Decision, Result, Status
 from bgpctl.runbooks.withdrawn import Settled, Withdrawn
 from bgpctl.witness.model import RouteState
@@ -408,6 +409,22 @@ def test_a_router_that_is_first_asked_while_it_still_has_the_routes_was_asked_in
     gone = Withdrawn(require_confirmed=True).decide(at(answers=(GONE,), journal=write.journal))
     assert gone.status is (DONE if baseline else ACT)
     assert "was first asked after" not in gone.reason
+
+
+def test_a_router_that_is_back_confirms_by_a_row_of_its_own() -> None:
+    """What it said before it was away does not count, and is not told beside what it says now."""
+    confirmed = Withdrawn().decide(at(answers=(GONE,), journal=SAW))
+    record = SAW.with_step("Withdrawn", NOW, confirmed.evidence)
+    away = Withdrawn().decide(at(answers=(seen(RouteState.UNKNOWN),), journal=record))
+    assert (away.evidence["proof"], "confirmed it at" in away.evidence["earlier"]) == ("estimated", True)
+    record = record.with_step("Withdrawn", NOW, away.evidence)
+    assert "by" not in record.evidence, "nobody confirms it now"
+    once = Withdrawn().decide(at(answers=(seen(RouteState.ABSENT, since=NOW, times=1),), journal=record))
+    assert (once.status, once.reason) == (WAIT, "gone; asking once more")
+    again = Withdrawn().decide(at(answers=(GONE,), journal=record))
+    record = record.with_step("Withdrawn", NOW, again.evidence)
+    assert gone(record.evidence) == f"2 routes gone, confirmed by bird {ROUTER}"
+    assert "why" not in record.evidence and "missing" not in record.evidence
 
 
 @pytest.mark.parametrize("proof", ["confirmed", "estimated"])
