@@ -51,10 +51,10 @@ RouterProbes = Annotated[
         "--router-probe",
         metavar="KIND[=TARGET][@PEER]",
         help="Ask a local router what it has of the node's routes: bird=/run/bird/bird.ctl, frr=DIR, "
-        "gobgp=HOST:PORT, openbgpd=SOCKET; KIND alone takes its default. @PEER: the address of "
-        "this router among the node's peers, where it has several, and its port (192.0.2.1:1791) where "
-        "two share one. Repeatable. Without it: those of the kubeconfig context's extension "
-        "bgpctl.io/router-probes, a list of the same texts.",
+        "gobgp=HOST:PORT, openbgpd=SOCKET; KIND alone takes its default, none asks no router. @PEER: the "
+        "address of this router among the node's peers, where it has several, and its port "
+        "(192.0.2.1:1791) where two share one. Repeatable. Without it: those of the kubeconfig context's "
+        "extension bgpctl.io/router-probes, a list of the same texts.",
     ),
 ]
 PeerProfiles = Annotated[

@@ -106,7 +106,8 @@ def _drain(
     from bgpctl.runbooks import drain as runbook
 
     child.find(options.shutdown_command, "--shutdown-command")
-    options = replace(options, probes=wire.router_probes(client, probes))
+    found = wire.router_probes(client, probes)
+    options = replace(options, probes=found, probes_in=wire.probes_in(probes, found))
     run = runbook.plan(client, options) if dry_run else runbook.drain(client, options)
     title = f"{'plan: ' if dry_run else ''}drain {options.node}, order {options.order}"
     return int(RENDERERS[output](run, title, plan=dry_run).exit_code)

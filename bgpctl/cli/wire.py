@@ -57,23 +57,38 @@ def existing_nodes(client: Client, names: Iterable[str]) -> frozenset[str]:
     return frozenset(name for name in names if client.find(paths.node(name)))
 
 
+def probes_in(flags: Sequence[str], found: Sequence[str]) -> str:
+    """Where the probes are written that `router_probes` found, for who has to correct them."""
+    from bgpctl.runbooks.options import PROBE_FLAG
+
+    return (
+        PROBE_FLAG if flags or not found else f"the extension {PROBES_EXTENSION} of the kubeconfig's context"
+    )
+
+
 def router_probes(client: Client, flags: Sequence[str]) -> tuple[str, ...]:
     """The probes of the flags; without any, those of the kubeconfig's context (the lab writes them)."""
+    from bgpctl.runbooks.options import NO_PROBES, PROBE_FLAG
     from bgpctl.witness.probe import parse_probe
 
+    if NO_PROBES in flags and len(flags) > 1:
+        raise UsageError(
+            f"{PROBE_FLAG} {NO_PROBES} asks no router, and another one names one", "give one of them"
+        )
     if flags:
-        return tuple(flags)
+        return tuple(text for text in flags if text != NO_PROBES)
     extension = client.access.extensions.get(PROBES_EXTENSION) or ()
     if not isinstance(extension, list | tuple) or not all(isinstance(text, str) for text in extension):
         raise UsageError(
             f"the kubeconfig's extension {PROBES_EXTENSION} is not a list of router probes",
-            "correct it, or pass --router-probe",
+            f"correct it, or pass {PROBE_FLAG} ({NO_PROBES} asks no router)",
         )
     for text in extension:
         try:
             parse_probe(text)
         except UsageError as error:
             raise UsageError(
-                f"the kubeconfig's extension {PROBES_EXTENSION}: {error.message}", error.hint
+                f"the kubeconfig's extension {PROBES_EXTENSION}: {error.message}",
+                f"{error.hint}\nor pass {PROBE_FLAG} ({NO_PROBES} asks no router)",
             ) from None
     return tuple(extension)

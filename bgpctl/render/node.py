@@ -114,11 +114,35 @@ def service(report: NodeReport, now: float) -> str:
 def text(reports: Sequence[NodeReport], now: float, width: int | None = None) -> list[Line]:
     """One line per node; how it is known that routes are gone follows for nodes that left."""
     rows = [_row(report, now) for report in reports]
-    details = [row for report in reports for row in (*_stopped(report, width), *_withdrawal(report, width))]
+    details = [row for report in reports for row in _details(report, now, width)]
     good = all(in_service(report, now) and not report.since for report in reports)
     last = prose(summary(reports, now), width, "bold" if good else "accent")
     shown = table(HEADER, rows, width=width, nothing="-")
     return [*shown, *([line(""), *details] if details else []), line(""), *last]
+
+
+def _details(report: NodeReport, now: float, width: int | None) -> list[Line]:
+    return [*_stopped(report, width), *_silent(report, now, width), *_withdrawal(report, width)]
+
+
+def _silent(report: NodeReport, now: float, width: int | None) -> list[Line]:
+    """Since when its speaker says nothing, and that this is no end of its routes."""
+    state = report.state
+    if state is None or not node_word(state, now).startswith("stale"):
+        return []
+    since = (
+        f"since {units.day(state.last_seen)} {units.clock(state.last_seen)[:8]} UTC"
+        if state.last_seen
+        else "ever"
+    )
+    told = (
+        f"its speaker has been silent {since}: one that hangs, or only lost the API server, still announces"
+    )
+    here = ("-A", "-o", "wide", "--field-selector", f"spec.nodeName={report.node}")
+    look = f"to look at its pods: {report.typed.kubectl('get', 'pods', *here)}"
+    logs = f"to read its log: {report.typed.other('logs', report.node)}"
+    rows = hint_lines(f"{look}\n{logs}", width, first="  ")
+    return [*prose(f"{report.node}: {told}", width, "accent"), *map(line, rows)]
 
 
 def _row(report: NodeReport, now: float) -> list[Cell]:

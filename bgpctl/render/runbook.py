@@ -208,6 +208,7 @@ def result_document(result: Result) -> Document:
         node=result.node,
         run=result.run or None,
         proof=result.proof or None,
+        inService=result.in_service,
         message=result.message,
         reason=result.reason or None,
         hint=result.hint or None,

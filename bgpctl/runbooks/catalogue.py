@@ -25,7 +25,15 @@ def node_drain(options: DrainOptions, run: str) -> Sequence[Step]:
     leaving = (Deselected(), withdrawn, *closed, Settled(options.settle))
     return (
         Claimed("drain", run, options.order, options.take_over, options.asked, typed),
-        Checked(run, options.order, typed, tuple(options.profiles), options.require_confirmed, options.asked),
+        Checked(
+            run,
+            options.order,
+            typed,
+            tuple(options.profiles),
+            options.require_confirmed,
+            options.asked,
+            options.probes_in,
+        ),
         Cordoned(),
         *((*leaving, evicted) if first else (evicted, *leaving)),
         ShutDown(options.shutdown_command),

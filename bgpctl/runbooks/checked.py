@@ -16,6 +16,7 @@ from bgpctl.runbooks.drain_steps import known, lifting, only, plural
 from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.kept import Options
 from bgpctl.runbooks.model import Decision, Goal, Status
+from bgpctl.runbooks.options import NO_PROBES, PROBE_FLAG
 from bgpctl.runbooks.peers import locals_of
 from bgpctl.runbooks.snapshot import PeerAnswer, Snapshot
 from bgpctl.witness.model import RouteState
@@ -41,7 +42,8 @@ class Checked(Goal):
 
     The prior state is taken only when no journal exists: a run that resumes (or a drain after a half-done
     restore) must come back to the state before the *first* run. `profiled`: the addresses that the user gave
-    a router profile for. `require_confirmed`: only the routers' word will end the drain."""
+    a router profile for. `require_confirmed`: only the routers' word will end the drain.
+    `probes_in`: where the router probes are written."""
 
     run: str
     order: str
@@ -49,6 +51,7 @@ class Checked(Goal):
     profiled: tuple[str, ...] = ()
     require_confirmed: bool = False
     asked: Options = field(default_factory=dict)
+    probes_in: str = PROBE_FLAG
     name = "Checked"
     title = "nothing forbids it"
     needs = only("cluster", "pods", "state", "routers")
@@ -139,12 +142,12 @@ class Checked(Goal):
             yield Refusal(text, advice=f"add {probes} (such as bird=/run/bird/bird.ctl), or {estimated}")
         for stranger in proof.another(s):
             text = f"{REQUIRE_CONFIRMED} needs the routers that showed the routes: {stranger}"
-            yield Refusal(text, advice=f"correct --router-probe, or {estimated}")
+            yield Refusal(text, advice=f"correct {self.probes_in}, or {estimated}")
         if s.journal is not None and s.journal.begun:
             return
         for blank in proof.blank(s):
             text = f"{REQUIRE_CONFIRMED} needs every router to show the routes before they go, but {blank}"
-            yield Refusal(text, advice=f"correct --router-probe, or {estimated}")
+            yield Refusal(text, advice=f"correct {self.probes_in}, or {estimated}")
         for router in (answer.answer.router for answer in s.answers if answer.answer.forgets):
             why = f"{router} forgets a dynamic neighbor with its session"
             text = f"{REQUIRE_CONFIRMED} needs a word afterwards, but {why}"
@@ -170,9 +173,13 @@ class Checked(Goal):
         for answer in s.answers:
             if answer.answer.routes is RouteState.UNKNOWN:
                 text = f"{answer.answer.router} cannot be asked: {answer.answer.detail}"
-                yield Refusal(
-                    text, advice="correct --router-probe, or leave it out and wait for the estimate"
-                )
+                yield Refusal(text, advice=f"correct {self.probes_in}, or {self._unprobed()}")
+
+    def _unprobed(self) -> str:
+        """How to do without a probe: one that was not typed cannot be left out."""
+        if self.probes_in == PROBE_FLAG:
+            return "leave it out and wait for the estimate"
+        return f"wait for the estimate: {self.typed.with_flags([f'{PROBE_FLAG} {NO_PROBES}'])}"
 
     def _no_such_peer(self, s: Snapshot) -> Iterator[Refusal]:
         addresses = [peer.address for peer in s.state.holders] if s.state and s.state.peers else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,6 +11,7 @@ from typing import Any
 
 from bgpctl import providers
 from bgpctl.core.timing.profiles import UNKNOWN_ROUTER, Profile
+from bgpctl.errors import Tells
 from bgpctl.kube.client import Client
 from bgpctl.runbooks import advice, engine, kept, whose
 from bgpctl.runbooks import plan as planning
@@ -21,6 +23,7 @@ from bgpctl.runbooks.evidence import gone
 from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.model import Event, Result
 from bgpctl.runbooks.options import DrainOptions, RestoreOptions
+from bgpctl.runbooks.restore_steps import UNSELECTED
 from bgpctl.runbooks.routers import Routers
 from bgpctl.runbooks.world import World
 from bgpctl.witness.probe import parse_probe
@@ -97,7 +100,7 @@ def conclude(result: Result, journal: Journal | None) -> Result:
         return result
     result = replace(result, proof=proof)
     if result.command == "restore":
-        return replace(result, message=_restored(result, journal))
+        return _back(result, journal)
     return replace(result, message=_drained(result, evidence), reason=_waited(evidence))
 
 
@@ -113,11 +116,31 @@ def _waited(evidence: Mapping[str, Any]) -> str:
     return f"{evidence.get('worstSeconds', 0):g} s were waited: {evidence.get('why')}"
 
 
-def _restored(result: Result, journal: Journal | None) -> str:
+def _back(result: Result, journal: Journal | None) -> Result:
+    """A node that somebody else took out is not back: `restore && use it` must not be fooled."""
     texts = {report.step: report.text for report in result.steps}
+    if journal is None and (left := texts["Established"]):
+        message = f"still out of service: {texts['Claimed']}; {re.sub(_COMMANDS, '', left)}"
+        hint, tells = "\n".join(_to_type(left)), frozenset((Tells.GO_ON,))
+        return replace(result, status="blocked", message=message, hint=hint, tells=tells, in_service=False)
+    cordoned = journal is not None and journal.prior_unschedulable
+    in_service = not cordoned and UNSELECTED not in texts["Established"]
+    return replace(result, message=_restored(result, texts, journal), in_service=in_service)
+
+
+_COMMANDS = r": `[^;]*`"
+
+
+def _to_type(left: str) -> Iterator[str]:
+    """Every command of what is left to do by hand, with its reason."""
+    for reason in left.split("; "):
+        for command in re.findall("`([^`]*)`", reason):
+            yield f"{reason.partition(': ')[0]}: {command}"
+
+
+def _restored(result: Result, texts: Mapping[str, str], journal: Journal | None) -> str:
     if journal is None:
-        by_hand = f"; {texts['Established']}" if texts["Established"] else ""
-        return f"{result.node}: {texts['Claimed']}{by_hand}"
+        return f"{result.node}: {texts['Claimed']}"
     cordon = "still cordoned, as it was before" if journal.prior_unschedulable else "schedulable"
     if not journal.takes_out:
         return f"{result.node}: {cordon} — {texts['Established']}"

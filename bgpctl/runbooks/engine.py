@@ -21,6 +21,7 @@ from bgpctl.errors import BgpctlError, Blocked, DeadlineExceeded, Outdated, Tell
 from bgpctl.runbooks.actions import Action
 from bgpctl.runbooks.command_line import CommandLine
 from bgpctl.runbooks.model import Decision, Event, Result, Status, Step, StepReport
+from bgpctl.runbooks.news import quiet
 from bgpctl.runbooks.snapshot import Snapshot
 
 RETRY_SECONDS = 1.0
@@ -132,15 +133,16 @@ def _reach(number: int, world: World, progress: Progress) -> Generator[Event, No
     step = progress.steps[number]
     last = number == len(progress.steps) - 1
     progress.begin(step, world.now())
-    shown: tuple[str, str] | None = None
+    shown: tuple[Status, str] | None = None
     told = world.monotonic()
     while True:
         decision, lapsed = _look(number, world, progress)
         if lapsed is not None:
             return lapsed
-        if shown is None or shown[1] != decision.reason:
-            told = world.monotonic()
-        if shown != (decision.status, decision.reason):
+        progress.note(step, STATES[decision.status], decision, world.now())
+        new = shown is None or world.monotonic() - told >= quiet(shown[1], decision.reason)
+        told = world.monotonic() if new else told
+        if new or (shown and shown[0] is not decision.status):
             shown = (decision.status, decision.reason)
             yield _event(step, progress, decision, world.now())
         if world.monotonic() - told >= TELL_AGAIN:
@@ -222,7 +224,6 @@ STATES = {Status.DONE: "done", Status.ACT: "acting", Status.WAIT: "waiting", Sta
 
 def _event(step: Step, progress: Progress, decision: Decision, now: float) -> Event:
     state = STATES[decision.status]
-    progress.note(step, state, decision, now)
     return Event(now, "step", step.name, step.title, state, decision.told, decision.eta, node=progress.node)
 
 

@@ -27,6 +27,10 @@ COMMANDS = ("drain", "restore", "restart")
 AGAIN = "GoneOnWith"  # the mark of the last attempt that went on with the run
 LONGEST = 256 << 10  # what the API server allows for all annotations of an object together
 MOST_WITNESSES = 8  # of one peer: the newest
+OF_PROOF = (
+    *("by", "routers", "relabelledTime", "goneTime", "secondsAfterRelabel"),
+    *("why", "worstSeconds", "until", "missing", "assumed", "earlier"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,10 @@ class Journal:
         return step in self.steps
 
     def with_step(self, step: str, at: float, evidence: Mapping[str, Any]) -> Journal:
-        return replace(self, steps={**self.steps, step: round(at, 3)}, evidence={**self.evidence, **evidence})
+        """A new proof takes the place of the one before, with all that was said of that one."""
+        void = OF_PROOF if "proof" in evidence else ()
+        left = {name: value for name, value in self.evidence.items() if name not in void}
+        return replace(self, steps={**self.steps, step: round(at, 3)}, evidence={**left, **evidence})
 
     def without(self, steps: Collection[str]) -> Journal:
         """The journal as if these steps had never been done; waits begin anew, evidence is void."""

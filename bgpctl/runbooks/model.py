@@ -131,7 +131,8 @@ class Result:
     """How a run ended. `status`: done, blocked, deadline, failed, interrupted or planned (dry run).
     `proof` is "confirmed" (a router said so), "estimated" (a computed deadline passed) or "" (not withdrawn).
     `message` is the last line a person reads; `reason` what it rests on, where that is long; `hint` what to
-    type next: lines, each with its command at the end, after ": "; `tells`: what both tell already."""
+    type next: lines, each with its command at the end, after ": "; `tells`: what both tell already.
+    `in_service`, of a restore that came to its end: pods are welcome, and a policy selects the node."""
 
     command: str
     node: str
@@ -146,6 +147,7 @@ class Result:
     steps: tuple[StepReport, ...] = ()
     evidence: Mapping[str, Any] = field(default_factory=dict)
     tells: frozenset[Tells] = frozenset()
+    in_service: bool | None = None
 
     @property
     def words(self) -> str:

@@ -12,6 +12,8 @@ from bgpctl.runbooks.kept import Options
 
 ORDERS = ("guide", "withdraw-first")
 
+PROBE_FLAG, NO_PROBES = "--router-probe", "none"
+
 DEFAULT_TIMEOUT = 600.0  # kubectl's default is for ever; a change window is not (drain.md §1.4)
 DEFAULT_SETTLE = 2.0
 
@@ -20,11 +22,11 @@ DEFAULT_SETTLE = 2.0
 class DrainOptions:
     """`order` guide = evict, then withdraw; withdraw-first = the reverse. `deselect_label` KEY=VALUE (KEY- to
     remove) overrides the label that is changed. `probes` are router probes in parse_probe's text form,
-    `profiles` router profiles by peer address. `shutdown_command` is an argv template ({node}). `lifted`: the
-    flags that turn a guard's refusal into a warning. `require_confirmed`: only a router's word ends the wait;
-    `assume_dead`: a silent speaker is dead. `typed`: the command as it was typed, None = the plain one.
-    `asked`: what the journal keeps of it, with what this run inherits from the one it goes on with
-    (`inherited`). `provider`: who speaks BGP on the node, "" = whom the cluster has."""
+    written in `probes_in`, `profiles` router profiles by peer address. `shutdown_command` is an argv template
+    ({node}). `lifted`: the flags that turn a guard's refusal into a warning. `require_confirmed`: only a
+    router's word ends the wait; `assume_dead`: a silent speaker is dead. `typed`: the command as it was
+    typed, None = the plain one. `asked`: what the journal keeps of it, with what this run inherits from the
+    one it goes on with (`inherited`). `provider`: who speaks BGP on the node, "" = whom the cluster has."""
 
     node: str
     order: str = "guide"
@@ -34,6 +36,7 @@ class DrainOptions:
     shutdown_command: tuple[str, ...] = ()
     eviction: EvictionOptions = field(default_factory=EvictionOptions)
     probes: tuple[str, ...] = ()
+    probes_in: str = PROBE_FLAG
     profiles: Mapping[str, Profile] = field(default_factory=dict)
     lifted: frozenset[str] = frozenset()
     max_unavailable: int = 1

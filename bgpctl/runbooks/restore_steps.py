@@ -17,6 +17,7 @@ from bgpctl.runbooks.snapshot import PeerAnswer, Snapshot
 from bgpctl.witness.model import RouteState
 
 RESELECTED = "Reselected"
+UNSELECTED = "no policy selects it"
 NOTHING = Decision(Status.DONE, "nothing to do")
 SENT = "SawAnnounced"
 BY_HAND = (
@@ -197,14 +198,14 @@ def by_hand(s: Snapshot) -> str:
         labels = ", ".join(
             f"`kubectl label node {name} {key}={value} --overwrite`" for key, value in s.lever.ways_in
         )
-        told.append(f"no policy selects it{f': {labels}' if labels else ''}")
+        told.append(f"{UNSELECTED}{f': {labels}' if labels else ''}")
     return "; ".join(told)
 
 
 def _untouched(s: Snapshot) -> str:
     """What is true of a node whose label was not changed: a policy never selected it, or it was a restart."""
     if not s.lever.policies:
-        return "no label was changed; no policy selects it, so it announces nothing"
+        return f"no label was changed; {UNSELECTED}, so it announces nothing"
     return f"no label was changed; {', '.join(s.lever.policies)} selects it, as before"
 
 

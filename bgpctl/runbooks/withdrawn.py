@@ -28,7 +28,7 @@ from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.baseline import asked, noted
 from bgpctl.runbooks.clock import UNCERTAIN
 from bgpctl.runbooks.command_line import CommandLine, content
-from bgpctl.runbooks.drain_steps import LEAVING, RELABELLED, only
+from bgpctl.runbooks.drain_steps import LEAVING, RELABELLED, only, pulled
 from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.model import Decision, Goal, Status
 from bgpctl.runbooks.proof import GONE_PHASES, Word
@@ -38,6 +38,7 @@ from bgpctl.witness.model import RouteState
 TWICE = 2
 APART_SECONDS = 1.0
 LOOK_AGAIN = 0.15  # while routers are asked: they answer in milliseconds
+LATE = 10.0  # a speaker sees a relabel, and says so, within a second or two
 READ_AGAIN = 0.5  # while only the API server is: the speaker writes at most once a second
 SAW_WITHDRAWN, SAW_RECORD, SAW_EMPTY = SEEN = "SawWithdrawn", "SawRecord", "SawEmpty"
 ASSUME_DEAD, REQUIRE_CONFIRMED = "--assume-dead", "--require-confirmed"
@@ -202,7 +203,7 @@ def by_witness(s: Snapshot, word: Word) -> Decision | None:
     answers = s.answers
     present = [a for a in answers if a.answer.routes in (RouteState.PRESENT, RouteState.STALE)]
     if present:
-        text = "; ".join(filter(None, (*(proof.seen(a) for a in present), proof.moving(s))))
+        text = "; ".join(filter(None, (*(proof.seen(a) for a in present), proof.moving(s), _hangs(s, word))))
         fresh = noted(s.journal, replace(s, answers=tuple(present))) if s.journal else None
         if s.journal and fresh and _who(fresh) != _who(s.journal):
             # First asked late, but in time: what a router shows now is what it loses.
@@ -279,6 +280,20 @@ def _serves(s: Snapshot) -> str:
     if s.state.phase == UNTOLD:
         return f"waiting for the sessions to be closed ({s.state.established} up)"
     return f"waiting for the speaker to withdraw (now {s.state.phase.lower()})"
+
+
+def _hangs(s: Snapshot, word: Word) -> str:
+    """Why the speaker cannot have withdrawn what a router still has; "" = nothing is odd."""
+    state = s.state
+    if word is Word.SILENT:
+        since = f"since {timestamp(state.last_seen)}" if state and state.last_seen else "and was never seen"
+        return f"its speaker is silent {since}: one that hangs still announces"
+    told = pulled(s.journal)
+    if state is None or word is not Word.SERVES or not told or s.now - told < LATE:
+        return ""
+    if state.phase in (UNTOLD, "Leaving") or state.observed_leave == proof.request(s):
+        return ""
+    return f"its speaker has not seen the relabel of {timestamp(told)}: does it hang?"
 
 
 def _fell_silent(s: Snapshot, journal: Journal) -> float:

@@ -131,7 +131,7 @@ def _sentence(routes: RouteState, paths: tuple[Path, ...], session: str, remaini
         case RouteState.ABSENT:
             return f"No path in the RIB; {where}."
         case RouteState.STALE:
-            timer = f", {remaining:g} s left" if remaining is not None else ""
+            timer = f", {round(remaining, 1):g} s left" if remaining is not None else ""
             return f"{stale} stale {_paths(stale)} still forwarding{timer}; {where}."
         case _:
             return (

@@ -46,7 +46,7 @@ def change(decision: Any) -> ChangeNode:
 
 
 def checked(s: Any, run: str = "run-a", **options: Any) -> Any:
-    return Checked(run, "guide", TYPED, **options).decide(s)
+    return Checked(run, "guide", **{"typed": TYPED, **options}).decide(s)
 
 
 NO = Guard("last-path", "refuse", "it is the last path", "--allow-last-path")
@@ -139,6 +139,10 @@ def test_a_resumed_drain_keeps_the_first_prior_state() -> None:
 # --- what was named has to be of use ------------------------------------------------------------------------
 
 DEAF = seen(RouteState.UNKNOWN)
+ELSEWHERE = {
+    "typed": CommandLine(("bgpctl", "node", "drain", "n1")),
+    "probes_in": "the extension bgpctl.io/router-probes of the kubeconfig's context",
+}
 BEGUN = relabelled(steps={"Claimed": NOW - 9, "Checked": NOW - 8})
 
 
@@ -158,6 +162,14 @@ BEGUN = relabelled(steps={"Claimed": NOW - 9, "Checked": NOW - 8})
             "bird 192.0.2.2 cannot be asked",
             "or leave it out and wait for the estimate",
             id="one of two routers",
+        ),
+        pytest.param(
+            {"answers": (DEAF,)},
+            ELSEWHERE,
+            "cannot be asked",
+            f"correct {ELSEWHERE['probes_in']}, or wait for the estimate: "
+            "bgpctl node drain n1 --router-probe none",
+            id="a router that nobody typed",
         ),
         pytest.param(
             {},

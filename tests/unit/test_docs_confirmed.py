@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bgpctl.cli.main import main
-from bgpctl.cli.wire import router_probes
+from bgpctl.cli.wire import probes_in, router_probes
 from bgpctl.errors import UsageError
 from bgpctl.kube.client import Client
 from bgpctl.kube.config import load_access
@@ -32,6 +32,12 @@ def test_the_kubeconfig_that_names_routers_is_read(tmp_path: Path) -> None:
     probes = [parse_probe(probe) for probe in router_probes(client, ())]
     assert [(probe.kind, probe.peer) for probe in probes] == [("bird", "192.0.2.1"), ("gobgp", "192.0.2.2")]
     assert router_probes(client, ("frr",)) == ("frr",), "the command line goes before"
+    assert router_probes(client, ("none",)) == (), "also to ask nobody"
+    with pytest.raises(UsageError, match="asks no router, and another one names one"):
+        router_probes(client, ("none", "frr"))
+    extension = "the extension bgpctl.io/router-probes of the kubeconfig's context"
+    assert probes_in((), router_probes(client, ())) == extension, "who typed none cannot correct the flag"
+    assert probes_in(("frr",), ("frr",)) == "--router-probe"
 
 
 def test_the_flags_help_tells_of_it(capsys: pytest.CaptureFixture[str]) -> None:

@@ -345,6 +345,31 @@ def test_a_reason_that_changes_is_told_at_once_and_not_again() -> None:
     assert next(e.text for e in events if e.kind == "still") == "1 pod left"
 
 
+def test_a_time_that_runs_floods_nobody_and_the_deadline_tells_its_last_value() -> None:
+    """A router that counts its stale paths down is asked six times a second."""
+    world = Facts()
+    goal = Goal("B", (), lambda s: Decision(WAIT, f"stale, {1100 - world.at:g} s left", recheck=0.25))
+    result, events = run(world, goal, timeout=30.0)
+    waited = [(e.kind, e.text) for e in events if e.state == "waiting"]
+    assert waited == [
+        ("step", "stale, 100 s left"),
+        ("still", "stale, 90 s left"),
+        ("still", "stale, 80 s left"),
+        ("still", "stale, 70 s left"),
+    ]
+    assert result.message == "time is up at B: stale, 70 s left"
+    assert result.steps[0].text == "stale, 70 s left"
+
+
+def test_a_count_that_runs_is_told_once_a_second() -> None:
+    world = Facts()
+    goal = Goal("B", (), lambda s: Decision(WAIT, f"{5000 - world.at * 4:g} paths left", recheck=0.25))
+    _, events = run(world, goal, timeout=3.0)
+    assert [e.text for e in events if e.state == "waiting"] == [
+        f"{n} paths left" for n in (1000, 996, 992, 988)
+    ]
+
+
 def test_a_refusal_takes_back_what_it_wrote_before_it_ends() -> None:
     refuse = Decision(BLOCKED, "no", (Deed("taken back"),), hint="why not")
     world = Facts()

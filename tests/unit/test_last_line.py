@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from bgpctl.render.runbook import result_document
 from bgpctl.runbooks.drain import conclude
 from bgpctl.runbooks.model import Result, StepReport
 from tests.support.snapshots import journal
@@ -69,4 +70,31 @@ def test_a_restore_of_a_node_that_was_taken_out_by_hand_says_what_to_type() -> N
         StepReport("Established", "", "done", told),
     )
     result = conclude(Result("restore", "n1", "done", "", steps=steps), None)
-    assert result.message == f"n1: bgpctl did not take this node out: nothing to restore; {told}"
+    assert (result.status, result.exit_code, result.in_service) == ("blocked", 3, False)
+    assert result.message == (
+        "still out of service: bgpctl did not take this node out: nothing to restore; it is cordoned"
+    )
+    assert result.hint == "it is cordoned: kubectl uncordon n1"
+
+
+@pytest.mark.parametrize(
+    ("changes", "established", "in_service"),
+    [
+        ({}, "1/1 sessions Established", True),
+        ({"prior_unschedulable": True}, "1/1 sessions Established", False),
+        ({"deselect": None}, "no label was changed; rack selects it, as before", True),
+        ({"deselect": None}, "no label was changed; no policy selects it, so it announces nothing", False),
+    ],
+)
+def test_a_restore_says_whether_the_node_is_in_service(
+    changes: dict[str, Any], established: str, in_service: bool
+) -> None:
+    """In a field of its own: a script must not take exit code 0 for it."""
+    steps = (
+        StepReport("Established", "", "done", established),
+        StepReport("Announced", "", "done", "2 routes"),
+    )
+    result = conclude(Result("restore", "n1", "done", "", steps=steps), journal(**changes))
+    assert (result.status, result.in_service) == ("done", in_service)
+    assert result_document(result)["inService"] is in_service
+    assert "inService" not in result_document(Result("restore", "n1", "deadline", "time is up"))

@@ -66,9 +66,13 @@ def test_a_restore_of_nothing_changes_nothing_and_says_what_to_type(rig: Rig) ->
     rig.label("false")
     client = rig.client()
     result = finish(rig.restore(client=client))
-    assert result.status == "done"
-    assert f"`kubectl uncordon {NODE}`" in result.message
-    assert f"`kubectl label node {NODE} enable-bgp=true --overwrite`" in result.message
+    assert (result.status, result.exit_code, result.in_service) == ("blocked", 3, False)
+    assert result.message.startswith("still out of service: ")
+    assert result.hint.splitlines() == [
+        f"this run changed nothing on {NODE}",
+        f"it is cordoned: kubectl uncordon {NODE}",
+        f"no policy selects it: kubectl label node {NODE} enable-bgp=true --overwrite",
+    ]
     assert {path for method, path in client.writes()} <= {LEASE, LEASE.rpartition("/")[0]}
     assert rig.lease() is None
 

@@ -14,6 +14,7 @@ from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.clock import UNCERTAIN
 from bgpctl.runbooks.command_line import CommandLine
 from bgpctl.runbooks.drain import _drained
+from bgpctl.runbooks.evidence import gone
 from bgpctl.runbooks.model import Decision, Result, Status
 from bgpctl.runbooks.withdrawn import Settled, Withdrawn
 from bgpctl.witness.model import RouteState
@@ -219,6 +220,31 @@ def test_the_end_of_the_wait(changes: Any, status: Status, proof: str | None, wo
         assert ("no router was asked" in str(decision.evidence)) is not bool(at(**changes).answers)
 
 
+SILENT_SINCE = "its speaker is silent since 2027-01-15T07:50:00.000000Z: one that hangs still announces"
+UNSEEN = "its speaker has not seen the relabel of 2027-01-15T07:59:30.000000Z: does it hang?"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        pytest.param({"state": SILENT}, SILENT_SINCE, id="silent"),
+        pytest.param({"state": None}, "is silent and was never seen: one that hangs", id="never seen"),
+        pytest.param({"state": running()}, UNSEEN, id="not answered for long"),
+        pytest.param({"state": withdrawn(answers="run-old-1")}, UNSEEN, id="an older request answered"),
+        pytest.param({"state": running(), "journal": relabelled(ago=9)}, "", id="not answered, but in time"),
+        pytest.param({"state": running(observed_leave=LEAVE)}, "", id="it saw it, and has not done yet"),
+        pytest.param({"state": withdrawn()}, "", id="it withdrew: the router is slow"),
+        pytest.param({"state": replace(SOAKING, soak_until=NOW)}, "", id="it moves traffic first"),
+    ],
+)
+def test_a_wait_for_a_router_names_a_speaker_that_cannot_have_withdrawn(changes: Any, words: str) -> None:
+    """The router is innocent of what its speaker hangs on; the deadline repeats the reason."""
+    reason = Withdrawn().decide(at(answers=(seen(RouteState.PRESENT),), **changes)).reason
+    assert reason.startswith("it is present") or reason.startswith(f"bird {ROUTER}: it is present")
+    assert words in reason
+    assert bool(words) is ("its speaker" in reason)
+
+
 @pytest.mark.parametrize(
     ("changes", "begun", "worst"),
     [
@@ -384,6 +410,22 @@ def test_a_router_that_is_first_asked_while_it_still_has_the_routes_was_asked_in
     gone = Withdrawn(require_confirmed=True).decide(at(answers=(GONE,), journal=write.journal))
     assert gone.status is (DONE if baseline else ACT)
     assert "was first asked after" not in gone.reason
+
+
+def test_a_router_that_is_back_confirms_by_a_row_of_its_own() -> None:
+    """What it said before it was away does not count, and is not told beside what it says now."""
+    confirmed = Withdrawn().decide(at(answers=(GONE,), journal=SAW))
+    record = SAW.with_step("Withdrawn", NOW, confirmed.evidence)
+    away = Withdrawn().decide(at(answers=(seen(RouteState.UNKNOWN),), journal=record))
+    assert (away.evidence["proof"], "confirmed it at" in away.evidence["earlier"]) == ("estimated", True)
+    record = record.with_step("Withdrawn", NOW, away.evidence)
+    assert "by" not in record.evidence, "nobody confirms it now"
+    once = Withdrawn().decide(at(answers=(seen(RouteState.ABSENT, since=NOW, times=1),), journal=record))
+    assert (once.status, once.reason) == (WAIT, "gone; asking once more")
+    again = Withdrawn().decide(at(answers=(GONE,), journal=record))
+    record = record.with_step("Withdrawn", NOW, again.evidence)
+    assert gone(record.evidence) == f"2 routes gone, confirmed by bird {ROUTER}"
+    assert "why" not in record.evidence and "missing" not in record.evidence
 
 
 @pytest.mark.parametrize("proof", ["confirmed", "estimated"])
