@@ -8,6 +8,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
+import shlex
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -93,8 +95,21 @@ def parsing(program: str, arguments: Sequence[str]) -> Iterator[None]:
                 print(message, file=sys.stderr)
                 raise SystemExit(int(Exit.USAGE)) from None
             shown = path.removeprefix(program).strip() or command
-            hint = _instead(error, arguments) or f"see `{path} --help`"
+            first = path == program and _meant(message, arguments)
+            hint = first or _instead(error, arguments) or f"see `{path} --help`"
             _fail(shown, output, message.rstrip("."), hint, Exit.USAGE)
+
+
+def _meant(message: str, arguments: Sequence[str]) -> str:
+    """The whole command where a verb was typed without its noun (`bgpctl drain n1`); "" = it is another
+    error."""
+    found = re.match("No such command '(.+?)'", message)
+    if found is None or found[1] not in arguments:
+        return ""
+    at, program = list(arguments).index(found[1]), typed().program
+    nouns = [name for name, group in _root().commands.items() if found[1] in getattr(group, "commands", {})]
+    whole = [shlex.join((*arguments[:at], noun, *arguments[at:])) for noun in nouns]
+    return "\n".join(f"{'or' if n else 'did you mean'}: {program} {words}" for n, words in enumerate(whole))
 
 
 def _instead(error: Exception, arguments: Sequence[str]) -> str:
@@ -114,14 +129,18 @@ def _instead(error: Exception, arguments: Sequence[str]) -> str:
 
 def _is_flag(flag: str) -> bool:
     """Has any command a flag of this name?"""
+    commands: list[Any] = [_root()]
+    for command in commands:
+        commands += getattr(command, "commands", {}).values()
+    return any(flag in parameter.secondary_opts for one in commands for parameter in one.params)
+
+
+def _root() -> Any:
     from typer.main import get_command
 
     from bgpctl.cli.app import app
 
-    commands: list[Any] = [get_command(app)]
-    for command in commands:
-        commands += getattr(command, "commands", {}).values()
-    return any(flag in parameter.secondary_opts for one in commands for parameter in one.params)
+    return get_command(app)
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:
@@ -155,11 +174,14 @@ def _tell_json(command: str, message: str, hint: str, code: Exit) -> None:
 
 def _tell(message: str, hint: str) -> None:
     from bgpctl.render.terminal import width
-    from bgpctl.render.text import hint_lines, printable
+    from bgpctl.render.text import hint_lines, wrapped
 
-    for number, text in enumerate(message.splitlines() or [""]):
-        print(f"{'error: ' if number == 0 else '       '}{printable(text)}", file=sys.stderr)
-    for text in hint_lines(hint, width(sys.stderr)):
+    columns, head = width(sys.stderr), "error: "
+    room = None if columns is None else columns - len(head)
+    rows = [row for text in message.splitlines() or [""] for row in wrapped(text, room)]
+    for number, row in enumerate(rows):
+        print(f"{head if number == 0 else ' ' * len(head)}{row}", file=sys.stderr)
+    for text in hint_lines(hint, columns):
         print(text, file=sys.stderr)
 
 

@@ -167,6 +167,15 @@ def status(
 
     Without NODE: all nodes. What a node's speaker published and cannot be read stands in its row; it is exit
     code 1 when that node was asked for by name. A journal that cannot be read, or was removed, always is.
+
+    \b
+    Some words of SERVICE:
+      degraded         its speaker has peers, and it does not serve: not ready,
+                       cordoned, a session down, or a speaker that is silent
+      no-bgp           no policy selects it, or no speaker ever reported
+      drain-stopped    a drain is half done, and nobody goes on with it
+      restore-stopped  the same of a restore; the node is not back yet
+      restart-stopped  the same of a restart of its speaker
     """
     with errors.guard("node status", output):
         from bgpctl.cli import wire

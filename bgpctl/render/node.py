@@ -130,14 +130,9 @@ def _silent(report: NodeReport, now: float, width: int | None) -> list[Line]:
     state = report.state
     if state is None or not node_word(state, now).startswith("stale"):
         return []
-    since = (
-        f"since {units.day(state.last_seen)} {units.clock(state.last_seen)[:8]} UTC"
-        if state.last_seen
-        else "ever"
-    )
-    told = (
-        f"its speaker has been silent {since}: one that hangs, or only lost the API server, still announces"
-    )
+    at = f"{units.day(state.last_seen)} {units.clock(state.last_seen)[:8]} UTC"
+    silent = f"has been silent since {at}" if state.last_seen else "was never heard"
+    told = f"its speaker {silent}: one that hangs, or only lost the API server, still announces"
     here = ("-A", "-o", "wide", "--field-selector", f"spec.nodeName={report.node}")
     look = f"to look at its pods: {report.typed.kubectl('get', 'pods', *here)}"
     logs = f"to read its log: {report.typed.other('logs', report.node)}"

@@ -146,6 +146,36 @@ def test_usage_errors(arguments: tuple[str, ...], message: str) -> None:
     assert "Traceback" not in ran.err
 
 
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ("drain n1 --settle 5", ["hint: did you mean:", "        bgpctl node drain n1 --settle 5"]),
+        ("--context lab drain n1", ["hint: did you mean:", "        bgpctl --context lab node drain n1"]),
+        (
+            "status",
+            [
+                *("hint: did you mean:", "        bgpctl peers status"),
+                *("      or:", "        bgpctl node status"),
+                *("      or:", "        bgpctl speaker status"),
+            ],
+        ),
+        ("frobnicate n1", ["hint: see `bgpctl --help`"]),
+        ("node check n1", ["hint: see `bgpctl node --help`"]),
+    ],
+)
+def test_a_verb_without_its_noun_is_told_the_whole_command(words: str, hint: list[str]) -> None:
+    assert bgpctl(*words.split()).err.splitlines()[1:] == hint
+
+
+def test_a_usage_error_is_folded_on_a_terminal() -> None:
+    """As hints are; in a pipe it is one line."""
+    words = ("node", "drain", "x", "--deselect-label", "y")
+    narrow = bgpctl(*words, COLUMNS="80").err.splitlines()
+    assert len(narrow) > 2 and max(map(len, narrow)) <= 80
+    assert narrow[1].startswith("       "), "under its first word"
+    assert len(bgpctl(*words).err.splitlines()) == 2
+
+
 @pytest.mark.parametrize("flag", [("-o", "json"), ("-ojson",), ("--output=json",), ("--output", "json")])
 def test_usage_errors_as_json(flag: tuple[str, ...]) -> None:
     ran = bgpctl("node", "drain", *flag)
