@@ -17,6 +17,7 @@ demo: $(VENV)/.installed
 	@$(VENV)/bin/bgpctl lab demo
 
 test: $(VENV)/.installed
+	@echo "running all tests, 20 to 40 minutes on two cores (ARGS=tests/unit: 3); $(AT_ONCE) files at once"
 	@$(PY) -m pytest -q -n $(AT_ONCE) --dist loadfile $(ARGS)
 
 bench: $(VENV)/.installed
