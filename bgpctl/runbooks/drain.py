@@ -117,14 +117,16 @@ def _waited(evidence: Mapping[str, Any]) -> str:
 
 
 def _back(result: Result, journal: Journal | None) -> Result:
-    """A node that somebody else took out is not back: `restore && use it` must not be fooled."""
+    """A node that somebody else took out is not back: `restore && use it` must not be fooled. A cordon alone
+    is an admin's, and stays as it does where the drain found it: a restore that is run again ends as well."""
     texts = {report.step: report.text for report in result.steps}
-    if journal is None and (left := texts["Established"]):
+    left = texts["Established"]
+    if journal is None and UNSELECTED in left:
         message = f"still out of service: {texts['Claimed']}; {re.sub(_COMMANDS, '', left)}"
         hint, tells = "\n".join(_to_type(left)), frozenset((Tells.GO_ON,))
         return replace(result, status="blocked", message=message, hint=hint, tells=tells, in_service=False)
-    cordoned = journal is not None and journal.prior_unschedulable
-    in_service = not cordoned and UNSELECTED not in texts["Established"]
+    cordoned = journal.prior_unschedulable if journal else bool(left)
+    in_service = not cordoned and UNSELECTED not in left
     return replace(result, message=_restored(result, texts, journal), in_service=in_service)
 
 
@@ -140,7 +142,8 @@ def _to_type(left: str) -> Iterator[str]:
 
 def _restored(result: Result, texts: Mapping[str, str], journal: Journal | None) -> str:
     if journal is None:
-        return f"{result.node}: {texts['Claimed']}"
+        by_hand = f"; {texts['Established']}" if texts["Established"] else ""
+        return f"{result.node}: {texts['Claimed']}{by_hand}"
     cordon = "still cordoned, as it was before" if journal.prior_unschedulable else "schedulable"
     if not journal.takes_out:
         return f"{result.node}: {cordon} — {texts['Established']}"

@@ -20,6 +20,7 @@ from bgpctl.runbooks.command_line import CommandLine
 from bgpctl.runbooks.journal import ANNOTATION, dump
 from bgpctl.runbooks.model import Event, Result
 from bgpctl.runbooks.options import DrainOptions, RestoreOptions
+from tests.support.cli import bgpctl
 from tests.support.fake_api import FakeApi, fake_api
 from tests.support.node_states import NODE_STATES, established
 from tests.support.snapshots import OTHER, journal
@@ -466,3 +467,12 @@ def test_help_shows_defaults_as_they_are_typed(capsys: pytest.CaptureFixture[str
     assert "[default: 10m]" in told and "[default: 2s]" in told
     assert "[default: (" not in told
     assert "stale:300 = 300 seconds" in told
+
+
+def test_the_words_of_the_table_are_explained() -> None:
+    """In the help and in the README: nobody guesses what `no-bgp` is."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    told = bgpctl("node", "status", "--help").out
+    for word in ("degraded", "no-bgp", "drain-stopped", "restore-stopped", "restart-stopped"):
+        assert f"    {word}  " in told
+        assert f"*{word}*" in readme

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -70,11 +71,20 @@ def test_a_restore_of_a_node_that_was_taken_out_by_hand_says_what_to_type() -> N
         StepReport("Established", "", "done", told),
     )
     result = conclude(Result("restore", "n1", "done", "", steps=steps), None)
+    assert result.message == f"n1: bgpctl did not take this node out: nothing to restore; {told}"
+    assert (result.status, result.in_service) == ("done", False), "a cordon is an admin's, and stays"
+    both = f"{told}; no policy selects it: `kubectl label node n1 bgp=1`, `kubectl label node n1 rack=2`"
+    result = conclude(replace(result, steps=(steps[0], replace(steps[1], text=both))), None)
     assert (result.status, result.exit_code, result.in_service) == ("blocked", 3, False)
     assert result.message == (
-        "still out of service: bgpctl did not take this node out: nothing to restore; it is cordoned"
+        "still out of service: bgpctl did not take this node out: nothing to restore; it is cordoned; "
+        "no policy selects it"
     )
-    assert result.hint == "it is cordoned: kubectl uncordon n1"
+    assert result.hint.splitlines() == [
+        "it is cordoned: kubectl uncordon n1",
+        "no policy selects it: kubectl label node n1 bgp=1",
+        "no policy selects it: kubectl label node n1 rack=2",
+    ]
 
 
 @pytest.mark.parametrize(
