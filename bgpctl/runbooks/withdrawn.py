@@ -21,14 +21,28 @@ from typing import Any
 
 from bgpctl.core.drain.lever import Effect
 from bgpctl.core.state import UNTOLD, NodeState, timestamp
-from bgpctl.core.timing.withdrawal import Estimate, worst_of
+from bgpctl.core.timing.withdrawal import worst_of
 from bgpctl.errors import Tells
 from bgpctl.runbooks import proof
 from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.baseline import asked, noted
-from bgpctl.runbooks.clock import UNCERTAIN
 from bgpctl.runbooks.command_line import CommandLine, content
 from bgpctl.runbooks.drain_steps import LEAVING, RELABELLED, only, pulled
+from bgpctl.runbooks.estimated import (
+    ASSUMED,
+    SAW_RECORD,
+    SAW_WITHDRAWN,
+    SEEN,
+    dead,
+    elsewhere,
+    fell_silent,
+    nobody,
+    over,
+    restarted,
+    saw,
+    seconds,
+    until,
+)
 from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.model import Decision, Goal, Status
 from bgpctl.runbooks.proof import GONE_PHASES, Word
@@ -40,11 +54,8 @@ APART_SECONDS = 1.0
 LOOK_AGAIN = 0.15  # while routers are asked: they answer in milliseconds
 LATE = 10.0  # a speaker sees a relabel, and says so, within a second or two
 READ_AGAIN = 0.5  # while only the API server is: the speaker writes at most once a second
-SAW_WITHDRAWN, SAW_RECORD, SAW_EMPTY = SEEN = "SawWithdrawn", "SawRecord", "SawEmpty"
 ASSUME_DEAD, REQUIRE_CONFIRMED = "--assume-dead", "--require-confirmed"
-ASSUMED = "that its speaker died when it fell silent"
 TOLD = "the node was told to withdraw"
-EMPTY = "its BGP stack said that it announces nothing"
 IF_DEAD = "if it died; one that hangs or only lost the API server still announces"
 
 
@@ -91,7 +102,7 @@ class Withdrawn(Goal):
             return f"{first}never confirmed, which {REQUIRE_CONFIRMED} needs: {'; '.join(proof.missing(s))}"
         note = proof.note(s)
         begin = f"the speaker fell silent, assuming {ASSUMED}" if word is Word.DEAD else "the withdraws"
-        return f"{first}{_seconds(worst)} after {begin}, by estimate{note}: {worst.address}: {worst.why}"
+        return f"{first}{seconds(worst)} after {begin}, by estimate{note}: {worst.address}: {worst.why}"
 
     def foresee(self, s: Snapshot) -> Decision | None:
         """A speaker that is silent before the drain begins, or not alone: unless that ends, the run ends
@@ -140,30 +151,30 @@ class Withdrawn(Goal):
             case Word.SILENT:
                 return self._silent(s, journal, note)
             case Word.DEAD:
-                return _dead(s, journal, note, assumed=True)
+                return dead(s, journal, note, assumed=True)
             case Word.BESIDE:
                 return self._beside(s, note)
             case Word.STOPPED:
-                return _dead(s, journal, note, assumed=False)
+                return dead(s, journal, note, assumed=False)
             case Word.SERVES:
                 again = LOOK_AGAIN if s.answers else READ_AGAIN
                 return Decision(Status.WAIT, f"{_serves(s)}{note}", recheck=again)
             case Word.CLOSED | Word.EMPTY:
-                return _over(s, journal, word, note)
+                return over(s, journal, word, note)
             case Word.TOLD:
                 return self._untold(s, note)
         assert s.state is not None, "it withdrew"
         if not proof.withdrew(s.state, proof.request(s)):
-            return _restarted(s, journal, note)
+            return restarted(s, journal, note)
         if others := proof.another_session(s.state):
-            return _elsewhere(others, note)
+            return elsewhere(others, note)
         sent = round(s.state.withdrawn.sent_at, 3) if s.state.withdrawn else 0.0
         if journal.marks.get(SAW_RECORD) != sent:  # a record that changed is another withdrawal
-            return _saw(s, journal.with_mark(SAW_RECORD, sent), "the speaker has sent every withdraw")
+            return saw(s, journal.with_mark(SAW_RECORD, sent), "the speaker has sent every withdraw")
         if SAW_WITHDRAWN not in journal.marks:
-            return _saw(s, journal, "the speaker has sent every withdraw")
+            return saw(s, journal, "the speaker has sent every withdraw")
         begun = journal.marks[SAW_WITHDRAWN]
-        return _until(s, begun, s.estimates, f"the withdraws were sent{note}", proof.record(s.state))
+        return until(s, begun, s.estimates, f"the withdraws were sent{note}", proof.record(s.state))
 
     def _beside(self, s: Snapshot, note: str) -> Decision:
         """Two speakers under the node's name: what the other announces, the one that reports last does not
@@ -187,9 +198,9 @@ class Withdrawn(Goal):
         """Nobody on the node says anything: whether its routes end, only a router or the operator can
         tell."""
         if not s.dead_estimates and s.state is None:
-            return _nobody(journal)
+            return nobody(journal)
         worst = worst_of(s.dead_estimates)
-        if worst is not None and s.now < (ends := _fell_silent(s, journal) + worst.worst) < inf:
+        if worst is not None and s.now < (ends := fell_silent(s, journal) + worst.worst) < inf:
             text = f"the speaker fell silent ({IF_DEAD}){note}"
             return Decision(Status.WAIT, text, recheck=1.0, eta=ends)
         text = (
@@ -296,121 +307,6 @@ def _hangs(s: Snapshot, word: Word) -> str:
     return f"its speaker has not seen the relabel of {timestamp(told)}: does it hang?"
 
 
-def _fell_silent(s: Snapshot, journal: Journal) -> float:
-    relabelled = min(journal.marks.get(RELABELLED, journal.started_at), s.now)
-    return max(s.state.last_seen, relabelled) if s.state else relabelled
-
-
-def _elsewhere(routers: str, note: str) -> Decision:
-    """The session that holds the routes is not the speaker's: no time that passes ends it."""
-    return Decision(
-        Status.BLOCKED,
-        f"{routers} refused the speaker's session for another one with this node: whoever has that one may "
-        f"announce its routes{note}",
-        hint="end what speaks BGP on the node beside its speaker, or ask the router with --router-probe "
-        "KIND=TARGET@PEER; then run the same command again\nto see on the node what it is: ss -tnp",
-    )
-
-
-def _dead(s: Snapshot, journal: Journal, note: str, *, assumed: bool) -> Decision:
-    """Only the routers' timers end it."""
-    if not s.dead_estimates:
-        return _nobody(journal) if s.state is None else _no_peer(s.state, journal)
-    what = "the speaker fell silent, assuming that it died" if assumed else "the speaker stopped"
-    begun = min(_fell_silent(s, journal), s.now)
-    assumption = {"assumed": ASSUMED} if assumed else {}
-    return _until(s, begun, s.dead_estimates, f"{what}{note}", assumption)
-
-
-def _saw(s: Snapshot, journal: Journal, text: str) -> Decision:
-    """The wait counts from when *we* saw it: the speaker's clock is another one."""
-    write = ChangeNode("note the time", journal=journal.with_mark(SAW_WITHDRAWN, s.now))
-    return Decision(Status.ACT, text, (write,))
-
-
-def _over(s: Snapshot, journal: Journal, word: Word, note: str) -> Decision:
-    """The sessions are closed, or all are up and nothing is announced on them. How they ended nobody tells:
-    by our hand, or by a crash before it, after which a router may keep the routes."""
-    assert s.state is not None, "it tells of its sessions"
-    withdrew = word is Word.EMPTY or SAW_EMPTY in journal.marks
-    estimates = (withdrew and s.estimates) or s.dead_estimates
-    if not estimates:
-        return _no_peer(s.state, journal)
-    if word is Word.EMPTY and SAW_EMPTY not in journal.marks:
-        return _saw(s, journal.with_mark(SAW_EMPTY, s.now), EMPTY)
-    if SAW_WITHDRAWN not in journal.marks:
-        return _saw(s, journal, "the sessions are closed")
-    seen = "the sessions were seen closed" if word is Word.CLOSED else EMPTY
-    return _until(s, journal.marks[SAW_WITHDRAWN], estimates, f"{seen}{note}", {})
-
-
-def _restarted(s: Snapshot, journal: Journal, note: str) -> Decision:
-    """One that was started after the relabel has nothing to withdraw, while routers may keep what its
-    predecessor announced."""
-    assert s.state is not None, "it reports"
-    if not s.dead_estimates:
-        return _no_peer(s.state, journal)
-    began = max(journal.marks.get(RELABELLED, journal.started_at), s.state.by_server(s.state.started_at))
-    what = f"the speaker was started, and the one before it did not withdraw{note}"
-    return _until(s, min(began, s.now), s.dead_estimates, what, {})
-
-
-def _nobody(journal: Journal) -> Decision:
-    """No speaker ever reported, and no policy tells of a peer."""
-    if not journal.takes_out:
-        return _nothing_announced("no policy selects the node, and no speaker reports for it")
-    return Decision(
-        Status.BLOCKED,
-        "no speaker reports for the node, and nothing is known about its peers: whether its routes are gone "
-        "nobody knows",
-        hint="bring the policy back that selected it, or look at its routers by hand",
-    )
-
-
-def _no_peer(state: NodeState, journal: Journal) -> Decision:
-    """The speaker has no peer. That is no answer where it had one, or where it says itself that the process
-    before it was never seen to withdraw."""
-    if not (journal.peers or journal.routes or state.unproved):
-        return _nothing_announced("the speaker has no peer")
-    who = f" ({', '.join(journal.peers)})" if journal.peers else ""
-    return Decision(
-        Status.BLOCKED,
-        f"routes of this node may be with its routers{who}: no speaker withdrew them, and how long they are "
-        "kept is not known any more",
-        hint="bring policy and label back, and drain again when its sessions are up; or look at the routers "
-        "by hand\nto see whether they are up: bgpctl peers status",
-    )
-
-
-def _nothing_announced(why: str) -> Decision:
-    return Decision(Status.DONE, f"nothing was announced: {why}", evidence={"proof": "", "routes": 0})
-
-
-def _until(
-    s: Snapshot, begun: float, estimates: tuple[Estimate, ...], what: str, evidence: Mapping[str, Any]
-) -> Decision:
-    worst = worst_of(estimates)
-    assert worst is not None and s.journal is not None, "an estimate is there"
-    if worst.worst == inf:
-        reason = f"{worst.address} may keep the routes for ever: {worst.why}"
-        return Decision(Status.BLOCKED, reason, hint="pass --router-probe so that the router can be asked")
-    ends = begun + worst.worst + UNCERTAIN
-    if s.now < ends:
-        text = f"{_seconds(worst)} since {what}: {worst.address}: {worst.why}"
-        return Decision(Status.WAIT, text, recheck=min(1.0, ends - s.now), eta=ends)
-    text = f"gone, estimated: {_seconds(worst)} passed since {what}"
-    found = {
-        "proof": "estimated",
-        "why": worst.why,
-        "worstSeconds": worst.worst,
-        "until": timestamp(ends),
-        "missing": list(proof.missing(s)) or ["no router was asked"],
-    }
-    nobody = not s.journal.routes and s.state is not None and s.state.phase == UNTOLD
-    counted = {"routes": s.journal.routes, **({"uncounted": True} if nobody else {})}
-    return Decision(Status.DONE, text, evidence={**counted, **evidence, **found})
-
-
 @dataclass(frozen=True, slots=True)
 class Settled(Goal):
     """What was on its way has arrived: a short wait after the routes went. It needs to see what `Withdrawn`
@@ -432,10 +328,6 @@ class Settled(Goal):
                 Status.WAIT, f"{self.seconds:g} s for packets on their way", recheck=0.5, eta=ends
             )
         return Decision(Status.DONE, "settled")
-
-
-def _seconds(estimate: Estimate) -> str:
-    return f"{estimate.worst:.0f} s"
 
 
 def _after_relabel(s: Snapshot, gone: float) -> str:
