@@ -118,8 +118,8 @@ def nothing_announced(why: str) -> Decision:
 def until(
     s: Snapshot, begun: float, estimates: tuple[Estimate, ...], what: str, evidence: Mapping[str, Any]
 ) -> Decision:
-    """Wait until the worst of `estimates` has passed since `begun` (epoch seconds); `what` says what was then.
-    Blocked where nothing ever ends it."""
+    """Wait until the worst of `estimates` has passed since `begun` (epoch seconds); `what` says what was
+    then. Blocked where nothing ever ends it."""
     worst = worst_of(estimates)
     assert worst is not None and s.journal is not None, "an estimate is there"
     if worst.worst == inf:
