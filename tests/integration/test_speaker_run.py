@@ -270,6 +270,7 @@ def test_signals_find_the_loop_wherever_it_is(cluster: Cluster, router: BgpPeer,
     cluster.server.faults.add(Fault("answer", verb="list", code=503))
     with on(cluster, place) as speaker:
         speaker.says("fault injected by the lab")
+        eventually(lambda: cluster.state().get("problems"), why="the first state may be of before the list")
         assert cluster.phase("Starting")["problems"]
         speaker.signal(signal.SIGTERM)
         assert speaker.wait(5) == 0
