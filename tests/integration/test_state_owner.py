@@ -157,6 +157,25 @@ def test_a_speaker_that_was_started_under_the_name_of_another_one_is_told_and_no
     assert [set(one.addresses) for one in published(place).locals] == [{"10.0.0.11", "10.0.0.12"}]
 
 
+def test_what_the_dead_one_before_told_is_no_news_when_its_object_is_touched(
+    place: Place,
+) -> None:
+    place.sink.write(replace(A, sequence=7))
+    follower = twin(place)
+    follower.read()
+    path = paths.node_state(A.node)
+    place.api.patch(path, {"metadata": {"annotations": {"somebody": "was here"}}})
+    follower.write(replace(B, sequence=8))
+    assert (published(place).uid, published(place).contested) == ("process-b", "")
+    place.api.patch(f"{path}/status", {"status": None})
+    place.api.patch(f"{path}/status", {"status": to_document(replace(A, sequence=7))["status"]})
+    follower.write(replace(B, sequence=9))
+    assert published(place).contested == "", "put back from a backup, it is as old as it was"
+    place.sink.write(replace(A, sequence=10))
+    follower.write(replace(B, sequence=11))
+    assert "process-a" in published(place).contested, "it lives"
+
+
 def test_one_of_the_version_before_that_writes_too_is_another_one(place: Place) -> None:
     place.sink.write(A)
     twin(place).write(replace(B, uid="", started_at=1.6e9))

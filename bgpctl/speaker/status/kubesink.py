@@ -31,11 +31,13 @@ class KubeSink:
         self._refused = ""
         self._version = ""  # of the object as it was read or written last, "" = it is not known
         self._beside = Beside()
+        self._recalled: NodeState | None = None  # what was there when this process began
 
     def read(self) -> NodeState | None:
         document = self._client.find(paths.node_state(self._node))
         self._version = _version(document or {})
-        return decoded(document) if document else None
+        self._recalled = decoded(document) if document else None
+        return self._recalled
 
     def write(self, state: NodeState) -> None:
         try:
@@ -68,15 +70,25 @@ class KubeSink:
         known, self._version = self._version, ""
         try:
             document = self._client.get(paths.node_state(self._node))
-        except (NotFound, Temporary):
+        except NotFound:
+            raise
+        except Temporary:
+            self._version = known  # the next write asks the same again
             raise
         except BgpctlError:
             return bool(known)
         self._version = _version(document)
         other = decoded(document)
-        if other is not None and (other.uid or other.started_at) and not of_one(other, state):
+        named = other is not None and (other.uid or other.started_at)
+        if other is not None and named and not of_one(other, state) and not self._is_old(other):
             self._meet(other)
         return self._version != known
+
+    def _is_old(self, other: NodeState) -> bool:
+        """Is it no more than the one before this process had told when it was read? Its object was touched by
+        somebody else, or put back."""
+        before = self._recalled
+        return before is not None and of_one(before, other) and 0 < other.sequence <= before.sequence
 
     def _meet(self, other: NodeState) -> None:
         self._beside.met(other)
