@@ -17,10 +17,11 @@ def peers(client: Client, names: Sequence[str], provider: str | None = None) -> 
     """The picture of now. Without `names`: every node that has a speaker. Raises UsageError for a name that
     is no node and that no speaker reports under."""
     from bgpctl.render.peers import NO_NODE
-    from bgpctl.runbooks.objects import no_such_node
 
     found = picture(client, names, wire.node_states(client, provider))
     if unknown := [name for name in names if found.missing.get(name) == NO_NODE]:
+        from bgpctl.runbooks.objects import no_such_node
+
         raise no_such_node(*unknown)
     return found
 
