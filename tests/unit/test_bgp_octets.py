@@ -55,3 +55,19 @@ def test_reading_a_routers_words() -> None:
     assert notification.read_shutdown_communication(b"\xffshort") == "short"
     assert notification.read_shutdown_communication(b"\x04a\x1b\nb") == "a  b"
     assert notification.read_shutdown_communication(b"\x02\xff\xfe") == "\ufffd\ufffd"
+
+
+def test_every_subcode_has_one_name() -> None:
+    first, second = notification.notification_text(1, 1), notification.notification_text(1, 2)
+    assert ("Connection Not Synchronized" in first, "Bad Message Length" in second) == (True, True)
+
+
+def test_what_a_cease_tells() -> None:
+    """RFC 9003, and the NOTIFICATION inside a Hard Reset (RFC 8538)."""
+    said = notification.shutdown_communication("bye")
+    assert notification.read_cease(2, said) == (None, "bye")
+    assert notification.read_cease(6, said) == (None, "")
+    assert notification.read_cease(9, b"") == (None, "")
+    assert notification.read_cease(9, bytes((6, 2)) + said) == ((6, 2), "bye")
+    assert notification.read_cease(9, bytes((4, 2)) + said) == ((4, 2), "")
+    assert notification.read_cease(9, bytes((6, 9)) + bytes((6, 2)) + said) == ((6, 9), "")
