@@ -137,8 +137,15 @@ def _ends(options: SpeakerOptions, directory: Path, ring: Callable[[], None]) ->
             "a speaker needs a cluster or a file", "pass --kubeconfig PATH, --in-cluster or --file PATH"
         )
     source = VerdictSource(options.client, options.node, options.secrets_namespace, ring)
-    told = KubeSink(options.client, options.node, source.node_uid)
-    return source, Memory(options.node, told, FileSink(places.memory(directory, options.node)))
+    kept = FileSink(places.memory(directory, options.node))
+    told = KubeSink(options.client, options.node, source.node_uid, lambda: _process(kept))
+    return source, Memory(options.node, told, kept)
+
+
+def _process(kept: FileSink) -> str:
+    """The name of the process that kept a state there last, "" = none did."""
+    before = kept.read()
+    return before.uid if before else ""
 
 
 def _answers(manager: Manager, source: Source, memory: Memory) -> pages.Answers:

@@ -157,6 +157,59 @@ def test_a_speaker_that_was_started_under_the_name_of_another_one_is_told_and_no
     assert [set(one.addresses) for one in published(place).locals] == [{"10.0.0.11", "10.0.0.12"}]
 
 
+def follower(place: Place, of: str) -> KubeSink:
+    """The speaker that is started after the process `of` was killed, in its directory."""
+    found = KubeSink(clients.client(place.server), NAME, lambda: place.uid, lambda: of)
+    found.read()
+    return found
+
+
+NEXT = replace(A, uid="process-c")
+
+
+def test_another_speaker_is_remembered_over_a_restart(place: Place) -> None:
+    """It may hang, and its engine announce on: nothing is heard of it, and a restart hears no more."""
+    place.sink.write(A)
+    other = twin(place)
+    other.write(B)
+    place.sink.write(A)
+    next_one = follower(place, "process-a")
+    next_one.write(NEXT)
+    assert "process-b from 10.0.0.12" in published(place).contested
+    again = follower(place, "process-c")
+    again.write(replace(NEXT, uid="process-d"))
+    assert "process-b" in published(place).contested
+    other.write(replace(B, phase="Stopped", engine_mode="own", peers=()))
+    again.write(replace(NEXT, uid="process-d"))
+    assert published(place).contested == "", "until it says that it has ended"
+
+
+def test_who_told_last_is_another_where_he_calls_our_predecessor_that(place: Place) -> None:
+    place.sink.write(A)
+    other = twin(place)
+    other.write(B)
+    place.sink.write(A)
+    other.write(B)
+    assert "process-a" in published(place).contested
+    next_one = follower(place, "process-a")
+    next_one.write(NEXT)
+    assert "process-b" in published(place).contested and "process-a" not in published(place).contested
+    other.write(replace(B, phase="Stopped", engine_mode="own", peers=()))
+    last = follower(place, "process-c")
+    last.write(replace(NEXT, uid="process-d"))
+    assert published(place).contested == "", "its last word was that it ended"
+
+
+def test_who_deletes_the_object_says_that_nobody_else_is_there(place: Place) -> None:
+    place.sink.write(A)
+    twin(place).write(B)
+    place.sink.write(A)
+    assert published(place).contested
+    place.api.delete(paths.node_state(NAME))
+    place.sink.write(A)
+    assert published(place).contested == ""
+
+
 def test_what_the_dead_one_before_told_is_no_news_when_its_object_is_touched(
     place: Place,
 ) -> None:

@@ -2,11 +2,13 @@
 
 Each would replace what the other told, and its word would stand for both: of the one that hangs while its
 engine announces on, nobody would know. So what another one told is kept and told with ours, and that it is
-there is a problem of the node, until this process ends: that it has ended too, only its own word says.
+there is a problem of the node, also for the process that follows this one: that it has ended, only its own
+word says, or the operator, who deletes the object.
 """
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass, field, replace
 
@@ -30,6 +32,16 @@ class Beside:
     _addresses: Addresses = field(default_factory=Addresses)
     _held: Held = field(default_factory=Held)
 
+    def recall(self, before: NodeState, own: str) -> None:
+        """What stands in the object when this process begins; `own` is the name of the process that it
+        follows on this machine, "" = it is not known. Whoever tells of that one as another is another; whom
+        else he tells of are the processes before that one."""
+        told = {_process(problem): problem for problem in before.problems if _is_ours(problem)}
+        if own in told and before.uid != own:
+            self.met(before)
+        else:
+            self._there |= told
+
     def met(self, other: NodeState) -> None:
         """Another process told this."""
         process = other.uid or str(other.started_at)
@@ -51,6 +63,16 @@ class Beside:
             locals=self._addresses.with_those(state).told,
             unwithdrawn=(*state.unwithdrawn, *others(self._held.unwithdrawn, state.holders)),
         )
+
+
+def _is_ours(problem: str) -> bool:
+    return problem.startswith(ANOTHER_SPEAKER)
+
+
+def _process(problem: str) -> str:
+    """The name in one of our sentences; the sentence where it has none."""
+    found = re.search(r": process ([\w.-]+)", problem)
+    return found[1] if found else problem
 
 
 def _problem(other: NodeState) -> str:

@@ -24,10 +24,17 @@ TRIES = 4
 class KubeSink:
     """The BGPNodeState object, created when it is missing, owned by its Node: the API server's garbage
     collector removes it with that. `uid` tells the Node's UID, "" = there is no such Node, None = not known
-    (yet). It is written as this process knows it; what another one wrote in between is read and joined."""
+    (yet). It is written as this process knows it; what another one wrote in between is read and joined.
+    `before` tells the name of the process that this one follows on its machine, "" = it is not known."""
 
-    def __init__(self, client: Client, node: str, uid: Callable[[], str | None] = lambda: None) -> None:
-        self._client, self._node, self._uid = client, node, uid
+    def __init__(
+        self,
+        client: Client,
+        node: str,
+        uid: Callable[[], str | None] = lambda: None,
+        before: Callable[[], str] = lambda: "",
+    ) -> None:
+        self._client, self._node, self._uid, self._before = client, node, uid, before
         self._refused = ""
         self._version = ""  # of the object as it was read or written last, "" = it is not known
         self._beside = Beside()
@@ -37,6 +44,8 @@ class KubeSink:
         document = self._client.find(paths.node_state(self._node))
         self._version = _version(document or {})
         self._recalled = decoded(document) if document else None
+        if self._recalled is not None:
+            self._beside.recall(self._recalled, self._before())
         return self._recalled
 
     def write(self, state: NodeState) -> None:
@@ -103,6 +112,7 @@ class KubeSink:
             document["metadata"]["ownerReferences"] = [_owner(self._node, uid)]
         try:
             self._version = _version(self._client.create(paths.NODE_STATES, document))
+            self._beside = Beside()  # who deletes the object says that nobody else is there
         except Conflict:
             self._look(state)  # another writer was faster: the same object
         except NotFound:
