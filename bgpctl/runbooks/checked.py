@@ -121,6 +121,8 @@ class Checked(Goal):
         if self.require_confirmed:
             yield from self._never_confirmed(s)
         if s.journal is None or not s.journal.begun:
+            if s.state and s.state.contested:
+                yield Refusal(s.state.contested, advice=proof.two_speakers(s, self.typed))
             yield from self._unbelievable(s)
             yield from self._deaf_routers(s)
             yield from self._no_such_peer(s)

@@ -21,6 +21,7 @@ from bgpctl.runbooks.snapshot import Snapshot
 RELABELLED = "Relabelled"
 PULLED = "Pulled"  # the look that saw nothing left to patch, where the lever is no label
 DESELECTED = "Deselected"
+TOLD_TO_CLOSE = "its stack was told to close them when it left"
 LEAVING = ("Withdrawn", "Closed", "Settled", "ShutDown")  # what is true only since the relabel
 RELABELS = 5  # in one run: whoever puts the label back more often than that will not stop
 SHUTTING_DOWN = "ShutdownCommand"
@@ -273,7 +274,8 @@ class Closed(Goal):
 
     def decide(self, s: Snapshot) -> Decision:
         if not s.lever.closing:
-            return Decision(Status.DONE, "its sessions were closed")
+            closes = s.lever.effect is Effect.CLOSES  # with the lever itself; that it did, nobody says
+            return Decision(Status.DONE, TOLD_TO_CLOSE if closes else "no session is left to close")
         told = ", ".join(patch.what for patch in s.lever.closing)
         return Decision(Status.ACT, told, tuple(PatchObject(patch) for patch in s.lever.closing))
 

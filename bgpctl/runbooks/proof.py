@@ -10,6 +10,7 @@ from bgpctl.core.model import SessionState
 from bgpctl.core.state import UNTOLD, NodeState, timestamp
 from bgpctl.core.timing.soak import READ_SECONDS
 from bgpctl.runbooks.baseline import asked, before, never
+from bgpctl.runbooks.command_line import CommandLine
 from bgpctl.runbooks.drain_steps import RELABELLED, pulled
 from bgpctl.runbooks.peers import endpoint, names, still
 from bgpctl.runbooks.snapshot import PeerAnswer, Snapshot
@@ -240,6 +241,15 @@ def record(state: NodeState) -> dict[str, Any]:
 def seen(answer: PeerAnswer) -> str:
     said = answer.answer
     return f"{said.router}: {said.detail or said.routes.value}"
+
+
+def two_speakers(s: Snapshot, typed: CommandLine) -> str:
+    """What ends it that two speakers report for the node."""
+    delete = typed.kubectl("delete", "bgpnodestate", s.node.name)
+    return (
+        f"end the one that should not be there (what else runs as {s.node.name}?)\n"
+        f"when it has ended (the other one writes anew within a minute): {delete}"
+    )
 
 
 def routers(answers: Iterable[PeerAnswer]) -> str:

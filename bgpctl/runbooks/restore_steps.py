@@ -21,8 +21,9 @@ UNSELECTED = "no policy selects it"
 NOTHING = Decision(Status.DONE, "nothing to do")
 SENT = "SawAnnounced"
 BY_HAND = (
-    "the journal is an annotation, which others may write too: if it is right in this, set the label by hand "
-    "and run this again; what is as the journal says is not changed"
+    "the journal is an annotation, which others may write too: if it is right in this, bring the policy back "
+    "that selects nodes by it, or set the label by hand, and run this again; what is as the journal says is "
+    "not changed"
 )
 ROUTER_PATIENCE = 10.0  # seconds for a router to take the routes in; one that filters never has them all
 
@@ -65,7 +66,7 @@ class Selected(Goal):
         if not wrong and not patches:
             return Decision(Status.DONE, ", ".join(map(shown, prior.items())) or _unlabelled(s.journal))
         if strange := not_ours(wrong, s.lever.keys):
-            text = f"the journal on the Node asks for what no drain has changed: {strange}"
+            text = f"the journal on the Node asks for what no drain would change now: {strange}"
             return Decision(Status.BLOCKED, text, hint=BY_HAND)
         text = ", ".join(filter(None, (*map(shown, wrong.items()), _back(s))))
         change = ChangeNode(text, labels=wrong, journal=s.journal.with_mark(RESELECTED, s.now))

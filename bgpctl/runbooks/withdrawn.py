@@ -179,12 +179,7 @@ class Withdrawn(Goal):
     def _beside(self, s: Snapshot, note: str) -> Decision:
         """Two speakers under the node's name: what the other announces, the one that reports last does not
         know."""
-        hint = (
-            f"end the one that should not be there (what else runs as {s.node.name}?)\n"
-            f"when it has ended (the other one writes anew within a minute): "
-            f"{self.typed.kubectl('delete', 'bgpnodestate', s.node.name)}\n"
-            f"then drain again: {self.typed.again()}"
-        )
+        hint = f"{proof.two_speakers(s, self.typed)}\nthen drain again: {self.typed.again()}"
         told = frozenset((Tells.GO_ON,))
         return Decision(Status.BLOCKED, f"{_state(s).contested}{note}", hint=hint, tells=told)
 

@@ -179,7 +179,7 @@ def stack() -> Iterator[Stack]:
 def prepared(stack: Stack) -> None:
     code, out = stack.bgpctl("cilium", "prepare")
     assert code == 0, out
-    time.sleep(copies.SETTLE_SECONDS)
+    eventually(lambda: "withdraws" in stack.bgpctl("providers")[1], 10, why="the copies are of age")
 
 
 def done_at(out: str, step: str) -> float:

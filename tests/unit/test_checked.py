@@ -9,6 +9,7 @@ import pytest
 
 from bgpctl.core.drain.guards import Guard
 from bgpctl.core.drain.lever import Lever
+from bgpctl.core.state import ANOTHER_SPEAKER
 from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.checked import Checked
 from bgpctl.runbooks.command_line import CommandLine
@@ -191,6 +192,13 @@ BEGUN = relabelled(steps={"Claimed": NOW - 9, "Checked": NOW - 8})
             "runs policy rack",
             "relabelled a moment ago",
             id="also while it starts",
+        ),
+        pytest.param(
+            {"state": running(problems=(f"{ANOTHER_SPEAKER}: process b",))},
+            {},
+            f"{ANOTHER_SPEAKER}: process b",
+            "kubectl delete bgpnodestate n1",
+            id="two speakers",
         ),
     ],
 )

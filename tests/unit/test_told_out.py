@@ -164,6 +164,8 @@ def test_sessions_are_closed_after_the_proof_where_that_is_another_act() -> None
     decision = Closed().decide(at())
     assert (decision.status, decision.actions) == (Status.ACT, (PatchObject(CLOSE),))
     assert Closed().decide(at(lever=replace(OUT, closing=()))).status is Status.DONE
+    by_label = Closed().decide(at(lever=Lever(effect=Effect.CLOSES)))
+    assert (by_label.status, "was told to close" in by_label.reason) == (Status.DONE, True), "nobody saw it"
 
 
 def test_only_a_provider_that_closes_apart_has_that_step() -> None:
