@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import ip_address
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from bgpctl.lab.api import ApiServer
 from bgpctl.lab.api.faults import Fault
 from bgpctl.lab.seed import crds
 from bgpctl.speaker.sources import KubeSource
+from bgpctl.speaker.status import beside
 from bgpctl.speaker.status.kubesink import KubeSink
 from tests.support import apiserver, clients, objects, snapshots
 from tests.support.wait import eventually, throughout
@@ -208,6 +210,30 @@ def test_who_deletes_the_object_says_that_nobody_else_is_there(place: Place) -> 
     place.api.delete(paths.node_state(NAME))
     place.sink.write(A)
     assert published(place).contested == ""
+    place.sink.write(replace(A, phase="Withdrawn", peers=()))
+    left = [str(p.session.local_address) for p in published(place).unwithdrawn]
+    assert left == ["10.0.0.12"], "it ended without a withdraw, and routers may keep its routes"
+
+
+def test_what_another_one_left_is_waited_for_from_when_it_is_gone(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long it hung before: it announced all the time."""
+    time = [1000.0]
+    monkeypatch.setattr(beside, "time", SimpleNamespace(monotonic=lambda: time[0]))
+    place.sink.write(A)
+    twin(place).write(B)
+    place.sink.write(A)
+    next_one, gone = follower(place, "process-a"), replace(NEXT, phase="Withdrawn", peers=())
+    next_one.write(NEXT)
+    time[0] += 100_000
+    next_one.write(gone)
+    assert published(place).contested and published(place).unwithdrawn
+    place.api.delete(paths.node_state(NAME))
+    for later, told in ((1, True), (100_000, False)):
+        time[0] += later
+        next_one.write(replace(gone, sequence=later))
+        assert bool(published(place).unwithdrawn) is told
 
 
 def test_what_the_dead_one_before_told_is_no_news_when_its_object_is_touched(

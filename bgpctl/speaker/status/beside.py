@@ -3,7 +3,8 @@
 Each would replace what the other told, and its word would stand for both: of the one that hangs while its
 engine announces on, nobody would know. So what another one told is kept and told with ours, and that it is
 there is a problem of the node, also for the process that follows this one: that it has ended, only its own
-word says, or the operator, who deletes the object.
+word says, or the operator, who deletes the object. From then on its routers keep its routes as long as those
+of any session that ended without a withdraw.
 """
 
 from __future__ import annotations
@@ -39,24 +40,36 @@ class Beside:
         told = {_process(problem): problem for problem in before.problems if _is_ours(problem)}
         if own in told and before.uid != own:
             self.met(before)
-        else:
+        elif told:
             self._there |= told
+            self._held.remember(before.holders, time.monotonic())  # where the other's routes are, is not told
 
     def met(self, other: NodeState) -> None:
         """Another process told this."""
         process = other.uid or str(other.started_at)
-        if other.ended:
-            self._there.pop(process, None)
-        else:
-            self._there[process] = _problem(other)
         self._addresses.notice(other)
         self._held.remember(other.holders, time.monotonic())
+        if other.ended:
+            self._there.pop(process, None)
+            self._begin()
+        else:
+            self._there[process] = _problem(other)
+
+    def cleared(self) -> None:
+        """The operator says that nobody else is there any more."""
+        self._there.clear()
+        self._begin()
+
+    def _begin(self) -> None:
+        """What the others left behind ends from now on, not from when it was heard of."""
+        self._held.remember(self._held.unwithdrawn, time.monotonic())
 
     def joined(self, state: NodeState) -> NodeState:
         """Ours, with what the others knew."""
         if not self._there and not self._held and not self._addresses:
             return state
-        self._held.forget(time.monotonic())
+        if not self._there:
+            self._held.forget(time.monotonic())
         return replace(
             state,
             problems=(*self._there.values(), *state.problems)[:MOST_SENTENCES],

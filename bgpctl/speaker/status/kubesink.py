@@ -112,7 +112,7 @@ class KubeSink:
             document["metadata"]["ownerReferences"] = [_owner(self._node, uid)]
         try:
             self._version = _version(self._client.create(paths.NODE_STATES, document))
-            self._beside = Beside()  # who deletes the object says that nobody else is there
+            self._beside.cleared()  # whoever deletes the object says that nobody else is there
         except Conflict:
             self._look(state)  # another writer was faster: the same object
         except NotFound:
