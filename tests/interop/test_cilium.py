@@ -24,8 +24,9 @@ from bgpctl.witness.model import RouteState
 from bgpctl.witness.probe import Probe
 from tests.support import apiserver, cilium_documents, cilium_stack, clients, objects
 from tests.support.birdctl import Bird
-from tests.support.cilium_stack import CLUSTER_CONFIGS, NODE_CONFIGS, PEER_CONFIGS, Agent, Gobgp, Operator
+from tests.support.cilium_stack import CLUSTER_CONFIGS, NODE_CONFIGS, PEER_CONFIGS, Agent, Operator
 from tests.support.cli import inside
+from tests.support.gobgp_engine import Gobgp
 from tests.support.kinds import KINDS
 from tests.support.require import require
 from tests.support.routers import PORT, ROUTER_ASN, Workshop

@@ -19,6 +19,7 @@ from bgpctl.witness.model import RouteState
 from bgpctl.witness.probe import Probe
 from tests.support import apiserver, clients, objects
 from tests.support.cli import inside
+from tests.support.gobgp_engine import Gobgp
 from tests.support.kinds import KINDS
 from tests.support.require import require
 from tests.support.routers import PORT, ROUTER_ASN, Workshop
@@ -95,7 +96,8 @@ def stack() -> Iterator[Stack]:
         for name, neighbor in zip(NAMES, lab.nodes, strict=True):
             made.addresses[name] = neighbor.address
             router = spec.address, PORT, ROUTER_ASN
-            agents.append(Agent(client, name, neighbor.address, neighbor.asn, *router, PREFIXES))
+            engine = Gobgp(neighbor.address, neighbor.asn, *router, restart=10)
+            agents.append(Agent(client, name, engine, PREFIXES))
         with agents[0].running(workshop.directory / "one"), agents[1].running(workshop.directory / "two"):
             for name in NAMES:
                 eventually(lambda name=name: made.routes(name) == len(PREFIXES), 30)

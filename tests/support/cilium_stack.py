@@ -7,7 +7,7 @@ Node's labels to its CiliumNode, and reports late: only what changed, one route 
 graceful restart, and nothing any more of peers that were taken away ("established" sticks).
 
 Each does one round of work per `once`, on the objects as they are; what speaks BGP is an `Engine`: `Recorder`
-notes what it was told, `Gobgp` is a real gobgpd.
+notes what it was told, `gobgp_engine.Gobgp` is a real gobgpd.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Protocol
 
 from bgpctl.core.reading.documents import labels_of, name_of
@@ -28,8 +27,6 @@ from bgpctl.core.reading.selectors import LabelSelector
 from bgpctl.errors import BgpctlError
 from bgpctl.kube import paths
 from bgpctl.kube.client import Client, NotFound
-from bgpctl.lab.routers.process import end, spawn, write
-from bgpctl.lab.routers.spec import Recipe
 from bgpctl.providers.policies import selectors
 from tests.support.cilium_documents import API
 
@@ -38,7 +35,6 @@ Document = dict[str, Any]
 NODE_CONFIGS, CLUSTER_CONFIGS, PEER_CONFIGS = (
     versions[0] for versions in (paths.NODE_CONFIGS, paths.CLUSTER_CONFIGS, paths.PEER_CONFIGS)
 )
-API_PORT = 50051
 
 
 # --- the operator -------------------------------------------------------------------------------------------
@@ -302,87 +298,3 @@ def at_work(*parts: Operator | Agent) -> Iterator[None]:
         over.set()
         for thread in threads:
             thread.join(10)
-
-
-# --- a real engine ------------------------------------------------------------------------------------------
-
-
-@dataclass
-class Gobgp:
-    """A gobgpd at `address` with one peer, the router at `router`:`port`; graceful restart is on."""
-
-    address: str
-    asn: int
-    router: str
-    port: int
-    router_asn: int = 65000
-    restart: int = 120
-
-    @contextmanager
-    def running(self, directory: Path) -> Iterator[Gobgp]:
-        api = f"{self.address}:{API_PORT}"
-        argv = ("gobgpd", "-f", "gobgpd.toml", "--api-hosts", api, "--pprof-disable")
-        recipe = Recipe(argv, {"gobgpd.toml": self._config()}, "")
-        write(recipe, directory)
-        with (directory / "output.log").open("ab") as log:
-            process = spawn(recipe, directory, log.fileno())
-        try:
-            yield self
-        finally:
-            end(process)
-
-    def _config(self) -> str:
-        return f"""[global.config]
-as = {self.asn}
-router-id = "{self.address}"
-port = -1
-[[neighbors]]
-[neighbors.config]
-neighbor-address = "{self.router}"
-peer-as = {self.router_asn}
-admin-down = true
-[neighbors.transport.config]
-local-address = "{self.address}"
-remote-port = {self.port}
-[neighbors.timers.config]
-hold-time = 9
-keepalive-interval = 3
-connect-retry = 1
-idle-hold-time-after-reset = 1
-[neighbors.graceful-restart.config]
-enabled = true
-restart-time = {self.restart}
-[[neighbors.afi-safis]]
-[neighbors.afi-safis.config]
-afi-safi-name = "ipv4-unicast"
-[neighbors.afi-safis.mp-graceful-restart.config]
-enabled = true
-"""
-
-    def open(self, key: str) -> None:
-        self._gobgp("neighbor", self.router, "enable")
-
-    def close(self, key: str) -> None:
-        self._gobgp("neighbor", self.router, "disable")
-        self._gobgp("global", "rib", "del", "all")
-
-    def announce(self, key: str, prefixes: Sequence[str]) -> None:
-        for prefix in prefixes:
-            self._gobgp("global", "rib", "add", prefix, "nexthop", self.address)
-        if not prefixes:
-            self._gobgp("global", "rib", "del", "all")
-
-    def session(self, key: str) -> tuple[str, float]:
-        (neighbor,) = json.loads(self._gobgp("neighbor", "-j"))
-        number = neighbor["state"].get("session_state", neighbor["state"].get("session-state"))
-        if number not in (6, "established"):
-            return "active", 0.0
-        uptime = neighbor["timers"]["state"]["uptime"]
-        return "established", float(uptime["seconds"] if isinstance(uptime, dict) else uptime)
-
-    def advertised(self, key: str) -> int:
-        return len(json.loads(self._gobgp("neighbor", self.router, "adj-out", "-j")) or ())
-
-    def _gobgp(self, *words: str) -> str:
-        command = ("gobgp", "-u", self.address, "-p", str(API_PORT), *words)
-        return subprocess.run(command, check=True, timeout=5, capture_output=True, text=True).stdout

@@ -8,7 +8,7 @@ disabled, and its sessions are closed (Cease), with nothing withdrawn before. `S
 
 from __future__ import annotations
 
-import json
+import contextlib
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping
@@ -26,14 +26,11 @@ from bgpctl.core.timing.facts import PeerFacts
 from bgpctl.core.timing.withdrawal import Close
 from bgpctl.errors import Blocked
 from bgpctl.kube.client import Client
-from bgpctl.lab.routers.process import end, spawn, write
-from bgpctl.lab.routers.spec import Recipe
 from bgpctl.ports import NOTHING_KNOWN, Outlook
+from tests.support.gobgp_engine import Gobgp
 
 PATH = "/apis/example.test/v1/sessionconfigs"
 LAG = 1.0  # seconds that its word may be old
-API_PORT = 50051
-GOBGP_DOWN, GOBGP_ESTABLISHED = 1, 6
 
 
 def crd() -> dict[str, Any]:
@@ -161,99 +158,50 @@ def _peer(read: Foreign) -> PeerState:
 
 @dataclass
 class Agent:
-    """gobgpd at `address` that speaks to the router at `router`:`port`, and what obeys the node's object."""
+    """What obeys the node's object, with its engine: twice a second what it asks for, and a report."""
 
     client: Client
     node: str
-    address: str
-    asn: int
-    router: str
-    port: int
-    router_asn: int
+    engine: Gobgp
     prefixes: tuple[str, ...]
+    _enabled: bool = False
     _over: threading.Event = field(default_factory=threading.Event)
 
     @contextmanager
     def running(self, directory: Path) -> Iterator[Agent]:
-        api = f"{self.address}:{API_PORT}"
-        argv = ("gobgpd", "-f", "gobgpd.toml", "--api-hosts", api, "--pprof-disable")
-        recipe = Recipe(argv, {"gobgpd.toml": self._config()}, "")
-        write(recipe, directory)
-        with (directory / "output.log").open("ab") as log:
-            process = spawn(recipe, directory, log.fileno())
         thread = threading.Thread(target=self._obey, daemon=True)
-        try:
-            thread.start()
-            yield self
-        finally:
-            self._over.set()
-            thread.join(10)
-            end(process)
-
-    def _config(self) -> str:
-        return f"""[global.config]
-as = {self.asn}
-router-id = "{self.address}"
-port = -1
-[[neighbors]]
-[neighbors.config]
-neighbor-address = "{self.router}"
-peer-as = {self.router_asn}
-[neighbors.transport.config]
-local-address = "{self.address}"
-remote-port = {self.port}
-[neighbors.timers.config]
-hold-time = 9
-keepalive-interval = 3
-connect-retry = 1
-idle-hold-time-after-reset = 1
-[neighbors.graceful-restart.config]
-enabled = true
-restart-time = 10
-[[neighbors.afi-safis]]
-[neighbors.afi-safis.config]
-afi-safi-name = "ipv4-unicast"
-[neighbors.afi-safis.mp-graceful-restart.config]
-enabled = true
-"""
+        with self.engine.running(directory):
+            try:
+                thread.start()
+                yield self
+            finally:
+                self._over.set()
+                thread.join(10)
 
     def _obey(self) -> None:
-        """Twice a second: what the object asks for, and a report."""
-        began = False
         while not self._over.wait(0.1):
-            try:
-                if not began:
-                    for prefix in self.prefixes:
-                        self._gobgp("global", "rib", "add", prefix, "nexthop", "10.9.9.9")
-                    began = True
+            with contextlib.suppress(subprocess.SubprocessError):  # it starts
                 self._once()
-            except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
-                continue  # it starts
 
     def _once(self) -> None:
         document = self.client.get(f"{PATH}/{self.node}")
-        (neighbor,) = json.loads(self._gobgp("neighbor", "-j"))
-        down = neighbor["state"].get("admin_state") == GOBGP_DOWN
         enabled = document["spec"]["enabled"] is True
-        if enabled is down:
-            self._gobgp("neighbor", self.router, "enable" if enabled else "disable")
-        up = neighbor["state"].get("session_state", neighbor["state"].get("session-state")) in (
-            6,
-            "established",
-        )
+        if enabled and not self._enabled:
+            self.engine.announce("", self.prefixes)
+            self.engine.open("")
+        elif self._enabled and not enabled:
+            self.engine.close("")
+        self._enabled = enabled
+        engine = self.engine
         told = [
             {
-                "address": self.router,
-                "port": self.port,
-                "asn": self.router_asn,
-                "localASN": self.asn,
-                "local": self.address,
-                "up": up,
+                "address": engine.router,
+                "port": engine.port,
+                "asn": engine.router_asn,
+                "localASN": engine.asn,
+                "local": engine.address,
+                "up": engine.session("")[0] == "established",
             }
         ]
         if (document.get("status") or {}).get("sessions") != told:
             self.client.patch(f"{PATH}/{self.node}/status", {"status": {"sessions": told}})
-
-    def _gobgp(self, *words: str) -> str:
-        command = ("gobgp", "-u", self.address, "-p", str(API_PORT), *words)
-        return subprocess.run(command, check=True, timeout=5, capture_output=True, text=True).stdout

@@ -1,0 +1,96 @@
+"""A real gobgpd as the engine of a node of another stack: one session, opened, filled and closed by its agent."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bgpctl.lab.routers.process import end, spawn, write
+from bgpctl.lab.routers.spec import Recipe
+
+API_PORT = 50051
+
+
+@dataclass
+class Gobgp:
+    """A gobgpd at `address` with one peer, the router at `router`:`port`; graceful restart is on."""
+
+    address: str
+    asn: int
+    router: str
+    port: int
+    router_asn: int = 65000
+    restart: int = 120
+
+    @contextmanager
+    def running(self, directory: Path) -> Iterator[Gobgp]:
+        api = f"{self.address}:{API_PORT}"
+        argv = ("gobgpd", "-f", "gobgpd.toml", "--api-hosts", api, "--pprof-disable")
+        recipe = Recipe(argv, {"gobgpd.toml": self._config()}, "")
+        write(recipe, directory)
+        with (directory / "output.log").open("ab") as log:
+            process = spawn(recipe, directory, log.fileno())
+        try:
+            yield self
+        finally:
+            end(process)
+
+    def _config(self) -> str:
+        return f"""[global.config]
+as = {self.asn}
+router-id = "{self.address}"
+port = -1
+[[neighbors]]
+[neighbors.config]
+neighbor-address = "{self.router}"
+peer-as = {self.router_asn}
+admin-down = true
+[neighbors.transport.config]
+local-address = "{self.address}"
+remote-port = {self.port}
+[neighbors.timers.config]
+hold-time = 9
+keepalive-interval = 3
+connect-retry = 1
+idle-hold-time-after-reset = 1
+[neighbors.graceful-restart.config]
+enabled = true
+restart-time = {self.restart}
+[[neighbors.afi-safis]]
+[neighbors.afi-safis.config]
+afi-safi-name = "ipv4-unicast"
+[neighbors.afi-safis.mp-graceful-restart.config]
+enabled = true
+"""
+
+    def open(self, key: str) -> None:
+        self._gobgp("neighbor", self.router, "enable")
+
+    def close(self, key: str) -> None:
+        self._gobgp("neighbor", self.router, "disable")
+        self._gobgp("global", "rib", "del", "all")
+
+    def announce(self, key: str, prefixes: Sequence[str]) -> None:
+        for prefix in prefixes:
+            self._gobgp("global", "rib", "add", prefix, "nexthop", self.address)
+        if not prefixes:
+            self._gobgp("global", "rib", "del", "all")
+
+    def session(self, key: str) -> tuple[str, float]:
+        (neighbor,) = json.loads(self._gobgp("neighbor", "-j"))
+        number = neighbor["state"].get("session_state", neighbor["state"].get("session-state"))
+        if number not in (6, "established"):
+            return "active", 0.0
+        uptime = neighbor["timers"]["state"]["uptime"]
+        return "established", float(uptime["seconds"] if isinstance(uptime, dict) else uptime)
+
+    def advertised(self, key: str) -> int:
+        return len(json.loads(self._gobgp("neighbor", self.router, "adj-out", "-j")) or ())
+
+    def _gobgp(self, *words: str) -> str:
+        command = ("gobgp", "-u", self.address, "-p", str(API_PORT), *words)
+        return subprocess.run(command, check=True, timeout=5, capture_output=True, text=True).stdout
