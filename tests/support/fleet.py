@@ -18,7 +18,8 @@ from bgpctl.kube import paths
 from bgpctl.kube.client import Client, Stream
 from bgpctl.kube.watch import Mirror
 from bgpctl.speaker.status import waiting
-from bgpctl.speaker.status.publisher import KubeSink, Publisher
+from bgpctl.speaker.status.kubesink import KubeSink
+from bgpctl.speaker.status.publisher import Publisher
 from bgpctl.speaker.status.waiting import Waiting
 from tests.support.clients import plain_client
 
