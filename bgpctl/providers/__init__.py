@@ -1,11 +1,12 @@
-"""Who speaks BGP on the nodes: one file per stack, each a `bgpctl.ports.Provider`.
+"""Who speaks BGP on the nodes: two files per stack, `NAME.py`, a `bgpctl.ports.Provider`, and
+`NAME_stack.py`, by what it is recognised and how it is summed up.
 
-To add one: write its file, enter it in `TABLE`, let `detect` find it, and say in docs/providers.md what it
-knows."""
+To add one: write them, enter it in `TABLE`, and say in docs/providers.md what it knows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bgpctl.errors import UsageError
@@ -13,30 +14,56 @@ from bgpctl.errors import UsageError
 if TYPE_CHECKING:
     from bgpctl.kube.client import Client
     from bgpctl.ports import Provider
+    from bgpctl.providers.stack import Stack
 
 DEFAULT = "bgpctl"
-CLOSE_APART = frozenset({"cilium"})
-"""Those that withdraw with the sessions up, and close them by another act."""
-LEFT_BEHIND = {
-    "cilium": "what Cilium has of it stays, and a new node of its name would have it: bgpctl cilium prepare "
-    "clears it away"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What has to be known of a stack before its modules are worth loading. `groups`: the API groups of which
+    one is served wherever it is; none = it has no resources, and is looked for where nobody else is.
+    `closes_apart`: it withdraws with the sessions up, and closes them by another act. `left_behind`: what a
+    run leaves of a node that is deleted meanwhile, and who clears it away."""
+
+    load: Callable[[], Stack]
+    groups: frozenset[str] = frozenset()
+    closes_apart: bool = False
+    left_behind: str = "nothing is left to do on it; its speaker withdraws the routes of a deleted node"
+
+
+def _bgpctl() -> Stack:
+    from bgpctl.providers import bgpctl_stack
+
+    return bgpctl_stack
+
+
+def _cilium() -> Stack:
+    from bgpctl.providers import cilium_stack
+
+    return cilium_stack
+
+
+TABLE: dict[str, Row] = {
+    DEFAULT: Row(_bgpctl, frozenset({"bgpctl.io"})),
+    "cilium": Row(
+        _cilium,
+        frozenset({"cilium.io"}),
+        closes_apart=True,
+        left_behind="what Cilium has of it stays, and a new node of its name would have it: bgpctl cilium "
+        "prepare clears it away",
+    ),
 }
-"""What a run leaves of a node that is deleted meanwhile, and who clears it away."""
 
 
-def _bgpctl(client: Client) -> Provider:
-    from bgpctl.providers.bgpctl import Bgpctl
-
-    return Bgpctl(client)
-
-
-def _cilium(client: Client) -> Provider:
-    from bgpctl.providers.cilium import Cilium
-
-    return Cilium(client)
+def stack_of(name: str) -> Stack:
+    """The modules of one that is in the table."""
+    return TABLE[name].load()
 
 
-TABLE: dict[str, Callable[[Client], Provider]] = {"bgpctl": _bgpctl, "cilium": _cilium}
+def left_behind(name: str) -> str:
+    """What a run of that provider leaves of a node that was deleted meanwhile."""
+    return TABLE.get(name, TABLE[DEFAULT]).left_behind
 
 
 def of(client: Client, name: str = "") -> Provider:
@@ -53,4 +80,4 @@ def named(client: Client, name: str) -> Provider:
     """Raises UsageError for one that does not exist."""
     if name not in TABLE:
         raise UsageError(f"{name!r} is no provider", f"one of: {', '.join(TABLE)}")
-    return TABLE[name](client)
+    return stack_of(name).provider(client)

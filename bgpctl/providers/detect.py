@@ -1,9 +1,8 @@
 """Which stack speaks BGP in a cluster, and on each node of it.
 
-Where the API server knows no CiliumBGPNodeConfig (two small requests say so), nobody but bgpctl's own speaker
-can be meant. Where it does, what is in the cluster tells: the CiliumBGPNodeConfigs that Cilium's operator
-makes, and the BGPNodeStates that our speakers publish. A cluster that moves from one to the other has both,
-each node one of them; a node with both is nobody's to guess about.
+The groups that the API server serves tell in one small request who can be meant at all; then the objects that
+each of those keeps of its nodes tell who is. A cluster that moves from one to another has both, each node one
+of them; a node with both is nobody's to guess about.
 """
 
 from __future__ import annotations
@@ -16,21 +15,19 @@ from bgpctl import providers
 from bgpctl.core.reading.documents import name_of
 from bgpctl.core.state import NodeState
 from bgpctl.errors import Blocked
-from bgpctl.kube import paths
 from bgpctl.kube.client import ApiError, Client, NotFound
 from bgpctl.ports import NOTHING_KNOWN, Outlook, Provider
+from bgpctl.providers.bgpctl_stack import alive
 
 if TYPE_CHECKING:
     from bgpctl.core.drain.lever import Lever
     from bgpctl.core.timing.facts import PeerFacts
 
-CILIUM = "cilium"
-
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """`stacks`: who speaks BGP in a cluster, one name or two. `alone`: nobody but bgpctl's own speaker can be
-    meant, not before either."""
+    """`stacks`: who speaks BGP in a cluster, one name or more, bgpctl's own speaker first. `alone`:
+    nobody but it can be meant, not before either."""
 
     stacks: tuple[str, ...]
     alone: bool = False
@@ -38,78 +35,100 @@ class Found:
 
 def look(client: Client) -> Found:
     """Who speaks BGP in this cluster."""
-    configs = _any(client, *paths.NODE_CONFIGS)
-    if configs is None:
+    served = _groups(client)
+    others = (name for name in providers.TABLE if name != providers.DEFAULT and _may_be(name, served))
+    told = {name: providers.stack_of(name).speaks(client) for name in others}
+    if all(answer is None for answer in told.values()):
+        return _without_another(client, served)
+    ours = (providers.DEFAULT,) if providers.stack_of(providers.DEFAULT).speaks(client) else ()
+    speaking = tuple(name for name, answer in told.items() if answer)
+    if ours or speaking:
+        return Found(ours + speaking)
+    known = (name for name, answer in told.items() if answer is not None)
+    could = tuple(name for name in known if providers.stack_of(name).may_speak(client))
+    return Found(could or (providers.DEFAULT,))
+
+
+def _without_another(client: Client, served: frozenset[str] | None) -> Found:
+    """No other stack with resources of its own is there. Where ours is not installed either, one without may
+    be."""
+    if served is None or providers.TABLE[providers.DEFAULT].groups & served:
         return Found((providers.DEFAULT,), alone=True)
-    ours = _any(client, paths.NODE_STATES)
-    if configs:
-        return Found((providers.DEFAULT, CILIUM) if ours else (CILIUM,))
-    # Every node of Cilium may be out by its label: then there is none, but its agents' CiliumNodes are.
-    return Found((providers.DEFAULT,) if ours or not _any(client, paths.CILIUM_NODES) else (CILIUM,))
+    bare = (name for name, row in providers.TABLE.items() if not row.groups)
+    hidden = tuple(name for name in bare if providers.stack_of(name).speaks(client))
+    return Found(hidden or (providers.DEFAULT,), alone=not hidden)
+
+
+def _may_be(name: str, served: frozenset[str] | None) -> bool:
+    groups = providers.TABLE[name].groups
+    return bool(groups if served is None else groups & served)
+
+
+def _groups(client: Client) -> frozenset[str] | None:
+    """The API groups that are served; None = that is not told."""
+    try:
+        listed = client.get("/apis").get("groups")
+    except NotFound:
+        return None
+    except ApiError as error:
+        if error.code != 403:
+            raise
+        return None
+    rows = listed if isinstance(listed, list) else []
+    names = (row.get("name") for row in rows if isinstance(row, dict))
+    return frozenset(name for name in names if isinstance(name, str)) or None
 
 
 def of_cluster(client: Client) -> Provider:
     """Of all nodes."""
     found = look(client).stacks
-    return providers.named(client, found[0]) if len(found) == 1 else Both(client)
+    return providers.named(client, found[0]) if len(found) == 1 else Several(client, found)
 
 
 def of_node(client: Client, node: str, found: Found) -> Provider:
     """Of one node of a cluster. Raises Blocked where two are at work on it."""
     one = len(found.stacks) == 1
-    return providers.named(client, found.stacks[0]) if one else Both(client).of(node)
+    return providers.named(client, found.stacks[0]) if one else Several(client, found.stacks).of(node)
 
 
-def _any(client: Client, *versions: str) -> bool | None:
-    """Is there one? None: the API server does not know the kind, or shows us none of it."""
-    for path in versions:
-        try:
-            return bool(client.get(path, limit="1").get("items"))
-        except NotFound:
-            continue
-        except ApiError as error:
-            if error.code != 403:
-                raise
-            return None
-    return None
+class Several:
+    """As `bgpctl.ports.Provider`, of a cluster in which not every node has the same stack."""
 
+    name: str
 
-class Both:
-    """As `bgpctl.ports.Provider`, of a cluster in which some nodes have our speaker and others Cilium."""
-
-    name = "bgpctl and cilium"
-
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, stacks: Sequence[str]) -> None:
+        self.name = " and ".join(stacks)
         self._client = client
-        self._ours = providers.named(client, providers.DEFAULT)
-        self._cilium = providers.named(client, CILIUM)
+        self._stacks = {name: providers.named(client, name) for name in stacks}
 
     def of(self, node: str) -> Provider:
-        """Raises Blocked where both are at work."""
-        theirs = any(self._client.find(f"{path}/{paths.named(node)}") for path in paths.NODE_CONFIGS)
-        if not theirs:
-            return self._ours
-        state = self._ours.state(node)
-        if state is None or not _alive(state, self._client.present()):
-            return self._cilium
+        """Raises Blocked where two are at work."""
+        here = [name for name in self._stacks if name != providers.DEFAULT and self._on(name, node)]
+        if providers.DEFAULT in self._stacks and (not here or self._on(providers.DEFAULT, node)):
+            here.insert(0, providers.DEFAULT)
+        if len(here) < 2:
+            return self._stacks[here[0] if here else next(iter(self._stacks))]
+        seen = ", and ".join(f"{one.TITLE}, {one.SIGN}" for one in map(providers.stack_of, here))
+        flags = " or ".join(f"--provider {name}" for name in here)
         raise Blocked(
-            f"two stacks speak BGP on {node}: bgpctl's speaker, which reports, and Cilium, which has a "
-            "CiliumBGPNodeConfig for it",
-            f"end one of them there, or say whom it is about: --provider {self._ours.name} or "
-            f"--provider {CILIUM}",
+            f"two stacks speak BGP on {node}: {seen}",
+            f"end one of them there, or say whom it is about: {flags}",
         )
 
+    def _on(self, name: str, node: str) -> bool:
+        return providers.stack_of(name).on(self._client, node)
+
     def states(self) -> tuple[NodeState, ...] | None:
-        ours, theirs = self._ours.states() or (), self._cilium.states() or ()
-        return tuple(merged(ours, theirs, self._client.present()))
+        return tuple(self._merged({name: one.states() or () for name, one in self._stacks.items()}))
 
     def state(self, node: str) -> NodeState | None:
         return self.of(node).state(node)
 
     def outlook(self) -> Outlook:
-        ours, theirs = self._ours.outlook(), self._cilium.states() or ()
-        states = merged(tuple(ours.states.values()), theirs, self._client.present())
-        return Outlook({state.node: state for state in states}, ours.fleet, ours.selectors, ours.missing)
+        first = self._stacks[next(iter(self._stacks))].outlook()
+        told = {name: one.states() or () for name, one in list(self._stacks.items())[1:]}
+        states = self._merged({next(iter(self._stacks)): tuple(first.states.values()), **told})
+        return replace(first, states={state.node: state for state in states})
 
     def lever(
         self,
@@ -123,20 +142,22 @@ class Both:
     def facts(self, node: Mapping[str, Any]) -> tuple[PeerFacts, ...]:
         return self.of(name_of(node)).facts(node)
 
-
-def merged(ours: Sequence[NodeState], theirs: Sequence[NodeState], now: float) -> Iterator[NodeState]:
-    """One state per node: of the stack that is at work there; of both, both, and the second says so."""
-    told = {state.node: state for state in theirs}
-    alive = {state.node: state for state in ours if state.node not in told or _alive(state, now)}
-    for state in (*alive.values(), *(state for name, state in told.items() if name not in alive)):
-        yield _doubly(state) if state.node in alive and state.node in told else state
+    def _merged(self, told: Mapping[str, Sequence[NodeState]]) -> Iterator[NodeState]:
+        return merged(told, self._client.present())
 
 
-def _doubly(state: NodeState) -> NodeState:
-    text = "Cilium speaks BGP on this node too (it has a CiliumBGPNodeConfig), which is not shown here"
-    return replace(state, problems=(*state.problems, text))
+def merged(told: Mapping[str, Sequence[NodeState]], now: float) -> Iterator[NodeState]:
+    """One state per node, by stack: of the one that is at work there; of two, the first, and it says so."""
+    others = {state.node for name, states in told.items() if name != providers.DEFAULT for state in states}
+    by_node: dict[str, list[tuple[str, NodeState]]] = {}
+    for name, states in told.items():
+        for state in states:
+            if name != providers.DEFAULT or state.node not in others or alive(state, now):
+                by_node.setdefault(state.node, []).append((name, state))
+    for (_, first), *more in by_node.values():
+        yield replace(first, problems=(*first.problems, *(_also(name) for name, _ in more)))
 
 
-def _alive(state: NodeState, now: float) -> bool:
-    """Is our speaker there? One whose object cannot be read may be."""
-    return bool(state.unreadable) or not (state.stale(now) or state.phase == "Stopped")
+def _also(name: str) -> str:
+    one = providers.stack_of(name)
+    return f"{one.TITLE} speaks BGP on this node too, {one.SIGN}; that is not shown here"

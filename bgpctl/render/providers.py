@@ -13,7 +13,7 @@ from bgpctl.render.units import count
 
 if TYPE_CHECKING:
     from bgpctl.providers.cilium_copies import Change
-    from bgpctl.providers.summary import Summary
+    from bgpctl.providers.stack import Summary
 
 
 def text(found: Sequence[Summary], width: int | None = None) -> list[Line]:

@@ -21,7 +21,8 @@ def node_drain(options: DrainOptions, run: str) -> Sequence[Step]:
     typed, first = options.command, options.order == "withdraw-first"
     evicted = Evicted(options.eviction, typed, away=first)
     withdrawn = Withdrawn(options.require_confirmed, options.assume_dead, typed)
-    closed = (Closed(),) if options.provider in providers.CLOSE_APART else ()
+    row = providers.TABLE.get(options.provider)
+    closed = (Closed(),) if row and row.closes_apart else ()
     leaving = (Deselected(), withdrawn, *closed, Settled(options.settle))
     return (
         Claimed("drain", run, options.order, options.take_over, options.asked, typed),

@@ -101,10 +101,9 @@ class Observer:
             document = self.hold.client.get(paths.node(self.hold.node))
         except NotFound:
             if self._uid:
-                left = "nothing is left to do on it; its speaker withdraws the routes of a deleted node"
                 raise Blocked(
                     f"node {self.hold.node} was deleted meanwhile",
-                    providers.LEFT_BEHIND.get(self.provider.name, left),
+                    providers.left_behind(self.provider.name),
                 ) from None
             raise objects.no_such_node(self.hold.node) from None
         uid = document["metadata"]["uid"]

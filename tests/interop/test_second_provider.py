@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -77,12 +78,15 @@ class Stack:
         eventually(lambda: self.routes(NODE) == len(PREFIXES), 10)
 
 
+ROW: Any = SimpleNamespace(provider=Sessions, speaks=lambda client: True)
+
+
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
     require("bird")
     require("gobgp")
     with pytest.MonkeyPatch.context() as patch, Workshop.running() as workshop, apiserver.running() as server:
-        patch.setitem(providers.TABLE, "sessions", Sessions)
+        patch.setitem(providers.TABLE, "sessions", providers.Row(lambda: ROW))
         patch.setattr(providers, "DEFAULT", "sessions")
         lab = workshop.router("bird")
         server.apply(*KINDS, crd(), *map(config, NAMES))

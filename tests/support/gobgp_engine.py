@@ -1,4 +1,4 @@
-"""A real gobgpd as the engine of a node of another stack: one session, opened, filled and closed by its agent."""
+"""A real gobgpd as the engine of a node of another stack: one session, which its agent opens and fills."""
 
 from __future__ import annotations
 

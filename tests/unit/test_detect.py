@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from bgpctl import providers
 from bgpctl.core.state import STALE_AFTER_SECONDS
 from bgpctl.core.state_document import to_document
 from bgpctl.errors import Blocked, UsageError
@@ -68,10 +70,32 @@ def test_the_objects_of_a_cluster_tell(documents: tuple[Any, ...], found: tuple[
     assert detect.look(direct.Wire(api(*documents)).client()).stacks == found
 
 
-def test_without_ciliums_kind_it_takes_two_small_requests() -> None:
+def test_without_another_stacks_kind_it_takes_three_small_requests() -> None:
     wire = direct.Wire(api(state("n1"), cilium=False))
     assert whose.provider(wire.client(), "n1").name == "bgpctl"
-    assert [(one.method, one.query) for one in wire.sent] == [("GET", {"limit": "1"})] * 2
+    assert [(one.path, one.query) for one in wire.sent] == [
+        ("/apis", {}),
+        *((path, {"limit": "1"}) for path in paths.NODE_CONFIGS),
+    ]
+
+
+def test_who_is_not_told_the_groups_asks_each_stack() -> None:
+    wire = direct.Wire(api(config("n1")))
+    wire.before = lambda asked: direct.refused(403) if asked.path == "/apis" else None
+    client = wire.client()
+    client.get(paths.NODES)  # a refusal at the very start may pass
+    assert detect.look(client).stacks == ("cilium",)
+
+
+def test_a_stack_without_resources_is_looked_for_where_nobody_else_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hidden: Any = SimpleNamespace(speaks=lambda client: True)
+    monkeypatch.setitem(providers.TABLE, "hidden", providers.Row(lambda: hidden))
+    bare = direct.Api()
+    assert detect.look(direct.Wire(bare).client()) == detect.Found(("hidden",))
+    assert detect.look(direct.Wire(api(cilium=False)).client()) == detect.Found(("bgpctl",), alone=True)
+    assert detect.look(direct.Wire(api(config("n1"))).client()).stacks == ("cilium",)
 
 
 def test_who_may_not_look_at_ciliums_objects_has_our_speaker() -> None:

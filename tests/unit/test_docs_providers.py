@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bgpctl import providers
 from bgpctl.core.cilium import copies, nodeconfig, states
-from bgpctl.providers.summary import NEEDED
+from bgpctl.providers.cilium_stack import NEEDED
 
 ROOT = Path(__file__).parents[2]
 TEXT = " ".join((ROOT / "docs" / "providers.md").read_text().split())
@@ -28,7 +28,7 @@ def test_it_has_a_column_for_each_provider() -> None:
 
 
 def test_every_right_that_is_asked_for_is_told() -> None:
-    wanted = {f"`{verb} {resource}`" for verb, _, resource, _ in NEEDED["cilium"]}
+    wanted = {f"`{verb} {resource}`" for verb, _, resource, _ in NEEDED}
     assert not {right for right in wanted if right not in TEXT}
 
 

@@ -31,7 +31,7 @@ def bases(one: ast.ClassDef) -> set[str]:
     return {base.id for base in one.bases if isinstance(base, ast.Name)}
 
 
-def members(one: ast.ClassDef, known: Classes) -> set[str]:
+def members(one: ast.ClassDef | ast.Module, known: Classes) -> set[str]:
     """The names of its functions and attributes, of the inherited ones too."""
     found: set[str] = set()
     for node in one.body:
@@ -40,13 +40,15 @@ def members(one: ast.ClassDef, known: Classes) -> set[str]:
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             found |= {target.id for target in targets if isinstance(target, ast.Name)}
+    if isinstance(one, ast.Module):
+        return found
     inherited = (base for name in bases(one) - {"Protocol", one.name} for base in known.get(name, ()))
     return found.union(*(members(base, known) for base in inherited))
 
 
 def undocumented(every: Sequence[ast.Module]) -> list[list[str]]:
     """Per module: its public functions and classes, and the public members of the latter: `Client.get`. Not
-    what a class does for a Protocol, in whose docstring the contract stands."""
+    what a class or a module does for a Protocol, in whose docstring the contract stands."""
     known = classes(every)
     ports = [one for some in known.values() for one in some if "Protocol" in bases(one)]
     contracts = [members(one, known) for one in ports if ast.get_docstring(one)]
@@ -60,11 +62,12 @@ def undocumented(every: Sequence[ast.Module]) -> list[list[str]]:
             if ast.get_docstring(one) is None:
                 yield inside + one.name
             if isinstance(one, ast.ClassDef):
-                has = members(one, known)
-                kept = set[str]().union(*(contract for contract in contracts if contract <= has))
-                yield from walk(one.body, f"{inside}{one.name}.", kept)
+                yield from walk(one.body, f"{inside}{one.name}.", kept(members(one, known)))
 
-    return [list(walk(module.body)) for module in every]
+    def kept(has: set[str]) -> set[str]:
+        return set[str]().union(*(contract for contract in contracts if contract <= has))
+
+    return [list(walk(module.body, told=kept(members(module, known)))) for module in every]
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,8 @@ from bgpctl.core.cilium import copies
 from bgpctl.core.state_document import to_document
 from bgpctl.kube import paths
 from bgpctl.providers import cilium_copies
-from bgpctl.providers.summary import Summary, summaries
+from bgpctl.providers.stack import Summary
+from bgpctl.providers.summary import summaries
 from bgpctl.render.providers import changes_document, changes_text, document, text
 from bgpctl.render.text import plain
 from tests.support import direct, node_states
