@@ -17,11 +17,13 @@ SLICE = [
     Cell("frr", Event.RESTART, Graceful.ON),
     Cell("bird", Event.KILL_DETACHED, Graceful.OFF),
     Cell("frr", Event.EDIT_ROUTES, Graceful.ON),
+    Cell("gobgp", Event.DESELECT, Graceful.ON),
+    Cell("openbgpd", Event.DESELECT, Graceful.OFF),
 ]
 
 
 def test_a_slice_of_the_matrix_is_in_order() -> None:
-    require("netns", "bird", "frr")
+    require("netns", "bird", "frr", "gobgp", "openbgpd")
     for result in run_all(SLICE, jobs=2):
         assert not result.complaints, result
 
