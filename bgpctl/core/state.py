@@ -150,6 +150,8 @@ class NodeState:
     Other BGP stacks tell less than our speaker does: a phase that nobody tells is "", a count None. `lag`:
     who tells has no heartbeat, and what he says is at most so many seconds old; None = the heartbeat tells.
     `told_out`: its configuration has been changed so that it announces nothing, with its sessions up.
+    `engine_asked`: sessions and counts are what its BGP engine itself said just now, and by whom it was
+    asked; "" = they are what somebody wrote.
     """
 
     node: str
@@ -180,6 +182,7 @@ class NodeState:
     unreadable: str = ""
     lag: float | None = None
     told_out: bool = False
+    engine_asked: str = ""
 
     @property
     def last_seen(self) -> float:

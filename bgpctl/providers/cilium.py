@@ -24,6 +24,7 @@ from bgpctl.kube import paths, rights
 from bgpctl.kube.client import Client, NotFound
 from bgpctl.kube.optional import optional, served
 from bgpctl.ports import NOTHING_KNOWN, Outlook
+from bgpctl.providers.cilium_agent import Agents
 
 if TYPE_CHECKING:
     from bgpctl.core.timing.facts import PeerFacts
@@ -59,6 +60,7 @@ class Cilium:
         self._client = client
         self._collection = ""  # of the CiliumBGPNodeConfigs, once it is known which version is served
         self._may_patch: bool | None = None
+        self._agents = Agents(client)
 
     # -- reading
 
@@ -73,7 +75,11 @@ class Cilium:
 
     def state(self, node: str) -> NodeState | None:
         config = self._config(node)
-        return node_state(config, read_settings(self._peer_configs())) if config else silent(node)
+        if config is None:
+            return silent(node)
+        settings = read_settings(self._peer_configs())
+        told = self._agents.told(config, settings) if config.withdrawn else ({}, "")
+        return node_state(config, settings, *told, self._client.present())
 
     def outlook(self) -> Outlook:
         from bgpctl.providers import policies
@@ -162,7 +168,7 @@ class Cilium:
         selected = by_label.policies or (config.owner or f"{KIND} {config.node}, which nobody owns",)
         if ready.missing or ready.trouble:
             return Lever(selected, refusal=_unready(ready))
-        kept = config.keep(str(node["metadata"].get("uid") or ""))
+        kept = config.keep(str(node["metadata"].get("uid") or ""), self._client.present())
         patch = leave.withdraw(self._path(config), config, kept)
         return Lever(selected, patches=(patch,), prior=_kept(kept), objects=(self._path(config),))
 

@@ -110,8 +110,8 @@ def _drained(result: Result, evidence: Mapping[str, Any]) -> str:
 
 
 def _waited(evidence: Mapping[str, Any]) -> str:
-    """What an estimate rests on: long, and so before the last line."""
-    if evidence.get("proof") != "estimated":
+    """What a wait by the clock rests on: long, and so before the last line."""
+    if evidence.get("proof") not in ("reported", "estimated"):
         return ""
     return f"{evidence.get('worstSeconds', 0):g} s were waited: {evidence.get('why')}"
 

@@ -18,9 +18,10 @@ from bgpctl.runbooks.model import Decision, Status
 from bgpctl.runbooks.proof import Word
 from bgpctl.runbooks.snapshot import Snapshot
 
-SAW_WITHDRAWN, SAW_RECORD, SAW_EMPTY = SEEN = "SawWithdrawn", "SawRecord", "SawEmpty"
+SEEN = SAW_WITHDRAWN, SAW_RECORD, SAW_EMPTY, SAW_ENDED = "SawWithdrawn", "SawRecord", "SawEmpty", "SawEnded"
 ASSUMED = "that its speaker died when it fell silent"
 EMPTY = "its BGP stack said that it announces nothing"
+RESTARTED = "a session ended after the node was told to withdraw, and is up again"
 
 
 def fell_silent(s: Snapshot, journal: Journal) -> float:
@@ -66,10 +67,14 @@ def over(s: Snapshot, journal: Journal, word: Word, note: str) -> Decision:
         return no_peer(s.state, journal)
     if word is Word.EMPTY and SAW_EMPTY not in journal.marks:
         return saw(s, journal.with_mark(SAW_EMPTY, s.now), EMPTY)
+    if word is Word.EMPTY and s.state.unwithdrawn and SAW_ENDED not in journal.marks:
+        return saw(s, journal.with_mark(SAW_ENDED, s.now), RESTARTED)
     if SAW_WITHDRAWN not in journal.marks:
         return saw(s, journal, "the sessions are closed")
     seen = "the sessions were seen closed" if word is Word.CLOSED else EMPTY
-    return until(s, journal.marks[SAW_WITHDRAWN], estimates, f"{seen}{note}", {})
+    asked = s.state.engine_asked if word is Word.EMPTY else ""
+    found = {"by": asked} if asked else {}
+    return until(s, journal.marks[SAW_WITHDRAWN], estimates, f"{seen}{note}", found)
 
 
 def restarted(s: Snapshot, journal: Journal, note: str) -> Decision:
@@ -129,9 +134,11 @@ def until(
     if s.now < ends:
         text = f"{seconds(worst)} since {what}: {worst.address}: {worst.why}"
         return Decision(Status.WAIT, text, recheck=min(1.0, ends - s.now), eta=ends)
-    text = f"gone, estimated: {seconds(worst)} passed since {what}"
+    # An engine that was asked itself and has nothing left is more than a clock, and less than a router.
+    word = "reported" if evidence.get("by") else "estimated"
+    text = f"gone, {word}: {seconds(worst)} passed since {what}"
     found = {
-        "proof": "estimated",
+        "proof": word,
         "why": worst.why,
         "worstSeconds": worst.worst,
         "until": timestamp(ends),

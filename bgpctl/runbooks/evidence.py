@@ -17,6 +17,9 @@ def gone(evidence: Mapping[str, Any]) -> str:
             within = evidence.get("secondsAfterRelabel")
             when = f", within {within:.2f} s of the relabel" if within is not None else ""
             return f"{routes} gone, confirmed by {evidence.get('by')}{when}{_assumed(evidence)}"
+        case "reported":
+            missing = "; ".join(evidence.get("missing") or ["no router was asked"])
+            return f"{routes} gone, reported by {evidence.get('by')}: {missing}{_assumed(evidence)}"
         case "estimated":
             missing = "; ".join(evidence.get("missing") or ["no router was asked"])
             return f"{routes} gone, estimated: {missing}{_assumed(evidence)}"

@@ -218,6 +218,9 @@ def _evidence(evidence: Foreign) -> Mapping[str, Any]:
     match evidence.text("proof"):
         case "confirmed":
             evidence.required("by")
+        case "reported":
+            evidence.required("by")
+            evidence.required("why")
         case "estimated":
             evidence.required("why")
     for name in ("by", "why", "assumed", "earlier", "goneTime"):

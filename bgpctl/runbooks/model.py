@@ -129,7 +129,8 @@ class StepReport:
 @dataclass(frozen=True, slots=True)
 class Result:
     """How a run ended. `status`: done, blocked, deadline, failed, interrupted or planned (dry run).
-    `proof` is "confirmed" (a router said so), "estimated" (a computed deadline passed) or "" (not withdrawn).
+    `proof` is "confirmed" (a router said so), "reported" (the node's own BGP engine did, and a computed
+    deadline passed), "estimated" (that passed) or "" (not withdrawn).
     `message` is the last line a person reads; `reason` what it rests on, where that is long; `hint` what to
     type next: lines, each with its command at the end, after ": "; `tells`: what both tell already.
     `in_service`, of a restore that came to its end: pods are welcome, and a policy selects the node."""

@@ -3,6 +3,8 @@
     confirmed   every router that the node peers with now, each of which showed the node's routes before, said
                 twice, a second apart, that it has none; and the speaker said that it withdrew, or is dead, or
                 was told to and its sessions are up
+    reported    the node's own BGP engine, asked itself, says that it advertises nothing on any session; and
+                the worst case that the negotiated capabilities allow after a withdraw has passed since
     estimated   the worst case that the negotiated capabilities allow has passed since an instant that is
                 known: the speaker's last withdraw, or its death
     unknown     anything else: the sentence says what is missing; the wait goes on, or the run is blocked

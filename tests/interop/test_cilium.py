@@ -20,10 +20,12 @@ from bgpctl.core.state import seconds
 from bgpctl.kube import paths
 from bgpctl.kube.client import Client
 from bgpctl.lab.api import ApiServer
+from bgpctl.lab.api.exec import no_containers
 from bgpctl.witness.model import RouteState
 from bgpctl.witness.probe import Probe
 from tests.support import apiserver, cilium_documents, cilium_stack, clients, objects
 from tests.support.birdctl import Bird
+from tests.support.cilium_exec import daemonset, played
 from tests.support.cilium_stack import CLUSTER_CONFIGS, NODE_CONFIGS, PEER_CONFIGS, Agent, Operator
 from tests.support.cli import inside
 from tests.support.gobgp_engine import Gobgp
@@ -93,6 +95,7 @@ class Stack:
     kubeconfig: Path
     operator: Operator
     addresses: dict[str, str] = field(default_factory=dict)
+    engines: dict[str, Gobgp] = field(default_factory=dict)
 
     @property
     def asked(self) -> tuple[str, str]:
@@ -169,6 +172,7 @@ def stack() -> Iterator[Stack]:
         for name in NAMES:
             engine = Gobgp(addresses[name], asns[name], spec.address, PORT, ROUTER_ASN)
             inside_of.enter_context(engine.running(workshop.directory / name))
+            made.engines[name] = engine
             agents.append(Agent(client, name, engine, PREFIXES, cadence=CADENCE))
         inside_of.enter_context(cilium_stack.at_work(operator, *agents))
         for name in NAMES:
@@ -240,6 +244,26 @@ def test_without_a_router_it_waits_until_cilium_counts_nothing(stack: Stack) -> 
     assert stack.has(NODE) is RouteState.ABSENT
     code, text = stack.bgpctl("node", "status", NODE)
     assert code == 0 and "safe to power off" in text
+    stack.restore()
+
+
+def test_an_agent_that_is_asked_itself_reports_that_nothing_is_left(stack: Stack) -> None:
+    prepared(stack)
+    stack.server.commands = played(stack.client, stack.engines)
+    stack.server.apply(daemonset())
+    try:
+        eventually(lambda: len(stack.client.items(paths.PODS, labelSelector="k8s-app=cilium")) == 2, 10)
+        code, drained = stack.document("node", "drain", NODE, "--settle", "0", "--timeout", "60")
+        assert (code, drained["status"], drained.get("proof")) == (0, "done", "reported"), drained
+        assert "gone, reported by cilium-dbg in pod kube-system/cilium" in drained["message"]
+        assert drained["evidence"]["worstSeconds"] <= 6
+        assert stack.has(NODE) is RouteState.ABSENT
+        strict = ("--settle", "0", "--require-confirmed", "--timeout", "3")
+        code, waits = stack.document("node", "drain", NODE, *strict)
+        assert code == 3 and "--router-probe" in waits["message"] + waits["hint"], waits
+    finally:
+        stack.server.commands = no_containers
+        stack.client.delete("/apis/apps/v1/namespaces/kube-system/daemonsets/cilium")
     stack.restore()
 
 

@@ -168,8 +168,9 @@ def test_an_annotation_of_somebody_else_is_refused(text: str) -> None:
 
 
 def test_what_is_kept_is_read_as_it_was_written() -> None:
-    kept = read(document(said(3))).keep("uid-n1")
+    kept = read(document(said(3))).keep("uid-n1", 7.0)
     assert read_kept(kept.text()) == kept
+    assert (kept.at, list(kept.since)) == (7.0, ["main/tor"])
     assert (kept.owner, kept.node, kept.advertised) == ("cc", "uid-n1", {"main/tor": {"ipv4/unicast": 3}})
 
 

@@ -58,7 +58,12 @@ def attributes(table: Table[Any]) -> set[str]:
 @pytest.mark.parametrize(
     ("table", "value", "part", "elsewhere"),
     [
-        (tables.STATUS, NodeState, "", {"node", "reported_at", "unreadable", "lag", "told_out"}),
+        (
+            tables.STATUS,
+            NodeState,
+            "",
+            {"node", "reported_at", "unreadable", "lag", "told_out", "engine_asked"},
+        ),
         (tables.PEER, PeerState, "", {"session"}),
         (tables.PEER, Session, "session.", {"advertised", "received", "troubles", "gr_told"}),
         (tables.WITHDRAWN_PEER, WithdrawnPeer, "", {"state"}),

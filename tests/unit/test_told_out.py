@@ -143,6 +143,28 @@ def test_without_a_router_it_waits_for_the_stack_to_say_so_and_then_for_the_wors
     assert done.evidence["worstSeconds"] == LEFT[0].worst
 
 
+def test_an_engine_that_was_asked_itself_is_more_than_a_clock_and_less_than_a_router() -> None:
+    before = marks(30, SawWithdrawn=NOW - 20, SawEmpty=NOW - 20)
+    journal = relabelled(marks=before, deselect=None, prior={"way": "copies"})
+    asked = replace(told(), engine_asked="cilium-dbg in pod kube-system/cilium-x", lag=0.0)
+    done = Withdrawn().decide(at(journal=journal, state=asked))
+    assert (done.status, done.evidence["proof"]) == (Status.DONE, "reported")
+    words = gone_words(done.evidence)
+    assert "gone, reported by cilium-dbg in pod kube-system/cilium-x: no router was asked" in words
+    strict = Withdrawn(require_confirmed=True).decide(at(journal=journal, state=asked))
+    assert strict.status is Status.WAIT and "waits for a router's word" in strict.reason
+
+
+def test_a_session_that_ended_after_the_withdrawal_is_waited_for_anew_and_as_after_a_crash() -> None:
+    before = marks(30, SawWithdrawn=NOW - 20, SawEmpty=NOW - 20)
+    journal = relabelled(marks=before, deselect=None, prior={"way": "copies"})
+    state = told()
+    anew = at(journal=journal, state=replace(state, unwithdrawn=state.peers))
+    (note,) = Withdrawn().decide(anew).actions
+    assert isinstance(note, ChangeNode) and note.journal is not None
+    assert note.journal.marks["SawEnded"] == note.journal.marks["SawWithdrawn"] == NOW
+
+
 def test_how_many_routes_went_is_not_said_where_nobody_counted_them() -> None:
     before = marks(30, SawWithdrawn=NOW - 20, SawEmpty=NOW - 20)
     uncounted = relabelled(marks=before, deselect=None, prior={"way": "copies"}, routes=0)

@@ -74,12 +74,16 @@ class Instance:
 @dataclass(frozen=True, slots=True)
 class Kept:
     """How a CiliumBGPNodeConfig was before its node was made to withdraw: its owners, the peers of each
-    instance (both as Kubernetes has them), and what was advertised to each. `node`: the Node's UID."""
+    instance (both as Kubernetes has them), and what was advertised to each. `node`: the Node's UID. `at`: when,
+    in epoch seconds by the API server's clock, 0 = not written down. `since`: by peer since when its session
+    was up, in epoch seconds by the agent's clock."""
 
     owners: tuple[Document, ...] = ()
     instances: tuple[Document, ...] = ()
     advertised: Mapping[str, Counts] = field(default_factory=dict)
     node: str = ""
+    at: float = 0.0
+    since: Mapping[str, float] = field(default_factory=dict)
 
     def document(self) -> dict[str, Any]:
         """What the journal keeps."""
@@ -89,6 +93,8 @@ class Kept:
             "instances": [dict(one) for one in self.instances],
             "advertised": {key: dict(counts) for key, counts in self.advertised.items()},
             "node": self.node,
+            "at": self.at,
+            "since": dict(self.since),
         }
 
     def text(self) -> str:
@@ -131,11 +137,12 @@ class NodeConfig:
         marked = self.kept is not None or LABEL in self.labels
         return not self.owner and (marked or any(peer.config.endswith(SUFFIX) for peer in self.peers))
 
-    def keep(self, node_uid: str) -> Kept:
-        """What is needed to bring it back."""
+    def keep(self, node_uid: str, now: float) -> Kept:
+        """What is needed to bring it back. `now`: epoch seconds by the API server's clock."""
         counted = {peer.key: peer.reported.advertised for peer in self.peers if peer.reported}
         fewer = tuple({"name": one["name"], "peers": one.get("peers") or []} for one in self.raw)
-        return Kept(self.owners, fewer, counted, node_uid)
+        since = {peer.key: peer.reported.established_at for peer in self.peers if peer.reported}
+        return Kept(self.owners, fewer, counted, node_uid, now, {k: at for k, at in since.items() if at})
 
 
 def read(document: Document) -> NodeConfig:
@@ -187,6 +194,8 @@ def kept_of(value: Any) -> Kept:
         tuple(plain(one.value, one.path) for one in instances),
         counted,
         kept.text("node"),
+        kept.number("at"),
+        {key: values.number(key) for values, key in kept.each("since")},
     )
 
 

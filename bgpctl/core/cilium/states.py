@@ -14,7 +14,10 @@ alive. What it does not tell stays unknown:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
 
+from bgpctl.core.cilium.agent import Told
 from bgpctl.core.cilium.nodeconfig import NodeConfig, Peer, Reported
 from bgpctl.core.model import Family, Session, SessionState
 from bgpctl.core.policy.v2.peer import BGPPeerConfig
@@ -26,15 +29,23 @@ UNTOLD = (
     "Cilium reports no session of this node: version 1.16 never does, newer ones only with "
     "bgpControlPlane.statusReport"
 )
+NOT_TOLD: Mapping[str, Told] = MappingProxyType({})
 DEFAULT = BGPPeerConfig("")  # what a peer without a reference gets
 
 Settings = Mapping[str, BGPPeerConfig]
 
 
-def node_state(config: NodeConfig, settings: Settings) -> NodeState:
-    """`settings`: the CiliumBGPPeerConfigs by name; one that is missing costs its peer its session."""
-    peers = tuple(_peer_state(peer, config, settings) for peer in config.peers)
-    down = config.withdrawn and config.told
+def node_state(
+    config: NodeConfig,
+    settings: Settings,
+    told: Mapping[str, Told] = NOT_TOLD,
+    by: str = "",
+    now: float = 0.0,
+) -> NodeState:
+    """`settings`: the CiliumBGPPeerConfigs by name; one that is missing costs its peer its session. `told`:
+    what the agent said `now` (epoch seconds), of every peer or of none, and `by` who that was."""
+    peers = tuple(_asked(_peer_state(peer, config, settings), told) for peer in config.peers)
+    down = config.withdrawn and (config.told or bool(told))
     return NodeState(
         config.node,
         phase="",
@@ -44,10 +55,30 @@ def node_state(config: NodeConfig, settings: Settings) -> NodeState:
         intended=None,
         announced=_announced(peers),
         peers=peers,
-        unwithdrawn=tuple(peer for peer in peers if down and not peer.session.established),
-        lag=LAG,
+        unwithdrawn=tuple(p for p in peers if down and _ended(p, config, told.get(p.name), now)),
+        lag=0.0 if told else LAG,
         told_out=config.withdrawn,
+        engine_asked=by if told else "",
     )
+
+
+def _ended(peer: PeerState, config: NodeConfig, told: Told | None, now: float) -> bool:
+    """Did its session end since the node was told to withdraw, whether it is up again or not? An agent that
+    is started anew announces nothing, and with graceful restart does not say soon that this is all."""
+    session, kept = peer.session, config.kept
+    if not session.established or kept is None:
+        return not session.established
+    before = kept.since.get(peer.name)
+    anew = bool(before and session.established_at and session.established_at != before)
+    return anew or bool(told and kept.at and now - told.uptime > kept.at)
+
+
+def _asked(peer: PeerState, told: Mapping[str, Told]) -> PeerState:
+    """Its engine's own word goes before what was written of it."""
+    if peer.name not in told:
+        return peer
+    session = replace(peer.session, state=told[peer.name].state)
+    return replace(peer, session=session, announced=told[peer.name].advertised)
 
 
 def silent(node: str) -> NodeState:

@@ -17,7 +17,7 @@ from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from bgpctl.lab.api import auth, discovery, faults, reviews, status
+from bgpctl.lab.api import auth, discovery, exec, faults, reviews, status
 from bgpctl.lab.api.documents import dump
 from bgpctl.lab.api.faults import Fault
 from bgpctl.lab.api.requests import Answer, Request, answer, refusal
@@ -148,6 +148,9 @@ class Handler(BaseHTTPRequestHandler):
             return
         if isinstance(found, Watch):
             self._stream(found, fault)
+        elif isinstance(found, exec.Exec):
+            self.wfile.write(found.head() + b"".join(found.frames()))
+            self.close_connection = True
         elif fault and fault.effect == "cut":
             raise Dropped
         else:
@@ -175,7 +178,7 @@ class Handler(BaseHTTPRequestHandler):
             pass  # trailers
         return b"".join(parts)
 
-    def _route(self, url: Any, body: bytes) -> tuple[Fault | None, Answer | Watch]:
+    def _route(self, url: Any, body: bytes) -> tuple[Fault | None, Answer | Watch | exec.Exec]:
         path, query = unquote(url.path), dict(parse_qsl(url.query, keep_blank_values=True))
         api, headers = self.server.api, _headers(self.headers)
         user = auth.authenticate(api.tokens, headers)
@@ -191,6 +194,9 @@ class Handler(BaseHTTPRequestHandler):
         auth.authorize(user, verb, target, api.faults.known(api.rights))
         api.faults.check_ready(verb)
         fault = self._suffer(verb, target.resource_text, self.path)
+        if target.resource_text == exec.RESOURCE:
+            auth.authorize(user, "create", target, api.rights)  # as 1.35: a GET is not enough
+            return fault, exec.begin(api.operations, api.commands, target, headers, url.query)
         return fault, answer(api.operations, Request(verb, target, query, headers, body))
 
     def _faults(self, user: str, query: Mapping[str, str], body: bytes) -> Answer:

@@ -11,7 +11,7 @@ from threading import Thread, Timer
 from typing import Any
 
 from bgpctl.errors import UsageError
-from bgpctl.lab.api import auth, http, kubeconfig, tls
+from bgpctl.lab.api import auth, exec, http, kubeconfig, tls
 from bgpctl.lab.api.auth import Tokens
 from bgpctl.lab.api.controllers import Controllers
 from bgpctl.lab.api.documents import Document, clone, metadata, name_of, namespace_of
@@ -49,6 +49,7 @@ class ApiServer:
         self._tls: Any = None
         self.tokens = Tokens()
         self.rights: auth.Rights = auth.EVERYTHING
+        self.commands: exec.Commands = exec.no_containers
         self.faults = Faults()
         self.store = Store()
         self.registry = Registry()
