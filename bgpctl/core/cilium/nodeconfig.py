@@ -74,9 +74,9 @@ class Instance:
 @dataclass(frozen=True, slots=True)
 class Kept:
     """How a CiliumBGPNodeConfig was before its node was made to withdraw: its owners, the peers of each
-    instance (both as Kubernetes has them), and what was advertised to each. `node`: the Node's UID. `at`: when,
-    in epoch seconds by the API server's clock, 0 = not written down. `since`: by peer since when its session
-    was up, in epoch seconds by the agent's clock."""
+    instance (both as Kubernetes has them), and what was advertised to each. `node`: the Node's UID. `at`:
+    when, in epoch seconds by the API server's clock, 0 = not written down. `since`: by peer since when its
+    session was up, in epoch seconds by the agent's clock."""
 
     owners: tuple[Document, ...] = ()
     instances: tuple[Document, ...] = ()

@@ -1,5 +1,5 @@
-"""`pods/exec` over a WebSocket (v4 and v5.channel.k8s.io, RFC 6455): what a container's command says, and how it
-ended. The lab has no containers: `ApiServer.commands` plays them.
+"""`pods/exec` over a WebSocket (v4 and v5.channel.k8s.io, RFC 6455): what a container's command says, and how
+it ended. The lab has no containers: `ApiServer.commands` plays them.
 """
 
 from __future__ import annotations
