@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bgpctl.lab.stacks.cilium.documents import CLUSTER_CONFIGS
 from bgpctl.providers.cilium import Cilium
 from bgpctl.runbooks import engine
 from bgpctl.runbooks import world as worlds
@@ -19,7 +20,6 @@ from bgpctl.runbooks.options import DrainOptions, RestoreOptions
 from bgpctl.runbooks.routers import Routers
 from tests.support import direct
 from tests.support.cilium_cluster import NODE, OTHER, Cluster
-from tests.support.cilium_stack import CLUSTER_CONFIGS
 
 
 class Killed(BaseException):

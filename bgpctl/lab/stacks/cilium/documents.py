@@ -1,17 +1,21 @@
-"""Cilium's custom resources for tests: the CRD of CiliumBGPNodeConfig, and documents."""
+"""Cilium's custom resources: the CRD of CiliumBGPNodeConfig, which its operator brings, and documents."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-Document = dict[str, Any]
+from bgpctl.kube import paths
+from bgpctl.lab.stacks.spec import Document
 
 API = "cilium.io/v2"
+NODE_CONFIGS, CLUSTER_CONFIGS, PEER_CONFIGS = (
+    versions[0] for versions in (paths.NODE_CONFIGS, paths.CLUSTER_CONFIGS, paths.PEER_CONFIGS)
+)
 
 
 def crd() -> Document:
-    """CiliumBGPNodeConfig, from its published fields (cilium.md 1.6)."""
+    """CiliumBGPNodeConfig, from its published fields."""
     reference = {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}}
     peer = {
         "type": "object",
@@ -104,3 +108,23 @@ def cluster_config(name: str, *peers: Document, selector: Mapping[str, str] | No
 
 def peer(name: str, address: str, config: str, asn: int = 65000) -> Document:
     return {"name": name, "peerAddress": address, "peerASN": asn, "peerConfigRef": {"name": config}}
+
+
+def advertisement(name: str, labels: Mapping[str, str], services: Mapping[str, str]) -> Document:
+    """The PodCIDRs of a node, and the LoadBalancer addresses of the Services with these labels. `labels`: by
+    which CiliumBGPPeerConfigs choose it."""
+    return {
+        "apiVersion": API,
+        "kind": "CiliumBGPAdvertisement",
+        "metadata": {"name": name, "labels": dict(labels)},
+        "spec": {
+            "advertisements": [
+                {"advertisementType": "PodCIDR"},
+                {
+                    "advertisementType": "Service",
+                    "service": {"addresses": ["LoadBalancerIP"]},
+                    "selector": {"matchLabels": dict(services)},
+                },
+            ]
+        },
+    }
