@@ -21,6 +21,8 @@ from bgpctl.runbooks.snapshot import Snapshot
 SAW_WITHDRAWN, SAW_RECORD, SAW_EMPTY = SEEN = "SawWithdrawn", "SawRecord", "SawEmpty"
 ASSUMED = "that its speaker died when it fell silent"
 EMPTY = "its BGP stack said that it announces nothing"
+UNLISTED = "its BGP stack lists no session of the node any more"
+UNSEEN = "that its BGP stack closed the sessions that it was told to end, which nobody saw"
 
 
 def fell_silent(s: Snapshot, journal: Journal) -> float:
@@ -58,7 +60,9 @@ def saw(s: Snapshot, journal: Journal, text: str) -> Decision:
 
 def over(s: Snapshot, journal: Journal, word: Word, note: str) -> Decision:
     """The sessions are closed, or all are up and nothing is announced on them. How they ended nobody tells:
-    by our hand, or by a crash before it, after which a router may keep the routes."""
+    by our hand, or by a crash before it, after which a router may keep the routes. Of a stack that lists no
+    session any more, what holds them may hang with all of them up: that they ended is assumed, and said so,
+    from the instant at which they were not listed any more."""
     assert s.state is not None, "it tells of its sessions"
     withdrew = word is Word.EMPTY or SAW_EMPTY in journal.marks
     estimates = (withdrew and s.estimates) or s.dead_estimates
@@ -66,10 +70,13 @@ def over(s: Snapshot, journal: Journal, word: Word, note: str) -> Decision:
         return no_peer(s.state, journal)
     if word is Word.EMPTY and SAW_EMPTY not in journal.marks:
         return saw(s, journal.with_mark(SAW_EMPTY, s.now), EMPTY)
+    unseen = not withdrew and not s.state.peers
     if SAW_WITHDRAWN not in journal.marks:
-        return saw(s, journal, "the sessions are closed")
-    seen = "the sessions were seen closed" if word is Word.CLOSED else EMPTY
-    return until(s, journal.marks[SAW_WITHDRAWN], estimates, f"{seen}{note}", {})
+        return saw(s, journal, UNLISTED if unseen else "the sessions are closed")
+    closed = f"{UNLISTED}, assuming {UNSEEN}" if unseen else "the sessions were seen closed"
+    what = closed if word is Word.CLOSED else EMPTY
+    assumption = {"assumed": UNSEEN} if unseen else {}
+    return until(s, journal.marks[SAW_WITHDRAWN], estimates, f"{what}{note}", assumption)
 
 
 def restarted(s: Snapshot, journal: Journal, note: str) -> Decision:

@@ -26,7 +26,8 @@ from bgpctl.lab.stacks.spec import Document
 class Agent:
     """`prefixes`: what its CiliumBGPAdvertisements choose now, for peers that refer to any. `reports` False:
     as 1.16, or without status report. `late`: it learns of CiliumBGPPeerConfigs only after it has acted on
-    its CiliumBGPNodeConfig, as 2 of 18 did. `cadence`: seconds between two reports."""
+    its CiliumBGPNodeConfig, as 2 of 18 did. `cadence`: seconds between two reports.
+    `obeys` False: it hangs with its sessions up, in all but what copies labels."""
 
     client: Client
     node: str
@@ -35,6 +36,7 @@ class Agent:
     reports: bool = True
     late: bool = False
     cadence: float = 5.0
+    obeys: bool = True
     clock: Callable[[], float] = time.time
     _configs: dict[str, Document] = field(default_factory=dict)
     _running: dict[str, tuple[object, tuple[str, ...]]] = field(default_factory=dict)
@@ -43,6 +45,8 @@ class Agent:
 
     def once(self) -> None:
         self._copy_labels()
+        if not self.obeys:
+            return
         if not self.late:
             self._learn()
         document = self.client.find(f"{NODE_CONFIGS}/{self.node}")
