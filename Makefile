@@ -13,8 +13,9 @@ $(VENV)/.installed: pyproject.toml
 	@$(PY) -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@
 
+# STACK=cilium: on nodes whose BGP another stack runs, emulated (`bgpctl lab demo --help`).
 demo: $(VENV)/.installed
-	@$(VENV)/bin/bgpctl lab demo
+	@$(VENV)/bin/bgpctl lab demo $(if $(STACK),--stack $(STACK))
 
 # Those that measure a promised time run by themselves, after the rest. 5: ARGS select none of this pass.
 test: $(VENV)/.installed

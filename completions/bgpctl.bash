@@ -27,8 +27,8 @@ _bgpctl_offer() {
         'cilium') commands='prepare' options='-h --help' arguments='' ;;
         'cilium prepare') commands='' options='--undo --dry-run --output -o --context --kubeconfig -h --help' arguments='' ;;
         'lab') commands='demo up' options='-h --help' arguments='' ;;
-        'lab demo') commands='' options='--router --nodes -h --help' arguments='' ;;
-        'lab up') commands='' options='--router --nodes --kubeconfig -h --help' arguments='' ;;
+        'lab demo') commands='' options='--router --nodes --stack -h --help' arguments='' ;;
+        'lab up') commands='' options='--router --nodes --kubeconfig --stack -h --help' arguments='' ;;
     esac
 }
 
@@ -125,9 +125,11 @@ _bgpctl_values() {
         'cilium prepare:--kubeconfig') echo '@file' ;;
         'lab demo:--router') echo 'auto bird frr gobgp exabgp' ;;
         'lab demo:--nodes') echo '' ;;
+        'lab demo:--stack') echo 'bgpctl cilium' ;;
         'lab up:--router') echo 'auto bird frr gobgp exabgp' ;;
         'lab up:--nodes') echo '' ;;
         'lab up:--kubeconfig') echo '@file' ;;
+        'lab up:--stack') echo 'bgpctl cilium' ;;
         *) return 1 ;;
     esac
 }

@@ -8,7 +8,7 @@ function __bgpctl_at
         if test $value = yes
             set value no
         else if string match -q -- '-*' $word
-            contains -- $word --context --deselect-label --directory --engine --expect --file --grace-period --graceful-shutdown-soak --kubeconfig --listen --log-format --log-level --max-unavailable --namespace --next-hop --node-name --nodes --order --output --peer --peer-profile --pod-selector --provider --ready-command --ready-url --restart-command --router --router-probe --secrets-namespace --settle --shutdown-command --since --skip-wait-for-delete-timeout --source-address --timeout -f -n -o; and set value yes
+            contains -- $word --context --deselect-label --directory --engine --expect --file --grace-period --graceful-shutdown-soak --kubeconfig --listen --log-format --log-level --max-unavailable --namespace --next-hop --node-name --nodes --order --output --peer --peer-profile --pod-selector --provider --ready-command --ready-url --restart-command --router --router-probe --secrets-namespace --settle --shutdown-command --since --skip-wait-for-delete-timeout --source-address --stack --timeout -f -n -o; and set value yes
         else if contains -- (string join ' ' $path $word) 'routes' 'logs' 'providers' 'peers' 'peers status' 'node' 'node drain' 'node restore' 'node status' 'node estimate' 'speaker' 'speaker run' 'speaker status' 'speaker restart' 'speaker engine' 'speaker engine run' 'speaker engine stop' 'policy' 'policy check' 'cilium' 'cilium prepare' 'lab' 'lab demo' 'lab up'
             set -a path $word
         end
@@ -220,10 +220,12 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'lab demo\'' -f
     complete -c $program -n '__bgpctl_at \'lab demo\'' -l router -x -a 'auto bird frr gobgp exabgp' -d 'The router to peer with; auto takes one that is installed'
     complete -c $program -n '__bgpctl_at \'lab demo\'' -l nodes -x -d 'How many nodes, named worker-1 and so on'
+    complete -c $program -n '__bgpctl_at \'lab demo\'' -l stack -x -a 'bgpctl cilium' -d 'Who speaks BGP on the nodes'
     complete -c $program -n '__bgpctl_at \'lab demo\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'lab up\'' -f
     complete -c $program -n '__bgpctl_at \'lab up\'' -l router -x -a 'auto bird frr gobgp exabgp' -d 'The router to peer with; auto takes one that is installed'
     complete -c $program -n '__bgpctl_at \'lab up\'' -l nodes -x -d 'How many nodes, named worker-1 and so on'
     complete -c $program -n '__bgpctl_at \'lab up\'' -l kubeconfig -r -F -d 'Where to write the kubeconfig to use'
+    complete -c $program -n '__bgpctl_at \'lab up\'' -l stack -x -a 'bgpctl cilium' -d 'Who speaks BGP on the nodes'
     complete -c $program -n '__bgpctl_at \'lab up\'' -s h -l help -d 'Show help and exit.'
 end

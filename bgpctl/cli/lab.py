@@ -15,6 +15,13 @@ Router = Annotated[
     Literal["auto", "bird", "frr", "gobgp", "exabgp"],
     typer.Option("--router", help="The router to peer with; auto takes one that is installed."),
 ]
+Stack = Annotated[
+    Literal["bgpctl", "cilium"],
+    typer.Option(
+        "--stack",
+        help="Who speaks BGP on the nodes. All but bgpctl are emulated, on real engines.",
+    ),
+]
 Nodes = Annotated[
     int,
     typer.Option("--nodes", metavar="N", min=2, max=50, help="How many nodes, named worker-1 and so on."),
@@ -22,7 +29,7 @@ Nodes = Annotated[
 
 
 @app.command()
-def demo(router: Router = "auto", nodes: Nodes = 3) -> None:
+def demo(router: Router = "auto", nodes: Nodes = 3, stack: Stack = "bgpctl") -> None:
     """Watch one node leave service and come back, over real BGP sessions. Needs no root and no cluster.
 
     Exit code 0 only when every step was seen to happen on the router.
@@ -31,7 +38,7 @@ def demo(router: Router = "auto", nodes: Nodes = 3) -> None:
         _complete()
         from bgpctl.lab.demo import demo as run
 
-        raise SystemExit(run(router=router, nodes=nodes))
+        raise SystemExit(run(router=router, nodes=nodes, stack=stack))
 
 
 @app.command()
@@ -42,6 +49,7 @@ def up(
         Path | None,
         typer.Option("--kubeconfig", metavar="PATH", help="Where to write the kubeconfig to use."),
     ] = None,
+    stack: Stack = "bgpctl",
 ) -> None:
     """Keep such a cluster in the foreground for use from another terminal; ^C takes it down.
 
@@ -51,7 +59,7 @@ def up(
         _complete()
         from bgpctl.lab.up import up as run
 
-        raise SystemExit(run(router=router, nodes=nodes, kubeconfig=kubeconfig))
+        raise SystemExit(run(router=router, nodes=nodes, kubeconfig=kubeconfig, stack=stack))
 
 
 def _complete() -> None:

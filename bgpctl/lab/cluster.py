@@ -1,4 +1,4 @@
-"""A small cluster of real parts on loopback: embedded Kubernetes API, real speakers, one real router.
+"""A small cluster on loopback: embedded Kubernetes API, a BGP stack on each node, one real router.
 
 Use it as a context manager. Nothing of it outlives the process that made it.
 """
@@ -9,14 +9,14 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bgpctl.errors import BgpctlError, DeadlineExceeded, UsageError
-from bgpctl.lab import place, seed
+from bgpctl.errors import DeadlineExceeded, UsageError
+from bgpctl.lab import place, seed, stacks
 from bgpctl.lab.routers import Neighbor, Router, RouterSpec, choose, make
-from bgpctl.lab.speakers import Speaker, stop_all
+from bgpctl.lab.stacks.speakers import Speaker, Speakers, node_state
 
 if TYPE_CHECKING:
     from bgpctl.kube.client import Client
@@ -32,52 +32,41 @@ class Lab:
     """The running parts. `kubeconfig` is the file that other terminals use (0600)."""
 
     place: place.Place
+    site: stacks.Site
     api: ApiServer
     router: Router
     kubeconfig: Path
-    speakers: list[Speaker] = field(default_factory=list)
+    stack: stacks.Stack
     _client: Client | None = None
 
     @property
     def nodes(self) -> tuple[str, ...]:
-        return tuple(speaker.node for speaker in self.speakers)
+        return tuple(node.name for node in self.site.nodes)
+
+    @property
+    def speakers(self) -> list[Speaker]:
+        """bgpctl's own, where they are the lab's stack."""
+        return self.stack.speakers if isinstance(self.stack, Speakers) else []
 
     def address_of(self, node: str) -> str:
-        """The loopback address that the node's speaker uses. Raises StopIteration for an unknown node."""
-        return next(speaker.address for speaker in self.speakers if speaker.node == node)
+        """The loopback address from which the node peers. Raises StopIteration for an unknown node."""
+        return next(one.address for one in self.site.nodes if one.name == node)
 
     def wait_ready(self, deadline: float = READY_SECONDS) -> None:
-        """Until every speaker runs with all sessions Established and all routes out."""
+        """Until every node has all its sessions Established and all its routes out."""
         end = time.monotonic() + deadline
-        while waiting := [s for s in self.speakers if not self._serving(s.node)]:
-            for speaker in waiting:
-                if speaker.died():
-                    raise BgpctlError(f"the speaker of {speaker.node} ended: {speaker.last_words()}")
+        while waiting := self.stack.waiting():
             if time.monotonic() > end:
-                names = ", ".join(s.node for s in waiting)
+                why = next(iter(waiting.values()))
                 raise DeadlineExceeded(
-                    f"{names} did not come up within {deadline:g} s: {waiting[0].last_words()}",
+                    f"{', '.join(waiting)} did not come up within {deadline:g} s: {why}",
                     "is the machine busy? try again, with fewer --nodes or another --router",
                 )
             time.sleep(0.1)
 
-    def _serving(self, node: str) -> bool:
-        state = self.node_state(node)
-        if state.get("phase") != "Running" or not state.get("peers"):
-            return False
-        return all(
-            peer["state"] == "established"
-            and peer["announced"] == peer["intended"]
-            and peer.get("endOfRIBSent")
-            for peer in state["peers"]
-        )
-
     def node_state(self, node: str) -> dict[str, Any]:
         """The status of one BGPNodeState, {} while it does not exist."""
-        from bgpctl.kube import paths
-
-        document = self.client().find(paths.node_state(node))
-        return dict((document or {}).get("status") or {})
+        return node_state(self.client(), node)
 
     def client(self) -> Client:
         """The lab's API as its administrator; made once."""
@@ -95,6 +84,7 @@ def running(
     router: str = "auto",
     kubeconfig: Path | None = None,
     say: Callable[[str], None] = lambda text: None,
+    stack: str = stacks.DEFAULT,
 ) -> Iterator[Lab]:
     """Start a lab, hand it out when all sessions are Established, take everything down at the end.
 
@@ -103,24 +93,25 @@ def running(
     """
     if not 1 <= nodes <= MAX_NODES:
         raise UsageError(f"--nodes {nodes} is out of range", f"1..{MAX_NODES}")
-    kind = choose(router)
-    with contextlib.ExitStack() as stack:
-        here = stack.enter_context(place.claimed())
-        addresses = [here.node_address(number) for number in range(1, nodes + 1)]
-        part = make(_router_spec(kind, here, addresses))
-        stack.callback(part.stop)
+    kind, driver = choose(router), stacks.choose(stack)
+    with contextlib.ExitStack() as parts:
+        here = parts.enter_context(place.claimed())
+        names = dict(enumerate(seed.node_names(nodes), start=1))
+        those = tuple(stacks.Node(name, here.node_address(n), here.next_hop(n)) for n, name in names.items())
+        part = make(_router_spec(kind, here, [node.address for node in those]))
+        parts.callback(part.stop)
         part.start(here.directory / "router")
         say(f"router: {kind} at {here.router_address}:{place.ROUTER_PORT}, AS {seed.ROUTER_ASN}")
-        api = _start_api(here, addresses, stack)
+        site = stacks.Site(here.directory, those, part.spec, part.probe(), here.kubeconfig)
+        api = _start_api(site, driver, parts)
+        site = replace(site, plays=lambda commands: setattr(api, "commands", commands))
         say(f"Kubernetes API: {api.url}")
         _write_kubeconfig(here.kubeconfig, api.kubeconfig(), part.probe())
-        lab = Lab(here, api, part, here.publish(kubeconfig) if kubeconfig else here.kubeconfig)
-        stack.callback(stop_all, lab.speakers)
-        for number, name in enumerate(seed.node_names(nodes), start=1):
-            address, hop = here.node_address(number), here.next_hop(number)
-            lab.speakers.append(Speaker(name, address, here.directory / name, here.kubeconfig, hop))
-            lab.speakers[-1].start()
-        say(f"speakers: {', '.join(lab.nodes)}, AS {seed.NODE_ASN}, each with its own ExaBGP")
+        outside = here.publish(kubeconfig) if kubeconfig else here.kubeconfig
+        lab = Lab(here, site, api, part, outside, driver.make(site))
+        parts.callback(lab.stack.stop)
+        lab.stack.start()
+        say(driver.says.format(nodes=", ".join(lab.nodes)))
         lab.wait_ready()
         yield lab
 
@@ -135,14 +126,14 @@ def _router_spec(kind: str, here: place.Place, addresses: list[str]) -> RouterSp
     )
 
 
-def _start_api(here: place.Place, addresses: list[str], stack: contextlib.ExitStack) -> ApiServer:
+def _start_api(site: stacks.Site, driver: stacks.Driver, parts: contextlib.ExitStack) -> ApiServer:
     from bgpctl.lab.api.server import ApiServer
 
     api = ApiServer(tls=True)  # kubectl sends no credential over plain HTTP
-    stack.callback(api.stop)
+    parts.callback(api.stop)
     api.start()
     api.apply(*seed.crds())
-    api.apply(*seed.cluster(addresses, here.router_address, place.ROUTER_PORT))
+    api.apply(*seed.cluster([node.address for node in site.nodes], driver.documents(site)))
     return api
 
 

@@ -14,23 +14,27 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from bgpctl import providers
 from bgpctl.core.state import seconds
 from bgpctl.errors import BgpctlError
-from bgpctl.lab import cluster, seed
+from bgpctl.lab import cluster, seed, stacks
 from bgpctl.lab.watcher import INTERVAL, Watcher
 from bgpctl.runbooks.journal import ANNOTATION, load
 
 NODE = "worker-1"
 COMMAND_SECONDS = 60
+PREPARED_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """The instants of the drain, in epoch seconds: by the journal, by the speaker, by the watcher."""
+    """The instants of the drain, in epoch seconds: by the journal, by bgpctl's own speaker, by the watcher.
+    `told`: how the node was made to leave."""
 
     began: float
-    relabelled: float
-    withdraws_sent: float
+    told: str
+    told_at: float
+    withdraws_sent: float | None
     gone: float
     proof: str
 
@@ -44,13 +48,14 @@ class Restored:
     ended: float
 
 
-def demo(router: str = "auto", nodes: int = 3) -> int:
+def demo(router: str = "auto", nodes: int = 3, stack: str = stacks.DEFAULT) -> int:
     """Show it all; 0 only if everything really happened."""
     began = time.monotonic()
-    with cluster.running(nodes, router, say=_say) as lab:
-        addresses = {speaker.node: speaker.address for speaker in lab.speakers}
+    with cluster.running(nodes, router, say=_say, stack=stack) as lab:
+        addresses = {node: lab.address_of(node) for node in lab.nodes}
         with Watcher(lab.router.probe(), addresses) as watcher:
             before = {node: watcher.count(node) for node in lab.nodes}
+            _prepare(lab, stack)
             _command(lab, "peers", "status")
             drained = _drain(lab, watcher)
             restored = _restore(lab, watcher, before[NODE])
@@ -62,6 +67,18 @@ def demo(router: str = "auto", nodes: int = 3) -> int:
     return 0
 
 
+def _prepare(lab: cluster.Lab, stack: str) -> None:
+    """What is typed once in a cluster, long before the first drain; a drain refuses what is too new."""
+    for command in stacks.STACKS[stack].prepare:
+        _command(lab, *command)
+    lever, until = providers.named(lab.client(), stack).lever, time.monotonic() + PREPARED_SECONDS
+    if refusal := lever(_node(lab)).refusal:
+        print(f"\nwaiting, as an operator would: {refusal.partition(';')[0]}", flush=True)
+    while lever(_node(lab)).refusal:
+        _expect(time.monotonic() < until, f"{NODE} is not ready for a drain: {lever(_node(lab)).refusal}")
+        time.sleep(0.5)
+
+
 def _drain(lab: cluster.Lab, watcher: Watcher) -> Drained:
     began = time.time()
     _command(lab, "node", "drain", NODE)
@@ -70,12 +87,14 @@ def _drain(lab: cluster.Lab, watcher: Watcher) -> Drained:
     _expect(not left, f"{NODE} still runs {', '.join(left)}")
     journal = load(_node(lab)["metadata"].get("annotations"))
     gone = watcher.first(NODE, began, gone=True)
-    sent = seconds((lab.node_state(NODE).get("withdrawn") or {}).get("sentTime"))
-    if journal is None or gone is None or not sent:
+    sent = seconds((lab.node_state(NODE).get("withdrawn") or {}).get("sentTime")) if lab.speakers else None
+    if journal is None or gone is None or sent == 0.0:
         raise BgpctlError(
             "the drain left no journal, no withdrawn record, or the watcher never saw the routes go"
         )
-    return Drained(began, journal.marks["Relabelled"], sent, gone, str(journal.evidence.get("proof")))
+    told = f"relabelled {'='.join(map(str, journal.deselect))}" if journal.deselect else "told to withdraw"
+    proof = str(journal.evidence.get("proof"))
+    return Drained(began, told, journal.marks["Relabelled"], sent, gone, proof)
 
 
 def _restore(lab: cluster.Lab, watcher: Watcher, routes: int) -> Restored:
@@ -94,9 +113,10 @@ def _restore(lab: cluster.Lab, watcher: Watcher, routes: int) -> Restored:
 def _timeline(lab: cluster.Lab, watcher: Watcher, drained: Drained, restored: Restored) -> Iterator[str]:
     router = lab.router.spec.kind
     yield f"timeline ({router} was asked {watcher.answers} times, every {INTERVAL * 1000:.0f} ms)"
-    zero = drained.relabelled
-    yield _row(0.0, f"{NODE} relabelled {seed.LABEL}=false", "journal")
-    yield _row(drained.withdraws_sent - zero, "every withdraw and the Cease sent", "speaker")
+    zero = drained.told_at
+    yield _row(0.0, f"{NODE} {drained.told}", "journal")
+    if drained.withdraws_sent is not None:
+        yield _row(drained.withdraws_sent - zero, "every withdraw and the Cease sent", "speaker")
     yield _row(
         drained.gone - zero, f"its last route gone on the router ({drained.proof} by the drain)", router
     )

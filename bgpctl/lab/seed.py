@@ -5,7 +5,7 @@ Documentation addresses (RFC 5737) stand for Service VIPs, so that nobody's real
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -36,11 +36,12 @@ def node_names(count: int) -> tuple[str, ...]:
     return tuple(f"worker-{number}" for number in range(1, count + 1))
 
 
-def cluster(addresses: Sequence[str], router_address: str, router_port: int) -> Iterator[Document]:
-    """Everything else, in the order in which it must be applied. One node per address."""
+def cluster(addresses: Sequence[str], policies: Iterable[Document]) -> Iterator[Document]:
+    """Everything else, in the order in which it must be applied. One node per address; `policies` are what
+    makes them speak BGP."""
     for number, address in enumerate(addresses, start=1):
         yield _node(f"worker-{number}", number, address)
-    yield _policy(router_address, router_port)
+    yield from policies
     replicas = max(2, len(addresses) - 1)
     yield _deployment("web", replicas)
     yield _deployment("api", replicas)
@@ -66,7 +67,8 @@ def _node(name: str, number: int, address: str) -> Document:
     }
 
 
-def _policy(router_address: str, router_port: int) -> Document:
+def policy(router_address: str, router_port: int) -> Document:
+    """What bgpctl's own speakers run by."""
     neighbor = {
         "peerAddress": f"{router_address}/32",
         "peerASN": ROUTER_ASN,

@@ -8,12 +8,17 @@ import sys
 import threading
 from pathlib import Path
 
-from bgpctl.lab import cluster
+from bgpctl.lab import cluster, stacks
 
 LOOK_EVERY = 1.0
 
 
-def up(router: str = "auto", nodes: int = 3, kubeconfig: Path | None = None) -> int:
+def up(
+    router: str = "auto",
+    nodes: int = 3,
+    kubeconfig: Path | None = None,
+    stack: str = stacks.DEFAULT,
+) -> int:
     """Run until SIGINT or SIGTERM. Prints `ready` on a line of its own when all sessions are Established.
     `kubeconfig` None = inside the lab's own directory."""
     ended = threading.Event()
@@ -28,25 +33,20 @@ def up(router: str = "auto", nodes: int = 3, kubeconfig: Path | None = None) -> 
         signal.signal(number, end)
     with (
         contextlib.suppress(KeyboardInterrupt),
-        cluster.running(nodes, router, kubeconfig, _say) as lab,
+        cluster.running(nodes, router, kubeconfig, _say, stack) as lab,
     ):
         _say(f"export KUBECONFIG={lab.kubeconfig}")
+        first = "".join(f"bgpctl {' '.join(words)}, " for words in stacks.STACKS[stack].prepare)
         _say(
-            "then: bgpctl peers status, bgpctl node drain worker-1, bgpctl node restore worker-1; ^C ends it"
+            f"then: {first}bgpctl peers status, bgpctl node drain worker-1, bgpctl node restore worker-1; "
+            "^C ends it"
         )
-        _say(f"the speakers' logs and sockets are in {lab.place.directory}/worker-*")
+        _say(lab.stack.logs)
         print("ready", flush=True)
         while not ended.wait(LOOK_EVERY):
-            _keep_running(lab)
+            for text in lab.stack.revive():
+                _say(text)
     return 0
-
-
-def _keep_running(lab: cluster.Lab) -> None:
-    """As the kubelet would: a speaker that ended is started again."""
-    for speaker in lab.speakers:
-        if speaker.died():
-            _say(f"the speaker of {speaker.node} ended and is started again; see {speaker.log_path}")
-            speaker.start()
 
 
 def _say(text: str) -> None:

@@ -22,6 +22,8 @@ SEEN = SAW_WITHDRAWN, SAW_RECORD, SAW_EMPTY, SAW_ENDED = "SawWithdrawn", "SawRec
 ASSUMED = "that its speaker died when it fell silent"
 EMPTY = "its BGP stack said that it announces nothing"
 RESTARTED = "a session ended after the node was told to withdraw, and is up again"
+UNLISTED = "its BGP stack lists no session of the node any more"
+UNSEEN = "that its BGP stack closed the sessions that it was told to end, which nobody saw"
 
 
 def fell_silent(s: Snapshot, journal: Journal) -> float:
@@ -59,7 +61,9 @@ def saw(s: Snapshot, journal: Journal, text: str) -> Decision:
 
 def over(s: Snapshot, journal: Journal, word: Word, note: str) -> Decision:
     """The sessions are closed, or all are up and nothing is announced on them. How they ended nobody tells:
-    by our hand, or by a crash before it, after which a router may keep the routes."""
+    by our hand, or by a crash before it, after which a router may keep the routes. Of a stack that lists no
+    session any more, what holds them may hang with all of them up: that they ended is assumed, and said so,
+    from the instant at which they were not listed any more."""
     assert s.state is not None, "it tells of its sessions"
     withdrew = word is Word.EMPTY or SAW_EMPTY in journal.marks
     estimates = (withdrew and s.estimates) or s.dead_estimates
@@ -69,12 +73,14 @@ def over(s: Snapshot, journal: Journal, word: Word, note: str) -> Decision:
         return saw(s, journal.with_mark(SAW_EMPTY, s.now), EMPTY)
     if word is Word.EMPTY and s.state.unwithdrawn and SAW_ENDED not in journal.marks:
         return saw(s, journal.with_mark(SAW_ENDED, s.now), RESTARTED)
+    unseen = not withdrew and not s.state.peers
     if SAW_WITHDRAWN not in journal.marks:
-        return saw(s, journal, "the sessions are closed")
-    seen = "the sessions were seen closed" if word is Word.CLOSED else EMPTY
+        return saw(s, journal, UNLISTED if unseen else "the sessions are closed")
+    closed = f"{UNLISTED}, assuming {UNSEEN}" if unseen else "the sessions were seen closed"
+    what = closed if word is Word.CLOSED else EMPTY
     asked = s.state.engine_asked if word is Word.EMPTY else ""
-    found = {"by": asked} if asked else {}
-    return until(s, journal.marks[SAW_WITHDRAWN], estimates, f"{seen}{note}", found)
+    found = {"assumed": UNSEEN} if unseen else {"by": asked} if asked else {}
+    return until(s, journal.marks[SAW_WITHDRAWN], estimates, f"{what}{note}", found)
 
 
 def restarted(s: Snapshot, journal: Journal, note: str) -> Decision:

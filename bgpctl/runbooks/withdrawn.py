@@ -103,7 +103,9 @@ class Withdrawn(Goal):
         if self.require_confirmed:
             return f"{first}never confirmed, which {REQUIRE_CONFIRMED} needs: {'; '.join(proof.missing(s))}"
         note = proof.note(s)
-        begin = f"the speaker fell silent, assuming {ASSUMED}" if word is Word.DEAD else "the withdraws"
+        begin = "its sessions are closed" if s.lever.effect is Effect.CLOSES else "the withdraws"
+        if word is Word.DEAD:
+            begin = f"the speaker fell silent, assuming {ASSUMED}"
         return f"{first}{seconds(worst)} after {begin}, by estimate{note}: {worst.address}: {worst.why}"
 
     def foresee(self, s: Snapshot) -> Decision | None:

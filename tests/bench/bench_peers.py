@@ -20,8 +20,9 @@ from typing import Any
 
 from bgpctl.lab.api import ApiServer
 from bgpctl.lab.seed import crds
+from bgpctl.lab.stacks.cilium import documents
 from tests.bench.report import report
-from tests.support import apiserver, cilium_documents, node_states
+from tests.support import apiserver, node_states
 
 NODES, PART, RUNS = 5000, 10, 3
 RATIO, GROWTH = 1.5, 2.0
@@ -42,7 +43,7 @@ def _cilium(name: str) -> Sequence[Document]:
     config = {"name": "main", "localASN": 65001, "routerID": "10.1.0.1", "peers": peers}
     return (
         {
-            "apiVersion": cilium_documents.API,
+            "apiVersion": documents.API,
             "kind": "CiliumBGPNodeConfig",
             "metadata": {"name": name},
             "spec": {"bgpInstances": [config]},
@@ -53,7 +54,7 @@ def _cilium(name: str) -> Sequence[Document]:
 
 STACKS: dict[str, tuple[Sequence[Document], str, Fill]] = {
     "bgpctl": (tuple(crds()), "bgpnodestates", _bgpctl),
-    "cilium": ((*crds(), cilium_documents.crd()), "ciliumbgpnodeconfigs", _cilium),
+    "cilium": ((*crds(), documents.crd()), "ciliumbgpnodeconfigs", _cilium),
 }
 """The CRDs, the kind that kubectl reads, and what there is of each node."""
 

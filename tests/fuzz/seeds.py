@@ -44,7 +44,7 @@ def cilium_nodes() -> list[Any]:
 
 
 def cilium_kept() -> Any:
-    return nodeconfig.read(cilium.document(cilium.said(3))).keep("uid").document()
+    return nodeconfig.read(cilium.document(cilium.said(3))).keep("uid", 7.0).document()
 
 
 def journals() -> list[Any]:

@@ -118,7 +118,7 @@ def _cilium_node(document: Any) -> object:
 
     config = nodeconfig.read(document)
     state = states.node_state(config, {"pc": states.DEFAULT})
-    kept = config.kept or config.keep("uid")
+    kept = config.kept or config.keep("uid", 7.0)
     leave.withdraw("/x", config, kept)
     leave.close("/x", config)
     leave.back("/x", config, kept, {"apiVersion": "v", "metadata": {"name": "cc", "uid": "u"}})

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from bgpctl.lab.stacks import DEFAULT, STACKS
 from tests.support.cli import Ran, bgpctl, clean_environment
 from tests.support.require import require
 from tests.support.wait import eventually
@@ -209,13 +210,38 @@ def test_the_demonstration_needs_nothing_but_python(short: Path) -> None:
     assert list(short.iterdir()) == []
 
 
+@pytest.mark.parametrize("stack", [name for name in STACKS if name != DEFAULT])
+def test_the_demonstration_shows_another_stack_and_says_that_it_is_emulated(stack: str, short: Path) -> None:
+    require("bird")
+    require("gobgp")
+    ran = _demo("--stack", stack, "--router", "bird", TMPDIR=str(short))
+    assert ran.code == 0, ran.out + ran.err
+    assert "emulated" in ran.out
+    assert "its last route gone on the router (confirmed by the drain)" in ran.out
+    assert "worker-2 kept its routes throughout" in ran.out
+    assert list(short.iterdir()) == []
+
+
+def test_a_lab_with_another_stack_ends_without_a_trace(short: Path) -> None:
+    require("bird")
+    require("gobgp")
+    with lab_up(short, "--stack", "cilium") as up:
+        up.ready()
+        ran = bgpctl("providers", kubeconfig=up.kubeconfig)
+        assert ran.code == 0 and "cilium" in ran.out
+        assert len(up.processes()) >= 3, "router and engines: the check below would find them"
+        assert up.end(signal.SIGINT) == 0
+        assert up.processes() == set()
+        assert list(up.tmp.iterdir()) == []
+
+
 def _demo(*flags: str, **environment: str) -> Ran:
     argv = (sys.executable, "-m", "bgpctl", "lab", "demo", *flags)
     done = subprocess.run(
         argv,
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=120,
         env={**clean_environment(), **environment},
         check=False,
     )

@@ -1,5 +1,5 @@
 """A node that Cilium runs leaves and comes back: real gobgpd processes, a real BIRD that keeps routes over a
-lost session, and controllers that do what Cilium's were measured to do (`tests/support/cilium_stack.py`)."""
+lost session, and controllers that do what Cilium's were measured to do (`bgpctl/lab/stacks/cilium/`)."""
 
 from __future__ import annotations
 
@@ -21,14 +21,18 @@ from bgpctl.kube import paths
 from bgpctl.kube.client import Client
 from bgpctl.lab.api import ApiServer
 from bgpctl.lab.api.exec import no_containers
+from bgpctl.lab.stacks.cilium import documents
+from bgpctl.lab.stacks.cilium.agent import Agent
+from bgpctl.lab.stacks.cilium.client import daemonset, played
+from bgpctl.lab.stacks.cilium.documents import CLUSTER_CONFIGS, NODE_CONFIGS, PEER_CONFIGS
+from bgpctl.lab.stacks.cilium.operator import Operator
+from bgpctl.lab.stacks.gobgp import Gobgp
+from bgpctl.lab.stacks.rounds import at_work
 from bgpctl.witness.model import RouteState
 from bgpctl.witness.probe import Probe
-from tests.support import apiserver, cilium_documents, cilium_stack, clients, objects
+from tests.support import apiserver, clients, objects
 from tests.support.birdctl import Bird
-from tests.support.cilium_exec import daemonset, played
-from tests.support.cilium_stack import CLUSTER_CONFIGS, NODE_CONFIGS, PEER_CONFIGS, Agent, Operator
 from tests.support.cli import inside
-from tests.support.gobgp_engine import Gobgp
 from tests.support.kinds import KINDS
 from tests.support.require import require
 from tests.support.routers import PORT, ROUTER_ASN, Workshop
@@ -148,18 +152,18 @@ def stack() -> Iterator[Stack]:
         patch.setattr(copies, "SETTLE_SECONDS", 1.0)
         lab = workshop.router("bird")
         spec = lab.router.spec
-        server.apply(*KINDS, cilium_documents.crd())
+        server.apply(*KINDS, documents.crd())
         addresses = dict(zip(NAMES, (one.address for one in lab.nodes), strict=True))
         ready = {"conditions": [{"type": "Ready", "status": "True"}]}
         for name, address in addresses.items():
             told = {**ready, "addresses": [{"type": "InternalIP", "address": address}]}
             server.apply(
-                objects.node(name, labels=SELECTED, status=told), cilium_documents.cilium_node(name, SELECTED)
+                objects.node(name, labels=SELECTED, status=told), documents.cilium_node(name, SELECTED)
             )
         server.apply(
-            cilium_documents.peer_config("pc", port=PORT),
-            cilium_documents.cluster_config(
-                "cc", cilium_documents.peer("tor", spec.address, "pc", ROUTER_ASN), selector=SELECTED
+            documents.peer_config("pc", port=PORT),
+            documents.cluster_config(
+                "cc", documents.peer("tor", spec.address, "pc", ROUTER_ASN), selector=SELECTED
             ),
         )
         client = clients.client(server)
@@ -173,8 +177,8 @@ def stack() -> Iterator[Stack]:
             engine = Gobgp(addresses[name], asns[name], spec.address, PORT, ROUTER_ASN)
             inside_of.enter_context(engine.running(workshop.directory / name))
             made.engines[name] = engine
-            agents.append(Agent(client, name, engine, PREFIXES, cadence=CADENCE))
-        inside_of.enter_context(cilium_stack.at_work(operator, *agents))
+            agents.append(Agent(client, name, engine, lambda: PREFIXES, cadence=CADENCE))
+        inside_of.enter_context(at_work(operator, *agents))
         for name in NAMES:
             eventually(lambda name=name: made.routes(name) == len(PREFIXES), 30)
             eventually(lambda name=name: made.told(name), 10)

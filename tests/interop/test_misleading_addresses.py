@@ -12,7 +12,7 @@ import pytest
 
 from bgpctl.lab.cluster import Lab
 from bgpctl.lab.place import ROUTER_PORT
-from bgpctl.lab.speakers import Speaker
+from bgpctl.lab.stacks.speakers import Speaker
 from bgpctl.witness.model import RouterAnswer, RouteState
 from bgpctl.witness.probe import parse_probe
 from tests.support import lab as kit

@@ -16,11 +16,11 @@ from bgpctl import providers
 from bgpctl.kube import paths
 from bgpctl.kube.client import Client
 from bgpctl.lab.api import ApiServer
+from bgpctl.lab.stacks.gobgp import Gobgp
 from bgpctl.witness.model import RouteState
 from bgpctl.witness.probe import Probe
 from tests.support import apiserver, clients, objects
 from tests.support.cli import inside
-from tests.support.gobgp_engine import Gobgp
 from tests.support.kinds import KINDS
 from tests.support.require import require
 from tests.support.routers import PORT, ROUTER_ASN, Workshop

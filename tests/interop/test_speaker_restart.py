@@ -21,7 +21,7 @@ import yaml
 
 from bgpctl.lab.cluster import Lab
 from bgpctl.lab.routers.process import end
-from bgpctl.lab.speakers import Speaker
+from bgpctl.lab.stacks.speakers import Speaker
 from tests.support import lab as kit
 from tests.support import objects
 from tests.support.bgppeer import NOTIFICATION, BgpPeer

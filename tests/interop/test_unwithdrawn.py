@@ -20,7 +20,7 @@ from bgpctl.kube import paths
 from bgpctl.lab import seed
 from bgpctl.lab.api.faults import Fault
 from bgpctl.lab.cluster import Lab
-from bgpctl.lab.speakers import Speaker
+from bgpctl.lab.stacks.speakers import Speaker
 from bgpctl.speaker import places
 from bgpctl.witness.model import RouteState
 from bgpctl.witness.probe import parse_probe

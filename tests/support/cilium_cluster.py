@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from bgpctl.core.cilium import copies
 from bgpctl.core.drain.lever import Lever, Patch
 from bgpctl.kube import paths
+from bgpctl.lab.stacks.cilium.agent import Agent
+from bgpctl.lab.stacks.cilium.documents import (
+    CLUSTER_CONFIGS,
+    NODE_CONFIGS,
+    PEER_CONFIGS,
+    cilium_node,
+    cluster_config,
+    crd,
+    peer,
+    peer_config,
+)
+from bgpctl.lab.stacks.cilium.operator import Operator
 from bgpctl.providers import cilium_copies
 from bgpctl.providers.cilium import Cilium
 from tests.support import direct, objects
-from tests.support.cilium_documents import cilium_node, cluster_config, crd, peer, peer_config
-from tests.support.cilium_stack import CLUSTER_CONFIGS, NODE_CONFIGS, PEER_CONFIGS, Agent, Operator, Recorder
 from tests.support.kinds import KINDS
 
 NODE, OTHER = "n1", "n2"
@@ -20,6 +32,33 @@ PEERS = ("main/tor1", "main/tor2")
 PREFIXES = ("203.0.113.1/32", "10.20.1.0/24")
 SELECTED = {"enable-bgp": "true"}
 READY = {"conditions": [{"type": "Ready", "status": "True"}]}
+
+
+@dataclass
+class Recorder:
+    """An engine whose sessions come up at once, and what it was told."""
+
+    told: list[tuple[str, str]] = field(default_factory=list)
+    up: dict[str, tuple[float, int]] = field(default_factory=dict)
+    clock: Callable[[], float] = time.time
+
+    def open(self, key: str) -> None:
+        self.told.append(("open", key))
+        self.up[key] = (self.clock(), 0)
+
+    def close(self, key: str) -> None:
+        self.told.append(("close", key))
+        self.up.pop(key, None)
+
+    def announce(self, key: str, prefixes: Sequence[str]) -> None:
+        self.told.append(("announce" if prefixes else "withdraw", key))
+        self.up[key] = (self.up[key][0], len(prefixes))
+
+    def session(self, key: str) -> tuple[str, float]:
+        return ("established", self.up[key][0]) if key in self.up else ("idle", 0.0)
+
+    def advertised(self, key: str) -> int:
+        return self.up[key][1] if key in self.up else 0
 
 
 class Cluster:
@@ -43,7 +82,7 @@ class Cluster:
         self.operator = Operator(own)
         self.engines = {name: Recorder(clock=self.api.time) for name in (NODE, OTHER)}
         self.agents = [
-            Agent(own, name, engine, PREFIXES, clock=self.api.time, **agent)
+            Agent(own, name, engine, lambda: PREFIXES, clock=self.api.time, **agent)
             for name, engine in self.engines.items()
         ]
         self.provider = Cilium(self.client)

@@ -26,8 +26,8 @@ from bgpctl.core.timing.facts import PeerFacts
 from bgpctl.core.timing.withdrawal import Close
 from bgpctl.errors import Blocked
 from bgpctl.kube.client import Client
+from bgpctl.lab.stacks.gobgp import Gobgp
 from bgpctl.ports import NOTHING_KNOWN, Outlook
-from tests.support.gobgp_engine import Gobgp
 
 PATH = "/apis/example.test/v1/sessionconfigs"
 LAG = 1.0  # seconds that its word may be old

@@ -11,9 +11,9 @@ from bgpctl.core.cilium import copies
 from bgpctl.core.cilium.nodeconfig import LABEL
 from bgpctl.kube import paths
 from bgpctl.kube.client import ApiError
+from bgpctl.lab.stacks.cilium.documents import NODE_CONFIGS, PEER_CONFIGS
 from bgpctl.providers import cilium_copies
 from tests.support.cilium_cluster import CLOSED, NODE, PEERS, WITHDREW, Cluster
-from tests.support.cilium_stack import NODE_CONFIGS, PEER_CONFIGS
 
 
 def _by_hand(cluster: Cluster, *operations: dict[str, Any]) -> None:

@@ -9,17 +9,22 @@ from typing import Any
 
 import pytest
 
+from bgpctl.core.cilium.states import LAG
+from bgpctl.kube import paths
+from bgpctl.lab.stacks.cilium.documents import CLUSTER_CONFIGS
 from bgpctl.providers.cilium import Cilium
 from bgpctl.runbooks import engine
 from bgpctl.runbooks import world as worlds
 from bgpctl.runbooks.catalogue import node_drain, node_restore
+from bgpctl.runbooks.estimated import UNSEEN
+from bgpctl.runbooks.evidence import gone
 from bgpctl.runbooks.hold import Hold
+from bgpctl.runbooks.journal import load
 from bgpctl.runbooks.model import Result
 from bgpctl.runbooks.options import DrainOptions, RestoreOptions
 from bgpctl.runbooks.routers import Routers
 from tests.support import direct
 from tests.support.cilium_cluster import NODE, OTHER, Cluster
-from tests.support.cilium_stack import CLUSTER_CONFIGS
 
 
 class Killed(BaseException):
@@ -58,6 +63,7 @@ class Runs:
     number: int = 0
     writes: int = 0
     forbidden: str = ""  # what may not be written
+    confirmed: bool = False  # is an estimate refused?
 
     def run(
         self, command: str, dies: Callable[[int], bool] = lambda _: False, *, after: bool = False
@@ -96,7 +102,7 @@ class Runs:
             background=False,
         )
         clock.hold = world.hold
-        drain = DrainOptions(NODE, settle=0, provider="cilium")
+        drain = DrainOptions(NODE, settle=0, provider="cilium", require_confirmed=self.confirmed)
         steps = node_drain(drain, name) if command == "drain" else node_restore(RestoreOptions(NODE), name)
         events = engine.run(command, NODE, name, steps, world, 600)
         while True:
@@ -200,6 +206,28 @@ def test_a_relabel_that_nobody_acts_on_is_not_taken_for_a_leave() -> None:
     assert [verb for verb, _ in cluster.told()] == ["close", "close"]
     assert runs.run("restore").status == "done"
     assert cluster.objects() == before
+
+
+def test_an_agent_that_hangs_is_not_said_to_have_closed_its_sessions() -> None:
+    """The operator deletes its CiliumBGPNodeConfig, and with it all that tells of sessions: they are up."""
+    cluster = Cluster()
+    cluster.told()
+    runs = Runs(cluster)
+    runs.confirmed = True
+    refused = runs.run("drain")
+    assert refused.status == "blocked" and "--require-confirmed" in refused.message, refused
+    runs.confirmed = False
+    cluster.agents[0].obeys = False
+    began = cluster.api.time.now
+    drained = runs.run("drain")
+    assert cluster.told() == [] and len(cluster.engines[NODE].up) == 2, "its sessions never ended"
+    journal = load(cluster.client.get(paths.node(NODE))["metadata"]["annotations"])
+    assert drained.status == "done" and journal is not None
+    assert journal.evidence["proof"] == "estimated"
+    assert journal.evidence["assumed"] == UNSEEN and UNSEEN in gone(journal.evidence)
+    withdrawn = next(step.text for step in drained.steps if step.step == "Withdrawn")
+    assert "seen closed" not in withdrawn and UNSEEN in withdrawn
+    assert cluster.api.time.now - began >= LAG + journal.evidence["worstSeconds"] > 120
 
 
 def test_a_node_whose_policy_was_deleted_stays_out_until_one_selects_it() -> None:

@@ -13,12 +13,11 @@ from bgpctl.core.state import STALE_AFTER_SECONDS
 from bgpctl.core.state_document import to_document
 from bgpctl.errors import Blocked, UsageError
 from bgpctl.kube import paths
+from bgpctl.lab.stacks.cilium.documents import NODE_CONFIGS, cilium_node, crd
 from bgpctl.providers import detect
 from bgpctl.runbooks import whose
 from bgpctl.runbooks.journal import ANNOTATION, dump
 from tests.support import direct, node_states, objects
-from tests.support.cilium_documents import cilium_node, crd
-from tests.support.cilium_stack import NODE_CONFIGS
 from tests.support.direct import EPOCH
 from tests.support.kinds import KINDS
 from tests.support.snapshots import journal

@@ -10,6 +10,7 @@ import pytest
 from bgpctl.core.cilium import copies
 from bgpctl.core.state_document import to_document
 from bgpctl.kube import paths
+from bgpctl.lab.stacks.cilium.documents import PEER_CONFIGS
 from bgpctl.providers import cilium_copies
 from bgpctl.providers.stack import Summary
 from bgpctl.providers.summary import summaries
@@ -17,7 +18,6 @@ from bgpctl.render.providers import changes_document, changes_text, document, te
 from bgpctl.render.text import plain
 from tests.support import direct, node_states
 from tests.support.cilium_cluster import NODE, Cluster
-from tests.support.cilium_stack import PEER_CONFIGS
 from tests.support.direct import EPOCH
 from tests.support.kinds import KINDS
 

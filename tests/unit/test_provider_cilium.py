@@ -11,12 +11,11 @@ from bgpctl.core.timing.withdrawal import Close
 from bgpctl.errors import Blocked
 from bgpctl.kube import paths
 from bgpctl.kube.client import ApiError
+from bgpctl.lab.stacks.cilium.documents import CLUSTER_CONFIGS, NODE_CONFIGS, PEER_CONFIGS, peer_config
 from bgpctl.providers import cilium_copies
 from bgpctl.providers.cilium import BY_COPIES, BY_LABEL, WAY, Cilium
 from tests.support import direct, objects
 from tests.support.cilium_cluster import CLOSED, NODE, OTHER, PEERS, WITHDREW, Cluster
-from tests.support.cilium_documents import peer_config
-from tests.support.cilium_stack import CLUSTER_CONFIGS, NODE_CONFIGS, PEER_CONFIGS
 
 
 def test_it_withdraws_with_its_sessions_up_then_closes_and_comes_back_as_it_was() -> None:

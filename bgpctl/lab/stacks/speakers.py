@@ -1,15 +1,22 @@
-"""The speaker processes of a lab: one real `bgpctl speaker run` per node, ended with the lab."""
+"""bgpctl's own stack in a lab: one real `bgpctl speaker run` per node, ended with the lab."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from bgpctl.errors import BgpctlError
+from bgpctl.lab import seed
 from bgpctl.lab.routers.process import die_with_parent, end
+from bgpctl.lab.stacks.spec import Document, Driver, Site
+
+if TYPE_CHECKING:
+    from bgpctl.kube.client import Client
 
 HTTP_PORT = 9180
 
@@ -87,3 +94,74 @@ def stop_all(speakers: Sequence[Speaker]) -> None:
             speaker.process.terminate()
     for speaker in speakers:
         speaker.stop()
+
+
+@dataclass(slots=True)
+class Speakers:
+    """As `stacks.spec.Stack`. `speakers`: one for each node, in their order."""
+
+    site: Site
+    speakers: list[Speaker] = field(default_factory=list)
+    _client: Client | None = None
+
+    @property
+    def logs(self) -> str:
+        return f"the speakers' logs and sockets are in {self.site.directory}/worker-*"
+
+    def start(self) -> None:
+        for node in self.site.nodes:
+            directory = self.site.directory / node.name
+            speaker = Speaker(node.name, node.address, directory, self.site.kubeconfig, node.next_hop)
+            self.speakers.append(speaker)
+            speaker.start()
+
+    def stop(self) -> None:
+        stop_all(self.speakers)
+
+    def waiting(self) -> Mapping[str, str]:
+        found = [speaker for speaker in self.speakers if not self._serves(speaker.node)]
+        for speaker in found:
+            if speaker.died():
+                raise BgpctlError(f"the speaker of {speaker.node} ended: {speaker.last_words()}")
+        return {speaker.node: speaker.last_words() for speaker in found}
+
+    def revive(self) -> Iterator[str]:
+        for speaker in self.speakers:
+            if speaker.died():
+                yield f"the speaker of {speaker.node} ended and is started again; see {speaker.log_path}"
+                speaker.start()
+
+    def _serves(self, node: str) -> bool:
+        """Runs with all sessions Established and all routes out."""
+        if self._client is None:
+            self._client = self.site.client()
+        state = node_state(self._client, node)
+        if state.get("phase") != "Running" or not state.get("peers"):
+            return False
+        return all(
+            peer["state"] == "established"
+            and peer["announced"] == peer["intended"]
+            and peer.get("endOfRIBSent")
+            for peer in state["peers"]
+        )
+
+
+def node_state(client: Client, node: str) -> dict[str, Any]:
+    """The status of one BGPNodeState, {} while it does not exist."""
+    from bgpctl.kube import paths
+
+    document = client.find(paths.node_state(node))
+    return dict((document or {}).get("status") or {})
+
+
+def _documents(site: Site) -> Iterator[Document]:
+    yield seed.policy(site.router.address, site.router.port)
+
+
+DRIVER = Driver(
+    name="bgpctl",
+    says=f"speakers: {{nodes}}, AS {seed.NODE_ASN}, each with its own ExaBGP",
+    missing=lambda: "",
+    documents=_documents,
+    make=Speakers,
+)

@@ -9,7 +9,8 @@ from typing import Any
 
 from bgpctl.kube.client import Client
 from bgpctl.lab.api.exec import Commands, Ended
-from tests.support.cilium_stack import NODE_CONFIGS, Engine
+from bgpctl.lab.stacks.cilium.documents import NODE_CONFIGS
+from bgpctl.lab.stacks.engine import Engine
 
 Document = dict[str, Any]
 

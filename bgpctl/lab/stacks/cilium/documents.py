@@ -1,17 +1,21 @@
-"""Cilium's custom resources for tests: the CRD of CiliumBGPNodeConfig, and documents."""
+"""Cilium's custom resources: the CRD of CiliumBGPNodeConfig, which its operator brings, and documents."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-Document = dict[str, Any]
+from bgpctl.kube import paths
+from bgpctl.lab.stacks.spec import Document
 
 API = "cilium.io/v2"
+NODE_CONFIGS, CLUSTER_CONFIGS, PEER_CONFIGS = (
+    versions[0] for versions in (paths.NODE_CONFIGS, paths.CLUSTER_CONFIGS, paths.PEER_CONFIGS)
+)
 
 
 def crd() -> Document:
-    """CiliumBGPNodeConfig, from its published fields (cilium.md 1.6)."""
+    """CiliumBGPNodeConfig, from its published fields."""
     reference = {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}}
     peer = {
         "type": "object",
@@ -71,6 +75,7 @@ def crd() -> Document:
 
 
 def cilium_node(name: str, labels: Mapping[str, str] | None = None) -> Document:
+    """What the agent of a node writes of it."""
     return {
         "apiVersion": API,
         "kind": "CiliumNode",
@@ -80,6 +85,7 @@ def cilium_node(name: str, labels: Mapping[str, str] | None = None) -> Document:
 
 
 def peer_config(name: str, *, restart: int | None = 120, port: int = 179, **spec: Any) -> Document:
+    """A CiliumBGPPeerConfig for IPv4. `restart`: seconds, None = no graceful restart; `spec`: what else."""
     graceful = {"gracefulRestart": {"enabled": True, "restartTimeSeconds": restart}} if restart else {}
     families = [{"afi": "ipv4", "safi": "unicast", "advertisements": {"matchLabels": {"advertise": "bgp"}}}]
     timers = {"holdTimeSeconds": 9, "keepAliveTimeSeconds": 3, "connectRetryTimeSeconds": 5}
@@ -92,6 +98,7 @@ def peer_config(name: str, *, restart: int | None = 120, port: int = 179, **spec
 
 
 def cluster_config(name: str, *peers: Document, selector: Mapping[str, str] | None = None) -> Document:
+    """A CiliumBGPClusterConfig with one instance; without a `selector` for every node."""
     instance = {"name": "main", "localASN": 65001, "peers": list(peers)}
     selecting = {"nodeSelector": {"matchLabels": dict(selector)}} if selector is not None else {}
     return {
@@ -103,4 +110,25 @@ def cluster_config(name: str, *peers: Document, selector: Mapping[str, str] | No
 
 
 def peer(name: str, address: str, config: str, asn: int = 65000) -> Document:
+    """One of its peers. `config`: the name of the CiliumBGPPeerConfig."""
     return {"name": name, "peerAddress": address, "peerASN": asn, "peerConfigRef": {"name": config}}
+
+
+def advertisement(name: str, labels: Mapping[str, str], services: Mapping[str, str]) -> Document:
+    """The PodCIDRs of a node, and the LoadBalancer addresses of the Services with these labels. `labels`: by
+    which CiliumBGPPeerConfigs choose it."""
+    return {
+        "apiVersion": API,
+        "kind": "CiliumBGPAdvertisement",
+        "metadata": {"name": name, "labels": dict(labels)},
+        "spec": {
+            "advertisements": [
+                {"advertisementType": "PodCIDR"},
+                {
+                    "advertisementType": "Service",
+                    "service": {"addresses": ["LoadBalancerIP"]},
+                    "selector": {"matchLabels": dict(services)},
+                },
+            ]
+        },
+    }

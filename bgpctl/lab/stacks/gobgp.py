@@ -17,7 +17,8 @@ API_PORT = 50051
 
 @dataclass
 class Gobgp:
-    """A gobgpd at `address` with one peer, the router at `router`:`port`; graceful restart is on."""
+    """A gobgpd at `address` with one peer, the router at `router`:`port`; graceful restart is on.
+    `next_hop` "" = its own address, which a GoBGP before 3.20 refuses as a router where it is loopback."""
 
     address: str
     asn: int
@@ -25,19 +26,37 @@ class Gobgp:
     port: int
     router_asn: int = 65000
     restart: int = 120
+    next_hop: str = ""
+    _process: subprocess.Popen[bytes] | None = None
+    _announced: frozenset[str] = frozenset()
 
     @contextmanager
     def running(self, directory: Path) -> Iterator[Gobgp]:
+        """While it lasts; its files are below `directory`."""
+        try:
+            self.start(directory)
+            yield self
+        finally:
+            self.stop()
+
+    def start(self, directory: Path) -> None:
+        """Its peer is not opened yet. Call it in the main thread: children die with the thread."""
         api = f"{self.address}:{API_PORT}"
-        argv = ("gobgpd", "-f", "gobgpd.toml", "--api-hosts", api, "--pprof-disable")
+        argv = ("gobgpd", "-f", str(directory / "gobgpd.toml"), "--api-hosts", api, "--pprof-disable")
         recipe = Recipe(argv, {"gobgpd.toml": self._config()}, "")
         write(recipe, directory)
         with (directory / "output.log").open("ab") as log:
-            process = spawn(recipe, directory, log.fileno())
-        try:
-            yield self
-        finally:
-            end(process)
+            self._process = spawn(recipe, directory, log.fileno())
+
+    def stop(self) -> None:
+        """Safe to call twice."""
+        if self._process is not None:
+            end(self._process)
+            self._process = None
+
+    def died(self) -> bool:
+        """It ended by itself."""
+        return self._process is not None and self._process.poll() is not None
 
     def _config(self) -> str:
         return f"""[global.config]
@@ -72,13 +91,19 @@ enabled = true
 
     def close(self, key: str) -> None:
         self._gobgp("neighbor", self.router, "disable")
-        self._gobgp("global", "rib", "del", "all")
+        self.announce(key, ())
 
     def announce(self, key: str, prefixes: Sequence[str]) -> None:
-        for prefix in prefixes:
-            self._gobgp("global", "rib", "add", prefix, "nexthop", self.address)
-        if not prefixes:
+        """These and no other."""
+        wanted = frozenset(prefixes)
+        for prefix in sorted(wanted - self._announced):
+            self._gobgp("global", "rib", "add", prefix, "nexthop", self.next_hop or self.address)
+        if wanted:
+            for prefix in sorted(self._announced - wanted):
+                self._gobgp("global", "rib", "del", prefix)
+        elif self._announced:
             self._gobgp("global", "rib", "del", "all")
+        self._announced = wanted
 
     def session(self, key: str) -> tuple[str, float]:
         (neighbor,) = json.loads(self._gobgp("neighbor", "-j"))

@@ -1,0 +1,113 @@
+"""Cilium in a lab: a real gobgpd per node, as Cilium has GoBGP inside its agent, and emulations of its
+operator and its agents (v2 API), which do what was measured on Cilium's own code. None of it is that code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from bgpctl.lab import seed
+from bgpctl.lab.routers import DRIVERS
+from bgpctl.lab.stacks.announced import prefixes
+from bgpctl.lab.stacks.cilium import documents
+from bgpctl.lab.stacks.cilium.agent import Agent
+from bgpctl.lab.stacks.cilium.client import daemonset, played
+from bgpctl.lab.stacks.cilium.operator import Operator
+from bgpctl.lab.stacks.gobgp import Gobgp
+from bgpctl.lab.stacks.rounds import Rounds
+from bgpctl.lab.stacks.spec import Document, Driver, Site
+from bgpctl.providers.cilium import Cilium
+from bgpctl.witness.probe import parse_probe
+
+SELECTED = {seed.LABEL: "true"}
+ADVERTISED = {"advertise": "bgp"}
+
+
+@dataclass(slots=True)
+class CiliumStack:
+    """As `stacks.spec.Stack`."""
+
+    site: Site
+    engines: dict[str, Gobgp] = field(default_factory=dict)
+    _rounds: Rounds = field(default_factory=Rounds)
+
+    @property
+    def logs(self) -> str:
+        return f"the gobgpd of each node logs in {self.site.directory}/worker-*"
+
+    def start(self) -> None:
+        router, agents = self.site.router, []
+        for node in self.site.nodes:
+            engine = Gobgp(
+                node.address,
+                seed.NODE_ASN,
+                router.address,
+                router.port,
+                router.asn,
+                seed.RESTART_SECONDS,
+                node.next_hop,
+            )
+            self.engines[node.name] = engine
+            engine.start(self.site.directory / node.name)
+            agents.append(self._agent(node.name, engine))
+        self.site.plays(played(self.site.client(), self.engines))
+        self._rounds = Rounds(Operator(self.site.client()), *agents)
+        self._rounds.start()
+
+    def _agent(self, node: str, engine: Gobgp) -> Agent:
+        client = self.site.client()
+        return Agent(client, node, engine, lambda: prefixes(client, node))
+
+    def stop(self) -> None:
+        self._rounds.stop()
+        for engine in self.engines.values():
+            engine.stop()
+
+    def waiting(self) -> Mapping[str, str]:
+        """An agent says what it has after up to 5 s, as Cilium's does."""
+        client, probe = self.site.client(), parse_probe(self.site.probe)
+        told = {state.node: state for state in Cilium(client).states() or ()}
+        found = {}
+        for node in self.site.nodes:
+            wanted, state = prefixes(client, node.name), told.get(node.name)
+            has = {str(path.prefix) for path in probe.routes_from(node.address).paths}
+            if has != set(wanted):
+                found[node.name] = f"the router has {len(has)} of its {len(wanted)} routes"
+            elif state is None or not state.established:
+                found[node.name] = "its agent has not reported the session yet"
+        return found
+
+    def revive(self) -> Iterator[str]:
+        for node, engine in self.engines.items():
+            if engine.died():
+                yield f"the gobgpd of {node} ended: its agent cannot do anything any more"
+                engine.stop()
+
+
+def _missing() -> str:
+    driver = DRIVERS["gobgp"]
+    return "" if driver.find() else f"{driver.install}: GoBGP is what Cilium's agents speak BGP with"
+
+
+def _documents(site: Site) -> Iterator[Document]:
+    yield documents.crd()
+    yield daemonset()
+    for node in site.nodes:
+        yield documents.cilium_node(node.name, SELECTED)
+    yield documents.advertisement("bgp", ADVERTISED, {"expose": "bgp"})
+    yield documents.peer_config("tor", port=site.router.port)
+    peer = documents.peer("tor", site.router.address, "tor", site.router.asn)
+    yield documents.cluster_config("rack-1", peer, selector=SELECTED)
+
+
+DRIVER = Driver(
+    name="cilium",
+    says=(
+        f"Cilium, emulated: {{nodes}}, AS {seed.NODE_ASN}, each with a real gobgpd; operator and agents are "
+        "not Cilium's code, but do what was measured on it"
+    ),
+    missing=_missing,
+    documents=_documents,
+    make=CiliumStack,
+    prepare=(("cilium", "prepare"),),
+)

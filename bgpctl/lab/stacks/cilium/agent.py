@@ -1,0 +1,141 @@
+"""Cilium's agent of one node as it was measured on its own code (1.16 to 1.19).
+
+It obeys the CiliumBGPNodeConfig of its node as it stands: it opens and closes sessions, resets one whose
+settings change, keeps one whose advertisements change, copies the Node's labels to its CiliumNode, and
+reports late: only what changed, one route too many per family with graceful restart, and nothing any more of
+peers that were taken away ("established" sticks). One round of work per `once`.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from bgpctl.core.reading.documents import labels_of, name_of
+from bgpctl.kube import paths
+from bgpctl.kube.client import Client
+from bgpctl.lab.stacks.cilium.documents import NODE_CONFIGS, PEER_CONFIGS
+from bgpctl.lab.stacks.engine import Engine
+from bgpctl.lab.stacks.spec import Document
+
+
+@dataclass
+class Agent:
+    """`prefixes`: what its CiliumBGPAdvertisements choose now, for peers that refer to any. `reports` False:
+    as 1.16, or without status report. `late`: it learns of CiliumBGPPeerConfigs only after it has acted on
+    its CiliumBGPNodeConfig, as 2 of 18 did. `cadence`: seconds between two reports.
+    `obeys` False: it hangs with its sessions up, in all but what copies labels."""
+
+    client: Client
+    node: str
+    engine: Engine
+    prefixes: Callable[[], Sequence[str]]
+    reports: bool = True
+    late: bool = False
+    cadence: float = 5.0
+    obeys: bool = True
+    clock: Callable[[], float] = time.time
+    _configs: dict[str, Document] = field(default_factory=dict)
+    _running: dict[str, tuple[object, tuple[str, ...]]] = field(default_factory=dict)
+    _reported_at: float = 0.0
+    _status: list[Document] | None = None
+
+    def once(self) -> None:
+        self._copy_labels()
+        if not self.obeys:
+            return
+        if not self.late:
+            self._learn()
+        document = self.client.find(f"{NODE_CONFIGS}/{self.node}")
+        self._obey(document)
+        self._learn()
+        if document is not None and self.reports and self.clock() >= self._reported_at + self.cadence:
+            self._report(document)
+
+    def _copy_labels(self) -> None:
+        path = f"{paths.CILIUM_NODES}/{self.node}"
+        node, mine = self.client.find(paths.node(self.node)), self.client.find(path)
+        if node and mine and labels_of(node) != labels_of(mine):
+            gone = {key: None for key in labels_of(mine) if key not in labels_of(node)}
+            self.client.patch(path, {"metadata": {"labels": {**gone, **labels_of(node)}}})
+
+    def _learn(self) -> None:
+        self._configs = {name_of(document): document for document in self.client.items(PEER_CONFIGS)}
+
+    def _wanted(self, document: Document | None) -> dict[str, tuple[object, tuple[str, ...]]]:
+        """Of each peer that gets a session: what resets it when it changes, and what it is sent."""
+        found: dict[str, tuple[object, tuple[str, ...]]] = {}
+        chosen = tuple(self.prefixes())
+        for one in document["spec"]["bgpInstances"] if document else ():
+            identity = [one["localASN"], one.get("routerID"), one.get("localPort")]
+            for item in one.get("peers") or ():
+                config = self._configs.get(item["peerConfigRef"]["name"])
+                if config is None:
+                    continue  # a dangling reference: the peer is skipped
+                spec = json.loads(json.dumps(config["spec"]))
+                sends = [f.pop("advertisements", None) is not None for f in spec.get("families") or ()]
+                settings = json.dumps([identity, item["peerAddress"], item["peerASN"], spec], sort_keys=True)
+                found[f"{one['name']}/{item['name']}"] = (settings, chosen if any(sends) else ())
+        return found
+
+    def _obey(self, document: Document | None) -> None:
+        wanted = self._wanted(document)
+        for key, (settings, _) in list(self._running.items()):
+            if key not in wanted or wanted[key][0] != settings:
+                self.engine.close(key)
+                del self._running[key]
+        for key, (settings, sends) in wanted.items():
+            if key not in self._running:
+                self.engine.open(key)
+                self._running[key] = (settings, ())
+            if self._running[key][1] != sends:
+                self.engine.announce(key, sends)
+                self._running[key] = (settings, sends)
+
+    def _report(self, document: Document) -> None:
+        """Every few seconds, when it changed. Of a spec without peers it says nothing new."""
+        self._reported_at = self.clock()
+        instances = document["spec"]["bgpInstances"]
+        if not any(one.get("peers") for one in instances):
+            return
+        told = [
+            {
+                "name": one["name"],
+                "localASN": one["localASN"],
+                "peers": [self._peer(one["name"], item) for item in one.get("peers") or ()],
+            }
+            for one in instances
+        ]
+        if told != self._status:
+            self.client.patch(f"{NODE_CONFIGS}/{self.node}/status", {"status": {"bgpInstances": told}})
+            self._status = told
+
+    def _peer(self, instance: str, item: Document) -> Document:
+        key = f"{instance}/{item['name']}"
+        state, since = self.engine.session(key)
+        spec = self._configs.get(item["peerConfigRef"]["name"], {"spec": {}})["spec"]
+        more = 1 if (spec.get("gracefulRestart") or {}).get("enabled") else 0
+        up = state == "established"
+        counts = [
+            {
+                "afi": "ipv4",
+                "safi": "unicast",
+                "received": 0,
+                "advertised": self.engine.advertised(key) + more,
+            }
+        ]
+        timers = {"appliedHoldTimeSeconds": 9, "appliedKeepaliveSeconds": 3}
+        return {
+            "name": item["name"],
+            "peerAddress": item["peerAddress"],
+            "peerASN": item["peerASN"],
+            "peeringState": state,
+            **({"timers": timers, "establishedTime": _rfc3339(since), "routeCount": counts} if up else {}),
+        }
+
+
+def _rfc3339(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
