@@ -4,7 +4,7 @@
 _bgpctl_offer() {
     commands='' options='' arguments=''
     case $1 in
-        '') commands='routes logs providers peers node speaker policy cilium lab' options='--context --kubeconfig --version -h --help' arguments='' ;;
+        '') commands='routes logs providers peers node speaker policy cilium calico lab' options='--context --kubeconfig --version -h --help' arguments='' ;;
         'routes') commands='' options='--peer --absent --directory --provider --output -o --context --kubeconfig -h --help' arguments='@node' ;;
         'logs') commands='' options='--follow -f --peer --since --file --pod-selector --namespace -n --output -o --context --kubeconfig -h --help' arguments='@node' ;;
         'providers') commands='' options='--output -o --context --kubeconfig -h --help' arguments='' ;;
@@ -26,6 +26,8 @@ _bgpctl_offer() {
         'policy check') commands='' options='--output -o -h --help' arguments='@file' ;;
         'cilium') commands='prepare' options='-h --help' arguments='' ;;
         'cilium prepare') commands='' options='--undo --dry-run --output -o --context --kubeconfig -h --help' arguments='' ;;
+        'calico') commands='prepare' options='-h --help' arguments='' ;;
+        'calico prepare') commands='' options='--undo --dry-run --output -o --context --kubeconfig -h --help' arguments='' ;;
         'lab') commands='demo up' options='-h --help' arguments='' ;;
         'lab demo') commands='' options='--router --nodes --stack -h --help' arguments='' ;;
         'lab up') commands='' options='--router --nodes --kubeconfig --stack -h --help' arguments='' ;;
@@ -123,6 +125,9 @@ _bgpctl_values() {
         'cilium prepare:--output'|'cilium prepare:-o') echo 'text json yaml' ;;
         'cilium prepare:--context') echo '' ;;
         'cilium prepare:--kubeconfig') echo '@file' ;;
+        'calico prepare:--output'|'calico prepare:-o') echo 'text json yaml' ;;
+        'calico prepare:--context') echo '' ;;
+        'calico prepare:--kubeconfig') echo '@file' ;;
         'lab demo:--router') echo 'auto bird frr gobgp exabgp' ;;
         'lab demo:--nodes') echo '' ;;
         'lab demo:--stack') echo 'bgpctl cilium' ;;

@@ -9,7 +9,7 @@ function __bgpctl_at
             set value no
         else if string match -q -- '-*' $word
             contains -- $word --context --deselect-label --directory --engine --expect --file --grace-period --graceful-shutdown-soak --kubeconfig --listen --log-format --log-level --max-unavailable --namespace --next-hop --node-name --nodes --order --output --peer --peer-profile --pod-selector --provider --ready-command --ready-url --restart-command --router --router-probe --secrets-namespace --settle --shutdown-command --since --skip-wait-for-delete-timeout --source-address --stack --timeout -f -n -o; and set value yes
-        else if contains -- (string join ' ' $path $word) 'routes' 'logs' 'providers' 'peers' 'peers status' 'node' 'node drain' 'node restore' 'node status' 'node estimate' 'speaker' 'speaker run' 'speaker status' 'speaker restart' 'speaker engine' 'speaker engine run' 'speaker engine stop' 'policy' 'policy check' 'cilium' 'cilium prepare' 'lab' 'lab demo' 'lab up'
+        else if contains -- (string join ' ' $path $word) 'routes' 'logs' 'providers' 'peers' 'peers status' 'node' 'node drain' 'node restore' 'node status' 'node estimate' 'speaker' 'speaker run' 'speaker status' 'speaker restart' 'speaker engine' 'speaker engine run' 'speaker engine stop' 'policy' 'policy check' 'cilium' 'cilium prepare' 'calico' 'calico prepare' 'lab' 'lab demo' 'lab up'
             set -a path $word
         end
     end
@@ -45,6 +45,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'\'' -a speaker -d 'The per-node daemon that announces routes'
     complete -c $program -n '__bgpctl_at \'\'' -a policy -d 'Validate policies before they are applied'
     complete -c $program -n '__bgpctl_at \'\'' -a cilium -d 'Prepare a cluster whose BGP Cilium runs'
+    complete -c $program -n '__bgpctl_at \'\'' -a calico -d 'Prepare a cluster whose BGP Calico runs'
     complete -c $program -n '__bgpctl_at \'\'' -a lab -d 'A small cluster on this machine, with real BGP sessions'
     complete -c $program -n '__bgpctl_at \'\'' -l context -x -d 'The kubeconfig context to use'
     complete -c $program -n '__bgpctl_at \'\'' -l kubeconfig -r -F -d 'The kubeconfig file'
@@ -213,6 +214,16 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'cilium prepare\'' -l context -x -d 'The kubeconfig context to use'
     complete -c $program -n '__bgpctl_at \'cilium prepare\'' -l kubeconfig -r -F -d 'The kubeconfig file'
     complete -c $program -n '__bgpctl_at \'cilium prepare\'' -s h -l help -d 'Show help and exit.'
+    complete -c $program -n '__bgpctl_at \'calico\'' -f
+    complete -c $program -n '__bgpctl_at \'calico\'' -a prepare -d 'Let drains withdraw: make a BGPFilter that rejects everything, and ask calico-node for its sessions'
+    complete -c $program -n '__bgpctl_at \'calico\'' -s h -l help -d 'Show help and exit.'
+    complete -c $program -n '__bgpctl_at \'calico prepare\'' -f
+    complete -c $program -n '__bgpctl_at \'calico prepare\'' -l undo -d 'Remove what it made'
+    complete -c $program -n '__bgpctl_at \'calico prepare\'' -l dry-run -d 'Show every step and refusal; change nothing'
+    complete -c $program -n '__bgpctl_at \'calico prepare\'' -l output -s o -x -a 'text json yaml' -d 'How to print the result'
+    complete -c $program -n '__bgpctl_at \'calico prepare\'' -l context -x -d 'The kubeconfig context to use'
+    complete -c $program -n '__bgpctl_at \'calico prepare\'' -l kubeconfig -r -F -d 'The kubeconfig file'
+    complete -c $program -n '__bgpctl_at \'calico prepare\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'lab\'' -f
     complete -c $program -n '__bgpctl_at \'lab\'' -a demo -d 'Watch one node leave service and come back, over real BGP sessions'
     complete -c $program -n '__bgpctl_at \'lab\'' -a up -d 'Keep such a cluster in the foreground for use from another terminal; ^C takes it down'

@@ -30,6 +30,7 @@ app.add_typer(speaker.app, name="speaker")
 app.add_typer(policy.app, name="policy")
 app.command("providers")(providers.providers)
 app.add_typer(providers.cilium, name="cilium")
+app.add_typer(providers.calico, name="calico")
 app.add_typer(lab.app, name="lab")
 
 

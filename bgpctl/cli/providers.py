@@ -1,4 +1,5 @@
-"""`bgpctl providers` and `bgpctl cilium`: who speaks BGP in the cluster, and what Cilium needs beforehand."""
+"""`bgpctl providers`: who speaks BGP in the cluster; `bgpctl cilium` and `bgpctl calico`: what those need
+beforehand."""
 
 from __future__ import annotations
 
@@ -10,6 +11,8 @@ from bgpctl.cli import errors
 from bgpctl.cli.flags import Context, Document, DryRun, Kubeconfig, given
 
 cilium = typer.Typer(no_args_is_help=True, help="Prepare a cluster whose BGP Cilium runs.")
+calico = typer.Typer(no_args_is_help=True, help="Prepare a cluster whose BGP Calico runs.")
+Undo = Annotated[bool, typer.Option("--undo", help="Remove what it made.")]
 
 
 def providers(
@@ -37,7 +40,7 @@ def noun() -> None:
 @cilium.command()
 def prepare(
     ctx: typer.Context,
-    undo: Annotated[bool, typer.Option("--undo", help="Remove what it made.")] = False,
+    undo: Undo = False,
     dry_run: DryRun = False,
     output: Document = "text",
     context: Context = None,
@@ -59,4 +62,36 @@ def prepare(
         changes = cilium_copies.undone(client) if undo else cilium_copies.prepared(client)
         if not dry_run:
             cilium_copies.perform(client, changes)
-        heard.shown(CHANGES[output], changes, dry_run)
+        heard.shown(CHANGES[output], "cilium prepare", changes, dry_run)
+
+
+@calico.callback()
+def calico_noun() -> None:
+    """Prepare a cluster whose BGP Calico runs."""
+
+
+@calico.command("prepare")
+def calico_prepare(
+    ctx: typer.Context,
+    undo: Undo = False,
+    dry_run: DryRun = False,
+    output: Document = "text",
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Let drains withdraw: make a BGPFilter that rejects everything, and ask calico-node for its sessions.
+
+    No BGPPeer has the filter until a drain puts it in. Run it once, and again when there are new nodes: each
+    with a peer gets a CalicoNodeStatus. Also clears away what drains left of nodes that are no more.
+    """
+    with errors.guard("calico prepare", output):
+        from bgpctl.cli import wire
+        from bgpctl.providers import calico_prepare as changing
+        from bgpctl.render import heard
+        from bgpctl.render.providers import CHANGES
+
+        client = wire.client(given(ctx, context, kubeconfig))
+        changes = changing.undone(client) if undo else changing.prepared(client)
+        if not dry_run:
+            changing.perform(client, changes)
+        heard.shown(CHANGES[output], "calico prepare", changes, dry_run)

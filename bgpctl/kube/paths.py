@@ -32,6 +32,8 @@ NODE_CONFIGS = tuple(f"{base}/ciliumbgpnodeconfigs" for base in _CILIUM)
 LB_POOLS = tuple(f"{base}/ciliumloadbalancerippools" for base in _CILIUM)
 POD_POOLS = "/apis/cilium.io/v2alpha1/ciliumpodippools"
 CILIUM_NODES = "/apis/cilium.io/v2/ciliumnodes"
+# In the order of preference: Calico's own API, and the CRDs in which it keeps its objects.
+CALICO = ("/apis/projectcalico.org/v3", "/apis/crd.projectcalico.org/v1")
 NODE_STATES = f"/apis/{GROUP}/{VERSION}/{PLURAL}"
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 

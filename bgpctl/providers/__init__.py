@@ -44,6 +44,30 @@ def _cilium() -> Stack:
     return cilium_stack
 
 
+def _calico() -> Stack:
+    from bgpctl.providers import calico_stack
+
+    return calico_stack
+
+
+def _kube_router() -> Stack:
+    from bgpctl.providers import kube_router_stack
+
+    return kube_router_stack
+
+
+def _isovalent() -> Stack:
+    from bgpctl.providers.unsupported import ISOVALENT
+
+    return ISOVALENT
+
+
+def _openperouter() -> Stack:
+    from bgpctl.providers.unsupported import OPENPEROUTER
+
+    return OPENPEROUTER
+
+
 TABLE: dict[str, Row] = {
     DEFAULT: Row(_bgpctl, frozenset({"bgpctl.io"})),
     "cilium": Row(
@@ -53,6 +77,15 @@ TABLE: dict[str, Row] = {
         left_behind="what Cilium has of it stays, and a new node of its name would have it: bgpctl cilium "
         "prepare clears it away",
     ),
+    "calico": Row(
+        _calico,
+        frozenset({"projectcalico.org", "crd.projectcalico.org"}),
+        left_behind="its BGPPeers stay as they are, and a new node of its name would announce nothing: "
+        "bgpctl calico prepare clears that away",
+    ),
+    "kube-router": Row(_kube_router),
+    "isovalent": Row(_isovalent, frozenset({"isovalent.com"})),
+    "openperouter": Row(_openperouter, frozenset({"openpe.openperouter.github.io"})),
 }
 
 

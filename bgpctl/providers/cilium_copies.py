@@ -3,9 +3,7 @@ the peers of a node that leaves refer, and clears away what nodes left that are 
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from bgpctl.core.cilium import copies
@@ -15,19 +13,11 @@ from bgpctl.core.reading.foreign import Unreadable
 from bgpctl.errors import BgpctlError, Blocked
 from bgpctl.kube import paths
 from bgpctl.kube.client import Client, NotFound
+from bgpctl.providers.changes import Change, perform
+
+__all__ = ["Change", "perform", "prepared", "undone"]
 
 Document = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One object. `verb`: create, update, delete, or keep (nothing is to be done). `body`: as it is to be."""
-
-    verb: str
-    path: str
-    name: str
-    why: str
-    body: Document | None = None
 
 
 def prepared(client: Client) -> tuple[Change, ...]:
@@ -55,19 +45,6 @@ def undone(client: Client) -> tuple[Change, ...]:
     names = sorted(name for name, one in found.items() if copies.is_copy(one))
     gone = (Change("delete", f"{base}/{name}", name, "bgpctl made it") for name in names)
     return (*gone, *_abandoned(client))
-
-
-def perform(client: Client, changes: tuple[Change, ...]) -> None:
-    """Carry them out. Each is harmless twice; somebody who was faster makes it fail (Conflict)."""
-    for change in changes:
-        match change.verb:
-            case "create":
-                client.create(change.path.rpartition("/")[0], dict(change.body or {}))
-            case "update":
-                client.replace(change.path, dict(change.body or {}))
-            case "delete":
-                with contextlib.suppress(NotFound):
-                    client.delete(change.path)
 
 
 def _copy(base: str, original: Document, there: Document | None, now: float) -> Change:

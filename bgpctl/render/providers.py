@@ -1,4 +1,5 @@
-"""`providers`: one row per stack that is in the cluster; and what `cilium prepare` did or would do."""
+"""`providers`: one row per stack that is in the cluster; and what `cilium prepare`, or Calico's, did or would
+do."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from bgpctl.render.text import Line, prose
 from bgpctl.render.units import count
 
 if TYPE_CHECKING:
-    from bgpctl.providers.cilium_copies import Change
+    from bgpctl.providers.changes import Change
     from bgpctl.providers.stack import Summary
 
 
@@ -42,7 +43,7 @@ RENDERERS = renderers(lambda page, found: text(found, page.width), document)
 
 
 def changes_text(changes: Sequence[Change], planned: bool, width: int | None = None) -> list[Line]:
-    """A row per copy that is made, changed or removed."""
+    """A row per object that is made, changed or removed."""
     rows = [[one.verb, one.name, one.why] for one in changes]
     lines = table(("VERB", "NAME", "WHY"), rows, (), width) if rows else []
     return [*lines, *prose(changes_summary(changes, planned), width, "bold")]
@@ -56,10 +57,10 @@ def changes_summary(changes: Sequence[Change], planned: bool) -> str:
     return f"{count(len(made), 'object')} {'would be ' if planned else ''}changed"
 
 
-def changes_document(changes: Sequence[Change], planned: bool) -> Document:
+def changes_document(command: str, changes: Sequence[Change], planned: bool) -> Document:
     """The same for programs."""
     return envelope(
-        "cilium prepare",
+        command,
         "planned" if planned else "done",
         message=changes_summary(changes, planned),
         changes=[{"verb": one.verb, "name": one.name, "why": one.why} for one in changes],
@@ -67,5 +68,5 @@ def changes_document(changes: Sequence[Change], planned: bool) -> Document:
 
 
 CHANGES = renderers(
-    lambda page, changes, planned: changes_text(changes, planned, page.width), changes_document
+    lambda page, command, changes, planned: changes_text(changes, planned, page.width), changes_document
 )

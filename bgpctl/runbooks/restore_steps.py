@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bgpctl.core.drain.deselection import not_ours
 from bgpctl.core.drain.lever import shown
+from bgpctl.core.model import SessionState
 from bgpctl.core.state import UNTOLD, NodeState, PeerState
 from bgpctl.runbooks.actions import ChangeNode, PatchObject
 from bgpctl.runbooks.drain_steps import fence, only
@@ -25,6 +26,7 @@ BY_HAND = (
     "that selects nodes by it, or set the label by hand, and run this again; what is as the journal says is "
     "not changed"
 )
+UNTOLD_SESSIONS = "ask its router, which knows whether it is up: --router-probe KIND=TARGET@PEER"
 ROUTER_PATIENCE = 10.0  # seconds for a router to take the routes in; one that filters never has them all
 
 
@@ -81,7 +83,10 @@ class Established(Goal):
     restart: bool = False
     name = "Established"
     title = "sessions up"
-    needs = only("state", "policies")
+
+    @property
+    def needs(self) -> frozenset[str]:
+        return only("state", "policies", *(() if self.restart else ("routers",)))
 
     def preview(self, s: Snapshot) -> str:
         return "until every session is Established" if _comes_back(s, self.restart) else ""
@@ -107,11 +112,14 @@ class Established(Goal):
             text = "what is told of the sessions may still be of before the node was told to come back"
             return Decision(Status.WAIT, text, recheck=0.5, eta=current)
         expected = _before(s) if self.restart else state.peers
-        missing = [peer for peer in expected if not peer.session.established]
+        by_router = _by_router(s, state)
+        missing = [p for p in expected if not p.session.established and p not in by_router]
         if missing:
             text = ", ".join(f"the session to {p.address} is {p.session.state}" for p in missing)
-            return Decision(Status.WAIT, text, recheck=0.2)
-        return Decision(Status.DONE, f"{state.established}/{len(state.peers)} sessions Established")
+            unknown = any(p.session.state is SessionState.UNKNOWN for p in missing)
+            return Decision(Status.WAIT, text, recheck=0.2, hint=UNTOLD_SESSIONS if unknown else "")
+        up = state.established + len(by_router)
+        return Decision(Status.DONE, f"{up}/{len(state.peers)} sessions Established{_whose(by_router)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +196,18 @@ class Uncordoned(Goal):
         prior = s.journal.prior_unschedulable
         text = "stays cordoned, as before the drain" if prior else "uncordon"
         return Decision(Status.ACT, text, (ChangeNode(text, unschedulable=prior, forget=True),))
+
+
+def _by_router(s: Snapshot, state: NodeState) -> Sequence[PeerState]:
+    """The peers of whose session nobody on the node tells, and whose router says that it is up."""
+    called = names(state, s.journal)
+    up = {answer.peer for answer in s.answers if answer.answer.session == "established"}
+    untold = (peer for peer in state.peers if peer.session.state is SessionState.UNKNOWN)
+    return [peer for peer in untold if called[endpoint(peer)] in up]
+
+
+def _whose(by_router: Sequence[PeerState]) -> str:
+    return f" ({len(by_router)} by the router's word)" if by_router else ""
 
 
 def by_hand(s: Snapshot) -> str:

@@ -13,6 +13,7 @@ from bgpctl.core.state import LocalAddresses
 from bgpctl.core.state_document import to_document
 from bgpctl.exabgp import inventory, wire
 from bgpctl.exabgp.record import Record
+from bgpctl.lab.stacks.calico import documents as calico
 from bgpctl.runbooks import journal
 from tests.support import node_states, objects, snapshots
 from tests.unit import test_cilium_states as cilium
@@ -41,6 +42,33 @@ def states() -> list[Any]:
 
 def cilium_nodes() -> list[Any]:
     return [cilium.document(cilium.said(3)), cilium.out(cilium.said(1), before=3)]
+
+
+def calico_peers() -> list[Any]:
+    rack = "rack == 'r1' && !has(spare)"
+    reflectors = {"peerSelector": "has(rr)", "nodeSelector": rack, "reversePeering": "Manual"}
+    timers = {"maxRestartTime": "2m", "keepaliveTime": "20s", "localASNumber": "1.10"}
+    return [
+        calico.peer("tor", "192.0.2.1:1790", node="n1", filters=["bgpctl-withdrawn", "own"], **timers),
+        calico.made("BGPPeer", "rr", **reflectors),
+    ]
+
+
+def calico_status() -> Any:
+    asked = calico.made("CalicoNodeStatus", "s", node="n1", classes=["BGP"], updatePeriodSeconds=10)
+    peer = {"peerIP": "192.0.2.1", "type": "NodePeer", "state": "Established", "since": "09:31:02"}
+    return {**asked, "status": {"lastUpdated": "2026-09-01T00:00:00Z", "bgp": {"peersV4": [peer]}}}
+
+
+def kube_router() -> Any:
+    words = ["--peer-router-ips=192.0.2.1", "--peer-router-asns", "65000", "--bgp-graceful-restart"]
+    container = {"name": "kube-router", "image": "x/kube-router:v2", "command": ["x"], "args": words}
+    pod = {"containers": [container], "nodeSelector": {"bgp": "yes"}}
+    return {"metadata": {"name": "kube-router"}, "spec": {"template": {"spec": pod}}}
+
+
+KUBE_ROUTER_PEERS = b"- remoteip: 192.0.2.1\n  remoteasn: 65000\n  port: 1790\n"
+CALICO_SELECTOR = b"rack == 'r1' && !has(spare) || (role in {'a', 'b'} && zone starts with 'z')"
 
 
 def cilium_kept() -> Any:

@@ -33,6 +33,7 @@ from bgpctl.exabgp import events, inventory, received, wire
 from bgpctl.exabgp.record import Record
 from bgpctl.kube import lease
 from bgpctl.kube.config import load_access
+from bgpctl.lab.stacks.calico import documents as calico
 from bgpctl.runbooks import journal
 from bgpctl.runbooks import objects as objects_
 from bgpctl.witness import bird, exabgp, frr, gobgp, openbgpd
@@ -127,6 +128,58 @@ def _cilium_node(document: Any) -> object:
     peers.document(picture)
     peers.text(picture, wide=True)
     return node.text([_report(state)], seeds.NOW), nodeconfig.read_kept(kept.text())
+
+
+def _calico_peer(document: Any) -> object:
+    from bgpctl.core.calico import config, leave
+    from bgpctl.core.calico import states as seen
+    from bgpctl.render import node, peers
+
+    peering = config.read_peering(document)
+    hosts = [config.read_host(objects.node(n, labels={"rack": "r1"})) for n in ("n1", "n2")]
+    world = seen.World(seen.Hosts(hosts), [peering], rejects=True)
+    world.by_node()
+    leave.withdraw("/x", peering)
+    if leave.FILTER in (peering.filters or ()):
+        leave.back("/x", peering)
+    state = seen.node_state(hosts[0], world, world.of(hosts[0]), None)
+    picture = peers.Picture((state,), {}, seeds.NOW)
+    peers.document(picture)
+    peers.text(picture, wide=True)
+    return node.text([_report(state)], seeds.NOW)
+
+
+def _calico_status(document: Any) -> object:
+    from bgpctl.core.calico import nodestatus
+
+    return nodestatus.read(document)
+
+
+def _calico_node(document: Any) -> object:
+    from bgpctl.core.calico import config
+
+    return config.read_host(document) if isinstance(document, dict) else None
+
+
+def _calico_selector(text: bytes) -> object:
+    from bgpctl.core.calico.selector import parse
+
+    return parse(text.decode("utf-8", "replace")).matches({"rack": "r1"})
+
+
+def _kube_router(document: Any) -> object:
+    from bgpctl.core import kube_router
+
+    settings = kube_router.read_settings(document)
+    return settings and kube_router.node_state(objects.node("n1"), settings, None)
+
+
+def _kube_router_peers(text: bytes) -> object:
+    from bgpctl.providers.kube_router import Settings, _state
+
+    words = text.decode("utf-8", "replace")
+    node = objects.node("n1", annotations={"kube-router.io/peers": words})
+    return _state(node, (Settings({}),))
 
 
 def _cilium_kept(text: bytes) -> object:
@@ -354,6 +407,10 @@ def targets() -> tuple[Target, ...]:
         Target("engine inventory", [seeds.stock()], _adopted),
         Target("cluster objects", [seeds.cluster_objects()], _compiled, share=0.3),
         Target("cilium node", seeds.cilium_nodes(), _cilium_node),
+        Target("calico peer", seeds.calico_peers(), _calico_peer),
+        Target("calico status", [seeds.calico_status()], _calico_status),
+        Target("calico node", [objects.node("n1", annotations=calico.notes("10.0.0.1", 1))], _calico_node),
+        Target("kube-router", [seeds.kube_router()], _kube_router),
         Target("managed fields", [seeds.MANAGED], written_by_others),
         Target("secret", [objects.password_secret("hush")], _secret),
     ]
@@ -387,6 +444,8 @@ def targets() -> tuple[Target, ...]:
         Target("request", [wire.encode_request("1", "hello", {"x": 1})], _request, (ValueError,)),
         Target("seeds.UPDATE", [seeds.UPDATE, seeds.MP_UPDATE], _update),
         Target("Cease", [bytes((6, 2, 5)) + b"hello", b"\x05hello"], _cease),
+        Target("calico selector", [seeds.CALICO_SELECTOR], _calico_selector),
+        Target("kube-router peers", [seeds.KUBE_ROUTER_PEERS], _kube_router_peers),
         Target("YAML", seeds.yaml_seeds(), _yaml, share=0.3),
         Target("state file", seeds.yaml_seeds()[:1], _documents, share=0.1),
     ]

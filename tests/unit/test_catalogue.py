@@ -37,7 +37,7 @@ RESTORE = [
     ("Claimed", "own the node", ""),
     ("Up", "node and speaker up", "state"),
     ("Selected", "BGP told to come back", "policies"),
-    ("Established", "sessions up", "policies state"),
+    ("Established", "sessions up", "policies routers state"),
     ("Announced", "routes back", "routers state"),
     ("Uncordoned", "pods welcome", ""),
     ("Released", "let go of the node", ""),

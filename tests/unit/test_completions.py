@@ -17,7 +17,10 @@ from tests.support.require import require
 SUPPORT = Path(__file__).resolve().parent.parent / "support"
 
 CASES = [
-    ("bgpctl ", {"peers", "routes", "logs", "node", "speaker", "policy", "providers", "cilium", "lab"}),
+    (
+        "bgpctl ",
+        {"peers", "routes", "logs", "node", "speaker", "policy", "providers", "calico", "cilium", "lab"},
+    ),
     ("bgpctl node ", {"drain", "restore", "status", "estimate"}),
     ("kubectl-bgp node dr", {"drain"}),
     ("bgpctl --context node node re", {"restore"}),

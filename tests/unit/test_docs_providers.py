@@ -6,8 +6,13 @@ import re
 from pathlib import Path
 
 from bgpctl import providers
+from bgpctl.core.calico import config, leave, nodestatus
+from bgpctl.core.calico import states as calico_states
 from bgpctl.core.cilium import copies, nodeconfig, states
+from bgpctl.core.drain.lever import EXCLUDE
+from bgpctl.providers import calico_stack
 from bgpctl.providers.cilium_stack import NEEDED
+from bgpctl.providers.unsupported import ISOVALENT, OPENPEROUTER
 
 ROOT = Path(__file__).parents[2]
 TEXT = " ".join((ROOT / "docs" / "providers.md").read_text().split())
@@ -21,21 +26,32 @@ def test_every_named_test_exists() -> None:
 
 
 def test_it_has_a_column_for_each_provider() -> None:
-    head = next(
-        line for line in (ROOT / "docs" / "providers.md").read_text().splitlines() if line[0:2] == "| "
-    )
-    assert set(re.findall(r"`(\w+)`", head)) == set(providers.TABLE)
+    lines = (ROOT / "docs" / "providers.md").read_text().splitlines()
+    heads = [line for line in lines if line.startswith("| | `")]
+    refused = {ISOVALENT.name, OPENPEROUTER.name}
+    assert {name for head in heads for name in re.findall(r"`([\w-]+)`", head)} == set(
+        providers.TABLE
+    ) - refused
+    assert {f"`{name}`" for name in refused} <= set(re.findall(r"`\w+`", TEXT))
 
 
 def test_every_right_that_is_asked_for_is_told() -> None:
-    wanted = {f"`{verb} {resource}`" for verb, _, resource, _ in NEEDED}
+    needed = (*NEEDED, *calico_stack.needed("projectcalico.org"))
+    wanted = {f"`{verb} {resource}`" for verb, _, resource, _ in needed}
     assert not {right for right in wanted if right not in TEXT}
 
 
 def test_its_numbers_and_names_are_those_of_the_code() -> None:
     assert f"at most {states.LAG:g} s" in TEXT
     assert f"younger than {copies.SETTLE_SECONDS:g} s" in TEXT
+    assert f"at most {calico_states.LAG:g} s while calico-node lives" in TEXT
+    assert f"looked at every {nodestatus.PERIOD_SECONDS} s, written on change" in TEXT
     for name in (
+        leave.FILTER,
+        f"{nodestatus.LABEL}={nodestatus.LABELLED}",
+        nodestatus.name_for("NODE"),
+        f"{EXCLUDE}=true",
+        f"{config.MAINTENANCE}={config.MAINTAINED}",
         f"NAME{nodeconfig.SUFFIX}",
         f"{copies.LABEL}={copies.LABELLED}",
         nodeconfig.ANNOTATION,

@@ -122,5 +122,5 @@ def test_what_was_prepared() -> None:
     cluster.prepare()
     again = cilium_copies.prepared(cluster.client)
     assert plain(changes_text(again, planned=False)[-1]) == "nothing is to be done"
-    assert changes_document(again, planned=False)["status"] == "done"
+    assert changes_document("cilium prepare", again, planned=False)["status"] == "done"
     assert len(cluster.client.items(PEER_CONFIGS)) == 4

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bgpctl.core.drain.lever import Lever
+from bgpctl.core.model import SessionState
 from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.model import Decision, Status
 from bgpctl.runbooks.restore_steps import Announced, Established, Selected, Uncordoned, Up
@@ -170,6 +171,28 @@ LEFT_IN = Lever(ways_in=(("enable-bgp", "true"), ("rack", "1")))
 )
 def test_established(s: Snapshot, decision: Decision) -> None:
     assert Established().decide(s) == decision
+
+
+@pytest.mark.parametrize(
+    ("session", "state", "up"),
+    [
+        ("established", SessionState.UNKNOWN, True),
+        ("active", SessionState.UNKNOWN, False),
+        ("established", SessionState.ACTIVE, False),
+    ],
+)
+def test_a_session_of_which_nobody_on_the_node_tells_is_up_by_its_routers_word(
+    session: str, state: SessionState, up: bool
+) -> None:
+    """Where somebody tells that it is down, that counts."""
+    one = peer()
+    untold = running(replace(one, session=replace(one.session, state=state)))
+    told = seen(RouteState.ABSENT)
+    answer = replace(told, answer=replace(told.answer, session=session))
+    decision = Established().decide(back(state=untold, answers=(answer,)))
+    text = "1/1 sessions Established (1 by the router's word)"
+    assert decision.reason == (text if up else f"the session to {ROUTER} is {state}")
+    assert bool(decision.hint) is (not up and state is SessionState.UNKNOWN)
 
 
 @pytest.mark.parametrize(

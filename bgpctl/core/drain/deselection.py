@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from bgpctl.core.drain.lever import LabelChange, Lever, shown
+from bgpctl.core.drain.lever import EXCLUDE, LabelChange, Lever, shown
 from bgpctl.core.reading.selectors import (
     KEY_RULE,
     VALUE_RULE,
@@ -91,14 +91,20 @@ def protected(key: str) -> bool:
     return domain.endswith((".kubernetes.io", ".k8s.io"))
 
 
+def free(key: str) -> bool:
+    """May a run change this label, where something selects by it?"""
+    return key == EXCLUDE or not protected(key)
+
+
 def not_ours(changes: Mapping[str, str | None], keys: frozenset[str] | None = None) -> str:
     """Why a run does not make these changes of labels though a journal says so, "" = it may. A journal is an
     annotation of the Node, which its kubelet may write: a run changes only labels by which policies select
-    nodes (`keys`, None = any), and none that others decide by."""
+    nodes (`keys`, None = any), and none that others decide by: but the one that takes a node out of load
+    balancers, which a kubelet may set itself (NodeRestriction)."""
     told = (
-        f"{shown((key, value))} ({'it is not ours' if protected(key) else 'no policy selects nodes by it'})"
+        f"{shown((key, value))} ({'no policy selects nodes by it' if free(key) else 'it is not ours'})"
         for key, value in changes.items()
-        if protected(key) or (keys is not None and key not in keys)
+        if not free(key) or (keys is not None and key not in keys)
     )
     return ", ".join(told)
 

@@ -16,6 +16,10 @@ from bgpctl.core.timing.withdrawal import Close
 # (key, new value); None = the label is removed.
 LabelChange = tuple[str, str | None]
 
+EXCLUDE = "node.kubernetes.io/exclude-from-external-load-balancers"
+"""Kubernetes' own label of a Node to which no load balancer may send traffic; BGP stacks obey it in their
+own ways."""
+
 
 class Effect(StrEnum):
     """What pulling a lever does to the node's sessions."""

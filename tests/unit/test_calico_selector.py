@@ -1,0 +1,91 @@
+"""Calico's selector expressions: what each matches, and what is none."""
+
+from __future__ import annotations
+
+import pytest
+
+from bgpctl.core.calico.selector import DEEPEST, parse
+from bgpctl.core.reading.foreign import LONGEST_TEXT, Unreadable
+
+LABELS = {"rack": "r1", "kubernetes.io/hostname": "n1", "empty": "", "role": "worker-big"}
+
+
+@pytest.mark.parametrize(
+    ("text", "matches"),
+    [
+        ("", True),
+        ("all()", True),
+        ("global()", True),
+        ("rack == 'r1'", True),
+        ('rack == "r1"', True),
+        ("rack == 'r2'", False),
+        ("nowhere == ''", False),
+        ("empty == ''", True),
+        ("rack != 'r1'", False),
+        ("nowhere != 'r1'", True),
+        ("has(empty)", True),
+        ("!has(empty)", False),
+        ("!has(nowhere)", True),
+        ("rack in {'r0', 'r1'}", True),
+        ("rack in {}", False),
+        ("nowhere in {''}", False),
+        ("rack not in {'r1'}", False),
+        ("nowhere not in {'r1'}", True),
+        ("role contains 'ker'", True),
+        ("role starts with 'work'", True),
+        ("role ends with 'small'", False),
+        ("nowhere starts with ''", False),
+        ("kubernetes.io/hostname == 'n1' && rack == 'r1'", True),
+        ("rack == 'r2' || has(role)", True),
+        ("rack == 'r2' || has(role) && has(nowhere)", False),
+        ("(rack == 'r2' || has(role)) && !has(nowhere)", True),
+        ("!(rack == 'r1')", False),
+        ("!!has(rack)", True),
+        ("  rack=='r1'&&!has( nowhere )", True),
+        ("all == 'x'", False),
+        ("has == 'x'", False),
+    ],
+)
+def test_it_matches(text: str, matches: bool) -> None:
+    assert parse(text).matches(LABELS) is matches
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "rack",
+        "rack ==",
+        "rack == r1",
+        "rack = 'r1'",
+        "rack == 'r1",
+        "'rack' == 'r1'",
+        "rack == 'r1' &&",
+        "|| rack == 'r1'",
+        "rack == 'r1' rack == 'r2'",
+        "(rack == 'r1'",
+        "rack == 'r1')",
+        "has()",
+        "has('rack')",
+        "all(",
+        "rack in 'r1'",
+        "rack in {'a' 'b'}",
+        "rack in {'a',",
+        "rack not 'r1'",
+        "rack starts 'r'",
+        "rack matches 'r'",
+        "rack == 'r1' §",
+        "!" * (DEEPEST + 1) + "has(rack)",
+        "(" * 10_000,
+        " " * (LONGEST_TEXT + 1),
+    ],
+)
+def test_it_is_none(text: str) -> None:
+    with pytest.raises(Unreadable):
+        parse(text)
+
+
+def test_what_it_says_of_the_labels_of_whatever_it_matches() -> None:
+    assert dict(parse("a == 'x' && (b == 'y' && has(c))").pairs) == {"a": "x", "b": "y"}
+    assert dict(parse("a == 'x' || b == 'y'").pairs) == {}
+    assert dict(parse("!(a == 'x')").pairs) == {}
+    assert parse("a == 'x' || !has(b) && c in {'z'}").keys == {"a", "b", "c"}

@@ -1,0 +1,216 @@
+"""kube-router: what its arguments and a Node's annotations tell, and the drain that it cannot have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bgpctl.core.drain.lever import Effect
+from bgpctl.core.kube_router import Peer, read_peers, read_settings
+from bgpctl.core.model import SessionState
+from bgpctl.core.reading.foreign import Unreadable
+from bgpctl.core.timing.withdrawal import Close
+from bgpctl.errors import Blocked
+from bgpctl.kube import paths
+from bgpctl.kube.client import Client
+from bgpctl.providers import detect
+from bgpctl.providers.kube_router import KubeRouter
+from bgpctl.providers.summary import summaries
+from tests.support import direct, objects
+
+PEERS = "kube-router.io/peers"
+GLOBAL = ("--peer-router-ips=192.0.2.1,192.0.2.2", "--peer-router-asns=65000,65000")
+GRACEFUL = ("--bgp-graceful-restart=true",)
+
+
+def daemonset(*arguments: str, name: str = "kube-router", image: str = "", **pod: Any) -> dict[str, Any]:
+    container = {
+        "name": name,
+        "image": image or "docker.io/cloudnativelabs/kube-router:v2.11.1",
+        "args": list(arguments),
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {"name": name, "namespace": "kube-system"},
+        "spec": {
+            "selector": {"matchLabels": {"k8s-app": name}},
+            "template": {
+                "metadata": {"labels": {"k8s-app": name}},
+                "spec": {"containers": [container], **pod},
+            },
+        },
+    }
+
+
+def cluster(*documents: dict[str, Any]) -> Client:
+    """Without any custom resource."""
+    api = direct.Api()
+    api.server.apply(objects.node("n1"), objects.node("n2"), *documents)
+    return direct.Wire(api).client()
+
+
+def asked(client: Client) -> Any:
+    return KubeRouter(client).lever(client.get(paths.node("n1")))
+
+
+# --- what is told -------------------------------------------------------------------------------------------
+
+
+def test_global_peers_and_the_defaults() -> None:
+    settings = read_settings(daemonset("--run-router=true", *GLOBAL))
+    assert settings is not None
+    assert (settings.asn, settings.hold_time, settings.restart_time) == (64512, 90, None)
+    assert settings.peers == (Peer("192.0.2.1", 65000), Peer("192.0.2.2", 65000))
+
+
+def test_arguments_as_people_write_them() -> None:
+    settings = read_settings(
+        daemonset(
+            "--peer-router-ips",
+            "2001:db8::1",
+            "--peer-router-asns",
+            "4200000000",
+            "--peer-router-ports=1179",
+            "--cluster-asn=64600",
+            "--bgp-graceful-restart",
+            "--bgp-graceful-restart-time=1m30s",
+            "--bgp-holdtime=30s",
+            name="kr",
+        )
+    )
+    assert settings is not None
+    assert (settings.asn, settings.hold_time, settings.restart_time) == (64600, 30, 90)
+    assert settings.peers == (Peer("2001:db8::1", 4200000000, 1179),)
+
+
+def test_what_is_not_it_is_none() -> None:
+    assert read_settings(daemonset(*GLOBAL, name="web", image="docker.io/library/web:1")) is None
+    assert read_settings(daemonset(*GLOBAL, "--run-router=false")) is None
+    assert read_settings(daemonset(name="kr", image="reg:5000/kube-router@sha256:0")) is not None
+
+
+def test_peers_of_a_node_in_both_ways_to_write_them() -> None:
+    settings = read_settings(daemonset())
+    assert settings is not None
+    listed = [{"remoteip": "192.0.2.1", "remoteasn": 65000, "port": 1179, "localip": "10.0.0.1"}]
+    assert read_peers(objects.node("n"), settings, listed) == (Peer("192.0.2.1", 65000, 1179, "10.0.0.1"),)
+    older = {"kube-router.io/peer.ips": "192.0.2.1, 192.0.2.2", "kube-router.io/peer.asns": "65000,65001"}
+    found = read_peers(objects.node("n", annotations=older), settings, None)
+    assert [(one.address, one.asn, one.port) for one in found] == [
+        ("192.0.2.1", 65000, 179),
+        ("192.0.2.2", 65001, 179),
+    ]
+    assert read_peers(objects.node("n"), settings, None) == ()
+
+
+def test_global_peers_hide_those_of_a_node() -> None:
+    settings = read_settings(daemonset(*GLOBAL))
+    assert settings is not None
+    assert len(read_peers(objects.node("n"), settings, [{"remoteip": "192.0.2.9", "remoteasn": 1}])) == 2
+
+
+def test_a_nodes_state_says_that_no_session_is_known() -> None:
+    text = "- remoteip: 192.0.2.1\n  remoteasn: 65000\n"
+    client = noted(daemonset(*GRACEFUL), {PEERS: text, "kube-router.io/node.asn": "65001"})
+    state = KubeRouter(client).state("n1")
+    assert state is not None
+    (one,) = state.peers
+    assert (one.asn, one.local_asn, one.configured_restart_time) == (65000, 65001, 90)
+    assert one.session.state is SessionState.UNKNOWN and "tells nobody" in state.problems[0]
+    states = {each.node: each for each in KubeRouter(client).states() or ()}
+    assert (len(states["n1"].peers), states["n2"].peers) == (1, ())
+
+
+def noted(made: dict[str, Any], annotations: dict[str, str]) -> Client:
+    client = cluster(made)
+    client.patch(paths.node("n1"), {"metadata": {"annotations": annotations}})
+    return client
+
+
+def test_only_where_its_daemonset_runs() -> None:
+    client = cluster(daemonset(*GLOBAL, nodeSelector={"bgp": "yes"}))
+    assert KubeRouter(client).state("n1") is None
+    client.patch(paths.node("n1"), {"metadata": {"labels": {"bgp": "yes"}}})
+    state = KubeRouter(client).state("n1")
+    assert state is not None and len(state.peers) == 2
+
+
+# --- the drain ----------------------------------------------------------------------------------------------
+
+
+def test_a_drain_is_refused_with_what_stopping_its_pod_costs() -> None:
+    lever = asked(cluster(daemonset(*GLOBAL, *GRACEFUL)))
+    assert (lever.policies, lever.effect, lever.close) == (("kube-router",), Effect.NOTHING, Close.SILENT)
+    assert "has nothing by which one node withdraws" in lever.refusal
+    assert "wait 95 s" in lever.refusal and "192.0.2.1: No NOTIFICATION ends the session" in lever.refusal
+
+
+def test_without_graceful_restart_that_is_soon_over() -> None:
+    assert "wait 5 s" in asked(cluster(daemonset(*GLOBAL))).refusal
+
+
+def test_a_node_without_a_router_may_leave() -> None:
+    assert asked(cluster(daemonset())).policies == ()
+
+
+def test_it_is_found_where_nobody_else_is() -> None:
+    client = cluster(daemonset(*GLOBAL, *GRACEFUL))
+    assert detect.look(client).stacks == ("kube-router",)
+    (row,) = summaries(client)
+    assert (row.provider, row.nodes, row.version, row.lever) == ("kube-router", 2, "v2.11.1", "nothing")
+    assert detect.look(cluster()).stacks == ("bgpctl",)
+
+
+# --- hostile ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--peer-router-ips=192.0.2.1", "--peer-router-asns=65000,65001"),
+        ("--peer-router-ips=tor.example", "--peer-router-asns=65000"),
+        ("--peer-router-ips=192.0.2.1", "--peer-router-asns=many"),
+        ("--peer-router-ips=192.0.2.1", "--peer-router-asns=-1"),
+        ("--peer-router-ips=192.0.2.1", "--peer-router-asns=99999999999"),
+        (*GLOBAL, "--peer-router-ports=179"),
+        ("--bgp-holdtime=soon",),
+        (*GRACEFUL, "--bgp-graceful-restart-time=-1"),
+        ("--cluster-asn=one",),
+    ],
+)
+def test_arguments_that_cannot_be_read_are_named(arguments: tuple[str, ...]) -> None:
+    with pytest.raises(Unreadable):
+        read_settings(daemonset(*arguments))
+    with pytest.raises(Blocked, match="the DaemonSet kube-system/kube-router cannot be read"):
+        KubeRouter(cluster(daemonset(*arguments))).states()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "- remoteip: [",
+        "remoteip: 192.0.2.1",
+        "- 5",
+        "- remoteasn: 65000",
+        "- remoteip: 192.0.2.1\n  remoteasn: many",
+        "- remoteip: 192.0.2.1\n  remoteasn: 65000\n  port: 0",
+        "- remoteip: 192.0.2.1\n  remoteasn: 0",
+        "&a [*a, *a]",
+        "x" * 100_000,
+    ],
+)
+def test_an_annotation_that_cannot_be_read_costs_its_node(text: str) -> None:
+    client = noted(daemonset(), {PEERS: text})
+    states = {one.node: one for one in KubeRouter(client).states() or ()}
+    assert "its peers cannot be read" in states["n1"].unreadable and not states["n2"].unreadable
+    with pytest.raises(Blocked, match="what node n1 announces is unknown"):
+        asked(client)
+
+
+def test_a_daemonset_of_somebody_else_that_cannot_be_read_is_nobodys_business() -> None:
+    odd = daemonset(*GLOBAL, name="web", image="web:1")
+    odd["spec"]["template"]["spec"]["containers"][0]["args"] = ["--x"] * 1001
+    client = cluster(odd, daemonset(*GLOBAL))
+    assert len(KubeRouter(client).settings()) == 1
