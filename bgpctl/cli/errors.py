@@ -5,6 +5,7 @@ With `-o json` the same ends as one document on stdout. A bug leaves its traceba
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import errno
 import os
@@ -12,6 +13,7 @@ import re
 import shlex
 import signal
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
@@ -28,6 +30,7 @@ _STATUS = {
 # are named in their errors.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _UNHEARD = "make room, or write elsewhere; running the same command again is safe"
+HURRY_SECONDS = 3.0  # in which a run that was interrupted ends as it should
 _PLEASE = "please report this; running the same command again is safe"
 
 
@@ -38,7 +41,9 @@ def guard(command: str, output: str = "text", *, resumable: bool = False) -> Ite
     `command` is its name in documents ("node drain"). `resumable`: ^C and SIGTERM tell how to go on.
     """
     if resumable:
-        signal.signal(signal.SIGTERM, _interrupt)
+        once = _Interrupt()
+        signal.signal(signal.SIGTERM, once)
+        signal.signal(signal.SIGINT, once)
     try:
         yield
         sys.stdout.flush()
@@ -66,9 +71,22 @@ def guard(command: str, output: str = "text", *, resumable: bool = False) -> Ite
         _bug(command, output, error)
 
 
-def _interrupt(*_: object) -> None:
-    """A maintenance script's `timeout` sends SIGTERM: it ends a run as ^C does and gives the Lease back."""
-    raise KeyboardInterrupt
+class _Interrupt:
+    """A maintenance script's `timeout` sends SIGTERM: it ends a run as ^C does and gives the Lease back. A
+    second one, of somebody in a hurry, does not disturb that, unless it takes long. The first is the last
+    thing that happens to this process: at its very end it would be killed by the next."""
+
+    def __init__(self) -> None:
+        self._first: float | None = None
+
+    def __call__(self, *_: object) -> None:
+        now = time.monotonic()
+        if self._first is None:
+            self._first = now
+            atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
+        elif now - self._first < HURRY_SECONDS:
+            return
+        raise KeyboardInterrupt
 
 
 @contextlib.contextmanager

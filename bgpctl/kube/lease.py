@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import inf
 from typing import Any
 
 from bgpctl.core.reading.fields import Range
@@ -31,7 +32,12 @@ COPY = "bgpctl.io/run"
 """The annotation with the journal's copy; the Node's own has the same name."""
 LONGEST_COPY = 1 << 18  # characters; an object's annotations together may have 256 KiB
 DURATION = 15  # seconds
+CONFIRM_TRIES = 3
 RENEW_EVERY = 5.0
+FRESH_SECONDS = 2.0
+"""What is done without a version that the API server could refuse (a command, an eviction) begins at most so
+long after the Lease was asked for, however long the answer took. A run that takes the node from one that may
+live waits for longer before it acts."""
 WATCHED_SECONDS = 8.0
 """An expired Lease that is not renewed for so long is nobody's. Its own time is by its holder's clock and is
 judged by ours, and one of the two may be an hour off."""
@@ -192,6 +198,7 @@ class NodeLock:
         self._background, self._monotonic = background, monotonic
         self._acquired_at = ""
         self._renewed = 0.0
+        self._asked = -inf  # when the Lease was asked for that was ours
         self._renewing = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -214,13 +221,23 @@ class NodeLock:
             self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
             self._thread.start()
 
-    def confirm(self) -> None:
-        """The Lease, read now, is ours; renewed first where it had run out. Raises Blocked when it is not,
-        and Temporary when nobody can tell."""
+    def confirm(self, *, fresh: bool = False) -> None:
+        """The Lease, read now, is ours; renewed first where it had run out. `fresh`: an answer that took its
+        time is of then, and asked for again. Raises Blocked when it is not ours, and Temporary when nobody
+        can tell."""
         with self._renewing:
-            seen = self._read()
-            if self._monotonic() - self._renewed > DURATION:
-                self._write(seen)
+            for _ in range(CONFIRM_TRIES):
+                self._asked = self._monotonic()
+                seen = self._read()
+                if self._asked - self._renewed > DURATION:
+                    self._write(seen)
+                if self.fresh() or not fresh:
+                    return
+        raise Temporary("the API server takes too long to say whether this run still has the node")
+
+    def fresh(self) -> bool:
+        """Was it confirmed just now, counted from when that was asked?"""
+        return not self.lost.is_set() and self._monotonic() - self._asked < FRESH_SECONDS
 
     def keep(self, copy: str) -> None:
         """Write the journal's copy, "" = remove it; what is there already is not written again."""

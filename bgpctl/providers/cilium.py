@@ -76,7 +76,7 @@ class Cilium:
     def state(self, node: str) -> NodeState | None:
         config = self._config(node)
         if config is None:
-            return silent(node)
+            return silent(node, self._agents.without_session(node))
         settings = read_settings(self._peer_configs())
         told = self._agents.told(config, settings) if config.withdrawn else ({}, "")
         return node_state(config, settings, *told, self._client.present())
@@ -154,8 +154,10 @@ class Cilium:
         by_label = _closing(policies.label_lever(selecting, node, override), config)
         if config is None:
             return by_label
-        if config.withdrawn:
-            return self._out(node, config, prior, selecting)
+        # The journal goes before the annotation, which more people may write.
+        kept = _prior(prior) or config.kept
+        if config.withdrawn or (kept and config.emptied(kept)):
+            return self._out(node, config, kept, selecting)
         if override is not None or prior.get(WAY) == BY_LABEL:
             return by_label
         ready = copies.readiness(config, self._peer_configs(), self._client.present())
@@ -168,7 +170,7 @@ class Cilium:
         selected = by_label.policies or (config.owner or f"{KIND} {config.node}, which nobody owns",)
         if ready.missing or ready.trouble:
             return Lever(selected, refusal=_unready(ready))
-        kept = config.keep(str(node["metadata"].get("uid") or ""), self._client.present())
+        kept = config.keep(str(node["metadata"].get("uid") or ""), self._client.present(), kept)
         patch = leave.withdraw(self._path(config), config, kept)
         return Lever(selected, patches=(patch,), prior=_kept(kept), objects=(self._path(config),))
 
@@ -182,9 +184,8 @@ class Cilium:
         configs = optional(self._client, *paths.CLUSTER_CONFIGS)
         return policies.selectors(peering, ()), policies.selectors(peering, configs)
 
-    def _out(self, node: Document, config: NodeConfig, prior: Document, selecting: Selectors) -> Lever:
+    def _out(self, node: Document, config: NodeConfig, kept: Kept | None, selecting: Selectors) -> Lever:
         """A node that was made to withdraw: what closes its sessions, and what brings it back."""
-        kept = config.kept or _prior(prior)
         if kept is None:
             return Lever((f"{KIND} {config.node}",), refusal=LOST)
         path, owner = self._path(config), self._owner(node, kept, selecting)

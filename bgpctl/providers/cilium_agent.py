@@ -26,11 +26,12 @@ PATIENCE = 5.0  # seconds before one that gave none is asked again
 
 Document = Mapping[str, Any]
 Answer = tuple[Mapping[str, Told], str]
-"""By the peer's key, and who said it: "cilium-dbg in pod kube-system/cilium-x"."""
+"""By the peer's key, and who said it: "cilium-dbg in pod kube-system/cilium-x", "" = nobody did."""
+NO_ANSWER: Answer = ({}, "")
 
 
 class Agents:
-    """`told` is empty for whatever reason the agent's word cannot be had."""
+    """An answer is NO_ANSWER for whatever reason the agent's word cannot be had."""
 
     def __init__(self, client: Client, clock: Callable[[], float] = time.monotonic) -> None:
         self._client, self._clock = client, clock
@@ -39,43 +40,54 @@ class Agents:
 
     def told(self, config: NodeConfig, settings: Settings) -> Answer:
         """Of every peer of the node, or of none."""
-        until, version, answer = self._kept.get(config.node, (0.0, "", ({}, "")))
-        if self._forbidden or not config.peers or (self._clock() < until and version == config.version):
+        if not config.peers:
+            return NO_ANSWER
+        return self._once(config.node, config.version, lambda pod: self._ask(pod, config, settings))
+
+    def without_session(self, node: str) -> str:
+        """Who says that the agent of a node has no session at all; "" = nobody does."""
+        return self._once(node, "", self._nothing)[1]
+
+    def _once(self, node: str, version: str, ask: Callable[[Document], Answer]) -> Answer:
+        until, of, answer = self._kept.get(node, (0.0, "", NO_ANSWER))
+        if self._forbidden or (self._clock() < until and of == version):
             return answer
         try:
-            answer = self._ask(config, settings)
+            pod = self._pod(node)
+            answer = ask(pod) if pod else NO_ANSWER
         except ApiError as error:
             self._forbidden = error.code == 403
-            answer = {}, ""
+            answer = NO_ANSWER
         except BgpctlError:
-            answer = {}, ""
-        lasts = KEPT_SECONDS if answer[0] else PATIENCE
-        self._kept[config.node] = (self._clock() + lasts, config.version, answer)
+            answer = NO_ANSWER
+        self._kept[node] = (self._clock() + (KEPT_SECONDS if answer[1] else PATIENCE), version, answer)
         return answer
 
-    def _ask(self, config: NodeConfig, settings: Settings) -> Answer:
-        pod = self._pod(config.node)
-        if pod is None:
-            return {}, ""
-
-        def say(words: Sequence[str]) -> str:
-            return exec.run(self._client, namespace_of(pod), name_of(pod), CONTAINER, words)
-
-        sessions = read_sessions(say(PEERS))
+    def _ask(self, pod: Document, config: NodeConfig, settings: Settings) -> Answer:
+        sessions = read_sessions(self._say(pod, PEERS))
         counts: dict[str, int] = {}
         for key, words in questions(config, settings):
-            counts[key] = counts.get(key, 0) + read_count(say(words))
+            counts[key] = counts.get(key, 0) + read_count(self._say(pod, words))
         known = [(peer.key, key_of(peer)) for peer in config.peers]
         if any(name not in sessions or key not in counts for key, name in known):
-            return {}, ""
-        found = {key: replace(sessions[name], advertised=counts[key]) for key, name in known}
-        return found, f"{CLIENT} in pod {namespace_of(pod)}/{name_of(pod)}"
+            return NO_ANSWER
+        return {key: replace(sessions[name], advertised=counts[key]) for key, name in known}, _who(pod)
+
+    def _nothing(self, pod: Document) -> Answer:
+        return ({}, _who(pod)) if not read_sessions(self._say(pod, PEERS)) else NO_ANSWER
+
+    def _say(self, pod: Document, words: Sequence[str]) -> str:
+        return exec.run(self._client, namespace_of(pod), name_of(pod), CONTAINER, words)
 
     def _pod(self, node: str) -> Document | None:
         """The one that runs there. Two are none: the agent is being replaced."""
         where = {"labelSelector": SELECTOR, "fieldSelector": f"spec.nodeName={node}"}
         pods = [pod for pod in self._client.items(paths.PODS, **where) if not _leaves(pod)]
         return pods[0] if len(pods) == 1 else None
+
+
+def _who(pod: Document) -> str:
+    return f"{CLIENT} in pod {namespace_of(pod)}/{name_of(pod)}"
 
 
 def _leaves(pod: Document) -> bool:

@@ -56,8 +56,11 @@ def _speaker(state: NodeState, looked: float, now: float) -> Since | None:
     if state.phase == "Starting" and not (state.selected_by or state.peers):
         return Since(UNKNOWN, "its speaker is starting: what it will announce is not known yet")
     sessions = f"{state.established} {plural(state.established, 'session')}"
+    if state.announced is None and state.established:
+        return Since(ANNOUNCES, f"its sessions are up again ({sessions})")
     if state.announced is None:
-        return Since(ANNOUNCES, f"its sessions are up again ({sessions})") if state.established else None
+        who = f" by {state.selected_by}" if state.selected_by else ""
+        return Since(UNKNOWN, f"it is to speak BGP again{who}, and whether it announces nobody tells")
     routes = f"{state.announced} {plural(state.announced, 'route')}"
     return Since(ANNOUNCES, f"it announces again ({routes}, {sessions})")
 

@@ -297,10 +297,10 @@ class ShutDown(Goal):
         return f"run {self.command[0]}" if self.command else 'say "safe to power off", with the proof'
 
     def decide(self, s: Snapshot) -> Decision:
-        assert s.journal is not None, "Checked comes first"
         if not self.command:
             return Decision(Status.DONE, "safe to power off")
         if s.command_exit is None:
+            assert s.journal is not None, "Checked comes first"
             # The note is written under the version that this look saw: whoever changed the node, or took it
             # over, since then makes it fail, and the command does not run.
             noted = s.journal.with_mark(SHUTTING_DOWN, s.now)

@@ -73,12 +73,12 @@ def over(s: Snapshot, journal: Journal, word: Word, note: str) -> Decision:
         return saw(s, journal.with_mark(SAW_EMPTY, s.now), EMPTY)
     if word is Word.EMPTY and s.state.unwithdrawn and SAW_ENDED not in journal.marks:
         return saw(s, journal.with_mark(SAW_ENDED, s.now), RESTARTED)
-    unseen = not withdrew and not s.state.peers
+    unseen = word is Word.UNLISTED and not withdrew
     if SAW_WITHDRAWN not in journal.marks:
         return saw(s, journal, UNLISTED if unseen else "the sessions are closed")
     closed = f"{UNLISTED}, assuming {UNSEEN}" if unseen else "the sessions were seen closed"
-    what = closed if word is Word.CLOSED else EMPTY
-    asked = s.state.engine_asked if word is Word.EMPTY else ""
+    what = EMPTY if word is Word.EMPTY else closed
+    asked = s.state.engine_asked
     found = {"assumed": UNSEEN} if unseen else {"by": asked} if asked else {}
     return until(s, journal.marks[SAW_WITHDRAWN], estimates, f"{what}{note}", found)
 

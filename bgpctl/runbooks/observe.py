@@ -116,8 +116,17 @@ class Observer:
         return document
 
     def _lost(self, journal: Journal | None) -> Journal | None:
-        """The journal that this run wrote and somebody else removed."""
-        return self.hold.journal if journal is None else None
+        """The journal that this run wrote and somebody else removed: another run that has ended, or a hand.
+        Raises Blocked for the first."""
+        hold = self.hold
+        if journal is not None or hold.journal is None:
+            return None
+        if hold.lock and not hold.released:
+            try:
+                hold.lock.confirm()
+            except Blocked as error:
+                raise hold.lost(error) from None
+        return hold.journal
 
     def _copied(self, seen: Snapshot, journal: Journal | None) -> Journal | None:
         """The copy in the Lease, where the Node has no journal any more. One that cannot be read is none."""

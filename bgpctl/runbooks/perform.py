@@ -2,8 +2,10 @@
 
 A fence is the Lease, read now, with our name in it. A write of the Node carries besides the version that it
 was decided on, so the API server itself refuses one that a replaced run sends late: the new owner's first act
-is its name in the journal. An eviction and a command have no such guard; their fence is read at once before,
-and what is left is the one request that was under way at that moment."""
+is its name in the journal. An eviction and a command have no such guard: they begin within two seconds of
+when their fence was asked for (`lease.FRESH_SECONDS`), and a run that takes the node from one that may live
+waits for longer than that before it acts. What is left is the one request that is under way at that moment,
+and a process that is stopped between its last look at the clock and the act."""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ from bgpctl.core.policy.annotations import LEAVE
 from bgpctl.errors import BgpctlError, Blocked, DeadlineExceeded, Tells
 from bgpctl.kube import paths
 from bgpctl.kube.client import ApiError, Conflict, NotFound, ServerBusy
-from bgpctl.kube.lease import NodeLock, taken_over
+from bgpctl.kube.lease import FRESH_SECONDS, NodeLock, taken_over
 from bgpctl.runbooks import child
 from bgpctl.runbooks.actions import (
     Action,
@@ -43,6 +45,7 @@ BY_HAND = "the node is out of service and safe to power off by hand"
 FENCE = "bgpctl.io/fence"  # an annotation that comes and goes: the object's version moves
 PATCH_AGAIN = 0.5  # seconds until an object is decided on again that somebody else writes
 TEST_FAILED = 422  # what the API server answers where a `test` of a JSON patch fails
+LET_GO = 0.5  # seconds beyond those in which the run before may still begin something
 PATCH_TRIES = 20  # a kubelet's status moves the version between our reading and our writing
 
 
@@ -82,22 +85,26 @@ class Performer:
 
     # -- the fence
 
-    def fence(self) -> None:
-        """Nothing is changed by a run that another one has replaced."""
+    def fence(self, *, fresh: bool = False) -> None:
+        """Nothing is changed by a run that another one has replaced. `fresh`: what is done now cannot be
+        refused by the API server."""
         if self.hold.lock is None:
             raise Blocked("this run does not own the node; nothing more was changed", "run it again")
         try:
-            self.hold.lock.confirm()
+            self.hold.lock.confirm(fresh=fresh)
         except Blocked as error:
             raise self.hold.lost(error) from None
 
-    def _fence_deed(self) -> None:
-        """For what carries no version: the Node is read again too, and must still tell of our run."""
-        fresh = self.hold.client.get(paths.node(self.hold.node))
-        if decided_on(fresh) != decided_on(self.hold.document):
+    def _fence_deed(self, *, fresh: bool = True) -> None:
+        """For what carries no version of the Node: that is read again too, and must still tell of our run."""
+        node = self.hold.client.get(paths.node(self.hold.node))
+        if decided_on(node) != decided_on(self.hold.document):
             raise Conflict(409, "Conflict", "the Node changed since it was decided on", {})
-        self._named(load(fresh["metadata"].get("annotations"), self.hold.node))
-        self.fence()
+        self._named(load(node["metadata"].get("annotations"), self.hold.node))
+        self.fence(fresh=fresh)
+        lock = self.hold.lock
+        if fresh and lock and not lock.fresh():  # this process was stopped, or the machine slept
+            raise Conflict(409, "Conflict", "the Lease was confirmed too long ago", {})
 
     def _named(self, journal: Journal | None) -> None:
         if journal is not None and journal.holder != self.hold.holder:
@@ -117,6 +124,8 @@ class Performer:
         )
         lock.acquire(hold.seen_lease)  # as it was decided on: Conflict when it changed since
         hold.lock = lock
+        if hold.seen_lease and hold.seen_lease.of_other(hold.holder):
+            hold.clock.sleep(FRESH_SECONDS + LET_GO)  # what it was about to do has begun by then
 
     def _release_lease(self, action: ReleaseLease) -> None:
         lock, self.hold.lock = self.hold.lock, None
@@ -162,7 +171,7 @@ class Performer:
         are read right before; a request that is under way when the run is replaced fails by its `test`, since
         whoever follows moves the object's version (`FenceObject`)."""
         patch, client = action.patch, self.hold.client
-        self._fence_deed()
+        self._fence_deed(fresh=False)
         self.hold.changed = True
         try:
             client.patch(patch.path, list(patch.operations), "json")
@@ -179,7 +188,7 @@ class Performer:
             raise Conflict(409, "Conflict", f"{patch.path} changed meanwhile", {}) from None
 
     def _fence_object(self, action: FenceObject) -> None:
-        self._fence_deed()
+        self._fence_deed(fresh=False)
         for value in (self.hold.run, None):
             with contextlib.suppress(NotFound):  # then nothing late can change it
                 self.hold.client.patch(action.path, {"metadata": {"annotations": {FENCE: value}}})

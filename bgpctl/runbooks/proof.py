@@ -17,6 +17,7 @@ from bgpctl.runbooks.snapshot import PeerAnswer, Snapshot
 from bgpctl.witness.model import RouteState
 
 GONE_PHASES = ("Withdrawn", "Idle")
+UNLISTED = "its BGP stack lists no session any more, and who ended them, node or router, nobody saw"
 
 
 class Word(Enum):
@@ -27,6 +28,7 @@ class Word(Enum):
     BESIDE = auto()  # another speaker of the node reports too: none of them speaks for both
     STOPPED = auto()  # it ended, and its engine with it, before it withdrew
     CLOSED = auto()  # its sessions are closed since it was told to leave; more it does not tell
+    UNLISTED = auto()  # it lists none of its sessions any more: who obeyed, if anybody, nobody saw
     TOLD = auto()  # it was told to withdraw with its sessions up; whether it did it does not say
     EMPTY = auto()  # it was, and says that it announces nothing
     SILENT = auto()
@@ -58,6 +60,8 @@ def _untold(s: Snapshot, state: NodeState, *, assume_dead: bool) -> Word:
     if assume_dead and state.peers and not s.node.ready:
         return Word.DEAD
     if not state.told_out:
+        if not state.peers and not state.engine_asked:
+            return Word.SERVES if too_fresh(s, state) else Word.UNLISTED
         return Word.CLOSED if _closed(s, state) else Word.SERVES
     if not state.peers:
         return Word.CLOSED
@@ -130,6 +134,8 @@ def _missing(s: Snapshot) -> Iterator[str]:
             yield _no_baseline(answer, s)
     for peer in unasked(s):
         yield f"no probe asks {peer}"
+    if word(s) is Word.UNLISTED:
+        yield UNLISTED
 
 
 def unasked(s: Snapshot) -> tuple[str, ...]:

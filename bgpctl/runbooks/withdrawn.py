@@ -163,7 +163,7 @@ class Withdrawn(Goal):
             case Word.SERVES:
                 again = LOOK_AGAIN if s.answers else READ_AGAIN
                 return Decision(Status.WAIT, f"{_serves(s)}{note}", recheck=again)
-            case Word.CLOSED | Word.EMPTY:
+            case Word.CLOSED | Word.UNLISTED | Word.EMPTY:
                 return over(s, journal, word, note)
             case Word.TOLD:
                 return self._untold(s, note)

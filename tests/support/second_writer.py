@@ -56,11 +56,16 @@ class Interrupted(Client):
     def __init__(self, access: Access, clock: ServerClock) -> None:
         super().__init__(access, clock)
         self._plans: list[tuple[str, str, int, Callable[[], object]]] = []
+        self._late: list[tuple[str, Callable[[], object]]] = []
         self.sent: list[tuple[str, str]] = []
 
     def before(self, method: str, path: str, deed: Callable[[], object], times: int = 1) -> None:
         """`deed` happens just before the next `times` requests that match; `path` is a regular expression."""
         self._plans.append((method, path, times, deed))
+
+    def late(self, path: str, deed: Callable[[], object], times: int = 1) -> None:
+        """`deed` happens while the answers of the next `times` GETs of this path are on their way."""
+        self._late += [(path, deed)] * times
 
     def writes(self) -> list[tuple[str, str]]:
         return [(method, path) for method, path in self.sent if method != "GET"]
@@ -74,7 +79,10 @@ class Interrupted(Client):
             if times > hit:
                 self._plans.append((wanted, pattern, times - hit, deed))
         self.sent.append((method, path))
-        return super()._send(method, path, *rest, **options)
+        answer = super()._send(method, path, *rest, **options)
+        if method == "GET" and self._late and self._late[0][0] == path:
+            self._late.pop(0)[1]()
+        return answer
 
 
 @dataclass

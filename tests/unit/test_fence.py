@@ -19,6 +19,7 @@ from bgpctl.core.drain.eviction import to_evict
 from bgpctl.errors import BgpctlError, Blocked, Temporary
 from bgpctl.kube import paths
 from bgpctl.kube.client import Conflict
+from bgpctl.kube.lease import CONFIRM_TRIES, FRESH_SECONDS
 from bgpctl.runbooks.actions import Action, ChangeNode, EvictPod, RunCommand, TakeLease
 from bgpctl.runbooks.journal import ANNOTATION, dump
 from bgpctl.runbooks.perform import PATCH_TRIES
@@ -145,6 +146,55 @@ def test_nobody_can_tell_while_the_api_server_is_away(rig: Rig, mark: Path, name
     untouched(rig, mark, before)
     world.observe(frozenset())
     assert world.perform(CORDON)
+
+
+UNGUARDED = ("evict", "delete", "command")  # the API server cannot refuse these
+
+
+@pytest.mark.parametrize("name", UNGUARDED)
+def test_an_answer_that_took_its_time_is_no_fence(rig: Rig, mark: Path, name: str) -> None:
+    """It was ours when it was read; another run took the node while the answer was on its way."""
+    client = rig.client()
+    world = rig.owner(client=client)
+    action = actions(mark)[name](world)
+
+    def meanwhile() -> None:
+        rig.take_over()
+        rig.clock.at += 8.0
+
+    client.late(LEASE, meanwhile)
+    before = rig.node, rig.pods
+    with pytest.raises(Blocked, match="took the node over"):
+        world.perform(action)
+    assert not mark.exists() and rig.pods == before[1]
+
+
+@pytest.mark.parametrize("name", UNGUARDED)
+def test_while_every_answer_takes_its_time_nothing_unguarded_is_done(rig: Rig, mark: Path, name: str) -> None:
+    client = rig.client()
+    world = rig.owner(client=client)
+    action = actions(mark)[name](world)
+
+    def slow() -> None:
+        rig.clock.at += FRESH_SECONDS
+
+    client.late(LEASE, slow, times=CONFIRM_TRIES)
+    before = rig.node, rig.pods
+    with pytest.raises(Temporary, match="takes too long"):
+        world.perform(action)
+    untouched(rig, mark, before)
+    client.late(LEASE, slow)
+    assert world.perform(CORDON), "the API server itself refuses what is late"
+
+
+def test_who_takes_a_node_from_one_that_may_live_waits_for_what_it_may_still_begin(rig: Rig) -> None:
+    rig.owner()
+    other = rig.world("run-b")
+    other.observe(frozenset())
+    began = rig.clock.at
+    other.perform(TakeLease())
+    assert rig.clock.at - began > FRESH_SECONDS
+    other.observe(frozenset())
 
 
 # --- the Node: the version that it was decided on -----------------------------------------------------------

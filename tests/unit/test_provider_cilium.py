@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from bgpctl.core.cilium import copies, states
-from bgpctl.core.cilium.nodeconfig import ANNOTATION
+from bgpctl.core.cilium.nodeconfig import ANNOTATION, LABEL, Kept
 from bgpctl.core.drain.lever import Effect, Lever
 from bgpctl.core.timing.withdrawal import Close
 from bgpctl.errors import Blocked
@@ -245,4 +247,55 @@ def test_an_annotation_that_somebody_took_away_is_made_up_for_by_the_journal() -
     cluster.client.patch(f"{NODE_CONFIGS}/{NODE}", {"metadata": {"annotations": {ANNOTATION: None}}})
     assert "delete its CiliumBGPNodeConfig" in cluster.lever().refusal
     cluster.pull(*cluster.lever(lever.prior).back)
+    assert cluster.objects() == before
+
+
+FORGED = Kept().text()
+
+
+@pytest.mark.parametrize(
+    "hand",
+    [
+        {"annotations": {ANNOTATION: FORGED}},
+        {"annotations": {ANNOTATION: None}, "labels": {LABEL: None}},
+        {"annotations": {ANNOTATION: "[" * 1000}},
+    ],
+    ids=["forged", "annotation and label taken away", "unreadable"],
+)
+@pytest.mark.parametrize("closed", [False, True], ids=["withdrawn", "closed"])
+def test_the_journal_brings_it_back_whatever_became_of_the_marks(hand: dict[str, Any], closed: bool) -> None:
+    cluster = Cluster()
+    cluster.prepare()
+    before, pulled = cluster.objects(), cluster.lever()
+    cluster.pull(*pulled.patches)
+    cluster.round()
+    if closed:
+        cluster.pull(*cluster.lever(pulled.prior).closing)
+    cluster.client.patch(f"{NODE_CONFIGS}/{NODE}", {"metadata": hand})
+    if (hand["annotations"][ANNOTATION] or "").startswith("["):
+        with pytest.raises(Blocked, match="cannot be read") as told:
+            cluster.lever(pulled.prior)
+        assert f"kubectl annotate ciliumbgpnodeconfig {NODE} {ANNOTATION}-" in told.value.hint
+        cluster.client.patch(f"{NODE_CONFIGS}/{NODE}", {"metadata": {"annotations": {ANNOTATION: None}}})
+    cluster.pull(*cluster.lever(pulled.prior).back)
+    cluster.round()
+    assert cluster.objects() == before
+
+
+def test_a_node_that_somebody_brought_back_in_part_keeps_what_it_had() -> None:
+    """The owner alone given back: with 1.16 nothing more comes of it, and the copies stay referred to."""
+    cluster = Cluster()
+    cluster.operator.watches = False
+    cluster.prepare()
+    before, pulled = cluster.objects(), cluster.lever()
+    cluster.pull(*pulled.patches)
+    cluster.round()
+    owners = before[f"{NODE_CONFIGS}/{NODE}"][0]["ownerReferences"]
+    cluster.client.patch(f"{NODE_CONFIGS}/{NODE}", {"metadata": {"ownerReferences": owners}})
+    again = cluster.lever(pulled.prior)
+    assert again.patches and not again.refusal, "it has to be taken out again"
+    cluster.pull(*again.patches)
+    cluster.round()
+    cluster.pull(*cluster.lever(pulled.prior).back)
+    cluster.round()
     assert cluster.objects() == before

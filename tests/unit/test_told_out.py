@@ -321,3 +321,38 @@ def test_a_router_is_asked_about_the_nodes_address_where_the_stack_does_not_tell
     assert asked == ["10.0.0.7"]
     (unknown,) = Routers((probe,)).look(replace(state, phase="Running"), None, lambda: NOW, ("10.0.0.7",))
     assert "address towards" in unknown.answer.detail, "our own speaker tells it, or has none"
+
+
+# --- what lists no session any more -------------------------------------------------------------------------
+
+
+def unlisted(**changes: Any) -> Snapshot:
+    """The label lever: its configuration of the node is gone, and its sessions with it."""
+    state = NodeState("worker-1", phase="", intended=None, announced=0, lag=7.0)
+    return at(state=replace(state, **changes), journal=relabelled(marks=marks(30)))
+
+
+def test_that_a_configuration_is_gone_does_not_say_that_anybody_obeyed() -> None:
+    s = unlisted()
+    assert proof.word(s) is Word.UNLISTED
+    asked = unlisted(engine_asked="cilium-dbg in pod kube-system/cilium-x", lag=0.0)
+    assert proof.word(asked) is Word.CLOSED, "its agent says itself that it has none"
+
+
+def test_a_router_that_took_its_session_down_itself_confirms_nothing() -> None:
+    """The node may still announce, and come back with its routes when the router does."""
+    s = replace(unlisted(), answers=gone("idle"))
+    decision = Withdrawn(require_confirmed=True).decide(s)
+    assert decision.status is not Status.DONE
+    assert any("nobody saw" in text for text in proof.missing(s))
+    asked = unlisted(engine_asked="cilium-dbg in pod kube-system/cilium-x", lag=0.0)
+    done = Withdrawn(require_confirmed=True).decide(replace(asked, answers=gone("idle")))
+    assert (done.status, done.evidence["proof"]) == (Status.DONE, "confirmed")
+
+
+def test_a_node_that_is_to_speak_again_is_not_told_to_be_safe() -> None:
+    """Its agent tells of no session (1.16): nobody knows whether it announces."""
+    drained = relabelled(marks=marks(300), steps={"ShutDown": NOW - 200})
+    back = NodeState("worker-1", phase="", intended=None, announced=None, lag=7.0, selected_by="cc")
+    seen = since(drained, back, True, NOW)
+    assert seen is not None and seen.word == "unknown" and "by cc" in seen.told

@@ -38,8 +38,13 @@ class Ready:
 
 
 def copy_name(original: str) -> str:
-    """Of the copy that a peer refers to while its node is out."""
-    return f"{original}{SUFFIX}"
+    """Of the copy that a peer refers to while its node is out; of a copy itself."""
+    return f"{original_name(original)}{SUFFIX}"
+
+
+def original_name(name: str) -> str:
+    """Of the CiliumBGPPeerConfig that a copy was made from; of one that is no copy itself."""
+    return name.removesuffix(SUFFIX)
 
 
 def is_copy(document: Document) -> bool:
@@ -87,7 +92,7 @@ def same(original: Document, made: Document) -> bool:
 def readiness(config: NodeConfig, documents: Iterable[Document], now: float) -> Ready:
     """`documents`: every CiliumBGPPeerConfig; `now`: epoch seconds by the API server's clock."""
     found = {name_of(document): document for document in documents}
-    wanted = sorted({peer.config for peer in config.peers if peer.config})
+    wanted = sorted({original_name(peer.config) for peer in config.peers if peer.config})
     there = [name for name in wanted if copy_name(name) in found]
     if not there:
         return Ready(missing=True)

@@ -137,12 +137,23 @@ class NodeConfig:
         marked = self.kept is not None or LABEL in self.labels
         return not self.owner and (marked or any(peer.config.endswith(SUFFIX) for peer in self.peers))
 
-    def keep(self, node_uid: str, now: float) -> Kept:
-        """What is needed to bring it back. `now`: epoch seconds by the API server's clock."""
+    def emptied(self, kept: Kept) -> bool:
+        """Was it left without owner and peers, both of which it had? Then it is withdrawn, whatever somebody
+        did to its marks."""
+        had = any(one.get("peers") for one in kept.instances)
+        return bool(kept.owner and had) and not self.owner and not self.peers
+
+    def keep(self, node_uid: str, now: float, before: Kept | None = None) -> Kept:
+        """What is needed to bring it back. `now`: epoch seconds by the API server's clock. `before`: what was
+        kept already, of a node that somebody brought back in part: its references are the right ones."""
         counted = {peer.key: peer.reported.advertised for peer in self.peers if peer.reported}
-        fewer = tuple({"name": one["name"], "peers": one.get("peers") or []} for one in self.raw)
+        named = ({"name": one["name"], "peers": one.get("peers") or []} for one in self.raw)
+        fewer: tuple[Document, ...] = tuple(named)
+        owners: tuple[Document, ...] = self.owners
+        if before and any(peer.config.endswith(SUFFIX) for peer in self.peers):
+            owners, fewer = before.owners, before.instances
         since = {peer.key: peer.reported.established_at for peer in self.peers if peer.reported}
-        return Kept(self.owners, fewer, counted, node_uid, now, {k: at for k, at in since.items() if at})
+        return Kept(owners, fewer, counted, node_uid, now, {k: at for k, at in since.items() if at})
 
 
 def read(document: Document) -> NodeConfig:

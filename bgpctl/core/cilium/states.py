@@ -18,7 +18,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from bgpctl.core.cilium.agent import Told
-from bgpctl.core.cilium.nodeconfig import NodeConfig, Peer, Reported
+from bgpctl.core.cilium.nodeconfig import Kept, NodeConfig, Peer, Reported
 from bgpctl.core.model import Family, Session, SessionState
 from bgpctl.core.policy.v2.peer import BGPPeerConfig
 from bgpctl.core.state import NodeState, PeerState
@@ -45,6 +45,8 @@ def node_state(
     """`settings`: the CiliumBGPPeerConfigs by name; one that is missing costs its peer its session. `told`:
     what the agent said `now` (epoch seconds), of every peer or of none, and `by` who that was."""
     peers = tuple(_asked(_peer_state(peer, config, settings), told) for peer in config.peers)
+    if config.withdrawn and config.kept and not _moved(config, config.kept):
+        peers = tuple(one if one.name in told or one.announced else _not_told(one) for one in peers)
     down = config.withdrawn and (config.told or bool(told))
     return NodeState(
         config.node,
@@ -60,6 +62,16 @@ def node_state(
         told_out=config.withdrawn,
         engine_asked=by if told else "",
     )
+
+
+def _not_told(peer: PeerState) -> PeerState:
+    return replace(peer, announced=None)
+
+
+def _moved(config: NodeConfig, kept: Kept) -> bool:
+    """Is any count another than when the node was told to withdraw? Else what is told may be of before: of an
+    agent that hangs it stays for ever."""
+    return any(p.reported.advertised != kept.advertised.get(p.key) for p in config.peers if p.reported)
 
 
 def _ended(peer: PeerState, config: NodeConfig, told: Told | None, now: float) -> bool:
@@ -81,9 +93,11 @@ def _asked(peer: PeerState, told: Mapping[str, Told]) -> PeerState:
     return replace(peer, session=session, announced=told[peer.name].advertised)
 
 
-def silent(node: str) -> NodeState:
-    """Of a node for which Cilium's operator has made nothing: it has no BGP instance, and so no session."""
-    return NodeState(node, phase="", intended=None, announced=0, lag=LAG)
+def silent(node: str, by: str = "") -> NodeState:
+    """Of a node for which Cilium's operator has made nothing. `by`: who said, of its agent, that it has no
+    session; "" = nobody did, and it may not have obeyed yet."""
+    lag = 0.0 if by else LAG
+    return NodeState(node, phase="", intended=None, announced=0, lag=lag, engine_asked=by)
 
 
 def _problems(config: NodeConfig, settings: Settings) -> list[str]:
