@@ -4,7 +4,7 @@ keeps routes over a lost session. What confd and calico-node do is emulated (`bg
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.calico import nodestatus, states
+from bgpctl.core.calico import bird, nodestatus, states
 from bgpctl.core.calico.leave import FILTER
 from bgpctl.core.drain.lever import EXCLUDE
 from bgpctl.kube import paths
@@ -50,6 +50,7 @@ class Stack:
     kubeconfig: Path
     api: str
     addresses: dict[str, str] = field(default_factory=dict)
+    engines: dict[str, Bird] = field(default_factory=dict)
 
     @property
     def asked(self) -> tuple[str, str]:
@@ -136,6 +137,7 @@ def cluster(
             engine = Bird(workshop.directory / name)
             inside_of.callback(engine.stop)
             engine.start()
+            made.engines[name] = engine
             agents.append(CalicoNode(client, name, engine, (SERVICE,), (BLOCK,), PORT, api, hold=9))
         inside_of.enter_context(at_work(*agents))
         hidden = any(one["spec"].get("disableBGPExport") for one in more)
@@ -205,6 +207,31 @@ def test_without_a_router_it_is_blocked_and_goes_on_with_one(stack: Stack) -> No
     assert (code, drained["status"]) == (3, "blocked"), drained
     assert "whether it did it does not say" in drained["message"] and "--router-probe" in drained["hint"]
     eventually(lambda: stack.has(NODE) is RouteState.ABSENT, 5)
+    stack.restore()
+    assert (stack.session(), stack.objects()) == (session, before)
+
+
+def test_its_bird_asked_itself_reports_that_nothing_is_left(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the words of a real BIRD 2, which birdcl would print in calico-node's pod."""
+    prepared(stack)
+
+    def birdcl(pod: dict[str, Any], container: str, words: Sequence[str]) -> tuple[str, str, int]:
+        assert (container, tuple(words[:3])) == ("calico-node", ("birdcl", "-s", "/var/run/calico/bird.ctl"))
+        return stack.engines[pod["spec"]["nodeName"]].said(" ".join(words[3:])), "", 0
+
+    monkeypatch.setattr(stack.server, "commands", birdcl)
+    before, session = stack.objects(), stack.session()
+    stack.server.apply(documents.daemonset())
+    where = {"labelSelector": "k8s-app=calico-node"}
+    eventually(lambda: len(stack.client.items(paths.PODS, **where)) == 2, 10)
+    code, drained = stack.document("node", "drain", NODE, "--settle", "0", "--timeout", "30")
+    assert code == 3 and stack.has(NODE) is RouteState.ABSENT, "its BIRD was started a moment ago"
+    monkeypatch.setattr(bird, "RECOVERY_SECONDS", 0.0)
+    code, drained = stack.document("node", "drain", NODE, "--settle", "0", "--timeout", "30")
+    assert (code, drained["status"], drained.get("proof")) == (0, "done", "reported"), drained
+    assert "birdcl in pod kube-system/calico-node" in drained["message"]
     stack.restore()
     assert (stack.session(), stack.objects()) == (session, before)
 
