@@ -4,7 +4,7 @@ keeps routes over a lost session. What confd and calico-node do is emulated (`bg
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ from bgpctl.kube.client import Client
 from bgpctl.lab.api import ApiServer
 from bgpctl.lab.stacks.bird import Bird
 from bgpctl.lab.stacks.calico import documents
+from bgpctl.lab.stacks.calico.client import played
 from bgpctl.lab.stacks.calico.documents import PLURALS, V1, V3, notes, peer, pool
 from bgpctl.lab.stacks.calico.node import CalicoNode
 from bgpctl.lab.stacks.rounds import at_work
@@ -138,7 +139,7 @@ def cluster(
             inside_of.callback(engine.stop)
             engine.start()
             made.engines[name] = engine
-            agents.append(CalicoNode(client, name, engine, (SERVICE,), (BLOCK,), PORT, api, hold=9))
+            agents.append(CalicoNode(client, name, engine, lambda: ((SERVICE,), (BLOCK,)), PORT, api, hold=9))
         inside_of.enter_context(at_work(*agents))
         hidden = any(one["spec"].get("disableBGPExport") for one in more)
         wanted = {SERVICE} if hidden else {SERVICE, BLOCK}
@@ -216,12 +217,7 @@ def test_its_bird_asked_itself_reports_that_nothing_is_left(
 ) -> None:
     """In the words of a real BIRD 2, which birdcl would print in calico-node's pod."""
     prepared(stack)
-
-    def birdcl(pod: dict[str, Any], container: str, words: Sequence[str]) -> tuple[str, str, int]:
-        assert (container, tuple(words[:3])) == ("calico-node", ("birdcl", "-s", "/var/run/calico/bird.ctl"))
-        return stack.engines[pod["spec"]["nodeName"]].said(" ".join(words[3:])), "", 0
-
-    monkeypatch.setattr(stack.server, "commands", birdcl)
+    monkeypatch.setattr(stack.server, "commands", played(stack.engines))
     before, session = stack.objects(), stack.session()
     stack.server.apply(documents.daemonset())
     where = {"labelSelector": "k8s-app=calico-node"}
