@@ -67,12 +67,12 @@ PeerProfiles = Annotated[
     ),
 ]
 Provider = Annotated[
-    Literal["bgpctl", "cilium"] | None,
+    Literal["bgpctl", "cilium", "calico", "kube-router", "isovalent", "openperouter"] | None,
     typer.Option(
         "--provider",
         show_default=False,
-        help="Who speaks BGP on the node: bgpctl's own speaker, or Cilium. Default: as the cluster's objects "
-        "tell, and for a run that goes on or is undone as when it began.",
+        help="Who speaks BGP on the node: bgpctl's own speaker, or another stack. Default: as the cluster's "
+        "objects tell, and for a run that goes on or is undone as when it began.",
     ),
 ]
 TakeOver = Annotated[

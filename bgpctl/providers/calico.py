@@ -19,6 +19,7 @@ from bgpctl.core.timing.withdrawal import Close
 from bgpctl.kube import paths, rights
 from bgpctl.kube.client import Client
 from bgpctl.ports import NOTHING_KNOWN, Outlook
+from bgpctl.providers.calico_bird import Birds
 from bgpctl.providers.calico_objects import Objects
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Calico:
         self._client = client
         self.objects = Objects(client)
         self._may_patch: bool | None = None
+        self._birds = Birds(client)
 
     # -- reading
 
@@ -80,7 +82,12 @@ class Calico:
         if any(peering.remotes for peering in mine):
             world = replace(world, hosts=self.objects.hosts())
         status, trouble = self.objects.status(node) if mine else (None, "")
-        return node_state(host, world, mine, status, trouble)
+        state = node_state(host, world, mine, status, trouble)
+        if not state.told_out:
+            return state
+        version = " ".join(peering.version for peering in mine)
+        told, by = self._birds.told(node, version, [peer.address for peer in state.peers])
+        return node_state(host, world, mine, status, trouble, told, by)
 
     def outlook(self) -> Outlook:
         told = self.states()

@@ -18,11 +18,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from bgpctl.core.calico import nodestatus
 from bgpctl.lab.api import ApiServer
 from bgpctl.lab.seed import crds
+from bgpctl.lab.stacks.calico import documents as calico
 from bgpctl.lab.stacks.cilium import documents
 from tests.bench.report import report
-from tests.support import apiserver, node_states
+from tests.support import apiserver, node_states, objects
 
 NODES, PART, RUNS = 5000, 10, 3
 RATIO, GROWTH = 1.5, 2.0
@@ -52,11 +54,23 @@ def _cilium(name: str) -> Sequence[Document]:
     )
 
 
+def _calico(name: str) -> Sequence[Document]:
+    """The Node too, from which its own addresses and labels are read."""
+    node = objects.node(name, labels={"kubernetes.io/hostname": name}, annotations=calico.notes("10.1.0.1"))
+    here = f"kubernetes.io/hostname == '{name}'"
+    peers = [calico.peer(f"{name}-{n}", f"10.0.0.{n}", nodeSelector=here) for n in (1, 2)]
+    told = [{"peerIP": f"10.0.0.{n}", "type": "NodePeer", "state": "Established"} for n in (1, 2)]
+    asked = nodestatus.made_for(name, calico.V3)
+    status = {"lastUpdated": "2026-11-01T00:00:00Z", "bgp": {"peersV4": told}}
+    return (node, *peers, {**asked, "status": status})
+
+
 STACKS: dict[str, tuple[Sequence[Document], str, Fill]] = {
     "bgpctl": (tuple(crds()), "bgpnodestates", _bgpctl),
+    "calico": (tuple(calico.crds()), "nodes,bgppeers,caliconodestatuses", _calico),
     "cilium": ((*crds(), documents.crd()), "ciliumbgpnodeconfigs", _cilium),
 }
-"""The CRDs, the kind that kubectl reads, and what there is of each node."""
+"""The CRDs, the kinds that kubectl reads, and what there is of each node."""
 
 
 def main() -> int:

@@ -41,6 +41,7 @@ from bgpctl.witness.command import read_json
 from tests.fuzz import mutate, seeds
 from tests.support import objects
 from tests.support.router_paths import frr_prefix
+from tests.unit import test_calico_bird as said
 
 NODE = "127.0.1.1"
 
@@ -165,6 +166,13 @@ def _calico_selector(text: bytes) -> object:
     from bgpctl.core.calico.selector import parse
 
     return parse(text.decode("utf-8", "replace")).matches({"rack": "r1"})
+
+
+def _calico_bird(text: bytes) -> object:
+    from bgpctl.core.calico import bird
+
+    words = text.decode("utf-8", "replace")
+    return bird.settled(words), bird.read_sessions(words)
 
 
 def _kube_router(document: Any) -> object:
@@ -445,6 +453,7 @@ def targets() -> tuple[Target, ...]:
         Target("seeds.UPDATE", [seeds.UPDATE, seeds.MP_UPDATE], _update),
         Target("Cease", [bytes((6, 2, 5)) + b"hello", b"\x05hello"], _cease),
         Target("calico selector", [seeds.CALICO_SELECTOR], _calico_selector),
+        Target("calico bird", [said.BIRD_1.encode(), said.status().encode()], _calico_bird),
         Target("kube-router peers", [seeds.KUBE_ROUTER_PEERS], _kube_router_peers),
         Target("YAML", seeds.yaml_seeds(), _yaml, share=0.3),
         Target("state file", seeds.yaml_seeds()[:1], _documents, share=0.1),

@@ -222,13 +222,14 @@ def test_the_demonstration_shows_another_stack_and_says_that_it_is_emulated(stac
     assert list(short.iterdir()) == []
 
 
-def test_a_lab_with_another_stack_ends_without_a_trace(short: Path) -> None:
+@pytest.mark.parametrize("stack", [name for name in STACKS if name != DEFAULT])
+def test_a_lab_with_another_stack_ends_without_a_trace(stack: str, short: Path) -> None:
     require("bird")
     require("gobgp")
-    with lab_up(short, "--stack", "cilium") as up:
+    with lab_up(short, "--stack", stack) as up:
         up.ready()
         ran = bgpctl("providers", kubeconfig=up.kubeconfig)
-        assert ran.code == 0 and "cilium" in ran.out
+        assert ran.code == 0 and stack in ran.out
         assert len(up.processes()) >= 3, "router and engines: the check below would find them"
         assert up.end(signal.SIGINT) == 0
         assert up.processes() == set()

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.calico import nodestatus, states
+from bgpctl.core.calico import bird, nodestatus, states
 from bgpctl.core.calico.leave import FILTER
 from bgpctl.core.drain.lever import EXCLUDE
 from bgpctl.kube import paths
@@ -20,6 +20,7 @@ from bgpctl.kube.client import Client
 from bgpctl.lab.api import ApiServer
 from bgpctl.lab.stacks.bird import Bird
 from bgpctl.lab.stacks.calico import documents
+from bgpctl.lab.stacks.calico.client import played
 from bgpctl.lab.stacks.calico.documents import PLURALS, V1, V3, notes, peer, pool
 from bgpctl.lab.stacks.calico.node import CalicoNode
 from bgpctl.lab.stacks.rounds import at_work
@@ -50,6 +51,7 @@ class Stack:
     kubeconfig: Path
     api: str
     addresses: dict[str, str] = field(default_factory=dict)
+    engines: dict[str, Bird] = field(default_factory=dict)
 
     @property
     def asked(self) -> tuple[str, str]:
@@ -136,7 +138,8 @@ def cluster(
             engine = Bird(workshop.directory / name)
             inside_of.callback(engine.stop)
             engine.start()
-            agents.append(CalicoNode(client, name, engine, (SERVICE,), (BLOCK,), PORT, api, hold=9))
+            made.engines[name] = engine
+            agents.append(CalicoNode(client, name, engine, lambda: ((SERVICE,), (BLOCK,)), PORT, api, hold=9))
         inside_of.enter_context(at_work(*agents))
         hidden = any(one["spec"].get("disableBGPExport") for one in more)
         wanted = {SERVICE} if hidden else {SERVICE, BLOCK}
@@ -205,6 +208,26 @@ def test_without_a_router_it_is_blocked_and_goes_on_with_one(stack: Stack) -> No
     assert (code, drained["status"]) == (3, "blocked"), drained
     assert "whether it did it does not say" in drained["message"] and "--router-probe" in drained["hint"]
     eventually(lambda: stack.has(NODE) is RouteState.ABSENT, 5)
+    stack.restore()
+    assert (stack.session(), stack.objects()) == (session, before)
+
+
+def test_its_bird_asked_itself_reports_that_nothing_is_left(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the words of a real BIRD 2, which birdcl would print in calico-node's pod."""
+    prepared(stack)
+    monkeypatch.setattr(stack.server, "commands", played(stack.engines))
+    before, session = stack.objects(), stack.session()
+    stack.server.apply(documents.daemonset())
+    where = {"labelSelector": "k8s-app=calico-node"}
+    eventually(lambda: len(stack.client.items(paths.PODS, **where)) == 2, 10)
+    code, drained = stack.document("node", "drain", NODE, "--settle", "0", "--timeout", "30")
+    assert code == 3 and stack.has(NODE) is RouteState.ABSENT, "its BIRD was started a moment ago"
+    monkeypatch.setattr(bird, "RECOVERY_SECONDS", 0.0)
+    code, drained = stack.document("node", "drain", NODE, "--settle", "0", "--timeout", "30")
+    assert (code, drained["status"], drained.get("proof")) == (0, "done", "reported"), drained
+    assert "birdcl in pod kube-system/calico-node" in drained["message"]
     stack.restore()
     assert (stack.session(), stack.objects()) == (session, before)
 

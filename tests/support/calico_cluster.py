@@ -86,7 +86,7 @@ class Cluster:
         own = direct.Wire(self.api).client()
         self.engines = {name: Recorder() for name in ADDRESSES}
         self.agents = [
-            CalicoNode(own, name, engine, SERVICES, BLOCKS, api=api, clock=self.api.time)
+            CalicoNode(own, name, engine, lambda: (SERVICES, BLOCKS), api=api, clock=self.api.time)
             for name, engine in self.engines.items()
         ]
         self.provider = Calico(self.client)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from bgpctl import providers
+from bgpctl.cli import flags
 from bgpctl.core.state import STALE_AFTER_SECONDS
 from bgpctl.core.state_document import to_document
 from bgpctl.errors import Blocked, UsageError
@@ -139,3 +140,8 @@ def test_of_a_node_with_both_the_listing_says_so() -> None:
     made = api(config("n1"), state("n1"))
     (told,) = detect.of_cluster(direct.Wire(made).client()).states() or ()
     assert told.lag is None and "Cilium speaks BGP on this node too" in told.problems[-1]
+
+
+def test_the_flag_offers_the_providers_of_the_table() -> None:
+    named, _ = get_args(get_args(flags.Provider)[0])
+    assert get_args(named) == tuple(providers.TABLE)

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from bgpctl import providers
-from bgpctl.core.calico import config, leave, nodestatus
+from bgpctl.core.calico import bird, config, leave, nodestatus
 from bgpctl.core.calico import states as calico_states
 from bgpctl.core.cilium import copies, nodeconfig, states
 from bgpctl.core.drain.lever import EXCLUDE
@@ -45,6 +45,7 @@ def test_its_numbers_and_names_are_those_of_the_code() -> None:
     assert f"at most {states.LAG:g} s" in TEXT
     assert f"younger than {copies.SETTLE_SECONDS:g} s" in TEXT
     assert f"at most {calico_states.LAG:g} s while calico-node lives" in TEXT
+    assert f"started less than {bird.RECOVERY_SECONDS:g} s ago" in TEXT
     assert f"looked at every {nodestatus.PERIOD_SECONDS} s, written on change" in TEXT
     for name in (
         leave.FILTER,

@@ -25,7 +25,7 @@ CLASSES = ("Agent", "BGP")
 
 MESH = "NodeMesh"  # the type of a session with another node that nobody configured
 _PERIOD = Range(0, 86400)
-_STATES = {
+STATES = {  # as BIRD and calico-node spell them
     "Idle": SessionState.IDLE,
     "Connect": SessionState.CONNECT,
     "Active": SessionState.ACTIVE,
@@ -64,7 +64,7 @@ def read(document: Document) -> NodeStatus | None:
     sessions: dict[str, SessionState] = {}
     for peer in _peers(status.child("bgp")):
         address = peer.parsed("peerIP", parse_address, "an IP address")
-        state = _STATES.get(peer.text("state"), SessionState.UNKNOWN)
+        state = STATES.get(peer.text("state"), SessionState.UNKNOWN)
         known = sessions.setdefault(str(address), state)
         if known is SessionState.ESTABLISHED:
             sessions[str(address)] = state

@@ -8,9 +8,11 @@ use. Sessions between the nodes (the mesh) are left out: they are not the router
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
+from types import MappingProxyType
 
+from bgpctl.core.calico.bird import Told
 from bgpctl.core.calico.config import HOLD_TIME, MAINTENANCE, Defaults, Host, Peering
 from bgpctl.core.calico.leave import FILTER, silenced
 from bgpctl.core.calico.nodestatus import PERIOD_SECONDS, WRITING_SECONDS, NodeStatus
@@ -19,6 +21,7 @@ from bgpctl.core.drain.lever import EXCLUDE
 from bgpctl.core.model import Session, SessionState
 from bgpctl.core.state import NodeState, PeerState
 
+NOT_TOLD: Mapping[str, Told] = MappingProxyType({})
 LAG = PERIOD_SECONDS + WRITING_SECONDS
 
 UNTOLD = "nobody asked Calico for the sessions of this node: `bgpctl calico prepare` makes a CalicoNodeStatus"
@@ -119,11 +122,18 @@ class World:
 
 
 def node_state(
-    host: Host, world: World, peerings: Sequence[Peering], status: NodeStatus | None, trouble: str = ""
+    host: Host,
+    world: World,
+    peerings: Sequence[Peering],
+    status: NodeStatus | None,
+    trouble: str = "",
+    told: Mapping[str, Told] = NOT_TOLD,
+    by: str = "",
 ) -> NodeState:
-    """`status` None = there is none about its sessions; `trouble`: why it cannot be read."""
+    """`status` None = there is none about its sessions; `trouble`: why it cannot be read. `told`: what its
+    BIRD said just now, by the peer's address, of every peer or of none, and `by` whom that was heard."""
     out = world.out(host, peerings)
-    peers = tuple(_peers(host, world, peerings, status))
+    peers = tuple(_asked(peer, told) for peer in _peers(host, world, peerings, status))
     down = [peer for peer in peers if not peer.session.established]
     lost = [peer for peer in down if out and peer.session.state is not SessionState.UNKNOWN]
     return NodeState(
@@ -133,12 +143,28 @@ def node_state(
         selected_by_kind="BGPPeer" if peerings and not out else "",
         problems=(*_problems(host, world, peerings, status, trouble),),
         intended=None,
-        announced=None if peers else 0,
+        announced=_announced(peers),
         peers=peers,
         unwithdrawn=tuple(lost),
-        lag=status.lag if status else LAG,
+        lag=0.0 if told else status.lag if status else LAG,
         told_out=out,
+        engine_asked=by if told else "",
     )
+
+
+def _asked(peer: PeerState, told: Mapping[str, Told]) -> PeerState:
+    """BIRD's own word goes before what calico-node wrote."""
+    if peer.address not in told:
+        return peer
+    said = told[peer.address]
+    return replace(peer, session=replace(peer.session, state=said.state), announced=said.exported)
+
+
+def _announced(peers: Sequence[PeerState]) -> int | None:
+    """None unless it is told of each."""
+    counts = [peer.announced for peer in peers]
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None
 
 
 def _problems(

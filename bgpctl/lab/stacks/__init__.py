@@ -7,12 +7,14 @@ are emulations of ours, which do what that project's were documented and measure
 from __future__ import annotations
 
 from bgpctl.errors import UsageError
-from bgpctl.lab.stacks import cilium, speakers
+from bgpctl.lab.stacks import calico, cilium, speakers
 from bgpctl.lab.stacks.spec import Driver, Node, Site, Stack
 
 __all__ = ["DEFAULT", "STACKS", "Driver", "Node", "Site", "Stack", "choose"]
 
-STACKS: dict[str, Driver] = {driver.name: driver for driver in (speakers.DRIVER, cilium.DRIVER)}
+STACKS: dict[str, Driver] = {
+    driver.name: driver for driver in (speakers.DRIVER, cilium.DRIVER, calico.DRIVER)
+}
 DEFAULT = speakers.DRIVER.name
 
 

@@ -76,6 +76,12 @@ class Bird:
                 found[match[1]] = (state, since)
         return found
 
+    def said(self, command: str) -> str:
+        """The same as birdcl prints it: without the codes."""
+        lines = self.ask(command).splitlines()
+        shown = (re.sub(r"^(\d{4}[- ]|[ +])", "", line) for line in lines)
+        return "\n".join(("BIRD 2 ready.", *shown, ""))
+
     def ask(self, command: str) -> str:
         """Raises Temporary where it does not answer."""
         try:

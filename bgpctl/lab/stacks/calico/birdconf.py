@@ -27,13 +27,15 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """One node. `routes` are its own, `exported` those that Calico's export function lets out."""
+    """One node. `routes` are its own, `exported` those that Calico's export function lets out. `next_hop`
+    "" = itself."""
 
     address: str
     port: int
     sessions: tuple[Session, ...]
     routes: tuple[str, ...] = ()
     exported: frozenset[str] = field(default_factory=frozenset)
+    next_hop: str = ""
 
 
 def render(speaker: Speaker, hold: int = HOLD) -> str:
@@ -59,6 +61,7 @@ def _exported(prefixes: Iterable[str]) -> str:
 
 def _protocol(session: Session, speaker: Speaker, hold: int) -> str:
     direct = "multihop"  # as Calico has it, and as BIRD needs it over loopback
+    next_hop = f"address {speaker.next_hop}" if speaker.next_hop else "self"
     return f"""protocol bgp {session.name} {{
   local {speaker.address} port {speaker.port} as {session.local_asn};
   neighbor {session.address} port {session.port} as {session.asn};
@@ -74,7 +77,7 @@ def _protocol(session: Session, speaker: Speaker, hold: int) -> str:
   ipv4 {{
     import all;
     igp table nexthops4;
-    next hop self;
+    next hop {next_hop};
     export filter {{
 {_rules(session.filters)}      if leaves_calico() then accept;
       reject;

@@ -108,6 +108,21 @@ def configuration(*, mesh: bool = False, api: str = V3, **spec: Any) -> Document
     return made("BGPConfiguration", "default", api, nodeToNodeMeshEnabled=mesh, **spec)
 
 
+def daemonset() -> Document:
+    """Whose pods calico-node is in."""
+    labels = {"k8s-app": "calico-node"}
+    containers = [{"name": "calico-node", "image": "quay.io/calico/node:v3.32.1"}]
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {"name": "calico-node", "namespace": "kube-system"},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": containers}},
+        },
+    }
+
+
 def notes(address: str, asn: int | None = None) -> dict[str, str]:
     """What calico-node writes on its Node."""
     found = {"projectcalico.org/IPv4Address": f"{address}/24"}

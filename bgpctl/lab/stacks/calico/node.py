@@ -21,6 +21,8 @@ from bgpctl.lab.stacks.calico.documents import V3
 
 Document = dict[str, Any]
 DEFAULT_ASN = 64512
+ADDRESS, ASN = "projectcalico.org/IPv4Address", "projectcalico.org/ASNumber"
+Routes = tuple[Sequence[str], Sequence[str]]
 
 
 class Engine(Protocol):
@@ -32,17 +34,21 @@ class Engine(Protocol):
 
 @dataclass
 class CalicoNode:
-    """`services`, `blocks`: the addresses and the pods' prefixes that the node has. `port`: where its BIRD
-    listens. `api`: in which of its APIs Calico's objects are."""
+    """`routes`: the addresses of Services, and the prefixes of pods, that the node has now; the real one
+    announces Services with externalTrafficPolicy Cluster by their whole range. `port`: where its BIRD
+    listens. `api`: in which of its APIs Calico's objects are. `address`, `asn`: what it writes on its Node,
+    "" = somebody else did. `next_hop` "" = itself."""
 
     client: Client
     node: str
     engine: Engine
-    services: Sequence[str]
-    blocks: Sequence[str]
+    routes: Callable[[], Routes]
     port: int = 179
     api: str = V3
     hold: int = HOLD
+    address: str = ""
+    asn: int = DEFAULT_ASN
+    next_hop: str = ""
     clock: Callable[[], float] = time.time
     _rendered: str = ""
     _due: dict[str, tuple[object, float]] = field(default_factory=dict)
@@ -51,6 +57,9 @@ class CalicoNode:
         node = self.client.find(paths.node(self.node))
         if node is None:
             return
+        if self.address and annotations_of(node).get(ADDRESS) != f"{self.address}/24":
+            told = {ADDRESS: f"{self.address}/24", ASN: str(self.asn)}
+            node = self.client.patch(paths.node(self.node), {"metadata": {"annotations": told}})
         rendered = render(self._speaker(node), self.hold)
         if rendered != self._rendered:
             self.engine.configure(rendered)
@@ -64,19 +73,22 @@ class CalicoNode:
 
     def _speaker(self, node: Document) -> Speaker:
         annotations = annotations_of(node)
-        address = annotations["projectcalico.org/IPv4Address"].partition("/")[0]
-        services = () if labels_of(node).get(EXCLUDE) == "true" else tuple(self.services)
+        address = annotations[ADDRESS].partition("/")[0]
+        services, blocks = self.routes()
+        if labels_of(node).get(EXCLUDE) == "true":
+            services = ()
         return Speaker(
             address,
             self.port,
             tuple(self._sessions(node, address)),
-            (*services, *self.blocks),
-            frozenset((*services, *self._exported())),
+            (*services, *blocks),
+            frozenset((*services, *self._exported(blocks))),
+            self.next_hop,
         )
 
-    def _exported(self) -> Iterator[str]:
+    def _exported(self, blocks: Sequence[str]) -> Iterator[str]:
         pools = [one["spec"] for one in self._all("ippools")]
-        for block in self.blocks:
+        for block in blocks:
             inside = [p for p in pools if _within(block, p["cidr"])]
             if not any(pool.get("disableBGPExport") for pool in inside):
                 yield block
@@ -84,7 +96,7 @@ class CalicoNode:
     def _sessions(self, node: Document, address: str) -> Iterator[Session]:
         found = {name_of(one): one["spec"] for one in self._all("bgpconfigurations")}.get("default", {})
         default = int(found.get("asNumber") or DEFAULT_ASN)
-        own = int(annotations_of(node).get("projectcalico.org/ASNumber") or default)
+        own = int(annotations_of(node).get(ASN) or default)
         filters = {name_of(one): one["spec"] for one in self._all("bgpfilters")}
         for one in self._all("bgppeers"):
             spec = one["spec"]
