@@ -6,12 +6,13 @@ wire and epoch seconds here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bgpctl.core.bgp.notification import COLLISION, CONNECTION_REJECTED
-from bgpctl.core.model import Peer, Session
+from bgpctl.core.model import IPAddress, Peer, Session
 
 GROUP = "bgpctl.io"
 VERSION = "v1alpha1"
@@ -41,6 +42,10 @@ UNPROVED = (
 
 ANOTHER_SPEAKER = "another speaker of this node reports too"
 """How the problem begins that two processes under one node name are."""
+
+ENDED = "bgpctl.io/ended"
+"""An annotation of the BGPNodeState: the names of other speakers of the node, of which the operator says that
+they have ended. One that tells something afterwards has not."""
 
 ENDS_WITH_SPEAKER = ("", "own")  # `engine_mode`: ExaBGP ends when its speaker does
 
@@ -228,6 +233,12 @@ class NodeState:
         return next((problem for problem in self.problems if problem.startswith(ANOTHER_SPEAKER)), "")
 
     @property
+    def other_speakers(self) -> tuple[str, ...]:
+        """The names of the processes that `contested` is about."""
+        told = (problem for problem in self.problems if problem.startswith(ANOTHER_SPEAKER))
+        return tuple(dict.fromkeys(map(process_of, told)))
+
+    @property
     def in_service(self) -> bool:
         """A policy selected the node, and it had not left with its speaker."""
         return bool(self.selected_by) and self.phase != "Withdrawn"
@@ -244,9 +255,23 @@ class NodeState:
 
 
 def others(peers: Iterable[PeerState], known: Iterable[PeerState]) -> tuple[PeerState, ...]:
-    """The peers that are other routers than those which are known."""
-    routers = {(peer.address, peer.port) for peer in known}
-    return tuple(peer for peer in peers if (peer.address, peer.port) not in routers)
+    """The peers that are other routers than those which are known, or the same with a session from another
+    address of the node: to a router that is another neighbor."""
+    routers: dict[tuple[str, int], set[IPAddress | None]] = {}
+    for peer in known:
+        routers.setdefault((peer.address, peer.port), set()).add(peer.session.local_address)
+
+    def is_known(peer: PeerState) -> bool:
+        locals_, local = routers.get((peer.address, peer.port)), peer.session.local_address
+        return locals_ is not None and (local is None or None in locals_ or local in locals_)
+
+    return tuple(peer for peer in peers if not is_known(peer))
+
+
+def process_of(problem: str) -> str:
+    """The name of the process in a sentence about another speaker; "unnamed" where it has none."""
+    found = re.search(r": process ([\w.-]+)", problem)
+    return found[1] if found else "unnamed"
 
 
 def newest(addresses: Iterable[str]) -> tuple[str, ...]:

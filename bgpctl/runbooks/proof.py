@@ -7,7 +7,7 @@ from enum import Enum, auto
 from typing import Any
 
 from bgpctl.core.model import SessionState
-from bgpctl.core.state import UNTOLD, NodeState, timestamp
+from bgpctl.core.state import ENDED, UNTOLD, NodeState, timestamp
 from bgpctl.core.timing.soak import READ_SECONDS
 from bgpctl.runbooks.baseline import asked, before, never
 from bgpctl.runbooks.command_line import CommandLine
@@ -251,10 +251,11 @@ def seen(answer: PeerAnswer) -> str:
 
 def two_speakers(s: Snapshot, typed: CommandLine) -> str:
     """What ends it that two speakers report for the node."""
-    delete = typed.kubectl("delete", "bgpnodestate", s.node.name)
+    named = s.state.other_speakers if s.state else ()
+    word = typed.kubectl("annotate", "--overwrite", "bgpnodestate", s.node.name, f"{ENDED}={','.join(named)}")
     return (
         f"end the one that should not be there (what else runs as {s.node.name}?)\n"
-        f"when it has ended (the other one writes anew within a minute): {delete}"
+        f"when it has ended (the other one reads it within a minute): {word}"
     )
 
 

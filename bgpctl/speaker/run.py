@@ -28,7 +28,7 @@ from bgpctl.speaker.sources import FileSource
 from bgpctl.speaker.status import metrics, pages
 from bgpctl.speaker.status import socket as status_socket
 from bgpctl.speaker.status.kubesink import KubeSink
-from bgpctl.speaker.status.memory import Memory
+from bgpctl.speaker.status.memory import Joined, Memory
 from bgpctl.speaker.status.publisher import FileSink
 from bgpctl.speaker.status.remembering import Remembering
 from bgpctl.speaker.verdictsource import VerdictSource
@@ -138,14 +138,10 @@ def _ends(options: SpeakerOptions, directory: Path, ring: Callable[[], None]) ->
         )
     source = VerdictSource(options.client, options.node, options.secrets_namespace, ring)
     kept = FileSink(places.memory(directory, options.node))
-    told = KubeSink(options.client, options.node, source.node_uid, lambda: _process(kept))
-    return source, Memory(options.node, told, kept)
-
-
-def _process(kept: FileSink) -> str:
-    """The name of the process that kept a state there last, "" = none did."""
-    before = kept.read()
-    return before.uid if before else ""
+    told = KubeSink(options.client, options.node, source.node_uid, kept.read)
+    memory = Memory(options.node, told, Joined(kept, told.beside.joined))
+    told.noticed = memory.keep_again
+    return source, memory
 
 
 def _answers(manager: Manager, source: Source, memory: Memory) -> pages.Answers:

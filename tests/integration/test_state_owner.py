@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.state import LocalAddresses, NodeState
+from bgpctl.core.state import ENDED, LocalAddresses, NodeState
 from bgpctl.core.state_document import from_document, to_document
 from bgpctl.errors import BgpctlError
 from bgpctl.kube import paths
@@ -143,7 +143,7 @@ def test_a_speaker_that_was_started_under_the_name_of_another_one_is_told_and_no
     place.sink.write(A)
     other = twin(place)
     other.write(B)
-    assert published(place).contested == "", "it follows one that may be dead"
+    assert "process-a" in published(place).contested, "it may hang, and its engine announce on"
     place.sink.write(A)
     assert published(place).uid == "process-a" and published(place).locals == BOTH
     assert "process-b from 10.0.0.12" in published(place).contested
@@ -161,7 +161,8 @@ def test_a_speaker_that_was_started_under_the_name_of_another_one_is_told_and_no
 
 def follower(place: Place, of: str) -> KubeSink:
     """The speaker that is started after the process `of` was killed, in its directory."""
-    found = KubeSink(clients.client(place.server), NAME, lambda: place.uid, lambda: of)
+    kept = replace(A, uid=of, peers=())
+    found = KubeSink(clients.client(place.server), NAME, lambda: place.uid, lambda: kept)
     found.read()
     return found
 
@@ -202,17 +203,88 @@ def test_who_told_last_is_another_where_he_calls_our_predecessor_that(place: Pla
     assert published(place).contested == "", "its last word was that it ended"
 
 
-def test_who_deletes_the_object_says_that_nobody_else_is_there(place: Place) -> None:
+def said_to_have_ended(place: Place, *names: str) -> None:
+    annotation = {"metadata": {"annotations": {ENDED: ",".join(names)}}}
+    place.api.patch(paths.node_state(NAME), annotation)
+
+
+def test_who_deletes_the_object_says_nothing_of_the_others(place: Place) -> None:
+    """The garbage collector does it too, of a Node that is made anew."""
     place.sink.write(A)
     twin(place).write(B)
     place.sink.write(A)
-    assert published(place).contested
     place.api.delete(paths.node_state(NAME))
     place.sink.write(A)
-    assert published(place).contested == ""
+    assert "process-b" in published(place).contested
+
+
+def test_the_operator_says_that_another_one_has_ended(place: Place) -> None:
+    place.sink.write(A)
+    other = twin(place)
+    other.write(B)
+    place.sink.write(A)
+    assert published(place).other_speakers == ("process-b",)
+    said_to_have_ended(place, "process-x", "process-b")
+    place.sink.write(A)
     place.sink.write(replace(A, phase="Withdrawn", peers=()))
+    assert published(place).contested == ""
     left = [str(p.session.local_address) for p in published(place).unwithdrawn]
     assert left == ["10.0.0.12"], "it ended without a withdraw, and routers may keep its routes"
+    other.write(replace(B, sequence=9))
+    place.sink.write(replace(A, sequence=10))
+    assert "process-b" in published(place).contested, "it lives all the same"
+
+
+def test_what_one_told_in_an_object_that_was_deleted_is_not_known(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It wrote since we did, was killed, and the object went before we looked: nobody knows its addresses."""
+    time = [1000.0]
+    clock = SimpleNamespace(monotonic=lambda: time[0], time=lambda: 1.7e9)
+    monkeypatch.setattr(beside, "time", clock)
+    place.sink.write(A)
+    twin(place).write(B)
+    place.api.delete(paths.node_state(NAME))
+    place.sink.write(A)
+    assert "what one told in it is not known" in published(place).contested
+    next_one = KubeSink(clients.client(place.server), NAME, lambda: place.uid, lambda: A)
+    next_one.read()
+    next_one.write(NEXT)
+    assert published(place).contested, "nor does the next one"
+    time[0] += 100_000
+    next_one.write(replace(NEXT, sequence=5))
+    assert published(place).contested == "", "all routers have let go of it by now"
+
+
+def test_one_that_is_started_after_a_deletion_knows_no_more(place: Place) -> None:
+    next_one = KubeSink(clients.client(place.server), NAME, lambda: place.uid, lambda: A)
+    assert next_one.read() is None
+    next_one.write(NEXT)
+    assert "what one told in it is not known" in published(place).contested
+    fresh = KubeSink(clients.client(place.server), NAME, lambda: place.uid)
+    place.api.delete(paths.node_state(NAME))
+    assert fresh.read() is None
+    fresh.write(NEXT)
+    assert published(place).contested == "", "the first one of its node"
+
+
+@pytest.mark.parametrize(
+    ("before", "other"),
+    [
+        (replace(A, engine_mode="detached"), True),
+        (replace(A, engine_mode="own"), False),
+        (B, True),
+        (replace(B, phase="Stopped", engine_mode="own"), False),
+    ],
+    ids=["its engine lives on", "killed", "killed, with another address", "ended, with another address"],
+)
+def test_one_before_that_did_not_say_that_it_ended(place: Place, before: NodeState, other: bool) -> None:
+    """Started elsewhere, or after its directory was lost: it may hang, and its engine announce on."""
+    place.sink.write(before)
+    next_one = KubeSink(clients.client(place.server), NAME, lambda: place.uid)
+    next_one.read()
+    next_one.write(NEXT)
+    assert (before.uid in published(place).contested) is other
 
 
 def test_what_another_one_left_is_waited_for_from_when_it_is_gone(
@@ -220,7 +292,7 @@ def test_what_another_one_left_is_waited_for_from_when_it_is_gone(
 ) -> None:
     """However long it hung before: it announced all the time."""
     time = [1000.0]
-    monkeypatch.setattr(beside, "time", SimpleNamespace(monotonic=lambda: time[0]))
+    monkeypatch.setattr(beside, "time", SimpleNamespace(monotonic=lambda: time[0], time=lambda: 1.7e9))
     place.sink.write(A)
     twin(place).write(B)
     place.sink.write(A)
@@ -229,7 +301,7 @@ def test_what_another_one_left_is_waited_for_from_when_it_is_gone(
     time[0] += 100_000
     next_one.write(gone)
     assert published(place).contested and published(place).unwithdrawn
-    place.api.delete(paths.node_state(NAME))
+    said_to_have_ended(place, "process-b")
     for later, told in ((1, True), (100_000, False)):
         time[0] += later
         next_one.write(replace(gone, sequence=later))
@@ -240,18 +312,18 @@ def test_what_the_dead_one_before_told_is_no_news_when_its_object_is_touched(
     place: Place,
 ) -> None:
     place.sink.write(replace(A, sequence=7))
-    follower = twin(place)
+    follower, next_one = twin(place), told("process-b", "10.0.0.11")
     follower.read()
     path = paths.node_state(A.node)
     place.api.patch(path, {"metadata": {"annotations": {"somebody": "was here"}}})
-    follower.write(replace(B, sequence=8))
+    follower.write(replace(next_one, sequence=8))
     assert (published(place).uid, published(place).contested) == ("process-b", "")
     place.api.patch(f"{path}/status", {"status": None})
     place.api.patch(f"{path}/status", {"status": to_document(replace(A, sequence=7))["status"]})
-    follower.write(replace(B, sequence=9))
+    follower.write(replace(next_one, sequence=9))
     assert published(place).contested == "", "put back from a backup, it is as old as it was"
     place.sink.write(replace(A, sequence=10))
-    follower.write(replace(B, sequence=11))
+    follower.write(replace(next_one, sequence=11))
     assert "process-a" in published(place).contested, "it lives"
 
 

@@ -197,7 +197,7 @@ BEGUN = relabelled(steps={"Claimed": NOW - 9, "Checked": NOW - 8})
             {"state": running(problems=(f"{ANOTHER_SPEAKER}: process b",))},
             {},
             f"{ANOTHER_SPEAKER}: process b",
-            "kubectl delete bgpnodestate n1",
+            "kubectl annotate --overwrite bgpnodestate n1 bgpctl.io/ended=b",
             id="two speakers",
         ),
     ],

@@ -3,19 +3,32 @@
 Each would replace what the other told, and its word would stand for both: of the one that hangs while its
 engine announces on, nobody would know. So what another one told is kept and told with ours, and that it is
 there is a problem of the node, also for the process that follows this one: that it has ended, only its own
-word says, or the operator, who deletes the object. From then on its routers keep its routes as long as those
-of any session that ended without a withdraw.
+word says, or the operator, in an annotation (`core.state.ENDED`). That the object is gone says nothing: the
+API server's garbage collector deletes it too, and what was told in it since we read it goes with it. From
+when one has ended its routers keep its routes as long as those of any session that ended without a withdraw.
 """
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import dataclass, field, replace
 
-from bgpctl.core.state import ANOTHER_SPEAKER, MOST_SENTENCES, NodeState, others, timestamp
-from bgpctl.speaker.held import Held
+from bgpctl.core.model import IPAddress
+from bgpctl.core.state import (
+    ANOTHER_SPEAKER,
+    ENDS_WITH_SPEAKER,
+    MOST_SENTENCES,
+    NodeState,
+    PeerState,
+    others,
+    process_of,
+    timestamp,
+)
+from bgpctl.speaker.held import Held, kept_for
 from bgpctl.speaker.status.addresses import Addresses
+
+DOUBT = f"{ANOTHER_SPEAKER}, or may have"
+LONG = 86400.0  # seconds; some routers never let go
 
 
 def of_one(first: NodeState, second: NodeState) -> bool:
@@ -27,26 +40,39 @@ def of_one(first: NodeState, second: NodeState) -> bool:
 
 @dataclass(slots=True)
 class Beside:
-    """Who else wrote the object since this process knows it, and what he knew."""
+    """Who else wrote the object since this process knows it, and what he knew. Two threads look at it; it is
+    changed by one."""
 
     _there: dict[str, str] = field(default_factory=dict)  # by process: the problem that it is
     _addresses: Addresses = field(default_factory=Addresses)
     _held: Held = field(default_factory=Held)
+    _before: NodeState | None = None  # who told last, and did not say that he ended
+    _ended: frozenset[str] = frozenset()  # of whom the operator said so
+    _ours: frozenset[tuple[str, int, IPAddress]] = frozenset()  # sessions: what becomes of these we know
+    _doubt: float = 0.0  # until then, in monotonic seconds, one may be there of whom nothing is known
 
     def recall(self, before: NodeState, own: str) -> None:
         """What stands in the object when this process begins; `own` is the name of the process that it
         follows on this machine, "" = it is not known. Whoever tells of that one as another is another; whom
-        else he tells of are the processes before that one."""
-        told = {_process(problem): problem for problem in before.problems if _is_ours(problem)}
-        if own in told and before.uid != own:
+        else he tells of are the processes before that one. So is whoever left an engine that lives on without
+        him, and whoever had other addresses, once ours are known: he may hang, and announce on."""
+        told = {process_of(problem): problem for problem in before.problems if _is_ours(problem)}
+        if any(problem.startswith(DOUBT) for problem in before.problems):
+            self.lost(before)
+        if (own in told and before.uid != own) or before.uid in self._there:
             self.met(before)
         elif told:
             self._there |= told
             self._held.remember(before.holders, time.monotonic())  # where the other's routes are, is not told
+        if before.uid and before.uid != own and not before.ended and before.uid not in self._there:
+            if before.engine_mode in ENDS_WITH_SPEAKER:
+                self._before = before
+            else:
+                self.met(before)
 
     def met(self, other: NodeState) -> None:
         """Another process told this."""
-        process = other.uid or str(other.started_at)
+        process = other.uid or "unnamed"
         self._addresses.notice(other)
         self._held.remember(other.holders, time.monotonic())
         if other.ended:
@@ -55,10 +81,17 @@ class Beside:
         else:
             self._there[process] = _problem(other)
 
-    def cleared(self) -> None:
-        """The operator says that nobody else is there any more."""
-        self._there.clear()
-        self._begin()
+    def ended(self, processes: frozenset[str]) -> None:
+        """The operator says that these have. It counts once: one that is met again has not."""
+        new = processes - self._ended
+        self._ended = processes
+        if [name for name in new if self._there.pop(name, None)]:
+            self._begin()
+
+    def lost(self, state: NodeState) -> None:
+        """The object is gone, and what another one may have told in it. If he has ended since, his routers
+        let go in the time in which ours would."""
+        self._doubt = time.monotonic() + max(map(kept_for, state.holders), default=0.0)
 
     def _begin(self) -> None:
         """What the others left behind ends from now on, not from when it was heard of."""
@@ -66,26 +99,49 @@ class Beside:
 
     def joined(self, state: NodeState) -> NodeState:
         """Ours, with what the others knew."""
-        if not self._there and not self._held and not self._addresses:
+        if self._before is not None and _elsewhere(state, self._before):
+            before, self._before = self._before, None
+            self.met(before)
+        self._ours |= {
+            (peer.address, peer.port, peer.session.local_address)
+            for peer in state.peers
+            if peer.session.local_address
+        }
+        there = [*self._there.values(), *self._doubts()]
+        if not there and not self._held and not self._addresses:
             return state
-        if not self._there:
+        if not there:
             self._held.forget(time.monotonic())
         return replace(
             state,
-            problems=(*self._there.values(), *state.problems)[:MOST_SENTENCES],
+            problems=(*there, *state.problems)[:MOST_SENTENCES],
             locals=self._addresses.with_those(state).told,
-            unwithdrawn=(*state.unwithdrawn, *others(self._held.unwithdrawn, state.holders)),
+            unwithdrawn=(*state.unwithdrawn, *others(self._theirs, state.holders)),
         )
+
+    @property
+    def _theirs(self) -> tuple[PeerState, ...]:
+        left = self._held.unwithdrawn
+        return tuple(p for p in left if (p.address, p.port, p.session.local_address) not in self._ours)
+
+    def _doubts(self) -> tuple[str, ...]:
+        left = self._doubt - time.monotonic()
+        if left <= 0:
+            return ()
+        until = timestamp(time.time() + left) if left < LONG else None
+        when = f"before {until}" if until else "any more"
+        return (f"{DOUBT}: the node's BGPNodeState was deleted, and what one told in it is not known {when}",)
+
+
+def _elsewhere(state: NodeState, before: NodeState) -> bool:
+    """Does a session of ours come from another address than the one that he had to the same router?"""
+    had = {(p.address, p.port): p.session.local_address for p in before.peers if p.session.local_address}
+    ours = (peer for peer in state.peers if peer.session.established and peer.session.local_address)
+    return any(had.get((p.address, p.port), p.session.local_address) != p.session.local_address for p in ours)
 
 
 def _is_ours(problem: str) -> bool:
-    return problem.startswith(ANOTHER_SPEAKER)
-
-
-def _process(problem: str) -> str:
-    """The name in one of our sentences; the sentence where it has none."""
-    found = re.search(r": process ([\w.-]+)", problem)
-    return found[1] if found else problem
+    return problem.startswith(ANOTHER_SPEAKER) and not problem.startswith(DOUBT)
 
 
 def _problem(other: NodeState) -> str:

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from bgpctl.core.reading.documents import metadata
-from bgpctl.core.state import NodeState
+from bgpctl.core.reading.documents import annotations_of, metadata
+from bgpctl.core.state import ENDED, NodeState
 from bgpctl.core.state_document import to_document
 from bgpctl.errors import BgpctlError, Temporary
 from bgpctl.kube import paths
@@ -25,43 +25,59 @@ class KubeSink:
     """The BGPNodeState object, created when it is missing, owned by its Node: the API server's garbage
     collector removes it with that. `uid` tells the Node's UID, "" = there is no such Node, None = not known
     (yet). It is written as this process knows it; what another one wrote in between is read and joined.
-    `before` tells the name of the process that this one follows on its machine, "" = it is not known."""
+    `before` tells what the process kept that this one follows on its machine, None = it is not known.
+    `beside` is what others told; `noticed` is called when that is more than before."""
 
     def __init__(
         self,
         client: Client,
         node: str,
         uid: Callable[[], str | None] = lambda: None,
-        before: Callable[[], str] = lambda: "",
+        before: Callable[[], NodeState | None] = lambda: None,
     ) -> None:
         self._client, self._node, self._uid, self._before = client, node, uid, before
         self._refused = ""
         self._version = ""  # of the object as it was read or written last, "" = it is not known
-        self._beside = Beside()
+        self.beside = Beside()
+        self.noticed: Callable[[], None] = lambda: None
+        self._known = False  # an object that is gone
         self._recalled: NodeState | None = None  # what was there when this process began
 
     def read(self) -> NodeState | None:
         document = self._client.find(paths.node_state(self._node))
         self._version = _version(document or {})
         self._recalled = decoded(document) if document else None
+        own = self._before()
+        if own is not None:
+            self.beside.recall(own, own.uid)
         if self._recalled is not None:
-            self._beside.recall(self._recalled, self._before())
+            self.beside.recall(self._recalled, own.uid if own else "")
+        elif own is not None:
+            self.beside.lost(own)
+        self._hear(document or {})
         return self._recalled
 
     def write(self, state: NodeState) -> None:
         try:
             written = self._patched(state)
         except NotFound:
+            self._known = bool(self._version)
             self._version = ""
             self._create(state)
             written = self._patched(state)
         self._version = _version(written)
+        self._hear(written)
         self._own(written)
+
+    def _hear(self, document: dict[str, Any]) -> None:
+        """What the operator says of the others."""
+        named = str(annotations_of(document).get(ENDED) or "")
+        self.beside.ended(frozenset(filter(None, named.split(","))))
 
     def _patched(self, state: NodeState) -> dict[str, Any]:
         """The object with this state in it, and with what others told of the node."""
         for _ in range(TRIES):
-            status = to_document(self._beside.joined(state))["status"]
+            status = to_document(self.beside.joined(state))["status"]
             # "add" replaces the whole status (RFC 6902 section 4.1); a merge would keep what has gone
             patch: list[dict[str, Any]] = [{"op": "add", "path": "/status", "value": status}]
             if self._version:
@@ -100,7 +116,8 @@ class KubeSink:
         return before is not None and of_one(before, other) and 0 < other.sequence <= before.sequence
 
     def _meet(self, other: NodeState) -> None:
-        self._beside.met(other)
+        self.beside.met(other)
+        self.noticed()
         log.warning("state.another_speaker", extra={"speaker": other.uid, "phase": other.phase})
 
     def _create(self, state: NodeState) -> None:
@@ -112,7 +129,9 @@ class KubeSink:
             document["metadata"]["ownerReferences"] = [_owner(self._node, uid)]
         try:
             self._version = _version(self._client.create(paths.NODE_STATES, document))
-            self._beside.cleared()  # whoever deletes the object says that nobody else is there
+            if self._known:
+                self.beside.lost(state)
+                self.noticed()
         except Conflict:
             self._look(state)  # another writer was faster: the same object
         except NotFound:

@@ -8,8 +8,8 @@ higher number was told last (a clock may have been corrected in between); the ne
 from __future__ import annotations
 
 import logging
-from collections.abc import Hashable
-from dataclasses import replace
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, replace
 
 from bgpctl.core.state import MOST_WRITES, NodeState, others
 from bgpctl.errors import BgpctlError, Temporary
@@ -45,6 +45,21 @@ def newest(node: str, *found: NodeState | None) -> NodeState | None:
 def remembered(state: NodeState) -> Hashable:
     """What the next speaker must know even if this one is killed within the second: its routers too."""
     return awaited(state), frozenset((peer.address, peer.port) for peer in state.holders)
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """As `sink`, of each state what `joined` makes of it: what other speakers told must not go with the
+    object."""
+
+    sink: Sink
+    joined: Callable[[NodeState], NodeState]
+
+    def read(self) -> NodeState | None:
+        return self.sink.read()
+
+    def write(self, state: NodeState) -> None:
+        self.sink.write(self.joined(state))
 
 
 class Memory:
@@ -84,6 +99,11 @@ class Memory:
         numbered = self._numbered(state)
         for publisher in self._publishers:
             publisher.offer(numbered)
+
+    def keep_again(self) -> None:
+        """What is kept is more than what was offered, and has changed."""
+        if self._kept:
+            self._kept.again()
 
     def start(self) -> None:
         for publisher in self._publishers:

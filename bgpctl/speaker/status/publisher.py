@@ -146,6 +146,12 @@ class Publisher:
                 self._waiting.offered(state, self._written, self._offered_at)
             self._changed.notify()
 
+    def again(self) -> None:
+        """Write what was offered last once more, as if it were news."""
+        with self._changed:
+            self._written = None
+            self._changed.notify()
+
     def close(self, last: NodeState, timeout: float = 2.0) -> None:
         """Write a last state, then end; it is tried once."""
         with self._changed:
