@@ -99,7 +99,6 @@ class Stack:
     kubeconfig: Path
     operator: Operator
     addresses: dict[str, str] = field(default_factory=dict)
-    engines: dict[str, Gobgp] = field(default_factory=dict)
 
     @property
     def asked(self) -> tuple[str, str]:
@@ -176,9 +175,8 @@ def stack() -> Iterator[Stack]:
         for name in NAMES:
             engine = Gobgp(addresses[name], asns[name], spec.address, PORT, ROUTER_ASN)
             inside_of.enter_context(engine.running(workshop.directory / name))
-            made.engines[name] = engine
             agents.append(Agent(client, name, engine, lambda: PREFIXES, cadence=CADENCE))
-        server.commands = played(client, made.engines)
+        server.commands = played({agent.node: agent for agent in agents})
         inside_of.enter_context(at_work(operator, *agents))
         for name in NAMES:
             eventually(lambda name=name: made.routes(name) == len(PREFIXES), 30)

@@ -50,7 +50,7 @@ class CiliumStack:
             self.engines[node.name] = engine
             engine.start(self.site.directory / node.name)
             agents.append(self._agent(node.name, engine))
-        self.site.plays(played(self.site.client(), self.engines))
+        self.site.plays(played({agent.node: agent for agent in agents}))
         self._rounds = Rounds(Operator(self.site.client()), *agents)
         self._rounds.start()
 

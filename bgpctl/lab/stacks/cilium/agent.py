@@ -43,6 +43,15 @@ class Agent:
     _reported_at: float = 0.0
     _status: list[Document] | None = None
 
+    @property
+    def peers(self) -> dict[str, tuple[str, int, int]]:
+        """Those that it has sessions with, or tries to: address, their ASN, and its own towards them."""
+        found = {}
+        for key, (settings, _) in list(self._running.items()):
+            identity, address, asn, _ = json.loads(str(settings))
+            found[key] = (address, asn, identity[0])
+        return found
+
     def once(self) -> None:
         self._copy_labels()
         if not self.obeys:
