@@ -49,8 +49,9 @@ def prepare(
     """Let drains withdraw before they close: copy each CiliumBGPPeerConfig, without its advertisements.
 
     Nobody refers to the copies until a drain does. Run it once, and again when a CiliumBGPPeerConfig was
-    changed; a drain refuses copies that differ, or that are younger than half a minute. Also clears away what
-    drains left of nodes that are no more.
+    changed; a drain refuses copies that differ, or that are younger than half a minute. Of each
+    CiliumBGPPeeringPolicy it makes a second one that announces nothing. Also clears away what drains left of
+    nodes that are no more.
     """
     with errors.guard("cilium prepare", output):
         from bgpctl.cli import wire

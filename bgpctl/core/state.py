@@ -157,6 +157,7 @@ class NodeState:
     `told_out`: its configuration has been changed so that it announces nothing, with its sessions up.
     `engine_asked`: sessions and counts are what its BGP engine itself said just now, and by whom it was
     asked; "" = they are what somebody wrote.
+    `sessions_told` False: whether a session is up nobody will ever tell.
     """
 
     node: str
@@ -188,6 +189,7 @@ class NodeState:
     lag: float | None = None
     told_out: bool = False
     engine_asked: str = ""
+    sessions_told: bool = True
 
     @property
     def last_seen(self) -> float:

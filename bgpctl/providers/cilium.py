@@ -1,5 +1,6 @@
 """Cilium's BGP control plane (v2 API, 1.16 and newer): read from its CiliumBGPNodeConfigs, made to withdraw
 by them where `bgpctl cilium prepare` was run, else made to close by the label that its policies select by.
+Nodes that only an older policy selects are `cilium_v1`'s.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from bgpctl.core.cilium import copies, leave
 from bgpctl.core.cilium.nodeconfig import ANNOTATION, KIND, Kept, NodeConfig, kept_of, read
+from bgpctl.core.cilium.policies import originals, selects
 from bgpctl.core.cilium.states import Settings, node_state, silent
 from bgpctl.core.drain.lever import Effect, Lever
 from bgpctl.core.model import SessionState
@@ -24,7 +26,9 @@ from bgpctl.kube import paths, rights
 from bgpctl.kube.client import Client, NotFound
 from bgpctl.kube.optional import optional, served
 from bgpctl.ports import NOTHING_KNOWN, Outlook
+from bgpctl.providers import cilium_v1
 from bgpctl.providers.cilium_agent import Agents
+from bgpctl.providers.cilium_v1 import BOUGHT, BY_LABEL, WAY
 
 if TYPE_CHECKING:
     from bgpctl.core.timing.facts import PeerFacts
@@ -33,21 +37,21 @@ if TYPE_CHECKING:
 Document = Mapping[str, Any]
 
 UNSERVED = "the cluster serves no CiliumBGPNodeConfig: what its nodes announce is not known"
-WAY, BY_LABEL, BY_COPIES = "way", "label", "copies"  # in the journal: by which lever the run began
+BY_COPIES = "copies"
 
 CLOSES = (
     "Cilium closes the sessions (Hard Reset where the router sent the N bit, else Cease) and withdraws "
     "nothing before: what keeps routes over that keeps them"
 )
 OLDER = (
-    "selects it, and no session of its v2 resources is up: Cilium up to 1.18 runs that one instead and tells "
-    "nothing of its sessions, so bgpctl does not drain it; Cilium's guide relabels it by hand"
+    "selects it, a CiliumBGPNodeConfig is there for it too, and no session of that one is up: which of the "
+    "two Cilium runs is not known (up to 1.18 the first, from 1.19 on the second): delete the one that "
+    "should not be there"
 )
 LOST = (
     f"it was made to withdraw, and somebody took away the annotation {ANNOTATION} that tells how it was: "
     f"delete its {KIND}, and Cilium's operator makes it anew"
 )
-BOUGHT = f"{copies.PREPARE}, run a minute before a drain, lets it withdraw first, with the sessions up"
 
 
 class Cilium:
@@ -70,13 +74,14 @@ class Cilium:
             with contextlib.suppress(NotFound):
                 # Of thousands of nodes no more than a page of documents is in memory.
                 told, _ = self._client.read_list(collection, {}, lambda document: _state(document, settings))
-                return tuple(told)
-        return None
+                names = frozenset(state.node for state in told)
+                return (*told, *cilium_v1.states(self._client, names))
+        return tuple(cilium_v1.states(self._client, frozenset())) or None
 
     def state(self, node: str) -> NodeState | None:
         config = self._config(node)
         if config is None:
-            return silent(node, self._agents.without_session(node))
+            return cilium_v1.state(self._client, node) or silent(node, self._agents.without_session(node))
         settings = read_settings(self._peer_configs())
         told = self._agents.told(config, settings) if config.withdrawn else ({}, "")
         return node_state(config, settings, *told, self._client.present())
@@ -86,7 +91,7 @@ class Cilium:
 
         told = self.states()
         fleet, _ = policies.read_fleet(self._client)
-        selecting = policies.selectors(fleet.objects.policies, fleet.objects.cluster_configs)
+        selecting = policies.selectors(originals(fleet.objects.policies), fleet.objects.cluster_configs)
         return Outlook(
             {state.node: state for state in told or ()},
             fleet,
@@ -148,12 +153,16 @@ class Cilium:
 
         older, selecting = self._selecting(outlook)
         config = self._config(name_of(node))
-        names = tuple(name for name, one in older.items() if one is None or one.matches(labels_of(node)))
-        if names and not prior.get(WAY) and not (config and _runs(config)):
+        names = tuple(name_of(one) for one in originals(older) if selects(one, labels_of(node)))
+        if names and config and not prior.get(WAY) and not _runs(config):
             return Lever(names, refusal=f"CiliumBGPPeeringPolicy {', '.join(names)} {OLDER}")
         by_label = _closing(policies.label_lever(selecting, node, override), config)
         if config is None:
-            return by_label
+            plainly = replace(by_label, note=CLOSES) if by_label.label else by_label
+            if override is not None or not older:
+                return by_label
+            present = self._client.present()
+            return cilium_v1.lever(node, older, selecting, plainly, prior, present) or by_label
         # The journal goes before the annotation, which more people may write.
         kept = _prior(prior) or config.kept
         if config.withdrawn or (kept and config.emptied(kept)):
@@ -174,15 +183,15 @@ class Cilium:
         patch = leave.withdraw(self._path(config), config, kept)
         return Lever(selected, patches=(patch,), prior=_kept(kept), objects=(self._path(config),))
 
-    def _selecting(self, outlook: Outlook | None) -> tuple[Selectors, Selectors]:
-        """By what nodes are selected: of the v1 policies, and of all."""
+    def _selecting(self, outlook: Outlook | None) -> tuple[Sequence[Document], Selectors]:
+        """The v1 policies; by what all but the second ones of them select nodes."""
         from bgpctl.providers import policies
 
         if outlook and outlook.fleet:
-            return policies.selectors(outlook.fleet.objects.policies, ()), outlook.selectors
+            return outlook.fleet.objects.policies, outlook.selectors
         peering = optional(self._client, paths.PEERING_POLICIES)
         configs = optional(self._client, *paths.CLUSTER_CONFIGS)
-        return policies.selectors(peering, ()), policies.selectors(peering, configs)
+        return peering, policies.selectors(originals(peering), configs)
 
     def _out(self, node: Document, config: NodeConfig, kept: Kept | None, selecting: Selectors) -> Lever:
         """A node that was made to withdraw: what closes its sessions, and what brings it back."""

@@ -1,18 +1,21 @@
 """`bgpctl cilium prepare`: makes, keeps up to date and removes the copies of CiliumBGPPeerConfigs to which
-the peers of a node that leaves refer, and clears away what nodes left that are no more."""
+the peers of a node that leaves refer, and the second policy of each CiliumBGPPeeringPolicy; and clears away
+what nodes left that are no more."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bgpctl.core.cilium import copies
+from bgpctl.core.cilium import copies, policies
 from bgpctl.core.cilium.nodeconfig import KIND, LABEL, LABELLED, read
-from bgpctl.core.reading.documents import metadata, name_of
+from bgpctl.core.policy.peering import KIND as POLICY
+from bgpctl.core.reading.documents import labels_of, metadata, name_of
 from bgpctl.core.reading.foreign import Unreadable
 from bgpctl.errors import BgpctlError, Blocked
 from bgpctl.kube import paths
 from bgpctl.kube.client import Client, NotFound
+from bgpctl.kube.optional import optional
 from bgpctl.providers.changes import Change, perform
 
 __all__ = ["Change", "perform", "prepared", "undone"]
@@ -22,7 +25,8 @@ Document = Mapping[str, Any]
 
 def prepared(client: Client) -> tuple[Change, ...]:
     """What `prepare` would do. Raises BgpctlError where Cilium is not."""
-    base, found = _peer_configs(client)
+    older = tuple(_seconds(client))
+    base, found = _peer_configs(client, needed=not older)
     originals = [one for one in found.values() if not copies.is_copy(one)]
     wanted = {copies.copy_name(name_of(one)): one for one in originals}
     now = client.present()
@@ -30,12 +34,13 @@ def prepared(client: Client) -> tuple[Change, ...]:
     used = _used(client)
     left = [name for name, one in found.items() if copies.is_copy(one) and name not in {*wanted, *used}]
     dropped = [Change("delete", f"{base}/{name}", name, "its original is gone") for name in sorted(left)]
-    return (*made, *dropped, *_abandoned(client))
+    return (*made, *dropped, *older, *_abandoned(client))
 
 
 def undone(client: Client) -> tuple[Change, ...]:
     """What `prepare --undo` would do. Raises Blocked while a node refers to a copy."""
-    base, found = _peer_configs(client)
+    older = tuple(_without_seconds(client))
+    base, found = _peer_configs(client, needed=not older)
     if used := {name: nodes for name, nodes in _used(client).items() if name in found}:
         nodes = sorted({node for each in used.values() for node in each})
         raise Blocked(
@@ -44,7 +49,7 @@ def undone(client: Client) -> tuple[Change, ...]:
         )
     names = sorted(name for name, one in found.items() if copies.is_copy(one))
     gone = (Change("delete", f"{base}/{name}", name, "bgpctl made it") for name in names)
-    return (*gone, *_abandoned(client))
+    return (*gone, *older, *_abandoned(client))
 
 
 def _copy(base: str, original: Document, there: Document | None, now: float) -> Change:
@@ -63,13 +68,61 @@ def _copy(base: str, original: Document, there: Document | None, now: float) -> 
     return Change("update", path, name, f"{name_of(original)} was changed", body)
 
 
-def _peer_configs(client: Client) -> tuple[str, dict[str, Document]]:
-    """The path of the version that is served, and all of them by name."""
+def _seconds(client: Client) -> Iterator[Change]:
+    """The second policy of each CiliumBGPPeeringPolicy."""
+    documents, base = optional(client, paths.PEERING_POLICIES), paths.PEERING_POLICIES
+    there = policies.pairs(documents)
+    for pair in there:
+        name = copies.copy_name(pair.name)
+        path = f"{base}/{name}"
+        if not pair.key:
+            why = f"{pair.name} selects by no label of ours: its nodes can only be made to close"
+            yield Change("keep", path, name, why)
+            continue
+        body = policies.made_of(pair, base.partition("/apis/")[2].rpartition("/")[0], client.present())
+        if pair.second is None:
+            yield Change("create", path, name, f"the peers of {pair.name}, which get no route", body)
+        elif not copies.is_copy(pair.second):
+            raise BgpctlError(f"{POLICY} {name} is somebody else's", "rename it, or delete it")
+        elif policies.same(pair):
+            yield Change("keep", path, name, f"differs from {pair.name} in nothing but what it announces")
+        else:
+            body["metadata"]["resourceVersion"] = metadata(pair.second).get("resourceVersion")
+            yield Change("update", path, name, f"{pair.name} was changed", body)
+    wanted = {copies.copy_name(pair.name) for pair in there}
+    left = [one for one in documents if copies.is_copy(one) and name_of(one) not in wanted]
+    nodes = [labels_of(one) for one in client.items(paths.NODES)] if left else []
+    for one in left:
+        if not any(policies.selects(one, labels) for labels in nodes):
+            yield Change("delete", f"{base}/{name_of(one)}", name_of(one), "its original is gone")
+
+
+def _without_seconds(client: Client) -> Iterator[Change]:
+    """Raises Blocked while one has a node: without it the sessions would close."""
+    documents = optional(client, paths.PEERING_POLICIES)
+    mine = sorted(name_of(one) for one in documents if copies.is_copy(one))
+    if not mine:
+        return
+    for node in client.items(paths.NODES):
+        if pair := policies.out_of(documents, node):
+            raise Blocked(
+                f"{name_of(node)} announces nothing by {POLICY} {copies.copy_name(pair.name)}: without it "
+                "its sessions would close",
+                f"bring it back first: bgpctl node restore {name_of(node)}",
+            )
+    yield from (Change("delete", f"{paths.PEERING_POLICIES}/{name}", name, "bgpctl made it") for name in mine)
+
+
+def _peer_configs(client: Client, *, needed: bool) -> tuple[str, dict[str, Document]]:
+    """The path of the version that is served, and all of them by name. Raises BgpctlError where none is, and
+    they are `needed`."""
     for base in paths.PEER_CONFIGS:
         try:
             return base, {name_of(one): one for one in client.items(base)}
         except NotFound:
             continue
+    if not needed:
+        return "", {}
     raise BgpctlError(
         "this cluster knows no CiliumBGPPeerConfig: Cilium's BGP control plane (v2 API) is not there",
         "to see who speaks BGP in it: bgpctl providers",

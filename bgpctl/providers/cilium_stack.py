@@ -13,6 +13,7 @@ from bgpctl.kube import paths, rights
 from bgpctl.kube.client import Client
 from bgpctl.kube.optional import permitted
 from bgpctl.ports import Provider
+from bgpctl.providers import cilium_v1
 from bgpctl.providers.cilium import Cilium
 from bgpctl.providers.stack import ALWAYS, Summary, any_of, image_tag, lacking
 
@@ -36,8 +37,10 @@ def provider(client: Client) -> Provider:
 
 
 def speaks(client: Client) -> bool | None:
-    """Its operator makes a CiliumBGPNodeConfig for each node that something selects."""
-    return any_of(client, *paths.NODE_CONFIGS)
+    """Its operator makes a CiliumBGPNodeConfig for each node that something selects. Before 1.16 it knew
+    none: its agents' CiliumNodes are there."""
+    told = any_of(client, *paths.NODE_CONFIGS)
+    return False if told is None and may_speak(client) else told
 
 
 def may_speak(client: Client) -> bool:
@@ -53,7 +56,12 @@ def summary(client: Client) -> Summary:
     configs, unreadable = _configs(permitted(client, *paths.NODE_CONFIGS) or ())
     peers = permitted(client, *paths.PEER_CONFIGS) or ()
     lever, why = _lever(client, [one for one in configs if not one.withdrawn], peers)
-    nodes = {name_of(one) for one in client.items(paths.NODES)}
+    found = client.items(paths.NODES)
+    nodes = {name_of(one) for one in found}
+    told_of = {*(one.node for one in configs), *unreadable}
+    older, *by_policy = cilium_v1.outlook(client, [one for one in found if name_of(one) not in told_of])
+    if older and not configs:
+        lever, why = by_policy
     out = [one.node for one in configs if one.withdrawn]
     left = sorted(set(out) - nodes)
     notes = [f"{', '.join(out)}: withdrawn by bgpctl"] if out else []
@@ -62,13 +70,13 @@ def summary(client: Client) -> Summary:
     told = [f"CiliumBGPNodeConfig {name} cannot be read: {why}" for name, why in unreadable.items()]
     return Summary(
         Cilium.name,
-        len(configs) + len(unreadable),
+        len(told_of) + older,
         image_tag(client, "cilium-agent"),
         lever,
         why,
         lacking(client, NEEDED),
         (*notes, *told),
-        frozenset((*(one.node for one in configs), *unreadable)),
+        frozenset(told_of),
     )
 
 

@@ -58,6 +58,9 @@ def _speaker(state: NodeState, looked: float, now: float) -> Since | None:
     sessions = f"{state.established} {plural(state.established, 'session')}"
     if state.announced is None and state.established:
         return Since(ANNOUNCES, f"its sessions are up again ({sessions})")
+    if not state.sessions_told:
+        policy = f"{state.selected_by_kind} {state.selected_by}"
+        return Since(UNKNOWN, f"{policy} selects it, and whether its sessions are up nobody tells")
     if state.announced is None:
         who = f" by {state.selected_by}" if state.selected_by else ""
         return Since(UNKNOWN, f"it is to speak BGP again{who}, and whether it announces nobody tells")

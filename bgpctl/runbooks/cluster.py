@@ -132,12 +132,20 @@ def _paths(node: Document, objects: Objects, now: float) -> tuple[Guard, ...]:
     others = [objects.announcer(each) for each in alive if name_of(each) != name]
     addresses, selected = beside(fleet, objects.announcer(node), others)
     cordoned = {name_of(each) for each in alive if (each.get("spec") or {}).get("unschedulable")}
-    return guard.last_path(name, addresses), guard.sole_endpoint(name, addresses, selected - cordoned)
+    untold = sum(
+        _untold(objects.states.get(name_of(each))) for each in objects.nodes if name_of(each) != name
+    )
+    return guard.last_path(name, addresses, untold), guard.sole_endpoint(name, addresses, selected - cordoned)
 
 
 def _announces(state: NodeState | None, now: float) -> bool:
     """Is this node's speaker really there? A dead one is no second path."""
     return state is not None and not state.stale(now) and state.established > 0 and not state.told_out
+
+
+def _untold(state: NodeState | None) -> bool:
+    """Has this node sessions of which nobody ever tells?"""
+    return state is not None and not state.sessions_told and bool(state.selected_by)
 
 
 def _away(other: Document, node: Document) -> str:

@@ -27,6 +27,7 @@ BY_HAND = (
     "not changed"
 )
 UNTOLD_SESSIONS = "ask its router, which knows whether it is up: --router-probe KIND=TARGET@PEER"
+NEVER_TOLD = "whether its sessions are up its BGP stack never tells"
 ROUTER_PATIENCE = 10.0  # seconds for a router to take the routes in; one that filters never has them all
 
 
@@ -111,6 +112,8 @@ class Established(Goal):
         if s.now < (current := s.journal.marks.get(RESELECTED, 0.0) + (state.lag or 0.0)):
             text = "what is told of the sessions may still be of before the node was told to come back"
             return Decision(Status.WAIT, text, recheck=0.5, eta=current)
+        if not state.sessions_told:
+            return Decision(Status.DONE, NEVER_TOLD)
         expected = _before(s) if self.restart else state.peers
         by_router = _by_router(s, state)
         missing = [p for p in expected if not p.session.established and p not in by_router]
@@ -177,7 +180,10 @@ class Announced(Goal):
             text = f"{_routes(announced)}, confirmed by {', '.join(routers)}"
             return Decision(Status.DONE, text, evidence=proof)
         silent = [f"{a.answer.router} did not answer: {a.answer.detail}" for a in s.answers]
-        text = f"{_routes(announced)} sent; {'; '.join(silent) or 'no router was asked'}"
+        unasked = "; ".join(silent) or "no router was asked"
+        text = f"{_routes(announced)} sent; {unasked}"
+        if s.state is not None and not s.state.sessions_told:
+            text = f"whether its routes are back nobody tells; {unasked}"
         return Decision(Status.DONE, text, evidence={"proof": "", "routes": announced or 0})
 
 

@@ -70,12 +70,12 @@ def test_the_objects_of_a_cluster_tell(documents: tuple[Any, ...], found: tuple[
     assert detect.look(direct.Wire(api(*documents)).client()).stacks == found
 
 
-def test_without_another_stacks_kind_it_takes_three_small_requests() -> None:
+def test_without_another_stacks_kind_it_takes_four_small_requests() -> None:
     wire = direct.Wire(api(state("n1"), cilium=False))
     assert whose.provider(wire.client(), "n1").name == "bgpctl"
     assert [(one.path, one.query) for one in wire.sent] == [
         ("/apis", {}),
-        *((path, {"limit": "1"}) for path in paths.NODE_CONFIGS),
+        *((path, {"limit": "1"}) for path in (*paths.NODE_CONFIGS, paths.CILIUM_NODES)),
     ]
 
 

@@ -54,6 +54,8 @@ def test_the_last_announcer_of_an_address_is_refused_until_lifted() -> None:
     shared, alone = vip("10.0.0.1", NODE, "worker-2"), vip("10.0.0.2", NODE)
     assert last_path(NODE, [shared]).level == "ok"
     assert last_path("worker-2", [alone]).level == "ok"
+    untold = last_path(NODE, [alone], untold=2)
+    assert untold.level == "refuse" and untold.message.startswith("2 other nodes may announce ")
     guard = last_path(NODE, [shared, alone])
     assert (guard.level, guard.lift) == ("refuse", ALLOW_LAST_PATH)
     assert "10.0.0.2/32 (Service default/10.0.0.2)" in guard.message

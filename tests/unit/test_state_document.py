@@ -62,7 +62,7 @@ def attributes(table: Table[Any]) -> set[str]:
             tables.STATUS,
             NodeState,
             "",
-            {"node", "reported_at", "unreadable", "lag", "told_out", "engine_asked"},
+            {"node", "reported_at", "unreadable", "lag", "told_out", "engine_asked", "sessions_told"},
         ),
         (tables.PEER, PeerState, "", {"session"}),
         (tables.PEER, Session, "session.", {"advertised", "received", "troubles", "gr_told"}),

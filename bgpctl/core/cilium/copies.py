@@ -73,7 +73,7 @@ def made_of(original: Document, version: str, now: float) -> dict[str, Any]:
         "metadata": {
             "name": copy_name(name),
             "labels": {LABEL: LABELLED},
-            "annotations": {MADE_FROM: source(original), MADE_AT: _text(now)},
+            "annotations": {MADE_FROM: source(original), MADE_AT: instant_text(now)},
         },
         "spec": silenced(original.get("spec") or {}),
     }
@@ -130,5 +130,6 @@ def made_at(made: Document) -> float:
     return max(created, written) or float("inf")
 
 
-def _text(now: float) -> str:
+def instant_text(now: float) -> str:
+    """As Kubernetes writes an instant."""
     return datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

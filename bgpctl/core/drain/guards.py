@@ -81,13 +81,17 @@ def lift(guards: Iterable[Guard], flags: Collection[str]) -> tuple[Guard, ...]:
 # --- paths ------------------------------------------------------------------------------------------------
 
 
-def last_path(node: str, addresses: Iterable[Vip]) -> Guard:
+def last_path(node: str, addresses: Iterable[Vip], untold: int = 0) -> Guard:
     """Does an address lose its only announcer? Local ones are `sole_endpoint`'s question: they follow their
-    endpoints to another node."""
+    endpoints to another node. `untold`: of how many other nodes nobody tells whether their sessions are up;
+    they are no path by anybody's word."""
     lost = [vip for vip in addresses if not vip.local and vip.announcers == {node}]
     if not lost:
         return Guard("last-path", "ok", f"every Service address of {node} is announced by another node too")
     message = f"{node} is the only node that announces {_named(lost)}: after it nothing does"
+    if untold:
+        others = "1 other node" if untold == 1 else f"{untold} other nodes"
+        message = f"{others} may announce {_named(lost)}, and nobody tells whether their sessions are up"
     return Guard("last-path", "refuse", message, ALLOW_LAST_PATH)
 
 

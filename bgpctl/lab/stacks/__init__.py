@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from bgpctl.errors import UsageError
 from bgpctl.lab.stacks import calico, cilium, speakers
-from bgpctl.lab.stacks.spec import Driver, Node, Site, Stack
+from bgpctl.lab.stacks.spec import Document, Driver, Node, Site, Stack
 
-__all__ = ["DEFAULT", "STACKS", "Driver", "Node", "Site", "Stack", "choose"]
+__all__ = ["DEFAULT", "STACKS", "Document", "Driver", "Node", "Site", "Stack", "choose"]
 
 STACKS: dict[str, Driver] = {
     driver.name: driver for driver in (speakers.DRIVER, cilium.DRIVER, calico.DRIVER)

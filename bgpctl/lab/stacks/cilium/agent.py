@@ -21,6 +21,9 @@ from bgpctl.lab.stacks.cilium.documents import NODE_CONFIGS, PEER_CONFIGS
 from bgpctl.lab.stacks.engine import Engine
 from bgpctl.lab.stacks.spec import Document
 
+Wanted = dict[str, tuple[str, tuple[str, ...]]]
+"""Of each peer that gets a session: what resets it when it changes, and what it is sent."""
+
 
 @dataclass
 class Agent:
@@ -39,7 +42,7 @@ class Agent:
     obeys: bool = True
     clock: Callable[[], float] = time.time
     _configs: dict[str, Document] = field(default_factory=dict)
-    _running: dict[str, tuple[object, tuple[str, ...]]] = field(default_factory=dict)
+    _running: Wanted = field(default_factory=dict)
     _reported_at: float = 0.0
     _status: list[Document] | None = None
 
@@ -59,7 +62,7 @@ class Agent:
         if not self.late:
             self._learn()
         document = self.client.find(f"{NODE_CONFIGS}/{self.node}")
-        self._obey(document)
+        self._obey(self._wanted(document))
         self._learn()
         if document is not None and self.reports and self.clock() >= self._reported_at + self.cadence:
             self._report(document)
@@ -74,9 +77,8 @@ class Agent:
     def _learn(self) -> None:
         self._configs = {name_of(document): document for document in self.client.items(PEER_CONFIGS)}
 
-    def _wanted(self, document: Document | None) -> dict[str, tuple[object, tuple[str, ...]]]:
-        """Of each peer that gets a session: what resets it when it changes, and what it is sent."""
-        found: dict[str, tuple[object, tuple[str, ...]]] = {}
+    def _wanted(self, document: Document | None) -> Wanted:
+        found: Wanted = {}
         chosen = tuple(self.prefixes())
         for one in document["spec"]["bgpInstances"] if document else ():
             identity = [one["localASN"], one.get("routerID"), one.get("localPort")]
@@ -90,8 +92,7 @@ class Agent:
                 found[f"{one['name']}/{item['name']}"] = (settings, chosen if any(sends) else ())
         return found
 
-    def _obey(self, document: Document | None) -> None:
-        wanted = self._wanted(document)
+    def _obey(self, wanted: Wanted) -> None:
         for key, (settings, _) in list(self._running.items()):
             if key not in wanted or wanted[key][0] != settings:
                 self.engine.close(key)
