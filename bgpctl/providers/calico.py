@@ -83,6 +83,10 @@ class Calico:
             world = replace(world, hosts=self.objects.hosts())
         status, trouble = self.objects.status(node) if mine else (None, "")
         state = node_state(host, world, mine, status, trouble)
+        if not mine:
+            versions = [version for version in (4, 6) if host.address(version)]
+            by = self._birds.without_session(node, versions)
+            return replace(state, engine_asked=by, lag=0.0) if by else state
         if not state.told_out:
             return state
         version = " ".join(peering.version for peering in mine)

@@ -13,6 +13,7 @@ from bgpctl.core.calico.bird import (
     SELECTOR,
     STATUS,
     Told,
+    answers,
     question,
     read_sessions,
     settled,
@@ -36,6 +37,19 @@ class Birds:
             return {}, ""
         found, by = self._asking.told(node, version, lambda say: _ask(say, wanted))
         return found or {}, by
+
+    def without_session(self, node: str, versions: Iterable[int]) -> str:
+        """Who says that it has no session at all, of these IP versions; "" = nobody does."""
+        asked = tuple(versions)
+        return self._asking.told(node, "", lambda say: _nothing(say, asked))[1] if asked else ""
+
+
+def _nothing(say: Say, versions: tuple[int, ...]) -> Sessions | None:
+    for version in versions:
+        text = say(question(version, PROTOCOLS))
+        if not answers(text) or read_sessions(text):
+            return None
+    return {}
 
 
 def _ask(say: Say, addresses: tuple[str, ...]) -> Sessions | None:

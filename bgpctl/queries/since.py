@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bgpctl.core.model import SessionState
 from bgpctl.core.state import UNTOLD, NodeState
 from bgpctl.runbooks.drain_steps import plural
 from bgpctl.runbooks.journal import Journal
@@ -62,10 +63,18 @@ def _speaker(state: NodeState, looked: float, now: float) -> Since | None:
         policy = f"{state.selected_by_kind} {state.selected_by}"
         return Since(UNKNOWN, f"{policy} selects it, and whether its sessions are up nobody tells")
     if state.announced is None:
-        who = f" by {state.selected_by}" if state.selected_by else ""
-        return Since(UNKNOWN, f"it is to speak BGP again{who}, and whether it announces nobody tells")
+        return _untold(state)
     routes = f"{state.announced} {plural(state.announced, 'route')}"
     return Since(ANNOUNCES, f"it announces again ({routes}, {sessions})")
+
+
+def _untold(state: NodeState) -> Since | None:
+    """No session of it is up as far as is told, and nobody counts its routes."""
+    told = all(peer.session.state is not SessionState.UNKNOWN for peer in state.peers)
+    if told and not state.selected_by:
+        return None
+    who = f" by {state.selected_by}" if state.selected_by else ""
+    return Since(UNKNOWN, f"it is to speak BGP again{who}, and whether it announces nobody tells")
 
 
 def _left_open(state: NodeState, looked: float) -> Since | None:

@@ -32,11 +32,12 @@ def endpoint(peer: PeerState) -> Endpoint:
 
 
 def peers_of(state: NodeState | None) -> tuple[PeerState, ...]:
-    """The peers that the speaker left, and after them those that it has: what it says now counts more."""
+    """The peers that the speaker lost or left, and after them those that it has: what it says now counts
+    more."""
     if state is None:
         return ()
     left = tuple(peer.state for peer in state.withdrawn.peers) if state.withdrawn else ()
-    return (*left, *state.holders)
+    return (*state.lost, *left, *state.peers)
 
 
 def names(state: NodeState | None, journal: Journal | None, more: Iterable[Endpoint] = ()) -> Names:

@@ -138,7 +138,8 @@ def _ends(options: SpeakerOptions, directory: Path, ring: Callable[[], None]) ->
         )
     source = VerdictSource(options.client, options.node, options.secrets_namespace, ring)
     kept = FileSink(places.memory(directory, options.node))
-    told = KubeSink(options.client, options.node, source.node_uid, kept.read)
+    mark = places.memory(directory, options.node).with_suffix(".told")
+    told = KubeSink(options.client, options.node, source.node_uid, kept.read, mark)
     memory = Memory(options.node, told, Joined(kept, told.beside.joined))
     told.noticed = memory.keep_again
     return source, memory

@@ -331,6 +331,8 @@ def test_in_the_crds_of_its_datastore_with_frr_as_the_router() -> None:
 def test_a_peer_that_nodes_share_is_refused_and_a_label_closes_it() -> None:
     with cluster(pool("pods", "10.0.0.0/8"), split=False) as stack:
         prepared(stack)
+        stack.server.commands = played(stack.engines)
+        stack.server.apply(documents.daemonset())
         before = stack.objects()
         code, refused = stack.document("node", "drain", NODE, *stack.asked)
         assert (code, refused["status"]) == (3, "blocked")

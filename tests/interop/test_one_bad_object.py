@@ -5,6 +5,7 @@ a CiliumBGPPeeringPolicy; the CRDs are lenient ones, as an older Cilium or someb
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -52,7 +53,8 @@ class Place:
 
     def all_is_back(self, name: str) -> bool:
         """Its speaker has published, and knows of no definition that is missing."""
-        return bool(self.status(name)) and not any("was deleted" in line for line in self.problems(name))
+        gone = re.compile("the CustomResourceDefinition of .* was deleted")
+        return bool(self.status(name)) and not any(map(gone.search, self.problems(name)))
 
     def sessions(self) -> list[Any]:
         peers = [peer for name in NAMES for peer in self.status(name).get("peers") or ()]

@@ -53,6 +53,11 @@ def settled(text: str) -> bool:
     return (now - booted).total_seconds() >= RECOVERY_SECONDS
 
 
+def answers(text: str) -> bool:
+    """Is it a list of protocols, be it without one of BGP?"""
+    return any(line.lower().split()[:2] == ["name", "proto"] for line in text.splitlines())
+
+
 def read_sessions(text: str) -> Mapping[str, Told]:
     """`show protocols all`: by the neighbor's address. Of two sessions with one the worse is told, and the
     routes of both."""

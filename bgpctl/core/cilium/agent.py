@@ -51,7 +51,9 @@ def key_of(peer: Peer) -> Key:
 
 
 def read_sessions(text: str) -> dict[Key, Told]:
-    """`bgp peers -o json`: of each peer all but its routes. Raises Unreadable."""
+    """`bgp peers -o json`: of each peer all but its routes. Raises Unreadable; no word is not "none"."""
+    if not text.strip():
+        raise Unreadable("it says nothing")
     found = {}
     for one in Foreign({"peers": _json(text)}).children("peers", MOST_PEERS):
         address = one.parsed("peer-address", _address, "an IP address")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from bgpctl.core.reading.documents import annotations_of, metadata
@@ -26,7 +28,8 @@ class KubeSink:
     collector removes it with that. `uid` tells the Node's UID, "" = there is no such Node, None = not known
     (yet). It is written as this process knows it; what another one wrote in between is read and joined.
     `before` tells what the process kept that this one follows on its machine, None = it is not known.
-    `beside` is what others told; `noticed` is called when that is more than before."""
+    `mark`: a file that is there once the object was. `beside` is what others told; `noticed` is called when
+    that is more than before."""
 
     def __init__(
         self,
@@ -34,6 +37,7 @@ class KubeSink:
         node: str,
         uid: Callable[[], str | None] = lambda: None,
         before: Callable[[], NodeState | None] = lambda: None,
+        mark: Path | None = None,
     ) -> None:
         self._client, self._node, self._uid, self._before = client, node, uid, before
         self._refused = ""
@@ -41,6 +45,7 @@ class KubeSink:
         self.beside = Beside()
         self.noticed: Callable[[], None] = lambda: None
         self._known = False  # an object that is gone
+        self._mark, self._marked = mark, False
         self._recalled: NodeState | None = None  # what was there when this process began
 
     def read(self) -> NodeState | None:
@@ -52,7 +57,7 @@ class KubeSink:
             self.beside.recall(own, own.uid)
         if self._recalled is not None:
             self.beside.recall(self._recalled, own.uid if own else "")
-        elif own is not None:
+        elif own is not None and (self._mark is None or self._mark.exists()):
             self.beside.lost(own)
         self._hear(document or {})
         return self._recalled
@@ -66,6 +71,10 @@ class KubeSink:
             self._create(state)
             written = self._patched(state)
         self._version = _version(written)
+        if self._mark and not self._marked:
+            with contextlib.suppress(OSError):
+                self._mark.touch(mode=0o600)
+            self._marked = True
         self._hear(written)
         self._own(written)
 
