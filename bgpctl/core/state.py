@@ -43,9 +43,13 @@ UNPROVED = (
 ANOTHER_SPEAKER = "another speaker of this node reports too"
 """How the problem begins that two processes under one node name are."""
 
+DOUBT = f"{ANOTHER_SPEAKER}, or may have"
+"""How it begins where nobody knows whether there is one, nor its name."""
+
 ENDED = "bgpctl.io/ended"
 """An annotation of the BGPNodeState: the names of other speakers of the node, of which the operator says that
-they have ended. One that tells something afterwards has not."""
+they have ended. Who reads it takes it away: it counts once, and one that tells something afterwards has not
+ended."""
 
 ENDS_WITH_SPEAKER = ("", "own")  # `engine_mode`: ExaBGP ends when its speaker does
 
@@ -236,9 +240,8 @@ class NodeState:
 
     @property
     def other_speakers(self) -> tuple[str, ...]:
-        """The names of the processes that `contested` is about."""
-        told = (problem for problem in self.problems if problem.startswith(ANOTHER_SPEAKER))
-        return tuple(dict.fromkeys(map(process_of, told)))
+        """The names of the processes that `contested` is about, () = nobody knows one."""
+        return tuple(dict.fromkeys(process_of(one) for one in self.problems if is_another(one)))
 
     @property
     def in_service(self) -> bool:
@@ -268,6 +271,11 @@ def others(peers: Iterable[PeerState], known: Iterable[PeerState]) -> tuple[Peer
         return locals_ is not None and (local is None or None in locals_ or local in locals_)
 
     return tuple(peer for peer in peers if not is_known(peer))
+
+
+def is_another(problem: str) -> bool:
+    """Is it the sentence about a certain other speaker?"""
+    return problem.startswith(ANOTHER_SPEAKER) and not problem.startswith(DOUBT)
 
 
 def process_of(problem: str) -> str:

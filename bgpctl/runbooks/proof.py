@@ -252,6 +252,8 @@ def seen(answer: PeerAnswer) -> str:
 def two_speakers(s: Snapshot, typed: CommandLine) -> str:
     """What ends it that two speakers report for the node."""
     named = s.state.other_speakers if s.state else ()
+    if not named:
+        return "wait until then: routers have let go of what one announced that has ended"
     word = typed.kubectl("annotate", "--overwrite", "bgpnodestate", s.node.name, f"{ENDED}={','.join(named)}")
     return (
         f"end the one that should not be there (what else runs as {s.node.name}?)\n"

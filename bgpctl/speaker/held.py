@@ -67,12 +67,12 @@ class Held:
         """What the engine has now. A session that is not up yet says nothing of what the last one left, and
         a peer that never had one has nothing."""
         up = {(peer.name, _local(peer)) for peer in peers if peer.session.established}
+        self._here = {**self._here, **dict(up)}
         holders = {
             key: Holder(one.peer, now) if one.up and key not in up else one
             for key, one in self._holders.items()
             if key[1] or (key[0], self._here.get(key[0], "")) not in up  # from nobody knows where: from here
         }
-        self._here = {**self._here, **dict(up)}
         for peer in peers:
             key = (peer.name, _local(peer) or self._here.get(peer.name, ""))
             if key in up or peer.session.hold_time is not None:

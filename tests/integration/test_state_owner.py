@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from bgpctl.core.reading.documents import annotations_of
 from bgpctl.core.state import ENDED, LocalAddresses, NodeState
 from bgpctl.core.state_document import from_document, to_document
 from bgpctl.errors import BgpctlError
@@ -226,13 +227,35 @@ def test_the_operator_says_that_another_one_has_ended(place: Place) -> None:
     assert published(place).other_speakers == ("process-b",)
     said_to_have_ended(place, "process-x", "process-b")
     place.sink.write(A)
+    assert published(place).contested == "", "at the next word"
     place.sink.write(replace(A, phase="Withdrawn", peers=()))
-    assert published(place).contested == ""
     left = [str(p.session.local_address) for p in published(place).unwithdrawn]
     assert left == ["10.0.0.12"], "it ended without a withdraw, and routers may keep its routes"
     other.write(replace(B, sequence=9))
     place.sink.write(replace(A, sequence=10))
     assert "process-b" in published(place).contested, "it lives all the same"
+    next_one = KubeSink(clients.client(place.server), NAME, lambda: place.uid, lambda: published(place))
+    next_one.read()
+    next_one.write(NEXT)
+    assert "process-b" in published(place).contested, "the word counted once"
+    said_to_have_ended(place, "process-b")
+    next_one.write(NEXT)
+    assert published(place).contested == "", "and may be said again"
+    assert ENDED not in annotations_of(place.api.get(paths.node_state(NAME)))
+
+
+def test_the_operators_word_waits_for_the_right_to_take_it_away(place: Place) -> None:
+    place.sink.write(A)
+    twin(place).write(B)
+    place.sink.write(A)
+    said_to_have_ended(place, "process-b")
+    refused = Fault("answer", verb="patch", resource="bgpnodestates", code=403)
+    place.server.faults.add(refused)
+    place.sink.write(A)
+    assert published(place).contested
+    place.server.faults.clear()
+    place.sink.write(A)
+    assert published(place).contested == ""
 
 
 def test_what_one_told_in_an_object_that_was_deleted_is_not_known(
@@ -246,7 +269,7 @@ def test_what_one_told_in_an_object_that_was_deleted_is_not_known(
     twin(place).write(B)
     place.api.delete(paths.node_state(NAME))
     place.sink.write(A)
-    assert "what one told in it is not known" in published(place).contested
+    assert "what it told is lost" in published(place).contested
     next_one = KubeSink(clients.client(place.server), NAME, lambda: place.uid, lambda: A)
     next_one.read()
     next_one.write(NEXT)
@@ -256,11 +279,26 @@ def test_what_one_told_in_an_object_that_was_deleted_is_not_known(
     assert published(place).contested == "", "all routers have let go of it by now"
 
 
+def test_a_node_that_is_gone_for_a_while_hides_nothing(place: Place) -> None:
+    """While there is no Node there is no object to write to; what the deleted one said nobody knows."""
+    place.sink.write(A)
+    twin(place).write(B)
+    place.api.delete(paths.node(NAME))
+    eventually(lambda: place.owners() is None)
+    place.uid = ""
+    for _ in range(2):
+        with pytest.raises(BgpctlError, match=f"there is no Node {NAME}"):
+            place.sink.write(A)
+    place.uid = place.make_node()
+    place.sink.write(A)
+    assert "what it told is lost" in published(place).contested
+
+
 def test_one_that_is_started_after_a_deletion_knows_no_more(place: Place) -> None:
     next_one = KubeSink(clients.client(place.server), NAME, lambda: place.uid, lambda: A)
     assert next_one.read() is None
     next_one.write(NEXT)
-    assert "what one told in it is not known" in published(place).contested
+    assert "what it told is lost" in published(place).contested
     fresh = KubeSink(clients.client(place.server), NAME, lambda: place.uid)
     place.api.delete(paths.node_state(NAME))
     assert fresh.read() is None

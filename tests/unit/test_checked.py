@@ -9,7 +9,7 @@ import pytest
 
 from bgpctl.core.drain.guards import Guard
 from bgpctl.core.drain.lever import Lever
-from bgpctl.core.state import ANOTHER_SPEAKER
+from bgpctl.core.state import ANOTHER_SPEAKER, DOUBT
 from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.checked import Checked
 from bgpctl.runbooks.command_line import CommandLine
@@ -199,6 +199,13 @@ BEGUN = relabelled(steps={"Claimed": NOW - 9, "Checked": NOW - 8})
             f"{ANOTHER_SPEAKER}: process b",
             "kubectl annotate --overwrite bgpnodestate n1 bgpctl.io/ended=b",
             id="two speakers",
+        ),
+        pytest.param(
+            {"state": running(problems=(f"{DOUBT}: until 12:00",))},
+            {},
+            f"{DOUBT}: until 12:00",
+            "wait until then: routers have let go",
+            id="perhaps two speakers",
         ),
     ],
 )

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,19 @@ def test_what_either_of_two_processes_knows_of_routers_is_kept() -> None:
     assert newest("n", first, other) == replace(other, unwithdrawn=(peer(ROUTER),))
     nobody = replace(last, uid=""), replace(first, uid="")
     assert newest("n", *nobody) == replace(nobody[0], unwithdrawn=(peer(ROUTER),))
+
+
+def test_the_same_router_is_kept_where_the_session_came_from_another_address() -> None:
+    session = peer(ROUTER).session
+    one, other = (
+        replace(peer(ROUTER), session=replace(session, local_address=ip_address(local)))
+        for local in ("10.0.0.1", "10.0.0.2")
+    )
+    first = replace(running(one), node="n", sequence=7, uid="process-1")
+    last = replace(first, peers=(other,), sequence=8, uid="process-2")
+    assert newest("n", first, last) == replace(last, unwithdrawn=(one,))
+    assert newest("n", first, replace(last, peers=(one,))) == replace(last, peers=(one,))
+    assert remembered(first) != remembered(replace(first, peers=(other,))), "it is written at once"
 
 
 def test_addresses_that_another_speaker_told_stand_in_the_object_only() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from ipaddress import ip_address
 from types import SimpleNamespace
 from typing import Any
 
@@ -297,6 +298,31 @@ def test_a_session_that_is_not_up_yet_says_nothing_of_what_the_last_one_left() -
     held, peer = lost(hold_time=9)
     held.watch((replace(peer, announced=0, session=Session("p")),), 1040.0)
     assert held.unwithdrawn == (peer,)
+
+
+def test_a_session_from_another_address_takes_nothing_away() -> None:
+    """To the router that is another neighbor: of the one before it keeps the routes."""
+    held, first = lost(hold_time=9, local_address=ip_address("10.0.0.11"))
+    second = replace(first, session=replace(first.session, local_address=ip_address("10.0.0.12")))
+    held.watch((second,), 1040.0)
+    assert held.unwithdrawn == (first,)
+    held.watch((), 1050.0)
+    assert held.unwithdrawn == (first, second)
+    held.watch((second,), 1060.0)
+    held.left([second.name], {second.name: Departed(1061.0, 1061.0)})
+    held.watch((), 1062.0)
+    assert held.unwithdrawn == (first,), "its withdraws reach nobody else"
+    held.watch((first,), 1070.0)
+    assert held.unwithdrawn == ()
+
+
+def test_where_a_session_came_from_that_an_older_speaker_told_of_is_where_the_next_one_does() -> None:
+    held, peer = Held(), node_states.peer(NOW)
+    held.remember((peer,), 1000.0)
+    here = replace(peer, session=replace(peer.session, local_address=ip_address("10.0.0.11")))
+    held.watch((here,), 1001.0)
+    held.watch((), 1002.0)
+    assert held.unwithdrawn == (here,)
 
 
 def test_a_session_that_came_up_after_the_last_report_is_owed() -> None:

@@ -10,16 +10,20 @@ when one has ended its routers keep its routes as long as those of any session t
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from bgpctl.core.model import IPAddress
 from bgpctl.core.state import (
     ANOTHER_SPEAKER,
+    DOUBT,
     ENDS_WITH_SPEAKER,
     MOST_SENTENCES,
     NodeState,
     PeerState,
+    is_another,
     others,
     process_of,
     timestamp,
@@ -27,7 +31,7 @@ from bgpctl.core.state import (
 from bgpctl.speaker.held import Held, kept_for
 from bgpctl.speaker.status.addresses import Addresses
 
-DOUBT = f"{ANOTHER_SPEAKER}, or may have"
+UNPLACED = " from an address that it did not tell"
 LONG = 86400.0  # seconds; some routers never let go
 
 
@@ -47,7 +51,6 @@ class Beside:
     _addresses: Addresses = field(default_factory=Addresses)
     _held: Held = field(default_factory=Held)
     _before: NodeState | None = None  # who told last, and did not say that he ended
-    _ended: frozenset[str] = frozenset()  # of whom the operator said so
     _ours: frozenset[tuple[str, int, IPAddress]] = frozenset()  # sessions: what becomes of these we know
     _doubt: float = 0.0  # until then, in monotonic seconds, one may be there of whom nothing is known
 
@@ -56,7 +59,7 @@ class Beside:
         follows on this machine, "" = it is not known. Whoever tells of that one as another is another; whom
         else he tells of are the processes before that one. So is whoever left an engine that lives on without
         him, and whoever had other addresses, once ours are known: he may hang, and announce on."""
-        told = {process_of(problem): problem for problem in before.problems if _is_ours(problem)}
+        told = {process_of(problem): problem for problem in before.problems if is_another(problem)}
         if any(problem.startswith(DOUBT) for problem in before.problems):
             self.lost(before)
         if (own in told and before.uid != own) or before.uid in self._there:
@@ -81,17 +84,21 @@ class Beside:
         else:
             self._there[process] = _problem(other)
 
-    def ended(self, processes: frozenset[str]) -> None:
-        """The operator says that these have. It counts once: one that is met again has not."""
-        new = processes - self._ended
-        self._ended = processes
-        if [name for name in new if self._there.pop(name, None)]:
+    def ended(self, processes: Iterable[str], state: NodeState) -> None:
+        """The operator says that these have. One that is met again has not."""
+        gone = [self._there.pop(name) for name in processes if name in self._there]
+        if gone:
             self._begin()
+        if any(UNPLACED in problem for problem in gone):
+            self.lost(state)
 
     def lost(self, state: NodeState) -> None:
-        """The object is gone, and what another one may have told in it. If he has ended since, his routers
-        let go in the time in which ours would."""
-        self._doubt = time.monotonic() + max(map(kept_for, state.holders), default=0.0)
+        """What another one may have told is, as when the object is gone: from where his sessions came no
+        router can be asked. If he has ended since, they let go in the time in which ours would, or would have
+        before we left."""
+        left = tuple(peer.state for peer in state.withdrawn.peers) if state.withdrawn else ()
+        longest = max(map(kept_for, (*state.holders, *left)), default=0.0)
+        self._doubt = max(self._doubt, time.monotonic() + longest)
 
     def _begin(self) -> None:
         """What the others left behind ends from now on, not from when it was heard of."""
@@ -128,9 +135,8 @@ class Beside:
         left = self._doubt - time.monotonic()
         if left <= 0:
             return ()
-        until = timestamp(time.time() + left) if left < LONG else None
-        when = f"before {until}" if until else "any more"
-        return (f"{DOUBT}: the node's BGPNodeState was deleted, and what one told in it is not known {when}",)
+        until = timestamp(math.ceil(time.time() + left)) if left < LONG else "nobody knows when"
+        return (f"{DOUBT}: what it told is lost, and routers may keep its routes until {until}",)
 
 
 def _elsewhere(state: NodeState, before: NodeState) -> bool:
@@ -140,13 +146,9 @@ def _elsewhere(state: NodeState, before: NodeState) -> bool:
     return any(had.get((p.address, p.port), p.session.local_address) != p.session.local_address for p in ours)
 
 
-def _is_ours(problem: str) -> bool:
-    return problem.startswith(ANOTHER_SPEAKER) and not problem.startswith(DOUBT)
-
-
 def _problem(other: NodeState) -> str:
     towards = {str(peer.session.local_address) for peer in other.peers if peer.session.local_address}
-    where = f" from {', '.join(sorted(towards))}" if towards else ""
+    where = f" from {', '.join(sorted(towards))}" if towards else UNPLACED
     since = f", started {timestamp(other.started_at)}" if other.started_at else ""
     return (
         f"{ANOTHER_SPEAKER}: process {other.uid or '(unnamed)'}{where}{since}; what it announces is not ours"

@@ -44,7 +44,6 @@ class KubeSink:
         self._version = ""  # of the object as it was read or written last, "" = it is not known
         self.beside = Beside()
         self.noticed: Callable[[], None] = lambda: None
-        self._known = False  # an object that is gone
         self._mark, self._marked = mark, False
         self._recalled: NodeState | None = None  # what was there when this process began
 
@@ -59,15 +58,15 @@ class KubeSink:
             self.beside.recall(self._recalled, own.uid if own else "")
         elif own is not None and (self._mark is None or self._mark.exists()):
             self.beside.lost(own)
-        self._hear(document or {})
+        if document:
+            self._hear(document, own or self._recalled or NodeState(self._node))
         return self._recalled
 
     def write(self, state: NodeState) -> None:
         try:
             written = self._patched(state)
         except NotFound:
-            self._known = bool(self._version)
-            self._version = ""
+            self._gone(state)
             self._create(state)
             written = self._patched(state)
         self._version = _version(written)
@@ -75,13 +74,37 @@ class KubeSink:
             with contextlib.suppress(OSError):
                 self._mark.touch(mode=0o600)
             self._marked = True
-        self._hear(written)
+        if self._hear(written, state):
+            written = self._patched(state)
+            self._version = _version(written)
         self._own(written)
 
-    def _hear(self, document: dict[str, Any]) -> None:
-        """What the operator says of the others."""
-        named = str(annotations_of(document).get(ENDED) or "")
-        self.beside.ended(frozenset(filter(None, named.split(","))))
+    def _gone(self, state: NodeState) -> None:
+        """The object is. Known at once: it may take long until there can be another one."""
+        if self._version:
+            self._version = ""
+            self.beside.lost(state)
+            self.noticed()
+
+    def _hear(self, document: dict[str, Any], state: NodeState) -> bool:
+        """Does the operator say something of the others? It counts once, so it is taken away before it is
+        believed: left there, it would speak of those who are met later, too."""
+        word = annotations_of(document).get(ENDED)
+        if word is None:
+            return False
+        body = {"metadata": {"resourceVersion": self._version, "annotations": {ENDED: None}}}
+        try:
+            self._version = _version(self._client.patch(paths.node_state(self._node), body))
+        except (Conflict, NotFound, Temporary):
+            return False  # the next write sees it again
+        except BgpctlError as error:
+            hint = "grant patch on bgpnodestates: until then nobody's word but its own ends another speaker"
+            log.warning("state.not_heard", extra={"error": error.message, "hint": hint})
+            return False
+        self.beside.ended({name.strip() for name in word.split(",")}, state)
+        self.noticed()
+        log.info("state.others_ended", extra={"speakers": word})
+        return True
 
     def _patched(self, state: NodeState) -> dict[str, Any]:
         """The object with this state in it, and with what others told of the node."""
@@ -105,6 +128,7 @@ class KubeSink:
         try:
             document = self._client.get(paths.node_state(self._node))
         except NotFound:
+            self._version = known
             raise
         except Temporary:
             self._version = known  # the next write asks the same again
@@ -138,9 +162,6 @@ class KubeSink:
             document["metadata"]["ownerReferences"] = [_owner(self._node, uid)]
         try:
             self._version = _version(self._client.create(paths.NODE_STATES, document))
-            if self._known:
-                self.beside.lost(state)
-                self.noticed()
         except Conflict:
             self._look(state)  # another writer was faster: the same object
         except NotFound:

@@ -43,8 +43,9 @@ def newest(node: str, *found: NodeState | None) -> NodeState | None:
 
 
 def remembered(state: NodeState) -> Hashable:
-    """What the next speaker must know even if this one is killed within the second: its routers too."""
-    return awaited(state), frozenset((peer.address, peer.port) for peer in state.holders)
+    """What the next speaker must know even if this one is killed within the second: its routers too, and
+    where its sessions come from."""
+    return awaited(state), frozenset((p.address, p.port, p.session.local_address) for p in state.holders)
 
 
 @dataclass(frozen=True, slots=True)
