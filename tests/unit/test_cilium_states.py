@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from bgpctl.core.cilium.copies import copy_name, silenced
-from bgpctl.core.cilium.nodeconfig import ANNOTATION, Kept, read, read_kept
-from bgpctl.core.cilium.states import LAG, UNTOLD, node_state
+from bgpctl.core.cilium.nodeconfig import ANNOTATION, LABEL, Kept, read, read_kept
+from bgpctl.core.cilium.states import LAG, UNTOLD, node_state, silent
 from bgpctl.core.model import IPV4, SessionState
 from bgpctl.core.policy.v2.peer import BGPPeerConfig
 from bgpctl.core.reading.foreign import Unreadable
@@ -76,7 +76,11 @@ def test_a_session_that_is_up() -> None:
         65000,
         65001,
     )
-    assert told.session.established and told.session.hold_time == 9 and not told.session.gr_told
+    assert (told.instance, told.configured_hold_time, told.configured_keepalive_time) == ("main", 9, 3)
+    session = told.session
+    assert (session.established, session.hold_time, session.keepalive_time) == (True, 9, 3)
+    assert session.since == session.established_at == 1_795_860_000.0 and not session.gr_told
+    assert (seen.selected_by_kind, seen.intended) == ("CiliumBGPClusterConfig", None)
     assert (told.intended, told.announced, told.session.end_of_rib) == (None, None, None)
     assert told.session.counts == (), "with graceful restart a count may be one too high"
     facts = facts_from_state(told)
@@ -99,6 +103,7 @@ def test_without_graceful_restart_counts_are_exact() -> None:
         (1, 1, GRACEFUL, None),  # nothing, or one route of a session without graceful restart
         (1, 0, GRACEFUL, 0),
         (0, 0, GRACEFUL, None),  # nothing came down: it may be of before
+        (1, 3, GRACEFUL, 2),
         (2, 0, PLAIN, 0),
         (2, 1, PLAIN, 1),
     ],
@@ -108,7 +113,63 @@ def test_what_is_left_of_a_node_that_was_told_to_withdraw(
 ) -> None:
     seen = state(out(said(now), before=before), settings)
     assert (seen.told_out, seen.selected_by, seen.announced) == (True, "", left)
-    assert seen.unwithdrawn == ()
+    assert seen.unwithdrawn == () and seen.selected_by_kind == ""
+
+
+def test_a_family_that_was_not_counted_before_tells_nothing() -> None:
+    other = [{"afi": "ipv6", "safi": "unicast", "advertised": 1}]
+    assert state(out(said(1, routeCount=other), before=3)).announced is None
+    assert state(out(said(1, name="tor"), before=3)).announced == 0
+    assert state(out(said(1, routeCount=[]), before=3)).announced is None
+
+
+def test_counts_of_a_node_that_somebody_owns_again_are_those_of_a_node_that_announces() -> None:
+    annotations = {ANNOTATION: Kept((), (), {"main/tor": {"ipv4/unicast": 3}}, "n").text()}
+    seen = state(document(said(1), annotations=annotations))
+    assert (seen.told_out, seen.announced, seen.unwithdrawn) == (False, None, ())
+    assert state(document(said(1), peers=[peer()], ownerReferences=[])).told_out is False
+    marked = state(document(said(1), ownerReferences=[], labels={"bgpctl.io/withdrawn": "true"}))
+    assert (marked.told_out, marked.announced) == (True, None), "what it counted before is not known"
+
+
+@pytest.mark.parametrize(
+    ("changes", "out"),
+    [
+        ({"labels": {LABEL: "true"}}, True),
+        ({"annotations": {ANNOTATION: Kept().text()}}, True),
+        ({"peers": [peer(), peer(name="b", peerConfigRef={"name": copy_name("pc")})]}, True),
+        ({"peers": [peer(peerConfigRef={"name": ".bgpctl-withdrawn.pc"})]}, False),
+        ({"labels": {"a": "b"}}, False),
+    ],
+)
+def test_a_node_is_out_by_any_mark_unless_somebody_owns_it(changes: dict[str, Any], out: bool) -> None:
+    assert read(document(**changes, ownerReferences=[])).withdrawn is out
+    assert not read(document(**changes)).withdrawn
+
+
+def test_one_session_that_does_not_tell_makes_the_sum_unknown() -> None:
+    peers = [peer(), peer(name="b", peerAddress="192.0.2.2"), peer(name="c", peerAddress="192.0.2.3")]
+    down = said(0, name="c", peeringState="active", establishedTime=None)
+    assert state(document(said(2), said(3, name="b"), down, peers=peers), PLAIN).announced == 5
+    assert state(document(said(2), said(3, name="b", routeCount=[]), peers=peers), PLAIN).announced is None
+    assert state(document(said(2), down, peers=peers), PLAIN).announced == 2
+    assert state(document(down, peers=peers), PLAIN).announced is None
+
+
+def test_a_session_that_is_down_has_no_times() -> None:
+    left_over = said(3, peeringState="idle")
+    (found,) = state(document(left_over), PLAIN).peers
+    session = found.session
+    assert (session.since, session.established_at, session.hold_time) == (0.0, None, None)
+    assert (session.keepalive_time, session.end_of_rib, found.announced) == (None, None, None)
+
+
+def test_an_instance_without_peers_has_nothing_that_cilium_could_report() -> None:
+    assert state(document(peers=[])).problems == ()
+
+
+def test_a_node_that_ciliums_operator_left_out_announces_nothing() -> None:
+    assert silent("n1") == NodeState("n1", phase="", intended=None, announced=0, lag=LAG)
 
 
 def test_a_session_that_ended_before_it_withdrew_is_no_withdrawal() -> None:
@@ -125,18 +186,29 @@ def test_peers_that_were_taken_away_are_closed_whatever_the_status_says() -> Non
 @pytest.mark.parametrize("found", [document(), document(said(1, name="other"))], ids=["1.16", "a new peer"])
 def test_a_session_that_nobody_tells_of_is_unknown(found: dict[str, Any]) -> None:
     seen = state(found)
-    assert (seen.peers[0].session.state, seen.announced) == (SessionState.UNKNOWN, None)
+    session = seen.peers[0].session
+    assert (session.state, seen.announced) == (SessionState.UNKNOWN, None)
+    assert (session.gr_told, session.end_of_rib, seen.peers[0].announced) == (False, None, None)
     assert (UNTOLD in seen.problems) is ("status" not in found)
 
 
 def test_a_peer_that_is_discovered_has_the_address_that_was_found() -> None:
     found = document(said(3, peerAddress="10.0.0.1"), peers=[peer(peerAddress=None, peerASN=0)])
     assert (state(found).peers[0].address, state(found).peers[0].asn) == ("10.0.0.1", 65000)
+    unseen = state(document(peers=[peer(peerAddress=None, peerASN=None, peerConfigRef=None)])).peers[0]
+    assert (unseen.address, unseen.asn, unseen.port) == ("", 0, 179)
+    told = state(document(said(3, peerASN=64512), peers=[peer(peerASN=65000)])).peers[0]
+    assert told.asn == 65000, "what the agent is told goes before what it said"
 
 
 def test_a_reference_to_nothing_is_said() -> None:
-    (problem,) = node_state(read(document(said(0))), {}).problems
-    assert problem == "CiliumBGPPeerConfig pc does not exist: its peers get no session"
+    """In the order of their names; a peer that refers to none is served by Cilium's default."""
+    peers = [peer(name=name, peerConfigRef={"name": name} if name else None) for name in ("b", "a", "c")]
+    peers.append(peer(name="d", peerConfigRef=None))
+    assert node_state(read(document(said(0), peers=peers)), {"c": PLAIN}).problems == (
+        "CiliumBGPPeerConfig a does not exist: its peers get no session",
+        "CiliumBGPPeerConfig b does not exist: its peers get no session",
+    )
 
 
 @pytest.mark.parametrize(
@@ -149,7 +221,7 @@ def test_a_reference_to_nothing_is_said() -> None:
         {"status": {"bgpInstances": [{"name": "main", "peers": [said(-1)]}]}},
         {"status": {"bgpInstances": [{"name": "main", "peers": [said(1, peeringState="up")]}]}},
         {"status": {"bgpInstances": [{"name": "main", "peers": [said(1, establishedTime="soon")]}]}},
-        {"metadata": {"name": "n1", "ownerReferences": [{"kind": "CiliumBGPClusterConfig"}]}},
+        *({"metadata": {"name": "n1", "ownerReferences": [{**OWNER, key: None}]}} for key in OWNER),
         {"metadata": {"name": "n1", "annotations": {ANNOTATION: "{"}}},
         {"metadata": {}},
         {"spec": {"bgpInstances": [{"name": "main", "peers": [peer(peerAddress="tor.example")]}]}},
@@ -161,10 +233,27 @@ def test_what_cannot_be_read_is_one_named_fault(change: dict[str, Any]) -> None:
         read({**document(said(3)), **change})
 
 
-@pytest.mark.parametrize("text", ["[]", "{}", '{"version":2}', '{"version":1,"owners":[{}]}', "[" * 100_000])
-def test_an_annotation_of_somebody_else_is_refused(text: str) -> None:
-    with pytest.raises(Unreadable):
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("[]", "an object"),
+        ("{}", "version must be 1"),
+        ('{"version":2}', "version must be 1"),
+        ('{"version":1,"owners":[{}]}', "apiVersion"),
+        ('{"version":1,"instances":[{}]}', "name"),
+        ("[" * 100_000, "nested"),
+        ('{"version":1,"node":"' + "n" * (256 << 10) + '"}', "long"),
+    ],
+    ids=lambda text: text[:40],
+)
+def test_an_annotation_of_somebody_else_is_refused(text: str, word: str) -> None:
+    with pytest.raises(Unreadable, match=f"^annotation bgpctl.io/withdrawn: .*{word}"):
         read_kept(text)
+
+
+def test_a_session_that_the_agent_names_without_a_state_is_unknown() -> None:
+    (found,) = state(document(said(3, peeringState=None))).peers
+    assert found.session.state is SessionState.UNKNOWN
 
 
 def test_what_is_kept_is_read_as_it_was_written() -> None:
@@ -172,6 +261,28 @@ def test_what_is_kept_is_read_as_it_was_written() -> None:
     assert read_kept(kept.text()) == kept
     assert (kept.at, list(kept.since)) == (7.0, ["main/tor"])
     assert (kept.owner, kept.node, kept.advertised) == ("cc", "uid-n1", {"main/tor": {"ipv4/unicast": 3}})
+    assert kept.text() == read_kept(kept.text()).text() and " " not in kept.text()
+    assert Kept().owner == Kept(({**OWNER, "kind": "Pod"},)).owner == Kept().node == ""
+
+
+def test_an_instance_without_peers_is_kept_as_one_without_peers() -> None:
+    instance = {"name": "main", "localASN": 65001}
+    kept = read({**document(), "spec": {"bgpInstances": [instance]}}).keep("n", 0)
+    assert kept.instances == ({"name": "main", "peers": []},)
+
+
+def test_an_annotation_as_long_as_kubernetes_lets_it_be_is_read() -> None:
+    """With hundreds of peers it is longer than any other text that is read."""
+    peers = [peer(name=f"tor-{number}") for number in range(900)]
+    seen = read(document(peers=peers))
+    text = seen.keep("n", 1.0).text()
+    assert len(text) > 70_000 and read(document(annotations={ANNOTATION: text})).kept == seen.keep("n", 1.0)
+
+
+def test_only_a_cilium_policy_owns_it() -> None:
+    owners = [{**OWNER, "kind": "Pod", "name": "p"}, OWNER]
+    assert read(document(ownerReferences=owners)).owner == "cc"
+    assert read(document(ownerReferences=owners[:1])).owner == ""
 
 
 def test_a_copy_has_no_advertisements_and_everything_else() -> None:
