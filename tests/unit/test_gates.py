@@ -82,8 +82,26 @@ def test_an_unavailable_network_withholds_everything(network: str, ready: str, o
 
 @pytest.mark.parametrize("text", ["", "true", "false"])
 def test_the_exclude_label_counts_by_presence(text: str) -> None:
-    found = gate(a_node({EXCLUDE_LABEL: text}), False)
-    assert found.everything == OPEN and found.services[0] == "nodeLabeledExcludeBalancers"
+    """Kubernetes' own (k8s.io/api/core/v1, LabelNodeExcludeBalancers)."""
+    label = "node.kubernetes.io/exclude-from-external-load-balancers"
+    found = gate(a_node({label: text}), False)
+    assert found.everything == OPEN == ("", "")
+    assert found.services == ("nodeLabeledExcludeBalancers", f"the node has the label {label}")
+
+
+@pytest.mark.parametrize("junk", ["Ready", {"type": "Ready", "status": "False"}, 3, None])
+def test_conditions_that_are_no_list_are_none(junk: Any) -> None:
+    assert conditions_of({"status": {"conditions": junk}}) == {}
+
+
+def test_a_malformed_condition_costs_itself_only() -> None:
+    listed = [
+        {"type": ["Ready"], "status": "True"},
+        {"type": "A", "status": True},
+        {"type": 3, "status": None},
+    ]
+    whole = {"type": "Ready", "status": "False"}
+    assert conditions_of({"status": {"conditions": [*listed, whole, "x"]}}) == {"Ready": "False"}
 
 
 @pytest.mark.parametrize(
