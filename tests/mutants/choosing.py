@@ -121,4 +121,5 @@ def _names(mutant: Mutant) -> set[str]:
     targets: Iterable[ast.expr] = getattr(statement, "targets", None) or [
         getattr(statement, "target", ast.Tuple())
     ]
-    return names | {target.id for target in targets if isinstance(target, ast.Name)}
+    parts = (part for target in targets for part in ast.walk(target))  # A, B = 1, 2
+    return names | {part.id for part in parts if isinstance(part, ast.Name)}

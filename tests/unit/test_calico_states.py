@@ -8,6 +8,7 @@ import pytest
 
 from bgpctl.core.calico import leave, nodestatus
 from bgpctl.core.calico.config import Defaults, Host, exported, read_defaults, read_host, read_peering
+from bgpctl.core.calico.selector import parse
 from bgpctl.core.calico.states import Hosts, World, node_state
 from bgpctl.core.drain.lever import EXCLUDE
 from bgpctl.core.model import SessionState
@@ -75,6 +76,8 @@ def test_what_is_not_said_is_calicos_default() -> None:
         ("192.0.2.1:1790", "192.0.2.1", 1790),
         ("2001:db8::1", "2001:db8::1", 179),
         ("[2001:db8::1]:1790", "2001:db8::1", 1790),
+        ("192.0.2.1:1", "192.0.2.1", 1),
+        ("192.0.2.1:65535", "192.0.2.1", 65535),
     ],
 )
 def test_an_endpoint(text: str, address: str, port: int) -> None:
@@ -82,7 +85,20 @@ def test_an_endpoint(text: str, address: str, port: int) -> None:
     assert (found.address, found.port) == (address, port)
 
 
-@pytest.mark.parametrize(("asn", "number"), [(65000, 65000), ("65000", 65000), ("1.10", 65546), (0, None)])
+@pytest.mark.parametrize(
+    ("asn", "number"),
+    [
+        (65000, 65000),
+        ("65000", 65000),
+        ("1.10", 65546),
+        ("65535.65535", 4294967295),
+        ("4294967295", 4294967295),
+        (4294967295, 4294967295),
+        (0, None),
+        ("0", None),
+        (None, None),
+    ],
+)
 def test_an_as_number(asn: Any, number: int | None) -> None:
     assert read_peering(made("BGPPeer", "tor", peerIP="192.0.2.1", asNumber=asn)).asn == number
 
@@ -110,13 +126,28 @@ def test_a_route_reflector_among_the_nodes_is_a_peer_at_its_own_address() -> Non
     assert [(p.name, p.address) for p in told(one, hosts=nodes).peers] == [("to-rr/10.0.0.9", "10.0.0.9")]
     reflector = nodes[1], nodes[0], nodes[2]
     assert [p.address for p in told(one, hosts=reflector).peers] == ["10.0.0.1", "10.0.0.3"]
+    plain = read_host(objects.node("n4", labels={}, annotations=notes("10.0.0.4")))
+    theirs = told(one, hosts=(nodes[1], plain)).peers[0]
+    assert (theirs.address, theirs.asn) == ("10.0.0.4", 64512), "a node without a number has the default one"
     manual = made("BGPPeer", "to-rr", **spec, reversePeering="Manual")
     assert told(manual, hosts=reflector).peers == ()
 
 
 def test_pods_and_the_node_itself_are_no_routers() -> None:
     local = made("BGPPeer", "pods", localWorkloadSelector="all()", asNumber=65100)
-    assert told(local, peer("self", "10.0.0.1")).peers == ()
+    state = told(local, peer("self", "10.0.0.1"))
+    assert (state.peers, state.selected_by, state.selected_by_kind) == ((), "self", "BGPPeer")
+    state = told(local)
+    assert (state.peers, state.selected_by, state.selected_by_kind, state.announced) == ((), "", "", 0)
+    everyone = Hosts([host()])
+    assert World(everyone, [read_peering(local)]).by_node() == {"n1": []}
+
+
+def test_a_selector_that_no_node_satisfies_chooses_none() -> None:
+    hosts = Hosts((host(rack="r1"), host("n2", rack="r2"), host("n3")))
+    for text, chosen in (("rack == 'r1'", ["n1"]), ("rack == 'r9'", []), ("spare == 'y'", []), ("all()", 3)):
+        found = [one.name for one in hosts.chosen(parse(text))]
+        assert found == (["n1", "n2", "n3"] if chosen == 3 else chosen)
 
 
 def test_the_mesh_is_calicos_default() -> None:
@@ -147,14 +178,50 @@ def test_a_session_as_calico_node_tells_it() -> None:
     )
     state = told(peer("tor", "192.0.2.1"), peer("tor2", "192.0.2.2"), status=said)
     assert [str(p.session.state) for p in state.peers] == ["established", "unknown"]
+    assert said.sessions.keys() == {"192.0.2.1"}, "the mesh is nobody's peer"
+    assert not state.peers[0].session.gr_told
     assert (state.lag, state.problems, state.announced) == (15.0, (), None)
+
+
+@pytest.mark.parametrize(
+    ("word", "state"),
+    [
+        ("Idle", "idle"),
+        ("Connect", "connect"),
+        ("Active", "active"),
+        ("OpenSent", "open_sent"),
+        ("OpenConfirm", "open_confirm"),
+        ("Established", "established"),
+        ("Close", "idle"),
+    ],
+)
+def test_birds_words_for_the_states_of_rfc_4271(word: str, state: str) -> None:
+    assert str(reported({"peerIP": "192.0.2.1", "state": word}).sessions["192.0.2.1"]) == state
+
+
+def test_sessions_of_both_ip_versions_are_told_from_the_first_second_on() -> None:
+    bgp = {"peersV4": [], "peersV6": [{"peerIP": "2001:db8::1", "state": "Established"}]}
+    said = nodestatus.read({**status(), "status": {"lastUpdated": "1970-01-01T00:00:01Z", "bgp": bgp}})
+    assert said is not None and said.told
+    assert said.sessions == {"2001:db8::1": SessionState.ESTABLISHED}
+
+
+def test_how_often_calico_node_looks_is_between_a_second_and_a_day() -> None:
+    for seconds in (1, 86400):
+        found = nodestatus.read(status(updatePeriodSeconds=seconds))
+        assert found is not None and found.lag == seconds + 5
+    for seconds in (-1, 86401):
+        with pytest.raises(Unreadable):
+            nodestatus.read(status(updatePeriodSeconds=seconds))
 
 
 def test_without_a_status_nothing_is_known_and_what_to_do_is_said() -> None:
     state = told(peer("tor", "192.0.2.1"))
     assert state.peers[0].session.state is SessionState.UNKNOWN
     assert "bgpctl calico prepare" in state.problems[0]
-    assert told().problems == (), "a node without peers needs none"
+    assert told().problems == told(status=nodestatus.read(status())).problems == (), (
+        "without peers it needs none"
+    )
     empty = nodestatus.read(status())
     assert "has not written" in told(peer("tor", "192.0.2.1"), status=empty).problems[0]
 
@@ -194,13 +261,15 @@ def test_behind_the_filter_it_is_out_and_a_session_that_is_down_was_never_told()
     state = told(*filtered, status=said, rejects=True)
     assert (state.told_out, state.selected_by) == (True, "")
     assert [p.address for p in state.unwithdrawn] == ["192.0.2.2"]
+    unheard = told(*filtered, rejects=True)
+    assert unheard.told_out and unheard.unwithdrawn == (), "of what nobody tells nothing is known"
     assert not told(filtered[0], peer("tor2", "192.0.2.2"), rejects=True).told_out, "only of one peer"
     behind = peer("tor", "192.0.2.1", filters=["own", leave.FILTER])
     assert not told(behind, rejects=True).told_out, "another filter decides before it"
 
 
 def test_a_filter_that_does_not_reject_puts_nobody_out() -> None:
-    state = told(peer("tor", "192.0.2.1", filters=[leave.FILTER]), rejects=False)
+    state = told(peer("tor", "192.0.2.1", filters=[leave.FILTER]))
     assert not state.told_out and "does not reject everything" in state.problems[-1]
 
 
@@ -222,6 +291,28 @@ def test_calico_enterprises_own_drain_is_told() -> None:
     assert "somebody drains it already" in told(peer("tor", "192.0.2.1"), hosts=(drained,)).problems[-1]
 
 
+@pytest.mark.parametrize(
+    ("filters", "there", "back"),
+    [
+        (None, ("/spec/filters", ["bgpctl-withdrawn"]), None),
+        ([], ("/spec/filters/0", "bgpctl-withdrawn"), None),
+        (["own"], ("/spec/filters/0", "bgpctl-withdrawn"), None),
+        (["bgpctl-withdrawn"], None, "/spec/filters"),
+        (["own", "bgpctl-withdrawn"], None, "/spec/filters/1"),
+    ],
+)
+def test_the_filter_goes_before_the_others_and_away_again(filters: Any, there: Any, back: Any) -> None:
+    spec = {} if filters is None else {"filters": filters}
+    peering = read_peering(peer("tor", "192.0.2.1", **spec))
+    assert peering.filters == (None if filters is None else tuple(filters))
+    if there:
+        (_, change) = leave.withdraw("/x", peering).operations
+        assert change == {"op": "add", "path": there[0], "value": there[1]}
+    if back:
+        (_, change) = leave.back("/x", peering).operations
+        assert change == {"op": "remove", "path": back}
+
+
 # --- hostile ------------------------------------------------------------------------------------------------
 
 
@@ -229,6 +320,13 @@ def test_calico_enterprises_own_drain_is_told() -> None:
     "spec",
     [
         {"peerIP": 5},
+        {"peerIP": "192.0.2.1:100000"},
+        {"peerIP": "192.0.2.1:65536"},
+        {"peerIP": "[" + "0" * 60 + "::1]:179"},
+        {"peerIP": "192.0.2.1", "asNumber": 2**32},
+        {"peerIP": "192.0.2.1", "asNumber": str(2**32)},
+        {"peerIP": "192.0.2.1", "asNumber": "65536.1"},
+        {"peerIP": "192.0.2.1", "asNumber": ""},
         {"peerIP": "tor.example"},
         {"peerIP": "192.0.2.1:0"},
         {"peerIP": "192.0.2.1:99999999999999999999"},

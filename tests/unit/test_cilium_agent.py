@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.cilium.agent import Told, questions, read_count, read_sessions
+from bgpctl.core.cilium.agent import PEERS, Told, key_of, questions, read_count, read_sessions
 from bgpctl.core.cilium.nodeconfig import ANNOTATION, Kept, read
 from bgpctl.core.cilium.states import LAG, node_state
 from bgpctl.core.model import SessionState
@@ -18,6 +18,20 @@ from tests.unit.test_cilium_states import OWNER, document, said
 NOW = 1_000_000.0
 UP = SessionState.ESTABLISHED
 PEER = {"peer-address": "192.0.2.1", "local-asn": 65001, "peer-asn": 65000, "session-state": "established"}
+
+
+def test_the_agent_is_asked_in_one_command_that_answers_in_json() -> None:
+    assert " ".join(PEERS) == "cilium-dbg bgp peers -o json"
+    (one,) = read(document(said(1))).peers
+    assert key_of(one) == ("192.0.2.1", 65001)
+
+
+def test_a_peer_without_settings_is_asked_for_ciliums_default_families() -> None:
+    asked = sorted(" ".join(command) for _, command in questions(read(document(said(1))), {}))
+    assert [words.split(" vrouter")[0] for words in asked] == [
+        "cilium-dbg bgp routes advertised ipv4 unicast",
+        "cilium-dbg bgp routes advertised ipv6 unicast",
+    ]
 
 
 def test_each_family_of_each_peer_is_a_question() -> None:

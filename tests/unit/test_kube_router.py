@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
 
 from bgpctl.core.drain.lever import Effect
-from bgpctl.core.kube_router import Peer, read_peers, read_settings
-from bgpctl.core.model import SessionState
+from bgpctl.core.kube_router import UNTOLD, Peer, node_state, read_peers, read_settings
+from bgpctl.core.model import Session, SessionState
 from bgpctl.core.reading.foreign import Unreadable
+from bgpctl.core.state import NodeState, PeerState
 from bgpctl.core.timing.withdrawal import Close
 from bgpctl.errors import Blocked
 from bgpctl.kube import paths
@@ -85,6 +87,46 @@ def test_arguments_as_people_write_them() -> None:
     assert settings.peers == (Peer("2001:db8::1", 4200000000, 1179),)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "graceful"),
+    [
+        (("--bgp-graceful-restart",), True),
+        (("--bgp-graceful-restart=1",), True),
+        (("--bgp-graceful-restart=T",), True),
+        (("--bgp-graceful-restart", "--run-router"), True),
+        (("--bgp-graceful-restart=0",), False),
+        (("--bgp-graceful-restart", "false"), False),
+        (("bgp-graceful-restart",), False),
+    ],
+)
+def test_a_switch_is_read_as_go_reads_one(arguments: tuple[str, ...], graceful: bool) -> None:
+    settings = read_settings(daemonset(*arguments))
+    assert settings is not None and (settings.restart_time == 90) is graceful
+
+
+def test_arguments_may_stand_in_the_command() -> None:
+    made = daemonset(*GLOBAL)
+    container = made["spec"]["template"]["spec"]["containers"][0]
+    container["command"] = ["kube-router", "--cluster-asn", "4294967295", "--bgp-holdtime=30s500ms"]
+    settings = read_settings(made)
+    assert settings is not None
+    assert (settings.asn, settings.hold_time, len(settings.peers)) == (4294967295, 31, 2)
+    zero = read_settings(daemonset("--cluster-asn=0"))
+    assert zero is not None and (zero.asn, zero.peers) == (64512, ())
+
+
+def test_a_hundred_peers_are_read_and_no_more() -> None:
+    def of(count: int) -> Any:
+        ips = ",".join(f"192.0.2.{number}" for number in range(count))
+        return read_settings(
+            daemonset(f"--peer-router-ips={ips}", "--peer-router-asns=" + ",".join("1" * count))
+        )
+
+    assert of(100).peers[99] == Peer("192.0.2.99", 1)
+    with pytest.raises(Unreadable, match="101 peers"):
+        of(101)
+
+
 def test_what_is_not_it_is_none() -> None:
     assert read_settings(daemonset(*GLOBAL, name="web", image="docker.io/library/web:1")) is None
     assert read_settings(daemonset(*GLOBAL, "--run-router=false")) is None
@@ -102,7 +144,49 @@ def test_peers_of_a_node_in_both_ways_to_write_them() -> None:
         ("192.0.2.1", 65000, 179),
         ("192.0.2.2", 65001, 179),
     ]
+    full = {
+        "kube-router.io/peer.ips": "192.0.2.1,2001:db8::1",
+        "kube-router.io/peer.asns": "65000,65001",
+        "kube-router.io/peer.ports": "1179, 65535",
+        "kube-router.io/peer.localips": "10.0.0.1,",
+    }
+    assert read_peers(objects.node("n", annotations=full), settings, None) == (
+        Peer("192.0.2.1", 65000, 1179, "10.0.0.1"),
+        Peer("2001:db8::1", 65001, 65535, ""),
+    )
     assert read_peers(objects.node("n"), settings, None) == ()
+    assert read_peers(objects.node("n", annotations={"kube-router.io/peer.ips": " "}), settings, None) == ()
+
+
+def test_a_nodes_state_is_its_configuration_and_nothing_of_its_sessions() -> None:
+    settings = read_settings(daemonset("--bgp-holdtime=31s", *GRACEFUL))
+    assert settings is not None
+    listed = [{"remoteip": "192.0.2.1", "remoteasn": 65000, "port": 1179, "localip": "10.0.0.1"}]
+    session = Session(
+        "192.0.2.1",
+        SessionState.UNKNOWN,
+        local_address=ip_address("10.0.0.1"),
+        gr_told=False,
+        end_of_rib=None,
+    )
+    peer = PeerState(
+        "192.0.2.1",
+        "192.0.2.1",
+        1179,
+        65000,
+        64512,
+        session,
+        configured_restart_time=90,
+        configured_hold_time=31,
+        configured_keepalive_time=10,
+        intended=None,
+        announced=None,
+    )
+    told = {"problems": (UNTOLD,), "intended": None, "announced": None, "peers": (peer,), "lag": 0.0}
+    by = {"selected_by": "kube-router", "selected_by_kind": "DaemonSet"}
+    assert node_state(objects.node("n1"), settings, listed) == NodeState("n1", phase="", **by, **told)
+    alone = NodeState("n1", phase="", intended=None, announced=0, lag=0.0)
+    assert node_state(objects.node("n1"), settings, None) == alone
 
 
 def test_global_peers_hide_those_of_a_node() -> None:
@@ -174,6 +258,11 @@ def test_it_is_found_where_nobody_else_is() -> None:
         ("--peer-router-ips=192.0.2.1", "--peer-router-asns=many"),
         ("--peer-router-ips=192.0.2.1", "--peer-router-asns=-1"),
         ("--peer-router-ips=192.0.2.1", "--peer-router-asns=99999999999"),
+        ("--peer-router-ips=192.0.2.1", "--peer-router-asns=4294967296"),
+        ("--peer-router-ips=192.0.2.1", "--peer-router-asns=0"),
+        ("--peer-router-ips=192.0.2.1", "--peer-router-asns=²"),
+        ("--peer-router-ips=192.0.2.1", "--peer-router-asns=1", "--peer-router-ports=0"),
+        ("--peer-router-ips=192.0.2.1", "--peer-router-asns=1", "--peer-router-ports=65536"),
         (*GLOBAL, "--peer-router-ports=179"),
         ("--bgp-holdtime=soon",),
         (*GRACEFUL, "--bgp-graceful-restart-time=-1"),

@@ -20,7 +20,6 @@ from bgpctl.core.reading.durations import seconds
 from bgpctl.core.reading.fields import Range
 from bgpctl.core.reading.foreign import Foreign, Unreadable
 
-KIND = "BGPPeer"
 DEFAULT_ASN, DEFAULT_PORT = 64512, 179
 # BIRD's own, which Calico does not let anybody set (hold time) or leaves as they are (speakers.md 1.4).
 HOLD_TIME, KEEPALIVE_TIME, RESTART_TIME = 240, 80, 120
@@ -39,12 +38,12 @@ class Host:
 
     name: str
     labels: Mapping[str, str]
-    address4: str = ""
-    address6: str = ""
-    asn: int | None = None
-    excluded: bool = False
-    maintained: bool = False
-    asked: bool = False
+    address4: str
+    address6: str
+    asn: int | None
+    excluded: bool
+    maintained: bool
+    asked: bool
 
     def address(self, version: int) -> str:
         """From where its sessions of an IP version come."""
@@ -60,18 +59,18 @@ class Peering:
 
     name: str
     version: str
-    node: str = ""
-    nodes: Selector = EVERYTHING
-    address: str = ""
-    port: int = DEFAULT_PORT
-    asn: int | None = None
-    remotes: Selector | None = None
-    reverse: bool = False
-    local_asn: int | None = None
-    restart_time: int = RESTART_TIME
-    keepalive_time: int = KEEPALIVE_TIME
-    filters: tuple[str, ...] | None = None
-    workload: bool = False
+    node: str
+    nodes: Selector
+    address: str
+    port: int
+    asn: int | None
+    remotes: Selector | None
+    reverse: bool
+    local_asn: int | None
+    restart_time: int
+    keepalive_time: int
+    filters: tuple[str, ...] | None
+    workload: bool
 
     def selects(self, host: Host) -> bool:
         """Is it for this node?"""

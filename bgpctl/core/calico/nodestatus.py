@@ -7,7 +7,7 @@ dead, and of a node whose calico-node is dead the last word stays (calico, node/
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from bgpctl.core.model import SessionState
@@ -45,8 +45,8 @@ class NodeStatus:
 
     node: str
     lag: float
-    updated: float = 0.0
-    sessions: Mapping[str, SessionState] = field(default_factory=dict)
+    updated: float
+    sessions: Mapping[str, SessionState]
 
     @property
     def told(self) -> bool:

@@ -55,7 +55,7 @@ class Peer:
     asn: int
     local_asn: int
     config: str
-    reported: Reported | None = None
+    reported: Reported | None
 
     @property
     def key(self) -> str:
@@ -119,11 +119,11 @@ class NodeConfig:
     owner: str
     owners: tuple[Document, ...]
     instances: tuple[Instance, ...]
-    kept: Kept | None = None
-    labels: Mapping[str, str] = field(default_factory=dict)
-    annotations: Mapping[str, str] = field(default_factory=dict)
-    raw: tuple[Document, ...] = ()
-    told: bool = False
+    kept: Kept | None
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    raw: tuple[Document, ...]
+    told: bool
 
     @property
     def peers(self) -> tuple[Peer, ...]:
