@@ -109,7 +109,7 @@ class Established(Goal):
         if state is None or state.phase not in (UNTOLD, "Running", "Starting") or not state.peers:
             said = state.phase.lower() if state else "silent"
             return Decision(Status.WAIT, f"waiting for the speaker (now {said})", recheck=0.2)
-        if s.now < (current := s.journal.marks.get(RESELECTED, 0.0) + (state.lag or 0.0)):
+        if s.now < (current := s.journal.since(RESELECTED) + (state.lag or 0.0)):
             text = "what is told of the sessions may still be of before the node was told to come back"
             return Decision(Status.WAIT, text, recheck=0.5, eta=current)
         if not state.sessions_told:
