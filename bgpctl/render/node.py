@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 COMMAND = "node status"
 NOBODY_ASKED = "no router was asked whether the routes are gone"
+NOT_CONFIRMED = "that the routes are gone is not confirmed"
+NOT_KNOWN = "whether a router was asked is not known: the journal {}"
 HEADER = ("NODE", "SERVICE", "SCHEDULING", "SELECTED BY", "SESSIONS", "ANNOUNCED", "RUN")
 
 
@@ -210,12 +212,21 @@ def _withdrawal(report: NodeReport, width: int | None) -> list[Line]:
     elif how and report.journal:
         told = evidence.gone(report.journal.evidence)
     elif gone and not report.since:
-        told = "whether a router was asked went with the journal" if report.lost else NOBODY_ASKED
+        told = _unproved(report)
     else:
         return []
     why = str(report.journal.evidence.get("why") or "") if report.journal and how else ""
     rests = f"; {why}" if why else ""
     return prose(f"{report.node}: {told}{_sent(record)}{rests}", width)
+
+
+def _unproved(report: NodeReport) -> str:
+    """Of a node that withdrew, and no proof is written down that its routes are gone."""
+    if report.journal:
+        return NOT_CONFIRMED
+    if report.lost or report.orphan:
+        return NOT_KNOWN.format("was removed")
+    return NOT_KNOWN.format("cannot be read") if report.problem else NOBODY_ASKED
 
 
 def _sent(record: WithdrawnRecord | None) -> str:

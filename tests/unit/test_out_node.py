@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from math import inf
+from typing import Any
 
 import pytest
 
@@ -39,6 +40,7 @@ STOPPED = replace(
     ending={"status": "deadline", "reason": WHY, "at": NOW - 9},
 )
 KILLED = replace(STOPPED, command="restart", ending={})
+ASKED = "whether a router was asked is not known"
 LOST = "somebody removed the journal; `bgpctl node restore` brings the node back by its copy"
 
 
@@ -90,6 +92,24 @@ def test_document() -> None:
     assert (stopped["service"], stopped["stopped"]) == ("drain-stopped", WHY)
     assert (killed["service"], killed["stopped"]) == ("restart-stopped", "its process was killed")
     assert (lost["service"], lost["problem"]) == ("drain-stopped", LOST)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, "no router was asked whether the routes are gone"),
+        ({"journal": STOPPED}, "that the routes are gone is not confirmed"),
+        ({"journal": STOPPED, "holder": "me@host"}, "that the routes are gone is not confirmed"),
+        ({"problem": "garbage"}, f"{ASKED}: the journal cannot be read"),
+        ({"problem": LOST, "lost": STOPPED}, f"{ASKED}: the journal was removed"),
+        ({"problem": LOST, "orphan": True}, f"{ASKED}: the journal was removed"),
+    ],
+)
+def test_that_nobody_was_asked_is_said_only_where_it_is_known(changes: dict[str, Any], told: str) -> None:
+    gone = withdrawn("worker-1", NOW)
+    given: dict[str, Any] = {"state": gone, "journal": None, **changes}
+    report = NodeReport("worker-1", True, True, **given)
+    assert f"worker-1: {told}; withdraws sent" in "\n".join(map(plain, node.text([report], NOW)))
 
 
 UNTOLD = "nobody asked Calico for the sessions of this node"
