@@ -85,9 +85,13 @@ def _of_a_lab(kube: Given, nodes: Sequence[str]) -> str:
 
 
 def _files(paths: Sequence[Path]) -> Find:
+    """Raises UsageError for a file that cannot be read: to follow it would be to wait for ever."""
     from bgpctl.speaker.logfiles import FileLog
 
-    return lambda: [FileLog(path) for path in paths]
+    found = [FileLog(path) for path in paths]
+    for log in found:
+        log.check()
+    return lambda: found
 
 
 def _pods(
