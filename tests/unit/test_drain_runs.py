@@ -405,7 +405,7 @@ def record(**evidence: Any) -> Journal:
                 "assumed": "that",
                 "earlier": "y did",
             },
-            "0 routes gone, confirmed by x, within 0.00 s of the relabel, assuming that; y did",
+            "0 routes gone, confirmed by x, within 0.00 s of being told to leave, assuming that; y did",
         ),
         (
             {"proof": "estimated", "why": "so", "earlier": "y did"},
