@@ -15,7 +15,7 @@ from bgpctl.kube import lease, paths
 from bgpctl.kube.client import ApiError, Client
 from bgpctl.kube.lease import LeaseView
 from bgpctl.ports import Provider
-from bgpctl.queries.since import Since, since
+from bgpctl.queries.since import Since, since, taken_back
 from bgpctl.runbooks import advice
 from bgpctl.runbooks.catalogue import steps_of
 from bgpctl.runbooks.command_line import BARE, CommandLine
@@ -30,7 +30,7 @@ class NodeReport:
     `lost`: the journal was removed from the Node, and this is its copy. `problem` says what could not be
     read. `leased`: the node has a Lease, held or not, as every one with a journal should. `orphan`: a run
     asked it to leave, and both are gone. `typed`: what was typed now; `named`: it asked for this node. `now`
-    is when it was looked at, epoch seconds by the API server's clock."""
+    is when it was looked at, epoch seconds by the API server's clock. `back`: `since.taken_back`."""
 
     node: str
     ready: bool
@@ -45,6 +45,7 @@ class NodeReport:
     typed: CommandLine = BARE
     named: bool = False
     now: float = 0.0
+    back: str = ""
 
     @property
     def record(self) -> Journal | None:
@@ -67,7 +68,7 @@ class NodeReport:
     def since(self) -> Since | None:
         """What became of the node since its drain took it out, where that is no longer true."""
         journal = None if self.running else self.record
-        return since(journal, self.state, self.unschedulable, self.now) if journal else None
+        return since(journal, self.state, self.unschedulable, self.now, self.back) if journal else None
 
     @property
     def drained(self) -> bool:
@@ -135,7 +136,7 @@ class NodeReport:
             return (
                 f"somebody deleted the Lease {lease.NAMESPACE}/{lease.name_for(self.node)}, which ends a run"
             )
-        return "its process was killed"
+        return "its process was killed, or could not write down how it ended"
 
 
 def node_reports(
@@ -197,7 +198,7 @@ def _report(
     lost, orphan = None, False
     try:
         journal, problem = load(metadata.get("annotations")), ""
-        if journal is None and held and (copy := held.copy_of(metadata["uid"])):
+        if journal is None and held and (copy := held.copy_of(str(metadata.get("uid")))):
             lost = load({ANNOTATION: copy})
             again = advice.undo(metadata["name"], typed)
             problem = f"somebody removed the journal; `{again}` brings the node back by its copy"
@@ -221,7 +222,12 @@ def _report(
         orphan=orphan,
         typed=typed,
         now=now,
+        back=taken_back(journal, metadata.get("labels") or {}, _leave(metadata)) if journal else "",
     )
+
+
+def _leave(metadata: Mapping[str, Any]) -> str:
+    return str((metadata.get("annotations") or {}).get(LEAVE) or "")
 
 
 def _withdrawn(node: str, typed: CommandLine) -> str:
@@ -236,7 +242,7 @@ def _withdrawn(node: str, typed: CommandLine) -> str:
 def _orphan(metadata: Mapping[str, Any]) -> str:
     """The run that asked the node to leave and has no journal any more, nor a copy of it: nobody in the
     cluster knows how the node was before. "" = no run did."""
-    leave = str((metadata.get("annotations") or {}).get(LEAVE) or "")
+    leave = _leave(metadata)
     run = leave.rpartition("-")[0]
     named = f"run {run}" if re.fullmatch(r"[0-9a-f]{1,16}", run) else "a run"
     place = f"{lease.NAMESPACE}/{lease.name_for(metadata['name'])}"
@@ -252,4 +258,4 @@ def journal_of(client: Client, node: str) -> Journal | None:
     if journal := load(document["metadata"].get("annotations"), node):
         return journal
     held = lease.read(client, node)
-    return load({ANNOTATION: held.copy_of(document["metadata"]["uid"])}) if held else None
+    return load({ANNOTATION: held.copy_of(str(document["metadata"].get("uid")))}) if held else None

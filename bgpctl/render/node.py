@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bgpctl.core.state import NodeState, WithdrawnRecord, timestamp
-from bgpctl.queries.since import ANNOUNCES, UNCORDONED
+from bgpctl.queries.since import UNCORDONED
 from bgpctl.render import units
 from bgpctl.render.columns import table
 from bgpctl.render.envelope import Document, envelope
@@ -91,10 +91,8 @@ def announces(report: NodeReport, now: float) -> bool:
 
 
 def in_service(report: NodeReport, now: float) -> bool:
-    """Ready, schedulable, and every session of its speaker up; or back in BGP after a drain, however."""
+    """Ready, schedulable, and every session of its speaker up."""
     state = report.state
-    if report.service == ANNOUNCES:
-        return True
     if state is None or node_word(state, now) or not report.ready or report.unschedulable:
         return False
     if state.told_out:

@@ -16,14 +16,15 @@ from bgpctl.core.reading.foreign import Foreign, Unreadable, parse_json, plain
 from bgpctl.core.state import MOST_LOCALS
 from bgpctl.errors import Blocked
 from bgpctl.runbooks import kept
+from bgpctl.runbooks.clock import same
 from bgpctl.runbooks.kept import Options
 
 ANNOTATION = "bgpctl.io/run"
 VERSION = 1
 # Fields that came after the first journals were written.
 LATER = {"leaves", "baselines", "witnesses", "locals", "ending", "options", "provider", "prior"}
-LATER |= {"request", "doubted", "counted"}
-UNSAID = {"provider", "prior", "request", "doubted", "counted"}  # while they say nothing
+LATER |= {"request", "clock", "counted"}
+UNSAID = {"provider", "prior", "request", "clock", "counted"}  # while they say nothing
 COMMANDS = ("drain", "restore", "restart")
 NAMES = ("SpeakerStarted", "SawRecord")  # marks that name something by an instant of its own clock
 AGAIN = "GoneOnWith"  # the mark of the last attempt that went on with the run
@@ -48,8 +49,8 @@ class Journal:
     at), empty while it runs and when it was killed. `options`: what was asked for (`kept`). `provider`: who
     spoke BGP on the node, "" = nobody wrote it down; `prior`: what it needs to bring the node back by other
     means than a label (`core.drain.lever`). `request` names the last relabel.
-    `doubted`: the clock of the run at work is contradicted by
-    its own machine; `counted`: no wait counts from before this instant, which another clock wrote down."""
+    `clock` is that of the run at work;
+    `counted`: no wait counts from before this instant, which another clock wrote down."""
 
     run: str
     command: str
@@ -73,7 +74,7 @@ class Journal:
     provider: str = ""
     prior: Mapping[str, Any] = field(default_factory=dict)
     request: str = ""
-    doubted: bool = False
+    clock: str = ""
     counted: float = 0.0
 
     @property
@@ -139,14 +140,14 @@ class Journal:
         mark."""
         return max(self.marks[mark], self.counted) if mark in self.marks else 0.0
 
-    def by_clock(self, now: float, *, doubted: bool) -> Journal:
-        """In the hands of a run whose clock is perhaps not that of the run before. What is yet to come by
-        this one has been all the same, and before this run began."""
-        if not (doubted or self.doubted):
-            return self
+    def by_clock(self, clock: str, now: float) -> Journal:
+        """In the hands of a run with this clock. What by another one is yet to come has been all the same,
+        and before this run began."""
+        if same(self.clock, clock):
+            return replace(self, clock=clock)
         steps = {step: min(at, now - 1.0) for step, at in self.steps.items()}
         marks = {mark: at if mark in NAMES else min(at, now) for mark, at in self.marks.items()}
-        return replace(self, doubted=doubted, counted=round(now, 3), steps=steps, marks=marks)
+        return replace(self, clock=clock, counted=round(now, 3), steps=steps, marks=marks)
 
     def with_mark(self, mark: str, at: float) -> Journal:
         return replace(self, marks={**self.marks, mark: round(at, 3)})
@@ -205,7 +206,7 @@ def _read(written: Foreign) -> Journal:
         provider=written.text("provider"),
         prior=dict(plain(written.child("prior").value, "prior")),
         request=written.text("request"),
-        doubted=written.flag("doubted"),
+        clock=written.text("clock"),
         counted=written.number("counted"),
     )
 

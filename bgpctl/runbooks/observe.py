@@ -55,7 +55,7 @@ class Observer:
         seen = Snapshot(
             now=hold.clock.now(),
             began=began,
-            doubted=hold.clock.doubted,
+            clock=hold.clock.name,
             node=objects.node(document, hold.node),
             journal=journal,
             holder=hold.holder,

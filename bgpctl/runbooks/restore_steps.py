@@ -95,8 +95,8 @@ class Established(Goal):
     def decide(self, s: Snapshot) -> Decision:
         if s.journal is None:
             return Decision(Status.DONE, by_hand(s))
-        if not s.journal.takes_out and not self.restart:
-            return Decision(Status.DONE, _untouched(s))
+        if not s.lever.policies and not s.journal.takes_out and not self.restart:
+            return Decision(Status.DONE, f"no label was changed; {UNSELECTED}, so it announces nothing")
         if not s.lever.policies:
             labels = ", ".join(map(shown, s.journal.prior_labels.items()))
             although = f", though it is labelled as before ({labels})" if labels else ""
@@ -142,7 +142,7 @@ class Announced(Goal):
         return f"until every route is sent ({routers})"
 
     def decide(self, s: Snapshot) -> Decision:
-        if s.journal is None or (not s.journal.takes_out and not self.restart):
+        if not _comes_back(s, self.restart):
             return NOTHING
         state = s.state
         if state is None or state.phase not in (UNTOLD, "Running"):
@@ -229,21 +229,16 @@ def by_hand(s: Snapshot) -> str:
     return "; ".join(told)
 
 
-def _untouched(s: Snapshot) -> str:
-    """What is true of a node whose label was not changed: a policy never selected it, or it was a restart."""
-    if not s.lever.policies:
-        return f"no label was changed; {UNSELECTED}, so it announces nothing"
-    return f"no label was changed; {', '.join(s.lever.policies)} selects it, as before"
-
-
 def _back(s: Snapshot) -> str:
     """What has to be patched for the node to be as before."""
     return ", ".join(patch.what for patch in s.lever.back)
 
 
 def _comes_back(s: Snapshot, restart: bool) -> bool:
-    """Did its sessions end, or will they, by our hand?"""
-    return s.journal is not None and (restart or s.journal.takes_out)
+    """Did its sessions end, or will they, by our hand? Or was it out before, and somebody selected it since:
+    pods come back to no node whose sessions are not up."""
+    selected = bool(s.lever.policies or (s.state and s.state.peers))
+    return s.journal is not None and (restart or s.journal.takes_out or selected)
 
 
 def _before(s: Snapshot) -> Sequence[PeerState]:

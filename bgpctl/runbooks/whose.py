@@ -32,7 +32,7 @@ def _journalled(client: Client, node: str) -> str:
     try:
         journal = load(document["metadata"].get("annotations"), node)
         if journal is None and (held := lease.read(client, node)):
-            journal = load({ANNOTATION: held.copy_of(document["metadata"]["uid"])}, node)
+            journal = load({ANNOTATION: held.copy_of(str(document["metadata"].get("uid")))}, node)
     except Blocked:
         return ""
     return journal.provider if journal else ""

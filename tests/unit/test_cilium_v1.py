@@ -98,7 +98,7 @@ class Cluster:
 
     # -- runs
 
-    doubted = False  # it is a run's clock, too
+    name = ""  # it is a run's clock, too
 
     def now(self) -> float:
         return self.api.time.now

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -162,16 +163,14 @@ def test_each_request_to_leave_has_a_name_of_its_own() -> None:
     assert journal(run="a", leaves=3).leave == "a-3", "of a journal of the version before"
 
 
-@pytest.mark.parametrize(
-    ("ours", "theirs", "anew"), [(False, False, False), (True, False, True), (False, True, True)]
-)
-def test_no_wait_counts_from_what_another_clock_wrote_down(ours: bool, theirs: bool, anew: bool) -> None:
+@pytest.mark.parametrize(("clock", "anew"), [("a/7.2", False), ("a/99.0", True), ("b/7.0", True)])
+def test_no_wait_counts_from_what_another_clock_wrote_down(clock: str, anew: bool) -> None:
     marks = {"SawWithdrawn": 90.0, "Relabelled": 250.0, "SawRecord": 300.0}
-    before = journal(marks=marks, steps={"Withdrawn": 300.0, "Cordoned": 20.0}, doubted=theirs)
-    after = before.by_clock(100.0, doubted=ours)
-    assert after.doubted is ours
+    before = journal(marks=marks, steps={"Withdrawn": 300.0, "Cordoned": 20.0}, clock="a/7.0")
+    after = before.by_clock(clock, 100.0)
+    assert after.clock == clock
     if not anew:
-        assert after == before
+        assert after == replace(before, clock=clock)
         return
     assert (after.counted, after.since("SawWithdrawn"), after.since("Relabelled")) == (100.0, 100.0, 100.0)
     assert after.marks["SawRecord"] == 300.0, "the name of a record"

@@ -148,8 +148,9 @@ LEFT_IN = Lever(ways_in=(("enable-bgp", "true"), ("rack", "1")))
         ),
         (
             back(journal=UNSELECTED, state=None),
-            Decision(Status.DONE, "no label was changed; rack selects it, as before"),
+            Decision(Status.WAIT, "waiting for the speaker (now silent)", recheck=0.2),
         ),
+        (back(journal=UNSELECTED), done("1/1 sessions Established")),
         (
             back(lever=Lever()),
             Decision(
@@ -233,7 +234,8 @@ FIRST = "waiting for the first full set of routes"
     ("s", "decision"),
     [
         (back(journal=None, state=None), NOTHING),
-        (back(journal=UNSELECTED, state=None), NOTHING),
+        (back(journal=UNSELECTED, lever=Lever(), state=None), NOTHING),
+        (back(journal=UNSELECTED, lever=Lever(), state=running(phase="Starting")), wait(FIRST, 0.2)),
         (back(state=None), wait(FIRST, 0.2)),
         (back(state=running(phase="Starting")), wait(FIRST, 0.2)),
         (back(state=running(peer(announced=1))), wait("1 of 2 routes announced to 192.0.2.1", 0.2)),

@@ -10,6 +10,7 @@ import pytest
 
 from bgpctl.core.state import STALE_AFTER_SECONDS, UNPROVED, NodeState
 from bgpctl.queries.nodes import NodeReport
+from bgpctl.queries.since import taken_back
 from bgpctl.render import node
 from bgpctl.render.envelope import plain_data
 from bgpctl.render.text import plain
@@ -41,7 +42,7 @@ def shown(one: NodeReport) -> dict[str, Any]:
 def test_a_node_that_announces_again_is_not_drained() -> None:
     one = report(BACK)
     told = shown(one)
-    assert (told["service"], told["inService"], told["announcing"]) == ("announces-again", True, True)
+    assert (told["service"], told["inService"], told["announcing"]) == ("announces-again", False, True)
     assert told["safeToPowerOff"] is False and "proof" not in told and "stopped" not in told
     ways = [
         "do not power off n1: it announces again (2 routes, 1 session)",
@@ -54,7 +55,29 @@ def test_a_node_that_announces_again_is_not_drained() -> None:
     assert "announces-again" in lines and ways[0] in lines and "run-a: was done 5m ago" in lines
     assert "bgpctl node drain n1\n" in lines and "bgpctl node restore n1\n" in lines
     assert "confirmed" not in lines and "gone" not in lines and "safe to power off" not in lines
-    assert lines.endswith("\n1 node in service")
+    assert lines.endswith("\n0 of 1 node in service; not in service: n1; still announcing: n1")
+
+
+@pytest.mark.parametrize(
+    ("labels", "leave", "told"),
+    [
+        ({"enable-bgp": "true"}, DRAINED.leave, "its label enable-bgp=false was taken back after the drain"),
+        ({}, DRAINED.leave, "its label enable-bgp=false was taken back after the drain"),
+        ({"enable-bgp": "false"}, "", "its annotation bgpctl.io/leave is not the drain's any more"),
+        ({"enable-bgp": "false"}, "other-1", "its annotation bgpctl.io/leave is not the drain's any more"),
+        ({"enable-bgp": "false"}, DRAINED.leave, ""),
+    ],
+)
+def test_a_request_to_leave_that_was_taken_back_is_known_though_its_speaker_cannot_tell(
+    labels: dict[str, str], leave: str, told: str
+) -> None:
+    """It may have obeyed, and have no right to write its state (issue 7)."""
+    assert taken_back(DRAINED, labels, leave) == told
+    for state in (None, withdrawn(), withdrawn(heartbeat=SILENT)):
+        one = replace(report(state), back=told)
+        assert one.service == ("unknown" if told else "drained")
+        assert shown(one)["safeToPowerOff"] is not bool(told)
+    assert replace(report(BACK), back=told).service == "announces-again"
 
 
 @pytest.mark.parametrize(
@@ -85,7 +108,7 @@ def test_whatever_its_speaker_leaves_open_is_not_drained(
     first = told["hint"].splitlines()[0]
     assert first.startswith("do not power off n1: ") and why in first
     assert ("uncordoned meanwhile" in first) is not cordoned
-    assert told["inService"] is (word == "announces-again")
+    assert told["inService"] is (word == "announces-again" and not cordoned and state.established > 0)
     assert (told["service"], told["safeToPowerOff"], "proof" in told) == (word, False, False)
     assert "safe to power off" not in text(report(state, cordoned=cordoned))
 
@@ -149,7 +172,10 @@ def test_an_attempt_that_was_killed_after_the_drain_was_done_has_the_last_look_t
     """It may have cordoned the node again, with pods on it."""
     one = report(withdrawn(), replace(DRAINED, marks={AGAIN: DONE_AT + 9}))
     told = shown(one)
-    assert (told["service"], told["stopped"]) == ("drain-stopped", "its process was killed")
+    assert (told["service"], told["stopped"]) == (
+        "drain-stopped",
+        "its process was killed, or could not write down how it ended",
+    )
     assert "safeToPowerOff" not in told and "n1: safe" not in text(one)
     assert "when its drain was done, at 07:55:00 UTC on 2027-01-15; run the drain again" in told["hint"]
     assert "to go on: bgpctl node drain n1" in told["hint"]

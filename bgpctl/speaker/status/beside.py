@@ -51,7 +51,6 @@ class Beside:
     _addresses: Addresses = field(default_factory=Addresses)
     _held: Held = field(default_factory=Held)
     _before: NodeState | None = None  # who told last, and did not say that he ended
-    _suspected: bool = False  # while sessions of ours do not come up where he had his
     _ours: frozenset[tuple[str, int, IPAddress]] = frozenset()  # sessions: what becomes of these we know
     _doubt: float = 0.0  # until then, in monotonic seconds, one may be there of whom nothing is known
 
@@ -130,7 +129,8 @@ class Beside:
 
     def _suspect(self, state: NodeState) -> tuple[str, ...]:
         """The problem that whoever told last may be. A session of ours from where his came says that he is
-        gone, one from elsewhere that he may not be; and he may be what keeps ours from coming up."""
+        gone, one from elsewhere that he may not be; and he may be what keeps ours from coming up. Where none
+        is wanted, because the node leaves, only the operator knows."""
         before = self._before
         if before is None or not before.peers:
             return ()
@@ -141,8 +141,7 @@ class Beside:
         if _in_his_place(state, before):
             self._before = None
             return ()
-        self._suspected |= bool(state.peers)
-        return (_problem(before),) if self._suspected else ()
+        return (_problem(before),)
 
     @property
     def _theirs(self) -> tuple[PeerState, ...]:
