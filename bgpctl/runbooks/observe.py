@@ -212,8 +212,10 @@ def never_read(state: NodeState | None) -> frozenset[str]:
 
 
 def known_peers(state: NodeState | None) -> tuple[PeerState, ...]:
-    """The peers that the speaker has or lost and, when it has left, had."""
+    """The peers that the speaker has or lost and, when it has left, had. A router may be in there twice: what
+    it negotiated before it still keeps, whatever a policy says of it now."""
     if state is None:
         return ()
     left = state.withdrawn.peers if state.withdrawn and not state.peers else ()
-    return (*state.holders, *others((peer.state for peer in left), state.holders))
+    kept = (*state.peers, *state.unwithdrawn)
+    return (*kept, *others((peer.state for peer in left), kept))

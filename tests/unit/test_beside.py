@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bgpctl.core.model import SessionState
-from bgpctl.core.state import DOUBT, NodeState, WithdrawnPeer, WithdrawnRecord
+from bgpctl.core.state import DOUBT, LocalAddresses, NodeState, WithdrawnPeer, WithdrawnRecord
 from bgpctl.speaker.status import beside
 from bgpctl.speaker.status.beside import Beside
 from tests.support import snapshots
@@ -147,6 +147,17 @@ def test_one_before_us_may_be_what_keeps_our_sessions_down(ends: str) -> None:
         one.ended({"b"}, A)
         assert owed(one.joined(replace(down(A), peers=()))) == ["10.0.0.11"], "what it left is waited for"
     assert one.joined(down(A)).contested == ""
+
+
+def test_one_before_us_whose_session_was_down_is_known_by_where_his_last_one_came_from() -> None:
+    hung = replace(
+        down(B), engine_mode="own", locals=(LocalAddresses("192.0.2.1", 179, ("10.0.0.9", "10.0.0.12")),)
+    )
+    one, other = Beside(), Beside()
+    one.recall(hung, "p")
+    assert one.joined(A).other_speakers == ("b",), "ours comes from elsewhere"
+    other.recall(replace(hung, locals=()), "p")
+    assert other.joined(A).other_speakers == ("b",), "nothing says from where his came"
 
 
 def test_one_before_us_that_never_had_a_peer_keeps_nothing_down() -> None:

@@ -16,6 +16,7 @@ from bgpctl.errors import BgpctlError, UsageError
 from bgpctl.kube import paths
 from bgpctl.queries.estimates import node_estimates
 from bgpctl.runbooks.journal import ANNOTATION, dump
+from bgpctl.runbooks.observe import known_peers
 from tests.support import direct, node_states, objects
 from tests.support.direct import EPOCH, Wire
 from tests.support.kinds import KINDS
@@ -75,6 +76,23 @@ def test_the_profile_of_each_router(wire: Wire) -> None:
         profile = slow if address == SECOND else UNKNOWN_ROUTER
         peer = node_states.peer(EPOCH, address)
         assert one.worst == estimate(one.event, facts_from_state(peer), profile).worst
+
+
+def test_a_router_that_kept_routes_of_a_session_before_is_judged_by_that_one_too(wire: Wire) -> None:
+    """The timers of a policy that was edited since are not those that it agreed to (issue 7)."""
+    ours = PEER.session.local_gr
+    assert ours is not None
+    long, short = (
+        replace(PEER, session=replace(PEER.session, local_gr=replace(ours, restart_time=seconds)))
+        for seconds in (300, 5)
+    )
+    publish(wire, state(short, unwithdrawn=(long,)))
+    found = node_estimates(wire.client(), NODE, {})
+    assert [one.event for one in found] == EVENTS, "one row for each"
+    power_off = estimate(Event.POWER_OFF, facts_from_state(long), UNKNOWN_ROUTER)
+    assert found[3].worst == power_off.worst > 300
+    told = node_states.state(NODE, EPOCH, short, unwithdrawn=(long,))
+    assert known_peers(told) == (short, long)
 
 
 @pytest.mark.parametrize(("soak", "up", "longer"), [(0.0, True, 0.0), (7.0, True, 7.0), (7.0, False, 0.0)])
