@@ -76,11 +76,13 @@ class Site:
         return not self.lab.stack.waiting()
 
     def objects(self) -> dict[str, Any]:
-        """All that there are, without what only the API server counts and without their status."""
+        """All that there are, without what only the API server counts and without their status. A lever that
+        closes has Cilium delete an object and make it anew."""
         api, found = self.lab.api, {}
+        counted = ["managedFields", "resourceVersion", "generation"]
+        counted += [] if self.stack.withdraws else ["uid", "creationTimestamp"]
         for plural in sorted({resource.plural for resource in api.registry.all()} - set(UNCOMPARED)):
             for document in api.objects(plural):
-                counted = ("managedFields", "resourceVersion", "generation")
                 metadata = {k: v for k, v in document["metadata"].items() if v and k not in counted}
                 rest = {k: v for k, v in document.items() if k not in ("metadata", "status")}
                 found[f"{plural} {metadata.get('namespace', '')}/{metadata['name']}"] = (metadata, rest)
