@@ -18,7 +18,7 @@ from tests.matrix.cells import Graceful
 from tests.stacks.cells import ROUTERS, STACKS, Event, Place, places
 from tests.stacks.result import Result
 from tests.support import require
-from tests.support.apart import run_apart
+from tests.support.apart import run_in_turn
 
 PLACE_SECONDS = 3600.0  # one that takes longer hangs
 NAMES = {Graceful.OFF: "", Graceful.ON: " GR", Graceful.NOTIFICATION: " N"}
@@ -57,22 +57,15 @@ def main(words: Sequence[str]) -> int:
 
 
 def run(place: Place, events: Sequence[Event], points: int = 0, seed: str = "") -> list[Result]:
-    """All of them. After one that is not in order the others have new nodes; nothing is tried again."""
-    results: list[Result] = []
-    while left := events[len(results) :]:
-        words = (place.stack, place.router, place.graceful, str(points), seed, *left)
-        out, last_word = run_apart("tests.stacks.run", *words, seconds=PLACE_SECONDS)
-        found = list(_read(out))
-        if len(found) < len(left) and not (found and found[-1].complaints):
-            found.append(Result.broken(place, left[len(found)], last_word))
-        results += found
-    return results
-
-
-def _read(out: str) -> Iterator[Result]:
-    for line in out.splitlines():
-        if line.startswith("{"):
-            yield Result.from_json(line)
+    """All of them, on the same nodes as long as they are in order."""
+    return run_in_turn(
+        "tests.stacks.run",
+        (place.stack, place.router, place.graceful, str(points), seed),
+        events,
+        Result.from_json,
+        lambda event, why: Result.broken(place, Event(event), why),
+        PLACE_SECONDS,
+    )
 
 
 def table(results: Sequence[Result]) -> Iterator[str]:

@@ -11,8 +11,10 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
 from typing import Any
 
 from bgpctl.core.state import seconds
@@ -27,7 +29,7 @@ from tests.stacks.result import Result
 from tests.stacks.site import NODE, Site, running
 from tests.support.cli import Ran
 
-MOST_WRITES = 16  # a run of these has fewer
+FEWEST_WRITES = 10  # a run has so many at least
 AWAY_SECONDS = 3.0
 NOTHING = "nothing to restore"  # of a drain that was killed before it was written down
 SHORT = "8"  # seconds that a run may take which cannot end
@@ -45,6 +47,7 @@ class Visit:
     disturbed: bool
     says: list[str] = field(default_factory=list)
     proved: float | None = None
+    killed: bool = False
     runs: int = 0
 
     def run(self, *words: str, dies: int = -1) -> Ran:
@@ -52,6 +55,7 @@ class Visit:
 
     def took(self, ran: Ran) -> Ran:
         self.runs += 1
+        self.killed |= ran.code == KILLED
         for event in events(ran):
             if self.proved is None and (event.get("step"), event.get("state")) == ("Withdrawn", "done"):
                 self.proved = seconds(event["time"])
@@ -105,6 +109,8 @@ def _refused(visit: Visit) -> None:
         ran = visit.run(*DRAIN, "--timeout", SHORT)
     if ran.code == 0:
         visit.says.append("done, though the lever could not be pulled")
+    if not visit.site.routes(NODE):
+        visit.says.append("the router has no routes, though the lever could not be pulled")
     _leaves(visit)
 
 
@@ -129,26 +135,21 @@ def _down(visit: Visit) -> None:
     _leaves(visit)
 
 
-def _killed(visit: Visit, dies: int) -> bool:
-    first = visit.run(*DRAIN, dies=dies)
+def _killed(visit: Visit, dies: int) -> None:
+    visit.run(*DRAIN, dies=dies)
     visit.out(visit.run(*DRAIN))
     visit.back(visit.run(*RESTORE))
-    return first.code == KILLED
 
 
-def _undone(visit: Visit, dies: int) -> bool:
-    first = visit.run(*DRAIN, dies=dies)
+def _undone(visit: Visit, dies: int) -> None:
+    visit.run(*DRAIN, dies=dies)
     visit.back(visit.run(*RESTORE))
-    return first.code == KILLED
 
 
-def _restore_killed(visit: Visit, dies: int) -> bool:
+def _restore_killed(visit: Visit, dies: int) -> None:
     visit.out(visit.run(*DRAIN))
-    first = visit.run(*RESTORE, dies=dies)
-    again = visit.run(*RESTORE)
-    if first.code == KILLED:
-        visit.back(again)
-    return first.code == KILLED
+    visit.run(*RESTORE, dies=dies)
+    visit.back(visit.run(*RESTORE))
 
 
 ONCE: dict[Event, Callable[[Visit], None]] = {
@@ -158,7 +159,7 @@ ONCE: dict[Event, Callable[[Visit], None]] = {
     Event.AWAY: _away,
     Event.DOWN: _down,
 }
-AT_WRITES: dict[Event, Callable[[Visit, int], bool]] = {
+AT_WRITES: dict[Event, Callable[[Visit, int], None]] = {
     Event.KILLED: _killed,
     Event.UNDONE: _undone,
     Event.RESTORE_KILLED: _restore_killed,
@@ -177,37 +178,33 @@ class Cells:
     seed: str
 
     def run(self, event: Event) -> Result:
-        began, says, runs = time.monotonic(), [], 0
-        for label, happens in self._happens(event):
-            visit = self._visit(event, happens)
+        """Until something is wrong."""
+        began, runs, says = time.monotonic(), 0, ()
+        for label, visit in self._visits(event):
             runs += visit.runs
-            says += [f"{label}{words}" for words in visit.says]
-            if says:
+            if says := tuple(f"{label}{words}" for words in visit.says):
                 break
-        place = self.site.place
-        took = round(time.monotonic() - began, 1)
-        return Result(place.stack, place.router, place.graceful, event, tuple(says), runs, took)
+        place, took = self.site.place, round(time.monotonic() - began, 1)
+        return Result(place.stack, place.router, place.graceful, event, says, runs, took)
 
-    def _happens(self, event: Event) -> Iterator[tuple[str, Callable[[Visit], Any]]]:
+    def _visits(self, event: Event) -> Iterator[tuple[str, Visit]]:
         if event in ONCE:
-            yield "", ONCE[event]
+            yield "", self._visit(event, ONCE[event])
             return
-        over: list[int] = []
+        for point in self._points(event):
+            visit = self._visit(event, partial(AT_WRITES[event], dies=point))
+            yield f"killed after {point} writes: ", visit
+            if not visit.killed:
+                return
 
-        def at(point: int) -> Callable[[Visit], None]:
-            def happens(visit: Visit) -> None:
-                if not AT_WRITES[event](visit, point):
-                    over.append(point)
-
-            return happens
-
+    def _points(self, event: Event) -> Iterable[int]:
+        """After how many writes; until a run ends before that."""
+        if not self.points:
+            return count()
         chosen = random.Random(f"{self.seed} {self.site.place} {event}")
-        points = list(range(MOST_WRITES))
-        for point in sorted(chosen.sample(points[:10], self.points)) if self.points else points:
-            if not over:
-                yield f"killed after {point} writes: ", at(point)
+        return sorted(chosen.sample(range(FEWEST_WRITES), self.points))
 
-    def _visit(self, event: Event, happens: Callable[[Visit], Any]) -> Visit:
+    def _visit(self, event: Event, happens: Callable[[Visit], None]) -> Visit:
         site, before = self.site, self.site.objects()
         with Eye(site.probe, site.addresses) as eye:
             _until(lambda: bool(eye.looks))

@@ -1,9 +1,21 @@
-"""One cell of a table in a process of its own, which nothing of another cell can disturb."""
+"""Cells of a table in processes of their own, where nothing of another one can disturb them."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
+
+
+class Outcome(Protocol):
+    """What became of a cell."""
+
+    @property
+    def complaints(self) -> Sequence[str]: ...
+
+
+R = TypeVar("R", bound=Outcome)
 
 
 def run_apart(module: str, *words: str, seconds: float) -> tuple[str, str]:
@@ -21,3 +33,24 @@ def run_apart(module: str, *words: str, seconds: float) -> tuple[str, str]:
         process.wait()
         raise
     return out, (err.strip().splitlines() or ["it said nothing"])[-1]
+
+
+def run_in_turn(
+    module: str,
+    place: Sequence[str],
+    names: Sequence[str],
+    read: Callable[[str], R],
+    broken: Callable[[str, str], R],
+    seconds: float,
+) -> list[R]:
+    """The named cells of one place, in one process as long as they are in order: `module` prints a line of
+    JSON for each, and ends with the first that is not. The others then have a new place; none is tried again.
+    `broken`: a cell that could not be run, and why."""
+    results: list[R] = []
+    while left := names[len(results) :]:
+        out, last_word = run_apart(module, *place, *left, seconds=seconds)
+        found = [read(line) for line in out.splitlines() if line.startswith("{")]
+        if len(found) < len(left) and not (found and found[-1].complaints):
+            found.append(broken(left[len(found)], last_word))
+        results += found
+    return results

@@ -1,6 +1,6 @@
 """What a node's way out of service, and back, costs those who use it: requests lost, stack by stack.
 
-`python -m tests.traffic` runs one cell per router, stack and way, and prints the table of docs/traffic.md:
+`python -m tests.traffic` measures each way on each stack and router, and prints the table of docs/traffic.md:
 
     cells.py     the stacks, the ways out, and what must hold
     counting.py  requests and answers -> how many were lost, and when          (pure)
@@ -8,6 +8,6 @@
     router.py    BIRD and FRR that install equal paths into the kernel
     node.py      what runs on a node: its stack's engine, in a process of its own
     requests.py  who asks, and who answers
-    run.py       one cell from its start to its verdict; result.py is that
+    run.py       the cells of one network, one after the other; result.py is what became of one
     table.py     the results as Markdown
 """

@@ -13,16 +13,17 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 from bgpctl.lab import stacks
 from tests.support import require
-from tests.support.apart import run_apart
+from tests.support.apart import run_in_turn
 from tests.traffic import table
-from tests.traffic.cells import ROUTERS, STACKS, Cell, Way, cells
+from tests.traffic.cells import ROUTERS, STACKS, Cell, Way
 from tests.traffic.result import Result
 
-CELL_SECONDS = 400.0  # one that takes longer hangs
+NETWORK_SECONDS = 1200.0  # one that takes longer hangs
 DOCUMENT = Path("docs/traffic.md")
 
 
@@ -41,14 +42,15 @@ def main(words: Sequence[str]) -> int:
     asked = _arguments(words)
     missing = Counter(part for part in ("netns", *(asked.router or ROUTERS)) if not _present(part))
     routers = [kind for kind in asked.router or ROUTERS if not missing["netns"] and not missing[kind]]
-    chosen = list(cells(routers, asked.stack or list(STACKS), list(map(Way, asked.way or Way))))
-    results = []
-    for number, cell in enumerate(chosen, start=1):
-        print(f"{number}/{len(chosen)} {cell}", file=sys.stderr, flush=True)
-        results.append(run(cell))
-        print(f"  {'; '.join(results[-1].complaints) or 'in order'}", file=sys.stderr, flush=True)
+    results: list[Result] = []
+    for stack, router in product(asked.stack or STACKS, routers):
+        found = run(router, stack, list(map(Way, asked.way or Way)))
+        print(
+            *(f"{one.cell}: {'; '.join(one.complaints) or 'in order'}" for one in found), sep="\n", flush=True
+        )
+        results += found
     if results:
-        print("\n".join((*table.markdown(results), "", *table.summary(results))))
+        print("\n".join(("", *table.markdown(results), "", *table.summary(results))))
     if results and asked.write:
         DOCUMENT.write_text(table.written(DOCUMENT.read_text(), results, _machine()))
     print("\n".join(require.closing_block(missing)), end="\n" if missing else "", file=sys.stderr)
@@ -56,15 +58,18 @@ def main(words: Sequence[str]) -> int:
     return int(lacking or any(result.complaints for result in results))
 
 
-def run(cell: Cell) -> Result:
-    """One cell in its own process. What does not come up is a failed cell, and nothing is tried again."""
-    if lacks := stacks.STACKS[cell.stack].missing():
-        return Result.broken(cell, lacks)
-    out, last_word = run_apart("tests.traffic.run", cell.router, cell.stack, cell.way, seconds=CELL_SECONDS)
-    try:
-        return Result.from_json(out)
-    except (ValueError, KeyError, TypeError):
-        return Result.broken(cell, last_word)
+def run(router: str, stack: str, ways: Sequence[Way]) -> list[Result]:
+    """All of them, in the same network as long as they are in order."""
+    if lacks := stacks.STACKS[stack].missing():
+        return [Result.broken(Cell(router, stack, way), lacks) for way in ways]
+    return run_in_turn(
+        "tests.traffic.run",
+        (router, stack),
+        ways,
+        Result.from_json,
+        lambda way, why: Result.broken(Cell(router, stack, Way(way)), why),
+        NETWORK_SECONDS,
+    )
 
 
 def _present(part: str) -> bool:

@@ -5,10 +5,8 @@ A stack is a line of `STACKS`: what the lab calls it, and how its own people wou
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import product
 
 from bgpctl.core.drain.lever import EXCLUDE
 from bgpctl.lab import seed
@@ -57,9 +55,3 @@ class Cell:
 
     def __str__(self) -> str:
         return f"{self.router} / {self.stack} / {self.way}"
-
-
-def cells(routers: Sequence[str], stacks: Sequence[str], ways: Sequence[Way]) -> Iterator[Cell]:
-    """In the order of the table."""
-    for stack, way, router in product(stacks, ways, routers):
-        yield Cell(router, stack, way)

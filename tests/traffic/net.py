@@ -166,7 +166,6 @@ class Net:
         for words in stacks.STACKS[self.stack].prepare:
             ran = self.bgpctl(*words)
             assert ran.code == 0, ran.err
-        eventually(self._may_be_drained, UP_SECONDS, interval=1, why="it may be drained")
 
-    def _may_be_drained(self) -> bool:
+    def may_be_drained(self) -> bool:
         return self.bgpctl("node", "drain", NODE, "--dry-run", "--router-probe", self.probe).code == 0

@@ -1,7 +1,5 @@
-"""One cell from start to verdict: `python -m tests.traffic.run ROUTER STACK WAY` prints one JSON line.
-
-A process of its own per cell, as in `tests.matrix`.
-"""
+"""The cells of one network, one after the other: `python -m tests.traffic.run ROUTER STACK WAY…` prints one JSON
+line for each, and ends with the first that is not in order."""
 
 from __future__ import annotations
 
@@ -26,14 +24,9 @@ DOWN_SECONDS = 20.0  # so long a node stays off, or until the router sends nothi
 BOOT_SECONDS = 2.0  # its data plane answers so long after its BGP speaker was started
 
 
-def run(cell: Cell) -> Result:
-    """AssertionError: it did not come up, or a command failed."""
-    place = Path(tempfile.mkdtemp(prefix="bgpctl-"))  # short: a socket's path is limited
-    with ExitStack() as parts:
-        parts.callback(shutil.rmtree, place, ignore_errors=True)
-        net = Net(parts, cell.router, cell.stack, place)
-        net.come_up()
-        stop = parts.enter_context(net.asking())
+def measure(net: Net, cell: Cell) -> Result:
+    """The node leaves, is off, and comes back. AssertionError: a command failed, or it did not come back."""
+    with net.asking() as stop:
         time.sleep(STEADY_SECONDS)
         left_at = time.time()
         LEAVES[cell.way](net, cell)
@@ -104,10 +97,20 @@ LEAVES = {Way.DRAIN: _drain, Way.LABEL: _label, Way.STOP: _stop, Way.POWER_OFF: 
 RETURNS = {Way.DRAIN: _restore, Way.LABEL: _unlabel, Way.STOP: _nothing, Way.POWER_OFF: _nothing}
 
 
-def main(router: str, stack: str, way: str) -> int:
-    """Exit code 0 when the cell could be run, whatever its verdict."""
+def main(router: str, stack: str, *ways: str) -> int:
+    """Exit code 0 when the cells could be run, whatever the verdicts."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds: the network is removed
-    print(run(Cell(router, stack, Way(way))).to_json(), flush=True)
+    place = Path(tempfile.mkdtemp(prefix="bgpctl-"))  # short: a socket's path is limited
+    with ExitStack() as parts:
+        parts.callback(shutil.rmtree, place, ignore_errors=True)
+        net = Net(parts, router, stack, place)
+        net.come_up()
+        for way in map(Way, ways):
+            eventually(net.may_be_drained, UP_SECONDS, interval=1, why=f"{NODE} may be drained")
+            result = measure(net, Cell(router, stack, way))
+            print(result.to_json(), flush=True)
+            if result.complaints:
+                break
     return 0
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import product
 
-from tests.traffic.cells import STACKS, Cell, Way, cells
+from tests.traffic.cells import STACKS, Cell, Way
 from tests.traffic.counting import Lost
 from tests.traffic.result import Result
 
@@ -30,11 +31,11 @@ def markdown(results: Sequence[Result]) -> Iterator[str]:
     routers = [kind for kind in NAMES if any(cell.router == kind for cell in found)]
     yield _row("nodes of", "leaves by", *(f"{NAMES[kind]}, {when}" for kind in routers for when in WHEN))
     yield "|---" * (2 + 2 * len(routers)) + "|"
-    for cell in cells(("",), list(STACKS), list(Way)):
-        here = [found.get(Cell(kind, cell.stack, cell.way)) for kind in routers]
+    for stack, way in product(STACKS, Way):
+        here = [found.get(Cell(kind, stack, way)) for kind in routers]
         if any(here):
-            way = WAYS.get(cell.way) or f"{STACKS[cell.stack].says} by hand"
-            yield _row(f"`{cell.stack}`", way, *(word for result in here for word in _words(result)))
+            leaves = WAYS.get(way) or f"{STACKS[stack].says} by hand"
+            yield _row(f"`{stack}`", leaves, *(word for result in here for word in _words(result)))
 
 
 def summary(results: Sequence[Result]) -> Iterator[str]:
