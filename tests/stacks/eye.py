@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from bgpctl.witness.model import RouteState
 from bgpctl.witness.probe import Probe
 
-INTERVAL = 0.1
+INTERVAL = 0.25  # a session that was reset is down for longer
 
 
 @dataclass(frozen=True, slots=True)
