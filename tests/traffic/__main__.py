@@ -45,9 +45,7 @@ def main(words: Sequence[str]) -> int:
     results: list[Result] = []
     for stack, router in product(asked.stack or STACKS, routers):
         found = run(router, stack, list(map(Way, asked.way or Way)))
-        print(
-            *(f"{one.cell}: {'; '.join(one.complaints) or 'in order'}" for one in found), sep="\n", flush=True
-        )
+        print(*found, sep="\n", flush=True)
         results += found
     if results:
         print("\n".join(("", *table.markdown(results), "", *table.summary(results))))

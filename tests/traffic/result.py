@@ -22,6 +22,9 @@ class Result:
     endless: bool = False
     complaints: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        return f"{self.cell}: {'; '.join(self.complaints) or 'in order'}"
+
     @property
     def cell(self) -> Cell:
         return Cell(self.router, self.stack, self.way)

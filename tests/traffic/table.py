@@ -42,8 +42,7 @@ def summary(results: Sequence[Result]) -> Iterator[str]:
     """How many are in order, and every complaint."""
     failed = [result for result in results if result.complaints]
     yield f"{len(results)} cells, {len(failed)} not as promised (a drain loses nothing, a power-off some)."
-    for result in failed:
-        yield f"- {result.cell}: {'; '.join(result.complaints)}"
+    yield from (f"- {result}" for result in failed)
 
 
 def _words(result: Result | None) -> tuple[str, str]:
