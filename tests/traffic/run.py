@@ -1,5 +1,5 @@
-"""The cells of one network, one after the other: `python -m tests.traffic.run ROUTER STACK WAY…` prints a line
-of JSON for each, and ends with the first that is not in order."""
+"""The cells of one network, one after the other: `python -m tests.traffic.run ROUTER STACK WAY…` prints a
+line of JSON for each, and ends with the first that is not in order."""
 
 from __future__ import annotations
 
