@@ -46,7 +46,7 @@ class Hurried(CiliumStack):
 
 @dataclass(frozen=True)
 class Site:
-    """In service, whenever a cell begins. `before`: every object then."""
+    """In service, whenever a cell begins."""
 
     place: Place
     lab: Lab

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -28,10 +29,12 @@ def run_apart(module: str, *words: str, seconds: float) -> tuple[str, str]:
     except subprocess.TimeoutExpired:
         process.terminate()
         out, err = process.communicate()
-    except BaseException:  # ^C reaches it too, where it has our terminal
+    except BaseException:
         process.terminate()
         process.wait()
         raise
+    if process.returncode == -signal.SIGINT:  # ^C reaches all who have our terminal
+        raise KeyboardInterrupt
     return out, (err.strip().splitlines() or ["it said nothing"])[-1]
 
 
