@@ -1,5 +1,5 @@
-"""A sample of what `make stacks` runs whole: a drain and its restore on each stack, and on one of them something
-that happens on the way. BGPCTL_STACKS is its seed."""
+"""A sample of what `make stacks` runs whole: a drain and its restore on each stack, and on one of them
+something that happens on the way. BGPCTL_STACKS is its seed."""
 
 from __future__ import annotations
 
