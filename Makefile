@@ -5,7 +5,7 @@ PY   := $(VENV)/bin/python
 # A file of tests runs in one process. More of them than this would keep each other's deadlines waiting.
 AT_ONCE := $(shell n=$$(nproc 2>/dev/null || echo 1); echo $$((n < 4 ? n : 4)))
 
-.PHONY: demo test bench matrix interleavings mutants fuzz lint completions clean
+.PHONY: demo test bench matrix stacks traffic interleavings mutants fuzz lint completions clean
 
 $(VENV)/.installed: pyproject.toml
 	@echo "making $(VENV) with what bgpctl needs; once, about a minute"
@@ -29,6 +29,14 @@ bench: $(VENV)/.installed
 # What real routers do to a node's routes, against the estimate: root, and the routers that are installed.
 matrix: $(VENV)/.installed
 	@$(PY) -m tests.matrix $(ARGS)
+
+# A drain and a restore on every stack, whatever happens on the way: hours. ARGS='--points 3': part of the kills.
+stacks: $(VENV)/.installed
+	@$(PY) -m tests.stacks $(ARGS)
+
+# Requests that are lost while a node leaves and comes back, stack by stack: root. ARGS=--write: docs/traffic.md.
+traffic: $(VENV)/.installed
+	@$(PY) -m tests.traffic $(ARGS)
 
 # Runs of bgpctl among second writers that act between any two requests: 20,000 (CI: 4,000).
 interleavings: $(VENV)/.installed

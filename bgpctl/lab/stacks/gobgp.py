@@ -17,8 +17,9 @@ API_PORT = 50051
 
 @dataclass
 class Gobgp:
-    """A gobgpd at `address` with one peer, the router at `router`:`port`; graceful restart is on.
-    `next_hop` "" = its own address, which a GoBGP before 3.20 refuses as a router where it is loopback."""
+    """A gobgpd at `address` with one peer, the router at `router`:`port`; graceful restart is on,
+    with `notification` the N bit (RFC 8538) too. `next_hop` "" = its own address, which a GoBGP before 3.20
+    refuses as a router where it is loopback."""
 
     address: str
     asn: int
@@ -27,6 +28,7 @@ class Gobgp:
     router_asn: int = 65000
     restart: int = 120
     next_hop: str = ""
+    notification: bool = False
     _process: subprocess.Popen[bytes] | None = None
     _announced: frozenset[str] = frozenset()
 
@@ -79,6 +81,7 @@ idle-hold-time-after-reset = 1
 [neighbors.graceful-restart.config]
 enabled = true
 restart-time = {self.restart}
+notification-enabled = {str(self.notification).lower()}
 [[neighbors.afi-safis]]
 [neighbors.afi-safis.config]
 afi-safi-name = "ipv4-unicast"

@@ -25,9 +25,10 @@ ADVERTISED = {"advertise": "bgp"}
 
 @dataclass(slots=True)
 class CiliumStack:
-    """As `stacks.spec.Stack`."""
+    """As `stacks.spec.Stack`. `notification`: its engines send the N bit, as Cilium's do."""
 
     site: Site
+    notification: bool = False
     engines: dict[str, Gobgp] = field(default_factory=dict)
     _rounds: Rounds = field(default_factory=Rounds)
 
@@ -46,6 +47,7 @@ class CiliumStack:
                 router.asn,
                 seed.RESTART_SECONDS,
                 node.next_hop,
+                self.notification,
             )
             self.engines[node.name] = engine
             engine.start(self.site.directory / node.name)
