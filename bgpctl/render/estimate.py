@@ -52,7 +52,9 @@ def summary(node: str, estimates: Sequence[Estimate]) -> str:
     lasts = "for ever" if isinf(slowest.worst) else f"for up to {units.duration(slowest.worst)}"
     deselect = [one for one in estimates if one.event.value == "deselect"]
     drain = max((one.worst for one in deselect), default=None)
-    left = f"when it leaves, its routes are gone within {units.duration(drain)}; " if drain is not None else ""
+    left = (
+        f"when it leaves, its routes are gone within {units.duration(drain)}; " if drain is not None else ""
+    )
     return f"{node}: {left}after {slowest.event.value}, {slowest.address} may send {lasts} (all estimated)"
 
 

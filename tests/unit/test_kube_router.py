@@ -19,6 +19,7 @@ from bgpctl.kube.client import Client
 from bgpctl.providers import detect
 from bgpctl.providers.kube_router import KubeRouter
 from bgpctl.providers.summary import summaries
+from bgpctl.render.peers import restart
 from tests.support import direct, objects
 
 PEERS = "kube-router.io/peers"
@@ -187,6 +188,13 @@ def test_a_nodes_state_is_its_configuration_and_nothing_of_its_sessions() -> Non
     assert node_state(objects.node("n1"), settings, listed) == NodeState("n1", phase="", **by, **told)
     alone = NodeState("n1", phase="", intended=None, announced=0, lag=0.0)
     assert node_state(objects.node("n1"), settings, None) == alone
+
+
+@pytest.mark.parametrize(("arguments", "shown"), [(GRACEFUL, "90 s offered"), ((), "off")])
+def test_graceful_restart_is_what_its_arguments_offer(arguments: tuple[str, ...], shown: str) -> None:
+    settings = read_settings(daemonset(*GLOBAL, *arguments))
+    assert settings is not None
+    assert [restart(one) for one in node_state(objects.node("n1"), settings, None).peers] == [shown] * 2
 
 
 def test_global_peers_hide_those_of_a_node() -> None:
