@@ -53,6 +53,11 @@ LOST = (
     f"delete its {KIND}, and Cilium's operator makes it anew"
 )
 
+EDITED = (
+    f"advertises, and the node's peers refer to it to announce nothing: somebody edited it since; "
+    f"{copies.PREPARE} takes that out again"
+)
+
 
 class Cilium:
     """As `bgpctl.ports.Provider`. Of 1.16 and newer, which send a Hard Reset where the N bit is negotiated:
@@ -200,7 +205,10 @@ class Cilium:
         path, owner = self._path(config), self._owner(node, kept, selecting)
         closing = leave.close(path, config)
         comes_back = owner is not None or not kept.owner
+        loud = tuple(f"CiliumBGPPeerConfig {name}" for name in copies.loud(config, self._peer_configs()))
         return Lever(
+            loud,
+            refusal=f"{', '.join(loud)} {EDITED}" if loud else "",
             closing=(closing,) if closing else (),
             back=(leave.back(path, config, kept, owner),) if comes_back else (),
             prior=_kept(kept),
