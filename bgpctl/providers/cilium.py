@@ -6,7 +6,7 @@ Nodes that only an older policy selects are `cilium_v1`'s.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -73,8 +73,12 @@ class Cilium:
 
     # -- reading
 
-    def states(self) -> tuple[NodeState, ...] | None:
+    def states(self, names: Collection[str] = ()) -> tuple[NodeState, ...] | None:
         settings = read_settings(self._peer_configs())
+        if there := [document for name in names if (document := self._find(name))]:
+            found = tuple(_state(document, settings) for document in there)
+            if {state.node for state in found} == set(names):
+                return found
         for collection in paths.NODE_CONFIGS:
             with contextlib.suppress(NotFound):
                 # Of thousands of nodes no more than a page of documents is in memory.

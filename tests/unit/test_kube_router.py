@@ -213,6 +213,7 @@ def test_a_nodes_state_says_that_no_session_is_known() -> None:
     assert one.session.state is SessionState.UNKNOWN and "tells nobody" in state.problems[0]
     states = {each.node: each for each in KubeRouter(client).states() or ()}
     assert (len(states["n1"].peers), states["n2"].peers) == (1, ())
+    assert KubeRouter(client).states(("n2", "n3")) == (states["n2"],)
 
 
 def noted(made: dict[str, Any], annotations: dict[str, str]) -> Client:
