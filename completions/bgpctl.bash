@@ -130,11 +130,11 @@ _bgpctl_values() {
         'calico prepare:--kubeconfig') echo '@file' ;;
         'lab demo:--router') echo 'auto bird frr gobgp exabgp' ;;
         'lab demo:--nodes') echo '' ;;
-        'lab demo:--stack') echo 'bgpctl cilium calico' ;;
+        'lab demo:--stack') echo 'bgpctl cilium calico kube-router' ;;
         'lab up:--router') echo 'auto bird frr gobgp exabgp' ;;
         'lab up:--nodes') echo '' ;;
         'lab up:--kubeconfig') echo '@file' ;;
-        'lab up:--stack') echo 'bgpctl cilium calico' ;;
+        'lab up:--stack') echo 'bgpctl cilium calico kube-router' ;;
         *) return 1 ;;
     esac
 }

@@ -231,12 +231,12 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'lab demo\'' -f
     complete -c $program -n '__bgpctl_at \'lab demo\'' -l router -x -a 'auto bird frr gobgp exabgp' -d 'The router to peer with; auto takes one that is installed'
     complete -c $program -n '__bgpctl_at \'lab demo\'' -l nodes -x -d 'How many nodes, named worker-1 and so on'
-    complete -c $program -n '__bgpctl_at \'lab demo\'' -l stack -x -a 'bgpctl cilium calico' -d 'Who speaks BGP on the nodes'
+    complete -c $program -n '__bgpctl_at \'lab demo\'' -l stack -x -a 'bgpctl cilium calico kube-router' -d 'Who speaks BGP on the nodes'
     complete -c $program -n '__bgpctl_at \'lab demo\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'lab up\'' -f
     complete -c $program -n '__bgpctl_at \'lab up\'' -l router -x -a 'auto bird frr gobgp exabgp' -d 'The router to peer with; auto takes one that is installed'
     complete -c $program -n '__bgpctl_at \'lab up\'' -l nodes -x -d 'How many nodes, named worker-1 and so on'
     complete -c $program -n '__bgpctl_at \'lab up\'' -l kubeconfig -r -F -d 'Where to write the kubeconfig to use'
-    complete -c $program -n '__bgpctl_at \'lab up\'' -l stack -x -a 'bgpctl cilium calico' -d 'Who speaks BGP on the nodes'
+    complete -c $program -n '__bgpctl_at \'lab up\'' -l stack -x -a 'bgpctl cilium calico kube-router' -d 'Who speaks BGP on the nodes'
     complete -c $program -n '__bgpctl_at \'lab up\'' -s h -l help -d 'Show help and exit.'
 end

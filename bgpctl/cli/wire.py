@@ -39,9 +39,11 @@ def provider(client: Client, name: str | None = None) -> Provider:
     return providers.of(client, name or "")
 
 
-def node_states(client: Client, name: str | None = None) -> tuple[NodeState, ...]:
-    """What every speaker of the cluster said last."""
-    found = provider(client, name).states()
+def node_states(client: Client, name: str | None = None, nodes: Sequence[str] = ()) -> tuple[NodeState, ...]:
+    """What every speaker of the cluster said last; of those `nodes` at least, where some are named."""
+    from bgpctl import providers
+
+    found = provider(client, name).states(providers.few(nodes))
     if found is None:
         raise BgpctlError(
             "this cluster does not know BGPNodeState: no bgpctl speaker was ever installed in it",

@@ -137,7 +137,6 @@ def _start_api(site: stacks.Site, driver: stacks.Driver, parts: contextlib.ExitS
     api = ApiServer(tls=True)  # kubectl sends no credential over plain HTTP
     parts.callback(api.stop)
     api.start()
-    api.apply(*seed.crds())
     api.apply(*seed.cluster([node.address for node in site.nodes], driver.documents(site)))
     return api
 

@@ -5,7 +5,7 @@ To add one: write them, enter it in `TABLE`, and say in docs/providers.md what i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bgpctl.providers.stack import Stack
 
 DEFAULT = "bgpctl"
+FEW = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,11 @@ TABLE: dict[str, Row] = {
     "isovalent": Row(_isovalent, frozenset({"isovalent.com"})),
     "openperouter": Row(_openperouter, frozenset({"openpe.openperouter.github.io"})),
 }
+
+
+def few(names: Sequence[str]) -> Sequence[str]:
+    """Those nodes of which each is asked for by itself; () = all are wanted, or a list of all costs less."""
+    return names if len(names) <= FEW else ()
 
 
 def stack_of(name: str) -> Stack:

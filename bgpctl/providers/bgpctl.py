@@ -3,7 +3,7 @@ label that they select by, withdrawing first."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from bgpctl.core.reading.foreign import Unreadable
@@ -33,7 +33,10 @@ class Bgpctl:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def states(self) -> tuple[NodeState, ...] | None:
+    def states(self, names: Collection[str] = ()) -> tuple[NodeState, ...] | None:
+        found = (self._client.find(paths.node_state(name)) for name in names)
+        if there := [document for document in found if document]:
+            return read_states(there)
         try:
             return read_states(self._client.items(paths.NODE_STATES))
         except NotFound:

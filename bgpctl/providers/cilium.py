@@ -6,7 +6,7 @@ Nodes that only an older policy selects are `cilium_v1`'s.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,11 @@ LOST = (
     f"delete its {KIND}, and Cilium's operator makes it anew"
 )
 
+EDITED = (
+    f"advertises, and the node's peers refer to it to announce nothing: somebody edited it since; "
+    f"{copies.PREPARE} takes that out again"
+)
+
 
 class Cilium:
     """As `bgpctl.ports.Provider`. Of 1.16 and newer, which send a Hard Reset where the N bit is negotiated:
@@ -68,8 +73,12 @@ class Cilium:
 
     # -- reading
 
-    def states(self) -> tuple[NodeState, ...] | None:
+    def states(self, names: Collection[str] = ()) -> tuple[NodeState, ...] | None:
         settings = read_settings(self._peer_configs())
+        if there := [document for name in names if (document := self._find(name))]:
+            found = tuple(_state(document, settings) for document in there)
+            if {state.node for state in found} == set(names):
+                return found
         for collection in paths.NODE_CONFIGS:
             with contextlib.suppress(NotFound):
                 # Of thousands of nodes no more than a page of documents is in memory.
@@ -200,7 +209,10 @@ class Cilium:
         path, owner = self._path(config), self._owner(node, kept, selecting)
         closing = leave.close(path, config)
         comes_back = owner is not None or not kept.owner
+        loud = tuple(f"CiliumBGPPeerConfig {name}" for name in copies.loud(config, self._peer_configs()))
         return Lever(
+            loud,
+            refusal=f"{', '.join(loud)} {EDITED}" if loud else "",
             closing=(closing,) if closing else (),
             back=(leave.back(path, config, kept, owner),) if comes_back else (),
             prior=_kept(kept),

@@ -101,9 +101,9 @@ def _slim(node: Document) -> Document:
 
 
 def _peer(peer: Peer) -> PeerState:
-    session = Session(peer.name, SessionState.UNKNOWN, gr_told=False, end_of_rib=None)
-    told = describe_peer(peer, session, 0, 0)
     keeps = peer.restart_time is not None
+    session = Session(peer.name, SessionState.UNKNOWN, gr_told=not keeps, end_of_rib=None)
+    told = describe_peer(peer, session, 0, 0)
     return replace(told, intended=None, announced=None, configured_notification=keeps)
 
 

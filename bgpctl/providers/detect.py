@@ -7,7 +7,7 @@ of them; a node with both is nobody's to guess about.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -118,8 +118,8 @@ class Several:
     def _on(self, name: str, node: str) -> bool:
         return providers.stack_of(name).on(self._client, node)
 
-    def states(self) -> tuple[NodeState, ...] | None:
-        return tuple(self._merged({name: one.states() or () for name, one in self._stacks.items()}))
+    def states(self, names: Collection[str] = ()) -> tuple[NodeState, ...] | None:
+        return tuple(self._merged({name: one.states(names) or () for name, one in self._stacks.items()}))
 
     def state(self, node: str) -> NodeState | None:
         return self.of(node).state(node)

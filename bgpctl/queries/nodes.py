@@ -143,12 +143,14 @@ def node_reports(
     client: Client, names: Sequence[str], typed: CommandLine = BARE, provider: Provider | None = None
 ) -> tuple[NodeReport, ...]:
     """The named nodes, or all. Raises UsageError for a name that does not exist."""
-    documents = {d["metadata"]["name"]: d for d in client.items(paths.NODES)}
+    few = providers.few(names)
+    found = (client.find(paths.node(name)) for name in names) if few else client.items(paths.NODES)
+    documents = {document["metadata"]["name"]: document for document in found if document}
     missing = [name for name in names if name not in documents]
     if missing:
         raise no_such_node(*missing)
     whose = provider or providers.of(client)
-    told = {s.node: s for s in whose.states() or ()}
+    told = {s.node: s for s in whose.states(few) or ()}
     told |= dict(_of_others(client, {name: documents[name] for name in names or documents}, whose.name))
     leases = _leases(client, [name for name, d in documents.items() if _has_journal(d)])
     chosen = dict.fromkeys(names or sorted(documents))

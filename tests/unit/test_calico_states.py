@@ -17,6 +17,7 @@ from bgpctl.core.reading.foreign import Unreadable
 from bgpctl.core.state import NodeState
 from bgpctl.core.timing.facts import facts_from_state
 from bgpctl.lab.stacks.calico.documents import made, notes, peer, pool
+from bgpctl.render.peers import restart
 from tests.support import objects
 
 
@@ -180,6 +181,9 @@ def test_a_session_as_calico_node_tells_it() -> None:
     assert [str(p.session.state) for p in state.peers] == ["established", "unknown"]
     assert said.sessions.keys() == {"192.0.2.1"}, "the mesh is nobody's peer"
     assert not state.peers[0].session.gr_told
+    assert [restart(p) for p in state.peers] == ["120 s offered"] * 2, "BIRD's default, which is always on"
+    (other,) = told(peer("tor", "192.0.2.1", maxRestartTime="30s"), status=said).peers
+    assert restart(other) == "30 s offered"
     assert (state.lag, state.problems, state.announced) == (15.0, (), None)
 
 

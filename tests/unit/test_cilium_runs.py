@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from bgpctl.core.cilium import copies
 from bgpctl.core.cilium.states import LAG
 from bgpctl.kube import paths
-from bgpctl.lab.stacks.cilium.documents import CLUSTER_CONFIGS
+from bgpctl.lab.stacks.cilium.documents import CLUSTER_CONFIGS, PEER_CONFIGS
 from bgpctl.providers.cilium import Cilium
 from bgpctl.runbooks import engine
 from bgpctl.runbooks import world as worlds
@@ -252,6 +253,36 @@ def test_an_agent_that_tells_nothing_blocks_a_run_without_a_router() -> None:
     blocked = runs.run("drain")
     assert blocked.status == "blocked" and "--router-probe" in blocked.hint
     assert [verb for verb, _ in cluster.told()] == ["withdraw", "withdraw"], "nothing was closed"
+
+
+@pytest.mark.parametrize(
+    ("used", "told"),
+    [
+        (False, "the copy of CiliumBGPPeerConfig pc1 differs from it"),
+        (True, "CiliumBGPPeerConfig pc1.bgpctl-withdrawn advertises"),
+    ],
+)
+def test_a_copy_that_is_edited_in_the_middle_is_named_with_what_mends_it(used: bool, told: str) -> None:
+    runs = fresh()
+    cluster, before = runs.cluster, runs.cluster.objects()
+
+    def edit(number: int) -> bool:
+        refers = "pc1.bgpctl-withdrawn" in str(cluster.config()["spec"])
+        if number > 4 and refers is used:
+            spec = cluster.client.get(f"{PEER_CONFIGS}/pc1")["spec"]
+            cluster.client.patch(f"{PEER_CONFIGS}/pc1.bgpctl-withdrawn", {"spec": spec})
+        return False
+
+    blocked = runs.run("drain", edit)
+    assert blocked.status == "blocked" and told in blocked.message, blocked
+    assert copies.PREPARE in blocked.message
+    cluster.prepare()
+    assert runs.run("drain").status == "done"
+    assert runs.run("restore").status == "done"
+    assert {key for key, value in cluster.objects().items() if before.get(key) != value} == {
+        f"{PEER_CONFIGS}/pc1.bgpctl-withdrawn"  # when it was made
+    }
+    assert "close" not in [verb for verb, _ in cluster.told()][:2], "it withdrew before it closed"
 
 
 def test_a_patch_that_is_refused_ends_the_run_and_changes_no_session() -> None:

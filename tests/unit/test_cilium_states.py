@@ -14,6 +14,7 @@ from bgpctl.core.policy.v2.peer import BGPPeerConfig
 from bgpctl.core.reading.foreign import Unreadable
 from bgpctl.core.state import NodeState
 from bgpctl.core.timing.facts import facts_from_state
+from bgpctl.render.peers import restart
 
 OWNER = {"apiVersion": "cilium.io/v2", "kind": "CiliumBGPClusterConfig", "name": "cc", "uid": "u1"}
 GRACEFUL = BGPPeerConfig("pc", port=1790, hold_time=9, keepalive_time=3, restart_time=120)
@@ -92,6 +93,25 @@ def test_without_graceful_restart_counts_are_exact() -> None:
     assert seen.announced == 3
     assert seen.peers[0].session.advertised == {IPV4: 3}
     assert seen.peers[0].session.counts[0].received == 4
+
+
+@pytest.mark.parametrize(
+    ("settings", "reported", "shown"),
+    [
+        (GRACEFUL, (said(3),), "120 s offered"),
+        (GRACEFUL, (), "120 s offered"),  # 1.16: no session is told
+        (GRACEFUL, (said(3, peeringState="active"),), "-"),
+        (PLAIN, (said(3),), "off"),
+        (PLAIN, (), "off"),
+        (None, (said(3),), "?"),  # its CiliumBGPPeerConfig has gone, or cannot be read
+    ],
+)
+def test_graceful_restart_is_what_the_node_offers(
+    settings: BGPPeerConfig | None, reported: tuple[dict[str, Any], ...], shown: str
+) -> None:
+    """Whether the router took the offer, Cilium does not tell."""
+    (told,) = node_state(read(document(*reported)), {"pc": settings} if settings else {}).peers
+    assert restart(told) == shown
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,14 @@ def source(original: Document) -> str:
     return f"{name_of(original)} {metadata(original).get('uid', '')}".strip()
 
 
+def loud(config: NodeConfig, documents: Iterable[Document]) -> tuple[str, ...]:
+    """The copies to which the node's peers refer, and which advertise: somebody wrote into them. `documents`:
+    every CiliumBGPPeerConfig."""
+    used = {peer.config for peer in config.peers if peer.config.endswith(SUFFIX)}
+    there = {name_of(one): one.get("spec") or {} for one in documents if name_of(one) in used}
+    return tuple(name for name, spec in sorted(there.items()) if silenced(spec) != spec)
+
+
 def same(original: Document, made: Document) -> bool:
     """Does nothing differ but the advertisements?"""
     return silenced(original.get("spec") or {}) == (made.get("spec") or {})

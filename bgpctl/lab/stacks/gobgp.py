@@ -56,6 +56,13 @@ class Gobgp:
             end(self._process)
             self._process = None
 
+    def kill(self) -> None:
+        """It ends without a word to its router."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
     def died(self) -> bool:
         """It ended by itself."""
         return self._process is not None and self._process.poll() is not None
