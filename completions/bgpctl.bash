@@ -16,7 +16,7 @@ _bgpctl_offer() {
         'node status') commands='' options='--provider --output -o --context --kubeconfig -h --help' arguments='@node' ;;
         'node estimate') commands='' options='--peer-profile --provider --output -o --context --kubeconfig -h --help' arguments='@node' ;;
         'speaker') commands='run status restart engine' options='-h --help' arguments='' ;;
-        'speaker run') commands='' options='--node-name --file -f --in-cluster --listen --source-address --next-hop --withdraw-without-endpoints --damping --no-damping --graceful-shutdown-soak --ready-url --ready-command --secrets-namespace --directory --engine --log-format --log-level --context --kubeconfig -h --help' arguments='' ;;
+        'speaker run') commands='' options='--node-name --file -f --in-cluster --listen --source-address --next-hop --withdraw-without-endpoints --damping --no-damping --graceful-shutdown-soak --ready-url --ready-command --beside-another-stack --secrets-namespace --directory --engine --log-format --log-level --context --kubeconfig -h --help' arguments='' ;;
         'speaker status') commands='' options='--directory --output -o -h --help' arguments='' ;;
         'speaker restart') commands='' options='--pod-selector --namespace -n --restart-command --expect --allow-route-loss --timeout --router-probe --take-over --dry-run --output -o --context --kubeconfig -h --help' arguments='@node' ;;
         'speaker engine') commands='run stop' options='-h --help' arguments='' ;;

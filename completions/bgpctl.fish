@@ -160,6 +160,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l graceful-shutdown-soak -x -d 'Before the node leaves, announce its routes with GRACEFUL_SHUTDOWN (RFC 8326) for this long: routers that listen move traffic first'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l ready-url -x -d 'After a boot or a drain, announce nothing before a GET of this is answered with 2xx: kube-proxy\'s http://127.0.0.1:10256/healthz, say'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l ready-command -x -d 'The same with a command, without a shell: 0 means ready'
+    complete -c $program -n '__bgpctl_at \'speaker run\'' -l beside-another-stack -d 'Begin though another BGP stack has the node'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l secrets-namespace -x -d 'Where the peers\' passwords are'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l directory -r -F -d 'A private directory for the engine\'s files, and for what the next speaker must know if this one is killed'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l engine -x -a 'own detached external' -d 'Whose ExaBGP is: own = it ends with this speaker, however that ends'

@@ -166,7 +166,7 @@ class Cilium:
         # The journal goes before the annotation, which more people may write.
         kept = _prior(prior) or config.kept
         if config.withdrawn or (kept and config.emptied(kept)):
-            return self._out(node, config, kept, selecting)
+            return replace(self._out(node, config, kept, selecting), keys=by_label.keys)
         if override is not None or prior.get(WAY) == BY_LABEL:
             return by_label
         ready = copies.readiness(config, self._peer_configs(), self._client.present())

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from bgpctl import providers
 from bgpctl.core.timing.profiles import UNKNOWN_ROUTER, Profile
 from bgpctl.errors import Tells
 from bgpctl.kube.client import Client
+from bgpctl.providers import detect
 from bgpctl.runbooks import advice, engine, kept, whose
 from bgpctl.runbooks import plan as planning
 from bgpctl.runbooks import world as worlds
@@ -155,7 +155,7 @@ def _drain_world(client: Client, options: DrainOptions, run: str) -> World:
         client,
         options.node,
         run,
-        provider=providers.named(client, options.provider),
+        provider=detect.among(client, options.provider),
         timeout=options.timeout,
         routers=routers(options.probes),
         eviction=options.eviction,

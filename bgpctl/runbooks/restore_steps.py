@@ -47,6 +47,8 @@ class Up(Goal):
             return Decision(Status.WAIT, "the node is not Ready", recheck=1.0)
         if s.state is None or s.state.stale(s.now) or s.state.phase == "Stopped":
             return Decision(Status.WAIT, "the node is Ready, its speaker does not report yet", recheck=0.5)
+        if s.state.waits:
+            return Decision(Status.WAIT, f"its speaker {s.state.waits}", recheck=0.5)
         return Decision(Status.DONE, "node Ready, speaker reporting")
 
 
