@@ -251,6 +251,19 @@ def test_without_a_router_it_waits_until_cilium_counts_nothing(stack: Stack) -> 
     stack.restore()
 
 
+def test_a_restore_takes_the_routers_word_and_does_not_wait_for_ciliums_late_one(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared(stack)
+    code, drained = stack.document("node", "drain", NODE, *stack.asked, "--settle", "0")
+    assert (code, drained.get("proof")) == (0, "confirmed"), drained
+    monkeypatch.setattr(states, "LAG", 600.0)
+    code, out = stack.bgpctl("node", "restore", NODE, *stack.asked, "--timeout", "40")
+    assert code == 0 and "1/1 sessions Established (1 by the router's word)" in out, out
+    assert f"{len(PREFIXES)} of" not in out and stack.routes(NODE) == len(PREFIXES)
+    eventually(lambda: stack.told(NODE), 10)
+
+
 def test_an_agent_that_is_asked_itself_reports_that_nothing_is_left(stack: Stack) -> None:
     prepared(stack)
     code, drained = stack.document("node", "drain", NODE, "--settle", "0", "--timeout", "60")
