@@ -75,13 +75,14 @@ class Cilium:
                 # Of thousands of nodes no more than a page of documents is in memory.
                 told, _ = self._client.read_list(collection, {}, lambda document: _state(document, settings))
                 names = frozenset(state.node for state in told)
-                return (*told, *cilium_v1.states(self._client, names))
-        return tuple(cilium_v1.states(self._client, frozenset())) or None
+                return (*told, *cilium_v1.states(self._client, self._agents, names))
+        return tuple(cilium_v1.states(self._client, self._agents, frozenset())) or None
 
     def state(self, node: str) -> NodeState | None:
         config = self._config(node)
         if config is None:
-            return cilium_v1.state(self._client, node) or silent(node, self._agents.without_session(node))
+            older = cilium_v1.state(self._client, self._agents, node)
+            return older or silent(node, self._agents.without_session(node))
         settings = read_settings(self._peer_configs())
         told = self._agents.told(config, settings) if config.withdrawn else ({}, "")
         return node_state(config, settings, *told, self._client.present())
