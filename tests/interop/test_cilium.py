@@ -10,12 +10,13 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bgpctl.core.cilium import copies, states
+from bgpctl.core.cilium import copies, soak, states
 from bgpctl.core.state import seconds
 from bgpctl.kube import paths
 from bgpctl.kube.client import Client
@@ -24,10 +25,11 @@ from bgpctl.lab.api.exec import no_containers
 from bgpctl.lab.stacks.cilium import documents
 from bgpctl.lab.stacks.cilium.agent import Agent
 from bgpctl.lab.stacks.cilium.client import daemonset, played
-from bgpctl.lab.stacks.cilium.documents import CLUSTER_CONFIGS, NODE_CONFIGS, PEER_CONFIGS
+from bgpctl.lab.stacks.cilium.documents import ADVERTISEMENTS, CLUSTER_CONFIGS, NODE_CONFIGS, PEER_CONFIGS
 from bgpctl.lab.stacks.cilium.operator import Operator
 from bgpctl.lab.stacks.gobgp import Gobgp
 from bgpctl.lab.stacks.rounds import at_work
+from bgpctl.runbooks import soaked
 from bgpctl.witness.model import RouteState
 from bgpctl.witness.probe import Probe
 from tests.support import apiserver, clients, objects
@@ -340,6 +342,67 @@ def test_an_owner_that_somebody_gives_back_in_the_middle_is_seen_and_taken_away_
     assert (code, drained.get("proof")) == (0, "confirmed"), drained
     assert stack.has(NODE) is RouteState.ABSENT
     stack.restore()
+
+
+def test_a_soak_shows_the_community_at_the_router_before_the_routes_go(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(soaked, "READ_SECONDS", 0.5)
+    monkeypatch.setattr(soak, "SETTLE_SECONDS", 1.0)
+    stack.server.apply(documents.advertisement("bgp", {"advertise": "bgp"}, {"expose": "bgp"}))
+    code, out = stack.bgpctl("node", "drain", NODE, *stack.asked, "--soak", "3")
+    assert code == 2 and "bgpctl cilium prepare --soak" in out, out
+    code, out = stack.bgpctl("cilium", "prepare", "--soak")
+    assert code == 0 and "bgp.bgpctl-soak" in out, out
+    asked = ("node", "drain", NODE, *stack.asked, "--soak", "3", "--settle", "0")
+    eventually(lambda: stack.bgpctl(*asked, "--dry-run")[0] == 0, 10, why="the copies are of age")
+    before = stack.objects()
+    with (
+        tagged(stack.control, "node1") as ours,
+        tagged(stack.control, "node2") as others,
+        sampled(stack.control, "node1") as samples,
+    ):
+        code, drained = stack.document(*asked)
+    assert (code, drained["status"], drained.get("proof")) == (0, "done", "confirmed"), drained
+    every = len(PREFIXES)
+    turns = [one for one, _ in groupby(one for one in ours if set(one) <= {0, every})]
+    assert all(count == every for count, tags in ours if tags < count), "none goes without the community"
+    assert turns == [(every, 0), (every, every), (0, 0)], (
+        "with the community, then gone; none was missing before"
+    )
+    assert set(others) == {(every, 0)}, "no other node has it"
+    up = [one.session for one in samples if one.routes]
+    assert len(set(up)) == 1, "one session all the time"
+    stack.restore()
+    assert stack.objects() == before
+    code, out = stack.bgpctl("cilium", "prepare", "--undo")
+    assert code == 0, out
+    stack.client.delete(f"{ADVERTISEMENTS}/bgp")
+
+
+@contextmanager
+def tagged(control: Path, protocol: str) -> Iterator[list[tuple[int, int]]]:
+    """Twenty times a second, while it lasts: how many routes the router has over it, and how many of them
+    with GRACEFUL_SHUTDOWN."""
+    seen: list[tuple[int, int]] = []
+    over, bird = threading.Event(), Bird(control)
+
+    def look() -> None:
+        told = bird.ask(f"show route all protocol {protocol} table master4")
+        seen.append((told.count("BGP.next_hop"), told.count("(65535,0)")))
+
+    def rounds() -> None:
+        while not over.wait(0.05):
+            look()
+
+    look()
+    thread = threading.Thread(target=rounds, daemon=True)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        thread.join(5)
 
 
 def test_what_only_looks(stack: Stack) -> None:
