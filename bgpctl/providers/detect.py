@@ -114,7 +114,7 @@ def beside(client: Client, node: str) -> Look:
         if stack.on(client, node):
             state = stack.provider(client).state(node)
             here.append(Neighbour(name, stack.TITLE, stack.SIGN, state is not None and _closed(state)))
-        elsewhere = elsewhere or bool(stack.speaks(client))
+        elsewhere = elsewhere or bool(row.groups and stack.speaks(client))
     return Look(tuple(here), elsewhere)
 
 

@@ -6,6 +6,7 @@ drain, say): with sessions or routes it is a report.
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -15,7 +16,7 @@ from bgpctl.core.handover import BEGINS, NOT_LOOKED, Look, Looks
 from bgpctl.errors import BgpctlError
 
 WAITING_SECONDS = 15.0  # between two looks of one that waits
-SERVING_SECONDS = 300.0  # of one that only reports: a cluster has thousands
+SERVING_SECONDS = 600.0  # of one that only reports, give or take a half: a cluster has thousands
 
 
 class Beside:
@@ -104,5 +105,5 @@ class Beside:
             if self._hurry.is_set() or self.waits or self._looks.last is None or time.monotonic() >= due:
                 self._hurry.clear()
                 self.once()
-                due = time.monotonic() + SERVING_SECONDS
+                due = time.monotonic() + SERVING_SECONDS * random.uniform(0.5, 1.5)  # noqa: S311 — no secret
             self._hurry.wait(WAITING_SECONDS)

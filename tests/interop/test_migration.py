@@ -81,6 +81,11 @@ class Cluster:
             code, out = done.returncode, done.stdout + done.stderr
         assert code == 0, f"{shlex.join(words)}\n{out}\n{self.speakers[node].log[-3000:]}"
 
+    def told(self, *words: str) -> str:
+        code, out = inside(*words, kubeconfig=self.kubeconfig)
+        assert code == 0, out
+        return out
+
     def has(self, bird: Bird, number: int) -> tuple[frozenset[str], str]:
         told = bird.ask(f"show route all protocol node{number} table master4")
         found = frozenset(re.findall(r"(\d+\.\d+\.\d+\.\d+/\d+) ", told))
@@ -224,5 +229,8 @@ def test_every_node_moves_to_our_speaker_and_back_and_no_prefix_of_another_is_ev
             assert cluster.seen[name][-1][0] == whole[name]
             assert {found for found, _ in cluster.seen[other]} == {whole[other]}, "never lost"
             assert len(cluster.whose(other)) == 1
+        code, out = inside("node", "status", kubeconfig=cluster.kubeconfig)
+        assert code == 0 and out.count("in-service") == len(NAMES), out
+        assert "two stacks" not in out and "drains are refused" not in cluster.told("providers")
         if expected[-1] == "bgpctl":
             assert {cluster.ready(name)[0] for name in NAMES} == {200}

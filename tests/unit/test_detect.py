@@ -163,6 +163,13 @@ def test_what_our_speaker_finds_on_its_node() -> None:
     assert detect.beside(alone, "n1") == Look(), "Cilium's network says nothing of its BGP"
 
 
+def test_a_look_takes_less_than_ten_requests() -> None:
+    for made in (api(state("n1"), cilium=False), api(config("n1"))):
+        wire = direct.Wire(made)
+        detect.beside(wire.client(), "n1")
+        assert len(wire.sent) < 10
+
+
 def left(name: str) -> dict[str, Any]:
     """As a drain leaves it: without owner and peers."""
     made = config(name)
