@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bgpctl.core.policy.annotations import GRACEFUL_SHUTDOWN_SOAK
+from bgpctl.core.reading.documents import name_of
 from bgpctl.core.reading.foreign import Unreadable
 from bgpctl.core.state import NodeState
 from bgpctl.core.state_document import from_document, read_states
@@ -74,8 +75,7 @@ class Bgpctl:
         from bgpctl.providers import policies
 
         selecting = outlook.selectors if outlook else policies.read_selectors(self._client)
-        name = node["metadata"]["name"]
-        soak = f"kubectl annotate node {name} {GRACEFUL_SHUTDOWN_SOAK}=10s --overwrite"
+        soak = f"kubectl annotate node {name_of(node)} {GRACEFUL_SHUTDOWN_SOAK}=10s --overwrite"
         unsoaked = (
             f"bgpctl's speaker does that by itself when it leaves, for as long as its Node says: {soak}"
         )
