@@ -4,8 +4,11 @@ label that they select by, withdrawing first."""
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from bgpctl.core.policy.annotations import GRACEFUL_SHUTDOWN_SOAK
+from bgpctl.core.reading.documents import name_of
 from bgpctl.core.reading.foreign import Unreadable
 from bgpctl.core.state import NodeState
 from bgpctl.core.state_document import from_document, read_states
@@ -75,7 +78,11 @@ class Bgpctl:
         from bgpctl.providers import policies
 
         selecting = outlook.selectors if outlook else policies.read_selectors(self._client)
-        return policies.label_lever(selecting, node, override)
+        soak = f"kubectl annotate node {name_of(node)} {GRACEFUL_SHUTDOWN_SOAK}=10s --overwrite"
+        unsoaked = (
+            f"bgpctl's speaker does that by itself when it leaves, for as long as its Node says: {soak}"
+        )
+        return replace(policies.label_lever(selecting, node, override), unsoaked=unsoaked)
 
     def facts(self, node: Mapping[str, Any]) -> tuple[PeerFacts, ...]:
         from bgpctl.core.intent.fleet import Fleet

@@ -15,6 +15,7 @@ from bgpctl.kube import lease, paths
 from bgpctl.kube.client import ApiError, Client
 from bgpctl.kube.lease import LeaseView
 from bgpctl.ports import Provider
+from bgpctl.providers import detect
 from bgpctl.queries.since import Since, since, taken_back
 from bgpctl.runbooks import advice
 from bgpctl.runbooks.catalogue import steps_of
@@ -160,7 +161,8 @@ def node_reports(
 
 
 def _of_others(client: Client, documents: Mapping[str, Any], whose: str) -> Iterator[tuple[str, NodeState]]:
-    """The nodes that were taken out of another stack than `whose`: only that one can tell what is now."""
+    """The nodes that were taken out of another stack than `whose`: only that one can tell what is now, unless
+    they were handed over to another one since."""
     for name, document in documents.items():
         try:
             journal = load(document["metadata"].get("annotations"), name)
@@ -168,9 +170,10 @@ def _of_others(client: Client, documents: Mapping[str, Any], whose: str) -> Iter
             continue  # told with the node
         if journal is None or journal.provider in ("", whose):
             continue
-        if journal.provider not in providers.TABLE:
+        has_it = detect.handed_to(document) or journal.provider
+        if has_it not in providers.TABLE:
             yield name, NodeState(name, unreadable=f"{journal.provider} runs there, which is not known here")
-        elif state := providers.named(client, journal.provider).state(name):
+        elif state := providers.named(client, has_it).state(name):
             yield name, state
 
 

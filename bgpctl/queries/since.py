@@ -15,7 +15,7 @@ from bgpctl.core.state import UNTOLD, NodeState
 from bgpctl.runbooks.drain_steps import plural
 from bgpctl.runbooks.journal import Journal
 
-GONE = ("Withdrawn", "Idle", "Stopped")
+GONE = ("Withdrawn", "Idle", "Stopped", "Waiting")
 ANNOUNCES, UNCORDONED, UNKNOWN = "announces-again", "uncordoned", "unknown"
 WHOLE_SECONDS = 1.0  # the API server's instants have no fraction
 

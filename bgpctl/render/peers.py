@@ -124,6 +124,8 @@ def node_word(state: NodeState, now: float) -> str:
         return f"stopped ({seen})"
     if stale:
         return f"stale ({seen})"
+    if state.phase == "Waiting":
+        return "waiting (another stack has the node)"
     return "starting" if state.phase == "Starting" and not state.peers else ""
 
 

@@ -47,6 +47,8 @@ class Up(Goal):
             return Decision(Status.WAIT, "the node is not Ready", recheck=1.0)
         if s.state is None or s.state.stale(s.now) or s.state.phase == "Stopped":
             return Decision(Status.WAIT, "the node is Ready, its speaker does not report yet", recheck=0.5)
+        if s.state.waits:
+            return Decision(Status.WAIT, f"its speaker {s.state.waits}", recheck=0.5)
         return Decision(Status.DONE, "node Ready, speaker reporting")
 
 
@@ -109,19 +111,19 @@ class Established(Goal):
         if state is None or state.phase not in (UNTOLD, "Running", "Starting") or not state.peers:
             said = state.phase.lower() if state else "silent"
             return Decision(Status.WAIT, f"waiting for the speaker (now {said})", recheck=0.2)
-        if s.now < (current := s.journal.since(RESELECTED) + (state.lag or 0.0)):
+        by_router = _by_router(s, state)
+        if s.now < (current := _current(s, state)) and len(by_router) < len(state.peers):
             text = "what is told of the sessions may still be of before the node was told to come back"
             return Decision(Status.WAIT, text, recheck=0.5, eta=current)
-        if not state.sessions_told:
+        if not state.sessions_told and len(by_router) < len(state.peers):
             return Decision(Status.DONE, NEVER_TOLD)
         expected = _before(s) if self.restart else state.peers
-        by_router = _by_router(s, state)
         missing = [p for p in expected if not p.session.established and p not in by_router]
         if missing:
             text = ", ".join(f"the session to {p.address} is {p.session.state}" for p in missing)
             unknown = any(p.session.state is SessionState.UNKNOWN for p in missing)
             return Decision(Status.WAIT, text, recheck=0.2, hint=UNTOLD_SESSIONS if unknown else "")
-        up = state.established + len(by_router)
+        up = sum(peer.session.established or peer in by_router for peer in state.peers)
         return Decision(Status.DONE, f"{up}/{len(state.peers)} sessions Established{_whose(by_router)}")
 
 
@@ -152,8 +154,9 @@ class Announced(Goal):
             return Decision(Status.WAIT, ", ".join(_progress(p) for p in late), recheck=0.2)
         called = names(state, s.journal)
         told = [a for a in s.answers if a.answer.routes is not RouteState.UNKNOWN]
-        missing = [a for a in told if _fewer(a, state, called)]
-        number = state.announced
+        counted = s.now >= _current(s, state)
+        missing = [a for a in told if _fewer(a, state, called, counted=counted)]
+        number = state.announced if counted else None
         if number is None and told:  # nobody counts them: the routers do
             number = max(map(_live, told))
         return self._await(s, missing, number) if missing else self._done(s, number)
@@ -204,12 +207,24 @@ class Uncordoned(Goal):
         return Decision(Status.ACT, text, (ChangeNode(text, unschedulable=prior, forget=True),))
 
 
+def _current(s: Snapshot, state: NodeState) -> float:
+    """From when on what the node's stack told last is of after the node was told to come back."""
+    return (s.journal.since(RESELECTED) if s.journal else 0.0) + (state.lag or 0.0)
+
+
 def _by_router(s: Snapshot, state: NodeState) -> Sequence[PeerState]:
-    """The peers of whose session nobody on the node tells, and whose router says that it is up."""
+    """The peers whose session is up by their router's word: of which nobody on the node tells, or tells late.
+    A router that has live routes of the node over it is of now, and goes before what somebody wrote down."""
     called = names(state, s.journal)
-    up = {answer.peer for answer in s.answers if answer.answer.session == "established"}
-    untold = (peer for peer in state.peers if peer.session.state is SessionState.UNKNOWN)
-    return [peer for peer in untold if called[endpoint(peer)] in up]
+    up = {one.peer for one in s.answers if one.answer.session == "established"}
+    live = {one.peer for one in s.answers if one.peer in up and one.answer.routes is RouteState.PRESENT}
+    current = s.now >= _current(s, state)
+
+    def told(peer: PeerState) -> bool:
+        router, unknown = called[endpoint(peer)], peer.session.state is SessionState.UNKNOWN
+        return (router in up and unknown and current) or (router in live and bool(state.lag))
+
+    return [peer for peer in state.peers if told(peer)]
 
 
 def _whose(by_router: Sequence[PeerState]) -> str:
@@ -266,10 +281,11 @@ def _progress(peer: PeerState) -> str:
     return f"{peer.announced} of {peer.intended} routes announced to {peer.address}{ending}"
 
 
-def _fewer(answer: PeerAnswer, state: NodeState, called: Names) -> bool:
-    """Does this router miss routes that the speaker sent it? Where nobody tells how many those are, one has
-    to be there."""
+def _fewer(answer: PeerAnswer, state: NodeState, called: Names, *, counted: bool) -> bool:
+    """Does this router miss routes that the speaker sent it? Where nobody tells how many those are, or not
+    yet (`counted` False), one has to be there."""
     sent = next((p.announced for p in state.peers if called[endpoint(p)] == answer.peer), 0)
+    sent = sent if counted else None
     return _live(answer) < (1 if sent is None else sent)
 
 

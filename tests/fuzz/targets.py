@@ -115,7 +115,7 @@ def _state(document: Any) -> object:
 
 
 def _cilium_node(document: Any) -> object:
-    from bgpctl.core.cilium import copies, leave
+    from bgpctl.core.cilium import copies, leave, soak
     from bgpctl.render import node, peers
 
     config = nodeconfig.read(document)
@@ -125,6 +125,7 @@ def _cilium_node(document: Any) -> object:
     leave.close("/x", config)
     leave.back("/x", config, kept, {"apiVersion": "v", "metadata": {"name": "cc", "uid": "u"}})
     copies.readiness(config, [document], seeds.NOW)
+    soak.readiness(config, [document], [document], seeds.NOW)
     picture = peers.Picture((state,), {}, seeds.NOW)
     peers.document(picture)
     peers.text(picture, wide=True)

@@ -4,16 +4,18 @@ lost session, and controllers that do what Cilium's were measured to do (`bgpctl
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bgpctl.core.cilium import copies, states
+from bgpctl.core.cilium import copies, soak, states
 from bgpctl.kube import paths
 from bgpctl.kube.client import Client
 from bgpctl.lab.api import ApiServer
@@ -21,10 +23,11 @@ from bgpctl.lab.api.exec import no_containers
 from bgpctl.lab.stacks.cilium import documents
 from bgpctl.lab.stacks.cilium.agent import Agent
 from bgpctl.lab.stacks.cilium.client import daemonset, played
-from bgpctl.lab.stacks.cilium.documents import CLUSTER_CONFIGS, NODE_CONFIGS, PEER_CONFIGS
+from bgpctl.lab.stacks.cilium.documents import ADVERTISEMENTS, CLUSTER_CONFIGS, NODE_CONFIGS, PEER_CONFIGS
 from bgpctl.lab.stacks.cilium.operator import Operator
 from bgpctl.lab.stacks.gobgp import Gobgp
 from bgpctl.lab.stacks.rounds import at_work
+from bgpctl.runbooks import soaked
 from bgpctl.witness.model import RouteState
 from bgpctl.witness.probe import Probe
 from tests.support import apiserver, clients, objects
@@ -174,6 +177,19 @@ def test_without_a_router_it_waits_until_cilium_counts_nothing(stack: Stack) -> 
     stack.restore()
 
 
+def test_a_restore_takes_the_routers_word_and_does_not_wait_for_ciliums_late_one(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared(stack)
+    code, drained = stack.document("node", "drain", NODE, *stack.asked, "--settle", "0")
+    assert (code, drained.get("proof")) == (0, "confirmed"), drained
+    monkeypatch.setattr(states, "LAG", 600.0)
+    code, out = stack.bgpctl("node", "restore", NODE, *stack.asked, "--timeout", "40")
+    assert code == 0 and "1/1 sessions Established (1 by the router's word)" in out, out
+    assert f"{len(PREFIXES)} of" not in out and stack.routes(NODE) == len(PREFIXES)
+    eventually(lambda: stack.told(NODE), 10)
+
+
 def test_an_agent_that_is_asked_itself_reports_that_nothing_is_left(stack: Stack) -> None:
     prepared(stack)
     code, drained = stack.document("node", "drain", NODE, "--settle", "0", "--timeout", "60")
@@ -240,6 +256,68 @@ def test_an_owner_that_somebody_gives_back_in_the_middle_is_seen_and_taken_away_
     assert (code, drained.get("proof")) == (0, "confirmed"), drained
     assert stack.has(NODE) is RouteState.ABSENT
     stack.restore()
+
+
+def test_a_soak_shows_the_community_at_the_router_before_the_routes_go(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(soaked, "READ_SECONDS", 0.5)
+    monkeypatch.setattr(soak, "SETTLE_SECONDS", 1.0)
+    stack.server.apply(documents.advertisement("bgp", {"advertise": "bgp"}, {"expose": "bgp"}))
+    code, out = stack.bgpctl("node", "drain", NODE, *stack.asked, "--soak", "3")
+    assert code == 2 and "bgpctl cilium prepare --soak" in out, out
+    code, out = stack.bgpctl("cilium", "prepare", "--soak")
+    assert code == 0 and "bgp.bgpctl-soak" in out, out
+    asked = ("node", "drain", NODE, *stack.asked, "--soak", "3", "--settle", "0")
+    eventually(lambda: stack.bgpctl(*asked, "--dry-run")[0] == 0, 10, why="the copies are of age")
+    before = stack.objects()
+    with (
+        tagged(stack.control, "node1") as ours,
+        tagged(stack.control, "node2") as others,
+    ):
+        code, drained = stack.document(*asked)
+    assert (code, drained["status"], drained.get("proof")) == (0, "done", "confirmed"), drained
+    every = len(PREFIXES)
+    counts = [(count, tags) for count, tags, _ in ours]
+    turns = [one for one, _ in groupby(one for one in counts if set(one) <= {0, every})]
+    assert all(count == every for count, tags in counts if tags < count), "none goes without the community"
+    assert turns == [(every, 0), (every, every), (0, 0)], (
+        "with the community, then gone; none was missing before"
+    )
+    assert {(count, tags) for count, tags, _ in others} == {(every, 0)}, "no other node has it"
+    assert len({session for count, _, session in ours if count}) == 1, "one session all the time"
+    stack.restore()
+    assert stack.objects() == before
+    code, out = stack.bgpctl("cilium", "prepare", "--undo")
+    assert code == 0, out
+    stack.client.delete(f"{ADVERTISEMENTS}/bgp")
+
+
+@contextmanager
+def tagged(control: Path, protocol: str) -> Iterator[list[tuple[int, int, str]]]:
+    """Twenty times a second, while it lasts: how many routes the router has over it, how many of them with
+    GRACEFUL_SHUTDOWN, and the session's state with its time."""
+    seen: list[tuple[int, int, str]] = []
+    over, bird = threading.Event(), Bird(control)
+
+    def look() -> None:
+        told = bird.ask(f"show route all protocol {protocol} table master4")
+        line = next(one for one in bird.ask("show protocols").splitlines() if protocol in one)
+        session = " ".join(line.split()[-3:])
+        seen.append((told.count("BGP.next_hop"), told.count("(65535,0)"), session))
+
+    def rounds() -> None:
+        while not over.wait(0.05):
+            look()
+
+    look()
+    thread = threading.Thread(target=rounds, daemon=True)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        thread.join(5)
 
 
 def test_what_only_looks(stack: Stack) -> None:

@@ -3,21 +3,25 @@ an agent that does what Cilium's was measured to do. A session closes only after
 
 from __future__ import annotations
 
+import json
 from ipaddress import ip_network
 from typing import Any
 
 import pytest
 
 from bgpctl.core.cilium import copies, policies
+from bgpctl.core.cilium.agent import PEERS
 from bgpctl.core.drain.lever import Effect
 from bgpctl.errors import BgpctlError, Blocked
 from bgpctl.kube import paths
+from bgpctl.kube.client import ApiError
 from bgpctl.lab import seed
 from bgpctl.lab.stacks.cilium.agent_v1 import AgentV1
 from bgpctl.lab.stacks.cilium.documents import cilium_node
-from bgpctl.providers import cilium_copies, detect
+from bgpctl.providers import cilium_copies, cilium_v1, detect
 from bgpctl.providers.cilium import Cilium
 from bgpctl.providers.cilium_stack import summary
+from bgpctl.providers.cilium_v1 import UNTOLD
 from bgpctl.queries.nodes import node_reports
 from bgpctl.runbooks import engine
 from bgpctl.runbooks import world as worlds
@@ -190,6 +194,95 @@ def test_its_peers_are_those_of_its_policy_and_nobody_tells_of_their_sessions(cl
     told = {one.node: one for one in cluster.provider.states() or ()}
     assert set(told) == {NODE, OTHER} and told[NODE] == state
     assert detect.look(cluster.client).stacks == ("cilium",)
+
+
+def told_by(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, *answers: Any) -> list[str]:
+    """Agents' pods, and what `cilium-dbg bgp peers` answers in each in turn; who was asked."""
+    for name in (NODE, OTHER):
+        pod: dict[str, Any] = {"metadata": {"name": f"cilium-{name}", "namespace": "kube-system"}}
+        pod["metadata"] |= {"labels": CILIUM, "annotations": {"kubernetes.io/config.mirror": "stays"}}
+        spec = {"nodeName": name, "containers": [{"name": "cilium-agent", "image": "x"}]}
+        cluster.api.server.apply({"apiVersion": "v1", "kind": "Pod", **pod, "spec": spec})
+    asked: list[str] = []
+
+    def run(client: Any, namespace: str, pod: str, container: str, words: Any) -> str:
+        assert (namespace, container, tuple(words)) == ("kube-system", "cilium-agent", PEERS)
+        asked.append(pod)
+        answer = answers[min(len(asked), len(answers)) - 1]
+        if isinstance(answer, Exception):
+            raise answer
+        return json.dumps(answer)
+
+    monkeypatch.setattr("bgpctl.kube.exec.run", run)
+    return asked
+
+
+CILIUM = {"k8s-app": "cilium"}
+SESSION = {
+    "peer-address": ROUTER,
+    "local-asn": seed.NODE_ASN,
+    "session-state": "established",
+    "uptime-nanoseconds": 60_000_000_000,
+}
+
+
+def test_who_may_exec_hears_of_the_sessions_from_the_agent(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told_by(cluster, monkeypatch, [SESSION])
+    state = cluster.provider.state(NODE)
+    assert state is not None and state.sessions_told and state.established == 1 and state.problems == ()
+    assert (state.lag, state.engine_asked) == (0.0, f"cilium-dbg in pod kube-system/cilium-{NODE}")
+    assert state.peers[0].session.established_at == pytest.approx(cluster.api.time.now - 60, abs=2)
+    assert (state.announced, state.peers[0].announced) == (None, None), "how many routes it does not say"
+    assert [one.established for one in cluster.provider.states() or ()] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("answer", "session"),
+    [
+        ([{**SESSION, "session-state": "active"}], "active"),
+        ([], "unknown"),
+        ([{**SESSION, "local-asn": 1}], "unknown"),
+    ],
+)
+def test_an_agent_tells_what_is_not_up_and_of_a_peer_that_it_does_not_know_nothing(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, answer: list[Any], session: str
+) -> None:
+    told_by(cluster, monkeypatch, answer)
+    state = cluster.provider.state(NODE)
+    assert state is not None and (state.established, state.peers[0].session.state) == (0, session)
+
+
+@pytest.mark.parametrize("answer", [ApiError(403, "Forbidden", "may not", {}), BgpctlError("x"), {}, "x"])
+def test_an_agent_that_may_not_be_asked_leaves_them_unknown(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, answer: Any
+) -> None:
+    asked = told_by(cluster, monkeypatch, answer)
+    state = cluster.provider.state(NODE)
+    assert state is not None and not state.sessions_told and state.peers[0].session.state == "unknown"
+    assert state.problems == (UNTOLD,) and state.lag
+    cluster.provider.state(NODE)
+    assert len(asked) == 1, "not soon again"
+
+
+def test_of_thousands_of_agents_no_more_are_asked_than_there_is_time_for(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told_by(cluster, monkeypatch, [SESSION])
+    monkeypatch.setattr(cilium_v1, "MOST_ASKED", 1)
+    assert sorted(one.established for one in cluster.provider.states() or ()) == [0, 1]
+    monkeypatch.setattr(cilium_v1, "ASK_SECONDS", -1.0)
+    assert [one.established for one in cluster.provider.states() or ()] == [0, 0]
+
+
+def test_a_drain_shows_the_sessions_and_takes_no_agents_word_for_the_routes(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told_by(cluster, monkeypatch, [SESSION])
+    cluster.prepare()
+    drained = cluster.run("drain", asked=False)
+    assert drained.status == "blocked" and "whether it did it does not say" in drained.message
 
 
 @pytest.mark.parametrize(("prepares", "lever"), [(False, "closes"), (True, "withdraws")])

@@ -94,7 +94,7 @@ def options(words: str) -> kept.Options:
 
 
 HARMLESS = options_of(
-    "--order withdraw-first --provider bgpctl --settle 9 --expect 9 --deselect-label enable-bgp=off "
+    "--order withdraw-first --provider bgpctl --settle 9 --soak 9 --expect 9 --deselect-label enable-bgp=off "
     "--pod-selector app=web --namespace web --require-confirmed --no-ignore-daemonsets"
 )
 HARMFUL = options_of(

@@ -12,7 +12,7 @@ from bgpctl.core.model import SessionState
 from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.model import Decision, Status
 from bgpctl.runbooks.restore_steps import Announced, Established, Selected, Uncordoned, Up
-from bgpctl.runbooks.snapshot import Snapshot
+from bgpctl.runbooks.snapshot import PeerAnswer, Snapshot
 from bgpctl.witness.model import RouteState
 from tests.support.snapshots import (
     NOW,
@@ -194,6 +194,56 @@ def test_a_session_of_which_nobody_on_the_node_tells_is_up_by_its_routers_word(
     text = "1/1 sessions Established (1 by the router's word)"
     assert decision.reason == (text if up else f"the session to {ROUTER} is {state}")
     assert bool(decision.hint) is (not up and state is SessionState.UNKNOWN)
+
+
+RECENT = replace(BACK, marks={"Reselected": NOW - 1})
+LATE = "what is told of the sessions may still be of before the node was told to come back"
+
+
+def routed(session: str, routes: RouteState, *routers: str) -> tuple[PeerAnswer, ...]:
+    told = (seen(routes, router) for router in routers)
+    return tuple(replace(one, answer=replace(one.answer, session=session)) for one in told)
+
+
+@pytest.mark.parametrize(
+    ("answers", "reason"),
+    [
+        ((), LATE),
+        (routed("established", RouteState.PRESENT, ROUTER), LATE),
+        (routed("established", RouteState.ABSENT, ROUTER, ROUTER_2), LATE),
+        (routed("established", RouteState.STALE, ROUTER, ROUTER_2), LATE),
+        (routed("active", RouteState.PRESENT, ROUTER, ROUTER_2), LATE),
+        (
+            routed("established", RouteState.PRESENT, ROUTER, ROUTER_2),
+            "2/2 sessions Established (2 by the router's word)",
+        ),
+    ],
+    ids=["no router", "one of two", "no routes yet", "kept routes", "no session", "both"],
+)
+@pytest.mark.parametrize("told", [True, False])
+def test_who_tells_late_is_not_waited_for_where_every_router_tells(
+    answers: tuple[PeerAnswer, ...], reason: str, told: bool
+) -> None:
+    """What it tells may be of before: that a session is up, or that it is down."""
+    late = replace(running(peer(up=told), peer(ROUTER_2, up=told)), lag=120.0, phase="")
+    decision = Established().decide(back(journal=RECENT, state=late, answers=answers))
+    assert (decision.reason, decision.status is Status.DONE) == (reason, reason != LATE)
+
+
+def test_a_router_that_has_the_routes_goes_before_a_late_word_that_its_session_is_down() -> None:
+    late = replace(running(peer(up=False)), lag=15.0, phase="")
+    for routes, up in ((RouteState.PRESENT, True), (RouteState.ABSENT, False)):
+        s = back(state=late, answers=routed("established", routes, ROUTER))
+        assert (Established().decide(s).status is Status.DONE) is up
+
+
+def test_what_was_counted_before_says_nothing_of_what_a_router_has_now() -> None:
+    late = replace(running(replace(peer(announced=0), intended=None)), lag=120.0, phase="", announced=0)
+    for routes, status in ((RouteState.ABSENT, Status.ACT), (RouteState.PRESENT, Status.DONE)):
+        s = back(journal=RECENT, state=late, answers=routed("established", routes, ROUTER))
+        decision = Announced().decide(s)
+        assert decision.status is status
+    assert decision.reason == "2 routes, confirmed by bird 192.0.2.1"
 
 
 @pytest.mark.parametrize(

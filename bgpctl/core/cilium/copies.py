@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from bgpctl.core.cilium.nodeconfig import SUFFIX, NodeConfig
+from bgpctl.core.cilium.nodeconfig import SOAK_SUFFIX, SUFFIX, NodeConfig
 from bgpctl.core.reading.documents import annotations_of, labels_of, metadata, name_of
 from bgpctl.core.reading.foreign import Foreign, Unreadable
 
@@ -44,7 +44,7 @@ def copy_name(original: str) -> str:
 
 def original_name(name: str) -> str:
     """Of the CiliumBGPPeerConfig that a copy was made from; of one that is no copy itself."""
-    return name.removesuffix(SUFFIX)
+    return name.removesuffix(SUFFIX).removesuffix(SOAK_SUFFIX)
 
 
 def is_copy(document: Document) -> bool:

@@ -54,7 +54,9 @@ class Lever:
     `closing`: what closes the sessions of a node that has withdrawn, where that takes another patch.
     `objects`: the REST paths of all objects that are patched for it, whether something is left to patch or
     not: a run that follows another one moves their versions first, so that nothing late is let in.
-    `note`: what else should be known before it is pulled, a sentence."""
+    `note`: what else should be known before it is pulled, a sentence. `soak`: what makes the node announce
+    its routes with GRACEFUL_SHUTDOWN first (RFC 8326), where somebody asks for that; `soaks`: it does so;
+    `unsoaked`: why it cannot, a sentence, "" = nobody knows why."""
 
     policies: tuple[str, ...] = ()
     label: LabelChange | None = None
@@ -69,6 +71,9 @@ class Lever:
     closing: tuple[Patch, ...] = ()
     note: str = ""
     objects: tuple[str, ...] = ()
+    soak: tuple[Patch, ...] = ()
+    soaks: bool = False
+    unsoaked: str = ""
 
     @property
     def told(self) -> str:

@@ -31,6 +31,7 @@ class Gobgp:
     notification: bool = False
     _process: subprocess.Popen[bytes] | None = None
     _announced: frozenset[str] = frozenset()
+    _communities: tuple[str, ...] = ()
 
     @contextmanager
     def running(self, directory: Path) -> Iterator[Gobgp]:
@@ -103,11 +104,13 @@ enabled = true
         self._gobgp("neighbor", self.router, "disable")
         self.announce(key, ())
 
-    def announce(self, key: str, prefixes: Sequence[str]) -> None:
-        """These and no other."""
-        wanted = frozenset(prefixes)
-        for prefix in sorted(wanted - self._announced):
-            self._gobgp("global", "rib", "add", prefix, "nexthop", self.next_hop or self.address)
+    def announce(self, key: str, prefixes: Sequence[str], communities: Sequence[str] = ()) -> None:
+        """These and no other. One that is announced with other communities than before is replaced."""
+        wanted, with_ = frozenset(prefixes), tuple(communities)
+        more = ("community", ",".join(with_)) if with_ else ()
+        for prefix in sorted(wanted - (self._announced if with_ == self._communities else frozenset())):
+            self._gobgp("global", "rib", "add", prefix, "nexthop", self.next_hop or self.address, *more)
+        self._communities = with_
         if wanted:
             for prefix in sorted(self._announced - wanted):
                 self._gobgp("global", "rib", "del", prefix)
