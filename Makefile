@@ -13,7 +13,7 @@ $(VENV)/.installed: pyproject.toml
 	@$(PY) -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@
 
-# STACK=cilium or calico: on nodes whose BGP another stack runs, emulated (`bgpctl lab demo --help`).
+# STACK=cilium, calico or frr-k8s: on nodes whose BGP another stack runs, emulated (`bgpctl lab demo --help`).
 demo: $(VENV)/.installed
 	@$(VENV)/bin/bgpctl lab demo $(if $(STACK),--stack $(STACK))
 
