@@ -84,8 +84,7 @@ class FrrK8s:
         host = self.objects.host(node)
         if host is None:
             return Lever()
-        loud = {one.source for one in host.loud}
-        names = (*(f"{KIND} {name}" for name in sorted(loud)), *(f"{KIND} {one.name}" for one in host.unread))
+        names = tuple(f"{KIND} {one}" for one in (*host.speaking, *(each.name for each in host.unread)))
         found = Lever(names, keys=frozenset({HOSTNAME}), back=tuple(self._back(host)))
         if host.neighbors or host.ours:
             found = replace(found, prior={WAY: BY_CONFIGURATION}, note=UNSUPPORTED)

@@ -109,19 +109,20 @@ class Established(Goal):
         if state is None or state.phase not in (UNTOLD, "Running", "Starting") or not state.peers:
             said = state.phase.lower() if state else "silent"
             return Decision(Status.WAIT, f"waiting for the speaker (now {said})", recheck=0.2)
-        if s.now < (current := s.journal.marks.get(RESELECTED, 0.0) + (state.lag or 0.0)):
+        expected = _before(s) if self.restart else state.peers
+        current = s.journal.marks.get(RESELECTED, 0.0) + (state.lag or 0.0)
+        by_router = _by_router(s, state, fresh=s.now >= current)
+        if s.now < current and not all(peer in by_router for peer in expected):
             text = "what is told of the sessions may still be of before the node was told to come back"
-            return Decision(Status.WAIT, text, recheck=0.5, eta=current)
+            return Decision(Status.WAIT, text, recheck=0.5, eta=current, hint=UNTOLD_SESSIONS)
         if not state.sessions_told:
             return Decision(Status.DONE, NEVER_TOLD)
-        expected = _before(s) if self.restart else state.peers
-        by_router = _by_router(s, state)
         missing = [p for p in expected if not p.session.established and p not in by_router]
         if missing:
             text = ", ".join(f"the session to {p.address} is {p.session.state}" for p in missing)
             unknown = any(p.session.state is SessionState.UNKNOWN for p in missing)
             return Decision(Status.WAIT, text, recheck=0.2, hint=UNTOLD_SESSIONS if unknown else "")
-        up = state.established + len(by_router)
+        up = sum(peer.session.established or peer in by_router for peer in state.peers)
         return Decision(Status.DONE, f"{up}/{len(state.peers)} sessions Established{_whose(by_router)}")
 
 
@@ -204,11 +205,12 @@ class Uncordoned(Goal):
         return Decision(Status.ACT, text, (ChangeNode(text, unschedulable=prior, forget=True),))
 
 
-def _by_router(s: Snapshot, state: NodeState) -> Sequence[PeerState]:
-    """The peers of whose session nobody on the node tells, and whose router says that it is up."""
+def _by_router(s: Snapshot, state: NodeState, *, fresh: bool) -> Sequence[PeerState]:
+    """The peers of whose session nobody on the node tells, and whose router says that it is up. Not `fresh`:
+    what the node tells of any is too old to count."""
     called = names(state, s.journal)
     up = {answer.peer for answer in s.answers if answer.answer.session == "established"}
-    untold = (peer for peer in state.peers if peer.session.state is SessionState.UNKNOWN)
+    untold = (peer for peer in state.peers if not fresh or peer.session.state is SessionState.UNKNOWN)
     return [peer for peer in untold if called[endpoint(peer)] in up]
 
 

@@ -11,7 +11,7 @@ from bgpctl.core.drain.lever import Lever
 from bgpctl.core.model import SessionState
 from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.model import Decision, Status
-from bgpctl.runbooks.restore_steps import Announced, Established, Selected, Uncordoned, Up
+from bgpctl.runbooks.restore_steps import RESELECTED, Announced, Established, Selected, Uncordoned, Up
 from bgpctl.runbooks.snapshot import Snapshot
 from bgpctl.witness.model import RouteState
 from tests.support.snapshots import (
@@ -193,6 +193,24 @@ def test_a_session_of_which_nobody_on_the_node_tells_is_up_by_its_routers_word(
     text = "1/1 sessions Established (1 by the router's word)"
     assert decision.reason == (text if up else f"the session to {ROUTER} is {state}")
     assert bool(decision.hint) is (not up and state is SessionState.UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("session", "age", "reason"),
+    [
+        ("established", 5.0, "1/1 sessions Established (1 by the router's word)"),
+        ("active", 5.0, "what is told of the sessions may still be of before the node was told to come back"),
+        ("active", 20.0, "1/1 sessions Established"),
+    ],
+)
+def test_a_word_that_may_be_of_before_counts_only_where_each_router_says_the_same(
+    session: str, age: float, reason: str
+) -> None:
+    told = seen(RouteState.PRESENT)
+    answer = replace(told, answer=replace(told.answer, session=session))
+    journal = BACK.with_mark(RESELECTED, back().now - age)
+    s = back(journal=journal, state=running(lag=15.0), answers=(answer,))
+    assert Established().decide(s).reason == reason
 
 
 @pytest.mark.parametrize(

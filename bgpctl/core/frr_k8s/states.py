@@ -50,11 +50,6 @@ class Host:
         return merged(self.configurations)
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """What gives it peers."""
-        return tuple(f"{KIND} {one.name}" for one in self.configurations if one.neighbors)
-
-    @property
     def concerned(self) -> bool:
         """Does frr-k8s do anything there that is worth a row?"""
         return bool(self.neighbors or self.ours or self.unread)
@@ -64,6 +59,11 @@ class Host:
         """The peers that it announces to, by what is written."""
         silent = leave.silenced(self.ours, self.neighbors)
         return tuple(one for one in self.neighbors if one not in silent)
+
+    @property
+    def speaking(self) -> tuple[str, ...]:
+        """The names of the FRRConfigurations by which it does."""
+        return tuple(sorted({one.source for one in self.loud}))
 
     @property
     def out(self) -> bool:
@@ -114,8 +114,8 @@ def node_state(host: Host, told: Sessions = NOT_TOLD, by: str = "", now: float =
     return NodeState(
         host.name,
         phase="",
-        selected_by="" if host.out else ", ".join(one.name for one in host.configurations if one.neighbors),
-        selected_by_kind=KIND if host.neighbors and not host.out else "",
+        selected_by=", ".join(host.speaking),
+        selected_by_kind=KIND if host.speaking else "",
         problems=tuple(_problems(host, told)),
         intended=_sum([peer.intended for peer in peers]),
         announced=_sum([peer.announced for peer in peers]),
