@@ -216,12 +216,12 @@ def test_without_a_router_what_frr_runs_is_read_back() -> None:
     runs.asked = False
     before, began = runs.cluster.objects(), runs.cluster.api.time.now
     drained = runs.run("drain")
-    assert (drained.status, drained.proof) == ("done", "estimated"), drained
+    assert drained.status == "done" and proof(drained).startswith("gone, estimated: "), drained
     assert runs.cluster.api.time.now - began > 125
     assert verbs(runs.cluster.told()) == WITHDREW
     began = runs.cluster.api.time.now
     assert runs.run("restore").status == "done"
-    assert runs.cluster.api.time.now - began > 125, "until a word on the sessions is of after it"
+    assert runs.cluster.api.time.now - began >= 125, "until a word on the sessions is of after it"
     assert runs.cluster.objects() == before
 
 
