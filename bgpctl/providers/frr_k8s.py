@@ -31,7 +31,7 @@ WAY, BY_CONFIGURATION = "way", "configuration"  # in the journal
 UNSERVED = f"the cluster serves no {KIND}: what its nodes announce is not known"
 UNSUPPORTED = "frr-k8s calls raw lines of FRR unsupported; on frr-k8s itself nobody tried these"
 BY_LABEL = "nodes of frr-k8s leave by an {kind} of their own, not by a label: leave --deselect-label out"
-NEEDED = (("create", "withdraw"), ("patch", "follow its peers"), ("delete", "come back"))
+VERBS = ("create", "patch", "delete")
 
 
 class FrrK8s:
@@ -146,8 +146,7 @@ class FrrK8s:
 
     def _rights(self, namespace: str) -> tuple[str, ...]:
         if self._missing is None:
-            verbs = (verb for verb, _ in NEEDED)
-            asked = ((v, rights.may(self._client, v, GROUP, "frrconfigurations", namespace)) for v in verbs)
+            asked = ((v, rights.may(self._client, v, GROUP, "frrconfigurations", namespace)) for v in VERBS)
             self._missing = tuple(f"{verb} frrconfigurations" for verb, may in asked if not may)
         return self._missing
 

@@ -17,7 +17,7 @@ from bgpctl.core.reading.foreign import Unreadable
 from bgpctl.core.reading.selectors import valid_label_value
 from bgpctl.kube import paths
 from bgpctl.kube.client import ApiError, Client, NotFound
-from bgpctl.kube.optional import served
+from bgpctl.providers.stack import any_of
 
 Document = Mapping[str, Any]
 Labels = tuple[str, Mapping[str, str]]
@@ -30,9 +30,13 @@ class Configurations:
 
     by_host: dict[str, list[Configuration | Unread]] = field(default_factory=dict)
     others: list[Configuration | Unread] = field(default_factory=list)
+    ours: dict[str, Configuration] = field(default_factory=dict)  # those by which nodes withdraw, by name
 
     def add(self, one: Configuration | Unread) -> None:
         """Keep it where it is looked for."""
+        if isinstance(one, Configuration) and one.ours:
+            self.ours[one.name] = one
+            return
         pairs = dict(one.selector.match_labels) if one.selector else {}
         if HOSTNAME in pairs:
             self.by_host.setdefault(pairs[HOSTNAME], []).append(one)
@@ -43,12 +47,6 @@ class Configurations:
         """What is for a node with these labels, or may be."""
         near = self.by_host.get(labels.get(HOSTNAME, ""), [])
         return [one for one in (*near, *self.others) if one.selects(labels)]
-
-    def all(self) -> Iterator[Configuration | Unread]:
-        """Each once."""
-        for found in self.by_host.values():
-            yield from found
-        yield from self.others
 
 
 @dataclass
@@ -152,13 +150,14 @@ class Objects:
 
     def in_use(self) -> bool | None:
         """Does any FRRConfiguration give a node a peer? None: the kind is not served, or not shown to us."""
+        path = f"{paths.FRR_K8S}/frrconfigurations"
         try:
-            documents = served(self.client, f"{paths.FRR_K8S}/frrconfigurations")
+            first = any_of(self.client, path)
+            return first and any(_peers(config.read(one)) for one in self.client.items(path))
         except ApiError as error:
             if error.code != 403:
                 raise
             return None
-        return None if documents is None else any(_peers(config.read(one)) for one in documents)
 
 
 def _peers(one: Configuration | Unread) -> bool:
@@ -169,15 +168,14 @@ def _host(node: Labels, configurations: Configurations) -> Host:
     name, labels = node
     found = configurations.of(labels)
     mine = [one for one in found if isinstance(one, Configuration)]
-    ours = [one for one in mine if one.ours and one.name == leave.name_for(name)]
-    others = [one for one in mine if not one.ours]
+    ours = configurations.ours.get(leave.name_for(name))
     return Host(
         name,
         labels,
-        others,
-        next(iter(ours), None),
+        mine,
+        ours,
         [one for one in found if isinstance(one, Unread)],
-        spaces=frozenset(one.namespace for one in mine),
+        spaces=frozenset(one.namespace for one in (*mine, ours) if one),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bgpctl.core.frr_k8s.config import GROUP, KIND, Configuration
+from bgpctl.core.frr_k8s.config import GROUP, KIND
 from bgpctl.core.frr_k8s.states import Host
 from bgpctl.core.frr_k8s.told import CONTAINER
 from bgpctl.kube import paths
@@ -75,9 +75,8 @@ def _notes(objects: Objects, hosts: Sequence[Host]) -> Iterator[str]:
         yield f"{', '.join(partly)}: withdrawn by bgpctl, and has a peer since then that it announces to"
     found = objects.configurations()
     known = {host.ours.uid for host in hosts if host.ours}
-    every = found.all() if found else ()
-    for one in every:
-        if isinstance(one, Configuration) and one.ours and one.uid not in known:
+    for one in found.ours.values() if found else ():
+        if one.uid not in known:
             yield (
                 f"{KIND} {one.namespace}/{one.name} silences no node that is there: kubectl delete "
                 f"frrconfiguration -n {one.namespace} {one.name}"

@@ -203,6 +203,20 @@ def test_one_that_was_changed_by_hand_is_put_right() -> None:
     assert cluster.told() == WITHDREW
 
 
+def test_a_host_name_that_changes_meanwhile_is_followed() -> None:
+    """Its own FRRConfigurations are of the old name: here one is for every node."""
+    cluster = fresh()
+    cluster.api.server.apply(extra("all", "192.0.2.3", host=None))
+    cluster.round()
+    cluster.pull(*cluster.lever().patches)
+    cluster.client.patch(paths.node(NODE), {"metadata": {"labels": {"kubernetes.io/hostname": "other"}}})
+    lever = cluster.lever({WAY: BY_CONFIGURATION})
+    assert lever.policies == ("FRRConfiguration all",) and len(lever.back) == 1, "it is found all the same"
+    cluster.pull(*lever.patches)
+    again = cluster.lever({WAY: BY_CONFIGURATION})
+    assert (again.policies, again.patches, len(again.back)) == ((), (), 1)
+
+
 def test_it_goes_with_its_node() -> None:
     cluster = out()
     controllers = cluster.api.controllers()

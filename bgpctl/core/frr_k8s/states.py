@@ -57,7 +57,8 @@ class Host:
     @property
     def loud(self) -> tuple[Neighbor, ...]:
         """The peers that it announces to, by what is written."""
-        silent = leave.silenced(self.ours, self.neighbors)
+        ours = self.ours if self.ours and self.ours.selects(self.labels) else None
+        silent = leave.silenced(ours, self.neighbors)
         return tuple(one for one in self.neighbors if one not in silent)
 
     @property
