@@ -1,7 +1,7 @@
 """MetalLB where it speaks BGP itself, natively or by an FRR in its speaker: what gives a node its peers.
 
-It announces nothing but the addresses of Services, and tells nobody of its sessions. Field names and what the
-exclude label does: metallb/metallb, api/v1beta2, speaker/bgp_controller.go, internal/bgp.
+It announces nothing but the addresses of Services, and tells nobody of its sessions; its FRR can be asked.
+Field names and what the exclude label does: metallb/metallb, api/v1beta2, speaker/bgp_controller.go.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from ipaddress import ip_address
 from typing import Any
 
 from bgpctl.core.drain.lever import EXCLUDE
-from bgpctl.core.frr_k8s.config import DEFAULT_PORT, RESTART_TIME, read_selectors
+from bgpctl.core.frr_k8s.config import DEFAULT_PORT, RESTART_TIME, Neighbor, read_selectors, read_vrf
+from bgpctl.core.frr_k8s.states import NOT_TOLD
+from bgpctl.core.frr_k8s.told import Sessions, Told
 from bgpctl.core.model import Session, SessionState
 from bgpctl.core.reading.addresses import parse_address
 from bgpctl.core.reading.documents import labels_of, name_of
@@ -29,9 +31,13 @@ IGNORES = "--ignore-exclude-lb"
 HOLD_TIME = 180  # FRR's, where nobody says anything else; natively it is less
 LAG = 10.0  # seconds until a label is obeyed: at most every 3 s FRR is reloaded
 
+SELECTORS = (  # of its speakers' pods, by its manifests and by its chart
+    "app=metallb,component=speaker",
+    "app.kubernetes.io/name=metallb,app.kubernetes.io/component=speaker",
+)
 UNTOLD = (
     "MetalLB tells nothing of its sessions where it speaks BGP itself (its metric metallb_bgp_session_up "
-    "does): routers have to be asked"
+    "does): its FRR has to be asked, or routers"
 )
 EXCLUDED = f"label {EXCLUDE}: MetalLB announces no address from it"
 
@@ -42,14 +48,16 @@ Document = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """One BGPPeer. `address` "" = it is known by an interface. `selectors`: of nodes, () = all have it."""
+    """One BGPPeer. `versions`: of IP, which it gets routes of. `selectors`: of nodes, () = all have it."""
 
     name: str
+    vrf: str
     address: str
     port: int
     asn: int
     local_asn: int
     source: str
+    versions: tuple[int, ...]
     hold_time: int
     keepalive_time: int
     restart_time: int | None
@@ -58,6 +66,12 @@ class Peer:
     def selects(self, labels: Mapping[str, str]) -> bool:
         """Has a node with these labels it?"""
         return not self.selectors or any(one.matches(labels) for one in self.selectors)
+
+    @property
+    def neighbor(self) -> Neighbor:
+        """As its FRR has it."""
+        about = self.name, self.vrf, self.address, self.port, self.asn, self.local_asn, self.local_asn
+        return Neighbor(*about, versions=self.versions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +106,13 @@ def _peer(document: Document) -> Peer:
     internal = spec.text("dynamicASN") == "internal"
     return Peer(
         name_of(document),
+        read_vrf(spec),
         str(address),
         spec.integer("peerPort", DEFAULT_PORT, _PORT) or DEFAULT_PORT,
         own if internal else spec.integer("peerASN", limits=_ASN),
         spec.integer("localASN", limits=_ASN) or own,
         str(source) if source else "",
+        (4, 6) if spec.flag("dualStackAddressFamily") else (address.version,),
         hold,
         _duration(spec, "keepaliveTime", hold // 3),
         RESTART_TIME if spec.flag("enableGracefulRestart") else None,
@@ -129,28 +145,62 @@ def _says(words: Iterable[str]) -> bool:
     return flags.get(IGNORES.lstrip("-"), "false").lower() in ("", "1", "t", "true")
 
 
-def node_state(node: Document, peers: Iterable[Peer], unread: Iterable[Unread], *, out: bool) -> NodeState:
-    """`out`: the label keeps it from announcing, by bgpctl's hand."""
+def node_state(
+    node: Document,
+    peers: Iterable[Peer],
+    unread: Iterable[Unread],
+    *,
+    out: bool,
+    told: Sessions = NOT_TOLD,
+    by: str = "",
+) -> NodeState:
+    """`out`: the label keeps it from announcing, by bgpctl's hand. `told`: what its FRR said just now, of
+    every peer or of none; `by`: whom that was heard. What it should announce nobody tells, so a count says
+    something only where that is nothing."""
     labels = labels_of(node)
     mine = [peer for peer in peers if peer.selects(labels)]
+    counts = [told[peer.neighbor.key].sent for peer in mine] if told and out else []
+    known = [count for count in counts if count is not None]
     return NodeState(
         name_of(node),
         phase="",
         selected_by="" if out else ", ".join(peer.name for peer in mine),
         selected_by_kind=KIND if mine and not out else "",
-        problems=(*map(str, unread), *([UNTOLD] if mine else ()), *([EXCLUDED] if EXCLUDE in labels else ())),
+        problems=(
+            *map(str, unread),
+            *([UNTOLD] if mine and not told else ()),
+            *([EXCLUDED] if EXCLUDE in labels else ()),
+        ),
         intended=None,
-        announced=None if mine else 0,
-        peers=tuple(map(_state, mine)),
-        lag=LAG,
+        announced=sum(known) if len(known) == len(mine) else None,
+        peers=tuple(_state(peer, told.get(peer.neighbor.key)) for peer in mine),
+        unwithdrawn=tuple(_state(p, said) for p in mine if out and (said := _lost(p, told))),
+        lag=0.0 if told else LAG,
         told_out=out,
-        sessions_told=False,
+        engine_asked=by if told else "",
+        sessions_told=bool(told),
     )
 
 
-def _state(peer: Peer) -> PeerState:
-    local = ip_address(peer.source) if peer.source else None
-    session = Session(peer.name, SessionState.UNKNOWN, local_address=local, gr_told=False, end_of_rib=None)
+def _lost(peer: Peer, told: Sessions) -> Told | None:
+    """A session that is down, or one on which a router that keeps routes was not told yet that it has all."""
+    said = told.get(peer.neighbor.key)
+    if said is None or (said.state is SessionState.ESTABLISHED and (said.ended or peer.restart_time is None)):
+        return None
+    return said
+
+
+def _state(peer: Peer, said: Told | None) -> PeerState:
+    own = ip_address(peer.source) if peer.source else None
+    session = Session(
+        peer.name,
+        said.state if said else SessionState.UNKNOWN,
+        local_address=own or (said.local if said else None),
+        hold_time=said.hold_time if said else None,
+        keepalive_time=said.keepalive_time if said else None,
+        gr_told=False,
+        end_of_rib=None,
+    )
     return PeerState(
         peer.name,
         peer.address,

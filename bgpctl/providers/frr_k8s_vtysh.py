@@ -1,4 +1,5 @@
-"""What the FRR of a node says of its sessions, and of how many routes it has sent on each."""
+"""What the FRR of a node, of frr-k8s or in MetalLB's speaker, says of its sessions, and how many routes it
+has sent on each."""
 
 from __future__ import annotations
 
@@ -12,10 +13,12 @@ from bgpctl.providers.asking import Asking, Say
 
 
 class Frrs:
-    """`told` is empty for whatever reason FRR's word cannot be had."""
+    """`told` is empty for whatever reason FRR's word cannot be had. `selector`: of the pods that it is in."""
 
-    def __init__(self, client: Client, clock: Callable[[], float] = time.monotonic) -> None:
-        self._asking = Asking[Sessions](client, SELECTOR, CONTAINER, CLIENT, clock)
+    def __init__(
+        self, client: Client, selector: str = SELECTOR, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._asking = Asking[Sessions](client, selector, CONTAINER, CLIENT, clock)
 
     def told(self, node: str, version: str, neighbors: Sequence[Neighbor]) -> tuple[Sessions, str]:
         """Of every one of these peers or of none; and who said it. Nothing of theirs is in the command but

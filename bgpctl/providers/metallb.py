@@ -19,6 +19,7 @@ from bgpctl.kube import paths
 from bgpctl.kube.client import Client
 from bgpctl.kube.optional import permitted, served
 from bgpctl.ports import NOTHING_KNOWN, Outlook
+from bgpctl.providers.frr_k8s_vtysh import Frrs
 
 if TYPE_CHECKING:
     from bgpctl.core.timing.facts import PeerFacts
@@ -43,6 +44,7 @@ class MetalLB:
 
     def __init__(self, client: Client) -> None:
         self._client = client
+        self._frrs = [Frrs(client, selector) for selector in metallb.SELECTORS]
 
     # -- reading
 
@@ -57,7 +59,13 @@ class MetalLB:
     def state(self, node: str) -> NodeState | None:
         found = self._peers()
         document = self._client.find(paths.node(node)) if found else None
-        return _state(document, *found) if document and found else None
+        if document is None or found is None:
+            return None
+        labels = labels_of(document)
+        mine = [peer.neighbor for peer in found[0] if peer.selects(labels)]
+        answers = (frrs.told(node, labels.get(EXCLUDE, "-"), mine) for frrs in self._frrs) if mine else ()
+        told, by = next((one for one in answers if one[1]), ({}, ""))
+        return node_state(document, *found, out=_out(document), told=told, by=by)
 
     def outlook(self) -> Outlook:
         told = self.states()
@@ -131,9 +139,13 @@ def _closing(lever: Lever, peers: Sequence[Peer], labels: Mapping[str, str], ove
     return replace(found, label=change)
 
 
+def _out(node: Document) -> bool:
+    """Does the label keep it from announcing, because a run asked it to leave?"""
+    return LEAVE in annotations_of(node) and EXCLUDE in labels_of(node)
+
+
 def _state(node: Document, peers: Sequence[Peer], unread: Sequence[Unread]) -> NodeState:
-    out = LEAVE in annotations_of(node) and EXCLUDE in labels_of(node)
-    return node_state(node, peers, unread, out=out)
+    return node_state(node, peers, unread, out=_out(node))
 
 
 def _slim(node: Document) -> Document:

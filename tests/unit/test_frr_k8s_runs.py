@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from bgpctl import providers
+from bgpctl.core.drain.lever import EXCLUDE
 from bgpctl.core.frr_k8s import leave
 from bgpctl.kube import paths
-from bgpctl.lab.stacks.frr_k8s.documents import configuration, neighbor
-from bgpctl.providers.frr_k8s import FrrK8s
+from bgpctl.lab.stacks.frr_k8s.documents import configuration, neighbor, peer
+from bgpctl.lab.stacks.frr_k8s.speaker import Speaker
 from bgpctl.runbooks import engine
 from bgpctl.runbooks import world as worlds
 from bgpctl.runbooks.catalogue import node_drain, node_restore
@@ -23,7 +25,7 @@ from bgpctl.runbooks.options import DrainOptions, RestoreOptions
 from bgpctl.runbooks.routers import Routers
 from bgpctl.witness.model import Path, RouterAnswer, answered
 from tests.support import direct
-from tests.support.frr_k8s_cluster import BASE, NODE, OTHER, OWN, ROUTER_ASN, ROUTERS, Cluster
+from tests.support.frr_k8s_cluster import BASE, NODE, OTHER, OWN, PREFIXES, ROUTER_ASN, ROUTERS, Cluster
 
 NAME = leave.name_for(NODE)
 WITHDREW = {router: ["withdraw"] for router in ROUTERS}
@@ -76,6 +78,7 @@ class Runs:
 
     cluster: Cluster
     asked: bool = True
+    stack: str = "frr-k8s"
     number: int = 0
     writes: int = 0
     forbidden: str = ""  # what may not be written
@@ -111,14 +114,14 @@ class Runs:
             client,
             NODE,
             name,
-            provider=FrrK8s(client),
+            provider=providers.named(client, self.stack),
             timeout=600,
             routers=Routers(probes),  # type: ignore[arg-type]
             clock=clock,  # type: ignore[arg-type]
             background=False,
         )
         clock.hold = world.hold
-        drain = DrainOptions(NODE, settle=0, provider="frr-k8s")
+        drain = DrainOptions(NODE, settle=0, provider=self.stack)
         steps = node_drain(drain, name) if command == "drain" else node_restore(RestoreOptions(NODE), name)
         return finished(engine.run(command, NODE, name, steps, world, 600))
 
@@ -313,5 +316,49 @@ def test_what_a_lost_run_left_is_taken_away() -> None:
     client = runs.cluster.client
     client.patch(paths.node(NODE), {"metadata": {"annotations": gone}, "spec": {"unschedulable": None}})
     client.delete(paths.lease("kube-system", f"bgpctl-node-{NODE}"))
+    assert runs.run("restore").status == "done"
+    assert runs.cluster.objects() == before
+
+
+# --- MetalLB by the exclude label ---------------------------------------------------------------------------
+
+
+def by_label() -> Runs:
+    """Its speaker takes Service addresses away from a node with the label; FRR is beneath it here too."""
+    cluster = Cluster()
+    for number, router in enumerate(ROUTERS):
+        about = {"holdTime": "9s", "keepaliveTime": "3s"}
+        cluster.api.server.apply(peer(f"tor{number}", router, ROUTER_ASN, OWN, **about))
+    client = direct.Wire(cluster.api).client()
+    cluster.daemons.append(Speaker(client, NODE, lambda: PREFIXES))  # type: ignore[arg-type]
+    cluster.round()
+    cluster.told()
+    return Runs(cluster, stack="metallb")
+
+
+def test_metallb_withdraws_by_the_exclude_label_killed_at_any_write() -> None:
+    whole = by_label()
+    before = whole.cluster.objects()
+    assert proof(whole.run("drain")) == "confirmed"
+    node = whole.cluster.client.get(paths.node(NODE))
+    assert node["metadata"]["labels"][EXCLUDE] == "true"
+    writes = whole.writes
+    assert whole.run("restore").status == "done" and whole.cluster.objects() == before
+    assert whole.cluster.told() == [], "no session ended"
+    for number in range(1, writes + 1, 3):
+        runs = by_label()
+        with pytest.raises(Killed):
+            runs.run("drain", lambda n, number=number: n == number, after=True)
+        assert runs.run("drain").status == "done", number
+        assert runs.run("restore").status == "done", number
+        assert runs.cluster.objects() == before, number
+
+
+def test_metallb_without_a_router_is_blocked_and_comes_back() -> None:
+    runs = by_label()
+    runs.asked = False
+    before = runs.cluster.objects()
+    drained = runs.run("drain")
+    assert drained.status == "blocked" and "--router-probe" in drained.hint, drained
     assert runs.run("restore").status == "done"
     assert runs.cluster.objects() == before

@@ -8,6 +8,7 @@ import pytest
 
 from bgpctl.core import metallb
 from bgpctl.core.drain.lever import EXCLUDE, Effect, Lever
+from bgpctl.core.frr_k8s.told import Told
 from bgpctl.core.metallb import Peer, Unread
 from bgpctl.core.model import SessionState
 from bgpctl.core.policy.annotations import LEAVE
@@ -162,7 +163,34 @@ def test_a_peer_with_everything() -> None:
         "localASN": 7,
     }
     found = metallb.read(peer("p", "2001:db8::1", 65000, 65001, enableGracefulRestart=True, **spec))
-    assert found == Peer("p", "2001:db8::1", 1790, 65000, 7, "10.0.0.1", 9, 2, 120, ())
+    assert found == Peer("p", "", "2001:db8::1", 1790, 65000, 7, "10.0.0.1", (6,), 9, 2, 120, ())
+
+
+UP, KEY = SessionState.ESTABLISHED, ("", "192.0.2.1")
+
+
+@pytest.mark.parametrize(
+    ("said", "out", "restarts", "announced", "unwithdrawn"),
+    [
+        (Told(UP, 60.0, 0, ended=True), True, True, 0, 0),
+        (Told(UP, 60.0, 0, ended=False), True, True, 0, 1),
+        (Told(UP, 60.0, 0, ended=False), True, False, 0, 0),
+        (Told(UP, 60.0, 3, ended=True), True, True, 3, 0),
+        (Told(UP, 60.0, None, ended=True), True, True, None, 0),
+        (Told(SessionState.ACTIVE), True, False, None, 1),
+        (Told(UP, 60.0, 3, ended=True), False, True, None, 0),
+    ],
+)
+def test_its_frr_asked_itself(
+    said: Told, out: bool, restarts: bool, announced: int | None, unwithdrawn: int
+) -> None:
+    """A router that keeps routes over a restart was told that it has all by End-of-RIB only."""
+    one = metallb.read(peer("tor", "192.0.2.1", 65000, 65001, enableGracefulRestart=restarts))
+    assert isinstance(one, Peer)
+    state = metallb.node_state(objects.node("n1"), [one], (), out=out, told={KEY: said}, by="vtysh")
+    assert (state.announced, len(state.unwithdrawn), state.lag) == (announced, unwithdrawn, 0.0)
+    assert (state.engine_asked, state.sessions_told, state.problems) == ("vtysh", True, ())
+    assert state.peers[0].session.state is said.state
 
 
 def test_it_is_told_apart_from_frr_k8s() -> None:

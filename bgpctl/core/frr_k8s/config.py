@@ -154,14 +154,20 @@ def read_selectors(parent: Foreign, name: str, most: int = 100) -> tuple[LabelSe
 
 def _neighbors(router: Foreign, source: str) -> Iterable[Neighbor]:
     asn = router.integer("asn", limits=_ASN)
-    vrf = router.text("vrf", longest=64)
-    if vrf and not _VRF.fullmatch(vrf):
-        router.refuse("vrf", "the name of a network interface")
+    vrf = read_vrf(router)
     own = router.texts("prefixes", MOST_PREFIXES)
     imports = bool(router.children("imports", MOST_ROUTERS))
     for read_ in router.children("neighbors", MOST_NEIGHBORS):
-        one = _neighbor(read_, source, "" if vrf == "default" else vrf, asn)
+        one = _neighbor(read_, source, vrf, asn)
         yield replace(one, prefixes=None if imports else _prefixes(read_, own, one.versions))
+
+
+def read_vrf(parent: Foreign) -> str:
+    """Its name, "" = the default one. Raises Unreadable for what is none."""
+    vrf = parent.text("vrf", longest=64)
+    if vrf and not _VRF.fullmatch(vrf):
+        parent.refuse("vrf", "the name of a network interface")
+    return "" if vrf == "default" else vrf
 
 
 def _neighbor(read_: Foreign, source: str, vrf: str, asn: int) -> Neighbor:

@@ -52,7 +52,8 @@ class NodeStatus:
 @dataclass(frozen=True, slots=True)
 class Told:
     """What FRR said of one session. `uptime` in seconds; `sent`: how many routes it has sent, over the
-    families that were asked for, None = it does not say. `local`: the node's end of it."""
+    families that were asked for, None = it does not say. `ended`: it has sent End-of-RIB for each, after
+    which a router keeps nothing of an earlier session (RFC 4724). `local`: the node's end of it."""
 
     state: SessionState
     uptime: float = 0.0
@@ -60,6 +61,7 @@ class Told:
     hold_time: int | None = None
     keepalive_time: int | None = None
     local: IPAddress | None = None
+    ended: bool = False
 
 
 Sessions = Mapping[Key, Told]
@@ -131,6 +133,7 @@ def _told(read_: Foreign, neighbor: Neighbor) -> Told:
     families = read_.child("addressFamilyInfo")
     counts = [families.child(_FAMILIES[v]).optional_integer("sentPrefixCounter") for v in neighbor.versions]
     known = [count for count in counts if count is not None]
+    ended = read_.child("gracefulRestartInfo").child("endOfRibSend")
     return Told(
         state,
         read_.integer("bgpTimerUpMsec") / 1000,
@@ -138,6 +141,7 @@ def _told(read_: Foreign, neighbor: Neighbor) -> Told:
         _seconds(read_, "bgpTimerHoldTimeMsecs"),
         _seconds(read_, "bgpTimerKeepAliveIntervalMsecs"),
         _local(read_.text("hostLocal")),
+        all(ended.flag(_FAMILIES[version]) for version in neighbor.versions),
     )
 
 
