@@ -38,11 +38,13 @@ _PLEASE = "please report this; running the same command again is safe"
 def guard(command: str, output: str = "text", *, resumable: bool = False) -> Iterator[None]:
     """Run a command's body; whatever leaves it ends the process with its exit code.
 
-    `command` is its name in documents ("node drain"). `resumable`: ^C and SIGTERM tell how to go on.
+    `command` is its name in documents ("node drain"). `resumable`: ^C, SIGTERM and SIGHUP tell how to go on.
     """
     if resumable:
         once = _Interrupt()
         signal.signal(signal.SIGTERM, once)
+        if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # nohup(1) ignores it
+            signal.signal(signal.SIGHUP, once)
         signal.signal(signal.SIGINT, once)
     try:
         yield
@@ -72,9 +74,10 @@ def guard(command: str, output: str = "text", *, resumable: bool = False) -> Ite
 
 
 class _Interrupt:
-    """A maintenance script's `timeout` sends SIGTERM: it ends a run as ^C does and gives the Lease back. A
-    second one, of somebody in a hurry, does not disturb that, unless it takes long. The first is the last
-    thing that happens to this process: at its very end it would be killed by the next."""
+    """A maintenance script's `timeout` sends SIGTERM, a terminal that is closed SIGHUP: they end a run as ^C
+    does and give the Lease back. A second one, of somebody in a hurry, does not disturb that, unless it takes
+    long. The first is the last thing that happens to this process: at its very end it would be killed by the
+    next."""
 
     def __init__(self) -> None:
         self._first: float | None = None

@@ -46,7 +46,7 @@ judged by ours, and one of the two may be an hour off."""
 @dataclass(frozen=True, slots=True)
 class LeaseView:
     """What a Lease says. `expires_at` is epoch seconds by its holder's clock; holder "" = free. `copy`: the
-    journal that it keeps, "" = none."""
+    journal that it keeps, "" = none; `owner`: the UID of the Node that it belongs to."""
 
     holder: str
     renewed_at: float
@@ -54,6 +54,11 @@ class LeaseView:
     version: str
     duration: float = DURATION
     copy: str = ""
+    owner: str = ""
+
+    def copy_of(self, uid: str) -> str:
+        """The journal that it keeps of the Node with this UID: one that was deleted may have had its name."""
+        return self.copy if self.owner in ("", uid) else ""
 
     def of_other(self, me: str) -> bool:
         """Somebody else's, expired or not, who is not known to be dead."""
@@ -144,6 +149,7 @@ def view(document: Any) -> LeaseView:
         version=metadata.text("resourceVersion"),
         duration=duration,
         copy=metadata.child("annotations").text(COPY, longest=LONGEST_COPY),
+        owner=next((one.text("uid") for one in metadata.children("ownerReferences")), ""),
     )
 
 
@@ -209,7 +215,7 @@ class NodeLock:
     def acquire(self, seen: LeaseView | None) -> None:
         """Take the Lease as it was `seen` (None = create). Raises Conflict when somebody was faster."""
         self._acquired_at = now()
-        self.copy = seen.copy if seen else ""
+        self.copy = seen.copy_of(self._uid) if seen else ""
         if seen is None:
             self._client.create(paths.leases(NAMESPACE), self._document(None))
         else:

@@ -197,8 +197,8 @@ def _report(
     lost, orphan = None, False
     try:
         journal, problem = load(metadata.get("annotations")), ""
-        if journal is None and held and held.copy:
-            lost = load({ANNOTATION: held.copy})
+        if journal is None and held and (copy := held.copy_of(metadata["uid"])):
+            lost = load({ANNOTATION: copy})
             again = advice.undo(metadata["name"], typed)
             problem = f"somebody removed the journal; `{again}` brings the node back by its copy"
         elif journal is None and held is None:
@@ -252,4 +252,4 @@ def journal_of(client: Client, node: str) -> Journal | None:
     if journal := load(document["metadata"].get("annotations"), node):
         return journal
     held = lease.read(client, node)
-    return load({ANNOTATION: held.copy}) if held and held.copy else None
+    return load({ANNOTATION: held.copy_of(document["metadata"]["uid"])}) if held else None

@@ -80,6 +80,7 @@ class Checked(Goal):
             prior_unschedulable=s.node.unschedulable,
             options=self.asked,
             provider=s.provider,
+            doubted=s.doubted,
         )
         journal = replace(
             noted(journal, s),

@@ -7,13 +7,18 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from math import inf
 
 from bgpctl.errors import UsageError
+from bgpctl.runbooks import warden
 
 TAIL = 4096  # octets of output that are kept
 LAST_WORDS = 0.5  # seconds for the output of a command that has ended
+ASK_EVERY = 0.5  # seconds; less than a run waits which takes the node over (`kube.lease.FRESH_SECONDS`)
 
 
 def find(template: Sequence[str], flag: str) -> None:
@@ -26,10 +31,13 @@ def find(template: Sequence[str], flag: str) -> None:
         )
 
 
-def run(argv: Sequence[str], timeout: float | None) -> tuple[int, str]:
+def run(
+    argv: Sequence[str], timeout: float | None, still: Callable[[], None] = lambda: None
+) -> tuple[int, str]:
     """Exit code and last line. It has a session of its own and no terminal; it has ended when *it* ends,
-    whoever of its children still holds its output. Raises OSError, ValueError, and subprocess.TimeoutExpired
-    after `timeout` seconds: then it and its children were killed."""
+    whoever of its children still holds its output. `still` is asked again and again, and raises what ends it;
+    it ends with this process, too. Raises OSError, ValueError, and subprocess.TimeoutExpired after `timeout`
+    seconds: in all these cases it and its children were killed."""
     process = subprocess.Popen(
         list(argv),
         stdin=subprocess.DEVNULL,
@@ -42,7 +50,8 @@ def run(argv: Sequence[str], timeout: float | None) -> tuple[int, str]:
     reader = threading.Thread(target=_keep, args=(process.stdout.fileno(), tail), daemon=True)
     reader.start()
     try:
-        code = process.wait(timeout)
+        with _guarded(process.pid):
+            code = _ended(process, inf if timeout is None else time.monotonic() + timeout, still)
     except BaseException:
         with contextlib.suppress(OSError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -51,6 +60,30 @@ def run(argv: Sequence[str], timeout: float | None) -> tuple[int, str]:
     reader.join(LAST_WORDS)
     lines = bytes(tail).decode(errors="replace").strip().splitlines()
     return code, lines[-1] if lines else ""
+
+
+@contextlib.contextmanager
+def _guarded(group: int) -> Iterator[None]:
+    """While somebody sees to it that the process group does not live longer than this process."""
+    argv = [sys.executable, "-I", "-S", warden.__file__, str(group), str(os.getpid())]
+    null = subprocess.DEVNULL
+    with subprocess.Popen(argv, stdin=null, stdout=null, start_new_session=True) as it:
+        try:
+            yield
+        finally:
+            it.kill()
+
+
+def _ended(process: subprocess.Popen[bytes], ends: float, still: Callable[[], None]) -> int:
+    """Its exit code."""
+    while True:
+        left = ends - time.monotonic()
+        try:
+            return process.wait(max(0.0, min(ASK_EVERY, left)))
+        except subprocess.TimeoutExpired:
+            if left <= ASK_EVERY:
+                raise
+        still()
 
 
 def _keep(descriptor: int, tail: bytearray) -> None:

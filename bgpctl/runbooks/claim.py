@@ -15,6 +15,8 @@ from bgpctl.runbooks.kept import Options
 from bgpctl.runbooks.model import Decision, Goal, Status
 from bgpctl.runbooks.snapshot import Snapshot
 
+CLOCKS = "the API server's clock and this machine's, or that of the run before, differ: waits begin anew"
+
 
 @dataclass(frozen=True, slots=True)
 class Claimed(Goal):
@@ -52,7 +54,8 @@ class Claimed(Goal):
         if s.journal.holder != s.holder:
             ours = replace(self._ours(s, s.journal), ending={}).with_mark(AGAIN, s.now)
             text = f"go on from {s.journal.command} {s.journal.run}, last run by {s.journal.holder}"
-            text = "; ".join((text, *self._options(ours)))
+            clocks = (CLOCKS,) if ours.counted != s.journal.counted else ()
+            text = "; ".join((text, *clocks, *self._options(ours)))
             return Decision(Status.ACT, text, (ChangeNode(text, journal=ours),))
         return Decision(Status.DONE, f"run {s.journal.run}")
 
@@ -116,7 +119,8 @@ class Claimed(Goal):
         """The same run, in our hands."""
         before = {f: v for f, v in journal.options.items() if f not in kept.OF_ATTEMPT}
         options = kept.merged(before, self.asked) if journal.command == self.command else journal.options
-        return replace(journal, holder=s.holder, options=options)
+        ours = replace(journal, holder=s.holder, options=options)
+        return ours.by_clock(s.now, doubted=s.doubted) if journal.holder != s.holder else ours
 
     def _options(self, journal: Journal) -> Iterator[str]:
         """What this run does because the one before was asked to, and what it does not do."""
@@ -140,11 +144,11 @@ class Claimed(Goal):
         waits and proofs do not, nor what the routers had before the routes went. A restart never cordoned.
         """
         assert s.journal is not None
-        fresh = replace(s.journal.without(s.journal.steps), leaves=0, baselines={}, witnesses={}, ending={})
+        fresh = s.journal.prior_only
         if s.journal.command == "restart":
             fresh = replace(fresh, prior_unschedulable=s.node.unschedulable)
         return replace(
-            fresh.with_mark(AGAIN, s.now),
+            fresh.with_mark(AGAIN, s.now).by_clock(s.now, doubted=s.doubted),
             run=self.run,
             command=self.command,
             order=self.order,

@@ -2,7 +2,9 @@
 
 That is the local clock where the API server's Date headers do not contradict it, else the nearest time that
 they allow. Anchored once, to the first answer: from then on a clock counts that nobody sets, so that a change
-of time during the run shortens no wait and lengthens none. What is left is the Date header's resolution.
+of time during the run shortens no wait and lengthens none. What is left is the Date header's resolution,
+and a run that goes on with another's. Where the two clocks contradict each other, one of them is wrong, and
+nobody knows for which of the runs: then no wait counts from an instant that the other one wrote down.
 """
 
 from __future__ import annotations
@@ -18,7 +20,10 @@ A wait whose beginning another run wrote down is longer by so much."""
 
 
 class Clock:
-    """Epoch seconds by the API server's clock, and the means to wait."""
+    """Epoch seconds by the API server's clock, and the means to wait. `doubted`: that clock and this
+    machine's contradict each other."""
+
+    doubted = False
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -45,4 +50,6 @@ class Clock:
             return
         except BgpctlError:
             pass
-        self._offset = self._client.present() - self.monotonic()
+        present, here = self._client.present(), time.time()
+        self.doubted = abs(present - here) > UNCERTAIN
+        self._offset = present - self.monotonic()

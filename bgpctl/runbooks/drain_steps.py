@@ -204,8 +204,7 @@ class Deselected(Goal):
         before = {mark: at for mark, at in journal.marks.items() if mark.startswith(ASKED)}
         void = (DESELECTED, *LEAVING) if s.lever.patches else LEAVING
         asked = replace(
-            noted(replace(journal.without(void), marks=before), s).with_mark(RELABELLED, s.now),
-            leaves=journal.leaves + 1,
+            noted(replace(journal.asking(s.now).without(void), marks=before), s).with_mark(RELABELLED, s.now),
             peers=known(journal.peers, s),
             locals=locals_of(s.state, journal),
         )
@@ -233,7 +232,7 @@ def pulled(journal: Journal | None) -> float:
     """Since when the node is told to leave, for certain; 0 = by nobody, or it is not certain yet."""
     if journal is None:
         return 0.0
-    return journal.marks.get(RELABELLED if journal.deselect or not journal.prior else PULLED, 0.0)
+    return journal.since(RELABELLED if journal.deselect or not journal.prior else PULLED)
 
 
 def _pull(s: Snapshot) -> tuple[Action, ...]:

@@ -4,6 +4,7 @@ it has passed; or why no time that passes ends the wait. Pure."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from math import inf
 from typing import Any
 
@@ -18,8 +19,12 @@ from bgpctl.runbooks.model import Decision, Status
 from bgpctl.runbooks.proof import Word
 from bgpctl.runbooks.snapshot import Snapshot
 
-SEEN = SAW_WITHDRAWN, SAW_RECORD, SAW_EMPTY, SAW_ENDED = "SawWithdrawn", "SawRecord", "SawEmpty", "SawEnded"
+SEEN = SAW_WITHDRAWN, SAW_RECORD, SAW_EMPTY, SAW_ENDED, SAW_STARTED = (
+    *("SawWithdrawn", "SawRecord", "SawEmpty", "SawEnded"),
+    "SawStarted",  # and which speaker
+)
 ASSUMED = "that its speaker died when it fell silent"
+ALONE = "that no other one was started since, which cannot report"
 EMPTY = "its BGP stack said that it announces nothing"
 RESTARTED = "a session ended after the node was told to withdraw, and is up again"
 UNLISTED = "its BGP stack lists no session of the node any more"
@@ -49,8 +54,8 @@ def dead(s: Snapshot, journal: Journal, note: str, *, assumed: bool) -> Decision
         return nobody(journal) if s.state is None else no_peer(s.state, journal)
     what = "the speaker fell silent, assuming that it died" if assumed else "the speaker stopped"
     begun = min(fell_silent(s, journal), s.now)
-    assumption = {"assumed": ASSUMED} if assumed else {}
-    return until(s, begun, s.dead_estimates, f"{what}{note}", assumption)
+    assumption = ASSUMED if assumed else ALONE
+    return until(s, begun, s.dead_estimates, f"{what}{note}", {"assumed": assumption})
 
 
 def saw(s: Snapshot, journal: Journal, text: str) -> Decision:
@@ -85,13 +90,18 @@ def over(s: Snapshot, journal: Journal, word: Word, note: str) -> Decision:
 
 def restarted(s: Snapshot, journal: Journal, note: str) -> Decision:
     """One that was started after the relabel has nothing to withdraw, while routers may keep what its
-    predecessor announced."""
+    predecessor announced: until the worst case has passed since *we* saw it. When it says that it started is
+    by a clock that was perhaps set since (a node that boots without one of its own)."""
     assert s.state is not None, "it reports"
     if not s.dead_estimates:
         return no_peer(s.state, journal)
-    began = max(journal.marks.get(RELABELLED, journal.started_at), s.state.by_server(s.state.started_at))
-    what = f"the speaker was started, and the one before it did not withdraw{note}"
-    return until(s, min(began, s.now), s.dead_estimates, what, {})
+    mark = f"{SAW_STARTED} {s.state.uid}"
+    if mark not in journal.marks:
+        others = {name: at for name, at in journal.marks.items() if not name.startswith(SAW_STARTED)}
+        write = ChangeNode("note the time", journal=replace(journal, marks=others).with_mark(mark, s.now))
+        return Decision(Status.ACT, "another speaker was started", (write,))
+    what = f"the speaker was seen started, and the one before it did not withdraw{note}"
+    return until(s, journal.marks[mark], s.dead_estimates, what, {})
 
 
 def nobody(journal: Journal) -> Decision:
@@ -136,7 +146,7 @@ def until(
     if worst.worst == inf:
         reason = f"{worst.address} may keep the routes for ever: {worst.why}"
         return Decision(Status.BLOCKED, reason, hint="pass --router-probe so that the router can be asked")
-    ends = begun + worst.worst + UNCERTAIN
+    ends = max(begun, s.journal.counted) + worst.worst + UNCERTAIN
     if s.now < ends:
         text = f"{seconds(worst)} since {what}: {worst.address}: {worst.why}"
         return Decision(Status.WAIT, text, recheck=min(1.0, ends - s.now), eta=ends)

@@ -22,8 +22,10 @@ ANNOTATION = "bgpctl.io/run"
 VERSION = 1
 # Fields that came after the first journals were written.
 LATER = {"leaves", "baselines", "witnesses", "locals", "ending", "options", "provider", "prior"}
-UNSAID = {"provider", "prior"}  # while they say nothing
+LATER |= {"request", "doubted", "counted"}
+UNSAID = {"provider", "prior", "request", "doubted", "counted"}  # while they say nothing
 COMMANDS = ("drain", "restore", "restart")
+NAMES = ("SpeakerStarted", "SawRecord")  # marks that name something by an instant of its own clock
 AGAIN = "GoneOnWith"  # the mark of the last attempt that went on with the run
 LONGEST = 256 << 10  # what the API server allows for all annotations of an object together
 MOST_WITNESSES = 8  # of one peer: the newest
@@ -45,7 +47,9 @@ class Journal:
     `runbooks.peers`. `ending`: how the last run ended (status, reason,
     at), empty while it runs and when it was killed. `options`: what was asked for (`kept`). `provider`: who
     spoke BGP on the node, "" = nobody wrote it down; `prior`: what it needs to bring the node back by other
-    means than a label (`core.drain.lever`)."""
+    means than a label (`core.drain.lever`). `request` names the last relabel.
+    `doubted`: the clock of the run at work is contradicted by
+    its own machine; `counted`: no wait counts from before this instant, which another clock wrote down."""
 
     run: str
     command: str
@@ -68,6 +72,9 @@ class Journal:
     options: Options = field(default_factory=dict)
     provider: str = ""
     prior: Mapping[str, Any] = field(default_factory=dict)
+    request: str = ""
+    doubted: bool = False
+    counted: float = 0.0
 
     @property
     def takes_out(self) -> bool:
@@ -84,8 +91,14 @@ class Journal:
 
     @property
     def leave(self) -> str:
-        """The name of the last request to leave (annotation `bgpctl.io/leave`): it is in no other run's."""
-        return f"{self.run}-{self.leaves}"
+        """The name of the last request to leave (annotation `bgpctl.io/leave`): it is in no other run's, and
+        not one that this run gave before it lost its memory."""
+        return self.request or f"{self.run}-{self.leaves}"
+
+    def asking(self, now: float) -> Journal:
+        """With one more request to leave."""
+        leaves = self.leaves + 1
+        return replace(self, leaves=leaves, request=f"{self.run}-{leaves}.{round(now * 1000):x}")
 
     @property
     def begun(self) -> bool:
@@ -100,6 +113,13 @@ class Journal:
         again = self.marks.get(AGAIN, 0.0)
         return at if self.command == "drain" and at is not None and at >= again else None
 
+    @property
+    def prior_only(self) -> Journal:
+        """What the world cannot tell again, and whom the node was known by; nothing of what was done."""
+        return replace(
+            self, steps={}, marks={}, evidence={}, ending={}, leaves=0, request="", baselines={}, witnesses={}
+        )
+
     def finished(self, step: str) -> bool:
         return step in self.steps
 
@@ -113,6 +133,20 @@ class Journal:
         """The journal as if these steps had never been done; waits begin anew, evidence is void."""
         left = {step: at for step, at in self.steps.items() if step not in steps}
         return replace(self, steps=left, marks={}, evidence={})
+
+    def since(self, mark: str) -> float:
+        """From when a wait for what was marked counts by the clock of the run at work; 0 = there is no such
+        mark."""
+        return max(self.marks[mark], self.counted) if mark in self.marks else 0.0
+
+    def by_clock(self, now: float, *, doubted: bool) -> Journal:
+        """In the hands of a run whose clock is perhaps not that of the run before. What is yet to come by
+        this one has been all the same, and before this run began."""
+        if not (doubted or self.doubted):
+            return self
+        steps = {step: min(at, now - 1.0) for step, at in self.steps.items()}
+        marks = {mark: at if mark in NAMES else min(at, now) for mark, at in self.marks.items()}
+        return replace(self, doubted=doubted, counted=round(now, 3), steps=steps, marks=marks)
 
     def with_mark(self, mark: str, at: float) -> Journal:
         return replace(self, marks={**self.marks, mark: round(at, 3)})
@@ -170,6 +204,9 @@ def _read(written: Foreign) -> Journal:
         options=kept.read(written),
         provider=written.text("provider"),
         prior=dict(plain(written.child("prior").value, "prior")),
+        request=written.text("request"),
+        doubted=written.flag("doubted"),
+        counted=written.number("counted"),
     )
 
 

@@ -55,6 +55,7 @@ class Observer:
         seen = Snapshot(
             now=hold.clock.now(),
             began=began,
+            doubted=hold.clock.doubted,
             node=objects.node(document, hold.node),
             journal=journal,
             holder=hold.holder,
@@ -131,7 +132,8 @@ class Observer:
     def _copied(self, seen: Snapshot, journal: Journal | None) -> Journal | None:
         """The copy in the Lease, where the Node has no journal any more. One that cannot be read is none."""
         lock = self.hold.lock
-        text = lock.copy if lock else (seen.lease.copy if seen.lease else "")
+        uid = self.hold.document["metadata"]["uid"]
+        text = lock.copy if lock else (seen.lease.copy_of(uid) if seen.lease else "")
         if journal is not None:
             return None
         try:

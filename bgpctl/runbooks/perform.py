@@ -4,15 +4,17 @@ A fence is the Lease, read now, with our name in it. A write of the Node carries
 was decided on, so the API server itself refuses one that a replaced run sends late: the new owner's first act
 is its name in the journal. An eviction, a command and a new object have no such guard: they begin within two
 seconds of when their fence was asked for (`lease.FRESH_SECONDS`), and a run that takes the node from one that
-may live waits for longer than that before it acts. What is left is the one request that is under way at that
-moment, and a process that is stopped between its last look at the clock and the act."""
+may live waits for longer than that before it acts. A command ends with its run (`child`), and with the run's
+hold on the node. What is left is the one request that is under way at that moment, a process that is stopped
+between its last look at the clock and the act, and a command whose run cannot reach the API server any
+more."""
 
 from __future__ import annotations
 
 import contextlib
 import subprocess
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import inf
 from typing import Any
 
@@ -20,7 +22,7 @@ from bgpctl.core.drain.budgets import held_back
 from bgpctl.core.drain.eviction import Outcome, parse_eviction_answer
 from bgpctl.core.drain.lever import Change, Create, Delete, Patch, holds
 from bgpctl.core.policy.annotations import LEAVE
-from bgpctl.errors import BgpctlError, Blocked, DeadlineExceeded, Tells
+from bgpctl.errors import BgpctlError, Blocked, DeadlineExceeded, Tells, Temporary
 from bgpctl.kube import paths
 from bgpctl.kube.client import ApiError, Conflict, NotFound, ServerBusy
 from bgpctl.kube.lease import FRESH_SECONDS, NodeLock, taken_over
@@ -126,6 +128,8 @@ class Performer:
         hold.lock = lock
         if hold.seen_lease and hold.seen_lease.of_other(hold.holder):
             hold.clock.sleep(FRESH_SECONDS + LET_GO)  # what it was about to do has begun by then
+            if load(hold.document["metadata"].get("annotations"), hold.node) is None:
+                self._fence_object(FenceObject(paths.node(hold.node)))  # nothing else moves its version
 
     def _release_lease(self, action: ReleaseLease) -> None:
         lock, self.hold.lock = self.hold.lock, None
@@ -149,7 +153,7 @@ class Performer:
         elif change.journal is not None:
             hold.remember(change.journal)
             assert hold.lock is not None, "the patch was fenced"
-            hold.lock.keep(dump(_prior(change.journal)))
+            hold.lock.keep(dump(change.journal.prior_only))
 
     def _patch(self, change: ChangeNode) -> Document:
         path = paths.node(self.hold.node)
@@ -252,6 +256,12 @@ class Performer:
     def _shut_down(self, action: RunCommand) -> None:
         self.command = self.run_command(action.argv, "shutdown", "ShutDown")
 
+    def _still_ours(self) -> None:
+        """While a command runs: Blocked once another run has the node. An API server that is away says
+        nothing of that: it may be what the command switches off."""
+        with contextlib.suppress(Temporary):
+            self.fence()
+
     def run_command(self, template: tuple[str, ...], what: str, step: str) -> tuple[int, str]:
         """The operator's command (argv, no shell), to its end: its exit code and its last line."""
         self._fence_deed()
@@ -260,7 +270,7 @@ class Performer:
         hint, tells = (BY_HAND, (Tells.SAFE,)) if what == "shutdown" else ("", ())
         self.hold.changed = True
         try:
-            return child.run(argv, limit)
+            return child.run(argv, limit, self._still_ours)
         except subprocess.TimeoutExpired:
             raise DeadlineExceeded(
                 f"time is up at {step}: {argv[0]} did not end, and was killed",
@@ -290,8 +300,3 @@ def _body(change: ChangeNode, document: Document) -> Document:
     if change.unschedulable is not None:
         body["spec"] = {"unschedulable": change.unschedulable or None}
     return body
-
-
-def _prior(journal: Journal) -> Journal:
-    """What the world cannot tell again: the copy changes with it only."""
-    return replace(journal, steps={}, marks={}, evidence={}, ending={}, leaves=0, baselines={}, witnesses={})

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from bgpctl.core.drain.pods import PodView
 from bgpctl.core.drain.restart import kept, refusals
+from bgpctl.core.state import NodeState
 from bgpctl.errors import Tells
 from bgpctl.runbooks import advice
 from bgpctl.runbooks.actions import Action, ChangeNode, EvictPod, ReleaseLease, RestartCommand, WatchRouters
@@ -20,7 +21,7 @@ from bgpctl.witness.model import RouteState
 
 COMMAND = "restart"
 BEFORE, ASKED = "SpeakerStarted", "RestartAsked"
-POD = "pod"
+POD, SPEAKER = "pod", "speaker"
 AGAIN_AFTER = 15.0  # seconds after which a command of an earlier, killed run is given up and run again
 LIFT = "--allow-route-loss"
 
@@ -51,7 +52,7 @@ class ClaimedForRestart(Goal):
 
 @dataclass(frozen=True, slots=True)
 class Restarted(Goal):
-    """Another speaker reports than before: its start is later. With `argv` a command restarts it, else its
+    """Another speaker reports than before. With `argv` a command restarts it, else its
     pod is deleted, and its DaemonSet makes the next one."""
 
     argv: tuple[str, ...] = ()
@@ -66,7 +67,7 @@ class Restarted(Goal):
     def decide(self, s: Snapshot) -> Decision:
         assert s.journal is not None, "Graceful writes it"
         asked = s.journal.marks.get(ASKED)
-        if s.state and round(s.state.started_at, 3) != s.journal.marks[BEFORE]:
+        if s.state and _another(s.state, s.journal):
             after = f" {max(0.0, s.state.started_at - asked):.1f} s after it was asked to" if asked else ""
             return Decision(Status.DONE, f"the new speaker started{after}")
         return self._by_command(s, s.journal, asked) if self.argv else self._by_pod(s, s.journal)
@@ -181,8 +182,19 @@ class Graceful(Goal):
             peers=tuple(peer.address for peer in s.state.peers if peer.session.established),
             routes=s.state.announced or 0,
             marks={BEFORE: round(s.state.started_at, 3)},
+            evidence={SPEAKER: s.state.uid} if s.state.uid else {},
             options=self.asked,
+            doubted=s.doubted,
         )
+
+
+def _another(state: NodeState, journal: Journal) -> bool:
+    """Is it another process? By its name where both have one: when one began changes with its clock."""
+    before = journal.evidence.get(SPEAKER)
+    if before and state.uid:
+        return bool(state.uid != before)
+    began = round(state.started_at, 3)
+    return began != journal.marks.get(BEFORE, began)
 
 
 @dataclass(frozen=True, slots=True)

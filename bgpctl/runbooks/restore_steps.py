@@ -110,7 +110,7 @@ class Established(Goal):
             said = state.phase.lower() if state else "silent"
             return Decision(Status.WAIT, f"waiting for the speaker (now {said})", recheck=0.2)
         expected = _before(s) if self.restart else state.peers
-        current = s.journal.marks.get(RESELECTED, 0.0) + (state.lag or 0.0)
+        current = s.journal.since(RESELECTED) + (state.lag or 0.0)
         by_router = _by_router(s, state, fresh=s.now >= current)
         if s.now < current and not all(peer in by_router for peer in expected):
             text = "what is told of the sessions may still be of before the node was told to come back"

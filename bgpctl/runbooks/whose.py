@@ -31,8 +31,8 @@ def _journalled(client: Client, node: str) -> str:
         return ""
     try:
         journal = load(document["metadata"].get("annotations"), node)
-        if journal is None and (held := lease.read(client, node)) and held.copy:
-            journal = load({ANNOTATION: held.copy}, node)
+        if journal is None and (held := lease.read(client, node)):
+            journal = load({ANNOTATION: held.copy_of(document["metadata"]["uid"])}, node)
     except Blocked:
         return ""
     return journal.provider if journal else ""

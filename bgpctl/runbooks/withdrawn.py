@@ -248,7 +248,7 @@ def _back_again(s: Snapshot, journal: Journal, word: Word, decision: Decision) -
     gone = journal.finished(Withdrawn.name)
     if not (gone and shown) and not (serves and (gone or SAW_WITHDRAWN in journal.marks)):
         return None
-    marks = {name: at for name, at in journal.marks.items() if name not in SEEN}
+    marks = {name: at for name, at in journal.marks.items() if name.partition(" ")[0] not in SEEN}
     void = replace(journal.without(LEAVING), marks=marks)
     write = ChangeNode("what was seen before is void: it came back", journal=void)
     return replace(decision, status=Status.ACT, actions=(write,))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any
 
 from bgpctl.core.drain.eviction import EvictionOptions
@@ -14,6 +15,7 @@ from bgpctl.queries import nodes
 from bgpctl.runbooks import engine
 from bgpctl.runbooks import world as worlds
 from bgpctl.runbooks.catalogue import node_drain, node_restore
+from bgpctl.runbooks.clock import UNCERTAIN
 from bgpctl.runbooks.drain import conclude
 from bgpctl.runbooks.hold import Hold
 from bgpctl.runbooks.model import Result
@@ -42,6 +44,10 @@ class SimClock:
 
     def now(self) -> float:
         return self.sim.t + self.error
+
+    @property
+    def doubted(self) -> bool:
+        return abs(self.error) > UNCERTAIN
 
     def monotonic(self) -> float:
         return self.sim.t
@@ -110,7 +116,7 @@ class Run:
             self.sim.pause(0.0)
 
     def build(self, probes: tuple[Probe, ...], **options: Any) -> Any:
-        clock = SimClock(self.sim, self.sim.rng.uniform(-0.5, 0.5))
+        clock = SimClock(self.sim, _error(self.sim.rng))
         self.world = worlds.build(
             self.client(),
             self.node,
@@ -219,7 +225,13 @@ class Commands:
 
     sim: World
 
-    def run(self, argv: list[str], timeout: float | None) -> tuple[int, str]:
+    def run(self, argv: list[str], timeout: float | None, still: object = None) -> tuple[int, str]:
         self.sim.say(f"command {' '.join(argv)}")
         self.sim.promise.powered_off(self.sim.running())  # type: ignore[attr-defined]
         return 0, ""
+
+
+def _error(rng: Random) -> float:
+    """How far a run is from the API server's time: a second's fraction, or, when it talks to another server
+    than the others, minutes."""
+    return rng.choice((-90.0, 40.0, 90.0)) if rng.random() < 0.06 else rng.uniform(-0.5, 0.5)

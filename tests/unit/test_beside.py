@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bgpctl.core.model import SessionState
 from bgpctl.core.state import DOUBT, NodeState, WithdrawnPeer, WithdrawnRecord
 from bgpctl.speaker.status import beside
 from bgpctl.speaker.status.beside import Beside
@@ -127,10 +128,37 @@ def test_is_one_before_us_another_one(before: NodeState, others: tuple[str, ...]
     assert one.joined(A).other_speakers == others
 
 
-def test_nothing_is_said_of_one_before_while_our_sessions_are_not_up() -> None:
+def test_nothing_is_said_of_one_before_where_no_session_is_wanted() -> None:
     one = Beside()
     one.recall(replace(B, engine_mode="own"), "p")
     assert one.joined(LEFT).contested == ""
+
+
+def down(state: NodeState) -> NodeState:
+    """With its sessions not up, so that they have no address."""
+    off = replace(state.peers[0].session, state=SessionState.ACTIVE, local_address=None)
+    return replace(state, peers=(replace(state.peers[0], session=off),))
+
+
+@pytest.mark.parametrize("ends", ["our session comes up", "the operator says so"])
+def test_one_before_us_may_be_what_keeps_our_sessions_down(ends: str) -> None:
+    """Until then the node is not left either: a hung speaker announces on (issue 7)."""
+    one = Beside()
+    one.recall(replace(A, uid="b", engine_mode="own"), "p")
+    assert one.joined(down(A)).other_speakers == ("b",)
+    assert one.joined(replace(down(A), phase="Withdrawn", peers=())).other_speakers == ("b",)
+    if ends == "our session comes up":
+        assert one.joined(A).contested == ""
+    else:
+        one.ended({"b"}, A)
+        assert owed(one.joined(replace(down(A), peers=()))) == ["10.0.0.11"], "what it left is waited for"
+    assert one.joined(down(A)).contested == ""
+
+
+def test_one_before_us_that_never_had_a_peer_keeps_nothing_down() -> None:
+    one = Beside()
+    one.recall(replace(A, uid="b", engine_mode="own", peers=()), "p")
+    assert one.joined(down(A)).contested == ""
 
 
 @pytest.mark.parametrize("after", ["it has peers", "it has left"])

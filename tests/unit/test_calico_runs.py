@@ -53,6 +53,7 @@ class Clock:
 
     cluster: Cluster
     hold: Hold | None = None
+    doubted = False
 
     def now(self) -> float:
         return self.cluster.api.time.now

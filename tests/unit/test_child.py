@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from bgpctl.errors import Blocked
 from bgpctl.runbooks import child
 from tests.support.wait import eventually
 
@@ -32,6 +34,33 @@ def test_it_has_ended_when_it_ends_whoever_holds_its_output(tmp_path: Path) -> N
 def test_after_its_time_its_children_are_gone_too(tmp_path: Path) -> None:
     with pytest.raises(subprocess.TimeoutExpired):
         child.run(("sh", "-c", f"sleep 8 & echo $! > {tmp_path}/pid; wait"), 1.0)
+    pid = int((tmp_path / "pid").read_text())
+    eventually(lambda: not _alive(pid), why="the command's child was killed")
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+def test_it_does_not_outlive_who_started_it(how: signal.Signals, tmp_path: Path) -> None:
+    """A run that was killed, or that is stopped while another one takes its node over: the command would
+    switch off a node that is back in service (issue 7)."""
+    script = f"cd {tmp_path}; echo $$ > new; sleep 30 & echo $! > child; mv new pid; wait"
+    ours = f"from bgpctl.runbooks import child; child.run(('sh', '-c', {script!r}), 60)"
+    with subprocess.Popen([sys.executable, "-c", ours]) as run:
+        try:
+            eventually((tmp_path / "pid").exists, why="the command runs")
+            pids = [int((tmp_path / name).read_text()) for name in ("pid", "child")]
+            os.kill(run.pid, how)
+            eventually(lambda: not any(map(_alive, pids)), why="the command and its child have ended")
+        finally:
+            run.kill()
+
+
+def test_it_ends_when_it_is_not_to_go_on(tmp_path: Path) -> None:
+    def still() -> None:
+        if (tmp_path / "pid").exists():
+            raise Blocked("another run took the node over")
+
+    with pytest.raises(Blocked, match="took the node over"):
+        child.run(("sh", "-c", f"sleep 30 & echo $! > {tmp_path}/pid; wait"), 60, still)
     pid = int((tmp_path / "pid").read_text())
     eventually(lambda: not _alive(pid), why="the command's child was killed")
 

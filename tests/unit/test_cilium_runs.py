@@ -38,6 +38,7 @@ class Clock:
     cluster: Cluster
     operator: bool = True
     hold: Hold | None = None
+    doubted = False
 
     def now(self) -> float:
         return self.cluster.api.time.now

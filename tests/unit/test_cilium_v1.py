@@ -98,6 +98,8 @@ class Cluster:
 
     # -- runs
 
+    doubted = False  # it is a run's clock, too
+
     def now(self) -> float:
         return self.api.time.now
 

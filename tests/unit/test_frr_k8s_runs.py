@@ -59,6 +59,7 @@ class Clock:
 
     cluster: Cluster
     hold: Hold | None = None
+    doubted = False
 
     def now(self) -> float:
         return self.cluster.api.time.now

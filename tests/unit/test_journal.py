@@ -152,5 +152,29 @@ def test_a_run_has_begun_when_it_has_passed_its_checks(steps: dict[str, float], 
 
 
 def test_each_request_to_leave_has_a_name_of_its_own() -> None:
-    names = [journal(run=run, leaves=n).leave for run in ("a", "b") for n in (1, 2, 11)]
-    assert len(set(names)) == len(names)
+    asked = [
+        journal(run=run, leaves=n).asking(at) for run in ("a", "b") for n in (1, 2, 11) for at in (5.0, 5.1)
+    ]
+    names = {record.leave for record in asked}
+    assert len(names) == len(asked), "also of a run that lost its memory of those before"
+    assert {name.rpartition("-")[0] for name in names} == {"a", "b"}
+    assert asked[0].leaves == 2
+    assert journal(run="a", leaves=3).leave == "a-3", "of a journal of the version before"
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "anew"), [(False, False, False), (True, False, True), (False, True, True)]
+)
+def test_no_wait_counts_from_what_another_clock_wrote_down(ours: bool, theirs: bool, anew: bool) -> None:
+    marks = {"SawWithdrawn": 90.0, "Relabelled": 250.0, "SawRecord": 300.0}
+    before = journal(marks=marks, steps={"Withdrawn": 300.0, "Cordoned": 20.0}, doubted=theirs)
+    after = before.by_clock(100.0, doubted=ours)
+    assert after.doubted is ours
+    if not anew:
+        assert after == before
+        return
+    assert (after.counted, after.since("SawWithdrawn"), after.since("Relabelled")) == (100.0, 100.0, 100.0)
+    assert after.marks["SawRecord"] == 300.0, "the name of a record"
+    assert after.steps == {"Withdrawn": 99.0, "Cordoned": 20.0}, "what was done was done before"
+    assert after.since("nothing") == 0.0
+    assert after.with_mark("SawWithdrawn", 110.0).since("SawWithdrawn") == 110.0

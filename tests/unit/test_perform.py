@@ -337,7 +337,7 @@ class Ran:
     ends: Callable[[], tuple[int, str]]
     asked: list[tuple[list[str], float | None]] = field(default_factory=list)
 
-    def run(self, argv: list[str], timeout: float | None) -> tuple[int, str]:
+    def run(self, argv: list[str], timeout: float | None, still: object = None) -> tuple[int, str]:
         self.asked.append((argv, timeout))
         return self.ends()
 

@@ -40,10 +40,14 @@ class Speaker:
     rig: Rig
     started: float = EPOCH - 900.0
 
+    @property
+    def uid(self) -> str:
+        return f"process-{self.started}"
+
     def report(self) -> None:
         now = self.rig.clock.at
         one = peer(now, ROUTER, advertised={IPV4: 6}, local_address=LOCAL)
-        self.rig.publish(replace(speaker(now, "", None), started_at=self.started, peers=(one,)))
+        self.rig.publish(replace(speaker(now, "", None), started_at=self.started, uid=self.uid, peers=(one,)))
         self.rig.end_pods()
 
     def restart(self) -> None:
@@ -58,7 +62,7 @@ class Command:
     ends: tuple[int, str] = (0, "")
     asked: list[list[str]] = field(default_factory=list)
 
-    def run(self, argv: list[str], timeout: float | None) -> tuple[int, str]:
+    def run(self, argv: list[str], timeout: float | None, still: object = None) -> tuple[int, str]:
         self.asked.append(argv)
         self.does()
         return self.ends

@@ -61,7 +61,10 @@ def clock(server: Server) -> Clock:
 def test_the_local_clock_counts_unless_the_servers_contradicts_it(
     earliest: float, latest: float, expected: float
 ) -> None:
-    assert clock(Server(earliest, latest)).now() == pytest.approx(expected)
+    ours = clock(Server(earliest, latest))
+    assert not ours.doubted
+    assert ours.now() == pytest.approx(expected)
+    assert ours.doubted is (expected != WALL)
 
 
 def test_a_clock_that_somebody_sets_during_the_run_moves_no_wait(clocks: dict[str, float]) -> None:

@@ -46,6 +46,7 @@ SAW = relabelled(marks={"Relabelled": NOW - 30, "SawWithdrawn": NOW - 29, "SawRe
 TWO = relabelled(peers=(ROUTER, ROUTER_2), baselines={ROUTER: 2, ROUTER_2: 2})
 OFF = DEAD[0].worst
 OLDER = replace(withdrawn(answers="run-old-1"), observed_leave=LEAVE, uid=NEXT_PROCESS)  # an older leave
+FOLLOWED = relabelled(marks={"Relabelled": NOW - 30, f"SawStarted {NEXT_PROCESS}": NOW - 10})
 SILENT = running(heartbeat=NOW - 600)
 SOAKING = running(phase="Leaving", soak=5.0, soak_until=NOW + 3)
 GONE = seen(RouteState.ABSENT, since=NOW - 1.2, times=3)
@@ -176,12 +177,17 @@ def refused(code: int, subcode: int, direction: str = "received", *, flushed: bo
         ({"state": withdrawn(answers="run-old-1")}, WAIT, None, "to see the relabel"),
         ({"state": withdrawn(started_at=NOW - 10, uid=NEXT_PROCESS)}, ACT, None, "has sent every withdraw"),
         (
-            {"state": replace(OLDER, started_at=NOW - 10)},
+            {"state": replace(OLDER, started_at=NOW - 10), "journal": FOLLOWED},
             WAIT,
             None,
             "did not withdraw",
         ),
-        ({"state": withdrawn(phase="Idle", withdrawn=None), "estimates": ()}, WAIT, None, "did not withdraw"),
+        (
+            {"state": withdrawn(phase="Idle", withdrawn=None, uid=NEXT_PROCESS), "journal": FOLLOWED},
+            WAIT,
+            None,
+            "did not withdraw",
+        ),
         # a router that refused our session because it has another one with this node
         ({"journal": SAW, "state": refused(6, 7)}, BLOCKED, None, f"{ROUTER} refused the speaker's session"),
         ({"journal": SAW, "state": refused(6, 5)}, BLOCKED, None, "may announce its routes"),
@@ -251,23 +257,19 @@ def test_a_wait_for_a_router_names_a_speaker_that_cannot_have_withdrawn(changes:
         pytest.param({"journal": SAW}, NOW - 29, LEFT[0].worst, id="the withdraws were sent"),
         pytest.param({"state": running(phase="Stopped", heartbeat=NOW - 9)}, NOW - 9, OFF, id="it stopped"),
         pytest.param(
-            {"state": replace(OLDER, started_at=NOW - 10)},
+            {"state": replace(OLDER, started_at=NOW - 9999), "journal": FOLLOWED},
             NOW - 10,
             OFF,
             id="another one was started since",
         ),
         pytest.param(
-            {
-                "state": replace(
-                    OLDER,
-                    started_at=NOW + 3590,
-                    heartbeat=NOW + 3600,
-                    reported_at=NOW,
-                )
-            },
+            {"state": replace(OLDER, heartbeat=NOW + 3600, reported_at=NOW), "journal": FOLLOWED},
             NOW - 10,
             OFF,
             id="on a machine whose clock is an hour ahead",
+        ),
+        pytest.param(
+            {"journal": replace(SAW, counted=NOW - 5)}, NOW - 5, LEFT[0].worst, id="by another run's clock"
         ),
     ],
 )

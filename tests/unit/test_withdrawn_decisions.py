@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.state import timestamp
+from bgpctl.core.state import NodeState, timestamp
 from bgpctl.core.timing.withdrawal import Event
 from bgpctl.runbooks import proof
 from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.clock import UNCERTAIN
+from bgpctl.runbooks.estimated import ALONE, ASSUMED
+from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.model import Decision, Status
 from bgpctl.runbooks.proof import Word, word
 from bgpctl.runbooks.snapshot import Snapshot
@@ -241,11 +243,12 @@ def test_a_state_that_tells_of_no_peer_and_is_silent() -> None:
 
 @pytest.mark.parametrize(("dead", "assumed"), [(True, True), (False, False)])
 def test_whose_death_is_assumed(dead: bool, assumed: bool) -> None:
-    """Not that of a speaker which said that it stopped."""
+    """Not that of a speaker which said that it stopped: only that no other one followed it."""
     state = SILENT if dead else running(phase="Stopped")
     record = relabelled(ago=DEAD_WORST + 99.0)
     late = Withdrawn(assume_dead=dead).decide(replace(at(state=state, journal=record), now=NOW + 9999))
-    assert (late.status, "assumed" in late.evidence) == (Status.DONE, assumed)
+    assert late.status is Status.DONE
+    assert late.evidence["assumed"] == (ASSUMED if assumed else ALONE)
     assert ("assuming" in late.reason) is assumed
     assert late.evidence["routes"] == 2, "those that the journal knows of"
 
@@ -269,20 +272,33 @@ def test_a_speaker_without_a_peer(record: Any, unproved: bool, status: Status) -
         assert "()" not in decision.reason
 
 
-def test_what_a_speaker_says_that_nobody_withdrew_is_waited_for_from_the_drains_begin() -> None:
+def test_what_a_speaker_says_that_nobody_withdrew_is_waited_for_from_when_it_was_seen() -> None:
     """No policy selects the node any more, so nobody relabelled it."""
     idle = withdrawn(phase="Idle", withdrawn=None, observed_leave="", unwithdrawn=(peer(),))
     record = journal(deselect=None, leaves=0, started_at=NOW - 9.0, peers=(), routes=0)
-    decision = decided(state=idle, journal=record, estimates=())
-    assert timing(decision) == (Status.WAIT, 1.0, DEAD_WORST - 9.0 + UNCERTAIN)
+    decision = decided(state=idle, journal=seen_started(record, idle), estimates=())
+    assert timing(decision) == (Status.WAIT, 1.0, DEAD_WORST + UNCERTAIN)
     assert proof.peers(at(state=idle, journal=record)) == {ROUTER}
 
 
-def test_a_speaker_that_was_started_since_is_waited_for_from_its_start() -> None:
-    state = replace(withdrawn(answers="x", started_at=NOW - 5.0, uid=NEXT_PROCESS), observed_leave=LEAVE)
+def seen_started(record: Journal, state: NodeState) -> Journal:
+    """The journal once the run has noted that this speaker follows another one; of that one nothing stays."""
+    fresh = replace(record, marks={**record.marks, "SawStarted old": NOW - 999.0})
+    decision = decided(state=state, journal=fresh, estimates=())
+    assert decision.status is Status.ACT
+    (action,) = decision.actions
+    assert isinstance(action, ChangeNode) and action.journal
+    assert action.journal.marks == {**record.marks, f"SawStarted {state.uid}": NOW}
+    return action.journal
+
+
+@pytest.mark.parametrize("started", [NOW - 5.0, NOW - 9999.0, NOW + 9999.0])
+def test_a_speaker_that_was_started_since_is_waited_for_from_when_it_was_seen(started: float) -> None:
+    """By which clock it says when it began nobody knows: a node may boot without the time."""
+    state = replace(withdrawn(answers="x", started_at=started, uid=NEXT_PROCESS), observed_leave=LEAVE)
     for record in (relabelled(ago=20.0), replace(relabelled(), marks={}, started_at=NOW - 20.0)):
-        ends = DEAD_WORST - 5.0 + UNCERTAIN
-        assert timing(decided(state=state, journal=record)) == (Status.WAIT, 1.0, ends)
+        ends = DEAD_WORST + UNCERTAIN
+        assert timing(decided(state=state, journal=seen_started(record, state))) == (Status.WAIT, 1.0, ends)
 
 
 def test_an_instant_that_is_not_known_is_not_told() -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 from bgpctl.core.model import IPAddress
@@ -51,6 +51,7 @@ class Beside:
     _addresses: Addresses = field(default_factory=Addresses)
     _held: Held = field(default_factory=Held)
     _before: NodeState | None = None  # who told last, and did not say that he ended
+    _suspected: bool = False  # while sessions of ours do not come up where he had his
     _ours: frozenset[tuple[str, int, IPAddress]] = frozenset()  # sessions: what becomes of these we know
     _doubt: float = 0.0  # until then, in monotonic seconds, one may be there of whom nothing is known
 
@@ -84,9 +85,12 @@ class Beside:
         else:
             self._there[process] = _problem(other)
 
-    def ended(self, processes: Iterable[str], state: NodeState) -> None:
+    def ended(self, processes: Collection[str], state: NodeState) -> None:
         """The operator says that these have. One that is met again has not."""
         gone = [self._there.pop(name) for name in processes if name in self._there]
+        if self._before is not None and self._before.uid in processes:
+            self._held.remember(self._before.holders, time.monotonic())
+            self._before = None
         if gone:
             self._begin()
         if any(UNPLACED in problem for problem in gone):
@@ -106,15 +110,13 @@ class Beside:
 
     def joined(self, state: NodeState) -> NodeState:
         """Ours, with what the others knew."""
-        if self._before is not None and _elsewhere(state, self._before):
-            before, self._before = self._before, None
-            self.met(before)
+        suspect = self._suspect(state)
         self._ours |= {
             (peer.address, peer.port, peer.session.local_address)
             for peer in state.peers
             if peer.session.local_address
         }
-        there = [*self._there.values(), *self._doubts()]
+        there = [*self._there.values(), *suspect, *self._doubts()]
         if not there and not self._held and not self._addresses:
             return state
         if not there:
@@ -125,6 +127,22 @@ class Beside:
             locals=self._addresses.with_those(state).told,
             unwithdrawn=(*state.unwithdrawn, *others(self._theirs, state.holders)),
         )
+
+    def _suspect(self, state: NodeState) -> tuple[str, ...]:
+        """The problem that whoever told last may be. A session of ours from where his came says that he is
+        gone, one from elsewhere that he may not be; and he may be what keeps ours from coming up."""
+        before = self._before
+        if before is None or not before.peers:
+            return ()
+        if _elsewhere(state, before):
+            self._before = None
+            self.met(before)
+            return ()
+        if _in_his_place(state, before):
+            self._before = None
+            return ()
+        self._suspected |= bool(state.peers)
+        return (_problem(before),) if self._suspected else ()
 
     @property
     def _theirs(self) -> tuple[PeerState, ...]:
@@ -144,6 +162,12 @@ def _elsewhere(state: NodeState, before: NodeState) -> bool:
     had = {(p.address, p.port): p.session.local_address for p in before.peers if p.session.local_address}
     ours = (peer for peer in state.peers if peer.session.established and peer.session.local_address)
     return any(had.get((p.address, p.port), p.session.local_address) != p.session.local_address for p in ours)
+
+
+def _in_his_place(state: NodeState, before: NodeState) -> bool:
+    """Has a router a session with us which it had with him?"""
+    had = {(p.address, p.port) for p in before.peers}
+    return any(p.session.established and (p.address, p.port) in had for p in state.peers)
 
 
 def _problem(other: NodeState) -> str:

@@ -11,6 +11,7 @@ from bgpctl import __version__
 from bgpctl.core.intent.compile import owner_problem
 from bgpctl.core.model import Intent, Observed
 from bgpctl.core.state import NodeState
+from bgpctl.kube.clock import steady
 from bgpctl.ports import Engine, Source
 from bgpctl.speaker.intending import Intending
 from bgpctl.speaker.leaving import Leaving
@@ -19,6 +20,7 @@ from bgpctl.speaker.settling import Settling
 from bgpctl.speaker.status.build import peer_state, sentence_of, troubles_of, unsent_routes
 
 log = logging.getLogger("bgpctl.speaker")
+SET_SECONDS = 1.0  # by less a clock is slewed, not set
 
 
 class Reporting:
@@ -42,7 +44,7 @@ class Reporting:
         self._intending, self._leaving, self._settling = intending, leaving, settling
         self._publish, self._unkept = publish, unkept
         self._silence = Silence()
-        self._started_at = time.time()
+        self._began, self._started_at = steady(), time.time()
         self._sentence = ""
         self._told: frozenset[str] = frozenset()
         self.state = NodeState(node, started_at=self._started_at, uid=uid)
@@ -70,7 +72,7 @@ class Reporting:
         return NodeState(
             node=self._node,
             phase=self._phase(observed),
-            started_at=self._started_at,
+            started_at=self._start(),
             uid=self._uid,
             speaker_version=__version__,
             engine_version=self._engine.version,
@@ -90,6 +92,13 @@ class Reporting:
             soak=self._leaving.soak.seconds,
             soak_until=self._leaving.soak.until if observed.peers else None,
         )
+
+    def _start(self) -> float:
+        """When this process began, by the clock as it is now: a node may boot without the time."""
+        began = time.time() - (steady() - self._began)
+        if abs(began - self._started_at) > SET_SECONDS:
+            self._started_at = began
+        return self._started_at
 
     def _problems(self, intent: Intent, observed: Observed, error: str) -> tuple[str, ...]:
         own = (self._leaving.problem, self._engine.trouble, error, self._unkept())
