@@ -250,6 +250,7 @@ def test_a_list_that_lets_something_out_or_nobody_is_no_withdrawal(change: tuple
         ("neighbor X  distribute-list 1 out", "distribute-list"),
         ("bgp listen  range 10.0.0.0/8 peer-group g", "listen range"),
         ("neighbor X route-map m out", ""),
+        ("address-family ipv6 unicast\n neighbor X activate", "activate"),
     ],
 )
 def test_lines_that_ours_would_not_go_with(raw: str, word: str) -> None:
@@ -276,6 +277,16 @@ def test_what_frr_says_of_a_session() -> None:
         ({"bgpState": "Active"}, Told(SessionState.ACTIVE)),
         ({"bgpState": "Strange"}, Told(SessionState.UNKNOWN)),
         ({"bgpState": "Established"}, Told(SessionState.ESTABLISHED)),
+        (
+            {
+                "bgpState": "Established",
+                "addressFamilyInfo": {
+                    "ipv4Unicast": {"sentPrefixCounter": 1},
+                    "l2VpnEvpn": {"sentPrefixCounter": 2},
+                },
+            },
+            Told(SessionState.ESTABLISHED, sent=3),
+        ),
         (
             {"bgpState": "Established", "addressFamilyInfo": {"ipv6Unicast": {"sentPrefixCounter": 1}}},
             Told(SessionState.ESTABLISHED),

@@ -156,6 +156,17 @@ def test_a_line_about_a_peer_that_is_gone_makes_reloads_fail_until_it_is_taken_o
     assert state is not None and state.problems == () and cluster.told() == []
 
 
+def test_a_peer_that_raw_lines_add_meanwhile_is_no_withdrawal() -> None:
+    cluster = out()
+    cluster.api.server.apply(extra("r", raw=RAW))
+    cluster.round()
+    state = cluster.provider.state(NODE)
+    assert state is not None and (state.told_out, state.selected_by) == (False, "r")
+    lever = cluster.lever({WAY: BY_CONFIGURATION})
+    assert lever.policies == ("FRRConfiguration r",) and not lever.patches and "192.0.2.9" in lever.refusal
+    assert len(lever.back) == 1, "it comes back all the same"
+
+
 def test_the_last_peer_that_goes_leaves_nothing_to_say() -> None:
     cluster = out()
     cluster.client.delete(f"{BASE}/metallb-{NODE}")

@@ -78,7 +78,7 @@ def _spelled(name: str) -> str:
         return name
 
 
-_STRANGE = re.compile(r"\b(?:peer-group|listen\s+range|prefix-list\s+\S+\s+out|distribute-list)\b")
+_STRANGE = re.compile(r"\b(?:peer-group|listen\s+range|activate|prefix-list\s+\S+\s+out|distribute-list)\b")
 
 
 def strange(raw: str) -> str:

@@ -63,13 +63,16 @@ class Host:
 
     @property
     def speaking(self) -> tuple[str, ...]:
-        """The names of the FRRConfigurations by which it does."""
-        return tuple(sorted({one.source for one in self.loud}))
+        """The names of the FRRConfigurations by which it does, or may."""
+        by_lines = (
+            {one.name for one in self.configurations if one.raw} if any(self._by_raw_lines()) else set()
+        )
+        return tuple(sorted({one.source for one in self.loud} | by_lines))
 
     @property
     def out(self) -> bool:
         """Was it made to announce nothing?"""
-        return self.ours is not None and not self.loud
+        return self.ours is not None and not self.speaking
 
     @property
     def taken(self) -> bool:
@@ -110,20 +113,22 @@ class Host:
 def node_state(host: Host, told: Sessions = NOT_TOLD, by: str = "", now: float = 0.0) -> NodeState:
     """`told`: what FRR said just now, of every peer or of none; `by`: whom that was heard. `now`: epoch
     seconds by the API server's clock."""
-    peers = tuple(_peer(one, host, told) for one in host.neighbors)
-    down = [peer for peer in peers if host.out and _ended(peer, host, told, now)]
+    loud, taken = frozenset(host.loud), host.taken
+    peers = tuple(_peer(one, host, told, loud=one in loud, taken=taken) for one in host.neighbors)
+    out = host.out
+    down = [peer for peer in peers if out and _ended(peer, host, told, now)]
     return NodeState(
         host.name,
         phase="",
-        selected_by=", ".join(host.speaking),
-        selected_by_kind=KIND if host.speaking else "",
+        selected_by=", ".join(speaking := host.speaking),
+        selected_by_kind=KIND if speaking else "",
         problems=tuple(_problems(host, told)),
         intended=_sum([peer.intended for peer in peers]),
         announced=_sum([peer.announced for peer in peers]),
         peers=peers,
         unwithdrawn=tuple(down),
         lag=0.0 if told or (by and not peers) else SESSION_LAG,
-        told_out=host.out,
+        told_out=out,
         engine_asked=by,
     )
 
@@ -165,11 +170,10 @@ def _problems(host: Host, told: Sessions) -> Iterator[str]:
         yield UNTAKEN.format(name=f"{KIND} {host.ours.name}")
 
 
-def _peer(one: Neighbor, host: Host, told: Sessions) -> PeerState:
+def _peer(one: Neighbor, host: Host, told: Sessions, *, loud: bool, taken: bool) -> PeerState:
     said = told.get(one.key)
     state = (host.sessions or {}).get(one.key, SessionState.UNKNOWN)
     intended = None if one.prefixes is None else len(one.prefixes)
-    silent = one not in host.loud
     return PeerState(
         one.name,
         one.address,
@@ -189,8 +193,8 @@ def _peer(one: Neighbor, host: Host, told: Sessions) -> PeerState:
         configured_hold_time=one.hold_time,
         configured_keepalive_time=one.keepalive_time,
         configured_notification=one.restart_time is not None,
-        intended=0 if silent and host.ours else intended if not _raw(host) else None,
-        announced=said.sent if said else 0 if host.taken else None,
+        intended=0 if not loud else None if _raw(host) else intended,
+        announced=said.sent if said else 0 if taken else None,
     )
 
 

@@ -51,9 +51,9 @@ class NodeStatus:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What FRR said of one session. `uptime` in seconds; `sent`: how many routes it has sent, over the
-    families that were asked for, None = it does not say. `ended`: it has sent End-of-RIB for each, after
-    which a router keeps nothing of an earlier session (RFC 4724). `local`: the node's end of it."""
+    """What FRR said of one session. `uptime` in seconds; `sent`: how many routes it has sent, over all
+    families, None = it does not say of each that it should have. `ended`: it has sent End-of-RIB for each,
+    after which a router keeps nothing of an earlier session (RFC 4724). `local`: the node's end of it."""
 
     state: SessionState
     uptime: float = 0.0
@@ -131,17 +131,18 @@ def _told(read_: Foreign, neighbor: Neighbor) -> Told:
     if state is not SessionState.ESTABLISHED:
         return Told(state)
     families = read_.child("addressFamilyInfo")
-    counts = [families.child(_FAMILIES[v]).optional_integer("sentPrefixCounter") for v in neighbor.versions]
-    known = [count for count in counts if count is not None]
+    counts = {name: families.child(name).optional_integer("sentPrefixCounter") for name in families.value}
+    known = [count for count in counts.values() if count is not None]
+    wanted = [_FAMILIES[version] for version in neighbor.versions]
     ended = read_.child("gracefulRestartInfo").child("endOfRibSend")
     return Told(
         state,
         read_.integer("bgpTimerUpMsec") / 1000,
-        sum(known) if known and len(known) == len(counts) else None,
+        sum(known) if known and all(counts.get(name) is not None for name in wanted) else None,
         _seconds(read_, "bgpTimerHoldTimeMsecs"),
         _seconds(read_, "bgpTimerKeepAliveIntervalMsecs"),
         _local(read_.text("hostLocal")),
-        all(ended.flag(_FAMILIES[version]) for version in neighbor.versions),
+        all(map(ended.flag, wanted)),
     )
 
 
