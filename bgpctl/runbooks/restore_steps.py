@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bgpctl import providers
 from bgpctl.core.drain.deselection import not_ours
-from bgpctl.core.drain.lever import shown
+from bgpctl.core.drain.lever import Effect, shown
 from bgpctl.core.model import SessionState
 from bgpctl.core.state import UNTOLD, NodeState, PeerState
 from bgpctl.runbooks.actions import ChangeNode, PatchObject
@@ -111,8 +112,9 @@ class Established(Goal):
             return Decision(Status.WAIT, f"waiting for the speaker (now {said})", recheck=0.2)
         expected = _before(s) if self.restart else state.peers
         current = s.journal.since(RESELECTED) + (state.lag or 0.0)
-        by_router = _by_router(s, state, fresh=s.now >= current)
-        if s.now < current and not all(peer in by_router for peer in expected):
+        old = s.now < current
+        by_router = _by_router(s, state, old=old and _stay_up(s, state))
+        if old and not (_stay_up(s, state) and all(peer in by_router for peer in expected)):
             text = "what is told of the sessions may still be of before the node was told to come back"
             return Decision(Status.WAIT, text, recheck=0.5, eta=current, hint=UNTOLD_SESSIONS)
         if not state.sessions_told:
@@ -205,12 +207,19 @@ class Uncordoned(Goal):
         return Decision(Status.ACT, text, (ChangeNode(text, unschedulable=prior, forget=True),))
 
 
-def _by_router(s: Snapshot, state: NodeState, *, fresh: bool) -> Sequence[PeerState]:
-    """The peers of whose session nobody on the node tells, and whose router says that it is up. Not `fresh`:
-    what the node tells of any is too old to count."""
+def _stay_up(s: Snapshot, state: NodeState) -> bool:
+    """Did nobody tell the node's sessions to end? Else a router may be just about to see the end of one."""
+    row = providers.TABLE.get(s.journal.provider) if s.journal else None
+    never_closes = row is not None and not row.closes_apart and s.lever.effect is Effect.WITHDRAWS
+    return never_closes and state.sessions_told
+
+
+def _by_router(s: Snapshot, state: NodeState, *, old: bool) -> Sequence[PeerState]:
+    """The peers of whose session nobody on the node tells, and whose router says that it is up. `old`: what
+    the node tells of any is of before, perhaps."""
     called = names(state, s.journal)
     up = {answer.peer for answer in s.answers if answer.answer.session == "established"}
-    untold = (peer for peer in state.peers if not fresh or peer.session.state is SessionState.UNKNOWN)
+    untold = (peer for peer in state.peers if old or peer.session.state is SessionState.UNKNOWN)
     return [peer for peer in untold if called[endpoint(peer)] in up]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.drain.lever import Lever
+from bgpctl.core.drain.lever import Effect, Lever
 from bgpctl.core.model import SessionState
 from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.model import Decision, Status
@@ -30,6 +30,9 @@ from tests.support.snapshots import (
 BACK = journal(command="restore", marks={"Relabelled": NOW - 60})
 SELECTED = Lever(("rack",), ("enable-bgp", "false"), keys=frozenset(("enable-bgp", "zone")))
 NOTHING = Decision(Status.DONE, "nothing to do")
+
+
+OF_BEFORE = "what is told of the sessions may still be of before the node was told to come back"
 
 
 def back(**changes: Any) -> Snapshot:
@@ -196,20 +199,27 @@ def test_a_session_of_which_nobody_on_the_node_tells_is_up_by_its_routers_word(
 
 
 @pytest.mark.parametrize(
-    ("session", "age", "reason"),
+    ("changes", "session", "age", "reason"),
     [
-        ("established", 5.0, "1/1 sessions Established (1 by the router's word)"),
-        ("active", 5.0, "what is told of the sessions may still be of before the node was told to come back"),
-        ("active", 20.0, "1/1 sessions Established"),
+        ({}, "established", 5.0, "1/1 sessions Established (1 by the router's word)"),
+        ({}, "active", 5.0, OF_BEFORE),
+        ({}, "active", 20.0, "1/1 sessions Established"),
+        ({"effect": Effect.CLOSES}, "established", 5.0, OF_BEFORE),
+        ({"provider": "cilium"}, "established", 5.0, OF_BEFORE),
+        ({"sessions_told": False}, "established", 5.0, OF_BEFORE),
     ],
 )
-def test_a_word_that_may_be_of_before_counts_only_where_each_router_says_the_same(
-    session: str, age: float, reason: str
+def test_a_word_that_may_be_of_before_needs_each_routers_where_no_session_was_to_end(
+    changes: dict[str, Any], session: str, age: float, reason: str
 ) -> None:
+    """A router may be just about to see the end of one that was."""
     told = seen(RouteState.PRESENT)
     answer = replace(told, answer=replace(told.answer, session=session))
-    journal = BACK.with_mark(RESELECTED, back().now - age)
-    s = back(journal=journal, state=running(lag=15.0), answers=(answer,))
+    marked = BACK.with_mark(RESELECTED, back().now - age)
+    journal = replace(marked, provider=changes.get("provider", "calico"))
+    lever = replace(SELECTED, effect=changes.get("effect", Effect.WITHDRAWS))
+    state = running(lag=15.0, sessions_told=changes.get("sessions_told", True))
+    s = back(journal=journal, state=state, lever=lever, answers=(answer,))
     assert Established().decide(s).reason == reason
 
 
