@@ -13,7 +13,8 @@ $(VENV)/.installed: pyproject.toml
 	@$(PY) -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@
 
-# STACK=cilium, calico or kube-router: on nodes whose BGP another stack runs, emulated (`bgpctl lab demo --help`).
+# STACK=cilium, calico, frr-k8s or kube-router: on nodes whose BGP another stack runs, emulated
+# (`bgpctl lab demo --help`).
 demo: $(VENV)/.installed
 	@$(VENV)/bin/bgpctl lab demo $(if $(STACK),--stack $(STACK))
 

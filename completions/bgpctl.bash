@@ -42,7 +42,7 @@ _bgpctl_values() {
         ':--kubeconfig') echo '@file' ;;
         'routes:--peer') echo '' ;;
         'routes:--directory') echo '@dir' ;;
-        'routes:--provider') echo 'bgpctl cilium calico kube-router isovalent openperouter' ;;
+        'routes:--provider') echo 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' ;;
         'routes:--output'|'routes:-o') echo 'table wide json yaml' ;;
         'routes:--context') echo '' ;;
         'routes:--kubeconfig') echo '@file' ;;
@@ -58,7 +58,7 @@ _bgpctl_values() {
         'providers:--context') echo '' ;;
         'providers:--kubeconfig') echo '@file' ;;
         'peers status:--output'|'peers status:-o') echo 'table wide json yaml' ;;
-        'peers status:--provider') echo 'bgpctl cilium calico kube-router isovalent openperouter' ;;
+        'peers status:--provider') echo 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' ;;
         'peers status:--context') echo '' ;;
         'peers status:--kubeconfig') echo '@file' ;;
         'node drain:--order') echo 'guide withdraw-first' ;;
@@ -73,22 +73,22 @@ _bgpctl_values() {
         'node drain:--pod-selector') echo '' ;;
         'node drain:--skip-wait-for-delete-timeout') echo '' ;;
         'node drain:--max-unavailable') echo '' ;;
-        'node drain:--provider') echo 'bgpctl cilium calico kube-router isovalent openperouter' ;;
+        'node drain:--provider') echo 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' ;;
         'node drain:--output'|'node drain:-o') echo 'text json' ;;
         'node drain:--context') echo '' ;;
         'node drain:--kubeconfig') echo '@file' ;;
         'node restore:--timeout') echo '' ;;
         'node restore:--router-probe') echo '' ;;
-        'node restore:--provider') echo 'bgpctl cilium calico kube-router isovalent openperouter' ;;
+        'node restore:--provider') echo 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' ;;
         'node restore:--output'|'node restore:-o') echo 'text json' ;;
         'node restore:--context') echo '' ;;
         'node restore:--kubeconfig') echo '@file' ;;
-        'node status:--provider') echo 'bgpctl cilium calico kube-router isovalent openperouter' ;;
+        'node status:--provider') echo 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' ;;
         'node status:--output'|'node status:-o') echo 'text json yaml' ;;
         'node status:--context') echo '' ;;
         'node status:--kubeconfig') echo '@file' ;;
         'node estimate:--peer-profile') echo '' ;;
-        'node estimate:--provider') echo 'bgpctl cilium calico kube-router isovalent openperouter' ;;
+        'node estimate:--provider') echo 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' ;;
         'node estimate:--output'|'node estimate:-o') echo 'text json yaml' ;;
         'node estimate:--context') echo '' ;;
         'node estimate:--kubeconfig') echo '@file' ;;
@@ -131,11 +131,11 @@ _bgpctl_values() {
         'calico prepare:--kubeconfig') echo '@file' ;;
         'lab demo:--router') echo 'auto bird frr gobgp exabgp' ;;
         'lab demo:--nodes') echo '' ;;
-        'lab demo:--stack') echo 'bgpctl cilium calico kube-router' ;;
+        'lab demo:--stack') echo 'bgpctl cilium calico frr-k8s kube-router' ;;
         'lab up:--router') echo 'auto bird frr gobgp exabgp' ;;
         'lab up:--nodes') echo '' ;;
         'lab up:--kubeconfig') echo '@file' ;;
-        'lab up:--stack') echo 'bgpctl cilium calico kube-router' ;;
+        'lab up:--stack') echo 'bgpctl cilium calico frr-k8s kube-router' ;;
         *) return 1 ;;
     esac
 }

@@ -51,6 +51,18 @@ def _calico() -> Stack:
     return calico_stack
 
 
+def _frr_k8s() -> Stack:
+    from bgpctl.providers import frr_k8s_stack
+
+    return frr_k8s_stack
+
+
+def _metallb() -> Stack:
+    from bgpctl.providers import metallb_stack
+
+    return metallb_stack
+
+
 def _kube_router() -> Stack:
     from bgpctl.providers import kube_router_stack
 
@@ -84,6 +96,13 @@ TABLE: dict[str, Row] = {
         left_behind="its BGPPeers stay as they are, and a new node of its name would announce nothing: "
         "bgpctl calico prepare clears that away",
     ),
+    "frr-k8s": Row(
+        _frr_k8s,
+        frozenset({"frrk8s.metallb.io"}),
+        left_behind="nothing is left to do on it: the FRRConfiguration by which it announced nothing is "
+        "owned by its Node, and goes with it",
+    ),
+    "metallb": Row(_metallb, frozenset({"metallb.io"})),
     "kube-router": Row(_kube_router),
     "isovalent": Row(_isovalent, frozenset({"isovalent.com"})),
     "openperouter": Row(_openperouter, frozenset({"openpe.openperouter.github.io"})),

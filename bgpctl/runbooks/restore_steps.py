@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bgpctl import providers
 from bgpctl.core.drain.deselection import not_ours
-from bgpctl.core.drain.lever import shown
+from bgpctl.core.drain.lever import Effect, shown
 from bgpctl.core.model import SessionState
 from bgpctl.core.state import UNTOLD, NodeState, PeerState
 from bgpctl.runbooks.actions import ChangeNode, PatchObject
@@ -114,7 +115,7 @@ class Established(Goal):
         by_router = _by_router(s, state)
         if s.now < (current := _current(s, state)) and len(by_router) < len(state.peers):
             text = "what is told of the sessions may still be of before the node was told to come back"
-            return Decision(Status.WAIT, text, recheck=0.5, eta=current)
+            return Decision(Status.WAIT, text, recheck=0.5, eta=current, hint=UNTOLD_SESSIONS)
         if not state.sessions_told and len(by_router) < len(state.peers):
             return Decision(Status.DONE, NEVER_TOLD)
         expected = _before(s) if self.restart else state.peers
@@ -212,17 +213,24 @@ def _current(s: Snapshot, state: NodeState) -> float:
     return (s.journal.since(RESELECTED) if s.journal else 0.0) + (state.lag or 0.0)
 
 
+def _stay_up(s: Snapshot, state: NodeState) -> bool:
+    """Did nobody tell the node's sessions to end? Else a router may be just about to see the end of one."""
+    row = providers.TABLE.get(s.journal.provider) if s.journal else None
+    never_closes = row is not None and not row.closes_apart and s.lever.effect is Effect.WITHDRAWS
+    return never_closes and state.sessions_told
+
+
 def _by_router(s: Snapshot, state: NodeState) -> Sequence[PeerState]:
     """The peers whose session is up by their router's word: of which nobody on the node tells, or tells late.
     A router that has live routes of the node over it is of now, and goes before what somebody wrote down."""
     called = names(state, s.journal)
     up = {one.peer for one in s.answers if one.answer.session == "established"}
     live = {one.peer for one in s.answers if one.peer in up and one.answer.routes is RouteState.PRESENT}
-    current = s.now >= _current(s, state)
+    current, late = s.now >= _current(s, state), bool(state.lag) and _stay_up(s, state)
 
     def told(peer: PeerState) -> bool:
         router, unknown = called[endpoint(peer)], peer.session.state is SessionState.UNKNOWN
-        return (router in up and unknown and current) or (router in live and bool(state.lag))
+        return (router in up and unknown and current) or (router in live and late)
 
     return [peer for peer in state.peers if told(peer)]
 

@@ -214,6 +214,7 @@ def test_the_demonstration_needs_nothing_but_python(short: Path) -> None:
 def test_the_demonstration_shows_another_stack_and_says_that_it_is_emulated(stack: str, short: Path) -> None:
     require("bird")
     require("gobgp")
+    require("frr-pythontools")
     ran = _demo("--stack", stack, "--router", "bird", TMPDIR=str(short))
     assert ran.code == 0, ran.out + ran.err
     assert "emulated" in ran.out
@@ -240,6 +241,7 @@ def test_the_demonstration_of_one_that_cannot_be_drained_shows_that_the_refusal_
 def test_a_lab_with_another_stack_ends_without_a_trace(stack: str, short: Path) -> None:
     require("bird")
     require("gobgp")
+    require("frr-pythontools")
     with lab_up(short, "--stack", stack) as up:
         up.ready()
         ran = bgpctl("providers", kubeconfig=up.kubeconfig)

@@ -12,14 +12,23 @@ from typing import Any
 import pytest
 
 from bgpctl.core.drain.eviction import to_evict
+from bgpctl.core.drain.lever import Create, Delete
 from bgpctl.core.policy.annotations import LEAVE
-from bgpctl.errors import BgpctlError, Blocked, DeadlineExceeded
+from bgpctl.errors import BgpctlError, Blocked, DeadlineExceeded, Temporary
 from bgpctl.kube import paths
-from bgpctl.kube.client import Conflict
+from bgpctl.kube.client import ApiError, Conflict
 from bgpctl.lab.api import status
 from bgpctl.lab.api.requests import Answer, refusal
 from bgpctl.runbooks import child, perform
-from bgpctl.runbooks.actions import Action, ChangeNode, EvictPod, ReleaseLease, RunCommand, WatchRouters
+from bgpctl.runbooks.actions import (
+    Action,
+    ChangeNode,
+    EvictPod,
+    PatchObject,
+    ReleaseLease,
+    RunCommand,
+    WatchRouters,
+)
 from bgpctl.runbooks.journal import ANNOTATION, Journal, dump, load
 from bgpctl.runbooks.snapshot import EvictionNote
 from bgpctl.runbooks.world import World
@@ -417,3 +426,49 @@ def test_another_command_has_its_own_words(owner: Owner, ran: Ran) -> None:
         owner.world.performer.run_command(("begin",), "restart", "Restarted")
     assert told.value.message == "time is up at Restarted: begin did not end, and was killed"
     assert told.value.hint == LONGER
+
+
+# --- other objects ------------------------------------------------------------------------------------------
+
+OBJECTS = "/api/v1/namespaces/default/configmaps"
+OBJECT = f"{OBJECTS}/leave"
+BODY = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "leave"}}
+
+
+def test_what_is_created_is_created_once(owner: Owner) -> None:
+    create = PatchObject(Create(OBJECT, "create it", BODY))
+    assert owner.perform(create)
+    (asked,) = owner.sent
+    assert (asked.method, asked.path, asked.document) == ("POST", OBJECTS, BODY)
+    with pytest.raises(Conflict):
+        owner.perform(create)
+
+
+def test_it_is_created_while_its_fence_is_fresh(owner: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It carries no version: nothing else would shut out a run that was replaced meanwhile."""
+    lock = owner.world.hold.lock
+    assert lock is not None
+    monkeypatch.setattr(type(lock), "fresh", lambda self: False)
+    with pytest.raises(Temporary, match="takes too long to say"):
+        owner.perform(PatchObject(Create(OBJECT, "create it", BODY)))
+    assert owner.sent == []
+
+
+def test_exactly_this_object_in_this_version_is_deleted(owner: Owner) -> None:
+    client = owner.world.hold.client
+    about = client.create(OBJECTS, BODY)["metadata"]
+    wrong = Delete(OBJECT, "delete it", "another", about["resourceVersion"])
+    with pytest.raises(Conflict):
+        owner.perform(PatchObject(wrong))
+    with pytest.raises(Conflict):
+        owner.perform(PatchObject(Delete(OBJECT, "delete it", about["uid"], "1")))
+    right = PatchObject(Delete(OBJECT, "delete it", about["uid"], about["resourceVersion"]))
+    assert owner.perform(right) and client.find(OBJECT) is None
+    assert owner.perform(right), "twice is harmless"
+
+
+def test_what_may_not_be_created_is_no_conflict(owner: Owner) -> None:
+    owner.answers("configmaps", direct.refused(403))
+    with pytest.raises(ApiError, match="refused by a test") as caught:
+        owner.perform(PatchObject(Create(OBJECT, "create it", BODY)))
+    assert not isinstance(caught.value, Conflict)

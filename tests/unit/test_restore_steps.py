@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.drain.lever import Lever
+from bgpctl.core.drain.lever import Effect, Lever
 from bgpctl.core.model import SessionState
 from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.model import Decision, Status
-from bgpctl.runbooks.restore_steps import Announced, Established, Selected, Uncordoned, Up
+from bgpctl.runbooks.restore_steps import RESELECTED, Announced, Established, Selected, Uncordoned, Up
 from bgpctl.runbooks.snapshot import PeerAnswer, Snapshot
 from bgpctl.witness.model import RouteState
 from tests.support.snapshots import (
@@ -30,6 +30,9 @@ from tests.support.snapshots import (
 BACK = journal(command="restore", marks={"Relabelled": NOW - 60})
 SELECTED = Lever(("rack",), ("enable-bgp", "false"), keys=frozenset(("enable-bgp", "zone")))
 NOTHING = Decision(Status.DONE, "nothing to do")
+
+
+OF_BEFORE = "what is told of the sessions may still be of before the node was told to come back"
 
 
 def back(**changes: Any) -> Snapshot:
@@ -196,7 +199,8 @@ def test_a_session_of_which_nobody_on_the_node_tells_is_up_by_its_routers_word(
     assert bool(decision.hint) is (not up and state is SessionState.UNKNOWN)
 
 
-RECENT = replace(BACK, marks={"Reselected": NOW - 1})
+RECENT = replace(BACK, marks={"Reselected": NOW - 1}, provider="calico")
+STAYS = replace(SELECTED, effect=Effect.WITHDRAWS)
 LATE = "what is told of the sessions may still be of before the node was told to come back"
 
 
@@ -226,24 +230,50 @@ def test_who_tells_late_is_not_waited_for_where_every_router_tells(
 ) -> None:
     """What it tells may be of before: that a session is up, or that it is down."""
     late = replace(running(peer(up=told), peer(ROUTER_2, up=told)), lag=120.0, phase="")
-    decision = Established().decide(back(journal=RECENT, state=late, answers=answers))
+    decision = Established().decide(back(journal=RECENT, lever=STAYS, state=late, answers=answers))
     assert (decision.reason, decision.status is Status.DONE) == (reason, reason != LATE)
 
 
 def test_a_router_that_has_the_routes_goes_before_a_late_word_that_its_session_is_down() -> None:
     late = replace(running(peer(up=False)), lag=15.0, phase="")
     for routes, up in ((RouteState.PRESENT, True), (RouteState.ABSENT, False)):
-        s = back(state=late, answers=routed("established", routes, ROUTER))
+        drained = replace(BACK, provider="calico")
+        s = back(journal=drained, lever=STAYS, state=late, answers=routed("established", routes, ROUTER))
         assert (Established().decide(s).status is Status.DONE) is up
 
 
 def test_what_was_counted_before_says_nothing_of_what_a_router_has_now() -> None:
     late = replace(running(replace(peer(announced=0), intended=None)), lag=120.0, phase="", announced=0)
     for routes, status in ((RouteState.ABSENT, Status.ACT), (RouteState.PRESENT, Status.DONE)):
-        s = back(journal=RECENT, state=late, answers=routed("established", routes, ROUTER))
+        s = back(journal=RECENT, lever=STAYS, state=late, answers=routed("established", routes, ROUTER))
         decision = Announced().decide(s)
         assert decision.status is status
     assert decision.reason == "2 routes, confirmed by bird 192.0.2.1"
+
+
+@pytest.mark.parametrize(
+    ("changes", "session", "age", "reason"),
+    [
+        ({}, "established", 5.0, "1/1 sessions Established (1 by the router's word)"),
+        ({}, "active", 5.0, OF_BEFORE),
+        ({}, "active", 20.0, "1/1 sessions Established"),
+        ({"effect": Effect.CLOSES}, "established", 5.0, OF_BEFORE),
+        ({"provider": "cilium"}, "established", 5.0, OF_BEFORE),
+        ({"sessions_told": False}, "established", 5.0, OF_BEFORE),
+    ],
+)
+def test_a_word_that_may_be_of_before_needs_each_routers_where_no_session_was_to_end(
+    changes: dict[str, Any], session: str, age: float, reason: str
+) -> None:
+    """A router may be just about to see the end of one that was."""
+    told = seen(RouteState.PRESENT)
+    answer = replace(told, answer=replace(told.answer, session=session))
+    marked = BACK.with_mark(RESELECTED, back().now - age)
+    journal = replace(marked, provider=changes.get("provider", "calico"))
+    lever = replace(SELECTED, effect=changes.get("effect", Effect.WITHDRAWS))
+    state = running(lag=15.0, sessions_told=changes.get("sessions_told", True))
+    s = back(journal=journal, state=state, lever=lever, answers=(answer,))
+    assert Established().decide(s).reason == reason
 
 
 @pytest.mark.parametrize(
