@@ -70,22 +70,28 @@ def logs(
             RENDERERS[output](line)
 
 
-def _of_a_lab(nodes: Sequence[str]) -> str:
-    """The command that reads the logs of the lab on this machine, whose speakers are in no pods; "" = none is
-    here."""
+def _of_a_lab(kube: Given, nodes: Sequence[str]) -> str:
+    """The command that reads the logs of the lab that the kubeconfig is of, whose speakers are in no pods; ""
+    = it is of none."""
     import shlex
 
-    from bgpctl.lab.place import speakers_here
+    from bgpctl.kube.config import files as kubeconfigs
+    from bgpctl.lab.place import speakers_of
 
-    here = [place for place in speakers_here() if not nodes or place.name in nodes]
+    found = speakers_of(kubeconfigs(kube.kubeconfig))
+    here = [place for place in found if not nodes or place.name in nodes]
     files = " ".join(f"--file {shlex.quote(str(place / 'speaker.log'))}" for place in here)
     return f"the speakers of a lab write to files: {typed()} {files}" if files else ""
 
 
 def _files(paths: Sequence[Path]) -> Find:
+    """Raises UsageError for a file that cannot be read: to follow it would be to wait for ever."""
     from bgpctl.speaker.logfiles import FileLog
 
-    return lambda: [FileLog(path) for path in paths]
+    found = [FileLog(path) for path in paths]
+    for log in found:
+        log.check()
+    return lambda: found
 
 
 def _pods(
@@ -106,7 +112,7 @@ def _pods(
         if not found:
             where = f" on {', '.join(nodes)}" if nodes else ""
             hint = "choose the speakers' pods with --pod-selector and --namespace, or read files with --file"
-            raise BgpctlError(f"no pod with labels {selector}{where}", _of_a_lab(nodes) or hint)
+            raise BgpctlError(f"no pod with labels {selector}{where}", _of_a_lab(kube, nodes) or hint)
         for name in sorted({*nodes} - {log.node for log in found} - told):
             told.add(name)
             complain(f"no pod with labels {selector} on {name}")

@@ -173,6 +173,8 @@ def status(
     Some words of SERVICE:
       degraded         its speaker has peers, and it does not serve: not ready,
                        cordoned, a session down, or a speaker that is silent
+      unknown          nobody tells whether its sessions are up, or what became of
+                       its drain; why stands below the table
       no-bgp           no policy selects it, or no speaker ever reported
       drain-stopped    a drain is half done, and nobody goes on with it
       restore-stopped  the same of a restore; the node is not back yet

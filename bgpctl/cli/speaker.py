@@ -207,6 +207,7 @@ def run(
 
 @app.command()
 def status(
+    ctx: typer.Context,
     directory: Annotated[
         Path | None,
         typer.Option(
@@ -234,7 +235,7 @@ def status(
         except UsageError:
             raise  # there are several
         except BgpctlError as error:
-            error.hint = _of_a_lab() or error.hint
+            error.hint = _of_a_lab(given(ctx, None, None)) or error.hint
             raise
         heard.shown(RENDERERS[output], speaker_client.state(place), str(place), time.time())
 
@@ -309,11 +310,12 @@ def restart(
         raise SystemExit(int(result.exit_code))
 
 
-def _of_a_lab() -> str:
-    """The command that asks a speaker of the lab on this machine; "" = none is here."""
-    from bgpctl.lab.place import speakers_here
+def _of_a_lab(kube: Given) -> str:
+    """The command that asks a speaker of the lab that the kubeconfig is of; "" = it is of none."""
+    from bgpctl.kube.config import files
+    from bgpctl.lab.place import speakers_of
 
-    here = speakers_here()
+    here = speakers_of(files(kube.kubeconfig))
     if not here:
         return ""
     others = ", ".join(place.name for place in here[1:])

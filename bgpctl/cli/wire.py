@@ -78,7 +78,8 @@ def probes_in(flags: Sequence[str], found: Sequence[str]) -> str:
 
 def router_probes(client: Client, flags: Sequence[str]) -> tuple[str, ...]:
     """The probes of the flags; without any, those of the kubeconfig's context (the lab writes them)."""
-    from bgpctl.runbooks.options import NO_PROBES, PROBE_FLAG
+    from bgpctl.runbooks.kept import NO_PROBES
+    from bgpctl.runbooks.options import PROBE_FLAG
     from bgpctl.witness.probe import parse_probe
 
     if NO_PROBES in flags and len(flags) > 1:

@@ -40,8 +40,8 @@ class Access:
 def load_access(kubeconfig: str | None = None, context: str | None = None) -> Access:
     """kubectl's rules: the flag, then $KUBECONFIG (a list), then ~/.kube/config; in a pod without any of
     them, the service account. Raises UsageError, and no message quotes a document: it holds credentials."""
-    named = kubeconfig or os.environ.get("KUBECONFIG") or DEFAULT_KUBECONFIG
-    paths = [os.path.expanduser(path) for path in named.split(os.pathsep) if path]
+    named = _named(kubeconfig)
+    paths = files(kubeconfig)
     present = [path for path in paths if os.path.exists(path)]
     if kubeconfig and not present:
         raise UsageError(
@@ -60,6 +60,15 @@ def load_access(kubeconfig: str | None = None, context: str | None = None) -> Ac
         f"no kubeconfig found ({named} does not exist)" + ("" if context else " and this is not a pod"),
         "pass --kubeconfig PATH, set KUBECONFIG, or try `bgpctl lab up`",
     )
+
+
+def files(kubeconfig: str | None = None) -> list[str]:
+    """The kubeconfig files of the flag, of $KUBECONFIG (a list), or the default one, there or not."""
+    return [os.path.expanduser(path) for path in _named(kubeconfig).split(os.pathsep) if path]
+
+
+def _named(kubeconfig: str | None) -> str:
+    return kubeconfig or os.environ.get("KUBECONFIG") or DEFAULT_KUBECONFIG
 
 
 def _from_kubeconfig(paths: list[str], context: str | None) -> Access:

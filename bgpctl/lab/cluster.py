@@ -152,7 +152,7 @@ def _write_kubeconfig(path: Path, text: str, probe: str) -> None:
     import yaml
 
     document = yaml.safe_load(text)
-    authority = path.with_name("ca.crt")
+    authority = path.with_name(place.AUTHORITY)
     for one in document["clusters"]:
         authority.write_bytes(base64.b64decode(one["cluster"].pop("certificate-authority-data")))
         one["cluster"]["certificate-authority"] = str(authority)

@@ -11,7 +11,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -21,6 +21,7 @@ from bgpctl.speaker.places import STATUS_SOCKET
 
 ROUTER_PORT = 1790  # above 1023: no root needed
 BLOCKS = 64 * 250  # 127.64.1.0/24 … 127.127.250.0/24: far from what a machine's own daemons use
+AUTHORITY = "ca.crt"
 _LOCK = "lock"
 _KUBECONFIG, _OUTSIDE = "kubeconfig", "kubeconfig.outside"
 
@@ -85,16 +86,25 @@ def claimed(base: Path | None = None) -> Iterator[Place]:
                 root.rmdir()
 
 
-def speakers_here() -> list[Path]:
-    """The directories of the speakers of this user's newest lab, one per node; empty when there is none."""
+def speakers_of(kubeconfigs: Iterable[str]) -> list[Path]:
+    """The directories of the speakers of the lab whose kubeconfig is among these files, one per node; empty
+    when none is a lab's. Another lab on this machine has nodes of the same names."""
     try:
         root = _root()
         if root.stat(follow_symlinks=False).st_uid != os.getuid():
             return []
-        newest = max(root.iterdir(), key=lambda lab: lab.stat().st_mtime, default=root)
+        labs = [lab for lab in root.iterdir() if any(_names(path, lab) for path in kubeconfigs)]
     except OSError:
         return []
-    return sorted(socket.parent for socket in newest.glob(f"*/{STATUS_SOCKET}"))
+    return sorted(socket.parent for lab in labs for socket in lab.glob(f"*/{STATUS_SOCKET}"))
+
+
+def _names(kubeconfig: str, lab: Path) -> bool:
+    """Does the file name this lab's authority?"""
+    try:
+        return str(lab / AUTHORITY).encode() in Path(kubeconfig).read_bytes()
+    except OSError:
+        return False
 
 
 def _root() -> Path:

@@ -34,16 +34,21 @@ Complain = Callable[[str], None]
 
 
 def once(logs: Sequence[Log], wanted: Wanted, complain: Complain) -> Iterator[LogLine]:
-    """The wanted lines of all logs by time. One that cannot be read is complained about; the others go on."""
-    return merged([_read(log, wanted, complain) for log in logs])
+    """The wanted lines of all logs by time. One that cannot be read is complained about; the others go on.
+    Raises BgpctlError when none of them could."""
+    failed: list[str] = []
+    yield from merged([_read(log, wanted, complain, failed) for log in logs])
+    if logs and len(failed) == len(logs):
+        raise BgpctlError("no log could be read", "what each of them answered stands above")
 
 
-def _read(log: Log, wanted: Wanted, complain: Complain) -> Iterator[LogLine]:
+def _read(log: Log, wanted: Wanted, complain: Complain, failed: list[str]) -> Iterator[LogLine]:
     try:
         yield from chosen(log.lines(False, _ago(wanted)), log.node, wanted)
     except UsageError:
         raise
     except BgpctlError as error:
+        failed.append(log.key)
         complain(f"{log.name}: {error.message}")
 
 

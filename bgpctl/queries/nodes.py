@@ -31,7 +31,8 @@ class NodeReport:
     `lost`: the journal was removed from the Node, and this is its copy. `problem` says what could not be
     read. `leased`: the node has a Lease, held or not, as every one with a journal should. `orphan`: a run
     asked it to leave, and both are gone. `typed`: what was typed now; `named`: it asked for this node. `now`
-    is when it was looked at, epoch seconds by the API server's clock. `back`: `since.taken_back`."""
+    is when it was looked at, epoch seconds by the API server's clock. `back`: `since.taken_back`; `hint`: the
+    way out of `problem`."""
 
     node: str
     ready: bool
@@ -47,6 +48,7 @@ class NodeReport:
     named: bool = False
     now: float = 0.0
     back: str = ""
+    hint: str = ""
 
     @property
     def record(self) -> Journal | None:
@@ -58,6 +60,8 @@ class NodeReport:
         """What is safe while nobody goes on with a run, how it goes on, and how it is undone; the same where
         a drain that was done is no longer true."""
         journal, since = self.record, self.since
+        if self.hint:
+            return tuple(self.hint.splitlines())
         if self.orphan:
             return tuple(advice.by_hand(self.node, self.unschedulable))
         if journal is None or not (self.stopped or since):
@@ -200,11 +204,11 @@ def _report(
     typed: CommandLine = BARE,
 ) -> NodeReport:
     metadata, conditions = document["metadata"], (document.get("status") or {}).get("conditions") or ()
-    lost, orphan = None, False
+    lost, orphan, hint = None, False, ""
     try:
-        journal, problem = load(metadata.get("annotations")), ""
+        journal, problem = load(metadata.get("annotations"), metadata["name"]), ""
         if journal is None and held and (copy := held.copy_of(str(metadata.get("uid")))):
-            lost = load({ANNOTATION: copy})
+            lost = load({ANNOTATION: copy}, metadata["name"])
             again = advice.undo(metadata["name"], typed)
             problem = f"somebody removed the journal; `{again}` brings the node back by its copy"
         elif journal is None and held is None:
@@ -213,7 +217,7 @@ def _report(
         if journal is None and lost is None and state and state.told_out:
             problem, orphan = _withdrawn(metadata["name"], typed), False
     except Blocked as error:
-        journal, problem = None, error.message
+        journal, problem, hint = None, error.message, typed.aimed(error.hint)
     return NodeReport(
         node=metadata["name"],
         ready=any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions),
@@ -228,6 +232,7 @@ def _report(
         typed=typed,
         now=now,
         back=taken_back(journal, metadata.get("labels") or {}, _leave(metadata)) if journal else "",
+        hint=hint,
     )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from bgpctl.core.model import SessionState
 from bgpctl.core.state import NodeState, WithdrawnRecord, timestamp
-from bgpctl.queries.since import UNCORDONED
+from bgpctl.queries.since import UNCORDONED, UNKNOWN
 from bgpctl.render import units
 from bgpctl.render.columns import table
 from bgpctl.render.envelope import Document, envelope
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 COMMAND = "node status"
 NOBODY_ASKED = "no router was asked whether the routes are gone"
+NOT_CONFIRMED = "that the routes are gone is not confirmed"
+NOT_KNOWN = "whether a router was asked is not known: the journal {}"
 HEADER = ("NODE", "SERVICE", "SCHEDULING", "SELECTED BY", "SESSIONS", "ANNOUNCED", "RUN")
 
 
@@ -35,12 +38,17 @@ def scheduling(report: NodeReport) -> str:
 
 
 def sessions(report: NodeReport, now: float) -> str:
-    """The speaker's word (stale, withdrawn …), or `2/2 established`."""
+    """The speaker's word (stale, withdrawn …), or `2/2 established`. A session that nobody tells is unknown,
+    not down."""
     if report.state is None:
         return NO_SPEAKER
     if not report.state.peers and not node_word(report.state, now):
         return "not selected"
-    return node_word(report.state, now) or f"{report.state.established}/{len(report.state.peers)} established"
+    if word := node_word(report.state, now):
+        return word
+    unknown = _unknown(report.state)
+    rest = f", {unknown} unknown" if unknown else ""
+    return "unknown" if unknown == len(report.state.peers) else f"{report.state.sessions} established{rest}"
 
 
 def selected_by(report: NodeReport, now: float) -> str:
@@ -93,17 +101,39 @@ def announces(report: NodeReport, now: float) -> bool:
 def in_service(report: NodeReport, now: float) -> bool:
     """Ready, schedulable, and every session of its speaker up."""
     state = report.state
-    if state is None or node_word(state, now) or not report.ready or report.unschedulable:
-        return False
-    if state.told_out:
+    if state is None or not _fit(report, state, now):
         return False
     return bool(state.peers) and state.established == len(state.peers)
 
 
+def _fit(report: NodeReport, state: NodeState, now: float) -> bool:
+    """May it serve, as far as its sessions allow?"""
+    return not (node_word(state, now) or not report.ready or report.unschedulable or state.told_out)
+
+
 def service(report: NodeReport, now: float) -> str:
-    """The journal's word, unless the node claims to serve and does not."""
-    serving = report.service == "in-service"
-    return "degraded" if serving and not in_service(report, now) else report.service
+    """The journal's word, unless the node claims to serve and does not, or nobody tells whether it does."""
+    if report.service != "in-service" or in_service(report, now):
+        return report.service
+    return UNKNOWN if untold(report, now) else "degraded"
+
+
+def untold(report: NodeReport, now: float) -> str:
+    """Why nobody knows whether a node serves that may: none of its sessions is known to be down, and of some
+    nobody tells. "" = it is known."""
+    state = report.state
+    if report.service != "in-service" or state is None or not _fit(report, state, now):
+        return ""
+    unknown = _unknown(state)
+    if not unknown or state.established + unknown < len(state.peers):
+        return ""
+    why = "; ".join(state.problems) or "its speaker does not say"
+    return f"whether its sessions are up is not known: {why}"
+
+
+def _unknown(state: NodeState) -> int:
+    """Of how many of its sessions nobody tells whether they are up."""
+    return sum(peer.session.state is SessionState.UNKNOWN for peer in state.peers)
 
 
 # --- text ---------------------------------------------------------------------------------------------------
@@ -120,7 +150,9 @@ def text(reports: Sequence[NodeReport], now: float, width: int | None = None) ->
 
 
 def _details(report: NodeReport, now: float, width: int | None) -> list[Line]:
-    return [*_stopped(report, width), *_silent(report, now, width), *_withdrawal(report, width)]
+    why = untold(report, now)
+    unknown = prose(f"{report.node}: {why}", width, "accent") if why else []
+    return [*_stopped(report, width), *unknown, *_silent(report, now, width), *_withdrawal(report, width)]
 
 
 def _silent(report: NodeReport, now: float, width: int | None) -> list[Line]:
@@ -178,12 +210,21 @@ def _withdrawal(report: NodeReport, width: int | None) -> list[Line]:
     elif how and report.journal:
         told = evidence.gone(report.journal.evidence)
     elif gone and not report.since:
-        told = "whether a router was asked went with the journal" if report.lost else NOBODY_ASKED
+        told = _unproved(report)
     else:
         return []
     why = str(report.journal.evidence.get("why") or "") if report.journal and how else ""
     rests = f"; {why}" if why else ""
     return prose(f"{report.node}: {told}{_sent(record)}{rests}", width)
+
+
+def _unproved(report: NodeReport) -> str:
+    """Of a node that withdrew, and no proof is written down that its routes are gone."""
+    if report.journal:
+        return NOT_CONFIRMED
+    if report.lost or report.orphan:
+        return NOT_KNOWN.format("was removed")
+    return NOT_KNOWN.format("cannot be read") if report.problem else NOBODY_ASKED
 
 
 def _sent(record: WithdrawnRecord | None) -> str:
@@ -195,15 +236,21 @@ def _sent(record: WithdrawnRecord | None) -> str:
 
 
 def summary(reports: Sequence[NodeReport], now: float) -> str:
-    """How many nodes are in service, which are not, and which of those have routes all the same."""
-    out = [report for report in reports if not in_service(report, now)]
+    """How many nodes are in service, which are not, of which nobody knows, and which of those out have
+    routes all the same."""
+    serving = sum(in_service(report, now) for report in reports)
+    unknown = [report.node for report in reports if untold(report, now)]
+    out = [report for report in reports if not in_service(report, now) and report.node not in unknown]
     total = units.count(len(reports), "node")
-    if not out:
+    if serving == len(reports):
         return f"{total} in service"
-    still = [report.node for report in out if announces(report, now)]
-    also = f"; still announcing: {', '.join(still)}" if still else ""
-    names = ", ".join(report.node for report in out)
-    return f"{len(reports) - len(out)} of {total} in service; not in service: {names}{also}"
+    named = {
+        "not in service": [report.node for report in out],
+        "not known": unknown,
+        "still announcing": [report.node for report in out if announces(report, now)],
+    }
+    rest = "".join(f"; {words}: {', '.join(names)}" for words, names in named.items() if names)
+    return f"{serving} of {total} in service{rest}"
 
 
 # --- documents ----------------------------------------------------------------------------------------------
@@ -241,7 +288,7 @@ def _document(report: NodeReport, now: float) -> Document:
         "running": report.running if report.journal else None,
         "stopped": report.stopped or None,
         "hint": "\n".join(report.ways) or None,
-        "problem": report.problem or None,
+        "problem": report.problem or untold(report, now) or None,
     }
     return {key: value for key, value in document.items() if value is not None}
 

@@ -50,13 +50,15 @@ NUMBERS = ("LOCAL AS", "PEER AS", "ADVERTISED", "RECEIVED", "FLAPS")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One session, or one node that has none (`peer` None). `state` is what may be shown of it."""
+    """One session, or one node that has none (`peer` None). `state` is what may be shown of it;
+    `unselected`: no policy gives the node a session."""
 
     node: str
     state: str
     established: bool = False
     peer: PeerState | None = None
     since: float = 0.0
+    unselected: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +80,8 @@ class Picture:
 
     @property
     def all_established(self) -> bool:
-        """Is there at least one session, and is every one of them up?"""
-        rows = self.rows
+        """Is there at least one session, and is every one of them up? A node may be to have none."""
+        rows = [row for row in self.rows if not row.unselected]
         return bool(rows) and all(row.established for row in rows)
 
 
@@ -92,7 +94,8 @@ def _node_rows(state: NodeState, now: float) -> Iterator[Row]:
     if not peers and state.withdrawn and state.phase == "Withdrawn":
         peers = tuple(peer.state for peer in state.withdrawn.peers)
     if not peers:
-        yield Row(state.node, override or NOT_SELECTED)
+        none = not (override or state.selected_by or state.policy_problem)
+        yield Row(state.node, override or NOT_SELECTED, unselected=none)
     for peer in peers:
         yield _peer_row(state.node, peer, override)
 

@@ -14,9 +14,9 @@ from bgpctl.runbooks.baseline import noted
 from bgpctl.runbooks.command_line import CommandLine, content
 from bgpctl.runbooks.drain_steps import known, lifting, only, plural
 from bgpctl.runbooks.journal import Journal
-from bgpctl.runbooks.kept import Options
+from bgpctl.runbooks.kept import NO_PROBES, Options
 from bgpctl.runbooks.model import Decision, Goal, Status
-from bgpctl.runbooks.options import NO_PROBES, PROBE_FLAG
+from bgpctl.runbooks.options import PROBE_FLAG
 from bgpctl.runbooks.peers import locals_of
 from bgpctl.runbooks.snapshot import PeerAnswer, Snapshot
 from bgpctl.witness.model import RouteState

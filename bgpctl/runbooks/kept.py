@@ -23,6 +23,8 @@ from bgpctl.witness.probe import parse_probe
 
 Options = Mapping[str, tuple[str, ...]]
 
+NO_PROBES = "none"
+"""The value of --router-probe with which no router is asked, those of the kubeconfig neither."""
 UNSAID = "…"
 """In place of a value that is not kept. No command line with it is accepted."""
 MOST = 64  # values of one flag
@@ -224,7 +226,7 @@ _READERS: Mapping[str, Callable[[str], object]] = {
     "--deselect-label": _LABEL.fullmatch,
     "--pod-selector": lambda text: [parse_selector(text)],
     "--peer-profile": parse_peer_profile,
-    "--router-probe": parse_probe,
+    "--router-probe": lambda text: text == NO_PROBES or parse_probe(text),
 }
 
 

@@ -12,7 +12,7 @@ from bgpctl.runbooks.kept import Options
 
 ORDERS = ("guide", "withdraw-first")
 
-PROBE_FLAG, NO_PROBES = "--router-probe", "none"
+PROBE_FLAG = "--router-probe"
 
 DEFAULT_TIMEOUT = 600.0  # kubectl's default is for ever; a change window is not (drain.md §1.4)
 DEFAULT_SETTLE = 2.0

@@ -32,11 +32,24 @@ class FileLog:
     def node(self) -> str:
         return self.path.stem
 
+    def check(self) -> None:
+        """Raises UsageError for what cannot be read. Opens nothing: a pipe can be read only once."""
+        if not self.path.exists():
+            raise self._unreadable("there is no such file")
+        if self.path.is_dir():
+            raise self._unreadable("it is a directory")
+        if not os.access(self.path, os.R_OK):
+            raise self._unreadable("permission denied")
+
+    def _unreadable(self, why: str) -> UsageError:
+        return UsageError(f"cannot read {self.path}: {why}", "pass --file PATH of a log that is there")
+
     def lines(self, follow: bool, since_seconds: float | None) -> Iterator[str]:
         """Every line (the reader drops what is too old). Raises UsageError."""
         file = self._open()
         if file is None:
-            raise UsageError(f"cannot read {self.path}", "pass --file PATH of a log that is there")
+            self.check()
+            raise self._unreadable("it cannot be opened")
         if follow:
             yield from self._tail(file)
         with file:

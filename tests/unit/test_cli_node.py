@@ -475,6 +475,6 @@ def test_the_words_of_the_table_are_explained() -> None:
     """In the help and in the README: nobody guesses what `no-bgp` is."""
     readme = (Path(__file__).parents[2] / "README.md").read_text()
     told = bgpctl("node", "status", "--help").out
-    for word in ("degraded", "no-bgp", "drain-stopped", "restore-stopped", "restart-stopped"):
+    for word in ("degraded", "unknown", "no-bgp", "drain-stopped", "restore-stopped", "restart-stopped"):
         assert f"    {word}  " in told
         assert f"*{word}*" in readme

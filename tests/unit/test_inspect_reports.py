@@ -13,6 +13,7 @@ from bgpctl.errors import UsageError
 from bgpctl.kube import lease, paths
 from bgpctl.kube.client import ApiError
 from bgpctl.queries.nodes import NodeReport, node_reports
+from bgpctl.runbooks.command_line import CommandLine
 from bgpctl.runbooks.journal import ANNOTATION, dump
 from tests.support import direct, node_states, objects
 from tests.support.direct import EPOCH, Wire
@@ -175,6 +176,12 @@ def test_garbage(changes: dict[str, Any], service: str, unreadable: bool) -> Non
     assert report.unreadable is unreadable, "a bool, for JSON"
     assert replace(report, named=True).fails is unreadable
     assert report.fails is ("problem" in changes), "what a speaker wrote fails who asked for its node only"
+
+
+def test_a_journal_that_cannot_be_read_has_a_way_out(wire: Wire) -> None:
+    Wire(wire.api).client().patch(paths.node("n1"), {"metadata": {"annotations": {ANNOTATION: "{"}}})
+    (report,) = node_reports(wire.client(), ("n1",), CommandLine(("bgpctl", "--context", "c")))
+    assert f"to remove it: kubectl annotate node n1 {ANNOTATION}- --context c" in report.ways
 
 
 def _removed(wire: Wire) -> None:

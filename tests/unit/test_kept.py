@@ -161,7 +161,7 @@ def test_a_value_that_looks_like_a_flag_is_typed_with_it() -> None:
             ["192.0.2.1=frr", "192.0.2.1=frr>=10.7", "::1=stale:300"],
             ["x", "192.0.2.1=cisco"],
         ),
-        ("--router-probe", ["frr", "bird=/run/b.ctl@192.0.2.1"], ["cisco=/x"]),
+        ("--router-probe", ["none", "frr", "bird=/run/b.ctl@192.0.2.1"], ["cisco=/x"]),
     ],
 )
 def test_what_is_printed_as_a_command_is_one(flag: str, good: list[str], bad: list[str]) -> None:

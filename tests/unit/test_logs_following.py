@@ -4,13 +4,16 @@ is a list; threads give what they have at once."""
 from __future__ import annotations
 
 import queue
+import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bgpctl.cli.logs import _files
 from bgpctl.core.loglines import LogLine, Wanted, Window
 from bgpctl.errors import BgpctlError, UsageError
 from bgpctl.queries import logs as module
@@ -94,6 +97,23 @@ def test_one_that_cannot_be_read_costs_itself(clock: Time) -> None:
     found = once([bad, Log("n2", [[line(2)]])], Wanted(), complaints.append)
     assert told(found) == [("n2", "m", 2.0)]
     assert complaints == ["pod x/y: it is gone"]
+
+
+def test_none_that_can_be_read_is_a_failure(clock: Time) -> None:
+    complaints: list[str] = []
+    bad = [Log(name, [BgpctlError("it is gone")], name=name) for name in ("n1", "n2")]
+    with pytest.raises(BgpctlError, match="no log could be read"):
+        list(once(bad, Wanted(), complaints.append))
+    assert complaints == ["n1: it is gone", "n2: it is gone"]
+    assert list(once([], Wanted(), complaints.append)) == []
+
+
+def test_a_file_that_cannot_be_read_is_said_before_it_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "there.log").touch()
+    _files([tmp_path / "there.log"])
+    for path, why in ((tmp_path / "no.log", "there is no such file"), (tmp_path, "it is a directory")):
+        with pytest.raises(UsageError, match=re.escape(f"cannot read {path}: {why}")):
+            _files([tmp_path / "there.log", path])
 
 
 def test_a_usage_error_is_one(clock: Time) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from math import inf
+from typing import Any
 
 import pytest
 
+from bgpctl.core.model import SessionState
 from bgpctl.core.timing.withdrawal import Estimate, Event
 from bgpctl.queries.nodes import NodeReport
 from bgpctl.render import estimate, node
@@ -38,6 +40,7 @@ STOPPED = replace(
     ending={"status": "deadline", "reason": WHY, "at": NOW - 9},
 )
 KILLED = replace(STOPPED, command="restart", ending={})
+ASKED = "whether a router was asked is not known"
 LOST = "somebody removed the journal; `bgpctl node restore` brings the node back by its copy"
 
 
@@ -89,6 +92,55 @@ def test_document() -> None:
     assert (stopped["service"], stopped["stopped"]) == ("drain-stopped", WHY)
     assert (killed["service"], killed["stopped"]) == ("restart-stopped", "its process was killed")
     assert (lost["service"], lost["problem"]) == ("drain-stopped", LOST)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, "no router was asked whether the routes are gone"),
+        ({"journal": STOPPED}, "that the routes are gone is not confirmed"),
+        ({"journal": STOPPED, "holder": "me@host"}, "that the routes are gone is not confirmed"),
+        ({"problem": "garbage"}, f"{ASKED}: the journal cannot be read"),
+        ({"problem": LOST, "lost": STOPPED}, f"{ASKED}: the journal was removed"),
+        ({"problem": LOST, "orphan": True}, f"{ASKED}: the journal was removed"),
+    ],
+)
+def test_that_nobody_was_asked_is_said_only_where_it_is_known(changes: dict[str, Any], told: str) -> None:
+    gone = withdrawn("worker-1", NOW)
+    given: dict[str, Any] = {"state": gone, "journal": None, **changes}
+    report = NodeReport("worker-1", True, True, **given)
+    assert f"worker-1: {told}; withdraws sent" in "\n".join(map(plain, node.text([report], NOW)))
+
+
+UNTOLD = "nobody asked Calico for the sessions of this node"
+
+
+@pytest.mark.parametrize(
+    ("sessions", "changes", "shown", "service"),
+    [
+        ((SessionState.UNKNOWN, SessionState.UNKNOWN), {}, "unknown", "unknown"),
+        ((SessionState.ESTABLISHED, SessionState.UNKNOWN), {}, "1/2 established, 1 unknown", "unknown"),
+        ((SessionState.ACTIVE, SessionState.UNKNOWN), {}, "0/2 established, 1 unknown", "degraded"),
+        ((SessionState.UNKNOWN,), {"unschedulable": True}, "unknown", "degraded"),
+        ((SessionState.UNKNOWN,), {"ready": False}, "unknown", "degraded"),
+        ((SessionState.ACTIVE,), {}, "0/1 established", "degraded"),
+        ((SessionState.ESTABLISHED,), {}, "1/1 established", "in-service"),
+    ],
+)
+def test_a_session_that_nobody_tells_of_is_not_down(
+    sessions: tuple[SessionState, ...], changes: dict[str, bool], shown: str, service: str
+) -> None:
+    peers = (peer(NOW, f"192.0.2.{n}", state=one) for n, one in enumerate(sessions, 1))
+    told = replace(state("worker-1", NOW, *peers), phase="", problems=(UNTOLD,))
+    report = replace(NodeReport("worker-1", True, False, told, None), **changes)
+    text = "\n".join(map(plain, node.text([report], NOW)))
+    document = plain_data(node.document([report], NOW))["nodes"][0]
+    assert (node.sessions(report, NOW), node.service(report, NOW)) == (shown, service)
+    assert document["inService"] is (service == "in-service")
+    unknown = service == "unknown"
+    why = f"whether its sessions are up is not known: {UNTOLD}"
+    assert (f"worker-1: {why}" in text, document.get("problem") == why) == (unknown, unknown)
+    assert ("0 of 1 node in service; not known: worker-1" in text) is unknown
 
 
 def test_renderers(capsys: pytest.CaptureFixture[str]) -> None:

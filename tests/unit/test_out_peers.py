@@ -71,6 +71,25 @@ def test_wide() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, True),
+        ({"phase": ""}, True),  # of a stack that tells no phase
+        ({"selected_by": "rack0"}, False),
+        ({"policy_problem": "policy rack0 is invalid"}, False),
+        ({"heartbeat": NOW - 999}, False),
+        ({"phase": "Withdrawn"}, False),
+    ],
+)
+def test_a_node_that_is_to_have_no_session_is_none_that_is_down(changes: Any, expected: bool) -> None:
+    up, out = state("worker-2", NOW, peer(NOW)), state("worker-1", NOW, **{"selected_by": "", **changes})
+    picture = Picture((out, up), {}, NOW)
+    assert picture.all_established is expected
+    assert peers.document(picture)["status"] == ("done" if expected else "failed")
+    assert not Picture((out,), {}, NOW).all_established, "not one session"
+
+
 @pytest.mark.parametrize("wide", [False, True])
 @pytest.mark.parametrize("phase", ["Running", "Leaving", "Withdrawn", "Idle", "Stopped", "Starting"])
 def test_a_stale_speaker_never_shows_established(phase: str, wide: bool) -> None:
