@@ -46,12 +46,14 @@ class Choice:
         return chosen
 
     def _candidates(self, mutant: Mutant) -> Collection[Seen]:
-        if mutant.inside:
-            return self.known.executing((mutant.source.path, mutant.line))
+        here = (mutant.source.path, mutant.line)
+        executing = self.known.executing(here)
+        if mutant.inside and (executing or here not in self.known.imported):
+            return executing
         names = _names(mutant)
         places = {place for name in names for place in self._mentions.get(name, ())}
-        if not names:
-            places = {place for place in self._statements if place[0] == mutant.source.path}
+        if mutant.inside or not names:  # what an import makes (a table) is used by the file's other functions
+            places |= {place for place in self._statements if place[0] == mutant.source.path}
         found = {test.name: test for place in places for test in self.known.executing(place)}
         said = {file for file, words in self._words.items() if words & names}
         # A value in a table of values (`ROWS = (A, B)`) is mentioned by no statement that a test executes.
