@@ -17,6 +17,7 @@ from bgpctl.runbooks.actions import ChangeNode, PatchObject
 from bgpctl.runbooks.catalogue import node_drain, steps_of
 from bgpctl.runbooks.checked import Checked
 from bgpctl.runbooks.drain_steps import Closed, Deselected
+from bgpctl.runbooks.estimated import EMPTY, UNLISTED
 from bgpctl.runbooks.evidence import gone as gone_words
 from bgpctl.runbooks.model import Status
 from bgpctl.runbooks.options import DrainOptions
@@ -179,10 +180,28 @@ def test_what_a_stack_never_tells_blocks_without_a_router() -> None:
     assert "--router-probe" in decision.hint
 
 
+def test_what_is_waited_for_first_is_said() -> None:
+    empty = Withdrawn().decide(at())
+    assert (empty.status, empty.reason) == (Status.ACT, EMPTY)
+    assert Withdrawn().decide(unlisted()).reason == UNLISTED
+    closed = Withdrawn().decide(unlisted(engine_asked="cilium-dbg", lag=0.0))
+    assert closed.reason == "the sessions are closed"
+    serves = Withdrawn().decide(at(state=told(peer(), told_out=False)))
+    assert serves.reason.startswith("waiting for the sessions to be closed (1 up)")
+
+
+def test_before_the_run_wrote_anything_a_word_is_of_now() -> None:
+    """For `--dry-run`."""
+    assert proof.word(at(journal=None)) is Word.EMPTY
+    assert not proof.too_fresh(at(journal=None), told())
+
+
 # --- the close ----------------------------------------------------------------------------------------------
 
 
 def test_sessions_are_closed_after_the_proof_where_that_is_another_act() -> None:
+    assert Closed().preview(at()) == "close the sessions"
+    assert Closed().preview(at(lever=Lever(effect=Effect.CLOSES))) == ""
     decision = Closed().decide(at())
     assert (decision.status, decision.actions) == (Status.ACT, (PatchObject(CLOSE),))
     assert Closed().decide(at(lever=replace(OUT, closing=()))).status is Status.DONE
