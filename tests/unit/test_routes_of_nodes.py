@@ -55,6 +55,8 @@ def test_one_whose_speaker_cannot_be_read_is_shown_too(wire: Wire) -> None:
     assert stored is not None
     store.put(kind, {**stored.document, "status": {"phase": {"a": 1}}})  # as without its CRD
     assert shown(wire) == ["a", "b", "c", "d"]
+    fails = {names: node_routes(client, names).unreadable for names in ((), ("a",), ("e", "d"), ("d",))}
+    assert fails == {(): False, ("a",): False, ("e", "d"): True, ("d",): True}, "who asked for that node"
     last = next(iter(node_routes(client, ("d",))))
     assert last.unreadable
     (note,) = last.notes

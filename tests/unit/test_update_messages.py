@@ -43,7 +43,9 @@ def test_host_bits_are_no_prefix() -> None:
         unpack(bytes.fromhex("070b"), IPV4)
 
 
-@pytest.mark.parametrize(("octets", "fit"), [("20c0000201", True), ("21c000020180", False), ("18c000", False)])
+@pytest.mark.parametrize(
+    ("octets", "fit"), [("20c0000201", True), ("21c000020180", False), ("18c000", False)]
+)
 def test_what_is_cut_or_too_long_is_no_prefix(octets: str, fit: bool) -> None:
     if fit:
         assert list(nlri.split(bytes.fromhex(octets), IPV4)) == [bytes.fromhex(octets)]
@@ -61,7 +63,9 @@ def test_what_is_cut_or_too_long_is_no_prefix(octets: str, fit: bool) -> None:
     ],
     ids=["IPv4", "IPv6", "IPv4 over IPv6"],
 )
-def test_a_message_is_filled_to_its_last_octet_and_no_further(family: Family, hop: bytes, around: int) -> None:
+def test_a_message_is_filled_to_its_last_octet_and_no_further(
+    family: Family, hop: bytes, around: int
+) -> None:
     """`fits` is about the longest prefix of the family."""
     numbers, network = NUMBERS[family], ip_network("10.0.0.0/32" if family == IPV4 else "2001:db8::/128")
     one = pack(network)
