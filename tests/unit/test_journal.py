@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bgpctl.errors import Blocked
-from bgpctl.runbooks.journal import ANNOTATION, LATER, Journal, dump, load
+from bgpctl.runbooks.journal import AGAIN, ANNOTATION, LATER, Journal, dump, load
 from tests.support.snapshots import journal
 
 texts = st.text(max_size=20)
@@ -104,6 +104,8 @@ def _changed(**changes: object) -> str:
         _changed(evidence={"proof": "confirmed"}),
         _changed(evidence={"proof": "confirmed", "by": ["bird"]}),
         _changed(evidence={"proof": "estimated", "worstSeconds": 3}),
+        _changed(evidence={"proof": "reported", "why": "x"}),
+        _changed(evidence={"proof": "reported", "by": "x"}),
         _changed(evidence={"proof": {}}),
         _changed(evidence={"routes": "many"}),
         _changed(evidence={"routes": None}),
@@ -154,3 +156,18 @@ def test_a_run_has_begun_when_it_has_passed_its_checks(steps: dict[str, float], 
 def test_each_request_to_leave_has_a_name_of_its_own() -> None:
     names = [journal(run=run, leaves=n).leave for run in ("a", "b") for n in (1, 2, 11)]
     assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("steps", "marks", "at"),
+    [
+        ({}, {}, None),
+        ({"ShutDown": 5.0}, {}, 5.0),
+        ({"ShutDown": 0.5}, {}, 0.5),
+        ({"ShutDown": 5.0}, {AGAIN: 5.0}, 5.0),
+        ({"ShutDown": 5.0}, {AGAIN: 5.1}, None),
+    ],
+)
+def test_when_a_drain_was_done(steps: dict[str, float], marks: dict[str, float], at: float | None) -> None:
+    assert journal(steps=steps, marks=marks).done_at == at
+    assert journal(steps=steps, marks=marks, command="restore").done_at is None

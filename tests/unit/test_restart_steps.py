@@ -254,3 +254,8 @@ def test_the_start_is_the_same_in_milliseconds() -> None:
 )
 def test_the_node_is_let_go_of(s: Snapshot, decision: Decision) -> None:
     assert Concluded().decide(s) == decision
+
+
+def test_what_is_foreseen_of_a_restart_is_said_once() -> None:
+    assert Restarted().preview(look(journal=None)) == "restart the speaker"
+    assert Restarted().preview(look()) == "", "the checks have said what will be"

@@ -43,13 +43,9 @@ def test_host_bits_are_no_prefix() -> None:
         unpack(bytes.fromhex("070b"), IPV4)
 
 
-@pytest.mark.parametrize(
-    ("octets", "fit"), [("20c0000201", True), ("21c000020180", False), ("18c000", False)]
-)
-def test_what_is_cut_or_too_long_is_no_prefix(octets: str, fit: bool) -> None:
-    if fit:
-        assert list(nlri.split(bytes.fromhex(octets), IPV4)) == [bytes.fromhex(octets)]
-        return
+@pytest.mark.parametrize("octets", ["21c000020180", "18c000"])
+def test_what_is_cut_or_too_long_is_no_prefix(octets: str) -> None:
+    assert list(nlri.split(bytes.fromhex("20c0000201"), IPV4)) == [bytes.fromhex("20c0000201")]
     with pytest.raises(ValueError, match="does not fit"):
         list(nlri.split(bytes.fromhex(octets), IPV4))
 
