@@ -171,3 +171,19 @@ def test_each_request_to_leave_has_a_name_of_its_own() -> None:
 def test_when_a_drain_was_done(steps: dict[str, float], marks: dict[str, float], at: float | None) -> None:
     assert journal(steps=steps, marks=marks).done_at == at
     assert journal(steps=steps, marks=marks, command="restore").done_at is None
+
+
+@pytest.mark.parametrize(
+    "evidence",
+    [
+        {"proof": "confirmed", "by": "bird", "secondsAfterRelabel": 0.5, "goneTime": "x"},
+        {"proof": "reported", "by": "cilium-dbg", "why": "x", "uncounted": True},
+        {"proof": "estimated", "why": "x", "worstSeconds": 5.0, "routes": 0, "missing": ["x"]},
+        {"proof": "", "routes": 0},
+        {},
+    ],
+    ids=lambda evidence: evidence.get("proof", "none"),
+)
+def test_a_proof_is_read_as_it_was_written(evidence: dict[str, object]) -> None:
+    read = load({ANNOTATION: dump(journal(evidence=evidence))}, "n1")
+    assert read is not None and read.evidence == evidence

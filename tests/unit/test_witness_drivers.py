@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bgpctl.errors import UsageError
-from bgpctl.witness import frr, gobgp, model, openbgpd
+from bgpctl.witness import asking, frr, gobgp, model, openbgpd
 from bgpctl.witness.conversation import Conversation
 from bgpctl.witness.exabgp import STALE_FILE_SECONDS, ExabgpProbe, read_routes
 from bgpctl.witness.gobgp import GobgpProbe
@@ -259,3 +259,9 @@ def test_what_no_terminal_should_see_is_no_probe(text: str) -> None:
             parse_probe(text)
     else:
         assert parse_probe(text).target == "/x"
+
+
+def test_a_machine_that_does_not_tell_its_boot_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(asking.this_machine()) == 36
+    monkeypatch.setattr(asking, "BOOT_ID", "/nowhere/boot_id")
+    assert asking.this_machine() == ""
