@@ -171,6 +171,8 @@ def test_an_instance_without_peers_has_nothing_that_cilium_could_report() -> Non
 
 def test_a_node_that_ciliums_operator_left_out_announces_nothing() -> None:
     assert silent("n1") == NodeState("n1", phase="", intended=None, announced=0, lag=LAG)
+    asked = NodeState("n1", phase="", intended=None, announced=0, lag=0.0, engine_asked="cilium-dbg")
+    assert silent("n1", "cilium-dbg") == asked
 
 
 def test_a_session_that_ended_before_it_withdrew_is_no_withdrawal() -> None:

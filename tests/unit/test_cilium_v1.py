@@ -10,6 +10,7 @@ import pytest
 
 from bgpctl.core.cilium import copies, policies
 from bgpctl.core.drain.lever import Effect
+from bgpctl.core.reading.foreign import Unreadable
 from bgpctl.errors import BgpctlError, Blocked
 from bgpctl.kube import paths
 from bgpctl.lab import seed
@@ -459,3 +460,17 @@ def test_the_label_that_takes_a_node_to_the_second_policy(
 def test_a_policy_of_a_newer_cilium_selects_all_the_same() -> None:
     """A field that is not known here is none of the selector's."""
     assert policies.selects(pair(surprise=1).original, {**SELECTED})
+
+
+def test_a_node_is_not_out_where_there_is_no_second_policy() -> None:
+    """Somebody set the label by hand, or deleted the second one."""
+    one = pair()
+    assert not one.has_out({**SELECTED, one.key: one.out})
+
+
+def test_a_policy_that_is_nested_too_deep_has_no_second_one() -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(policies.DEEPEST):
+        deep = {"a": deep}
+    with pytest.raises(Unreadable, match="^spec"):
+        policies.made_of(pair(extra=deep), "cilium.io/v2alpha1", 0.0)
