@@ -472,5 +472,5 @@ def test_a_policy_that_is_nested_too_deep_has_no_second_one() -> None:
     deep: dict[str, Any] = {}
     for _ in range(policies.DEEPEST):
         deep = {"a": deep}
-    with pytest.raises(Unreadable, match="^spec"):
+    with pytest.raises(Unreadable, match=r"^spec"):
         policies.made_of(pair(extra=deep), "cilium.io/v2alpha1", 0.0)

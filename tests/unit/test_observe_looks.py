@@ -248,19 +248,20 @@ class Spy(Bgpctl):
         return Lever()
 
 
-def test_the_lever_knows_what_was_written_down_for_the_way_back(rig: Rig) -> None:
+@pytest.mark.parametrize("part", ["policies", "cluster"])
+def test_the_lever_knows_what_was_written_down_for_the_way_back(rig: Rig, part: str) -> None:
     """In the journal, or in its copy."""
     written = replace(RECORD, prior={"way": "copies"})
     world, wire = eyes(rig)
     world.observer.provider = spy = Spy(wire.client())
-    world.observe(needs("policies"))
+    world.observe(needs(part))
     assert spy.prior == {}
     rig.annotate(**{ANNOTATION: dump(written)})
-    world.observe(needs("policies"))
+    world.observe(needs(part))
     assert spy.prior == {"way": "copies"}
     spy.prior = None
     rig.remove_journal()
-    world.observe(needs("policies"))
+    world.observe(needs(part))
     assert spy.prior == {"way": "copies"}
 
 

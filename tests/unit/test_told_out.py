@@ -375,3 +375,22 @@ def test_a_node_that_is_to_speak_again_is_not_told_to_be_safe() -> None:
     back = NodeState("worker-1", phase="", intended=None, announced=None, lag=7.0, selected_by="cc")
     seen = since(drained, back, True, NOW)
     assert seen is not None and seen.word == "unknown" and "by cc" in seen.told
+
+
+@pytest.mark.parametrize(
+    ("evidence", "words"),
+    [
+        ({"proof": "reported", "by": "x", "routes": 1}, "1 route gone, reported by x: no router was asked"),
+        ({"proof": "reported", "by": "x", "missing": ["a", "b"]}, "0 routes gone, reported by x: a; b"),
+        ({"proof": "estimated", "routes": 2, "missing": []}, "2 routes gone, estimated: no router was asked"),
+        ({"proof": "estimated", "missing": ["a", "b"]}, "0 routes gone, estimated: a; b"),
+        (
+            {"proof": "confirmed", "by": "x", "secondsAfterRelabel": 0.0, "assumed": "y", "earlier": "z"},
+            "0 routes gone, confirmed by x, within 0.00 s of the relabel, assuming y; z",
+        ),
+        ({"proof": "confirmed", "by": "x", "uncounted": True}, "its routes are gone, confirmed by x"),
+        ({"proof": ""}, "it announced no routes"),
+    ],
+)
+def test_by_whose_word_the_routes_are_gone(evidence: dict[str, Any], words: str) -> None:
+    assert gone_words(evidence) == words
