@@ -35,6 +35,7 @@ class Choice:
             key=lambda test: (
                 killers.index(test.name) if test.name in killers else REMEMBERED,
                 not _of(test, mutant),
+                mutant.source.module not in self._imports[test.file],
                 test.seconds,
             ),
         )
@@ -79,6 +80,12 @@ class Choice:
         }
 
     @cached_property
+    def _imports(self) -> dict[str, set[str]]:
+        """The modules that each file of tests names: what is executed everywhere is looked at by few."""
+        files = {test.file for test in self.known.tests}
+        return {file: set(_imported(ast.parse((ROOT / file).read_text()))) for file in files}
+
+    @cached_property
     def _words(self) -> dict[str, set[str]]:
         """The words of each file of tests."""
         return {
@@ -90,6 +97,13 @@ class Choice:
 def _of(test: Seen, mutant: Mutant) -> bool:
     """Is it in a file that is named after the mutant's?"""
     return PurePath(test.file).name.startswith(f"test_{PurePath(mutant.source.path).stem}")
+
+
+def _imported(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{name.name}" for name in node.names)
 
 
 def _unit(mutant: Mutant) -> tuple[str, str]:
