@@ -51,7 +51,7 @@ class Choice:
         executing = self.known.executing(here)
         if mutant.inside and (executing or here not in self.known.imported):
             return executing
-        names = _names(mutant)
+        names = _made_with(mutant.source.tree, _names(mutant))
         places = {place for name in names for place in self._mentions.get(name, ())}
         if mutant.inside or not names:  # what an import makes (a table) is used by the file's other functions
             places |= {place for place in self._statements if place[0] == mutant.source.path}
@@ -128,14 +128,33 @@ def _said(statement: ast.stmt) -> Iterator[str]:
         waiting.extend(child for child in ast.iter_child_nodes(node) if not isinstance(child, ast.stmt))
 
 
+def _made_with(module: ast.Module, names: set[str]) -> set[str]:
+    """These, and what the module defines with them (a table within a table)."""
+    while True:
+        more = {
+            name
+            for statement in module.body
+            if isinstance(statement, ast.Assign | ast.AnnAssign) and names & set(_said(statement))
+            for name in _targets(statement)
+        }
+        if more <= names:
+            return names
+        names = names | more
+
+
 def _names(mutant: Mutant) -> set[str]:
     """What a statement outside of functions defines, with the class that it is in."""
     names = set(mutant.function.split(".")) - {""}
     statement = mutant.statement
     if isinstance(statement, ast.FunctionDef | ast.ClassDef):
         names.add(statement.name)
+    return names | set(_targets(statement))
+
+
+def _targets(statement: ast.stmt) -> Iterator[str]:
+    """The names that it gives values; of `A, B = 1, 2` both."""
     targets: Iterable[ast.expr] = getattr(statement, "targets", None) or [
         getattr(statement, "target", ast.Tuple())
     ]
-    parts = (part for target in targets for part in ast.walk(target))  # A, B = 1, 2
-    return names | {part.id for part in parts if isinstance(part, ast.Name)}
+    parts = (part for target in targets for part in ast.walk(target))
+    yield from (part.id for part in parts if isinstance(part, ast.Name))
