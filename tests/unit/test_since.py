@@ -259,3 +259,14 @@ def test_a_speaker_that_was_started_at_the_last_look_was_in_it() -> None:
 
     assert started(DONE_AT) is None
     assert started(DONE_AT + 0.5) is not None
+
+
+def test_a_drain_that_is_made_again_at_this_moment_says_what_is_true_itself() -> None:
+    one = replace(report(BACK), holder="eve@there:1/run-b")
+    assert (one.running, one.since, one.ways) == (True, None, ())
+    assert one.service == "draining" and not one.drained
+
+
+def test_a_drain_that_is_done_is_in_no_step() -> None:
+    """Whatever steps it had by the version that made it."""
+    assert report(withdrawn(), journal(steps={"ShutDown": DONE_AT})).step == ""

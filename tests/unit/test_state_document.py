@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import fields
 from ipaddress import ip_address
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ from bgpctl.core.model import (
 )
 from bgpctl.core.reading.foreign import Foreign
 from bgpctl.core.reading.kinds import integer
-from bgpctl.core.reading.table import Field, Group, Table
+from bgpctl.core.reading.table import Field, Group, Table, under
 from bgpctl.core.state import LocalAddresses, NodeState, PeerState, WithdrawnPeer, WithdrawnRecord
 from tests.unit.test_crds import NODE_STATE
 
@@ -256,3 +257,12 @@ def test_what_nobody_knows_and_what_is_seldom_so_is_not_written() -> None:
         "routes": 2,
         "peers": [{**one, "routes": 2, "flushed": True}],
     }
+
+
+def test_an_object_that_needs_a_property_needs_it_in_a_part_too() -> None:
+    group = Group("at", Field("port", "port", integer(default=None)), needs="port")
+    table = Table(dict, *under("one", [group]), parts={"one": LocalAddresses})
+    value = SimpleNamespace(one=LocalAddresses("192.0.2.1", None, ()))  # type: ignore[arg-type]
+    assert table.write(value) == {}
+    value = SimpleNamespace(one=LocalAddresses("192.0.2.1", 5, ()))
+    assert table.write(value) == {"at": {"port": 5}}
