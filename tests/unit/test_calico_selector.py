@@ -106,3 +106,7 @@ def test_how_deep_one_may_be_nested() -> None:
     assert parse(f"{deepest} || {deepest} || all()").matches(LABELS)
     with pytest.raises(Unreadable, match="nested too deep"):
         parse("!" + deepest)
+
+
+def test_a_selector_is_told_as_it_was_written() -> None:
+    assert [str(parse(text)) for text in ("", " rack == 'r1' ")] == ["all()", "rack == 'r1'"]

@@ -474,3 +474,6 @@ def test_a_policy_that_is_nested_too_deep_has_no_second_one() -> None:
         deep = {"a": deep}
     with pytest.raises(Unreadable, match=r"^spec"):
         policies.made_of(pair(extra=deep), "cilium.io/v2alpha1", 0.0)
+    first = pair(extra=deep).original
+    second = {"metadata": {"name": SECOND}, "spec": first["spec"]}
+    assert not policies.same(policies.pairs([first, second])[0]), "whatever there is"

@@ -447,3 +447,8 @@ def test_words_are_quoted_for_the_shell_and_a_dry_run_is_left_out() -> None:
         ("kubectl", "bgp", "node", "drain", "n1", "--dry-run", "--shutdown-command", "ssh {node} off")
     )
     assert str(typed.without("--dry-run")) == "kubectl bgp node drain n1 --shutdown-command 'ssh {node} off'"
+
+
+def test_a_command_of_kubectls_is_about_the_same_cluster() -> None:
+    typed = CommandLine(("bgpctl", "node", "drain", "n1", "--context=lab", "--force", "--kubeconfig", "/k"))
+    assert str(typed.kubectl("get", "crd")) == "kubectl get crd --context=lab --kubeconfig /k"

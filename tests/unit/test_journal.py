@@ -111,6 +111,7 @@ def _changed(**changes: object) -> str:
         _changed(evidence={"routes": None}),
         _changed(evidence={"proof": "estimated", "why": "x", "worstSeconds": None}),
         _changed(evidence={"missing": [1]}),
+        _changed(evidence={"uncounted": "no"}),
         _changed(evidence={"assumed": 7}),
         _changed(evidence={"secondsAfterRelabel": "soon"}),
         _changed(evidence={"deep": json.loads("[" * 20 + "]" * 20)}),

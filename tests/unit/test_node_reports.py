@@ -11,8 +11,9 @@ from bgpctl import providers
 from bgpctl.core.policy.annotations import LEAVE
 from bgpctl.core.state import NodeState
 from bgpctl.core.state_document import to_document
+from bgpctl.kube import lease, paths
 from bgpctl.lab.stacks.cilium.documents import crd
-from bgpctl.queries.nodes import NodeReport, node_reports
+from bgpctl.queries.nodes import NodeReport, journal_of, node_reports
 from bgpctl.runbooks.command_line import CommandLine
 from bgpctl.runbooks.journal import ANNOTATION, dump
 from tests.support import direct, node_states, objects
@@ -101,3 +102,16 @@ def test_such_a_node_is_taken_over_by_a_drain_or_brought_back(wire: Wire) -> Non
         "it was made to withdraw, and no run knows of it: `bgpctl node drain n1` takes it over, "
         "`bgpctl node restore n1` then undoes it"
     )
+
+
+def test_a_journal_is_found_on_its_node_or_in_the_lease(wire: Wire) -> None:
+    client, there, copy = wire.client(), journal(run="there"), journal(run="copy")
+    wire.api.server.apply(objects.node("n1"), objects.node("n2"))
+    assert journal_of(client, "n1") is None and journal_of(client, "nobody") is None
+    for name, kept in (("n1", dump(copy)), ("n2", "")):
+        body = lease.document(lease.name_for(name), "", "", version=None)
+        body["metadata"]["annotations"] = {lease.COPY: kept} if kept else {}
+        client.create(paths.leases(lease.NAMESPACE), body)
+    assert journal_of(client, "n1") == copy and journal_of(client, "n2") is None
+    client.patch(paths.node("n1"), {"metadata": {"annotations": {ANNOTATION: dump(there)}}})
+    assert journal_of(client, "n1") == there

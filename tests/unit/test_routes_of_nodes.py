@@ -164,6 +164,13 @@ def test_what_a_stack_does_not_count_is_no_count() -> None:
         assert (peer.state, peer.reported) == ("established", None)
 
 
+def test_none_announced_is_a_count() -> None:
+    told = state()
+    peers = tuple(replace(one, intended=0, announced=0) for one in told.peers)
+    (peer,) = beside(INTENT, replace(told, peers=peers), NOW).peers
+    assert peer.reported == (0, 0)
+
+
 def test_whose_nodes_are_shown_may_be_said(wire: Wire) -> None:
     class Nobody(Bgpctl):
         def outlook(self) -> Outlook:

@@ -250,6 +250,9 @@ def test_a_node_whose_sessions_are_all_down_is_as_the_drain_left_it() -> None:
 def test_a_speaker_that_starts_and_announces_already_does_announce() -> None:
     seen = since(DRAINED, replace(BACK, phase="Starting"), True, NOW)
     assert seen is not None and seen.word == "announces-again"
+    for half in ({"peers": ()}, {"selected_by": ""}):
+        seen = since(DRAINED, replace(BACK, phase="Starting", **half), True, NOW)
+        assert seen is not None and seen.word == "announces-again", "it was told to"
 
 
 def test_a_speaker_that_was_started_at_the_last_look_was_in_it() -> None:

@@ -194,6 +194,9 @@ def test_before_the_run_wrote_anything_a_word_is_of_now() -> None:
     """For `--dry-run`."""
     assert proof.word(at(journal=None)) is Word.EMPTY
     assert not proof.too_fresh(at(journal=None), told())
+    asked = replace(relabelled(marks={}), deselect=None)
+    assert proof.too_fresh(at(journal=asked), told()), "it was asked to leave, and when is not known"
+    assert not proof.too_fresh(at(journal=replace(asked, leaves=0)), told()), "nobody asked it"
 
 
 # --- the close ----------------------------------------------------------------------------------------------
