@@ -160,7 +160,7 @@ class Announced(Goal):
         number = state.announced if counted else None
         if number is None and told:  # nobody counts them: the routers do
             number = max(map(_live, told))
-        return self._await(s, missing, number) if missing else self._done(s, number)
+        return self._await(s, missing, number) if missing else self._done(s, state, number)
 
     def _await(self, s: Snapshot, missing: Sequence[PeerAnswer], announced: int | None) -> Decision:
         """The speaker has sent them all, and these routers do not have them all."""
@@ -177,7 +177,7 @@ class Announced(Goal):
         evidence = {"proof": "", "routes": announced or 0}
         return Decision(Status.DONE, f"{text}: it may filter the others", evidence=evidence)
 
-    def _done(self, s: Snapshot, announced: int | None) -> Decision:
+    def _done(self, s: Snapshot, state: NodeState, announced: int | None) -> Decision:
         routers = sorted({a.answer.router for a in s.answers if a.answer.routes is RouteState.PRESENT})
         if routers:
             proof = {"proof": "confirmed", "by": ", ".join(routers), "routes": announced or 0}
@@ -186,7 +186,7 @@ class Announced(Goal):
         silent = [f"{a.answer.router} did not answer: {a.answer.detail}" for a in s.answers]
         unasked = "; ".join(silent) or "no router was asked"
         text = f"{_routes(announced)} sent; {unasked}"
-        if s.state is not None and not s.state.sessions_told:
+        if not state.sessions_told:
             text = f"whether its routes are back nobody tells; {unasked}"
         return Decision(Status.DONE, text, evidence={"proof": "", "routes": announced or 0})
 

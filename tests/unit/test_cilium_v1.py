@@ -12,6 +12,7 @@ import pytest
 from bgpctl.core.cilium import copies, policies
 from bgpctl.core.cilium.agent import PEERS
 from bgpctl.core.drain.lever import Effect
+from bgpctl.core.reading.foreign import Unreadable
 from bgpctl.errors import BgpctlError, Blocked
 from bgpctl.kube import paths
 from bgpctl.kube.client import ApiError
@@ -488,3 +489,86 @@ def test_a_policy_that_is_no_policy_costs_itself_only(cluster: Cluster, spec: An
     found = policies.pairs([broken, made, good])
     assert [pair.name for pair in found if pair.selects({**SELECTED})][-1] == "rack-1"
     assert not policies.same(found[0]) or not found[0].key
+
+
+def pair(**spec: Any) -> policies.Pair:
+    """Of a policy as a person wrote it, without a second one."""
+    document = seed.policy(ROUTER, 179)
+    document["spec"].update(spec)
+    return policies.pairs([document])[0]
+
+
+def test_the_second_policy_to_the_letter() -> None:
+    """The same peers; no selector but those that it had selects anything, and no PodCIDR is announced."""
+    routers = [
+        {"localASN": 65001, "exportPodCIDR": True, "neighbors": [{"peerAddress": "192.0.2.1/32"}]},
+        {"localASN": 65002, "podIPPoolSelector": {"matchLabels": {"a": "b"}}, "neighbors": []},
+    ]
+    terms = [{"key": "rack", "operator": "Exists"}]
+    selector = {"matchLabels": {"enable-bgp": "true", "rack": "r1"}, "matchExpressions": terms}
+    one = pair(virtualRouters=routers, nodeSelector=selector)
+    made = policies.made_of(one, "cilium.io/v2alpha1", 1_795_860_000.0)
+    assert made["metadata"] == {
+        "name": SECOND,
+        "labels": {copies.LABEL: copies.LABELLED},
+        "annotations": {
+            copies.MADE_FROM: copies.source(one.original),
+            copies.MADE_AT: "2026-11-28T10:00:00Z",
+        },
+    }
+    nobody = {"matchLabels": {"bgpctl.io/announced": "never"}}
+    assert made["spec"] == {
+        "nodeSelector": {
+            "matchLabels": {"enable-bgp": "true.bgpctl-withdrawn", "rack": "r1"},
+            "matchExpressions": [
+                *terms,
+                {"key": "bgpctl.io/sessions", "operator": "NotIn", "values": ["closed"]},
+            ],
+        },
+        "virtualRouters": [
+            {**routers[0], "exportPodCIDR": False, "serviceSelector": nobody},
+            {**routers[1], "exportPodCIDR": False, "serviceSelector": nobody, "podIPPoolSelector": nobody},
+        ],
+    }
+    assert one.original["spec"]["virtualRouters"] == routers, "the first is as it was"
+
+
+@pytest.mark.parametrize(
+    ("labels", "key", "value"),
+    [
+        ({"a": "x", "enable-bgp": "true"}, "enable-bgp", "true"),
+        ({"b": "x", "a": "y"}, "a", "y"),
+        ({"a": ""}, "", ""),
+        ({"a": "v" * (63 - len(SECOND) + len("rack-1"))}, "a", "v" * (63 - len(SECOND) + len("rack-1"))),
+        ({"a": "v" * 63}, "", ""),
+        ({"kubernetes.io/hostname": "n1"}, "", ""),
+    ],
+    ids=["true goes before others", "by key", "empty", "as long as may be", "no room", "not ours"],
+)
+def test_the_label_that_takes_a_node_to_the_second_policy(
+    labels: dict[str, str], key: str, value: str
+) -> None:
+    one = pair(nodeSelector={"matchLabels": labels})
+    assert (one.key, one.value) == (key, value)
+
+
+def test_a_policy_of_a_newer_cilium_selects_all_the_same() -> None:
+    """A field that is not known here is none of the selector's."""
+    assert policies.selects(pair(surprise=1).original, {**SELECTED})
+
+
+def test_a_node_is_not_out_where_there_is_no_second_policy() -> None:
+    """Somebody set the label by hand, or deleted the second one."""
+    one = pair()
+    assert not one.has_out({**SELECTED, one.key: one.out})
+
+
+def test_a_policy_that_is_nested_too_deep_has_no_second_one() -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(policies.DEEPEST):
+        deep = {"a": deep}
+    with pytest.raises(Unreadable, match=r"^spec"):
+        policies.made_of(pair(extra=deep), "cilium.io/v2alpha1", 0.0)
+    first = pair(extra=deep).original
+    second = {"metadata": {"name": SECOND}, "spec": first["spec"]}
+    assert not policies.same(policies.pairs([first, second])[0]), "whatever there is"

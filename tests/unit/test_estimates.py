@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
+from bgpctl.core.drain.lever import Lever
 from bgpctl.core.state import NodeState
 from bgpctl.core.state_document import to_document
 from bgpctl.core.timing.nbit import advice
 from bgpctl.core.timing.profiles import PROFILES, UNKNOWN_ROUTER
-from bgpctl.core.timing.withdrawal import Event, estimate, facts_from_state
+from bgpctl.core.timing.withdrawal import Close, Event, estimate, facts_from_state
 from bgpctl.errors import BgpctlError, UsageError
 from bgpctl.kube import paths
+from bgpctl.providers.bgpctl import Bgpctl
 from bgpctl.queries.estimates import node_estimates
 from bgpctl.runbooks.journal import ANNOTATION, dump
 from bgpctl.runbooks.observe import known_peers
@@ -145,3 +147,18 @@ def test_a_node_that_does_not_exist(wire: Wire) -> None:
         "node worker-9 does not exist",
         "see `kubectl get nodes`",
     )
+
+
+def test_how_a_stack_closes_counts_where_the_node_is_made_to_leave(wire: Wire) -> None:
+    """Whether its speaker told of its peers or not."""
+
+    class Hard(Bgpctl):
+        def lever(self, *given: Any) -> Lever:
+            return replace(super().lever(*given), close=Close.HARD_RESET)
+
+    client = wire.client()
+    for told in (None, state()):
+        if told:
+            publish(wire, told)
+        ours, theirs = (node_estimates(client, NODE, {}, one(client)) for one in (Bgpctl, Hard))
+        assert [one == other for one, other in zip(ours, theirs, strict=True)] == [False, *[True] * 4]

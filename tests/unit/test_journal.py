@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bgpctl.errors import Blocked
-from bgpctl.runbooks.journal import ANNOTATION, LATER, Journal, dump, load
+from bgpctl.runbooks.journal import AGAIN, ANNOTATION, LATER, Journal, dump, load
 from tests.support.snapshots import journal
 
 texts = st.text(max_size=20)
@@ -105,11 +105,14 @@ def _changed(**changes: object) -> str:
         _changed(evidence={"proof": "confirmed"}),
         _changed(evidence={"proof": "confirmed", "by": ["bird"]}),
         _changed(evidence={"proof": "estimated", "worstSeconds": 3}),
+        _changed(evidence={"proof": "reported", "why": "x"}),
+        _changed(evidence={"proof": "reported", "by": "x"}),
         _changed(evidence={"proof": {}}),
         _changed(evidence={"routes": "many"}),
         _changed(evidence={"routes": None}),
         _changed(evidence={"proof": "estimated", "why": "x", "worstSeconds": None}),
         _changed(evidence={"missing": [1]}),
+        _changed(evidence={"uncounted": "no"}),
         _changed(evidence={"assumed": 7}),
         _changed(evidence={"secondsAfterRelabel": "soon"}),
         _changed(evidence={"deep": json.loads("[" * 20 + "]" * 20)}),
@@ -177,3 +180,34 @@ def test_no_wait_counts_from_what_another_clock_wrote_down(clock: str, anew: boo
     assert after.steps == {"Withdrawn": 99.0, "Cordoned": 20.0}, "what was done was done before"
     assert after.since("nothing") == 0.0
     assert after.with_mark("SawWithdrawn", 110.0).since("SawWithdrawn") == 110.0
+
+
+@pytest.mark.parametrize(
+    ("steps", "marks", "at"),
+    [
+        ({}, {}, None),
+        ({"ShutDown": 5.0}, {}, 5.0),
+        ({"ShutDown": 0.5}, {}, 0.5),
+        ({"ShutDown": 5.0}, {AGAIN: 5.0}, 5.0),
+        ({"ShutDown": 5.0}, {AGAIN: 5.1}, None),
+    ],
+)
+def test_when_a_drain_was_done(steps: dict[str, float], marks: dict[str, float], at: float | None) -> None:
+    assert journal(steps=steps, marks=marks).done_at == at
+    assert journal(steps=steps, marks=marks, command="restore").done_at is None
+
+
+@pytest.mark.parametrize(
+    "evidence",
+    [
+        {"proof": "confirmed", "by": "bird", "secondsAfterRelabel": 0.5, "goneTime": "x"},
+        {"proof": "reported", "by": "cilium-dbg", "why": "x", "uncounted": True},
+        {"proof": "estimated", "why": "x", "worstSeconds": 5.0, "routes": 0, "missing": ["x"]},
+        {"proof": "", "routes": 0},
+        {},
+    ],
+    ids=lambda evidence: evidence.get("proof", "none"),
+)
+def test_a_proof_is_read_as_it_was_written(evidence: dict[str, object]) -> None:
+    read = load({ANNOTATION: dump(journal(evidence=evidence))}, "n1")
+    assert read is not None and read.evidence == evidence

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from bgpctl.core.drain.eviction import to_evict
-from bgpctl.core.drain.lever import Create, Delete
+from bgpctl.core.drain.lever import Create, Delete, Patch
 from bgpctl.core.policy.annotations import LEAVE
 from bgpctl.errors import BgpctlError, Blocked, DeadlineExceeded, Temporary
 from bgpctl.kube import paths
-from bgpctl.kube.client import ApiError, Conflict
+from bgpctl.kube.client import ApiError, Conflict, NotFound
 from bgpctl.lab.api import status
 from bgpctl.lab.api.requests import Answer, refusal
 from bgpctl.runbooks import child, perform
@@ -24,6 +24,7 @@ from bgpctl.runbooks.actions import (
     Action,
     ChangeNode,
     EvictPod,
+    FenceObject,
     PatchObject,
     ReleaseLease,
     RunCommand,
@@ -325,6 +326,69 @@ def test_the_lease_counts_by_the_runs_clock_and_nobody_renews_it_beside(rig: Rig
 def test_nobody_performs_what_is_anothers(owner: Owner) -> None:
     with pytest.raises(AssertionError, match="nobody performs watch the routers"):
         owner.perform(WatchRouters())
+
+
+# --- other objects ------------------------------------------------------------------------------------------
+
+NAMED = {"op": "test", "path": "/metadata/name", "value": "web-1"}
+OTHERWISE = {**NAMED, "value": "web-2"}
+ADDED = {"op": "add", "path": "/metadata/annotations", "value": {"a": "b"}}
+
+
+def patch(*tests: Any) -> PatchObject:
+    return PatchObject(Patch(second_writer.POD, "annotate it", (*tests, ADDED)))
+
+
+def test_a_patch_of_an_object_is_sent_as_it_was_decided_on(owner: Owner) -> None:
+    owner.world.hold.changed = False
+    assert owner.perform(patch(NAMED))
+    (asked,) = owner.sent
+    assert (asked.method, asked.path) == ("PATCH", second_writer.POD)
+    assert asked.document == [NAMED, ADDED] and owner.world.changed is True
+
+
+@pytest.mark.parametrize(
+    ("code", "test", "kind", "words", "waited"),
+    [
+        (409, NAMED, Conflict, "somebody was faster", 0.5),
+        (404, NAMED, Conflict, f"{second_writer.POD} is gone", 0.0),
+        (422, OTHERWISE, Conflict, f"{second_writer.POD} changed meanwhile", 0.5),
+        (422, NAMED, ApiError, "somebody was faster", 0.0),  # its tests hold: the value is not allowed
+        (400, OTHERWISE, ApiError, "somebody was faster", 0.0),
+        (None, OTHERWISE, Conflict, f"{second_writer.POD} changed meanwhile", 0.5),
+    ],
+    ids=["conflict", "gone", "a test failed", "not allowed", "no request", "the API server's own word"],
+)
+def test_a_patch_that_is_refused_is_decided_again_or_ends_the_run(
+    rig: Rig, owner: Owner, code: int | None, test: Any, kind: Any, words: str, waited: float
+) -> None:
+    if code:
+        owner.answers("pods", direct.refused(code, message="somebody was faster"))
+    owner.world.hold.changed, began = False, rig.clock.at
+    with pytest.raises(kind, match=words) as told:
+        owner.perform(patch(test))
+    assert type(told.value) in (kind, NotFound) and rig.clock.at - began == waited
+    assert told.value.code == (code if kind is ApiError else 409)
+    assert owner.world.changed is True, "the answer may be of a proxy"
+
+
+def test_an_objects_version_moves_and_nothing_else(rig: Rig, owner: Owner) -> None:
+    before = rig.admin.get(second_writer.POD)
+    owner.perform(FenceObject(second_writer.POD))
+    assert [asked.document for asked in owner.sent] == [
+        {"metadata": {"annotations": {"bgpctl.io/fence": value}}} for value in ("run-a", None)
+    ]
+    after = rig.admin.get(second_writer.POD)
+    assert after["metadata"]["resourceVersion"] != before["metadata"]["resourceVersion"]
+    assert "annotations" not in after["metadata"] or not after["metadata"]["annotations"]
+    assert owner.world.observe(frozenset()).fenced == {second_writer.POD}
+
+
+def test_an_object_that_is_gone_needs_no_version(owner: Owner) -> None:
+    gone = paths.pod("default", "nobody")
+    owner.perform(FenceObject(gone))
+    owner.perform(FenceObject(second_writer.POD))
+    assert owner.world.observe(frozenset()).fenced == {gone, second_writer.POD}
 
 
 # --- commands -----------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.model import Decision, Status
 from bgpctl.runbooks.restore_steps import RESELECTED, Announced, Established, Selected, Uncordoned, Up
 from bgpctl.runbooks.snapshot import PeerAnswer, Snapshot
-from bgpctl.witness.model import RouteState
+from bgpctl.witness.model import Path, RouteState
 from tests.support.snapshots import (
     NOW,
     ROUTER,
@@ -439,3 +440,23 @@ def test_after_a_restart_the_peers_of_before_count() -> None:
 )
 def test_uncordoned(s: Snapshot, decision: Decision) -> None:
     assert Uncordoned().decide(s) == decision
+
+
+def test_where_nobody_on_the_node_counts_the_router_with_the_most_does() -> None:
+    def shows(address: str, count: int) -> Any:
+        one = seen(RouteState.PRESENT, address)
+        paths = tuple(Path(ip_network(f"203.0.113.{n}/32"), "10.0.0.1") for n in range(count))
+        return replace(one, answer=replace(one.answer, paths=paths))
+
+    uncounted = running(peer(), peer(ROUTER_2), phase="", announced=None)
+    uncounted = replace(uncounted, peers=tuple(replace(p, announced=None) for p in uncounted.peers))
+    decision = Announced().decide(back(state=uncounted, answers=(shows(ROUTER_2, 3), shows(ROUTER, 1))))
+    assert decision.reason == f"3 routes, confirmed by bird {ROUTER}, bird {ROUTER_2}"
+    assert decision.evidence["by"] == f"bird {ROUTER}, bird {ROUTER_2}", "in one order, whoever answers first"
+
+
+def test_a_word_of_before_the_return_is_looked_at_again_when_it_is_of_now() -> None:
+    told = replace(running(phase=""), lag=7.0)
+    marked = journal(command="restore", marks={"Relabelled": NOW - 60, "Reselected": NOW - 3})
+    decision = Established().decide(back(state=told, journal=marked))
+    assert (decision.status, decision.recheck, decision.eta) == (Status.WAIT, 0.5, NOW + 4)

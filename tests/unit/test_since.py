@@ -8,16 +8,17 @@ from typing import Any
 
 import pytest
 
+from bgpctl.core.model import SessionState
 from bgpctl.core.state import STALE_AFTER_SECONDS, UNPROVED, NodeState
 from bgpctl.queries.nodes import NodeReport
-from bgpctl.queries.since import taken_back
+from bgpctl.queries.since import Since, since, taken_back
 from bgpctl.render import node
 from bgpctl.render.envelope import plain_data
 from bgpctl.render.text import plain
 from bgpctl.runbooks.catalogue import steps_of
 from bgpctl.runbooks.drain_steps import SHUTTING_DOWN
 from bgpctl.runbooks.journal import AGAIN, Journal
-from tests.support.snapshots import NOW, journal, running, withdrawn
+from tests.support.snapshots import NOW, journal, peer, running, withdrawn
 
 DONE_AT = NOW - 300
 CONFIRMED = {"proof": "confirmed", "by": "bird 192.0.2.1", "routes": 2}
@@ -249,3 +250,51 @@ def test_a_node_out_of_service_that_still_announces_is_told_in_the_last_line() -
     assert text(one).endswith("\n0 of 1 node in service; not in service: n1; still announcing: n1")
     gone = report(withdrawn(announced=2))
     assert shown(gone)["announcing"] is False and "still announcing" not in text(gone)
+
+
+def unheard(*peers: Any, **changes: Any) -> Since | None:
+    """What is told of a node whose stack counts no routes, and has no session up."""
+    state = NodeState("n1", phase="", announced=None, lag=7.0, peers=peers)
+    return since(DRAINED, replace(state, **changes), True, NOW)
+
+
+DOWN = replace(peer(up=False), announced=None)
+DARK = replace(DOWN, session=replace(DOWN.session, state=SessionState.UNKNOWN))
+
+
+def test_a_node_whose_sessions_are_all_down_is_as_the_drain_left_it() -> None:
+    assert unheard(DOWN) is None
+    for peers in ((DARK, DOWN), (DOWN, DARK)):
+        seen = unheard(*peers)
+        assert seen is not None and seen.word == "unknown"
+        assert seen.told == "it is to speak BGP again, and whether it announces nobody tells"
+    selected = unheard(DOWN, selected_by="cc")
+    assert selected is not None and selected.told.startswith("it is to speak BGP again by cc, and ")
+
+
+def test_a_speaker_that_starts_and_announces_already_does_announce() -> None:
+    seen = since(DRAINED, replace(BACK, phase="Starting"), True, NOW)
+    assert seen is not None and seen.word == "announces-again"
+    for half in ({"peers": ()}, {"selected_by": ""}):
+        seen = since(DRAINED, replace(BACK, phase="Starting", **half), True, NOW)
+        assert seen is not None and seen.word == "announces-again", "it was told to"
+
+
+def test_a_speaker_that_was_started_at_the_last_look_was_in_it() -> None:
+    def started(at: float) -> Since | None:
+        state = withdrawn(phase="Idle", problems=(UNPROVED,), started_at=at, heartbeat=NOW)
+        return since(DRAINED, state, True, NOW)
+
+    assert started(DONE_AT) is None
+    assert started(DONE_AT + 0.5) is not None
+
+
+def test_a_drain_that_is_made_again_at_this_moment_says_what_is_true_itself() -> None:
+    one = replace(report(BACK), holder="eve@there:1/run-b")
+    assert (one.running, one.since, one.ways) == (True, None, ())
+    assert one.service == "draining" and not one.drained
+
+
+def test_a_drain_that_is_done_is_in_no_step() -> None:
+    """Whatever steps it had by the version that made it."""
+    assert report(withdrawn(), journal(steps={"ShutDown": DONE_AT})).step == ""
