@@ -6,7 +6,7 @@ that is named and costs this node and no other. tests/unit/test_state_document.p
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -252,14 +252,18 @@ def from_document(document: Any) -> NodeState:
     return NodeState(node, **STATUS.read(read.child("status")), reported_at=_written(metadata))
 
 
-def read_states(documents: Iterable[Any]) -> tuple[NodeState, ...]:
-    """All of them; one that cannot be read is a node of which only that is known."""
-    return tuple(_or_unreadable(document) for document in documents)
+def read_states(
+    documents: Iterable[Any], read: Callable[[Any], NodeState] = from_document
+) -> tuple[NodeState, ...]:
+    """All of them; one that cannot be read is a node of which only that is known. `read`: `from_document`,
+    or what remembers its answers."""
+    return tuple(read_state(document, read) for document in documents)
 
 
-def _or_unreadable(document: Any) -> NodeState:
+def read_state(document: Any, read: Callable[[Any], NodeState] = from_document) -> NodeState:
+    """One of them."""
     try:
-        return from_document(document)
+        return read(document)
     except Unreadable as error:
         name = name_of(document) if isinstance(document, dict) else ""
         return NodeState(name or "(unnamed)", unreadable=error.message)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from bgpctl.core.reading.foreign import Unreadable
+from bgpctl.core.reading.unchanged import Unchanged
 from bgpctl.core.state import NodeState
 from bgpctl.core.state_document import from_document, read_states
 from bgpctl.errors import Blocked
@@ -32,10 +33,11 @@ class Bgpctl:
 
     def __init__(self, client: Client) -> None:
         self._client = client
+        self._read = Unchanged(from_document)
 
     def states(self) -> tuple[NodeState, ...] | None:
         try:
-            return read_states(self._client.items(paths.NODE_STATES))
+            return read_states(self._client.items(paths.NODE_STATES), self._read)
         except NotFound:
             return None
 
@@ -44,7 +46,7 @@ class Bgpctl:
         if document is None:
             return None
         try:
-            return from_document(document)
+            return self._read(document)
         except Unreadable as error:
             raise Blocked(
                 f"what node {node} announces is unknown: its BGPNodeState cannot be read ({error.message})",
