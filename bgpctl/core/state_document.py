@@ -7,7 +7,6 @@ that is named and costs this node and no other. tests/unit/test_state_document.p
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
 from typing import Any
 
 from bgpctl.core.model import (
@@ -57,8 +56,7 @@ MAYBE_SECONDS = SECONDS._replace(default=None)
 INSTANT = kinds.Kind({**kinds.STRING, "format": "date-time"}, Foreign.instant, timestamp, 0.0)
 """RFC 3339 <-> epoch seconds; 0 is no instant, and not written."""
 MAYBE_INSTANT = INSTANT._replace(read=lambda foreign, name: foreign.instant(name) or None, default=None)
-# The nodes of a cluster name the same routers: the same few addresses, parsed once.
-ADDRESS = kinds.parsed(lru_cache(1024)(parse_zoned), _ADDRESS_RULE)
+ADDRESS = kinds.parsed(parse_zoned, _ADDRESS_RULE)
 ADDRESS_TEXT = kinds.as_text(ADDRESS)
 
 _STATES = {str(state): state for state in SessionState}

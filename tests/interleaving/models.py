@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cache
 from ipaddress import ip_address, ip_network
 from typing import Any
 
@@ -15,6 +16,8 @@ from bgpctl.kube import paths
 from bgpctl.witness.model import Path, RouterAnswer, RouteState, answered
 from tests.interleaving import seeded
 from tests.interleaving.sim import BEGIN, Sim
+
+_address, _network = cache(ip_address), cache(ip_network)
 
 RECONNECT = 1.0
 DEAD = "dead"
@@ -165,7 +168,7 @@ class Speaker:
         session = Session(
             f"p-{address}",
             state,
-            local_address=ip_address(self.local),
+            local_address=_address(self.local),
             hold_time=seeded.HOLD_SECONDS,
             keepalive_time=1,
             families=(IPV4,),
@@ -256,7 +259,7 @@ class Probe:
             return RouterAnswer("bird", neighbor, RouteState.UNKNOWN, detail="connection refused")
         node = next((s.node for s in self.sim.speakers if s.local == neighbor), "")  # type: ignore[attr-defined]
         found = router.has(node)
-        routes = tuple(Path(ip_network(p), neighbor, stale=until is not None) for p, until in found.items())
+        routes = tuple(Path(_network(p), neighbor, stale=until is not None) for p, until in found.items())
         return answered("bird", neighbor, routes, "idle" if router.down else "established", None)
 
     def paths(self, prefix: object) -> tuple[Path, ...]:
