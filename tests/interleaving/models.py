@@ -3,22 +3,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from ipaddress import ip_address, ip_network
 from typing import Any
 
 from bgpctl.core.model import IPV4, GracefulRestart, Session, SessionState
 from bgpctl.core.policy.annotations import LEAVE
-from bgpctl.core.state import HEARTBEAT_SECONDS, NodeState, PeerState, WithdrawnPeer, WithdrawnRecord
+from bgpctl.core.state import (
+    HEARTBEAT_SECONDS,
+    NodeState,
+    PeerState,
+    WithdrawnPeer,
+    WithdrawnRecord,
+    timestamp,
+)
 from bgpctl.core.state_document import to_document
 from bgpctl.kube import paths
 from bgpctl.witness.model import Path, RouterAnswer, RouteState, answered
 from tests.interleaving import seeded
 from tests.interleaving.sim import BEGIN, Sim
 
-_address, _network = cache(ip_address), cache(ip_network)
-
+_network = cache(ip_network)
 RECONNECT = 1.0
 DEAD = "dead"
 
@@ -117,8 +123,9 @@ class Speaker:
         """ExaBGP's part: it needs no manager."""
         if not self.alive or not self.routes:
             return
+        peers = self._peers()
         for router in self.sim.routers.values():  # type: ignore[attr-defined]
-            if not router.down and router.address in self._peers():
+            if not router.down and router.address in peers:
                 self.sessions.add(router.address)
                 router.routes[self.node] = dict.fromkeys(self.routes, None)
 
@@ -163,33 +170,7 @@ class Speaker:
     def _peer(self, address: str) -> PeerState:
         router = self.sim.routers[address]  # type: ignore[attr-defined]
         up = self.alive and bool(self.routes) and not router.down
-        state = SessionState.ESTABLISHED if up else SessionState.ACTIVE
-        restart = GracefulRestart(seeded.RESTART_SECONDS, families=((IPV4, True),))
-        session = Session(
-            f"p-{address}",
-            state,
-            local_address=_address(self.local),
-            hold_time=seeded.HOLD_SECONDS,
-            keepalive_time=1,
-            families=(IPV4,),
-            local_gr=restart,
-            peer_gr=restart,
-            end_of_rib=up,
-        )
-        count = len(self.routes)
-        return PeerState(
-            f"p-{address}",
-            address,
-            179,
-            65000,
-            65001,
-            session,
-            seeded.RESTART_SECONDS,
-            seeded.HOLD_SECONDS,
-            1,
-            count,
-            count,
-        )
+        return peer(address, self.local, up, len(self.routes))
 
     @property
     def _uid(self) -> str:
@@ -229,9 +210,9 @@ class Speaker:
         def write() -> None:
             if life != self.life or number != self._beat or (self.hung and not at_once):
                 return
-            beating = replace(state, heartbeat=self._now())
             path = paths.node_state(self.node)
-            document = to_document(beating)
+            document = to_document(state)
+            document["status"]["heartbeatTime"] = timestamp(self._now())
             if self.sim.find(path) is None:
                 self.sim.create(path, document)
             self.sim.modify(path, lambda old: old, status=document["status"])
@@ -240,6 +221,37 @@ class Speaker:
             write()
         else:
             self.sim.later(self.sim.rng.uniform(0.005, 0.3), write)
+
+
+@cache
+def peer(address: str, local: str, up: bool, routes: int) -> PeerState:
+    """A peer as the speaker at `local` tells of it."""
+    state = SessionState.ESTABLISHED if up else SessionState.ACTIVE
+    restart = GracefulRestart(seeded.RESTART_SECONDS, families=((IPV4, True),))
+    session = Session(
+        f"p-{address}",
+        state,
+        local_address=ip_address(local),
+        hold_time=seeded.HOLD_SECONDS,
+        keepalive_time=1,
+        families=(IPV4,),
+        local_gr=restart,
+        peer_gr=restart,
+        end_of_rib=up,
+    )
+    return PeerState(
+        f"p-{address}",
+        address,
+        179,
+        65000,
+        65001,
+        session,
+        seeded.RESTART_SECONDS,
+        seeded.HOLD_SECONDS,
+        1,
+        routes,
+        routes,
+    )
 
 
 @dataclass(slots=True)

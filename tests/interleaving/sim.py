@@ -12,7 +12,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from itertools import count
 from typing import Any
 
@@ -170,7 +170,7 @@ class Sim:
         if status is not None:
             new["status"] = status
             new["metadata"]["managedFields"] = [
-                {"manager": "speaker", "subresource": "status", "time": _stamp(self.t)[:19] + "Z"}
+                {"manager": "speaker", "subresource": "status", "time": _second(int(self.t))}
             ]
         self.server.store.put((group, plural), new, given=True)
 
@@ -188,6 +188,11 @@ class Sim:
     def lease_holder(self, node: str = seeded.NODE) -> str:
         document = self.find(paths.lease(lease.NAMESPACE, lease.name_for(node)))
         return ((document or {}).get("spec") or {}).get("holderIdentity") or ""
+
+
+@lru_cache(16)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @cache
