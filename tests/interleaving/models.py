@@ -75,6 +75,7 @@ class Speaker:
     record: WithdrawnRecord | None = None
     life: int = 0
     _beat: int = 0
+    _told: tuple[NodeState, dict[str, Any]] | None = None
 
     # -- life
 
@@ -185,7 +186,7 @@ class Speaker:
         return NodeState(
             self.node,
             self.phase,
-            self._now(),
+            BEGIN,
             self.started,
             engine_mode="own",
             selected_by="policy" if self.phase == "Running" else "",
@@ -197,6 +198,13 @@ class Speaker:
             observed_leave=self.leave,
             uid=self._uid,
         )
+
+    def _document(self, state: NodeState) -> dict[str, Any]:
+        """The state with this moment's heartbeat. Most speakers tell the same again most of the time."""
+        if self._told is None or self._told[0] != state:
+            self._told = state, to_document(state)
+        document = self._told[1]
+        return {**document, "status": {**document["status"], "heartbeatTime": timestamp(self._now())}}
 
     def _publish(self, *, at_once: bool = False) -> None:
         """What was so when it was decided reaches the API server a little later; a later word overtakes
@@ -211,8 +219,7 @@ class Speaker:
             if life != self.life or number != self._beat or (self.hung and not at_once):
                 return
             path = paths.node_state(self.node)
-            document = to_document(state)
-            document["status"]["heartbeatTime"] = timestamp(self._now())
+            document = self._document(state)
             if self.sim.find(path) is None:
                 self.sim.create(path, document)
             self.sim.modify(path, lambda old: old, status=document["status"])

@@ -76,7 +76,7 @@ class Api:
         return made
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: a test of thousands of runs makes millions
 class Asked:
     """One request. `target` is None for discovery."""
 

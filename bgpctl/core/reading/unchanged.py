@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import marshal
 from collections.abc import Callable
-from hashlib import blake2b
+from hashlib import sha256
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -35,7 +35,7 @@ class Unchanged(Generic[T]):
 
     def __call__(self, document: Any) -> T:
         try:
-            content = blake2b(marshal.dumps(document, 2)).digest()
+            content = sha256(marshal.dumps(document)).digest()
         except ValueError:  # not plain JSON, or too deep
             return self._make(document)
         kept = self._kept
