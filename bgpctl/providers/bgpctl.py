@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from bgpctl.core.reading.foreign import Unreadable
-from bgpctl.core.reading.unchanged import Unchanged
+from bgpctl.core.reading.unchanged import remembered
 from bgpctl.core.state import NodeState
 from bgpctl.core.state_document import from_document, read_states
 from bgpctl.errors import Blocked
@@ -33,7 +33,7 @@ class Bgpctl:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._read = Unchanged(from_document)
+        self._read = remembered(from_document)
 
     def states(self) -> tuple[NodeState, ...] | None:
         try:

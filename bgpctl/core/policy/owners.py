@@ -19,7 +19,7 @@ from bgpctl.core.policy.peering import PeeringPolicy, parse_policy
 from bgpctl.core.policy.v2.cluster import KIND as CLUSTER_CONFIG
 from bgpctl.core.policy.v2.cluster import ClusterConfig, parse_cluster_config
 from bgpctl.core.reading.documents import name_of
-from bgpctl.core.reading.unchanged import Unchanged
+from bgpctl.core.reading.unchanged import remembered
 
 Document = Mapping[str, Any]
 
@@ -46,12 +46,12 @@ def _cluster_config(document: Document) -> AnyClaim:
     return parse_cluster_config(document, f"{CLUSTER_CONFIG}/{name_of(document)}", strict=False)
 
 
-_READ_POLICY, _READ_CLUSTER_CONFIG = Unchanged(_policy, MOST), Unchanged(_cluster_config, MOST)
+_read_policy, _read_cluster_config = remembered(_policy, MOST), remembered(_cluster_config, MOST)
 
 
 def read_claims(policies: Sequence[Document], cluster_configs: Sequence[Document] = ()) -> list[AnyClaim]:
     """The objects of an API server, read leniently."""
-    return [*map(_READ_POLICY, policies), *map(_READ_CLUSTER_CONFIG, cluster_configs)]
+    return [*map(_read_policy, policies), *map(_read_cluster_config, cluster_configs)]
 
 
 def select_owner(
