@@ -6,6 +6,7 @@ A function whose name or namespace cannot be one raises UsageError (`named`).
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from urllib.parse import quote
 
 from bgpctl.core.state import GROUP, PLURAL, VERSION
@@ -40,6 +41,7 @@ NODE_STATES = f"/apis/{GROUP}/{VERSION}/{PLURAL}"
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
+@lru_cache(256)
 def named(name: str) -> str:
     """A name as one step of a path. Raises UsageError: "" would name the whole collection, a slash something
     below it."""

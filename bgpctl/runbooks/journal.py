@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
+from functools import lru_cache
 from typing import Any
 
 from bgpctl.core.reading.addresses import parse_zoned
@@ -153,8 +154,12 @@ class Journal:
         return replace(self, marks={**self.marks, mark: round(at, 3)})
 
 
+NAMES = tuple(one.name for one in fields(Journal))
+
+
 def dump(journal: Journal) -> str:
-    said = {name: value for name, value in asdict(journal).items() if value or name not in UNSAID}
+    written = {name: getattr(journal, name) for name in NAMES}
+    said = {name: value for name, value in written.items() if value or name not in UNSAID}
     return json.dumps({"version": VERSION, **said}, sort_keys=True, separators=(",", ":"))
 
 
@@ -163,7 +168,7 @@ def load(annotations: Mapping[str, str] | None, node: str = "NODE") -> Journal |
     state could undo somebody's cordon. Raises Blocked, and nothing else."""
     try:
         text = Foreign.of(annotations or {}, "annotations").text(ANNOTATION, longest=LONGEST)
-        return _read(Foreign.of(parse_json(text, LONGEST))) if text else None
+        return _parsed(text) if text else None
     except Unreadable as error:
         raise Blocked(
             f"the annotation {ANNOTATION} cannot be read ({error.message})",
@@ -175,9 +180,16 @@ def load(annotations: Mapping[str, str] | None, node: str = "NODE") -> Journal |
         ) from None
 
 
+@lru_cache(maxsize=32)
+def _parsed(text: str) -> Journal:
+    """A run reads its journal at every look, and it changes with a step. A journal is a value, and of one
+    text always the same."""
+    return _read(Foreign.of(parse_json(text, LONGEST)))
+
+
 def _read(written: Foreign) -> Journal:
     """Raises Unreadable for anything that `dump` of this version did not write."""
-    names = {"version", *(one.name for one in fields(Journal))}
+    names = {"version", *NAMES}
     needed, found = names - LATER, set(written.value)
     if written.value.get("version") != VERSION or not needed <= found <= names:
         raise Unreadable("another version")
