@@ -27,7 +27,7 @@ LATER = {"leaves", "baselines", "witnesses", "locals", "ending", "options", "pro
 LATER |= {"request", "clock", "counted"}
 UNSAID = {"provider", "prior", "request", "clock", "counted"}  # while they say nothing
 COMMANDS = ("drain", "restore", "restart")
-NAMES = ("SpeakerStarted", "SawRecord")  # marks that name something by an instant of its own clock
+OF_OWN_CLOCK = ("SpeakerStarted", "SawRecord")  # marks that name something by an instant of its own clock
 AGAIN = "GoneOnWith"  # the mark of the last attempt that went on with the run
 LONGEST = 256 << 10  # what the API server allows for all annotations of an object together
 MOST_WITNESSES = 8  # of one peer: the newest
@@ -147,7 +147,7 @@ class Journal:
         if same(self.clock, clock):
             return replace(self, clock=clock)
         steps = {step: min(at, now - 1.0) for step, at in self.steps.items()}
-        marks = {mark: at if mark in NAMES else min(at, now) for mark, at in self.marks.items()}
+        marks = {mark: at if mark in OF_OWN_CLOCK else min(at, now) for mark, at in self.marks.items()}
         return replace(self, clock=clock, counted=round(now, 3), steps=steps, marks=marks)
 
     def with_mark(self, mark: str, at: float) -> Journal:
