@@ -5,7 +5,7 @@ PY   := $(VENV)/bin/python
 # A file of tests runs in one process. More of them than this would keep each other's deadlines waiting.
 AT_ONCE := $(shell n=$$(nproc 2>/dev/null || echo 1); echo $$((n < 4 ? n : 4)))
 
-.PHONY: demo test bench matrix interleavings mutants fuzz lint completions clean
+.PHONY: demo test bench matrix stacks traffic interleavings mutants fuzz lint completions clean
 
 $(VENV)/.installed: pyproject.toml
 	@echo "making $(VENV) with what bgpctl needs; once, about a minute"
@@ -13,7 +13,8 @@ $(VENV)/.installed: pyproject.toml
 	@$(PY) -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@
 
-# STACK=cilium or calico: on nodes whose BGP another stack runs, emulated (`bgpctl lab demo --help`).
+# STACK=cilium, calico, frr-k8s or kube-router: on nodes whose BGP another stack runs, emulated
+# (`bgpctl lab demo --help`).
 demo: $(VENV)/.installed
 	@$(VENV)/bin/bgpctl lab demo $(if $(STACK),--stack $(STACK))
 
@@ -30,7 +31,15 @@ bench: $(VENV)/.installed
 matrix: $(VENV)/.installed
 	@$(PY) -m tests.matrix $(ARGS)
 
-# Runs of bgpctl among second writers that act between any two requests: 20,000 (CI: 4,000).
+# A drain and a restore on every stack, whatever happens on the way: hours. ARGS='--points 3': part of the kills.
+stacks: $(VENV)/.installed
+	@$(PY) -m tests.stacks $(ARGS)
+
+# Requests that are lost while a node leaves and comes back, stack by stack: root. ARGS=--write: docs/traffic.md.
+traffic: $(VENV)/.installed
+	@$(PY) -m tests.traffic $(ARGS)
+
+# Runs of bgpctl among second writers that act between any two requests: 20,000 (CI: 16,000).
 interleavings: $(VENV)/.installed
 	@BGPCTL_INTERLEAVINGS=20000 $(PY) -m pytest -q tests/interleaving $(ARGS)
 

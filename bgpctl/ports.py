@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
@@ -103,6 +103,7 @@ class Provider(Protocol):
     does it under its fence. What it cannot know it leaves unknown (`core.state`); it never guesses.
 
     `states`: every node's, one that cannot be read says so (`unreadable`); None where nobody ever reported.
+    `names`: whoever asks for these few needs no other, and may be told of more.
     `state`: one node's, None = nobody reports for it; raises Blocked for one that cannot be read, since what
     the node announces is then not known. `lever`: how this Node leaves and comes back, by the cluster as it
     is (or by `outlook`, which was read just now); `prior` is what the journal kept for it, `override` the
@@ -110,7 +111,7 @@ class Provider(Protocol):
 
     @property
     def name(self) -> str: ...
-    def states(self) -> tuple[NodeState, ...] | None: ...
+    def states(self, names: Collection[str] = ()) -> tuple[NodeState, ...] | None: ...
     def state(self, node: str) -> NodeState | None: ...
     def outlook(self) -> Outlook: ...
     def lever(

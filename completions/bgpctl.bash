@@ -11,12 +11,12 @@ _bgpctl_offer() {
         'peers') commands='status' options='-h --help' arguments='' ;;
         'peers status') commands='' options='--output -o --watch -w --provider --context --kubeconfig -h --help' arguments='@node' ;;
         'node') commands='drain restore status estimate' options='-h --help' arguments='' ;;
-        'node drain') commands='' options='--dry-run --order --timeout --settle --deselect-label --shutdown-command --router-probe --peer-profile --ignore-daemonsets --no-ignore-daemonsets --force --no-force --delete-emptydir-data --no-delete-emptydir-data --grace-period --disable-eviction --pod-selector --skip-wait-for-delete-timeout --allow-last-path --no-allow-last-path --allow-address-gap --no-allow-address-gap --require-confirmed --no-require-confirmed --assume-dead --max-unavailable --provider --take-over --output -o --context --kubeconfig -h --help' arguments='@node' ;;
+        'node drain') commands='' options='--dry-run --order --timeout --settle --soak --deselect-label --shutdown-command --router-probe --peer-profile --ignore-daemonsets --no-ignore-daemonsets --force --no-force --delete-emptydir-data --no-delete-emptydir-data --grace-period --disable-eviction --pod-selector --skip-wait-for-delete-timeout --allow-last-path --no-allow-last-path --allow-address-gap --no-allow-address-gap --require-confirmed --no-require-confirmed --assume-dead --max-unavailable --provider --take-over --output -o --context --kubeconfig -h --help' arguments='@node' ;;
         'node restore') commands='' options='--timeout --router-probe --provider --take-over --dry-run --output -o --context --kubeconfig -h --help' arguments='@node' ;;
         'node status') commands='' options='--provider --output -o --context --kubeconfig -h --help' arguments='@node' ;;
         'node estimate') commands='' options='--peer-profile --provider --output -o --context --kubeconfig -h --help' arguments='@node' ;;
         'speaker') commands='run status restart engine' options='-h --help' arguments='' ;;
-        'speaker run') commands='' options='--node-name --file -f --in-cluster --listen --source-address --next-hop --withdraw-without-endpoints --damping --no-damping --graceful-shutdown-soak --ready-url --ready-command --secrets-namespace --directory --engine --log-format --log-level --context --kubeconfig -h --help' arguments='' ;;
+        'speaker run') commands='' options='--node-name --file -f --in-cluster --listen --source-address --next-hop --withdraw-without-endpoints --damping --no-damping --graceful-shutdown-soak --ready-url --ready-command --beside-another-stack --secrets-namespace --directory --engine --log-format --log-level --context --kubeconfig -h --help' arguments='' ;;
         'speaker status') commands='' options='--directory --output -o -h --help' arguments='' ;;
         'speaker restart') commands='' options='--pod-selector --namespace -n --restart-command --expect --allow-route-loss --timeout --router-probe --take-over --dry-run --output -o --context --kubeconfig -h --help' arguments='@node' ;;
         'speaker engine') commands='run stop' options='-h --help' arguments='' ;;
@@ -25,7 +25,7 @@ _bgpctl_offer() {
         'policy') commands='check' options='-h --help' arguments='' ;;
         'policy check') commands='' options='--output -o -h --help' arguments='@file' ;;
         'cilium') commands='prepare' options='-h --help' arguments='' ;;
-        'cilium prepare') commands='' options='--undo --dry-run --output -o --context --kubeconfig -h --help' arguments='' ;;
+        'cilium prepare') commands='' options='--undo --soak --dry-run --output -o --context --kubeconfig -h --help' arguments='' ;;
         'calico') commands='prepare' options='-h --help' arguments='' ;;
         'calico prepare') commands='' options='--undo --dry-run --output -o --context --kubeconfig -h --help' arguments='' ;;
         'lab') commands='demo up' options='-h --help' arguments='' ;;
@@ -42,7 +42,7 @@ _bgpctl_values() {
         ':--kubeconfig') echo '@file' ;;
         'routes:--peer') echo '' ;;
         'routes:--directory') echo '@dir' ;;
-        'routes:--provider') echo 'bgpctl cilium calico kube-router isovalent openperouter' ;;
+        'routes:--provider') echo 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' ;;
         'routes:--output'|'routes:-o') echo 'table wide json yaml' ;;
         'routes:--context') echo '' ;;
         'routes:--kubeconfig') echo '@file' ;;
@@ -58,12 +58,13 @@ _bgpctl_values() {
         'providers:--context') echo '' ;;
         'providers:--kubeconfig') echo '@file' ;;
         'peers status:--output'|'peers status:-o') echo 'table wide json yaml' ;;
-        'peers status:--provider') echo 'bgpctl cilium calico kube-router isovalent openperouter' ;;
+        'peers status:--provider') echo 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' ;;
         'peers status:--context') echo '' ;;
         'peers status:--kubeconfig') echo '@file' ;;
         'node drain:--order') echo 'guide withdraw-first' ;;
         'node drain:--timeout') echo '' ;;
         'node drain:--settle') echo '' ;;
+        'node drain:--soak') echo '' ;;
         'node drain:--deselect-label') echo '' ;;
         'node drain:--shutdown-command') echo '' ;;
         'node drain:--router-probe') echo '' ;;
@@ -72,22 +73,22 @@ _bgpctl_values() {
         'node drain:--pod-selector') echo '' ;;
         'node drain:--skip-wait-for-delete-timeout') echo '' ;;
         'node drain:--max-unavailable') echo '' ;;
-        'node drain:--provider') echo 'bgpctl cilium calico kube-router isovalent openperouter' ;;
+        'node drain:--provider') echo 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' ;;
         'node drain:--output'|'node drain:-o') echo 'text json' ;;
         'node drain:--context') echo '' ;;
         'node drain:--kubeconfig') echo '@file' ;;
         'node restore:--timeout') echo '' ;;
         'node restore:--router-probe') echo '' ;;
-        'node restore:--provider') echo 'bgpctl cilium calico kube-router isovalent openperouter' ;;
+        'node restore:--provider') echo 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' ;;
         'node restore:--output'|'node restore:-o') echo 'text json' ;;
         'node restore:--context') echo '' ;;
         'node restore:--kubeconfig') echo '@file' ;;
-        'node status:--provider') echo 'bgpctl cilium calico kube-router isovalent openperouter' ;;
+        'node status:--provider') echo 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' ;;
         'node status:--output'|'node status:-o') echo 'text json yaml' ;;
         'node status:--context') echo '' ;;
         'node status:--kubeconfig') echo '@file' ;;
         'node estimate:--peer-profile') echo '' ;;
-        'node estimate:--provider') echo 'bgpctl cilium calico kube-router isovalent openperouter' ;;
+        'node estimate:--provider') echo 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' ;;
         'node estimate:--output'|'node estimate:-o') echo 'text json yaml' ;;
         'node estimate:--context') echo '' ;;
         'node estimate:--kubeconfig') echo '@file' ;;
@@ -130,11 +131,11 @@ _bgpctl_values() {
         'calico prepare:--kubeconfig') echo '@file' ;;
         'lab demo:--router') echo 'auto bird frr gobgp exabgp' ;;
         'lab demo:--nodes') echo '' ;;
-        'lab demo:--stack') echo 'bgpctl cilium calico' ;;
+        'lab demo:--stack') echo 'bgpctl cilium calico frr-k8s kube-router' ;;
         'lab up:--router') echo 'auto bird frr gobgp exabgp' ;;
         'lab up:--nodes') echo '' ;;
         'lab up:--kubeconfig') echo '@file' ;;
-        'lab up:--stack') echo 'bgpctl cilium calico' ;;
+        'lab up:--stack') echo 'bgpctl cilium calico frr-k8s kube-router' ;;
         *) return 1 ;;
     esac
 }

@@ -8,7 +8,7 @@ function __bgpctl_at
         if test $value = yes
             set value no
         else if string match -q -- '-*' $word
-            contains -- $word --context --deselect-label --directory --engine --expect --file --grace-period --graceful-shutdown-soak --kubeconfig --listen --log-format --log-level --max-unavailable --namespace --next-hop --node-name --nodes --order --output --peer --peer-profile --pod-selector --provider --ready-command --ready-url --restart-command --router --router-probe --secrets-namespace --settle --shutdown-command --since --skip-wait-for-delete-timeout --source-address --stack --timeout -f -n -o; and set value yes
+            contains -- $word --context --deselect-label --directory --engine --expect --file --grace-period --graceful-shutdown-soak --kubeconfig --listen --log-format --log-level --max-unavailable --namespace --next-hop --node-name --nodes --order --output --peer --peer-profile --pod-selector --provider --ready-command --ready-url --restart-command --router --router-probe --secrets-namespace --settle --shutdown-command --since --skip-wait-for-delete-timeout --soak --source-address --stack --timeout -f -n -o; and set value yes
         else if contains -- (string join ' ' $path $word) 'routes' 'logs' 'providers' 'peers' 'peers status' 'node' 'node drain' 'node restore' 'node status' 'node estimate' 'speaker' 'speaker run' 'speaker status' 'speaker restart' 'speaker engine' 'speaker engine run' 'speaker engine stop' 'policy' 'policy check' 'cilium' 'cilium prepare' 'calico' 'calico prepare' 'lab' 'lab demo' 'lab up'
             set -a path $word
         end
@@ -55,7 +55,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'routes\'' -l peer -x -d 'Only the routes of this peer'
     complete -c $program -n '__bgpctl_at \'routes\'' -l absent -d 'Also list what is not announced, each with its reason'
     complete -c $program -n '__bgpctl_at \'routes\'' -l directory -r -F -d 'Ask the speaker in this directory of this machine: exactly what it announced'
-    complete -c $program -n '__bgpctl_at \'routes\'' -l provider -x -a 'bgpctl cilium calico kube-router isovalent openperouter' -d 'Who speaks BGP on the node: bgpctl\'s own speaker, or another stack'
+    complete -c $program -n '__bgpctl_at \'routes\'' -l provider -x -a 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' -d 'Who speaks BGP on the node: bgpctl\'s own speaker, or another stack'
     complete -c $program -n '__bgpctl_at \'routes\'' -l output -s o -x -a 'table wide json yaml' -d 'How to print it; wide adds why each route is there'
     complete -c $program -n '__bgpctl_at \'routes\'' -l context -x -d 'The kubeconfig context to use'
     complete -c $program -n '__bgpctl_at \'routes\'' -l kubeconfig -r -F -d 'The kubeconfig file'
@@ -82,7 +82,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'peers status\'' -f -a '(__bgpctl_nodes)'
     complete -c $program -n '__bgpctl_at \'peers status\'' -l output -s o -x -a 'table wide json yaml' -d 'How to print it; wide adds timers, graceful restart, last error'
     complete -c $program -n '__bgpctl_at \'peers status\'' -l watch -s w -d 'Keep showing it as it changes'
-    complete -c $program -n '__bgpctl_at \'peers status\'' -l provider -x -a 'bgpctl cilium calico kube-router isovalent openperouter' -d 'Who speaks BGP on the node: bgpctl\'s own speaker, or another stack'
+    complete -c $program -n '__bgpctl_at \'peers status\'' -l provider -x -a 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' -d 'Who speaks BGP on the node: bgpctl\'s own speaker, or another stack'
     complete -c $program -n '__bgpctl_at \'peers status\'' -l context -x -d 'The kubeconfig context to use'
     complete -c $program -n '__bgpctl_at \'peers status\'' -l kubeconfig -r -F -d 'The kubeconfig file'
     complete -c $program -n '__bgpctl_at \'peers status\'' -s h -l help -d 'Show help and exit.'
@@ -97,6 +97,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'node drain\'' -l order -x -a 'guide withdraw-first' -d 'guide evicts pods, then withdraws; withdraw-first moves traffic away before pods die'
     complete -c $program -n '__bgpctl_at \'node drain\'' -l timeout -x -d 'Give up after this long (exit 4); running again resumes'
     complete -c $program -n '__bgpctl_at \'node drain\'' -l settle -x -d 'Wait this long after the routes are gone, for packets on their way'
+    complete -c $program -n '__bgpctl_at \'node drain\'' -l soak -x -d 'Before it withdraws, let the node announce its routes with GRACEFUL_SHUTDOWN (RFC 8326) for this long: routers that listen move traffic first'
     complete -c $program -n '__bgpctl_at \'node drain\'' -l deselect-label -x -d 'The label change that takes the node out of its policy; KEY- removes'
     complete -c $program -n '__bgpctl_at \'node drain\'' -l shutdown-command -x -d 'Run this as the last step, without a shell; {node} is the node\'s name'
     complete -c $program -n '__bgpctl_at \'node drain\'' -l router-probe -x -d 'Ask a local router what it has of the node\'s routes: bird=/run/bird/bird.ctl, frr=DIR, gobgp=HOST:PORT, openbgpd=SOCKET; KIND alone takes its default, none asks no router'
@@ -113,7 +114,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'node drain\'' -l require-confirmed -l no-require-confirmed -d 'Take only the routers\' word that the routes are gone'
     complete -c $program -n '__bgpctl_at \'node drain\'' -l assume-dead -d 'You know that a speaker which no longer reports is dead, not just hung or cut off'
     complete -c $program -n '__bgpctl_at \'node drain\'' -l max-unavailable -x -d 'How many nodes may be out of service at once, this one among them'
-    complete -c $program -n '__bgpctl_at \'node drain\'' -l provider -x -a 'bgpctl cilium calico kube-router isovalent openperouter' -d 'Who speaks BGP on the node: bgpctl\'s own speaker, or another stack'
+    complete -c $program -n '__bgpctl_at \'node drain\'' -l provider -x -a 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' -d 'Who speaks BGP on the node: bgpctl\'s own speaker, or another stack'
     complete -c $program -n '__bgpctl_at \'node drain\'' -l take-over -d 'Take the node over from another run that still holds its lease'
     complete -c $program -n '__bgpctl_at \'node drain\'' -l output -s o -x -a 'text json' -d 'How to print the result'
     complete -c $program -n '__bgpctl_at \'node drain\'' -l context -x -d 'The kubeconfig context to use'
@@ -122,7 +123,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'node restore\'' -f -a '(__bgpctl_nodes)'
     complete -c $program -n '__bgpctl_at \'node restore\'' -l timeout -x -d 'Give up after this long (exit 4); running again resumes'
     complete -c $program -n '__bgpctl_at \'node restore\'' -l router-probe -x -d 'Ask a local router what it has of the node\'s routes: bird=/run/bird/bird.ctl, frr=DIR, gobgp=HOST:PORT, openbgpd=SOCKET; KIND alone takes its default, none asks no router'
-    complete -c $program -n '__bgpctl_at \'node restore\'' -l provider -x -a 'bgpctl cilium calico kube-router isovalent openperouter' -d 'Who speaks BGP on the node: bgpctl\'s own speaker, or another stack'
+    complete -c $program -n '__bgpctl_at \'node restore\'' -l provider -x -a 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' -d 'Who speaks BGP on the node: bgpctl\'s own speaker, or another stack'
     complete -c $program -n '__bgpctl_at \'node restore\'' -l take-over -d 'Take the node over from another run that still holds its lease'
     complete -c $program -n '__bgpctl_at \'node restore\'' -l dry-run -d 'Show every step and refusal; change nothing'
     complete -c $program -n '__bgpctl_at \'node restore\'' -l output -s o -x -a 'text json' -d 'How to print the result'
@@ -130,14 +131,14 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'node restore\'' -l kubeconfig -r -F -d 'The kubeconfig file'
     complete -c $program -n '__bgpctl_at \'node restore\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'node status\'' -f -a '(__bgpctl_nodes)'
-    complete -c $program -n '__bgpctl_at \'node status\'' -l provider -x -a 'bgpctl cilium calico kube-router isovalent openperouter' -d 'Who speaks BGP on the node: bgpctl\'s own speaker, or another stack'
+    complete -c $program -n '__bgpctl_at \'node status\'' -l provider -x -a 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' -d 'Who speaks BGP on the node: bgpctl\'s own speaker, or another stack'
     complete -c $program -n '__bgpctl_at \'node status\'' -l output -s o -x -a 'text json yaml' -d 'How to print the result'
     complete -c $program -n '__bgpctl_at \'node status\'' -l context -x -d 'The kubeconfig context to use'
     complete -c $program -n '__bgpctl_at \'node status\'' -l kubeconfig -r -F -d 'The kubeconfig file'
     complete -c $program -n '__bgpctl_at \'node status\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'node estimate\'' -f -a '(__bgpctl_nodes)'
     complete -c $program -n '__bgpctl_at \'node estimate\'' -l peer-profile -x -d 'What product a peer is, for its stale timers: frr, junos …, or stale:SECONDS when you know for how long it keeps stale routes (stale:300 = 300 seconds)'
-    complete -c $program -n '__bgpctl_at \'node estimate\'' -l provider -x -a 'bgpctl cilium calico kube-router isovalent openperouter' -d 'Who speaks BGP on the node: bgpctl\'s own speaker, or another stack'
+    complete -c $program -n '__bgpctl_at \'node estimate\'' -l provider -x -a 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' -d 'Who speaks BGP on the node: bgpctl\'s own speaker, or another stack'
     complete -c $program -n '__bgpctl_at \'node estimate\'' -l output -s o -x -a 'text json yaml' -d 'How to print the result'
     complete -c $program -n '__bgpctl_at \'node estimate\'' -l context -x -d 'The kubeconfig context to use'
     complete -c $program -n '__bgpctl_at \'node estimate\'' -l kubeconfig -r -F -d 'The kubeconfig file'
@@ -160,6 +161,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l graceful-shutdown-soak -x -d 'Before the node leaves, announce its routes with GRACEFUL_SHUTDOWN (RFC 8326) for this long: routers that listen move traffic first'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l ready-url -x -d 'After a boot or a drain, announce nothing before a GET of this is answered with 2xx: kube-proxy\'s http://127.0.0.1:10256/healthz, say'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l ready-command -x -d 'The same with a command, without a shell: 0 means ready'
+    complete -c $program -n '__bgpctl_at \'speaker run\'' -l beside-another-stack -d 'Begin though another BGP stack has the node'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l secrets-namespace -x -d 'Where the peers\' passwords are'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l directory -r -F -d 'A private directory for the engine\'s files, and for what the next speaker must know if this one is killed'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l engine -x -a 'own detached external' -d 'Whose ExaBGP is: own = it ends with this speaker, however that ends'
@@ -209,6 +211,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'cilium\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'cilium prepare\'' -f
     complete -c $program -n '__bgpctl_at \'cilium prepare\'' -l undo -d 'Remove what it made'
+    complete -c $program -n '__bgpctl_at \'cilium prepare\'' -l soak -d 'Also make what `node drain --soak` needs: copies that announce with GRACEFUL_SHUTDOWN'
     complete -c $program -n '__bgpctl_at \'cilium prepare\'' -l dry-run -d 'Show every step and refusal; change nothing'
     complete -c $program -n '__bgpctl_at \'cilium prepare\'' -l output -s o -x -a 'text json yaml' -d 'How to print the result'
     complete -c $program -n '__bgpctl_at \'cilium prepare\'' -l context -x -d 'The kubeconfig context to use'
@@ -231,12 +234,12 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'lab demo\'' -f
     complete -c $program -n '__bgpctl_at \'lab demo\'' -l router -x -a 'auto bird frr gobgp exabgp' -d 'The router to peer with; auto takes one that is installed'
     complete -c $program -n '__bgpctl_at \'lab demo\'' -l nodes -x -d 'How many nodes, named worker-1 and so on'
-    complete -c $program -n '__bgpctl_at \'lab demo\'' -l stack -x -a 'bgpctl cilium calico' -d 'Who speaks BGP on the nodes'
+    complete -c $program -n '__bgpctl_at \'lab demo\'' -l stack -x -a 'bgpctl cilium calico frr-k8s kube-router' -d 'Who speaks BGP on the nodes'
     complete -c $program -n '__bgpctl_at \'lab demo\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'lab up\'' -f
     complete -c $program -n '__bgpctl_at \'lab up\'' -l router -x -a 'auto bird frr gobgp exabgp' -d 'The router to peer with; auto takes one that is installed'
     complete -c $program -n '__bgpctl_at \'lab up\'' -l nodes -x -d 'How many nodes, named worker-1 and so on'
     complete -c $program -n '__bgpctl_at \'lab up\'' -l kubeconfig -r -F -d 'Where to write the kubeconfig to use'
-    complete -c $program -n '__bgpctl_at \'lab up\'' -l stack -x -a 'bgpctl cilium calico' -d 'Who speaks BGP on the nodes'
+    complete -c $program -n '__bgpctl_at \'lab up\'' -l stack -x -a 'bgpctl cilium calico frr-k8s kube-router' -d 'Who speaks BGP on the nodes'
     complete -c $program -n '__bgpctl_at \'lab up\'' -s h -l help -d 'Show help and exit.'
 end

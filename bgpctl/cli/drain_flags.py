@@ -26,6 +26,15 @@ Settle = Annotated[
         "--settle", "Wait this long after the routes are gone, for packets on their way.  [default: 2s]"
     ),
 ]
+Soak = Annotated[
+    float,
+    duration(
+        "--soak",
+        "Before it withdraws, let the node announce its routes with GRACEFUL_SHUTDOWN (RFC 8326) for this "
+        "long: routers that listen move traffic first. On Cilium, after `bgpctl cilium prepare --soak`; "
+        "bgpctl's speaker does it by a Node annotation.  [default: 0s]",
+    ),
+]
 DeselectLabel = Annotated[
     str | None,
     typer.Option(
@@ -137,6 +146,7 @@ def options(node: str, values: Mapping[str, Any]) -> DrainOptions:
         order=values["order"],
         timeout=values["timeout"],
         settle=values["settle"],
+        soak=values["soak"],
         deselect_label=values["deselect_label"],
         shutdown_command=parse.command_line(command) if command is not None else (),
         eviction=EvictionOptions(

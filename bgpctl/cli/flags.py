@@ -67,7 +67,8 @@ PeerProfiles = Annotated[
     ),
 ]
 Provider = Annotated[
-    Literal["bgpctl", "cilium", "calico", "kube-router", "isovalent", "openperouter"] | None,
+    Literal["bgpctl", "cilium", "calico", "frr-k8s", "metallb", "kube-router", "isovalent", "openperouter"]
+    | None,
     typer.Option(
         "--provider",
         show_default=False,

@@ -10,8 +10,6 @@ from bgpctl.cli import observe, wire
 
 if TYPE_CHECKING:
     from bgpctl.kube.client import Client
-    from bgpctl.kube.watch import Document, Mirror
-    from bgpctl.render.peers import Picture
 
 # Uptimes tick and heartbeats grow old without any event.
 LOOK_EVERY = 1.0
@@ -41,24 +39,19 @@ def _looking(client: Client, names: Sequence[str], output: str, provider: str | 
 
 
 def _watching(client: Client, names: Sequence[str], output: str) -> NoReturn:
+    from bgpctl.core.state_document import read_state
     from bgpctl.kube import paths
-    from bgpctl.kube.watch import Mirror, whole
+    from bgpctl.kube.watch import Mirror
     from bgpctl.render.peerwatch import viewer
 
     bell = threading.Event()
-    mirror = Mirror(client, paths.NODE_STATES, bell.set, slim=whole).start()
+    mirror = Mirror(client, paths.NODE_STATES, bell.set, slim=read_state).start()
     try:
         mirror.synced.wait()
         with viewer(output) as show:
             while True:
-                show(_picture(client, names, mirror), mirror.problem)
+                show(observe.picture(client, names, mirror.items()), mirror.problem)
                 bell.wait(LOOK_EVERY)
                 bell.clear()
     finally:
         mirror.stop()
-
-
-def _picture(client: Client, names: Sequence[str], mirror: Mirror[Document]) -> Picture:
-    from bgpctl.core.state_document import read_states
-
-    return observe.picture(client, names, read_states(mirror.items()))

@@ -16,7 +16,7 @@ Router = Annotated[
     typer.Option("--router", help="The router to peer with; auto takes one that is installed."),
 ]
 Stack = Annotated[
-    Literal["bgpctl", "cilium", "calico"],
+    Literal["bgpctl", "cilium", "calico", "frr-k8s", "kube-router"],
     typer.Option(
         "--stack",
         help="Who speaks BGP on the nodes. All but bgpctl are emulated, on real engines.",

@@ -44,6 +44,7 @@ def drain(
     order: flags.Order = "guide",
     timeout: Timeout = 600.0,
     settle: flags.Settle = 2.0,
+    soak: flags.Soak = 0.0,
     deselect_label: flags.DeselectLabel = None,
     shutdown_command: flags.ShutdownCommand = None,
     router_probes: RouterProbes = None,

@@ -18,7 +18,7 @@ def peers(client: Client, names: Sequence[str], provider: str | None = None) -> 
     is no node and that no speaker reports under."""
     from bgpctl.render.peers import NO_NODE
 
-    found = picture(client, names, wire.node_states(client, provider))
+    found = picture(client, names, wire.node_states(client, provider, names))
     if unknown := [name for name in names if found.missing.get(name) == NO_NODE]:
         from bgpctl.runbooks.objects import no_such_node
 

@@ -41,6 +41,14 @@ def noun() -> None:
 def prepare(
     ctx: typer.Context,
     undo: Undo = False,
+    soak: Annotated[
+        bool,
+        typer.Option(
+            "--soak",
+            help="Also make what `node drain --soak` needs: copies that announce with GRACEFUL_SHUTDOWN. "
+            "Kept up to date from then on.",
+        ),
+    ] = False,
     dry_run: DryRun = False,
     output: Document = "text",
     context: Context = None,
@@ -60,7 +68,7 @@ def prepare(
         from bgpctl.render.providers import CHANGES
 
         client = wire.client(given(ctx, context, kubeconfig))
-        changes = cilium_copies.undone(client) if undo else cilium_copies.prepared(client)
+        changes = cilium_copies.undone(client) if undo else cilium_copies.prepared(client, soak=soak)
         if not dry_run:
             cilium_copies.perform(client, changes)
         heard.shown(CHANGES[output], "cilium prepare", changes, dry_run)

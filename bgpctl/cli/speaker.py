@@ -100,6 +100,14 @@ ReadyCommand = Annotated[
         "--ready-command", metavar="CMD", help="The same with a command, without a shell: 0 means ready."
     ),
 ]
+BesideAnotherStack = Annotated[
+    bool,
+    typer.Option(
+        "--beside-another-stack",
+        help="Begin though another BGP stack has the node. Default: wait, not ready, until it is handed over "
+        "or nobody else has it.",
+    ),
+]
 SecretsNamespace = Annotated[
     str, typer.Option("--secrets-namespace", metavar="NS", help="Where the peers' passwords are.")
 ]
@@ -144,6 +152,7 @@ def run(
     graceful_shutdown_soak: Soak = 0.0,
     ready_url: ReadyUrl = None,
     ready_command: ReadyCommand = None,
+    beside_another_stack: BesideAnotherStack = False,
     secrets_namespace: SecretsNamespace = "kube-system",
     directory: Directory = None,
     engine: Engine = "own",
@@ -161,15 +170,16 @@ def run(
     terminationGracePeriodSeconds are enough, and priorityClassName system-node-critical lets it go last.
     """
     with errors.guard("speaker run"):
+        from bgpctl.cli import wire
         from bgpctl.ports import Mode
         from bgpctl.speaker.alone import Orphan
         from bgpctl.speaker.run import SpeakerOptions, run_speaker
 
         address = parse.ip(source_address) if source_address else None
-        kube = given(ctx, context, kubeconfig)
+        client = _client(given(ctx, context, kubeconfig), file, in_cluster)
         options = SpeakerOptions(
             node=node_name,
-            client=_client(kube, file, in_cluster),
+            client=client,
             file=file,
             listen=listen,
             source_address=address,
@@ -183,6 +193,8 @@ def run(
             engine=Mode(engine),
             log_format=log_format,
             log_level=log_level,
+            others=wire.other_stacks(client, node_name) if client else None,
+            beside=beside_another_stack,
         )
         try:
             raise SystemExit(run_speaker(options))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from bgpctl.cli.flags import Given
 from bgpctl.errors import BgpctlError, UsageError
 
 if TYPE_CHECKING:
+    from bgpctl.core.handover import Look
     from bgpctl.core.state import NodeState
     from bgpctl.kube.client import Client
     from bgpctl.ports import Provider
@@ -39,9 +40,18 @@ def provider(client: Client, name: str | None = None) -> Provider:
     return providers.of(client, name or "")
 
 
-def node_states(client: Client, name: str | None = None) -> tuple[NodeState, ...]:
-    """What every speaker of the cluster said last."""
-    found = provider(client, name).states()
+def other_stacks(client: Client, node: str) -> Callable[[], Look]:
+    """Looks for another BGP stack on the node of our speaker."""
+    from bgpctl.providers import detect
+
+    return lambda: detect.beside(client, node)
+
+
+def node_states(client: Client, name: str | None = None, nodes: Sequence[str] = ()) -> tuple[NodeState, ...]:
+    """What every speaker of the cluster said last; of those `nodes` at least, where some are named."""
+    from bgpctl import providers
+
+    found = provider(client, name).states(providers.few(nodes))
     if found is None:
         raise BgpctlError(
             "this cluster does not know BGPNodeState: no bgpctl speaker was ever installed in it",

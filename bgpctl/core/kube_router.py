@@ -198,7 +198,13 @@ def node_state(node: Document, settings: Settings, consolidated: Any) -> NodeSta
 
 def _state(peer: Peer, settings: Settings, asn: int) -> PeerState:
     local = ip_address(peer.local) if peer.local else None
-    session = Session(peer.address, SessionState.UNKNOWN, local_address=local, gr_told=False, end_of_rib=None)
+    session = Session(
+        peer.address,
+        SessionState.UNKNOWN,
+        local_address=local,
+        gr_told=settings.restart_time is None,
+        end_of_rib=None,
+    )
     return PeerState(
         peer.address,
         peer.address,

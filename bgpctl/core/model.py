@@ -282,7 +282,8 @@ class Session:
     `long_lived` are the RFC 9494 stale times in seconds that apply to our routes, None = not negotiated.
     `advertised`, `received` are prefixes per family, empty unless Established. `pending` counts routes that
     are not on the socket yet; `end_of_rib` says that ours was sent on this session, None =
-    nobody tells. `gr_told`: is what was negotiated of graceful restart known?
+    nobody tells. `gr_told`: is what was negotiated of graceful restart known? It is
+    where the node offers none.
     `troubles`: what is wrong although it is up, each a predicate of the router ("it does not read …").
     """
 

@@ -33,7 +33,10 @@ MOST_WRITES = 2**53  # of one state, by all speakers of a node: exact in every J
 MOST_LOCAL_PEERS, MOST_LOCALS = 256, 8  # routers, and addresses of the node towards one of them
 
 UNTOLD = ""  # a phase that nobody tells
-PHASES = ("Starting", "Running", "Leaving", "Withdrawn", "Idle", "Stopped")
+PHASES = ("Starting", "Waiting", "Running", "Leaving", "Withdrawn", "Idle", "Stopped")
+
+WAITS = "waits:"
+"""How the problem begins of a speaker that leaves its node to another BGP stack (`core.handover`)."""
 
 UNPROVED = (
     "this node was deselected while its sessions were down: nothing was withdrawn, and routers may keep its "
@@ -242,6 +245,12 @@ class NodeState:
     def other_speakers(self) -> tuple[str, ...]:
         """The names of the processes that `contested` is about, () = nobody knows one."""
         return tuple(dict.fromkeys(process_of(one) for one in self.problems if is_another(one)))
+
+    @property
+    def waits(self) -> str:
+        """Why its speaker does not begin, of a node that it leaves to another BGP stack; "" = it does."""
+        told = (problem for problem in self.problems if problem.startswith(WAITS))
+        return next(told, WAITS) if self.phase == "Waiting" else ""
 
     @property
     def in_service(self) -> bool:

@@ -6,8 +6,7 @@ that is named and costs this node and no other. tests/unit/test_state_document.p
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from bgpctl.core.model import (
@@ -57,8 +56,7 @@ MAYBE_SECONDS = SECONDS._replace(default=None)
 INSTANT = kinds.Kind({**kinds.STRING, "format": "date-time"}, Foreign.instant, timestamp, 0.0)
 """RFC 3339 <-> epoch seconds; 0 is no instant, and not written."""
 MAYBE_INSTANT = INSTANT._replace(read=lambda foreign, name: foreign.instant(name) or None, default=None)
-# The nodes of a cluster name the same routers: the same few addresses, parsed once.
-ADDRESS = kinds.parsed(lru_cache(1024)(parse_zoned), _ADDRESS_RULE)
+ADDRESS = kinds.parsed(parse_zoned, _ADDRESS_RULE)
 ADDRESS_TEXT = kinds.as_text(ADDRESS)
 
 _STATES = {str(state): state for state in SessionState}
@@ -252,14 +250,18 @@ def from_document(document: Any) -> NodeState:
     return NodeState(node, **STATUS.read(read.child("status")), reported_at=_written(metadata))
 
 
-def read_states(documents: Iterable[Any]) -> tuple[NodeState, ...]:
-    """All of them; one that cannot be read is a node of which only that is known."""
-    return tuple(_or_unreadable(document) for document in documents)
+def read_states(
+    documents: Iterable[Any], read: Callable[[Any], NodeState] = from_document
+) -> tuple[NodeState, ...]:
+    """All of them; one that cannot be read is a node of which only that is known. `read`: `from_document`,
+    or what remembers its answers."""
+    return tuple(read_state(document, read) for document in documents)
 
 
-def _or_unreadable(document: Any) -> NodeState:
+def read_state(document: Any, read: Callable[[Any], NodeState] = from_document) -> NodeState:
+    """One of them."""
     try:
-        return from_document(document)
+        return read(document)
     except Unreadable as error:
         name = name_of(document) if isinstance(document, dict) else ""
         return NodeState(name or "(unnamed)", unreadable=error.message)

@@ -6,6 +6,7 @@ import contextlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -238,7 +239,7 @@ class Client:
         """A good answer whose body is still to be read. Raises as `request` does."""
         import urllib3
 
-        url = self.access.host + path + ("?" + urlencode(query) if query else "")
+        url = self.access.host + path + ("?" + _encoded(tuple(query.items())) if query else "")
         headers = {"Accept": "application/json", "User-Agent": f"bgpctl/{__version__}"}
         if authorization := self.access.authorization():
             headers["authorization"] = authorization
@@ -325,6 +326,11 @@ class Stream:
         """A reader that waits for the next event gets the end of the stream."""
         with contextlib.suppress(ValueError, RuntimeError, OSError, AttributeError):
             self._response.shutdown()
+
+
+@lru_cache(256)
+def _encoded(query: tuple[tuple[str, str], ...]) -> str:
+    return urlencode(query)
 
 
 def _whole(response: Any, what: str) -> bytes:

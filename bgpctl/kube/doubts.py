@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 PASSING = 5.0  # seconds for which a refusal may pass; 0.35 were seen
 
@@ -19,12 +20,17 @@ Right = tuple[str, ...]
 
 def right(method: str, path: str, query: Mapping[str, str] | None = None) -> Right:
     """What a request needs. The object's name is left out: roles name few."""
+    return _right(method, path, query is not None and "watch" in query)
+
+
+@lru_cache(256)
+def _right(method: str, path: str, watches: bool) -> Right:
     parts = path.strip("/").split("/")
     base = 2 if parts[0] == "api" else 3
     root, rest, namespace = parts[:base], parts[base:], ""
     if rest[:1] == ["namespaces"] and len(rest) > 2:
         namespace, rest = rest[1], rest[2:]
-    what = "watch" if query and "watch" in query else "one" if len(rest) > 1 else "all"
+    what = "watch" if watches else "one" if len(rest) > 1 else "all"
     return (method, what, *root, namespace, *rest[:1], *rest[2:])
 
 

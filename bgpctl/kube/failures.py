@@ -54,9 +54,10 @@ def document(data: bytes, what: str) -> Document:
 
 
 def parsed(data: bytes) -> Any:
-    """The JSON value, None for anything else (a hundred thousand brackets among it)."""
+    """The JSON value, which is in UTF-8 (RFC 8259, section 8.1), None for anything else (a hundred thousand
+    brackets among it)."""
     try:
-        return json.loads(data)
+        return json.loads(data.decode())
     except (ValueError, RecursionError):
         return None
 

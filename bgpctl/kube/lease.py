@@ -10,6 +10,7 @@ stays, with no holder, for as long as the node has a journal."""
 from __future__ import annotations
 
 import contextlib
+import functools
 import getpass
 import os
 import socket
@@ -75,18 +76,26 @@ def identity(run: str) -> str:
         user = getpass.getuser()
     except (OSError, KeyError):
         user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}:{os.getpid()}/{run}-{_boot()}"
+    return f"{user}@{socket.gethostname()}:{os.getpid()}/{run}-{_place()}"
 
 
-def _boot() -> str:
+def _place() -> str:
     """This boot of this machine, and this namespace of process ids: laptops share names, ids come again after
     a reboot, and a container sees only its own."""
     try:
-        with open("/proc/sys/kernel/random/boot_id") as file:
-            boot = file.read(8)
-        return f"{boot}.{os.stat('/proc/self/ns/pid').st_ino}"
+        return f"{boot()}.{os.stat('/proc/self/ns/pid').st_ino}"
     except OSError:
-        return "unknown"
+        return UNKNOWN
+
+
+@functools.cache
+def boot() -> str:
+    """This boot of this machine; UNKNOWN where it does not tell."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id") as file:
+            return file.read(8)
+    except OSError:
+        return UNKNOWN
 
 
 def _dead_here(holder: str) -> bool:
@@ -96,7 +105,7 @@ def _dead_here(holder: str) -> bool:
     # Seven digits hold Linux's largest process id; anybody may write a Lease.
     if (
         host != socket.gethostname()
-        or not run.endswith(f"-{_boot()}")
+        or not run.endswith(f"-{_place()}")
         or not (pid.isascii() and pid.isdigit() and len(pid) <= 7)
     ):
         return False
@@ -109,6 +118,7 @@ def _dead_here(holder: str) -> bool:
     return False
 
 
+UNKNOWN = "unknown"
 PREFIX = "bgpctl-node-"
 SELECTOR = "app.kubernetes.io/managed-by=bgpctl"
 

@@ -6,6 +6,7 @@ A function whose name or namespace cannot be one raises UsageError (`named`).
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from urllib.parse import quote
 
 from bgpctl.core.state import GROUP, PLURAL, VERSION
@@ -34,10 +35,13 @@ POD_POOLS = "/apis/cilium.io/v2alpha1/ciliumpodippools"
 CILIUM_NODES = "/apis/cilium.io/v2/ciliumnodes"
 # In the order of preference: Calico's own API, and the CRDs in which it keeps its objects.
 CALICO = ("/apis/projectcalico.org/v3", "/apis/crd.projectcalico.org/v1")
+FRR_K8S = "/apis/frrk8s.metallb.io/v1beta1"
+METALLB_PEERS = tuple(f"/apis/metallb.io/{version}/bgppeers" for version in ("v1beta2", "v1beta1"))
 NODE_STATES = f"/apis/{GROUP}/{VERSION}/{PLURAL}"
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
+@lru_cache(256)
 def named(name: str) -> str:
     """A name as one step of a path. Raises UsageError: "" would name the whole collection, a slash something
     below it."""
@@ -65,6 +69,11 @@ def eviction(namespace: str, name: str) -> str:
 
 def secrets(namespace: str) -> str:
     return f"/api/v1/namespaces/{named(namespace)}/secrets"
+
+
+def frr_configuration(namespace: str, name: str) -> str:
+    """Of one FRRConfiguration: frr-k8s looks into its own namespace."""
+    return f"{FRR_K8S}/namespaces/{named(namespace)}/frrconfigurations/{named(name)}"
 
 
 def leases(namespace: str) -> str:

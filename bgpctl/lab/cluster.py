@@ -85,11 +85,15 @@ def running(
     kubeconfig: Path | None = None,
     say: Callable[[str], None] = lambda text: None,
     stack: str = stacks.DEFAULT,
+    *,
+    graceful_restart: bool = True,
+    notification: bool = False,
 ) -> Iterator[Lab]:
     """Start a lab, hand it out when all sessions are Established, take everything down at the end.
 
-    `kubeconfig`: where the user wants a copy of it. Everything is registered for its end before it is
-    started, so that ^C at any moment leaves nothing.
+    `kubeconfig`: where the user wants a copy of it. `graceful_restart`, `notification`: the router's, as in
+    `RouterSpec`. Everything is registered for its end before it is started, so that ^C at any moment leaves
+    nothing.
     """
     if not 1 <= nodes <= MAX_NODES:
         raise UsageError(f"--nodes {nodes} is out of range", f"1..{MAX_NODES}")
@@ -98,7 +102,8 @@ def running(
         here = parts.enter_context(place.claimed())
         names = dict(enumerate(seed.node_names(nodes), start=1))
         those = tuple(stacks.Node(name, here.node_address(n), here.next_hop(n)) for n, name in names.items())
-        part = make(_router_spec(kind, here, [node.address for node in those]))
+        spec = _router_spec(kind, here, [node.address for node in those])
+        part = make(replace(spec, graceful_restart=graceful_restart, notification=notification))
         parts.callback(part.stop)
         part.start(here.directory / "router")
         say(f"router: {kind} at {here.router_address}:{place.ROUTER_PORT}, AS {seed.ROUTER_ASN}")
@@ -132,7 +137,6 @@ def _start_api(site: stacks.Site, driver: stacks.Driver, parts: contextlib.ExitS
     api = ApiServer(tls=True)  # kubectl sends no credential over plain HTTP
     parts.callback(api.stop)
     api.start()
-    api.apply(*seed.crds())
     api.apply(*seed.cluster([node.address for node in site.nodes], driver.documents(site)))
     return api
 

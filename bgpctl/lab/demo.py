@@ -6,9 +6,6 @@ and the API say. The first check that fails ends the demonstration with its sent
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,12 +14,11 @@ from typing import Any
 from bgpctl import providers
 from bgpctl.core.state import seconds
 from bgpctl.errors import BgpctlError
-from bgpctl.lab import cluster, seed, stacks
+from bgpctl.lab import cluster, refused, seed, stacks
+from bgpctl.lab.stage import NODE, command, document, expect, kept, row
 from bgpctl.lab.watcher import INTERVAL, Watcher
 from bgpctl.runbooks.journal import ANNOTATION, load
 
-NODE = "worker-1"
-COMMAND_SECONDS = 60
 PREPARED_SECONDS = 60
 
 
@@ -54,38 +50,42 @@ def demo(router: str = "auto", nodes: int = 3, stack: str = stacks.DEFAULT) -> i
     with cluster.running(nodes, router, say=_say, stack=stack) as lab:
         addresses = {node: lab.address_of(node) for node in lab.nodes}
         with Watcher(lab.router.probe(), addresses) as watcher:
-            before = {node: watcher.count(node) for node in lab.nodes}
-            _prepare(lab, stack)
-            _command(lab, "peers", "status")
-            drained = _drain(lab, watcher)
-            restored = _restore(lab, watcher, before[NODE])
-            for node in lab.nodes[1:]:
-                lowest = watcher.lowest(node, drained.began)
-                _expect(lowest >= before[node] > 0, f"{node} fell from {before[node]} to {lowest} routes")
-        print("\n" + "\n".join(_timeline(lab, watcher, drained, restored)))
+            show = _show if stacks.STACKS[stack].drains else refused.show
+            timeline = list(show(lab, watcher, stack))
+        print("\n" + "\n".join(timeline))
     print(f"\n{NODE} left service and came back, {time.monotonic() - began:.0f} s in all; nothing runs on.")
     return 0
 
 
+def _show(lab: cluster.Lab, watcher: Watcher, stack: str) -> Iterator[str]:
+    """The timeline, after everything has happened."""
+    before = {node: watcher.count(node) for node in lab.nodes}
+    _prepare(lab, stack)
+    command(lab, "peers", "status")
+    drained = _drain(lab, watcher)
+    restored = _restore(lab, watcher)
+    yield from _timeline(lab, watcher, before, drained, restored)
+
+
 def _prepare(lab: cluster.Lab, stack: str) -> None:
     """What is typed once in a cluster, long before the first drain; a drain refuses what is too new."""
-    for command in stacks.STACKS[stack].prepare:
-        _command(lab, *command)
+    for words in stacks.STACKS[stack].prepare:
+        command(lab, *words)
     lever, until = providers.named(lab.client(), stack).lever, time.monotonic() + PREPARED_SECONDS
-    if refusal := lever(_node(lab)).refusal:
+    if refusal := lever(document(lab)).refusal:
         print(f"\nwaiting, as an operator would: {refusal.partition(';')[0]}", flush=True)
-    while lever(_node(lab)).refusal:
-        _expect(time.monotonic() < until, f"{NODE} is not ready for a drain: {lever(_node(lab)).refusal}")
+    while lever(document(lab)).refusal:
+        expect(time.monotonic() < until, f"{NODE} is not ready for a drain: {lever(document(lab)).refusal}")
         time.sleep(0.5)
 
 
 def _drain(lab: cluster.Lab, watcher: Watcher) -> Drained:
     began = time.time()
-    _command(lab, "node", "drain", NODE)
-    _expect(watcher.count(NODE) == 0, f"the router still has {watcher.count(NODE)} routes of {NODE}")
+    command(lab, "node", "drain", NODE)
+    expect(watcher.count(NODE) == 0, f"the router still has {watcher.count(NODE)} routes of {NODE}")
     left = [pod["metadata"]["name"] for pod in _pods(lab) if not _of_daemonset(pod)]
-    _expect(not left, f"{NODE} still runs {', '.join(left)}")
-    journal = load(_node(lab)["metadata"].get("annotations"))
+    expect(not left, f"{NODE} still runs {', '.join(left)}")
+    journal = load(document(lab)["metadata"].get("annotations"))
     gone = watcher.first(NODE, began, gone=True)
     sent = seconds((lab.node_state(NODE).get("withdrawn") or {}).get("sentTime")) if lab.speakers else None
     if journal is None or gone is None or sent == 0.0:
@@ -97,57 +97,38 @@ def _drain(lab: cluster.Lab, watcher: Watcher) -> Drained:
     return Drained(began, told, journal.marks["Relabelled"], sent, gone, proof)
 
 
-def _restore(lab: cluster.Lab, watcher: Watcher, routes: int) -> Restored:
+def _restore(lab: cluster.Lab, watcher: Watcher) -> Restored:
     began = time.time()
-    _command(lab, "node", "restore", NODE)
-    ended, node = time.time(), _node(lab)
-    _expect(not node["spec"].get("unschedulable"), f"{NODE} is still cordoned")
-    _expect(node["metadata"]["labels"].get(seed.LABEL) == "true", f"{NODE} has not got its label back")
-    _expect(ANNOTATION not in (node["metadata"].get("annotations") or {}), "the journal was left on the node")
+    command(lab, "node", "restore", NODE)
+    ended, node = time.time(), document(lab)
+    expect(not node["spec"].get("unschedulable"), f"{NODE} is still cordoned")
+    expect(node["metadata"]["labels"].get(seed.LABEL) == "true", f"{NODE} has not got its label back")
+    expect(ANNOTATION not in (node["metadata"].get("annotations") or {}), "the journal was left on the node")
     back = watcher.first(NODE, began, gone=False)
-    _expect(back is not None and watcher.count(NODE) > 0, f"the router has no route of {NODE} again")
+    expect(back is not None and watcher.count(NODE) > 0, f"the router has no route of {NODE} again")
     assert back is not None
     return Restored(began, back, ended)
 
 
-def _timeline(lab: cluster.Lab, watcher: Watcher, drained: Drained, restored: Restored) -> Iterator[str]:
+def _timeline(
+    lab: cluster.Lab, watcher: Watcher, before: dict[str, int], drained: Drained, restored: Restored
+) -> Iterator[str]:
     router = lab.router.spec.kind
     yield f"timeline ({router} was asked {watcher.answers} times, every {INTERVAL * 1000:.0f} ms)"
     zero = drained.told_at
-    yield _row(0.0, f"{NODE} {drained.told}", "journal")
+    yield row(0.0, f"{NODE} {drained.told}", "journal")
     if drained.withdraws_sent is not None:
-        yield _row(drained.withdraws_sent - zero, "every withdraw and the Cease sent", "speaker")
-    yield _row(
+        yield row(drained.withdraws_sent - zero, "every withdraw and the Cease sent", "speaker")
+    yield row(
         drained.gone - zero, f"its last route gone on the router ({drained.proof} by the drain)", router
     )
     for node in lab.nodes[1:]:
-        lowest = watcher.lowest(node, drained.began)
-        yield f"             {node} kept its routes throughout: never fewer than {lowest}"
-    yield _row(restored.first_route - restored.began, "after the restore began: routes back", router)
-    yield _row(restored.ended - restored.began, "after the restore began: in service, schedulable", "bgpctl")
-
-
-def _row(offset: float, what: str, who: str) -> str:
-    return f"  {offset:+8.3f} s  {what}  [{who}]"
+        yield kept(node, watcher.lowest(node, drained.began), before[node])
+    yield row(restored.first_route - restored.began, "after the restore began: routes back", router)
+    yield row(restored.ended - restored.began, "after the restore began: in service, schedulable", "bgpctl")
 
 
 # --- the world of the demonstration -----------------------------------------------------------------------
-
-
-def _command(lab: cluster.Lab, *arguments: str) -> None:
-    """Run one bgpctl command as a user would, its output on our terminal. It must succeed."""
-    print(f"\n$ bgpctl {' '.join(arguments)}", flush=True)
-    environment = {**os.environ, "KUBECONFIG": str(lab.kubeconfig)}
-    argv = [sys.executable, "-m", "bgpctl", *arguments]
-    try:
-        done = subprocess.run(argv, env=environment, timeout=COMMAND_SECONDS, check=False)
-    except subprocess.TimeoutExpired:
-        raise BgpctlError(f"bgpctl {' '.join(arguments)} took longer than {COMMAND_SECONDS} s") from None
-    _expect(done.returncode == 0, f"bgpctl {' '.join(arguments)} ended with exit code {done.returncode}")
-
-
-def _node(lab: cluster.Lab) -> dict[str, Any]:
-    return lab.client().get(f"/api/v1/nodes/{NODE}")
 
 
 def _pods(lab: cluster.Lab) -> list[dict[str, Any]]:
@@ -156,13 +137,6 @@ def _pods(lab: cluster.Lab) -> list[dict[str, Any]]:
 
 def _of_daemonset(pod: dict[str, Any]) -> bool:
     return any(owner.get("kind") == "DaemonSet" for owner in pod["metadata"].get("ownerReferences") or ())
-
-
-def _expect(holds: bool, otherwise: str) -> None:
-    if not holds:
-        raise BgpctlError(
-            f"the demonstration failed: {otherwise}", "please report this with the output above"
-        )
 
 
 def _say(text: str) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from bgpctl.lab import cluster, stacks
@@ -36,17 +37,22 @@ def up(
         cluster.running(nodes, router, kubeconfig, _say, stack) as lab,
     ):
         _say(f"export KUBECONFIG={lab.kubeconfig}")
-        first = "".join(f"bgpctl {' '.join(words)}, " for words in stacks.STACKS[stack].prepare)
-        _say(
-            f"then: {first}bgpctl peers status, bgpctl node drain worker-1, bgpctl node restore worker-1; "
-            "^C ends it"
-        )
+        _say(f"then: {', '.join(_commands(stacks.STACKS[stack]))}; ^C ends it")
         _say(lab.stack.logs)
         print("ready", flush=True)
         while not ended.wait(LOOK_EVERY):
             for text in lab.stack.revive():
                 _say(text)
     return 0
+
+
+def _commands(driver: stacks.Driver) -> Iterator[str]:
+    """To try first, in their order."""
+    for words in (*driver.prepare, ("peers", "status"), ("node", "estimate", "worker-1")):
+        yield f"bgpctl {' '.join(words)}"
+    yield "bgpctl node drain worker-1" + ("" if driver.drains else " (refused, with what stopping it costs)")
+    if driver.drains:
+        yield "bgpctl node restore worker-1"
 
 
 def _say(text: str) -> None:

@@ -5,7 +5,7 @@ To add one: write them, enter it in `TABLE`, and say in docs/providers.md what i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bgpctl.providers.stack import Stack
 
 DEFAULT = "bgpctl"
+FEW = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,18 @@ def _calico() -> Stack:
     from bgpctl.providers import calico_stack
 
     return calico_stack
+
+
+def _frr_k8s() -> Stack:
+    from bgpctl.providers import frr_k8s_stack
+
+    return frr_k8s_stack
+
+
+def _metallb() -> Stack:
+    from bgpctl.providers import metallb_stack
+
+    return metallb_stack
 
 
 def _kube_router() -> Stack:
@@ -83,10 +96,22 @@ TABLE: dict[str, Row] = {
         left_behind="its BGPPeers stay as they are, and a new node of its name would announce nothing: "
         "bgpctl calico prepare clears that away",
     ),
+    "frr-k8s": Row(
+        _frr_k8s,
+        frozenset({"frrk8s.metallb.io"}),
+        left_behind="nothing is left to do on it: the FRRConfiguration by which it announced nothing is "
+        "owned by its Node, and goes with it",
+    ),
+    "metallb": Row(_metallb, frozenset({"metallb.io"})),
     "kube-router": Row(_kube_router),
     "isovalent": Row(_isovalent, frozenset({"isovalent.com"})),
     "openperouter": Row(_openperouter, frozenset({"openpe.openperouter.github.io"})),
 }
+
+
+def few(names: Sequence[str]) -> Sequence[str]:
+    """Those nodes of which each is asked for by itself; () = all are wanted, or a list of all costs less."""
+    return names if len(names) <= FEW else ()
 
 
 def stack_of(name: str) -> Stack:

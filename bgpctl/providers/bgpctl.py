@@ -3,10 +3,14 @@ label that they select by, withdrawing first."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from bgpctl.core.policy.annotations import GRACEFUL_SHUTDOWN_SOAK
+from bgpctl.core.reading.documents import name_of
 from bgpctl.core.reading.foreign import Unreadable
+from bgpctl.core.reading.unchanged import remembered
 from bgpctl.core.state import NodeState
 from bgpctl.core.state_document import from_document, read_states
 from bgpctl.errors import Blocked
@@ -32,10 +36,14 @@ class Bgpctl:
 
     def __init__(self, client: Client) -> None:
         self._client = client
+        self._read = remembered(from_document)
 
-    def states(self) -> tuple[NodeState, ...] | None:
+    def states(self, names: Collection[str] = ()) -> tuple[NodeState, ...] | None:
+        found = (self._client.find(paths.node_state(name)) for name in names)
+        if there := [document for document in found if document]:
+            return read_states(there)
         try:
-            return read_states(self._client.items(paths.NODE_STATES))
+            return read_states(self._client.items(paths.NODE_STATES), self._read)
         except NotFound:
             return None
 
@@ -44,7 +52,7 @@ class Bgpctl:
         if document is None:
             return None
         try:
-            return from_document(document)
+            return self._read(document)
         except Unreadable as error:
             raise Blocked(
                 f"what node {node} announces is unknown: its BGPNodeState cannot be read ({error.message})",
@@ -72,7 +80,11 @@ class Bgpctl:
         from bgpctl.providers import policies
 
         selecting = outlook.selectors if outlook else policies.read_selectors(self._client)
-        return policies.label_lever(selecting, node, override)
+        soak = f"kubectl annotate node {name_of(node)} {GRACEFUL_SHUTDOWN_SOAK}=10s --overwrite"
+        unsoaked = (
+            f"bgpctl's speaker does that by itself when it leaves, for as long as its Node says: {soak}"
+        )
+        return replace(policies.label_lever(selecting, node, override), unsoaked=unsoaked)
 
     def facts(self, node: Mapping[str, Any]) -> tuple[PeerFacts, ...]:
         from bgpctl.core.intent.fleet import Fleet

@@ -29,14 +29,15 @@ def may_speak(client: Client) -> bool:
 
 
 def on(client: Client, node: str) -> bool:
-    """Not where its speaker is silent or was stopped. Raises Blocked for a state that cannot be read."""
+    """Not where its speaker is silent, was stopped, or waits for another stack. Raises Blocked for a state
+    that cannot be read."""
     state = Bgpctl(client).state(node)
     return state is not None and alive(state, client.present())
 
 
 def alive(state: NodeState, now: float) -> bool:
     """Is our speaker there? One whose object cannot be read may be."""
-    return bool(state.unreadable) or not (state.stale(now) or state.phase == "Stopped")
+    return bool(state.unreadable) or not (state.stale(now) or state.phase in ("Stopped", "Waiting"))
 
 
 def summary(client: Client) -> Summary:

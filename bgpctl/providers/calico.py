@@ -4,7 +4,7 @@ of a node is its own (`bgpctl calico prepare`), by the exclude label where it an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -56,14 +56,16 @@ class Calico:
 
     # -- reading
 
-    def states(self) -> tuple[NodeState, ...] | None:
+    def states(self, names: Collection[str] = ()) -> tuple[NodeState, ...] | None:
         """Of the nodes that something gives a session beyond the mesh."""
         if not self.objects.base:
             return None
-        nodes = self.objects.nodes()
-        world = self.objects.world(Hosts(one for one in nodes if isinstance(one, Host)))
-        told, troubles = self.objects.statuses()
+        nodes = self.objects.nodes(names)
+        world = self.objects.world(Hosts(one for one in nodes if isinstance(one, Host)), few=bool(names))
+        told, troubles = self.objects.statuses(names)
         peerings = world.by_node()
+        if names and any(peering.remotes for each in peerings.values() for peering in each):
+            world = replace(world, hosts=self.objects.hosts())
         return tuple(
             node_state(one, world, peerings[one.name], told.get(one.name), troubles.get(one.name, ""))
             if isinstance(one, Host)
@@ -77,7 +79,7 @@ class Calico:
         if document is None:
             return None
         host = self.objects.host(document)
-        world = self.objects.world(Hosts((host,)))
+        world = self.objects.world(Hosts((host,)), few=True)
         mine = world.of(host)
         if any(peering.remotes for peering in mine):
             world = replace(world, hosts=self.objects.hosts())
@@ -119,7 +121,7 @@ class Calico:
         if not self.objects.base:
             return Lever()
         host = self.objects.host(node)
-        world = self.objects.world(Hosts((host,)))
+        world = self.objects.world(Hosts((host,)), few=True)
         mine, way = world.of(host), prior.get(WAY)
         keys = frozenset((EXCLUDE, *(key for peering in world.peerings for key in peering.nodes.keys)))
         lever = Lever(keys=keys, back=self._back(host, mine, prior))

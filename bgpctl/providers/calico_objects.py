@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from bgpctl.core.calico import leave, nodestatus
@@ -14,6 +14,7 @@ from bgpctl.core.calico.config import (
     read_defaults,
     read_host,
     read_peering,
+    whose,
 )
 from bgpctl.core.calico.nodestatus import NodeStatus
 from bgpctl.core.calico.states import Hosts, Unread, World
@@ -67,9 +68,14 @@ class Objects:
         """Of one object."""
         return f"{self.base}/{plural}/{paths.named(name)}"
 
-    def world(self, hosts: Hosts) -> World:
-        """What decides about these nodes. Raises Blocked for a BGPConfiguration that cannot be read."""
-        read, _ = self.client.read_list(f"{self.base}/bgppeers", {}, _peering)
+    def world(self, hosts: Hosts, *, few: bool = False) -> World:
+        """What decides about these nodes; `few`: of thousands of BGPPeers most are none of theirs, which a
+        glance tells. Raises Blocked for a BGPConfiguration that cannot be read."""
+
+        def read_one(document: Document) -> Peering | Unread | None:
+            return _peering(document) if not few or _may_be_for(document, hosts) else None
+
+        read, _ = self.client.read_list(f"{self.base}/bgppeers", {}, read_one)
         return World(
             hosts,
             [one for one in read if isinstance(one, Peering)],
@@ -95,8 +101,10 @@ class Objects:
         """Is the kind served? Not by Calico before 3.25."""
         return served(self.client, f"{self.base}/bgpfilters") is not None
 
-    def nodes(self) -> list[Host | NodeState]:
-        """Every Node; of one that cannot be read, that."""
+    def nodes(self, names: Collection[str] = ()) -> list[Host | NodeState]:
+        """Every Node, or those; of one that cannot be read, that."""
+        if names:
+            return [_host(node) for name in names if (node := self.client.find(paths.node(name)))]
         read, _ = self.client.read_list(paths.NODES, {}, _host)
         return read
 
@@ -120,10 +128,14 @@ class Objects:
             text = f"what Calico wrote on it cannot be read ({error.message})"
             raise Blocked(f"what node {name_of(node)} announces is unknown: {text}", hint) from None
 
-    def statuses(self) -> tuple[Mapping[str, NodeStatus], Mapping[str, str]]:
-        """By node: what is told of its sessions, and why that cannot be read."""
+    def statuses(self, names: Collection[str] = ()) -> tuple[Mapping[str, NodeStatus], Mapping[str, str]]:
+        """By node, every one or those: what is told of its sessions, and why that cannot be read."""
         told: dict[str, NodeStatus] = {}
         troubles: dict[str, str] = {}
+        if names:
+            found = {name: self.status(name) for name in names}
+            told = {name: status for name, (status, _) in found.items() if status}
+            return told, {name: trouble for name, (_, trouble) in found.items() if trouble}
         try:
             read, _ = self.client.read_list(f"{self.base}/caliconodestatuses", {}, read_status)
         except NotFound:
@@ -161,13 +173,16 @@ def _host(node: Document) -> Host | NodeState:
         return NodeState(name_of(node), unreadable=error.message)
 
 
+def _may_be_for(document: Document, hosts: Hosts) -> bool:
+    node, nodes = whose(document)
+    return node in hosts.by_name if node else bool(hosts.chosen(nodes))
+
+
 def _peering(document: Document) -> Peering | Unread:
     try:
         return read_peering(document)
     except Unreadable as error:
-        name, spec = name_of(document), document.get("spec")
-        node = spec.get("node") if isinstance(spec, Mapping) and not spec.get("nodeSelector") else None
-        return Unread(name, node if isinstance(node, str) else "", error.message)
+        return Unread(name_of(document), *whose(document), error.message)
 
 
 def read_status(document: Document) -> NodeStatus | tuple[str, str] | None:

@@ -6,15 +6,15 @@ Nodes that only an older policy selects are `cilium_v1`'s.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from bgpctl.core.cilium import copies, leave
-from bgpctl.core.cilium.nodeconfig import ANNOTATION, KIND, Kept, NodeConfig, kept_of, read
+from bgpctl.core.cilium import copies, leave, soak
+from bgpctl.core.cilium.nodeconfig import ANNOTATION, KIND, SOAK_SUFFIX, Kept, NodeConfig, kept_of, read
 from bgpctl.core.cilium.policies import originals, selects
 from bgpctl.core.cilium.states import Settings, node_state, silent
-from bgpctl.core.drain.lever import Effect, Lever
+from bgpctl.core.drain.lever import Effect, Lever, Patch
 from bgpctl.core.model import SessionState
 from bgpctl.core.policy.v2.peer import parse_peer_config
 from bgpctl.core.reading.documents import labels_of, name_of
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 Document = Mapping[str, Any]
 
+NO_SOAK = f"{soak.PREPARE}, run a minute before, makes that possible"
 UNSERVED = "the cluster serves no CiliumBGPNodeConfig: what its nodes announce is not known"
 BY_COPIES = "copies"
 
@@ -53,6 +54,11 @@ LOST = (
     f"delete its {KIND}, and Cilium's operator makes it anew"
 )
 
+EDITED = (
+    f"advertises, and the node's peers refer to it to announce nothing: somebody edited it since; "
+    f"{copies.PREPARE} takes that out again"
+)
+
 
 class Cilium:
     """As `bgpctl.ports.Provider`. Of 1.16 and newer, which send a Hard Reset where the N bit is negotiated:
@@ -68,20 +74,25 @@ class Cilium:
 
     # -- reading
 
-    def states(self) -> tuple[NodeState, ...] | None:
+    def states(self, names: Collection[str] = ()) -> tuple[NodeState, ...] | None:
         settings = read_settings(self._peer_configs())
+        if there := [document for name in names if (document := self._find(name))]:
+            found = tuple(_state(document, settings) for document in there)
+            if {state.node for state in found} == set(names):
+                return found
         for collection in paths.NODE_CONFIGS:
             with contextlib.suppress(NotFound):
                 # Of thousands of nodes no more than a page of documents is in memory.
                 told, _ = self._client.read_list(collection, {}, lambda document: _state(document, settings))
                 names = frozenset(state.node for state in told)
-                return (*told, *cilium_v1.states(self._client, names))
-        return tuple(cilium_v1.states(self._client, frozenset())) or None
+                return (*told, *cilium_v1.states(self._client, self._agents, names))
+        return tuple(cilium_v1.states(self._client, self._agents, frozenset())) or None
 
     def state(self, node: str) -> NodeState | None:
         config = self._config(node)
         if config is None:
-            return cilium_v1.state(self._client, node) or silent(node, self._agents.without_session(node))
+            older = cilium_v1.state(self._client, self._agents, node)
+            return older or silent(node, self._agents.without_session(node))
         settings = read_settings(self._peer_configs())
         told = self._agents.told(config, settings) if config.withdrawn else ({}, "")
         return node_state(config, settings, *told, self._client.present())
@@ -166,8 +177,8 @@ class Cilium:
         # The journal goes before the annotation, which more people may write.
         kept = _prior(prior) or config.kept
         if config.withdrawn or (kept and config.emptied(kept)):
-            return self._out(node, config, kept, selecting)
-        if override is not None or prior.get(WAY) == BY_LABEL:
+            return replace(self._out(node, config, kept, selecting), keys=by_label.keys)
+        if not config.soaks and (override is not None or prior.get(WAY) == BY_LABEL):
             return by_label
         ready = copies.readiness(config, self._peer_configs(), self._client.present())
         begun = prior.get(WAY) == BY_COPIES
@@ -180,8 +191,31 @@ class Cilium:
         if ready.missing or ready.trouble:
             return Lever(selected, refusal=_unready(ready))
         kept = config.keep(str(node["metadata"].get("uid") or ""), self._client.present(), kept)
-        patch = leave.withdraw(self._path(config), config, kept)
-        return Lever(selected, patches=(patch,), prior=_kept(kept), objects=(self._path(config),))
+        path = self._path(config)
+        found = Lever(
+            selected,
+            patches=(leave.withdraw(path, config, kept),),
+            prior=_kept(kept),
+            objects=(path,),
+            keys=by_label.keys,
+        )
+        if config.soaks:
+            return replace(found, soaks=True, back=self._back(node, config, kept, selecting))
+        if why := self._unsoaked(config):
+            return replace(found, unsoaked=why)
+        return replace(found, soak=(leave.soak(path, config, kept),))
+
+    def _unsoaked(self, config: NodeConfig) -> str:
+        """Why the node's peers may not refer to the copies for a soak, "" = they may."""
+        there = self._peer_configs()
+        if not any(name_of(one).endswith(SOAK_SUFFIX) for one in there):
+            return NO_SOAK
+        advertised = optional(self._client, *paths.ADVERTISEMENTS)
+        ready = soak.readiness(config, there, advertised, self._client.present())
+        if ready.missing:
+            return NO_SOAK
+        how = "run this again then" if ready.young else f"{soak.PREPARE} brings them up to date"
+        return f"{ready.trouble}; {how}" if ready.trouble else ""
 
     def _selecting(self, outlook: Outlook | None) -> tuple[Sequence[Document], Selectors]:
         """The v1 policies; by what all but the second ones of them select nodes."""
@@ -197,15 +231,24 @@ class Cilium:
         """A node that was made to withdraw: what closes its sessions, and what brings it back."""
         if kept is None:
             return Lever((f"{KIND} {config.node}",), refusal=LOST)
-        path, owner = self._path(config), self._owner(node, kept, selecting)
+        path = self._path(config)
         closing = leave.close(path, config)
-        comes_back = owner is not None or not kept.owner
+        loud = tuple(f"CiliumBGPPeerConfig {name}" for name in copies.loud(config, self._peer_configs()))
         return Lever(
+            loud,
+            refusal=f"{', '.join(loud)} {EDITED}" if loud else "",
             closing=(closing,) if closing else (),
-            back=(leave.back(path, config, kept, owner),) if comes_back else (),
+            back=self._back(node, config, kept, selecting),
             prior=_kept(kept),
             objects=(path,),
         )
+
+    def _back(
+        self, node: Document, config: NodeConfig, kept: Kept, selecting: Selectors
+    ) -> tuple[Patch, ...]:
+        owner = self._owner(node, kept, selecting)
+        comes_back = owner is not None or not kept.owner
+        return (leave.back(self._path(config), config, kept, owner),) if comes_back else ()
 
     def _owner(self, node: Document, kept: Kept, selecting: Selectors) -> Document | None:
         """The CiliumBGPClusterConfig to which the node goes back: the one that had it, with the UID of now;
@@ -251,7 +294,14 @@ def _runs(config: NodeConfig) -> bool:
 def _closing(lever: Lever, config: NodeConfig | None) -> Lever:
     """The guide's relabel: the operator deletes the CiliumBGPNodeConfig, and the agent its sessions."""
     prior = {WAY: BY_LABEL} if lever.label else {}
-    return replace(lever, prior=prior, effect=Effect.CLOSES, close=Close.HARD_RESET)
+    unsoaked = f"Cilium closes its sessions by this lever; {NO_SOAK}, for nodes with a {KIND}"
+    return replace(
+        lever,
+        prior=prior,
+        effect=Effect.CLOSES,
+        close=Close.HARD_RESET,
+        unsoaked=unsoaked if lever.label else "",
+    )
 
 
 def _unready(ready: copies.Ready) -> str:

@@ -1,5 +1,5 @@
-"""What the Cilium agent of a node that was told to leave says of its sessions, and of what its engine still
-advertises."""
+"""What the Cilium agent of a node says of its sessions and, where it was told to leave, of what its engine
+still advertises."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from bgpctl.core.cilium.agent import CLIENT, PEERS, Told, key_of, questions, read_count, read_sessions
+from bgpctl.core.cilium.agent import CLIENT, PEERS, Key, Told, key_of, questions, read_count, read_sessions
 from bgpctl.core.cilium.nodeconfig import NodeConfig
 from bgpctl.core.cilium.states import Settings
 from bgpctl.kube.client import Client
@@ -25,12 +25,19 @@ class Agents:
 
     def __init__(self, client: Client, clock: Callable[[], float] = time.monotonic) -> None:
         self._asking = Asking[Sessions](client, SELECTOR, CONTAINER, CLIENT, clock)
+        self._sessions = Asking[Mapping[Key, Told]](client, SELECTOR, CONTAINER, CLIENT, clock)
 
     def told(self, config: NodeConfig, settings: Settings) -> Answer:
         """Of every peer of the node, or of none."""
         if not config.peers:
             return {}, ""
         found, by = self._asking.told(config.node, config.version, lambda say: _ask(say, config, settings))
+        return found or {}, by
+
+    def sessions(self, node: str, version: str) -> tuple[Mapping[Key, Told], str]:
+        """All sessions of a node of which no object tells, and who said it. `version`: of what its agent was
+        told to do."""
+        found, by = self._sessions.told(node, version, lambda say: read_sessions(say(PEERS)))
         return found or {}, by
 
     def without_session(self, node: str) -> str:

@@ -4,11 +4,12 @@ what nodes left that are no more."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bgpctl.core.cilium import copies, policies
-from bgpctl.core.cilium.nodeconfig import KIND, LABEL, LABELLED, read
+from bgpctl.core.cilium import soak as soaks
+from bgpctl.core.cilium.nodeconfig import KIND, LABEL, LABELLED, SOAK_SUFFIX, read
 from bgpctl.core.policy.peering import KIND as POLICY
 from bgpctl.core.reading.documents import labels_of, metadata, name_of
 from bgpctl.core.reading.foreign import Unreadable
@@ -23,8 +24,9 @@ __all__ = ["Change", "perform", "prepared", "undone"]
 Document = Mapping[str, Any]
 
 
-def prepared(client: Client) -> tuple[Change, ...]:
-    """What `prepare` would do. Raises BgpctlError where Cilium is not."""
+def prepared(client: Client, *, soak: bool = False) -> tuple[Change, ...]:
+    """What `prepare` would do. `soak`: also what announces with GRACEFUL_SHUTDOWN; what of it is there is
+    kept up to date anyway. Raises BgpctlError where Cilium is not, or a soak would be every node's."""
     older = tuple(_seconds(client))
     base, found = _peer_configs(client, needed=not older)
     originals = [one for one in found.values() if not copies.is_copy(one)]
@@ -32,9 +34,54 @@ def prepared(client: Client) -> tuple[Change, ...]:
     now = client.present()
     made = [_copy(base, original, found.get(name), now) for name, original in sorted(wanted.items())]
     used = _used(client)
-    left = [name for name, one in found.items() if copies.is_copy(one) and name not in {*wanted, *used}]
+    soaking = soak or any(name.endswith(SOAK_SUFFIX) and copies.is_copy(one) for name, one in found.items())
+    tagged = list(_soaking(client, base, found, used)) if soaking else []
+    kept = {*wanted, *used, *(change.name for change in tagged)}
+    left = [name for name, one in found.items() if copies.is_copy(one) and name not in kept]
     dropped = [Change("delete", f"{base}/{name}", name, "its original is gone") for name in sorted(left)]
-    return (*made, *dropped, *older, *_abandoned(client))
+    return (*made, *tagged, *dropped, *older, *_abandoned(client))
+
+
+def _soaking(
+    client: Client, base: str, found: Mapping[str, Document], used: Mapping[str, Sequence[str]]
+) -> Iterator[Change]:
+    """The copies that announce with GRACEFUL_SHUTDOWN; those of CiliumBGPAdvertisements first, so that what
+    chooses them finds them."""
+    place, advertised = _advertisements(client)
+    wanted = soaks.wanted(found.values(), advertised.values())
+    if why := soaks.clash(found.values(), wanted):
+        raise BgpctlError(why, "then run this again; nothing was changed")
+    there = {soaks.PEER_CONFIG: (base, found), soaks.ADVERTISEMENT: (place, advertised)}
+    for one in sorted(wanted, key=lambda one: (one.kind, one.name)):
+        where, known = there[one.kind]
+        yield _one(where, one, known.get(one.name), client.present())
+    names = {one.name for one in wanted}
+    for name, document in advertised.items():
+        if copies.is_copy(document) and name not in names and not used:
+            yield Change("delete", f"{place}/{name}", name, "its original is gone, or chosen by nobody")
+
+
+def _one(base: str, one: soaks.Wanted, there: Document | None, now: float) -> Change:
+    body = soaks.made_of(one, base.partition("/apis/")[2].rpartition("/")[0], now)
+    path, of = f"{base}/{one.name}", name_of(one.original)
+    if there is None:
+        return Change("create", path, one.name, f"a copy of {of} with GRACEFUL_SHUTDOWN", body)
+    if not copies.is_copy(there):
+        raise BgpctlError(f"{one.kind} {one.name} is somebody else's", "rename it, or delete it")
+    if soaks.same(one, there):
+        return Change("keep", path, one.name, f"differs from {of} in nothing but GRACEFUL_SHUTDOWN")
+    body["metadata"]["resourceVersion"] = metadata(there).get("resourceVersion")
+    return Change("update", path, one.name, f"{of} was changed", body)
+
+
+def _advertisements(client: Client) -> tuple[str, dict[str, Document]]:
+    """The path of the version that is served, and all of them by name."""
+    for base in paths.ADVERTISEMENTS:
+        try:
+            return base, {name_of(one): one for one in client.items(base)}
+        except NotFound:
+            continue
+    return paths.ADVERTISEMENTS[0], {}
 
 
 def undone(client: Client) -> tuple[Change, ...]:
@@ -48,7 +95,12 @@ def undone(client: Client) -> tuple[Change, ...]:
             f"bring it back first: bgpctl node restore {nodes[0]}",
         )
     names = sorted(name for name, one in found.items() if copies.is_copy(one))
-    gone = (Change("delete", f"{base}/{name}", name, "bgpctl made it") for name in names)
+    place, advertised = _advertisements(client)
+    tagged = sorted(name for name, one in advertised.items() if copies.is_copy(one))
+    gone = [
+        *(Change("delete", f"{base}/{name}", name, "bgpctl made it") for name in names),
+        *(Change("delete", f"{place}/{name}", name, "bgpctl made it") for name in tagged),
+    ]
     return (*gone, *older, *_abandoned(client))
 
 
@@ -153,7 +205,7 @@ def _used(client: Client) -> dict[str, list[str]]:
                 f"to see it: kubectl get ciliumbgpnodeconfig {name} -o yaml",
             ) from None
         for peer in config.peers:
-            if config.withdrawn and peer.config:
+            if (config.withdrawn or config.soaks) and peer.config:
                 used.setdefault(peer.config, []).append(config.node)
     return used
 

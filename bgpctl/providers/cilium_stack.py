@@ -63,8 +63,11 @@ def summary(client: Client) -> Summary:
     if older and not configs:
         lever, why = by_policy
     out = [one.node for one in configs if one.withdrawn]
-    left = sorted(set(out) - nodes)
+    soaking = [one.node for one in configs if one.soaks]
+    left = sorted({*out, *soaking} - nodes)
     notes = [f"{', '.join(out)}: withdrawn by bgpctl"] if out else []
+    if soaking:
+        notes.append(f"{', '.join(soaking)}: announces with GRACEFUL_SHUTDOWN, by bgpctl's hand")
     if left:
         notes.append(f"{', '.join(left)}: no such node any more, `{copies.PREPARE}` clears it away")
     told = [f"CiliumBGPNodeConfig {name} cannot be read: {why}" for name, why in unreadable.items()]

@@ -1,14 +1,18 @@
-"""A node that only a CiliumBGPPeeringPolicy selects (v1, Cilium up to 1.18): Cilium tells nothing of its
-sessions, so what is known of it stands in the policy. It leaves by the label that the policy selects by: to
-its second policy where `bgpctl cilium prepare` made one, which withdraws; else out of all, which closes."""
+"""A node that only a CiliumBGPPeeringPolicy selects (v1, Cilium up to 1.18): Cilium writes nothing of its
+sessions. Who its peers are stands in the policy; how their sessions are its agent says, to who may run a
+command in its pod. It leaves by the label that the policy selects by: to its second policy where `bgpctl
+cilium prepare` made one, which withdraws; else out of all, which closes."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bgpctl.core.cilium import copies, policies
+from bgpctl.core.cilium.agent import Told
 from bgpctl.core.cilium.policies import Pair
 from bgpctl.core.cilium.states import LAG
 from bgpctl.core.drain.lever import Lever
@@ -22,28 +26,65 @@ from bgpctl.kube.client import Client
 from bgpctl.kube.optional import permitted
 
 if TYPE_CHECKING:
+    from bgpctl.providers.cilium_agent import Agents
     from bgpctl.providers.policies import Selectors
 
 Document = Mapping[str, Any]
 
 WAY, BY_LABEL, BY_POLICY = "way", "label", "policy"  # in the journal: by which lever the run began
-UNTOLD = f"Cilium tells nothing of the sessions of a {KIND}: routers have to be asked"
+UNTOLD = (
+    f"Cilium writes nothing of the sessions of a {KIND}, and its agent says nothing to us: routers have to "
+    "be asked"
+)
+MOST_ASKED, AT_ONCE, ASK_SECONDS = 256, 16, 10.0  # agents, when all nodes are looked at
 BOUGHT = f"{copies.PREPARE}, run a minute before a drain, lets it withdraw first, with the sessions up"
 
 
-def state(client: Client, name: str) -> NodeState | None:
+def state(client: Client, agents: Agents, name: str) -> NodeState | None:
     """Of one node; None where no such policy selects it."""
     documents = permitted(client, paths.PEERING_POLICIES) or ()
     node = client.find(paths.node(name)) if documents else None
-    return next(_states(client, documents, [node]), None) if node else None
+    found = next(_states(client, documents, [node]), None) if node else None
+    return _heard(found, agents, client.present()) if found else None
 
 
-def states(client: Client, others: frozenset[str]) -> Iterator[NodeState]:
-    """Of all nodes but `others`, of which Cilium tells by itself."""
+def states(client: Client, agents: Agents, others: frozenset[str]) -> Iterator[NodeState]:
+    """Of all nodes but `others`, of which Cilium tells by itself. Agents that there is no time to ask say
+    nothing."""
     documents = permitted(client, paths.PEERING_POLICIES) or ()
-    if documents:
-        nodes, _ = client.read_list(paths.NODES, {}, _slim)
-        yield from _states(client, documents, [one for one in nodes if name_of(one) not in others])
+    if not documents:
+        return
+    nodes, _ = client.read_list(paths.NODES, {}, _slim)
+    found = list(_states(client, documents, [one for one in nodes if name_of(one) not in others]))
+    now, ends = client.present(), time.monotonic() + ASK_SECONDS
+
+    def heard(one: NodeState) -> NodeState:
+        return _heard(one, agents, now) if time.monotonic() < ends else one
+
+    with ThreadPoolExecutor(AT_ONCE, "agents") as pool:
+        yield from pool.map(heard, found[:MOST_ASKED])
+    yield from found[MOST_ASKED:]
+
+
+def _heard(state: NodeState, agents: Agents, now: float) -> NodeState:
+    """With what the agent itself says of the sessions, if it says anything. One that it does not know is not
+    told: it may not have obeyed yet."""
+    if not state.peers:
+        return state
+    told, by = agents.sessions(state.node, f"{state.selected_by} {state.told_out}")
+    if not by:
+        return state
+    peers = tuple(_session(peer, told.get((peer.address, peer.local_asn)), now) for peer in state.peers)
+    return replace(state, peers=peers, problems=(), lag=0.0, sessions_told=True, engine_asked=by)
+
+
+def _session(peer: PeerState, told: Told | None, now: float) -> PeerState:
+    if told is None:
+        return peer
+    up = told.state is SessionState.ESTABLISHED
+    since = now - told.uptime if up and told.uptime else 0.0
+    session = replace(peer.session, state=told.state, since=since, established_at=since or None)
+    return replace(peer, session=session)
 
 
 def _states(client: Client, documents: Sequence[Document], nodes: Sequence[Document]) -> Iterator[NodeState]:
@@ -101,9 +142,9 @@ def _slim(node: Document) -> Document:
 
 
 def _peer(peer: Peer) -> PeerState:
-    session = Session(peer.name, SessionState.UNKNOWN, gr_told=False, end_of_rib=None)
-    told = describe_peer(peer, session, 0, 0)
     keeps = peer.restart_time is not None
+    session = Session(peer.name, SessionState.UNKNOWN, gr_told=not keeps, end_of_rib=None)
+    told = describe_peer(peer, session, 0, 0)
     return replace(told, intended=None, announced=None, configured_notification=keeps)
 
 

@@ -2,19 +2,22 @@
 
 The groups that the API server serves tell in one small request who can be meant at all; then the objects that
 each of those keeps of its nodes tell who is. A cluster that moves from one to another has both, each node one
-of them; a node with both is nobody's to guess about.
+of them; a node with both is whose label says, or nobody's to guess about.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from bgpctl import providers
-from bgpctl.core.reading.documents import name_of
+from bgpctl.core import handover
+from bgpctl.core.handover import Look, Neighbour
+from bgpctl.core.reading.documents import labels_of, name_of
 from bgpctl.core.state import NodeState
 from bgpctl.errors import Blocked
+from bgpctl.kube import paths
 from bgpctl.kube.client import ApiError, Client, NotFound
 from bgpctl.ports import NOTHING_KNOWN, Outlook, Provider
 from bgpctl.providers.bgpctl_stack import alive
@@ -91,18 +94,55 @@ def of_node(client: Client, node: str, found: Found) -> Provider:
     return providers.named(client, found.stacks[0]) if one else Several(client, found.stacks).of(node)
 
 
+def among(client: Client, name: str) -> Provider:
+    """The provider of that name, for a run that is about a node of it. Of the other nodes it tells what is so
+    whoever has them: they announce, are out, or are all that is left."""
+    found = look(client).stacks
+    if len({*found, name}) < 2:
+        return providers.named(client, name)
+    return Chosen(client, dict.fromkeys((*found, name)), name)
+
+
+def beside(client: Client, node: str) -> Look:
+    """Which stacks but our own speaker have a node. Raises BgpctlError where that cannot be seen."""
+    served = _groups(client)
+    here, elsewhere = [], False
+    for name, row in providers.TABLE.items():
+        if name == providers.DEFAULT or (row.groups and not _may_be(name, served)):
+            continue
+        stack = providers.stack_of(name)
+        if stack.on(client, node):
+            state = stack.provider(client).state(node)
+            here.append(Neighbour(name, stack.TITLE, stack.SIGN, state is not None and _closed(state)))
+        elsewhere = elsewhere or bool(row.groups and stack.speaks(client))
+    return Look(tuple(here), elsewhere)
+
+
+def handed_to(node: Mapping[str, Any] | None) -> str:
+    """The provider that has a Node by its label, "" = it does not say, or one that is none."""
+    name = handover.handed_to(labels_of(node or {}))
+    return name if name in providers.TABLE else ""
+
+
+def _closed(state: NodeState) -> bool:
+    """Was it made to leave, and has no session any more? Then another stack may have the node."""
+    return state.told_out and not state.peers
+
+
 class Several:
     """As `bgpctl.ports.Provider`, of a cluster in which not every node has the same stack."""
 
     name: str
 
-    def __init__(self, client: Client, stacks: Sequence[str]) -> None:
-        self.name = " and ".join(stacks)
+    def __init__(self, client: Client, stacks: Iterable[str]) -> None:
         self._client = client
         self._stacks = {name: providers.named(client, name) for name in stacks}
+        self.name = " and ".join(self._stacks)
 
     def of(self, node: str) -> Provider:
-        """Raises Blocked where two are at work."""
+        """Raises Blocked where two are at work, and no label says whose it is."""
+        if name := handed_to(self._client.find(paths.node(node))):
+            return providers.named(self._client, name)
         here = [name for name in self._stacks if name != providers.DEFAULT and self._on(name, node)]
         if providers.DEFAULT in self._stacks and (not here or self._on(providers.DEFAULT, node)):
             here.insert(0, providers.DEFAULT)
@@ -112,23 +152,22 @@ class Several:
         flags = " or ".join(f"--provider {name}" for name in here)
         raise Blocked(
             f"two stacks speak BGP on {node}: {seen}",
-            f"end one of them there, or say whom it is about: {flags}",
+            f"end one of them there, or say whom it is about: {flags}\n"
+            f"to say so for good: kubectl label node {node} {handover.LABEL}={here[-1]}",
         )
 
     def _on(self, name: str, node: str) -> bool:
         return providers.stack_of(name).on(self._client, node)
 
-    def states(self) -> tuple[NodeState, ...] | None:
-        return tuple(self._merged({name: one.states() or () for name, one in self._stacks.items()}))
+    def states(self, names: Collection[str] = ()) -> tuple[NodeState, ...] | None:
+        return tuple(self._merged({name: one.states(names) or () for name, one in self._stacks.items()}))
 
     def state(self, node: str) -> NodeState | None:
         return self.of(node).state(node)
 
     def outlook(self) -> Outlook:
-        first = self._stacks[next(iter(self._stacks))].outlook()
-        told = {name: one.states() or () for name, one in list(self._stacks.items())[1:]}
-        states = self._merged({next(iter(self._stacks)): tuple(first.states.values()), **told})
-        return replace(first, states={state.node: state for state in states})
+        name, first = next(iter(self._stacks.items()))
+        return self._all(first.outlook(), name)
 
     def lever(
         self,
@@ -142,17 +181,45 @@ class Several:
     def facts(self, node: Mapping[str, Any]) -> tuple[PeerFacts, ...]:
         return self.of(name_of(node)).facts(node)
 
+    def _all(self, outlook: Outlook, name: str) -> Outlook:
+        """What one stack tells of its nodes, with the states of the others'."""
+        told = {other: one.states() or () for other, one in self._stacks.items() if other != name}
+        mine = {name: tuple(outlook.states.values())}
+        ordered = {other: {**told, **mine}[other] for other in self._stacks}
+        return replace(outlook, states={state.node: state for state in self._merged(ordered)})
+
     def _merged(self, told: Mapping[str, Sequence[NodeState]]) -> Iterator[NodeState]:
         return merged(told, self._client.present())
+
+
+class Chosen(Several):
+    """The same, for a run that is about a node of one of them."""
+
+    def __init__(self, client: Client, stacks: Iterable[str], name: str) -> None:
+        super().__init__(client, stacks)
+        self.name = name
+
+    def of(self, node: str) -> Provider:
+        """The one that was chosen, whatever else is on the node."""
+        return self._stacks[self.name]
+
+    def outlook(self) -> Outlook:
+        return self._all(self._stacks[self.name].outlook(), self.name)
 
 
 def merged(told: Mapping[str, Sequence[NodeState]], now: float) -> Iterator[NodeState]:
     """One state per node, by stack: of the one that is at work there; of two, the first, and it says so."""
     others = {state.node for name, states in told.items() if name != providers.DEFAULT for state in states}
+    ours = {state.node for state in told.get(providers.DEFAULT, ()) if alive(state, now)}
     by_node: dict[str, list[tuple[str, NodeState]]] = {}
     for name, states in told.items():
         for state in states:
-            if name != providers.DEFAULT or state.node not in others or alive(state, now):
+            has = state.node in ours
+            if (
+                (has or state.node not in others)
+                if name == providers.DEFAULT
+                else not (has and _closed(state))
+            ):
                 by_node.setdefault(state.node, []).append((name, state))
     for (_, first), *more in by_node.values():
         yield replace(first, problems=(*first.problems, *(_also(name) for name, _ in more)))

@@ -3,7 +3,7 @@ withdraw, so a drain is refused, and says what stopping its pod costs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from bgpctl.core.drain.lever import Effect, Lever
@@ -36,10 +36,13 @@ class KubeRouter:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def states(self) -> tuple[NodeState, ...] | None:
+    def states(self, names: Collection[str] = ()) -> tuple[NodeState, ...] | None:
         settings = self.settings()
         if not settings:
             return None
+        if names:
+            nodes = filter(None, (self._client.find(paths.node(name)) for name in names))
+            return tuple(state for node in nodes if (state := _state(node, settings)))
         read, _ = self._client.read_list(paths.NODES, {}, lambda node: _state(node, settings))
         return tuple(state for state in read if state is not None)
 

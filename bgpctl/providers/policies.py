@@ -70,4 +70,4 @@ def selectors(policies: Sequence[Mapping[str, Any]], configs: Sequence[Mapping[s
 
 def label_lever(selecting: Selectors, node: Mapping[str, Any], override: str | None) -> Lever:
     """The guide's lever: the label that the policies select by."""
-    return deselecting_label(selecting, node["metadata"].get("labels") or {}, override)
+    return deselecting_label(selecting, (node.get("metadata") or {}).get("labels") or {}, override)

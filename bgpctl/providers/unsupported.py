@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ class Unsupported:
     name: str
     why: str
 
-    def states(self) -> tuple[NodeState, ...] | None:
+    def states(self, names: Collection[str] = ()) -> tuple[NodeState, ...] | None:
         return ()
 
     def state(self, node: str) -> NodeState | None:

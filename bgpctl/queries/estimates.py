@@ -35,9 +35,13 @@ def node_estimates(
             "see `bgpctl peers status` and `kubectl get ciliumbgppeeringpolicies`",
         )
     _refuse_strangers(node, profiles, [fact.address for fact in facts])
+    by_address: dict[str, list[PeerFacts]] = {}
+    for fact in facts:
+        by_address.setdefault(fact.address, []).append(fact)
     return tuple(
-        _estimate(event, fact, profiles.get(fact.address, UNKNOWN_ROUTER), known)
-        for fact in facts
+        max((_estimate(event, fact, profile, known) for fact in of_one), key=lambda one: one.worst)
+        for address, of_one in by_address.items()
+        for profile in (profiles.get(address, UNKNOWN_ROUTER),)
         for event in EVENTS
     )
 
@@ -77,5 +81,7 @@ def _facts(client: Client, provider: Provider, node: str) -> _Facts:
         journal = load(document["metadata"].get("annotations"))
         return _Facts(cluster.policy_facts(provider, document, journal), close=close)
     stays = told.engine_mode in STAYING
-    peers = tuple(replace(facts_from_state(peer), engine_stays=stays) for peer in told.peers)
+    # What a router negotiated with a session that was not withdrawn it still keeps.
+    kept = (*told.peers, *told.unwithdrawn)
+    peers = tuple(replace(facts_from_state(peer), engine_stays=stays) for peer in kept)
     return _Facts(peers, told.soak if told.established else 0.0, close)

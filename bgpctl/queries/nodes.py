@@ -15,7 +15,8 @@ from bgpctl.kube import lease, paths
 from bgpctl.kube.client import ApiError, Client
 from bgpctl.kube.lease import LeaseView
 from bgpctl.ports import Provider
-from bgpctl.queries.since import Since, since
+from bgpctl.providers import detect
+from bgpctl.queries.since import Since, since, taken_back
 from bgpctl.runbooks import advice
 from bgpctl.runbooks.catalogue import steps_of
 from bgpctl.runbooks.command_line import BARE, CommandLine
@@ -30,7 +31,8 @@ class NodeReport:
     `lost`: the journal was removed from the Node, and this is its copy. `problem` says what could not be
     read. `leased`: the node has a Lease, held or not, as every one with a journal should. `orphan`: a run
     asked it to leave, and both are gone. `typed`: what was typed now; `named`: it asked for this node. `now`
-    is when it was looked at, epoch seconds by the API server's clock. `hint`: the way out of `problem`."""
+    is when it was looked at, epoch seconds by the API server's clock. `back`: `since.taken_back`; `hint`: the
+    way out of `problem`."""
 
     node: str
     ready: bool
@@ -45,6 +47,7 @@ class NodeReport:
     typed: CommandLine = BARE
     named: bool = False
     now: float = 0.0
+    back: str = ""
     hint: str = ""
 
     @property
@@ -70,7 +73,7 @@ class NodeReport:
     def since(self) -> Since | None:
         """What became of the node since its drain took it out, where that is no longer true."""
         journal = None if self.running else self.record
-        return since(journal, self.state, self.unschedulable, self.now) if journal else None
+        return since(journal, self.state, self.unschedulable, self.now, self.back) if journal else None
 
     @property
     def drained(self) -> bool:
@@ -138,19 +141,21 @@ class NodeReport:
             return (
                 f"somebody deleted the Lease {lease.NAMESPACE}/{lease.name_for(self.node)}, which ends a run"
             )
-        return "its process was killed"
+        return "its process was killed, or could not write down how it ended"
 
 
 def node_reports(
     client: Client, names: Sequence[str], typed: CommandLine = BARE, provider: Provider | None = None
 ) -> tuple[NodeReport, ...]:
     """The named nodes, or all. Raises UsageError for a name that does not exist."""
-    documents = {d["metadata"]["name"]: d for d in client.items(paths.NODES)}
+    few = providers.few(names)
+    found = (client.find(paths.node(name)) for name in names) if few else client.items(paths.NODES)
+    documents = {document["metadata"]["name"]: document for document in found if document}
     missing = [name for name in names if name not in documents]
     if missing:
         raise no_such_node(*missing)
     whose = provider or providers.of(client)
-    told = {s.node: s for s in whose.states() or ()}
+    told = {s.node: s for s in whose.states(few) or ()}
     told |= dict(_of_others(client, {name: documents[name] for name in names or documents}, whose.name))
     leases = _leases(client, [name for name, d in documents.items() if _has_journal(d)])
     chosen = dict.fromkeys(names or sorted(documents))
@@ -160,7 +165,8 @@ def node_reports(
 
 
 def _of_others(client: Client, documents: Mapping[str, Any], whose: str) -> Iterator[tuple[str, NodeState]]:
-    """The nodes that were taken out of another stack than `whose`: only that one can tell what is now."""
+    """The nodes that were taken out of another stack than `whose`: only that one can tell what is now, unless
+    they were handed over to another one since."""
     for name, document in documents.items():
         try:
             journal = load(document["metadata"].get("annotations"), name)
@@ -168,9 +174,10 @@ def _of_others(client: Client, documents: Mapping[str, Any], whose: str) -> Iter
             continue  # told with the node
         if journal is None or journal.provider in ("", whose):
             continue
-        if journal.provider not in providers.TABLE:
+        has_it = detect.handed_to(document) or journal.provider
+        if has_it not in providers.TABLE:
             yield name, NodeState(name, unreadable=f"{journal.provider} runs there, which is not known here")
-        elif state := providers.named(client, journal.provider).state(name):
+        elif state := providers.named(client, has_it).state(name):
             yield name, state
 
 
@@ -200,7 +207,7 @@ def _report(
     lost, orphan, hint = None, False, ""
     try:
         journal, problem = load(metadata.get("annotations"), metadata["name"]), ""
-        if journal is None and held and (copy := held.copy_of(metadata["uid"])):
+        if journal is None and held and (copy := held.copy_of(str(metadata.get("uid")))):
             lost = load({ANNOTATION: copy}, metadata["name"])
             again = advice.undo(metadata["name"], typed)
             problem = f"somebody removed the journal; `{again}` brings the node back by its copy"
@@ -224,8 +231,13 @@ def _report(
         orphan=orphan,
         typed=typed,
         now=now,
+        back=taken_back(journal, metadata.get("labels") or {}, _leave(metadata)) if journal else "",
         hint=hint,
     )
+
+
+def _leave(metadata: Mapping[str, Any]) -> str:
+    return str((metadata.get("annotations") or {}).get(LEAVE) or "")
 
 
 def _withdrawn(node: str, typed: CommandLine) -> str:
@@ -240,7 +252,7 @@ def _withdrawn(node: str, typed: CommandLine) -> str:
 def _orphan(metadata: Mapping[str, Any]) -> str:
     """The run that asked the node to leave and has no journal any more, nor a copy of it: nobody in the
     cluster knows how the node was before. "" = no run did."""
-    leave = str((metadata.get("annotations") or {}).get(LEAVE) or "")
+    leave = _leave(metadata)
     run = leave.rpartition("-")[0]
     named = f"run {run}" if re.fullmatch(r"[0-9a-f]{1,16}", run) else "a run"
     place = f"{lease.NAMESPACE}/{lease.name_for(metadata['name'])}"
@@ -256,4 +268,4 @@ def journal_of(client: Client, node: str) -> Journal | None:
     if journal := load(document["metadata"].get("annotations"), node):
         return journal
     held = lease.read(client, node)
-    return load({ANNOTATION: held.copy_of(document["metadata"]["uid"])}) if held else None
+    return load({ANNOTATION: held.copy_of(str(document["metadata"].get("uid")))}) if held else None

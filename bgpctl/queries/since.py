@@ -1,19 +1,21 @@
 """What became of a node since its drain took it out: the journal of a drain is no word about now. Pure.
 
-The speaker's state is enough (a look-up of the policies for each node would cost too much), and whatever it
-leaves open is no "drained".
+The speaker's state and the Node are enough (a look-up of the policies for each node would cost too much), and
+whatever they leave open is no "drained".
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bgpctl.core.model import SessionState
+from bgpctl.core.policy.annotations import LEAVE
 from bgpctl.core.state import UNTOLD, NodeState
 from bgpctl.runbooks.drain_steps import plural
 from bgpctl.runbooks.journal import Journal
 
-GONE = ("Withdrawn", "Idle", "Stopped")
+GONE = ("Withdrawn", "Idle", "Stopped", "Waiting")
 ANNOUNCES, UNCORDONED, UNKNOWN = "announces-again", "uncordoned", "unknown"
 WHOLE_SECONDS = 1.0  # the API server's instants have no fraction
 
@@ -26,13 +28,28 @@ class Since:
     told: str
 
 
-def since(journal: Journal, state: NodeState | None, cordoned: bool, now: float) -> Since | None:
+def taken_back(journal: Journal, labels: Mapping[str, str], leave: str) -> str:
+    """What the Node itself tells of its drain's request having been taken back, "" = it stands. `leave`: its
+    annotation. Its speaker may have obeyed already, and not be able to say so."""
+    key, value = journal.deselect or ("", None)
+    if key and labels.get(key) != value:
+        return f"its label {key}={value or ''} was taken back after the drain"
+    if journal.leaves and leave != journal.leave:
+        return f"its annotation {LEAVE} is not the drain's any more"
+    return ""
+
+
+def since(
+    journal: Journal, state: NodeState | None, cordoned: bool, now: float, back: str = ""
+) -> Since | None:
     """What is otherwise than the drain left it; None = nothing, or it did not come so far. `now` is epoch
-    seconds by the API server's clock."""
+    seconds by the API server's clock, `back` is `taken_back`."""
     looked = journal.steps.get("ShutDown", journal.steps.get("Withdrawn"))
     if journal.command != "drain" or looked is None:
         return None
     seen = _speaker(state, looked, now) if state else None
+    if back and (seen is None or seen.word == UNKNOWN):
+        seen = Since(UNKNOWN, f"{back}, and its speaker may announce its routes again")
     open_again = "" if cordoned else "it was uncordoned meanwhile: pods may run there"
     if seen and open_again:
         return Since(seen.word, f"{seen.told}; {open_again}")

@@ -52,8 +52,10 @@ def summary(node: str, estimates: Sequence[Estimate]) -> str:
     lasts = "for ever" if isinf(slowest.worst) else f"for up to {units.duration(slowest.worst)}"
     deselect = [one for one in estimates if one.event.value == "deselect"]
     drain = max((one.worst for one in deselect), default=None)
-    drained = f"a drain takes the routes away within {units.duration(drain)}; " if drain is not None else ""
-    return f"{node}: {drained}after {slowest.event.value}, {slowest.address} may send {lasts} (all estimated)"
+    left = (
+        f"when it leaves, its routes are gone within {units.duration(drain)}; " if drain is not None else ""
+    )
+    return f"{node}: {left}after {slowest.event.value}, {slowest.address} may send {lasts} (all estimated)"
 
 
 def document(node: str, estimates: Sequence[Estimate]) -> Document:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bgpctl.core.model import SessionState
 from bgpctl.core.state import NodeState, WithdrawnRecord, timestamp
-from bgpctl.queries.since import ANNOUNCES, UNCORDONED, UNKNOWN
+from bgpctl.queries.since import UNCORDONED, UNKNOWN
 from bgpctl.render import units
 from bgpctl.render.columns import table
 from bgpctl.render.envelope import Document, envelope
@@ -99,10 +99,8 @@ def announces(report: NodeReport, now: float) -> bool:
 
 
 def in_service(report: NodeReport, now: float) -> bool:
-    """Ready, schedulable, and every session of its speaker up; or back in BGP after a drain, however."""
+    """Ready, schedulable, and every session of its speaker up."""
     state = report.state
-    if report.service == ANNOUNCES:
-        return True
     if state is None or not _fit(report, state, now):
         return False
     return bool(state.peers) and state.established == len(state.peers)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bgpctl.core.model import Family, GracefulRestart, Session
+from bgpctl.core.model import Family, GracefulRestart, Session, SessionState
 from bgpctl.core.state import NodeState, PeerState
 from bgpctl.core.state_document import to_document
 from bgpctl.render import units
@@ -127,6 +127,8 @@ def node_word(state: NodeState, now: float) -> str:
         return f"stopped ({seen})"
     if stale:
         return f"stale ({seen})"
+    if state.phase == "Waiting":
+        return "waiting (another stack has the node)"
     return "starting" if state.phase == "Starting" and not state.peers else ""
 
 
@@ -201,7 +203,7 @@ def _family_cells(session: Session) -> list[list[Cell]]:
 
 
 def _narrow_cells(peer: PeerState) -> list[Cell]:
-    return [restart(peer.session)]
+    return [restart(peer)]
 
 
 def _wide_cells(peer: PeerState) -> list[Cell]:
@@ -210,21 +212,29 @@ def _wide_cells(peer: PeerState) -> list[Cell]:
     timers = f"{session.hold_time}/{session.keepalive_time} s" if session.hold_time is not None else "-"
     return [
         timers,
-        restart(session),
-        _side(session.local_gr),
-        _side(session.peer_gr),
+        restart(peer),
+        *(_side(side) if session.gr_told else "?" for side in (session.local_gr, session.peer_gr)),
         {True: "yes", False: "no", None: "?"}[session.end_of_rib] if session.established else "-",
         str(session.flaps),
         f"{error.direction}: {error.text}" if error else "-",
     ]
 
 
-def restart(session: Session) -> str:
-    """Graceful restart as negotiated: off, or the time for which the router keeps our routes, and N."""
-    if session.hold_time is None and session.local_gr is None:
+def restart(peer: PeerState) -> str:
+    """Graceful restart as negotiated: off, or the time for which the router keeps our routes, and N. Where
+    nobody tells that, what the node offers."""
+    session, offered = peer.session, peer.configured_restart_time
+    told = session.hold_time is not None or session.local_gr is not None
+    if told and session.gr_told:
+        return _negotiated(session)
+    if not session.established and session.state is not SessionState.UNKNOWN:
         return "-"
-    if not session.gr_told:
-        return "?"
+    if offered is not None:
+        return f"{offered} s offered"
+    return "off" if session.gr_told else "?"
+
+
+def _negotiated(session: Session) -> str:
     if session.local_gr is None or session.peer_gr is None:
         return "off"
     both = session.local_gr.notification and session.peer_gr.notification

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bgpctl.core.drain.eviction import PodView
-from bgpctl.core.drain.lever import Patch
+from bgpctl.core.drain.lever import Change
 from bgpctl.runbooks.journal import Journal
 
 
@@ -37,9 +37,9 @@ class ChangeNode:
 
 @dataclass(frozen=True, slots=True)
 class PatchObject:
-    """Pull a lever that is not on the Node: one guarded patch of another object."""
+    """Pull a lever that is not on the Node: one guarded change of another object."""
 
-    patch: Patch
+    patch: Change
 
     def __str__(self) -> str:
         return self.patch.what

@@ -13,6 +13,8 @@ from bgpctl.runbooks.model import Step
 from bgpctl.runbooks.options import DrainOptions, RestartOptions, RestoreOptions
 from bgpctl.runbooks.restart_steps import ClaimedForRestart, Concluded, Graceful, Restarted
 from bgpctl.runbooks.restore_steps import Announced, Established, Selected, Uncordoned, Up
+from bgpctl.runbooks.soaked import FLAG as SOAK_FLAG
+from bgpctl.runbooks.soaked import Soaked
 from bgpctl.runbooks.withdrawn import Settled, Withdrawn
 
 
@@ -23,7 +25,8 @@ def node_drain(options: DrainOptions, run: str) -> Sequence[Step]:
     withdrawn = Withdrawn(options.require_confirmed, options.assume_dead, typed)
     row = providers.TABLE.get(options.provider)
     closed = (Closed(),) if row and row.closes_apart else ()
-    leaving = (Deselected(), withdrawn, *closed, Settled(options.settle))
+    soaked = (Soaked(options.soak),) if options.soak else ()
+    leaving = (*soaked, Deselected(), withdrawn, *closed, Settled(options.settle))
     return (
         Claimed("drain", run, options.order, options.take_over, options.asked, typed),
         Checked(
@@ -64,7 +67,9 @@ def steps_of(journal: Journal) -> tuple[str, ...]:
     """The names of the steps of the run that a journal is of, in their order."""
     match journal.command:
         case "drain":
-            steps = node_drain(DrainOptions("", journal.order, provider=journal.provider), "")
+            soak = 1.0 if SOAK_FLAG in journal.asked else 0.0
+            options = DrainOptions("", journal.order, provider=journal.provider, soak=soak)
+            steps = node_drain(options, "")
         case "restore":
             steps = node_restore(RestoreOptions(""), "")
         case _:

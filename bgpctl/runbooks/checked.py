@@ -80,7 +80,7 @@ class Checked(Goal):
             prior_unschedulable=s.node.unschedulable,
             options=self.asked,
             provider=s.provider,
-            doubted=s.doubted,
+            clock=s.clock,
         )
         journal = replace(
             noted(journal, s),

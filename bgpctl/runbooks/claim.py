@@ -15,7 +15,7 @@ from bgpctl.runbooks.kept import Options
 from bgpctl.runbooks.model import Decision, Goal, Status
 from bgpctl.runbooks.snapshot import Snapshot
 
-CLOCKS = "the API server's clock and this machine's, or that of the run before, differ: waits begin anew"
+CLOCKS = "by another clock than that run's: waits begin anew"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ class Claimed(Goal):
         before = {f: v for f, v in journal.options.items() if f not in kept.OF_ATTEMPT}
         options = kept.merged(before, self.asked) if journal.command == self.command else journal.options
         ours = replace(journal, holder=s.holder, options=options)
-        return ours.by_clock(s.now, doubted=s.doubted) if journal.holder != s.holder else ours
+        return ours.by_clock(s.clock, s.now) if journal.holder != s.holder else ours
 
     def _options(self, journal: Journal) -> Iterator[str]:
         """What this run does because the one before was asked to, and what it does not do."""
@@ -148,11 +148,12 @@ class Claimed(Goal):
         if s.journal.command == "restart":
             fresh = replace(fresh, prior_unschedulable=s.node.unschedulable)
         return replace(
-            fresh.with_mark(AGAIN, s.now).by_clock(s.now, doubted=s.doubted),
+            fresh.with_mark(AGAIN, s.now).by_clock(s.clock, s.now),
             run=self.run,
             command=self.command,
             order=self.order,
             holder=s.holder,
+            started_at=round(s.now, 3),
             options=self.asked,
         )
 

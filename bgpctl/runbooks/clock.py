@@ -3,8 +3,8 @@
 That is the local clock where the API server's Date headers do not contradict it, else the nearest time that
 they allow. Anchored once, to the first answer: from then on a clock counts that nobody sets, so that a change
 of time during the run shortens no wait and lengthens none. What is left is the Date header's resolution,
-and a run that goes on with another's. Where the two clocks contradict each other, one of them is wrong, and
-nobody knows for which of the runs: then no wait counts from an instant that the other one wrote down.
+and a run that goes on with another's: with another server, on another machine, or after a clock was set it
+counts by another clock, and neither can tell. Only the kernel's own clock of one boot is the same for both.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import time
 
 from bgpctl.errors import BgpctlError, Temporary
 from bgpctl.kube.client import Client
+from bgpctl.kube.lease import UNKNOWN, boot
 
 UNCERTAIN = 1.0
 """Seconds by which the clocks of two runs may differ: the Date header counts whole seconds (RFC 9110 6.6.1).
@@ -20,10 +21,7 @@ A wait whose beginning another run wrote down is longer by so much."""
 
 
 class Clock:
-    """Epoch seconds by the API server's clock, and the means to wait. `doubted`: that clock and this
-    machine's contradict each other."""
-
-    doubted = False
+    """Epoch seconds by the API server's clock, and the means to wait."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -38,6 +36,11 @@ class Clock:
         """Seconds that go on while this machine is suspended: a laptop may sleep in the middle of a drain."""
         return time.clock_gettime(time.CLOCK_BOOTTIME)
 
+    @property
+    def name(self) -> str:
+        """BOOT/OFFSET: two runs with the same one (`same`) count by the same clock."""
+        return f"{boot()}/{self.now() - self.monotonic():.3f}"
+
     def sleep(self, seconds: float) -> None:
         time.sleep(max(0.0, seconds))
 
@@ -50,6 +53,14 @@ class Clock:
             return
         except BgpctlError:
             pass
-        present, here = self._client.present(), time.time()
-        self.doubted = abs(present - here) > UNCERTAIN
-        self._offset = present - self.monotonic()
+        self._offset = self._client.present() - self.monotonic()
+
+
+def same(one: str, other: str) -> bool:
+    """Are these the names of one clock? Of one boot, and no further apart than two answers of one server."""
+    (here, _, offset), (there, _, other_offset) = one.partition("/"), other.partition("/")
+    try:
+        apart = abs(float(offset or 0) - float(other_offset or 0))
+        return here == there != UNKNOWN and apart <= UNCERTAIN
+    except ValueError:
+        return False

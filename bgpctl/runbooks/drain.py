@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from bgpctl import providers
 from bgpctl.core.timing.profiles import UNKNOWN_ROUTER, Profile
-from bgpctl.errors import Tells
+from bgpctl.errors import Tells, UsageError
 from bgpctl.kube.client import Client
-from bgpctl.runbooks import advice, engine, kept, whose
+from bgpctl.providers import detect
+from bgpctl.runbooks import advice, engine, kept, soaked, whose
 from bgpctl.runbooks import plan as planning
 from bgpctl.runbooks import world as worlds
 from bgpctl.runbooks.catalogue import node_drain, node_restore
@@ -25,6 +25,7 @@ from bgpctl.runbooks.model import Event, Result
 from bgpctl.runbooks.options import DrainOptions, RestoreOptions
 from bgpctl.runbooks.restore_steps import UNSELECTED
 from bgpctl.runbooks.routers import Routers
+from bgpctl.runbooks.soaked import Soaked
 from bgpctl.runbooks.world import World
 from bgpctl.witness.probe import parse_probe
 
@@ -35,6 +36,7 @@ def drain(client: Client, options: DrainOptions) -> Events:
     options = replace(options, provider=whose.provider(client, options.node, options.provider).name)
     world = _drain_world(client, options, run)
     yield from _inherits(options, world)
+    _may_soak(options, world)
     steps = node_drain(options, run)
     result = yield from engine.run("drain", options.node, run, steps, world, options.timeout, options.command)
     return told(result, world, options.command)
@@ -46,6 +48,7 @@ def plan(client: Client, options: DrainOptions) -> Events:
     options = replace(options, provider=whose.provider(client, options.node, options.provider).name)
     world = _drain_world(client, options, run)
     yield from _inherits(options, world)
+    _may_soak(options, world)
     result = yield from planning.plan("drain", options.node, run, node_drain(options, run), world)
     return replace(result, hint=options.command.aimed(result.hint))
 
@@ -57,6 +60,13 @@ def _inherits(options: DrainOptions, world: World) -> Iterator[Event]:
     words = shlex.join(kept.words(options.inherited))
     text = f"as the run before was asked to: {words} (what is said now goes before: --no-force, --settle 5)"
     yield Event(world.now(), "note", "Claimed", "own the node", "acting", text, node=options.node)
+
+
+def _may_soak(options: DrainOptions, world: World) -> None:
+    """Raises UsageError where a soak was asked for that is not to be had."""
+    if options.soak and (why := soaked.cannot(world.observe(Soaked.needs))):
+        plain = options.command.with_flags([f"{soaked.FLAG} 0"])
+        raise UsageError(why, f"nothing was changed on the node; without a soak: {plain}")
 
 
 def restore(client: Client, options: RestoreOptions) -> Events:
@@ -155,7 +165,7 @@ def _drain_world(client: Client, options: DrainOptions, run: str) -> World:
         client,
         options.node,
         run,
-        provider=providers.named(client, options.provider),
+        provider=detect.among(client, options.provider),
         timeout=options.timeout,
         routers=routers(options.probes),
         eviction=options.eviction,

@@ -260,7 +260,10 @@ def known(before: Sequence[str], s: Snapshot) -> tuple[str, ...]:
 
 
 def _selected(s: Snapshot, although: str) -> Decision:
-    """A policy came while the drain ran; the checks know what to do about it."""
+    """A policy came while the drain ran, or somebody changed what takes the node out of it; the checks know
+    what to do about it."""
+    if s.lever.refusal:
+        return Decision(Status.BLOCKED, s.lever.refusal)
     names = ", ".join(s.lever.policies)
     hint = "running this again finds the label that takes the node out; --deselect-label KEY=VALUE names one"
     return Decision(Status.BLOCKED, f"the node is selected by {names} ({although})", hint=hint)

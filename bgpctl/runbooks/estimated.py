@@ -70,12 +70,12 @@ def over(s: Snapshot, journal: Journal, word: Word, note: str) -> Decision:
     session any more, what holds them may hang with all of them up: that they ended is assumed, and said so,
     from the instant at which they were not listed any more."""
     assert s.state is not None, "it tells of its sessions"
-    withdrew = word is Word.EMPTY or SAW_EMPTY in journal.marks
+    if word is Word.EMPTY and SAW_EMPTY not in journal.marks:
+        return saw(s, journal.with_mark(SAW_EMPTY, s.now), EMPTY)
+    withdrew = SAW_EMPTY in journal.marks
     estimates = (withdrew and s.estimates) or s.dead_estimates
     if not estimates:
         return no_peer(s.state, journal)
-    if word is Word.EMPTY and SAW_EMPTY not in journal.marks:
-        return saw(s, journal.with_mark(SAW_EMPTY, s.now), EMPTY)
     if word is Word.EMPTY and s.state.unwithdrawn and SAW_ENDED not in journal.marks:
         return saw(s, journal.with_mark(SAW_ENDED, s.now), RESTARTED)
     unseen = word is Word.UNLISTED and not withdrew

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
+from functools import lru_cache
 from typing import Any
 
 from bgpctl.core.reading.addresses import parse_zoned
@@ -16,16 +17,17 @@ from bgpctl.core.reading.foreign import Foreign, Unreadable, parse_json, plain
 from bgpctl.core.state import MOST_LOCALS
 from bgpctl.errors import Blocked
 from bgpctl.runbooks import kept
+from bgpctl.runbooks.clock import same
 from bgpctl.runbooks.kept import Options
 
 ANNOTATION = "bgpctl.io/run"
 VERSION = 1
 # Fields that came after the first journals were written.
 LATER = {"leaves", "baselines", "witnesses", "locals", "ending", "options", "provider", "prior"}
-LATER |= {"request", "doubted", "counted"}
-UNSAID = {"provider", "prior", "request", "doubted", "counted"}  # while they say nothing
+LATER |= {"request", "clock", "counted"}
+UNSAID = {"provider", "prior", "request", "clock", "counted"}  # while they say nothing
 COMMANDS = ("drain", "restore", "restart")
-NAMES = ("SpeakerStarted", "SawRecord")  # marks that name something by an instant of its own clock
+OF_OWN_CLOCK = ("SpeakerStarted", "SawRecord")  # marks that name something by an instant of its own clock
 AGAIN = "GoneOnWith"  # the mark of the last attempt that went on with the run
 LONGEST = 256 << 10  # what the API server allows for all annotations of an object together
 MOST_WITNESSES = 8  # of one peer: the newest
@@ -48,8 +50,8 @@ class Journal:
     at), empty while it runs and when it was killed. `options`: what was asked for (`kept`). `provider`: who
     spoke BGP on the node, "" = nobody wrote it down; `prior`: what it needs to bring the node back by other
     means than a label (`core.drain.lever`). `request` names the last relabel.
-    `doubted`: the clock of the run at work is contradicted by
-    its own machine; `counted`: no wait counts from before this instant, which another clock wrote down."""
+    `clock` is that of the run at work;
+    `counted`: no wait counts from before this instant, which another clock wrote down."""
 
     run: str
     command: str
@@ -73,7 +75,7 @@ class Journal:
     provider: str = ""
     prior: Mapping[str, Any] = field(default_factory=dict)
     request: str = ""
-    doubted: bool = False
+    clock: str = ""
     counted: float = 0.0
 
     @property
@@ -139,21 +141,25 @@ class Journal:
         mark."""
         return max(self.marks[mark], self.counted) if mark in self.marks else 0.0
 
-    def by_clock(self, now: float, *, doubted: bool) -> Journal:
-        """In the hands of a run whose clock is perhaps not that of the run before. What is yet to come by
-        this one has been all the same, and before this run began."""
-        if not (doubted or self.doubted):
-            return self
+    def by_clock(self, clock: str, now: float) -> Journal:
+        """In the hands of a run with this clock. What by another one is yet to come has been all the same,
+        and before this run began."""
+        if same(self.clock, clock):
+            return replace(self, clock=clock)
         steps = {step: min(at, now - 1.0) for step, at in self.steps.items()}
-        marks = {mark: at if mark in NAMES else min(at, now) for mark, at in self.marks.items()}
-        return replace(self, doubted=doubted, counted=round(now, 3), steps=steps, marks=marks)
+        marks = {mark: at if mark in OF_OWN_CLOCK else min(at, now) for mark, at in self.marks.items()}
+        return replace(self, clock=clock, counted=round(now, 3), steps=steps, marks=marks)
 
     def with_mark(self, mark: str, at: float) -> Journal:
         return replace(self, marks={**self.marks, mark: round(at, 3)})
 
 
+NAMES = tuple(one.name for one in fields(Journal))
+
+
 def dump(journal: Journal) -> str:
-    said = {name: value for name, value in asdict(journal).items() if value or name not in UNSAID}
+    written = {name: getattr(journal, name) for name in NAMES}
+    said = {name: value for name, value in written.items() if value or name not in UNSAID}
     return json.dumps({"version": VERSION, **said}, sort_keys=True, separators=(",", ":"))
 
 
@@ -162,7 +168,7 @@ def load(annotations: Mapping[str, str] | None, node: str = "NODE") -> Journal |
     state could undo somebody's cordon. Raises Blocked, and nothing else."""
     try:
         text = Foreign.of(annotations or {}, "annotations").text(ANNOTATION, longest=LONGEST)
-        return _read(Foreign.of(parse_json(text, LONGEST))) if text else None
+        return _parsed(text) if text else None
     except Unreadable as error:
         raise Blocked(
             f"the annotation {ANNOTATION} cannot be read ({error.message})",
@@ -174,9 +180,16 @@ def load(annotations: Mapping[str, str] | None, node: str = "NODE") -> Journal |
         ) from None
 
 
+@lru_cache(maxsize=32)
+def _parsed(text: str) -> Journal:
+    """A run reads its journal at every look, and it changes with a step. A journal is a value, and of one
+    text always the same."""
+    return _read(Foreign.of(parse_json(text, LONGEST)))
+
+
 def _read(written: Foreign) -> Journal:
     """Raises Unreadable for anything that `dump` of this version did not write."""
-    names = {"version", *(one.name for one in fields(Journal))}
+    names = {"version", *NAMES}
     needed, found = names - LATER, set(written.value)
     if written.value.get("version") != VERSION or not needed <= found <= names:
         raise Unreadable("another version")
@@ -205,7 +218,7 @@ def _read(written: Foreign) -> Journal:
         provider=written.text("provider"),
         prior=dict(plain(written.child("prior").value, "prior")),
         request=written.text("request"),
-        doubted=written.flag("doubted"),
+        clock=written.text("clock"),
         counted=written.number("counted"),
     )
 

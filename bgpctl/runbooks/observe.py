@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from bgpctl import providers
-from bgpctl.core.drain.eviction import EvictionOptions, verdicts
+from bgpctl.core.drain.eviction import EvictionOptions, PodVerdict, verdicts
 from bgpctl.core.drain.lever import Lever
 from bgpctl.core.reading.documents import name_of, namespace_of
 from bgpctl.core.state import UNTOLD, NodeState, PeerState, others
@@ -23,7 +23,7 @@ from bgpctl.runbooks import cluster, objects
 from bgpctl.runbooks.hold import Document, Hold
 from bgpctl.runbooks.journal import ANNOTATION, Journal, load
 from bgpctl.runbooks.routers import Routers
-from bgpctl.runbooks.snapshot import PeerAnswer, Snapshot
+from bgpctl.runbooks.snapshot import Snapshot
 
 
 @dataclass(slots=True)
@@ -42,60 +42,59 @@ class Observer:
     _watching_since: float | None = None
     _uid: str = ""
 
-    def look(self, needs: frozenset[str]) -> Snapshot:
-        """The Node and its Lease always; the rest as the step needs it."""
+    def look(self, needs: frozenset[str], **hands: Any) -> Snapshot:
+        """The Node and its Lease always; the rest as the step needs it. `hands`: what is known of the run
+        itself, as parts of the Snapshot."""
         hold = self.hold
         began = hold.clock.now()
         document = hold.document = self._read_node()
-        annotations = document["metadata"].get("annotations")
-        journal = load(annotations, hold.node)
+        journal = load(document["metadata"].get("annotations"), hold.node)
         lost = self._lost(journal)
         if journal is not None:
             hold.remember(journal)
-        seen = Snapshot(
-            now=hold.clock.now(),
-            began=began,
-            doubted=hold.clock.doubted,
-            node=objects.node(document, hold.node),
-            journal=journal,
-            holder=hold.holder,
-            released=hold.released,
-            provider=self.provider.name,
-            **self._lease(),
-        )
-        seen = replace(seen, lost=lost or self._copied(seen, journal))
+        now = hold.clock.now()
+        node = objects.node(document, hold.node)
+        parts: dict[str, Any] = self._lease()
+        lost = lost or self._copied(parts.get("lease"), journal)
+        prior = journal or lost
         if needs & {"state", "estimates", "routers"}:
-            seen = replace(seen, state=self.provider.state(hold.node))
+            parts["state"] = self.provider.state(hold.node)
         if "cluster" in needs:
             found = cluster.look(
                 hold.client,
                 self.provider,
                 document,
-                seen.journal or seen.lost,
+                prior,
                 self.deselect_override,
                 self.lifted,
                 self.max_unavailable,
-                seen.now,
+                now,
             )
-            seen = replace(seen, guards=found.guards, lever=found.lever)
+            parts |= {"guards": found.guards, "lever": found.lever}
         elif "policies" in needs:
-            seen = replace(seen, lever=self._lever(seen, document))
+            parts["lever"] = self.provider.lever(document, prior.prior if prior else {})
         if "pods" in needs:
-            seen = self._with_pods(seen)
+            parts["pods"] = self._pods(now)
         if "budgets" in needs:
-            seen = replace(seen, budgets=cluster.budgets(hold.client))
+            parts["budgets"] = cluster.budgets(hold.client)
+        state: NodeState | None = parts.get("state")
         if "estimates" in needs:
-            seen = self._with_estimates(seen, document)
+            parts |= self._estimates(state, parts.get("lever") or Lever(), journal, document)
         if "routers" in needs:
-            seen = replace(seen, answers=self._asked(seen))
-        return replace(seen, now=hold.clock.now())
-
-    def _lever(self, seen: Snapshot, document: Document) -> Lever:
-        journal = seen.journal or seen.lost
-        return self.provider.lever(document, journal.prior if journal else {})
-
-    def _asked(self, seen: Snapshot) -> tuple[PeerAnswer, ...]:
-        return self.routers.look(seen.state, seen.journal, self.hold.clock.now, seen.node.addresses)
+            parts["answers"] = self.routers.look(state, journal, hold.clock.now, node.addresses)
+        return Snapshot(
+            now=hold.clock.now(),
+            began=began,
+            clock=hold.clock.name,
+            node=node,
+            journal=journal,
+            lost=lost,
+            holder=hold.holder,
+            released=hold.released,
+            provider=self.provider.name,
+            **parts,
+            **hands,
+        )
 
     def _read_node(self) -> Document:
         try:
@@ -129,11 +128,10 @@ class Observer:
                 raise hold.lost(error) from None
         return hold.journal
 
-    def _copied(self, seen: Snapshot, journal: Journal | None) -> Journal | None:
+    def _copied(self, seen: LeaseView | None, journal: Journal | None) -> Journal | None:
         """The copy in the Lease, where the Node has no journal any more. One that cannot be read is none."""
         lock = self.hold.lock
-        uid = self.hold.document["metadata"]["uid"]
-        text = lock.copy if lock else (seen.lease.copy_of(uid) if seen.lease else "")
+        text = lock.copy if lock else (seen.copy_of(self.hold.document["metadata"]["uid"]) if seen else "")
         if journal is not None:
             return None
         try:
@@ -156,7 +154,7 @@ class Observer:
         contested = bool(view and first and view.renewed_at != first.renewed_at)
         return {"lease": view, "lease_contested": contested, "lease_watched": now - self._watching_since}
 
-    def _with_pods(self, s: Snapshot) -> Snapshot:
+    def _pods(self, now: float) -> tuple[PodVerdict, ...]:
         client, query = self.hold.client, {"fieldSelector": f"spec.nodeName={self.hold.node}"}
         if self.eviction.pod_selector:
             query["labelSelector"] = self.eviction.pod_selector
@@ -164,23 +162,24 @@ class Observer:
         daemonsets = (
             self._daemonsets() if any(p.controller_kind == "DaemonSet" for p in pods) else frozenset()
         )
-        return replace(s, pods=verdicts(pods, daemonsets, self.eviction, s.now))
+        return verdicts(pods, daemonsets, self.eviction, now)
 
     def _daemonsets(self) -> frozenset[tuple[str, str]]:
         items = self.hold.client.items(paths.DAEMONSETS)
         return frozenset((namespace_of(d), name_of(d)) for d in items)
 
-    def _with_estimates(self, s: Snapshot, document: Document) -> Snapshot:
-        facts = tuple(facts_from_state(peer) for peer in known_peers(s.state))
-        dead = facts or cluster.policy_facts(self.provider, document, s.journal)
+    def _estimates(
+        self, state: NodeState | None, lever: Lever, journal: Journal | None, document: Document
+    ) -> dict[str, tuple[Estimate, ...]]:
+        facts = tuple(facts_from_state(peer) for peer in known_peers(state))
+        dead = facts or cluster.policy_facts(self.provider, document, journal)
         # Who tells of sessions only forgets a peer with its session.
-        told = facts or (dead if s.state is not None and s.state.phase == UNTOLD else ())
-        unread, close = never_read(s.state), s.lever.close
-        return replace(
-            s,
-            estimates=tuple(self._estimate(leaving(fact.address, unread), fact, close) for fact in told),
-            dead_estimates=tuple(self._estimate(ENDED, fact) for fact in dead),
-        )
+        told = facts or (dead if state is not None and state.phase == UNTOLD else ())
+        unread, close = never_read(state), lever.close
+        return {
+            "estimates": tuple(self._estimate(leaving(f.address, unread), f, close) for f in told),
+            "dead_estimates": tuple(self._estimate(ENDED, fact) for fact in dead),
+        }
 
     def _estimate(self, events: Sequence[Event], fact: PeerFacts, close: Close | None = None) -> Estimate:
         """The worst of what may have happened to the session. `close`: how its owner ends it on purpose."""
@@ -212,8 +211,10 @@ def never_read(state: NodeState | None) -> frozenset[str]:
 
 
 def known_peers(state: NodeState | None) -> tuple[PeerState, ...]:
-    """The peers that the speaker has or lost and, when it has left, had."""
+    """The peers that the speaker has or lost and, when it has left, had. A router may be in there twice: what
+    it negotiated before it still keeps, whatever a policy says of it now."""
     if state is None:
         return ()
     left = state.withdrawn.peers if state.withdrawn and not state.peers else ()
-    return (*state.holders, *others((peer.state for peer in left), state.holders))
+    kept = (*state.peers, *state.unwithdrawn)
+    return (*kept, *others((peer.state for peer in left), kept))

@@ -20,7 +20,8 @@ DEFAULT_SETTLE = 2.0
 
 @dataclass(frozen=True, slots=True)
 class DrainOptions:
-    """`order` guide = evict, then withdraw; withdraw-first = the reverse. `deselect_label` KEY=VALUE (KEY- to
+    """`soak`: for how many seconds routes are announced with GRACEFUL_SHUTDOWN before they are withdrawn.
+    `order` guide = evict, then withdraw; withdraw-first = the reverse. `deselect_label` KEY=VALUE (KEY- to
     remove) overrides the label that is changed. `probes` are router probes in parse_probe's text form,
     written in `probes_in`, `profiles` router profiles by peer address. `shutdown_command` is an argv template
     ({node}). `lifted`: the flags that turn a guard's refusal into a warning. `require_confirmed`: only a
@@ -32,6 +33,7 @@ class DrainOptions:
     order: str = "guide"
     timeout: float = DEFAULT_TIMEOUT
     settle: float = DEFAULT_SETTLE
+    soak: float = 0.0
     deselect_label: str | None = None
     shutdown_command: tuple[str, ...] = ()
     eviction: EvictionOptions = field(default_factory=EvictionOptions)

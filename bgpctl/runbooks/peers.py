@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from bgpctl.core.reading.addresses import parse_zoned
 from bgpctl.core.state import NodeState, PeerState, newest
@@ -20,6 +21,7 @@ Names = Mapping[Endpoint, str]
 _PORTED = re.compile(r"(?:\[(?P<six>[^]]*)\]|(?P<four>[^:]*)):(?P<port>\d{1,5})", re.ASCII)
 
 
+@lru_cache(256)
 def parse(text: str) -> Endpoint:
     """`ADDRESS`, `[ADDRESS]`, `ADDRESS:PORT` of IPv4, `[ADDRESS]:PORT`; other text is as it is."""
     if match := _PORTED.fullmatch(text):

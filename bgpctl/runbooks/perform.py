@@ -2,11 +2,12 @@
 
 A fence is the Lease, read now, with our name in it. A write of the Node carries besides the version that it
 was decided on, so the API server itself refuses one that a replaced run sends late: the new owner's first act
-is its name in the journal. An eviction and a command have no such guard: they begin within two seconds of
-when their fence was asked for (`lease.FRESH_SECONDS`), and a run that takes the node from one that may live
-waits for longer than that before it acts. A command ends with its run (`child`), and with the run's hold on
-the node. What is left is the one request that is under way at that moment, a process that is stopped between
-its last look at the clock and the act, and a command whose run cannot reach the API server any more."""
+is its name in the journal. An eviction, a command and a new object have no such guard: they begin within two
+seconds of when their fence was asked for (`lease.FRESH_SECONDS`), and a run that takes the node from one that
+may live waits for longer than that before it acts. A command ends with its run (`child`), and with the run's
+hold on the node. What is left is the one request that is under way at that moment, a process that is stopped
+between its last look at the clock and the act, and a command whose run cannot reach the API server any
+more."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from typing import Any
 
 from bgpctl.core.drain.budgets import held_back
 from bgpctl.core.drain.eviction import Outcome, parse_eviction_answer
-from bgpctl.core.drain.lever import holds
+from bgpctl.core.drain.lever import Change, Create, Delete, Patch, holds
 from bgpctl.core.policy.annotations import LEAVE
 from bgpctl.errors import BgpctlError, Blocked, DeadlineExceeded, Tells, Temporary
 from bgpctl.kube import paths
@@ -172,23 +173,38 @@ class Performer:
     def _patch_object(self, action: PatchObject) -> None:
         """Conflict where it is not as it was decided on: look again, after a moment. The Lease and the Node
         are read right before; a request that is under way when the run is replaced fails by its `test`, since
-        whoever follows moves the object's version (`FenceObject`)."""
-        patch, client = action.patch, self.hold.client
-        self._fence_deed(fresh=False)
+        whoever follows moves the object's version (`FenceObject`). What creates one carries no version: it
+        begins while its fence is fresh, as an eviction does."""
+        change = action.patch
+        self._fence_deed(fresh=isinstance(change, Create))
         self.hold.changed = True
         try:
-            client.patch(patch.path, list(patch.operations), "json")
+            self._carry_out(change)
         except Conflict:
             self.hold.clock.sleep(PATCH_AGAIN)
             raise
         except NotFound:
-            raise Conflict(409, "Conflict", f"{patch.path} is gone", {}) from None
+            raise Conflict(409, "Conflict", f"{change.path} is gone", {}) from None
         except ApiError as error:
             # A `test` that failed and a value that is not allowed are told by the same code.
-            if error.code != TEST_FAILED or holds(client.find(patch.path), patch.operations):
+            if error.code != TEST_FAILED or not isinstance(change, Patch):
+                raise
+            if holds(self.hold.client.find(change.path), change.operations):
                 raise
             self.hold.clock.sleep(PATCH_AGAIN)
-            raise Conflict(409, "Conflict", f"{patch.path} changed meanwhile", {}) from None
+            raise Conflict(409, "Conflict", f"{change.path} changed meanwhile", {}) from None
+
+    def _carry_out(self, change: Change) -> None:
+        client = self.hold.client
+        match change:
+            case Patch():
+                client.patch(change.path, list(change.operations), "json")
+            case Create():
+                client.create(change.path.rpartition("/")[0], dict(change.body))
+            case Delete():
+                this = {"uid": change.uid, "resourceVersion": change.version}
+                with contextlib.suppress(NotFound):
+                    client.delete(change.path, {"preconditions": this})
 
     def _fence_object(self, action: FenceObject) -> None:
         self._fence_deed(fresh=False)

@@ -59,6 +59,6 @@ def _foresee(step: Step, s: Snapshot) -> tuple[str, str, str]:
     if told := step.preview(s):
         return "planned", told, ""
     decision = step.decide(s)
-    if decision.status is Status.BLOCKED:
-        return "blocked", decision.reason, decision.hint
+    if decision.status is Status.BLOCKED or (decision.status is Status.WAIT and decision.hint):
+        return "blocked", decision.reason, decision.hint  # it waits for what only somebody else can end
     return "done" if decision.status is Status.DONE else "planned", decision.reason, ""

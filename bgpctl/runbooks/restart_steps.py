@@ -184,7 +184,7 @@ class Graceful(Goal):
             marks={BEFORE: round(s.state.started_at, 3)},
             evidence={SPEAKER: s.state.uid} if s.state.uid else {},
             options=self.asked,
-            doubted=s.doubted,
+            clock=s.clock,
         )
 
 

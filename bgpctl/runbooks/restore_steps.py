@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bgpctl import providers
 from bgpctl.core.drain.deselection import not_ours
-from bgpctl.core.drain.lever import shown
+from bgpctl.core.drain.lever import Effect, shown
 from bgpctl.core.model import SessionState
 from bgpctl.core.state import UNTOLD, NodeState, PeerState
 from bgpctl.runbooks.actions import ChangeNode, PatchObject
@@ -47,6 +48,8 @@ class Up(Goal):
             return Decision(Status.WAIT, "the node is not Ready", recheck=1.0)
         if s.state is None or s.state.stale(s.now) or s.state.phase == "Stopped":
             return Decision(Status.WAIT, "the node is Ready, its speaker does not report yet", recheck=0.5)
+        if s.state.waits:
+            return Decision(Status.WAIT, f"its speaker {s.state.waits}", recheck=0.5)
         return Decision(Status.DONE, "node Ready, speaker reporting")
 
 
@@ -95,8 +98,8 @@ class Established(Goal):
     def decide(self, s: Snapshot) -> Decision:
         if s.journal is None:
             return Decision(Status.DONE, by_hand(s))
-        if not s.journal.takes_out and not self.restart:
-            return Decision(Status.DONE, _untouched(s))
+        if not s.lever.policies and not s.journal.takes_out and not self.restart:
+            return Decision(Status.DONE, f"no label was changed; {UNSELECTED}, so it announces nothing")
         if not s.lever.policies:
             labels = ", ".join(map(shown, s.journal.prior_labels.items()))
             although = f", though it is labelled as before ({labels})" if labels else ""
@@ -109,19 +112,19 @@ class Established(Goal):
         if state is None or state.phase not in (UNTOLD, "Running", "Starting") or not state.peers:
             said = state.phase.lower() if state else "silent"
             return Decision(Status.WAIT, f"waiting for the speaker (now {said})", recheck=0.2)
-        if s.now < (current := s.journal.since(RESELECTED) + (state.lag or 0.0)):
+        by_router = _by_router(s, state)
+        if s.now < (current := _current(s, state)) and len(by_router) < len(state.peers):
             text = "what is told of the sessions may still be of before the node was told to come back"
-            return Decision(Status.WAIT, text, recheck=0.5, eta=current)
-        if not state.sessions_told:
+            return Decision(Status.WAIT, text, recheck=0.5, eta=current, hint=UNTOLD_SESSIONS)
+        if not state.sessions_told and len(by_router) < len(state.peers):
             return Decision(Status.DONE, NEVER_TOLD)
         expected = _before(s) if self.restart else state.peers
-        by_router = _by_router(s, state)
         missing = [p for p in expected if not p.session.established and p not in by_router]
         if missing:
             text = ", ".join(f"the session to {p.address} is {p.session.state}" for p in missing)
             unknown = any(p.session.state is SessionState.UNKNOWN for p in missing)
             return Decision(Status.WAIT, text, recheck=0.2, hint=UNTOLD_SESSIONS if unknown else "")
-        up = state.established + len(by_router)
+        up = sum(peer.session.established or peer in by_router for peer in state.peers)
         return Decision(Status.DONE, f"{up}/{len(state.peers)} sessions Established{_whose(by_router)}")
 
 
@@ -142,7 +145,7 @@ class Announced(Goal):
         return f"until every route is sent ({routers})"
 
     def decide(self, s: Snapshot) -> Decision:
-        if s.journal is None or (not s.journal.takes_out and not self.restart):
+        if not _comes_back(s, self.restart):
             return NOTHING
         state = s.state
         if state is None or state.phase not in (UNTOLD, "Running"):
@@ -152,11 +155,12 @@ class Announced(Goal):
             return Decision(Status.WAIT, ", ".join(_progress(p) for p in late), recheck=0.2)
         called = names(state, s.journal)
         told = [a for a in s.answers if a.answer.routes is not RouteState.UNKNOWN]
-        missing = [a for a in told if _fewer(a, state, called)]
-        number = state.announced
+        counted = s.now >= _current(s, state)
+        missing = [a for a in told if _fewer(a, state, called, counted=counted)]
+        number = state.announced if counted else None
         if number is None and told:  # nobody counts them: the routers do
             number = max(map(_live, told))
-        return self._await(s, missing, number) if missing else self._done(s, number)
+        return self._await(s, missing, number) if missing else self._done(s, state, number)
 
     def _await(self, s: Snapshot, missing: Sequence[PeerAnswer], announced: int | None) -> Decision:
         """The speaker has sent them all, and these routers do not have them all."""
@@ -173,7 +177,7 @@ class Announced(Goal):
         evidence = {"proof": "", "routes": announced or 0}
         return Decision(Status.DONE, f"{text}: it may filter the others", evidence=evidence)
 
-    def _done(self, s: Snapshot, announced: int | None) -> Decision:
+    def _done(self, s: Snapshot, state: NodeState, announced: int | None) -> Decision:
         routers = sorted({a.answer.router for a in s.answers if a.answer.routes is RouteState.PRESENT})
         if routers:
             proof = {"proof": "confirmed", "by": ", ".join(routers), "routes": announced or 0}
@@ -182,7 +186,7 @@ class Announced(Goal):
         silent = [f"{a.answer.router} did not answer: {a.answer.detail}" for a in s.answers]
         unasked = "; ".join(silent) or "no router was asked"
         text = f"{_routes(announced)} sent; {unasked}"
-        if s.state is not None and not s.state.sessions_told:
+        if not state.sessions_told:
             text = f"whether its routes are back nobody tells; {unasked}"
         return Decision(Status.DONE, text, evidence={"proof": "", "routes": announced or 0})
 
@@ -204,12 +208,31 @@ class Uncordoned(Goal):
         return Decision(Status.ACT, text, (ChangeNode(text, unschedulable=prior, forget=True),))
 
 
+def _current(s: Snapshot, state: NodeState) -> float:
+    """From when on what the node's stack told last is of after the node was told to come back."""
+    return (s.journal.since(RESELECTED) if s.journal else 0.0) + (state.lag or 0.0)
+
+
+def _stay_up(s: Snapshot, state: NodeState) -> bool:
+    """Did nobody tell the node's sessions to end? Else a router may be just about to see the end of one."""
+    row = providers.TABLE.get(s.journal.provider) if s.journal else None
+    never_closes = row is not None and not row.closes_apart and s.lever.effect is Effect.WITHDRAWS
+    return never_closes and state.sessions_told
+
+
 def _by_router(s: Snapshot, state: NodeState) -> Sequence[PeerState]:
-    """The peers of whose session nobody on the node tells, and whose router says that it is up."""
+    """The peers whose session is up by their router's word: of which nobody on the node tells, or tells late.
+    A router that has live routes of the node over it is of now, and goes before what somebody wrote down."""
     called = names(state, s.journal)
-    up = {answer.peer for answer in s.answers if answer.answer.session == "established"}
-    untold = (peer for peer in state.peers if peer.session.state is SessionState.UNKNOWN)
-    return [peer for peer in untold if called[endpoint(peer)] in up]
+    up = {one.peer for one in s.answers if one.answer.session == "established"}
+    live = {one.peer for one in s.answers if one.peer in up and one.answer.routes is RouteState.PRESENT}
+    current, late = s.now >= _current(s, state), bool(state.lag) and _stay_up(s, state)
+
+    def told(peer: PeerState) -> bool:
+        router, unknown = called[endpoint(peer)], peer.session.state is SessionState.UNKNOWN
+        return (router in up and unknown and current) or (router in live and late)
+
+    return [peer for peer in state.peers if told(peer)]
 
 
 def _whose(by_router: Sequence[PeerState]) -> str:
@@ -229,21 +252,16 @@ def by_hand(s: Snapshot) -> str:
     return "; ".join(told)
 
 
-def _untouched(s: Snapshot) -> str:
-    """What is true of a node whose label was not changed: a policy never selected it, or it was a restart."""
-    if not s.lever.policies:
-        return f"no label was changed; {UNSELECTED}, so it announces nothing"
-    return f"no label was changed; {', '.join(s.lever.policies)} selects it, as before"
-
-
 def _back(s: Snapshot) -> str:
     """What has to be patched for the node to be as before."""
     return ", ".join(patch.what for patch in s.lever.back)
 
 
 def _comes_back(s: Snapshot, restart: bool) -> bool:
-    """Did its sessions end, or will they, by our hand?"""
-    return s.journal is not None and (restart or s.journal.takes_out)
+    """Did its sessions end, or will they, by our hand? Or was it out before, and somebody selected it since:
+    pods come back to no node whose sessions are not up."""
+    selected = bool(s.lever.policies or (s.state and s.state.peers))
+    return s.journal is not None and (restart or s.journal.takes_out or selected)
 
 
 def _before(s: Snapshot) -> Sequence[PeerState]:
@@ -271,10 +289,11 @@ def _progress(peer: PeerState) -> str:
     return f"{peer.announced} of {peer.intended} routes announced to {peer.address}{ending}"
 
 
-def _fewer(answer: PeerAnswer, state: NodeState, called: Names) -> bool:
-    """Does this router miss routes that the speaker sent it? Where nobody tells how many those are, one has
-    to be there."""
+def _fewer(answer: PeerAnswer, state: NodeState, called: Names, *, counted: bool) -> bool:
+    """Does this router miss routes that the speaker sent it? Where nobody tells how many those are, or not
+    yet (`counted` False), one has to be there."""
     sent = next((p.announced for p in state.peers if called[endpoint(p)] == answer.peer), 0)
+    sent = sent if counted else None
     return _live(answer) < (1 if sent is None else sent)
 
 

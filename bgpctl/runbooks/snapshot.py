@@ -69,8 +69,8 @@ class Snapshot:
     `budgets`: the PodDisruptionBudgets, None = they cannot be listed, or one of them not be read.
     `provider` speaks BGP on the node. `estimates` hold for a deselect, `dead_estimates` for a node whose
     speaker no longer reports.
-    `began`: the instant before the first of them was read. `doubted`: the clock of this run may be
-    another one than that of the run before (`clock`). `fenced`: objects whose versions this run moved.
+    `began`: the instant before the first of them was read. `clock` names that of `now`.
+    `fenced`: objects whose versions this run moved.
     `command_exit` is the shutdown command's; `restarted`: the restart command ran and ended well.
     """
 
@@ -98,7 +98,7 @@ class Snapshot:
     command_tail: str = ""
     restarted: bool = False
     began: float = 0.0
-    doubted: bool = False
+    clock: str = ""
     fenced: frozenset[str] = frozenset()
 
     @property

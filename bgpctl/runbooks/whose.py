@@ -1,7 +1,10 @@
-"""Who speaks BGP on a node, for a run: by the user's word, else by the journal of the run that goes on or is
-undone, else by what is in the cluster."""
+"""Who speaks BGP on a node, for a run: by the user's word, else by the Node's label (it was handed over),
+else by the journal of the run that goes on or is undone, else by what is in the cluster."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 from bgpctl import providers
 from bgpctl.errors import Blocked
@@ -19,20 +22,20 @@ def provider(client: Client, node: str, named: str = "") -> Provider:
     found = detect.look(client)
     if found.alone:
         return providers.named(client, providers.DEFAULT)
-    begun = _journalled(client, node)
+    document = client.find(paths.node(node))
+    begun = detect.handed_to(document) or _journalled(client, node, document)
     return providers.named(client, begun) if begun else detect.of_node(client, node, found)
 
 
-def _journalled(client: Client, node: str) -> str:
+def _journalled(client: Client, node: str, document: Mapping[str, Any] | None) -> str:
     """Whose node it was when the run began; "" = no run, or one that did not write it down. A journal that
     cannot be read is for the run itself to refuse."""
-    document = client.find(paths.node(node))
     if document is None:
         return ""
     try:
         journal = load(document["metadata"].get("annotations"), node)
         if journal is None and (held := lease.read(client, node)):
-            journal = load({ANNOTATION: held.copy_of(document["metadata"]["uid"])}, node)
+            journal = load({ANNOTATION: held.copy_of(str(document["metadata"].get("uid")))}, node)
     except Blocked:
         return ""
     return journal.provider if journal else ""

@@ -76,7 +76,7 @@ class Withdrawn(Goal):
     def decide(self, s: Snapshot) -> Decision:
         assert s.journal is not None, "Checked comes first"
         word = proof.word(s, assume_dead=self.assume_dead)
-        seen = by_witness(s, word)
+        seen = by_witness(s, s.journal, word)
         if seen is None and self.require_confirmed and (late := proof.too_late(s)):
             return self._too_late(s, late)
         decision = seen or self.by_clock(s, s.journal, word)
@@ -210,14 +210,14 @@ class Withdrawn(Goal):
         return self._nobody_knows(text)
 
 
-def by_witness(s: Snapshot, word: Word) -> Decision | None:
+def by_witness(s: Snapshot, journal: Journal, word: Word) -> Decision | None:
     """What the routers say. None when none has the routes but that is not proof enough."""
     answers = s.answers
     present = [a for a in answers if a.answer.routes in (RouteState.PRESENT, RouteState.STALE)]
     if present:
         text = "; ".join(filter(None, (*(proof.seen(a) for a in present), proof.moving(s), _hangs(s, word))))
-        fresh = noted(s.journal, replace(s, answers=tuple(present))) if s.journal else None
-        if s.journal and fresh and _who(fresh) != _who(s.journal):
+        fresh = noted(journal, replace(s, answers=tuple(present)))
+        if _who(fresh) != _who(journal):
             # First asked late, but in time: what a router shows now is what it loses.
             return Decision(Status.ACT, text, (ChangeNode("note what the routers have", journal=fresh),))
         return Decision(Status.WAIT, text, recheck=LOOK_AGAIN)
@@ -234,7 +234,7 @@ def by_witness(s: Snapshot, word: Word) -> Decision | None:
     if min(a.absences for a in answers) < TWICE or apart < APART_SECONDS:
         left = max(LOOK_AGAIN, APART_SECONDS - (s.now - since))
         return Decision(Status.WAIT, "gone; asking once more", recheck=left, eta=since + APART_SECONDS)
-    took = _after_relabel(s, since)
+    took = _after_relabel(journal, since)
     text = f"gone{took}, confirmed by {proof.routers(answers)}"
     assumed = {"assumed": ASSUMED} if word is Word.DEAD else {}
     return Decision(Status.DONE, text, evidence={**proof.confirmed(s, since), **assumed})
@@ -243,7 +243,7 @@ def by_witness(s: Snapshot, word: Word) -> Decision | None:
 def _back_again(s: Snapshot, journal: Journal, word: Word, decision: Decision) -> Decision | None:
     """Routes that were gone are there again, or sessions that were closed are up: what was seen is void, and
     every wait begins anew. None = nothing came back."""
-    serves = s.state is not None and s.state.phase == UNTOLD and word in (Word.SERVES, Word.TOLD)
+    serves = word in (Word.SERVES, Word.TOLD) and _state(s).phase == UNTOLD
     shown = any(answer.answer.routes is RouteState.PRESENT for answer in s.answers)
     gone = journal.finished(Withdrawn.name)
     if not (gone and shown) and not (serves and (gone or SAW_WITHDRAWN in journal.marks)):
@@ -331,7 +331,7 @@ class Settled(Goal):
         return Decision(Status.DONE, "settled")
 
 
-def _after_relabel(s: Snapshot, gone: float) -> str:
+def _after_relabel(journal: Journal, gone: float) -> str:
     """The router was looked at from time to time: it went in that time, or just before its end."""
-    relabelled = s.journal.marks.get(RELABELLED) if s.journal else None
+    relabelled = journal.marks.get(RELABELLED)
     return f" within {max(0.0, gone - relabelled):.2f} s of being told to leave" if relabelled else ""

@@ -72,12 +72,10 @@ class World:
 
     def observe(self, needs: frozenset[str]) -> Snapshot:
         code, tail = self.performer.command
-        notes = dict(self.performer.notes)
-        seen = self.observer.look(needs)
         hands = self.performer
-        return replace(
-            seen,
-            notes=notes,
+        return self.observer.look(
+            needs,
+            notes=dict(hands.notes),
             command_exit=code,
             command_tail=tail,
             restarted=hands.restarted,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from math import inf
 
+from bgpctl.core.handover import ran
 from bgpctl.core.intent.compile import ClusterObjects, Context, compile_intent
 from bgpctl.core.intent.compile_cache import Memo
 from bgpctl.core.intent.damping import Memory, damp
@@ -66,6 +67,11 @@ class Intending:
         if self.intent is None:
             return self._before.intended or 0
         return sum(len(routes) for routes in self.intent.routes.values())
+
+    @property
+    def ran(self) -> bool:
+        """Did a process before this one do more than wait?"""
+        return ran(self._before)
 
     def _soaked(self, objects: ClusterObjects) -> Intent:
         """What should run; while a leave soaks, what ran, with GRACEFUL_SHUTDOWN."""

@@ -6,6 +6,8 @@
                              │                  Cease; nothing where the engine stays, the next one adopts it
                              └──────► Withdrawn the node goes away (core/shutdown.py)
 
+Where another BGP stack has the node it is Waiting instead of Starting (core/handover.py).
+
 Nothing here handles "an event": every wake-up reads everything again, so a lost or doubled wake-up costs
 nothing, and an engine that died is simply one to which nothing was announced yet.
 """
@@ -22,11 +24,13 @@ from dataclasses import replace
 
 from bgpctl.core.intent.diff import Action, Leave, diff
 from bgpctl.core.model import Intent, Observed
+from bgpctl.core.reading.documents import labels_of
 from bgpctl.core.state import NodeState, WithdrawnRecord
 from bgpctl.errors import BgpctlError, Temporary
 from bgpctl.ports import Engine, Source
 from bgpctl.speaker import shutdown
 from bgpctl.speaker.apply import Performer, running
+from bgpctl.speaker.beside import Beside
 from bgpctl.speaker.counters import Bell, Counters
 from bgpctl.speaker.intending import Intending
 from bgpctl.speaker.leaving import Leaving
@@ -61,16 +65,17 @@ class Manager:
         recall: Callable[[], NodeState | None] = lambda: None,
         unkept: Callable[[], str] = lambda: "",
         readiness: Readiness | None = None,
+        beside: Beside | None = None,
     ) -> None:
         self._node, self._source, self._engine, self._bell = node, source, engine, bell
+        self._beside = beside or Beside()
         self._reason = settings.leave_reason
         uid = str(uuid.uuid4())
         self._leaving = Leaving(node, engine, settings, uid)
         self._settling = Settling(settings.settle)
         self._intending = Intending(node, engine, self._leaving, readiness or Readiness(), settings)
-        self._reporting = Reporting(
-            node, source, engine, self._intending, self._leaving, self._settling, publish, unkept, uid
-        )
+        parts = (self._intending, self._leaving, self._settling, self._beside)
+        self._reporting = Reporting(node, source, engine, *parts, publish, unkept, uid)
         self.counters = Counters()
         self._performer = Performer(engine, self.counters, self._leave)
         self._recall: Callable[[], NodeState | None] | None = recall
@@ -129,6 +134,8 @@ class Manager:
         self.counters.ticked_at = time.monotonic()
         if not self._may_begin():
             return RETRY_SECONDS
+        if self._waits():
+            return IDLE_SECONDS
         with self._measured():
             objects = self._source.observe()
             intent = self._intending.intend(objects)
@@ -161,6 +168,21 @@ class Manager:
         self._look()
         self._report()
         return False
+
+    def _waits(self) -> bool:
+        """Is the node left to another BGP stack? Never while there is anything that this would take away."""
+        if not self._beside.looks:
+            return False
+        if self.intent is None:
+            self._look()
+        serves = bool(self._engine.observed().peers or self._intending.routes)
+        node = self._source.observe().node or {}
+        ran = self._intending.ran or self._leaving.withdrawn is not None
+        self._beside.judge(labels_of(node), serves=serves, ran=ran)
+        if self._beside.waits:
+            self._bell.take_change()
+            self._report()
+        return bool(self._beside.waits)
 
     @contextmanager
     def _measured(self) -> Iterator[None]:

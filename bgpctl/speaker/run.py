@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bgpctl.core.handover import Look
 from bgpctl.core.intent.settling import SETTLE
 from bgpctl.core.model import IPAddress
 from bgpctl.errors import UsageError
@@ -20,6 +21,7 @@ from bgpctl.kube.client import Client
 from bgpctl.ports import Mode, Sink, Source
 from bgpctl.speaker import logs, netlink, places
 from bgpctl.speaker.alone import alone
+from bgpctl.speaker.beside import Beside
 from bgpctl.speaker.counters import Bell
 from bgpctl.speaker.manager import Manager
 from bgpctl.speaker.readiness import Check, Readiness
@@ -41,7 +43,8 @@ log = logging.getLogger("bgpctl.speaker")
 
 @dataclass(frozen=True, slots=True)
 class SpeakerOptions:
-    """`client` for Kubernetes, or `file` for one YAML stream; exactly one of them. `listen` "" = no HTTP."""
+    """`client` for Kubernetes, or `file` for one YAML stream; exactly one of them. `listen` "" = no HTTP.
+    `others` looks for another BGP stack on the node; `beside`: the speaker begins though it finds one."""
 
     node: str
     client: Client | None = None
@@ -58,6 +61,8 @@ class SpeakerOptions:
     engine: Mode = Mode.OWN
     log_format: str = "text"
     log_level: str = "info"
+    others: Callable[[], Look] | None = None
+    beside: bool = False
 
 
 def run_speaker(options: SpeakerOptions) -> int:
@@ -74,6 +79,7 @@ def _run(options: SpeakerOptions, directory: Path, claim: str) -> None:
     source, memory = _ends(options, directory, bell.changed)
     sink = Remembering(memory)
     engine = Engine(directory / places.ENGINE, ring=bell.set, log=log, mode=options.engine, claim=claim)
+    beside = Beside(options.node, options.others, bell.set, allowed=options.beside)
     manager = Manager(
         options.node,
         source,
@@ -92,6 +98,7 @@ def _run(options: SpeakerOptions, directory: Path, claim: str) -> None:
         recall=sink.read,
         unkept=lambda: memory.unkept,
         readiness=Readiness(options.ready_checks, bell.set),
+        beside=beside,
     )
     with contextlib.ExitStack() as stack:
         _on_signal(manager.stop)
@@ -100,6 +107,8 @@ def _run(options: SpeakerOptions, directory: Path, claim: str) -> None:
             stack.callback(pages.serve(options.listen, _answers(manager, source, memory)))
         source.start()
         stack.callback(source.stop)
+        beside.start()
+        stack.callback(beside.stop)
         memory.start()
         stack.callback(lambda: memory.close(sink.completed(manager.state)))
         log.info(
@@ -164,6 +173,8 @@ def _answers(manager: Manager, source: Source, memory: Memory) -> pages.Answers:
         if not source.ready():
             return False, f"waiting for the first objects: {'; '.join(source.problems()) or 'none seen yet'}"
         state = manager.state
+        if state.waits:
+            return False, state.waits
         text = f"{state.phase}, {state.established}/{len(state.peers)} peers established"
         return state.phase not in ("Starting", "Leaving", "Stopped"), text
 

@@ -14,9 +14,11 @@ from bgpctl.core.state_document import to_document
 from bgpctl.exabgp import inventory, wire
 from bgpctl.exabgp.record import Record
 from bgpctl.lab.stacks.calico import documents as calico
+from bgpctl.lab.stacks.frr_k8s import documents as metallb
 from bgpctl.runbooks import journal
 from tests.support import node_states, objects, snapshots
 from tests.unit import test_cilium_states as cilium
+from tests.unit import test_frr_k8s_core as frr
 
 NOW = 1_800_000_000.0
 DATA = Path(__file__).parents[1] / "unit" / "data" / "witness"
@@ -58,6 +60,38 @@ def calico_status() -> Any:
     asked = calico.made("CalicoNodeStatus", "s", node="n1", classes=["BGP"], updatePeriodSeconds=10)
     peer = {"peerIP": "192.0.2.1", "type": "NodePeer", "state": "Established", "since": "09:31:02"}
     return {**asked, "status": {"lastUpdated": "2026-09-01T00:00:00Z", "bgp": {"peersV4": [peer]}}}
+
+
+FRR_NEIGHBOR = frr.neighbor("127.7.0.1")
+FRR_RUNNING = frr.RUNNING
+FRR_TOLD = {
+    "metadata": {"name": "n1"},
+    "status": {
+        **{"node": "n1", "peer": "2001-0db8-0-0-0-0-0-1", "vrf": "red", "bgpStatus": "Established"},
+        **{"runningConfig": frr.RUNNING, "lastConversionResult": "failed: x", "lastReloadResult": "success"},
+    },
+}
+
+
+def frr_answer() -> Any:
+    return json.loads((frr.DATA / "neighbors.json").read_text())
+
+
+def frr_configuration() -> Any:
+    more = {"holdTime": "9s", "keepaliveTime": "3s", "sourceaddress": "10.0.0.1", "port": 1790}
+    both = {"dualStackAddressFamily": True, "enableGracefulRestart": True, "addressFamilies": ["unicast"]}
+    peers = [
+        metallb.neighbor("192.0.2.1", 65000, ["203.0.113.7/32"], **more),
+        metallb.neighbor("2001:db8::1", 65000, ["2001:db8:f::/64"], **both),
+    ]
+    asked = {"asn": 65001, "vrf": "red", "prefixes": ["203.0.113.7/32"], "neighbors": peers}
+    return metallb.configuration("c", "n1", asked, raw=frr.RUNNING)
+
+
+def metallb_peer() -> Any:
+    chosen = [{"matchLabels": {"rack": "1"}, "matchExpressions": [{"key": "a", "operator": "Exists"}]}]
+    about = {"sourceAddress": "10.0.0.1", "holdTime": "9s", "enableGracefulRestart": True}
+    return metallb.peer("tor", "192.0.2.1", 65000, 65001, nodeSelectors=chosen, **about)
 
 
 def kube_router() -> Any:

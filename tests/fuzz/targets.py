@@ -115,7 +115,7 @@ def _state(document: Any) -> object:
 
 
 def _cilium_node(document: Any) -> object:
-    from bgpctl.core.cilium import copies, leave
+    from bgpctl.core.cilium import copies, leave, soak
     from bgpctl.render import node, peers
 
     config = nodeconfig.read(document)
@@ -125,6 +125,7 @@ def _cilium_node(document: Any) -> object:
     leave.close("/x", config)
     leave.back("/x", config, kept, {"apiVersion": "v", "metadata": {"name": "cc", "uid": "u"}})
     copies.readiness(config, [document], seeds.NOW)
+    soak.readiness(config, [document], [document], seeds.NOW)
     picture = peers.Picture((state,), {}, seeds.NOW)
     peers.document(picture)
     peers.text(picture, wide=True)
@@ -173,6 +174,63 @@ def _calico_bird(text: bytes) -> object:
 
     words = text.decode("utf-8", "replace")
     return bird.settled(words), bird.read_sessions(words)
+
+
+def _frr_configuration(document: Any) -> object:
+    from bgpctl.core.frr_k8s import config, leave, told
+    from bgpctl.core.frr_k8s import states as seen
+    from bgpctl.render import node, peers
+
+    if not isinstance(document, dict):
+        return None  # no item of a list
+    found = config.read(document)
+    if isinstance(found, config.Unread):
+        return found.selects({}), str(found)
+    ours = dataclasses.replace(found, raw=leave.lines(found.neighbors), ours=True)
+    assert leave.silenced(ours, found.neighbors) == frozenset(found.neighbors)
+    status = told.node_status({"status": {"runningConfig": found.raw}})
+    for out in (None, ours):
+        host = seen.Host("n1", {}, [found], out, status=status)
+        state = seen.node_state(host)
+        picture = peers.Picture((state,), {}, seeds.NOW)
+        peers.document(picture)
+        peers.text(picture, wide=True)
+        node.text([_report(state)], seeds.NOW)
+    return leave.document("n1", "u", "n1", "ns", found.neighbors)
+
+
+def _frr_told(document: Any) -> object:
+    from bgpctl.core.frr_k8s import told
+
+    if not isinstance(document, dict):
+        return None
+    told.node_of(document)
+    return told.node_status(document), told.session(document)
+
+
+def _frr_running(text: bytes) -> object:
+    from bgpctl.core.frr_k8s import running
+
+    words = text.decode("utf-8", "replace")
+    return running.mentioned(running.read(words), [words], ()), running.strange(words)
+
+
+def _frr_answer(text: str) -> object:
+    from bgpctl.core.frr_k8s import told
+
+    return told.answer(text, "", [seeds.FRR_NEIGHBOR])
+
+
+def _metallb_peer(document: Any) -> object:
+    from bgpctl.core import metallb
+
+    if not isinstance(document, dict):
+        return None
+    found = metallb.read(document)
+    peers = [found] if isinstance(found, metallb.Peer) else []
+    unread = [found] if isinstance(found, metallb.Unread) else []
+    metallb.ignores_exclusion([document])
+    return metallb.node_state(objects.node("n1", labels={"rack": "1"}), peers, unread, out=False)
 
 
 def _kube_router(document: Any) -> object:
@@ -418,6 +476,9 @@ def targets() -> tuple[Target, ...]:
         Target("calico peer", seeds.calico_peers(), _calico_peer),
         Target("calico status", [seeds.calico_status()], _calico_status),
         Target("calico node", [objects.node("n1", annotations=calico.notes("10.0.0.1", 1))], _calico_node),
+        Target("frr configuration", [seeds.frr_configuration()], _frr_configuration),
+        Target("frr told", [seeds.FRR_TOLD], _frr_told),
+        Target("metallb peer", [seeds.metallb_peer()], _metallb_peer),
         Target("kube-router", [seeds.kube_router()], _kube_router),
         Target("managed fields", [seeds.MANAGED], written_by_others),
         Target("secret", [objects.password_secret("hush")], _secret),
@@ -432,6 +493,7 @@ def targets() -> tuple[Target, ...]:
         Target(
             "gobgp neighbor", seeds.answers("gobgp", "neighbors.live", "neighbors.stale"), _gobgp, text=True
         ),
+        Target("frr-k8s answer", [seeds.frr_answer()], _frr_answer, text=True),
         Target("gobgp rib", seeds.answers("gobgp", "rib4.live", "rib6.stale"), _gobgp_rib, text=True),
         Target(
             "openbgpd", seeds.answers("openbgpd", "neighbor.live", "neighbor.stale"), _openbgpd, text=True
@@ -454,6 +516,7 @@ def targets() -> tuple[Target, ...]:
         Target("Cease", [bytes((6, 2, 5)) + b"hello", b"\x05hello"], _cease),
         Target("calico selector", [seeds.CALICO_SELECTOR], _calico_selector),
         Target("calico bird", [said.BIRD_1.encode(), said.status().encode()], _calico_bird),
+        Target("frr running", [seeds.FRR_RUNNING.encode()], _frr_running),
         Target("kube-router peers", [seeds.KUBE_ROUTER_PEERS], _kube_router_peers),
         Target("YAML", seeds.yaml_seeds(), _yaml, share=0.3),
         Target("state file", seeds.yaml_seeds()[:1], _documents, share=0.1),

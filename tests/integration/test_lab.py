@@ -210,10 +210,11 @@ def test_the_demonstration_needs_nothing_but_python(short: Path) -> None:
     assert list(short.iterdir()) == []
 
 
-@pytest.mark.parametrize("stack", [name for name in STACKS if name != DEFAULT])
+@pytest.mark.parametrize("stack", [name for name in STACKS if name != DEFAULT and STACKS[name].drains])
 def test_the_demonstration_shows_another_stack_and_says_that_it_is_emulated(stack: str, short: Path) -> None:
     require("bird")
     require("gobgp")
+    require("frr-pythontools")
     ran = _demo("--stack", stack, "--router", "bird", TMPDIR=str(short))
     assert ran.code == 0, ran.out + ran.err
     assert "emulated" in ran.out
@@ -222,10 +223,25 @@ def test_the_demonstration_shows_another_stack_and_says_that_it_is_emulated(stac
     assert list(short.iterdir()) == []
 
 
+@pytest.mark.parametrize("stack", [name for name, driver in STACKS.items() if not driver.drains])
+def test_the_demonstration_of_one_that_cannot_be_drained_shows_that_the_refusal_is_right(
+    stack: str, short: Path
+) -> None:
+    require("bird")
+    require("gobgp")
+    ran = _demo("--stack", stack, "--router", "bird", TMPDIR=str(short))
+    assert ran.code == 0, ran.out + ran.err
+    assert "emulated" in ran.out
+    assert re.search(r"its last route gone on the router \(said before: \d+ s at most\)", ran.out)
+    assert "worker-2 kept its routes throughout" in ran.out
+    assert list(short.iterdir()) == []
+
+
 @pytest.mark.parametrize("stack", [name for name in STACKS if name != DEFAULT])
 def test_a_lab_with_another_stack_ends_without_a_trace(stack: str, short: Path) -> None:
     require("bird")
     require("gobgp")
+    require("frr-pythontools")
     with lab_up(short, "--stack", stack) as up:
         up.ready()
         ran = bgpctl("providers", kubeconfig=up.kubeconfig)

@@ -3,19 +3,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import cache
 from ipaddress import ip_address, ip_network
 from typing import Any
 
 from bgpctl.core.model import IPV4, GracefulRestart, Session, SessionState
 from bgpctl.core.policy.annotations import LEAVE
-from bgpctl.core.state import HEARTBEAT_SECONDS, NodeState, PeerState, WithdrawnPeer, WithdrawnRecord
+from bgpctl.core.state import (
+    HEARTBEAT_SECONDS,
+    NodeState,
+    PeerState,
+    WithdrawnPeer,
+    WithdrawnRecord,
+    timestamp,
+)
 from bgpctl.core.state_document import to_document
 from bgpctl.kube import paths
 from bgpctl.witness.model import Path, RouterAnswer, RouteState, answered
 from tests.interleaving import seeded
 from tests.interleaving.sim import BEGIN, Sim
 
+_network = cache(ip_network)
 RECONNECT = 1.0
 DEAD = "dead"
 
@@ -66,6 +75,7 @@ class Speaker:
     record: WithdrawnRecord | None = None
     life: int = 0
     _beat: int = 0
+    _told: tuple[NodeState, dict[str, Any]] | None = None
 
     # -- life
 
@@ -114,8 +124,9 @@ class Speaker:
         """ExaBGP's part: it needs no manager."""
         if not self.alive or not self.routes:
             return
+        peers = self._peers()
         for router in self.sim.routers.values():  # type: ignore[attr-defined]
-            if not router.down and router.address in self._peers():
+            if not router.down and router.address in peers:
                 self.sessions.add(router.address)
                 router.routes[self.node] = dict.fromkeys(self.routes, None)
 
@@ -160,33 +171,7 @@ class Speaker:
     def _peer(self, address: str) -> PeerState:
         router = self.sim.routers[address]  # type: ignore[attr-defined]
         up = self.alive and bool(self.routes) and not router.down
-        state = SessionState.ESTABLISHED if up else SessionState.ACTIVE
-        restart = GracefulRestart(seeded.RESTART_SECONDS, families=((IPV4, True),))
-        session = Session(
-            f"p-{address}",
-            state,
-            local_address=ip_address(self.local),
-            hold_time=seeded.HOLD_SECONDS,
-            keepalive_time=1,
-            families=(IPV4,),
-            local_gr=restart,
-            peer_gr=restart,
-            end_of_rib=up,
-        )
-        count = len(self.routes)
-        return PeerState(
-            f"p-{address}",
-            address,
-            179,
-            65000,
-            65001,
-            session,
-            seeded.RESTART_SECONDS,
-            seeded.HOLD_SECONDS,
-            1,
-            count,
-            count,
-        )
+        return peer(address, self.local, up, len(self.routes))
 
     @property
     def _uid(self) -> str:
@@ -201,7 +186,7 @@ class Speaker:
         return NodeState(
             self.node,
             self.phase,
-            self._now(),
+            BEGIN,
             self.started,
             engine_mode="own",
             selected_by="policy" if self.phase == "Running" else "",
@@ -213,6 +198,13 @@ class Speaker:
             observed_leave=self.leave,
             uid=self._uid,
         )
+
+    def _document(self, state: NodeState) -> dict[str, Any]:
+        """The state with this moment's heartbeat. Most speakers tell the same again most of the time."""
+        if self._told is None or self._told[0] != state:
+            self._told = state, to_document(state)
+        document = self._told[1]
+        return {**document, "status": {**document["status"], "heartbeatTime": timestamp(self._now())}}
 
     def _publish(self, *, at_once: bool = False) -> None:
         """What was so when it was decided reaches the API server a little later; a later word overtakes
@@ -226,9 +218,8 @@ class Speaker:
         def write() -> None:
             if life != self.life or number != self._beat or (self.hung and not at_once):
                 return
-            beating = replace(state, heartbeat=self._now())
             path = paths.node_state(self.node)
-            document = to_document(beating)
+            document = self._document(state)
             if self.sim.find(path) is None:
                 self.sim.create(path, document)
             self.sim.modify(path, lambda old: old, status=document["status"])
@@ -237,6 +228,37 @@ class Speaker:
             write()
         else:
             self.sim.later(self.sim.rng.uniform(0.005, 0.3), write)
+
+
+@cache
+def peer(address: str, local: str, up: bool, routes: int) -> PeerState:
+    """A peer as the speaker at `local` tells of it."""
+    state = SessionState.ESTABLISHED if up else SessionState.ACTIVE
+    restart = GracefulRestart(seeded.RESTART_SECONDS, families=((IPV4, True),))
+    session = Session(
+        f"p-{address}",
+        state,
+        local_address=ip_address(local),
+        hold_time=seeded.HOLD_SECONDS,
+        keepalive_time=1,
+        families=(IPV4,),
+        local_gr=restart,
+        peer_gr=restart,
+        end_of_rib=up,
+    )
+    return PeerState(
+        f"p-{address}",
+        address,
+        179,
+        65000,
+        65001,
+        session,
+        seeded.RESTART_SECONDS,
+        seeded.HOLD_SECONDS,
+        1,
+        routes,
+        routes,
+    )
 
 
 @dataclass(slots=True)
@@ -256,7 +278,7 @@ class Probe:
             return RouterAnswer("bird", neighbor, RouteState.UNKNOWN, detail="connection refused")
         node = next((s.node for s in self.sim.speakers if s.local == neighbor), "")  # type: ignore[attr-defined]
         found = router.has(node)
-        routes = tuple(Path(ip_network(p), neighbor, stale=until is not None) for p, until in found.items())
+        routes = tuple(Path(_network(p), neighbor, stale=until is not None) for p, until in found.items())
         return answered("bird", neighbor, routes, "idle" if router.down else "established", None)
 
     def paths(self, prefix: object) -> tuple[Path, ...]:

@@ -15,7 +15,6 @@ from bgpctl.queries import nodes
 from bgpctl.runbooks import engine
 from bgpctl.runbooks import world as worlds
 from bgpctl.runbooks.catalogue import node_drain, node_restore
-from bgpctl.runbooks.clock import UNCERTAIN
 from bgpctl.runbooks.drain import conclude
 from bgpctl.runbooks.hold import Hold
 from bgpctl.runbooks.model import Result
@@ -46,8 +45,8 @@ class SimClock:
         return self.sim.t + self.error
 
     @property
-    def doubted(self) -> bool:
-        return abs(self.error) > UNCERTAIN
+    def name(self) -> str:
+        return f"sim/{self.error}"
 
     def monotonic(self) -> float:
         return self.sim.t

@@ -12,6 +12,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache, lru_cache
 from itertools import count
 from typing import Any
 
@@ -111,12 +112,13 @@ class Sim:
                 self._turn()
 
     def _turn(self) -> None:
-        due = [a for a in self.actors if a.wake <= self.t]
+        now = self.t
+        due = [a for a in self.actors if a.wake <= now]
         if not due:
             nearest = min(a.wake for a in self.actors)
             self._advance(nearest)
             return
-        self._advance(self.t)
+        self._advance(now)
         actor = due[0] if len(due) == 1 else self.rng.choice(due)
         if actor.killed:
             return
@@ -168,16 +170,16 @@ class Sim:
         if status is not None:
             new["status"] = status
             new["metadata"]["managedFields"] = [
-                {"manager": "speaker", "subresource": "status", "time": _stamp(self.t)[:19] + "Z"}
+                {"manager": "speaker", "subresource": "status", "time": _second(int(self.t))}
             ]
-        self.server.store.put((group, plural), new)
+        self.server.store.put((group, plural), new, given=True)
 
     def create(self, path: str, document: Document) -> None:
         group, plural, namespace, _ = _parse(path)
         metadata = {**document["metadata"], "uid": f"uid-{next(self._numbers)}"}
         if namespace:
             metadata["namespace"] = namespace
-        self.server.store.put((group, plural), {**document, "metadata": metadata})
+        self.server.store.put((group, plural), {**document, "metadata": metadata}, given=True)
 
     def delete(self, path: str) -> None:
         group, plural, namespace, name = _parse(path)
@@ -188,6 +190,12 @@ class Sim:
         return ((document or {}).get("spec") or {}).get("holderIdentity") or ""
 
 
+@lru_cache(16)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@cache
 def _parse(path: str) -> tuple[str, str, str, str]:
     parts = path.strip("/").split("/")
     group, rest = ("", parts[2:]) if parts[0] == "api" else (parts[1], parts[3:])

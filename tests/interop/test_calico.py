@@ -161,20 +161,6 @@ def prepared(stack: Stack) -> None:
     eventually(lambda: all((one.get("status") or {}).get("bgp") for one in stack.client.items(told)), 10)
 
 
-def test_prepared_it_withdraws_with_the_session_up_and_comes_back(stack: Stack) -> None:
-    prepared(stack)
-    before, session = stack.objects(), stack.session()
-    assert "Established" in session
-    code, drained = stack.document("node", "drain", NODE, *stack.asked, "--settle", "0")
-    assert (code, drained["status"], drained.get("proof")) == (0, "done", "confirmed"), drained
-    assert stack.has(NODE) is RouteState.ABSENT and stack.paths_of(OTHER) == {SERVICE, BLOCK}
-    assert stack.session() == session, "the router's session was never reset"
-    assert stack.document("node", "status", NODE)[1]["nodes"][0]["service"] == "drained"
-    stack.restore()
-    assert stack.session() == session
-    assert stack.objects() == before
-
-
 def test_looking_writes_nothing_and_tells_what_a_drain_would_do(stack: Stack) -> None:
     prepared(stack)
     before = stack.objects()
@@ -228,20 +214,6 @@ def test_its_bird_asked_itself_reports_that_nothing_is_left(
     code, drained = stack.document("node", "drain", NODE, "--settle", "0", "--timeout", "30")
     assert (code, drained["status"], drained.get("proof")) == (0, "done", "reported"), drained
     assert "birdcl in pod kube-system/calico-node" in drained["message"]
-    stack.restore()
-    assert (stack.session(), stack.objects()) == (session, before)
-
-
-def test_it_is_killed_after_the_withdraw_and_goes_on(stack: Stack) -> None:
-    prepared(stack)
-    before, session = stack.objects(), stack.session()
-    code, stopped = stack.document(
-        "node", "drain", NODE, *stack.asked, "--settle", "0", "--shutdown-command", "false"
-    )
-    assert (code, stopped["status"]) == (3, "blocked"), stopped
-    assert stack.document("node", "status", NODE)[1]["nodes"][0]["service"] == "drain-stopped"
-    code, drained = stack.document("node", "drain", NODE, *stack.asked, "--settle", "0")
-    assert (code, drained.get("proof")) == (0, "confirmed"), drained
     stack.restore()
     assert (stack.session(), stack.objects()) == (session, before)
 

@@ -4,19 +4,18 @@ lost session, and controllers that do what Cilium's were measured to do (`bgpctl
 from __future__ import annotations
 
 import json
-import re
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bgpctl.core.cilium import copies, states
-from bgpctl.core.state import seconds
+from bgpctl.core.cilium import copies, soak, states
 from bgpctl.kube import paths
 from bgpctl.kube.client import Client
 from bgpctl.lab.api import ApiServer
@@ -24,10 +23,11 @@ from bgpctl.lab.api.exec import no_containers
 from bgpctl.lab.stacks.cilium import documents
 from bgpctl.lab.stacks.cilium.agent import Agent
 from bgpctl.lab.stacks.cilium.client import daemonset, played
-from bgpctl.lab.stacks.cilium.documents import CLUSTER_CONFIGS, NODE_CONFIGS, PEER_CONFIGS
+from bgpctl.lab.stacks.cilium.documents import ADVERTISEMENTS, CLUSTER_CONFIGS, NODE_CONFIGS, PEER_CONFIGS
 from bgpctl.lab.stacks.cilium.operator import Operator
 from bgpctl.lab.stacks.gobgp import Gobgp
 from bgpctl.lab.stacks.rounds import at_work
+from bgpctl.runbooks import soaked
 from bgpctl.witness.model import RouteState
 from bgpctl.witness.probe import Probe
 from tests.support import apiserver, clients, objects
@@ -44,48 +44,6 @@ NODE, OTHER = NAMES = ("worker-1", "worker-2")
 SELECTED = {"enable-bgp": "true"}
 PREFIXES = ("10.20.1.0/24", "203.0.113.7/32")
 CADENCE = 1.0  # Cilium's 5 s, for a test that does not take minutes
-
-
-@dataclass(frozen=True)
-class Sample:
-    """What the router said at one moment of its session with the node: since when it is what, and how many
-    routes came over it."""
-
-    at: float
-    session: str
-    routes: int
-
-    @property
-    def up(self) -> bool:
-        return "Established" in self.session
-
-
-@contextmanager
-def sampled(control: Path, protocol: str) -> Iterator[list[Sample]]:
-    """Twenty times a second, while it lasts."""
-    samples: list[Sample] = []
-    over = threading.Event()
-    bird = Bird(control)
-
-    def look() -> None:
-        line = next(one for one in bird.ask("show protocols").splitlines() if protocol in one)
-        count = re.search(
-            r"(\d+) of \d+ routes", bird.ask(f"show route protocol {protocol} count table master4")
-        )
-        samples.append(Sample(time.time(), " ".join(line.split()[-3:]), int(count[1]) if count else -1))
-
-    def rounds() -> None:
-        while not over.wait(0.05):
-            look()
-
-    look()
-    thread = threading.Thread(target=rounds, daemon=True)
-    thread.start()
-    try:
-        yield samples
-    finally:
-        over.set()
-        thread.join(5)
 
 
 @dataclass
@@ -190,14 +148,7 @@ def prepared(stack: Stack) -> None:
     eventually(lambda: "withdraws" in stack.bgpctl("providers")[1], 10, why="the copies are of age")
 
 
-def done_at(out: str, step: str) -> float:
-    """When it was done, in epoch seconds."""
-    events = (json.loads(line) for line in out.splitlines())
-    times = (one["time"] for one in events if one.get("step") == step and one.get("state") == "done")
-    return seconds(next(times))
-
-
-def test_without_preparation_it_is_the_relabel_and_comes_back(stack: Stack) -> None:
+def test_without_preparation_the_plan_is_the_relabel_and_says_what_preparing_buys(stack: Stack) -> None:
     before = stack.objects()
     code, planned = stack.document("node", "drain", NODE, "--dry-run", *stack.asked)
     assert (code, planned["status"]) == (0, "planned"), planned
@@ -205,31 +156,6 @@ def test_without_preparation_it_is_the_relabel_and_comes_back(stack: Stack) -> N
     told = {step["step"]: step["text"] for step in planned["steps"]}
     assert told["Deselected"] == "label enable-bgp=false"
     assert "bgpctl cilium prepare" in told["Checked"] and "closes the sessions" in told["Checked"]
-    code, drained = stack.document("node", "drain", NODE, *stack.asked, "--settle", "0")
-    assert (code, drained["status"], drained.get("proof")) == (0, "done", "confirmed"), drained
-    assert stack.has(NODE) is RouteState.ABSENT and stack.routes(OTHER) == len(PREFIXES)
-    assert stack.document("node", "status", NODE)[1]["nodes"][0]["service"] == "drained"
-    stack.restore()
-    assert stack.objects() == before
-
-
-def test_prepared_it_withdraws_first_is_proved_then_closes_and_comes_back(stack: Stack) -> None:
-    prepared(stack)
-    before = stack.objects()
-    with sampled(stack.control, "node1") as samples:
-        code, out = stack.bgpctl("node", "drain", NODE, *stack.asked, "--settle", "0", "-o", "json")
-        drained = json.loads(out.splitlines()[-1])
-    assert (code, drained["status"], drained.get("proof")) == (0, "done", "confirmed"), drained
-    done = done_at(out, "Withdrawn")
-    session = samples[0].session
-    proved = [one for one in samples if one.at < done]
-    assert {one.session for one in proved} == {session}, "the router's session was the same all the time"
-    assert proved[0].routes == len(PREFIXES) and proved[-1].routes == 0
-    eventually(lambda: not _established(stack), 5, why="closed after the proof")
-    assert stack.has(NODE) is RouteState.ABSENT and stack.routes(OTHER) == len(PREFIXES)
-    assert stack.document("node", "status", NODE)[1]["nodes"][0]["service"] == "drained"
-    stack.restore()
-    assert stack.objects() == before
 
 
 def _established(stack: Stack) -> bool:
@@ -249,6 +175,19 @@ def test_without_a_router_it_waits_until_cilium_counts_nothing(stack: Stack) -> 
     code, text = stack.bgpctl("node", "status", NODE)
     assert code == 0 and "safe to power off" in text
     stack.restore()
+
+
+def test_a_restore_takes_the_routers_word_and_does_not_wait_for_ciliums_late_one(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared(stack)
+    code, drained = stack.document("node", "drain", NODE, *stack.asked, "--settle", "0")
+    assert (code, drained.get("proof")) == (0, "confirmed"), drained
+    monkeypatch.setattr(states, "LAG", 600.0)
+    code, out = stack.bgpctl("node", "restore", NODE, *stack.asked, "--timeout", "40")
+    assert code == 0 and "1/1 sessions Established (1 by the router's word)" in out, out
+    assert f"{len(PREFIXES)} of" not in out and stack.routes(NODE) == len(PREFIXES)
+    eventually(lambda: stack.told(NODE), 10)
 
 
 def test_an_agent_that_is_asked_itself_reports_that_nothing_is_left(stack: Stack) -> None:
@@ -284,16 +223,6 @@ def left_in_the_middle(stack: Stack) -> None:
     assert _established(stack)
 
 
-def test_an_undo_before_the_close_costs_no_session(stack: Stack) -> None:
-    prepared(stack)
-    before = stack.objects()
-    with sampled(stack.control, "node1") as samples:
-        left_in_the_middle(stack)
-        stack.restore()
-    assert {one.session for one in samples} == {samples[0].session}
-    assert stack.objects() == before
-
-
 def test_what_a_lost_run_left_is_found_taken_over_and_brought_back(stack: Stack) -> None:
     prepared(stack)
     before = stack.objects()
@@ -327,6 +256,68 @@ def test_an_owner_that_somebody_gives_back_in_the_middle_is_seen_and_taken_away_
     assert (code, drained.get("proof")) == (0, "confirmed"), drained
     assert stack.has(NODE) is RouteState.ABSENT
     stack.restore()
+
+
+def test_a_soak_shows_the_community_at_the_router_before_the_routes_go(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(soaked, "READ_SECONDS", 0.5)
+    monkeypatch.setattr(soak, "SETTLE_SECONDS", 1.0)
+    stack.server.apply(documents.advertisement("bgp", {"advertise": "bgp"}, {"expose": "bgp"}))
+    code, out = stack.bgpctl("node", "drain", NODE, *stack.asked, "--soak", "3")
+    assert code == 2 and "bgpctl cilium prepare --soak" in out, out
+    code, out = stack.bgpctl("cilium", "prepare", "--soak")
+    assert code == 0 and "bgp.bgpctl-soak" in out, out
+    asked = ("node", "drain", NODE, *stack.asked, "--soak", "3", "--settle", "0")
+    eventually(lambda: stack.bgpctl(*asked, "--dry-run")[0] == 0, 10, why="the copies are of age")
+    before = stack.objects()
+    with (
+        tagged(stack.control, "node1") as ours,
+        tagged(stack.control, "node2") as others,
+    ):
+        code, drained = stack.document(*asked)
+    assert (code, drained["status"], drained.get("proof")) == (0, "done", "confirmed"), drained
+    every = len(PREFIXES)
+    counts = [(count, tags) for count, tags, _ in ours]
+    turns = [one for one, _ in groupby(one for one in counts if set(one) <= {0, every})]
+    assert all(count == every for count, tags in counts if tags < count), "none goes without the community"
+    assert turns == [(every, 0), (every, every), (0, 0)], (
+        "with the community, then gone; none was missing before"
+    )
+    assert {(count, tags) for count, tags, _ in others} == {(every, 0)}, "no other node has it"
+    assert len({session for count, _, session in ours if count}) == 1, "one session all the time"
+    stack.restore()
+    assert stack.objects() == before
+    code, out = stack.bgpctl("cilium", "prepare", "--undo")
+    assert code == 0, out
+    stack.client.delete(f"{ADVERTISEMENTS}/bgp")
+
+
+@contextmanager
+def tagged(control: Path, protocol: str) -> Iterator[list[tuple[int, int, str]]]:
+    """Twenty times a second, while it lasts: how many routes the router has over it, how many of them with
+    GRACEFUL_SHUTDOWN, and the session's state with its time."""
+    seen: list[tuple[int, int, str]] = []
+    over, bird = threading.Event(), Bird(control)
+
+    def look() -> None:
+        told = bird.ask(f"show route all protocol {protocol} table master4")
+        line = next(one for one in bird.ask("show protocols").splitlines() if protocol in one)
+        session = " ".join(line.split()[-3:])
+        seen.append((told.count("BGP.next_hop"), told.count("(65535,0)"), session))
+
+    def rounds() -> None:
+        while not over.wait(0.05):
+            look()
+
+    look()
+    thread = threading.Thread(target=rounds, daemon=True)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        thread.join(5)
 
 
 def test_what_only_looks(stack: Stack) -> None:

@@ -62,6 +62,13 @@ def lab() -> Iterator[Lab]:
             yield made
 
 
+def test_who_may_exec_sees_the_sessions_by_the_agents_own_word(lab: Lab) -> None:
+    code, out = inside("peers", "status", kubeconfig=lab.kubeconfig)
+    assert code == 0 and "all 2 sessions established" in out, out
+    code, out = inside("node", "status", NODE, "-o", "json", kubeconfig=lab.kubeconfig)
+    assert code == 0 and json.loads(out)["nodes"][0]["service"] == "in-service", out
+
+
 def run(lab: Lab, *words: str) -> dict[str, object]:
     code, out = inside("node", *words, NODE, "--timeout", "60", "-o", "json", kubeconfig=lab.kubeconfig)
     assert code == 0, out

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -17,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from tests.matrix import table
 from tests.matrix.cells import ROUTERS, Cell, Event, Graceful, cells
 from tests.matrix.result import Result
-from tests.support import require
+from tests.support import apart, require
 
 CELL_SECONDS = 180.0  # one that takes longer hangs
 
@@ -63,17 +62,12 @@ def run_all(chosen: Sequence[Cell], jobs: int) -> Iterator[Result]:
 
 def run_apart(cell: Cell) -> Result:
     """One cell in its own process. What does not come up is a failed cell, and nothing is tried again."""
-    argv = (sys.executable, "-m", "tests.matrix.run", cell.router, cell.event, cell.graceful)
-    process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        out, err = process.communicate(timeout=CELL_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.terminate()  # it takes its network down
-        out, err = process.communicate()
+    words = (cell.router, cell.event, cell.graceful)
+    out, last_word = apart.run_apart("tests.matrix.run", *words, seconds=CELL_SECONDS)
     try:
         return Result.from_json(out)
     except (ValueError, KeyError, TypeError):
-        return Result.broken(cell, (err.strip().splitlines() or ["it said nothing"])[-1])
+        return Result.broken(cell, last_word)
 
 
 if __name__ == "__main__":

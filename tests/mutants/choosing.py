@@ -35,6 +35,7 @@ class Choice:
             key=lambda test: (
                 killers.index(test.name) if test.name in killers else REMEMBERED,
                 not _of(test, mutant),
+                mutant.source.module not in self._imports[test.file],
                 test.seconds,
             ),
         )
@@ -46,12 +47,14 @@ class Choice:
         return chosen
 
     def _candidates(self, mutant: Mutant) -> Collection[Seen]:
-        if mutant.inside:
-            return self.known.executing((mutant.source.path, mutant.line))
-        names = _names(mutant)
+        here = (mutant.source.path, mutant.line)
+        executing = self.known.executing(here)
+        if mutant.inside and (executing or here not in self.known.imported):
+            return executing
+        names = _made_with(mutant.source.tree, _names(mutant))
         places = {place for name in names for place in self._mentions.get(name, ())}
-        if not names:
-            places = {place for place in self._statements if place[0] == mutant.source.path}
+        if mutant.inside or not names:  # what an import makes (a table) is used by the file's other functions
+            places |= {place for place in self._statements if place[0] == mutant.source.path}
         found = {test.name: test for place in places for test in self.known.executing(place)}
         said = {file for file, words in self._words.items() if words & names}
         # A value in a table of values (`ROWS = (A, B)`) is mentioned by no statement that a test executes.
@@ -77,6 +80,12 @@ class Choice:
         }
 
     @cached_property
+    def _imports(self) -> dict[str, set[str]]:
+        """The modules that each file of tests names: what is executed everywhere is looked at by few."""
+        files = {test.file for test in self.known.tests}
+        return {file: set(_imported(ast.parse((ROOT / file).read_text()))) for file in files}
+
+    @cached_property
     def _words(self) -> dict[str, set[str]]:
         """The words of each file of tests."""
         return {
@@ -88,6 +97,13 @@ class Choice:
 def _of(test: Seen, mutant: Mutant) -> bool:
     """Is it in a file that is named after the mutant's?"""
     return PurePath(test.file).name.startswith(f"test_{PurePath(mutant.source.path).stem}")
+
+
+def _imported(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{name.name}" for name in node.names)
 
 
 def _unit(mutant: Mutant) -> tuple[str, str]:
@@ -112,14 +128,33 @@ def _said(statement: ast.stmt) -> Iterator[str]:
         waiting.extend(child for child in ast.iter_child_nodes(node) if not isinstance(child, ast.stmt))
 
 
+def _made_with(module: ast.Module, names: set[str]) -> set[str]:
+    """These, and what the module defines with them (a table within a table)."""
+    while True:
+        more = {
+            name
+            for statement in module.body
+            if isinstance(statement, ast.Assign | ast.AnnAssign) and names & set(_said(statement))
+            for name in _targets(statement)
+        }
+        if more <= names:
+            return names
+        names = names | more
+
+
 def _names(mutant: Mutant) -> set[str]:
     """What a statement outside of functions defines, with the class that it is in."""
     names = set(mutant.function.split(".")) - {""}
     statement = mutant.statement
     if isinstance(statement, ast.FunctionDef | ast.ClassDef):
         names.add(statement.name)
+    return names | set(_targets(statement))
+
+
+def _targets(statement: ast.stmt) -> Iterator[str]:
+    """The names that it gives values; of `A, B = 1, 2` both."""
     targets: Iterable[ast.expr] = getattr(statement, "targets", None) or [
         getattr(statement, "target", ast.Tuple())
     ]
-    parts = (part for target in targets for part in ast.walk(target))  # A, B = 1, 2
-    return names | {part.id for part in parts if isinstance(part, ast.Name)}
+    parts = (part for target in targets for part in ast.walk(target))
+    yield from (part.id for part in parts if isinstance(part, ast.Name))

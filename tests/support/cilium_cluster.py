@@ -50,8 +50,9 @@ class Recorder:
         self.told.append(("close", key))
         self.up.pop(key, None)
 
-    def announce(self, key: str, prefixes: Sequence[str]) -> None:
-        self.told.append(("announce" if prefixes else "withdraw", key))
+    def announce(self, key: str, prefixes: Sequence[str], communities: Sequence[str] = ()) -> None:
+        verb = "soak" if communities else "announce" if prefixes else "withdraw"
+        self.told.append((verb, key))
         self.up[key] = (self.up[key][0], len(prefixes))
 
     def session(self, key: str) -> tuple[str, float]:
@@ -96,8 +97,8 @@ class Cluster:
         for agent in self.agents:
             agent.once()
 
-    def prepare(self, wait: float = copies.SETTLE_SECONDS) -> None:
-        cilium_copies.perform(self.client, cilium_copies.prepared(self.client))
+    def prepare(self, wait: float = copies.SETTLE_SECONDS, *, soak: bool = False) -> None:
+        cilium_copies.perform(self.client, cilium_copies.prepared(self.client, soak=soak))
         self.round()
         self.api.time.move(wait)
 

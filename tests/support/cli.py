@@ -36,13 +36,18 @@ class Ran:
         return found
 
 
-def bgpctl(*arguments: str | Path, kubeconfig: Path | None = None, **environment: str) -> Ran:
+def bgpctl(
+    *arguments: str | Path,
+    kubeconfig: Path | None = None,
+    deadline: float = DEADLINE_SECONDS,
+    **environment: str,
+) -> Ran:
     """`python -m bgpctl …` without the caller's kubeconfig, colours or terminal width."""
     done = subprocess.run(
         [sys.executable, "-m", "bgpctl", *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=DEADLINE_SECONDS,
+        timeout=deadline,
         env=clean_environment(kubeconfig, **environment),
         stdin=subprocess.DEVNULL,
     )

@@ -71,7 +71,7 @@ class NetLab:
 
     def __exit__(self, *_: object) -> None:
         for host in self._hosts:
-            self.power_off(host)
+            self._kill(host)
         for name in (*(host.name for host in self._hosts), self._switch):
             subprocess.run(("ip", "netns", "del", name), check=False, capture_output=True)
         self._hosts.clear()
@@ -91,6 +91,21 @@ class NetLab:
         self._in_switch("link", "set", port, "master", "br0", "up")
         return host
 
+    def cable(self, host: Host, address: str, name: str, other: str) -> Host:
+        """Another host that has a cable to this one alone, not to the switch: `host` gets `address` on its
+        eth1, and is its default gateway. It is no host for `unplug`."""
+        made = Host(f"{self._prefix}{name}", other.partition("/")[0], "")
+        _run("ip", "netns", "add", made.name)
+        self._hosts.append(made)
+        cable = ("type", "veth", "peer", "name", "eth1", "netns", host.name)
+        _run("ip", "link", "add", "eth0", "netns", made.name, *cable)
+        for end, link, own in ((made, "eth0", other), (host, "eth1", address)):
+            _run("ip", "-n", end.name, "address", "add", own, "dev", link)
+            _run("ip", "-n", end.name, "link", "set", link, "up")
+        _run("ip", "-n", made.name, "link", "set", "lo", "up")
+        _run("ip", "-n", made.name, "route", "add", "default", "via", address.partition("/")[0])
+        return made
+
     def unplug(self, host: Host) -> None:
         """Silence: nothing passes any more, and no other host's interface notices."""
         self._in_switch("link", "set", host.port, "nomaster")
@@ -101,6 +116,10 @@ class NetLab:
     def power_off(self, host: Host) -> None:
         """Unplug, then SIGKILL everything inside: no FIN and no NOTIFICATION gets out."""
         self.unplug(host)
+        self._kill(host)
+
+    @staticmethod
+    def _kill(host: Host) -> None:
         for pid in host.pids():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

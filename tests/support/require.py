@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import pytest
 
 from bgpctl.lab import routers
+from bgpctl.lab.stacks import bgpd
 
 VARIABLE = "BGPCTL_REQUIRE"
 
@@ -62,6 +63,7 @@ PARTS: dict[str, Part] = {
         "apt install iproute2; run as root, in a container with CAP_SYS_ADMIN",
     ),
     "mount": Part(_may_mount, "run as root, in a container with CAP_SYS_ADMIN"),
+    "frr-pythontools": Part(lambda: not bgpd.missing(), "apt install frr frr-pythontools"),
     "tcpdump": _program("tcpdump", "tcpdump"),
     "bash": _program("bash", "bash"),
     "zsh": _program("zsh", "zsh"),

@@ -6,6 +6,7 @@ from typing import Any
 
 from bgpctl.core.intent.compile import ClusterObjects
 from bgpctl.core.state import NodeState
+from bgpctl.speaker.beside import Beside
 from bgpctl.speaker.counters import Bell
 from bgpctl.speaker.manager import Manager
 from bgpctl.speaker.settings import Settings
@@ -52,6 +53,7 @@ class Rig:
         recall: Any = lambda: None,
         unkept: Any = lambda: "",
         engine: FakeEngine | None = None,
+        beside: Beside | None = None,
         **more: Any,
     ) -> None:
         self.source, self.engine = FakeSource(seen), engine or FakeEngine()
@@ -66,6 +68,7 @@ class Rig:
             bell=self.bell,
             recall=recall,
             unkept=unkept,
+            beside=beside,
         )
 
     @property

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
@@ -77,7 +77,7 @@ class Sessions:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def states(self) -> tuple[NodeState, ...] | None:
+    def states(self, names: Collection[str] = ()) -> tuple[NodeState, ...] | None:
         return tuple(map(_read, self._client.items(PATH)))
 
     def state(self, node: str) -> NodeState | None:

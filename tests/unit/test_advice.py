@@ -186,6 +186,9 @@ def test_a_shutdown_command_that_was_interrupted_leaves_a_node_that_may_be_off()
     assert told[0] == (
         "n1 is out of service and safe to power off by hand; see whether its shutdown command did it"
     )
+    never = replace(last, started_at=0.0)
+    told = hint(stopped("interrupted at ShutDown", "", "interrupted", never), replace(noted, marks={}))
+    assert told[0].startswith("do not power off n1"), "it had not begun"
     before = replace(noted, marks={"ShutdownCommand": NOW - 9})
     told = hint(stopped("interrupted at ShutDown", "", "interrupted", last), before)
     assert told[0].startswith("do not power off n1"), "an earlier run noted it: what is true now is not known"
@@ -240,6 +243,25 @@ def test_where_another_run_brought_the_node_back_there_is_nothing_to_undo() -> N
     assert told[1:] == ["it is so again: nothing is left to undo"]
 
 
+def test_how_its_bgp_was_is_told_to_the_letter_where_it_is_no_label() -> None:
+    """In the provider's words: nobody else in the cluster knows them any more."""
+    prior = replace(ASKED, provider="cilium", prior={"way": "copies", "a": 1}, prior_labels={})
+    told = hint(GONE, prior, orphan=(prior, node(unschedulable=True)))
+    assert told[0] == "before this run n1 was schedulable"
+    assert told[1].startswith("do not power off n1") and told[1].endswith("how its BGP was before (cilium):")
+    assert told[2:] == [
+        '{"a": 1, "way": "copies"}',
+        f"to let pods in again: kubectl uncordon n1 {CLUSTER}",
+        f"and then: kubectl annotate node n1 bgpctl.io/leave- {CLUSTER}",
+    ]
+
+
+def test_a_node_that_is_only_cordoned_still_is_not_as_it_was() -> None:
+    told = hint(GONE, ASKED, orphan=(ASKED, node(unschedulable=True)))
+    assert told[1] == "do not power off n1: routers may still send it traffic"
+    assert f"to let pods in again: kubectl uncordon n1 {CLUSTER}" in told
+
+
 def document(**annotations: str) -> dict[str, Any]:
     metadata = {"name": "n1", "annotations": {f"bgpctl.io/{k}": v for k, v in annotations.items()}}
     return {"metadata": metadata, "spec": {"unschedulable": True}, "status": {}}
@@ -250,7 +272,7 @@ def test_status_knows_that_a_lease_was_deleted() -> None:
     assert found.stopped == "somebody deleted the Lease kube-system/bgpctl-node-n1, which ends a run"
     assert GO_ON in found.ways
     held = _report(document(run=dump(ASKED)), running(), lease(expires=NOW - 1), NOW)
-    assert held.stopped == "its process was killed"
+    assert held.stopped == "its process was killed, or could not write down how it ended"
 
 
 @pytest.mark.parametrize(
@@ -261,8 +283,10 @@ def test_status_knows_that_a_run_lost_its_journal_and_the_copy(leave: str, run: 
     found = _report(document(leave=leave), running(), None, NOW)
     place = "the Lease kube-system/bgpctl-node-n1 with its copy"
     assert found.problem == f"somebody removed the journal of {run}, and {place}"
-    assert found.ways[0].startswith("do not power off n1")
-    assert found.ways[-2:] == (
+    assert found.ways == (
+        "do not power off n1: whether its routes are gone, only a drain that ends can tell",
+        "how it was before may stand in the last lines of that run",
+        "to put a label back by hand: kubectl label node n1 KEY=VALUE --overwrite",
         "to let pods in again: kubectl uncordon n1",
         "and then, so that this is not told again: kubectl annotate node n1 bgpctl.io/leave-",
     )
@@ -305,6 +329,19 @@ def test_a_run_that_goes_on_writes_its_options_down_and_tells_what_it_leaves_out
     assert "without its --router-probe, --shutdown-command, which must be said again" in decision.reason
 
 
+def test_what_a_restore_goes_on_with_is_not_told() -> None:
+    """It inherits nothing."""
+    assert "asked for" not in claim(command="restore", order="", settle=("9",)).reason
+    own = replace(THEIRS, command="restore", options={"--router-probe": ("frr",)})
+    assert "asked for" not in claim(own, command="restore", order="", router_probe=("frr",)).reason
+
+
+def test_a_restore_of_a_drain_of_another_order_is_no_other_run() -> None:
+    asked = {"--order": ("guide",)}
+    turned = Claimed("restore", "run-a", "guide", asked=asked, typed=TYPED).decide(snapshot(journal=THEIRS))
+    assert turned.status is Status.ACT
+
+
 def test_a_new_direction_has_its_own_options() -> None:
     (change,) = claim(command="restore", order="", settle=("9",)).actions
     assert change.journal.options == {"--settle": ("9",)}
@@ -312,7 +349,9 @@ def test_a_new_direction_has_its_own_options() -> None:
 
 def test_a_node_that_another_run_has_is_taken_over_by_a_whole_command() -> None:
     s = snapshot(holds_lease=False, lease=lease(), lease_contested=True)
-    told = Claimed("drain", "run-a", typed=TYPED).decide(s).hint.splitlines()
+    decision = Claimed("drain", "run-a", typed=TYPED).decide(s)
+    assert decision.tells == {Tells.GO_ON, Tells.BACK}, "nothing else has to be said"
+    told = decision.hint.splitlines()
     assert told == [
         f"let it finish, or stop it; then: {TYPED}",
         f"when it cannot be stopped: {TYPED} --take-over",

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bgpctl.core.model import SessionState
-from bgpctl.core.state import DOUBT, NodeState, WithdrawnPeer, WithdrawnRecord
+from bgpctl.core.state import DOUBT, LocalAddresses, NodeState, WithdrawnPeer, WithdrawnRecord
 from bgpctl.speaker.status import beside
 from bgpctl.speaker.status.beside import Beside
 from tests.support import snapshots
@@ -128,12 +128,6 @@ def test_is_one_before_us_another_one(before: NodeState, others: tuple[str, ...]
     assert one.joined(A).other_speakers == others
 
 
-def test_nothing_is_said_of_one_before_where_no_session_is_wanted() -> None:
-    one = Beside()
-    one.recall(replace(B, engine_mode="own"), "p")
-    assert one.joined(LEFT).contested == ""
-
-
 def down(state: NodeState) -> NodeState:
     """With its sessions not up, so that they have no address."""
     off = replace(state.peers[0].session, state=SessionState.ACTIVE, local_address=None)
@@ -145,14 +139,25 @@ def test_one_before_us_may_be_what_keeps_our_sessions_down(ends: str) -> None:
     """Until then the node is not left either: a hung speaker announces on (issue 7)."""
     one = Beside()
     one.recall(replace(A, uid="b", engine_mode="own"), "p")
+    assert one.joined(LEFT).other_speakers == ("b",), "also where none of ours is wanted"
     assert one.joined(down(A)).other_speakers == ("b",)
-    assert one.joined(replace(down(A), phase="Withdrawn", peers=())).other_speakers == ("b",)
     if ends == "our session comes up":
         assert one.joined(A).contested == ""
     else:
         one.ended({"b"}, A)
         assert owed(one.joined(replace(down(A), peers=()))) == ["10.0.0.11"], "what it left is waited for"
     assert one.joined(down(A)).contested == ""
+
+
+def test_one_before_us_whose_session_was_down_is_known_by_where_his_last_one_came_from() -> None:
+    hung = replace(
+        down(B), engine_mode="own", locals=(LocalAddresses("192.0.2.1", 179, ("10.0.0.9", "10.0.0.12")),)
+    )
+    one, other = Beside(), Beside()
+    one.recall(hung, "p")
+    assert one.joined(A).other_speakers == ("b",), "ours comes from elsewhere"
+    other.recall(replace(hung, locals=()), "p")
+    assert other.joined(A).other_speakers == ("b",), "nothing says from where his came"
 
 
 def test_one_before_us_that_never_had_a_peer_keeps_nothing_down() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.calico.bird import Told, question, read_sessions, settled
+from bgpctl.core.calico.bird import Told, answers, question, read_sessions, settled
 from bgpctl.core.calico.config import read_host, read_peering
 from bgpctl.core.calico.leave import FILTER
 from bgpctl.core.calico.states import LAG, Hosts, World, node_state
@@ -82,6 +82,29 @@ def test_of_two_sessions_with_one_address_the_worse_and_the_routes_of_both() -> 
 @pytest.mark.parametrize("text", ["", "\n", "Unable to connect to server control socket", "x BGP y\n" * 3])
 def test_what_is_no_answer_tells_of_nobody(text: str) -> None:
     assert not {address for address in read_sessions(text) if address}
+
+
+@pytest.mark.parametrize(
+    ("text", "is_list"),
+    [
+        (BIRD_1, True),
+        (BIRD_2, True),
+        ("BIRD 2.0.12 ready.\nName       Proto      Table      State  Since         Info\n", True),
+        ("", False),
+        ("BIRD 2.0.12 ready.\n", False),
+        ("Unable to connect to server control socket", False),
+        ("name table\n", False),
+        ("a name proto\n", False),
+    ],
+)
+def test_a_list_without_a_protocol_of_bgp_is_an_answer_too(text: str, is_list: bool) -> None:
+    """Else nothing that is exported would be taken from words that are no list at all."""
+    assert answers(text) is is_list
+
+
+def test_a_session_without_a_word_of_its_state_is_unknown() -> None:
+    block = "Node_1 BGP master up 09:31:02\n    Neighbor address: 192.0.2.1\n"
+    assert read_sessions(block) == {"192.0.2.1": Told(SessionState.UNKNOWN, None)}
 
 
 @pytest.mark.parametrize(

@@ -97,3 +97,16 @@ def test_what_it_says_of_the_labels_of_whatever_it_matches() -> None:
     assert dict(parse("a == 'x' || b == 'y'").pairs) == {}
     assert dict(parse("!(a == 'x')").pairs) == {}
     assert parse("a == 'x' || !has(b) && c in {'z'}").keys == {"a", "b", "c"}
+
+
+def test_how_deep_one_may_be_nested() -> None:
+    """The last `has` is a level of its own, and what was left is none any more."""
+    deepest = "!" * (DEEPEST - 1) + "has(rack)"
+    assert parse(deepest).matches(LABELS) is (DEEPEST % 2 == 1)
+    assert parse(f"{deepest} || {deepest} || all()").matches(LABELS)
+    with pytest.raises(Unreadable, match="nested too deep"):
+        parse("!" + deepest)
+
+
+def test_a_selector_is_told_as_it_was_written() -> None:
+    assert [str(parse(text)) for text in ("", " rack == 'r1' ")] == ["all()", "rack == 'r1'"]

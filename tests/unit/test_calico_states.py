@@ -17,6 +17,7 @@ from bgpctl.core.reading.foreign import Unreadable
 from bgpctl.core.state import NodeState
 from bgpctl.core.timing.facts import facts_from_state
 from bgpctl.lab.stacks.calico.documents import made, notes, peer, pool
+from bgpctl.render.peers import restart
 from tests.support import objects
 
 
@@ -168,6 +169,31 @@ def test_which_pools_are_announced() -> None:
     assert list(exported(None)) != [], "and what may not be listed"
 
 
+def test_a_fraction_of_a_second_is_a_whole_one() -> None:
+    found = read_peering(peer("tor", "192.0.2.1", maxRestartTime="1.5s", keepaliveTime="24h"))
+    assert (found.restart_time, found.keepalive_time) == (2, 86400)
+
+
+def test_the_cluster_has_a_number_for_a_node_and_a_router_without_one() -> None:
+    bare = read_host(objects.node("n1", annotations=notes("10.0.0.1")))
+    tor = made("BGPPeer", "tor", peerIP="192.0.2.1")
+    (one,) = told(tor, hosts=(bare,), defaults=Defaults(64999)).peers
+    assert (one.local_asn, one.asn, one.intended) == (64999, 64999, None)
+    assert told(tor, hosts=(bare,)).intended is None, "nobody tells what should be announced"
+
+
+def test_nodes_have_a_session_in_each_ip_version_that_both_have() -> None:
+    def both(number: int) -> Host:
+        ipv6 = {"projectcalico.org/IPv6Address": f"2001:db8::{number}/64"}
+        annotations = {**notes(f"10.0.0.{number}"), **ipv6}
+        return read_host(objects.node(f"n{number}", annotations=annotations))
+
+    one = made("BGPPeer", "all", nodeSelector="all()", peerSelector="all()")
+    ends = [p.address for p in told(one, hosts=(both(1), both(2), host("n3", "10.0.0.3"))).peers]
+    assert ends == ["10.0.0.2", "2001:db8::2", "10.0.0.3"]
+    assert [p.address for p in told(one, hosts=(host(), both(2))).peers] == ["10.0.0.2"]
+
+
 # --- sessions -----------------------------------------------------------------------------------------------
 
 
@@ -180,6 +206,9 @@ def test_a_session_as_calico_node_tells_it() -> None:
     assert [str(p.session.state) for p in state.peers] == ["established", "unknown"]
     assert said.sessions.keys() == {"192.0.2.1"}, "the mesh is nobody's peer"
     assert not state.peers[0].session.gr_told
+    assert [restart(p) for p in state.peers] == ["120 s offered"] * 2, "BIRD's default, which is always on"
+    (other,) = told(peer("tor", "192.0.2.1", maxRestartTime="30s"), status=said).peers
+    assert restart(other) == "30 s offered"
     assert (state.lag, state.problems, state.announced) == (15.0, (), None)
 
 
@@ -259,7 +288,7 @@ def test_behind_the_filter_it_is_out_and_a_session_that_is_down_was_never_told()
         {"peerIP": "192.0.2.1", "state": "Established"}, {"peerIP": "192.0.2.2", "state": "Active"}
     )
     state = told(*filtered, status=said, rejects=True)
-    assert (state.told_out, state.selected_by) == (True, "")
+    assert (state.told_out, state.selected_by, state.selected_by_kind) == (True, "", "")
     assert [p.address for p in state.unwithdrawn] == ["192.0.2.2"]
     unheard = told(*filtered, rejects=True)
     assert unheard.told_out and unheard.unwithdrawn == (), "of what nobody tells nothing is known"
@@ -269,6 +298,8 @@ def test_behind_the_filter_it_is_out_and_a_session_that_is_down_was_never_told()
 
 
 def test_a_filter_that_does_not_reject_puts_nobody_out() -> None:
+    second = peer("tor", "192.0.2.1", filters=["own", leave.FILTER])
+    assert not any("does not reject" in text for text in told(second, rejects=True).problems)
     state = told(peer("tor", "192.0.2.1", filters=[leave.FILTER]))
     assert not state.told_out and "does not reject everything" in state.problems[-1]
 
@@ -281,6 +312,8 @@ def test_the_exclude_label_is_a_way_out_where_a_run_set_it_and_no_pool_is_announ
     tor, asked = peer("tor", "192.0.2.1"), excluded(**{LEAVE: "r-1"})
     assert told(tor, hosts=(asked,)).told_out
     assert not told(tor, hosts=(asked,), pods=("pods",)).told_out
+    relabelled = read_host(objects.node("n1", annotations={**notes("10.0.0.1"), LEAVE: "r-1"}))
+    assert not told(tor, hosts=(relabelled,)).told_out, "somebody took the label off"
     state = told(tor, hosts=(excluded(),))
     assert not state.told_out and EXCLUDE in state.problems[-1]
 
@@ -322,6 +355,7 @@ def test_the_filter_goes_before_the_others_and_away_again(filters: Any, there: A
         {"peerIP": 5},
         {"peerIP": "192.0.2.1:100000"},
         {"peerIP": "192.0.2.1:65536"},
+        {"peerIP": "192.0.2.1:000179"},
         {"peerIP": "[" + "0" * 60 + "::1]:179"},
         {"peerIP": "192.0.2.1", "asNumber": 2**32},
         {"peerIP": "192.0.2.1", "asNumber": str(2**32)},

@@ -152,3 +152,18 @@ def test_what_a_load_balancer_says_is_not_of_external_addresses(spec: Any) -> No
 def test_a_service_that_waits_for_an_address_is_told_where_those_are_looked_at() -> None:
     pending = service("web")
     assert [a.reason for a in compiled(pending).absent] == ["noLoadBalancerIP"]
+
+
+def test_a_service_that_waits_for_an_address_is_not_told_where_nobody_looks_at_those() -> None:
+    pods_only = policy(router(serviceAdvertisements=["ClusterIP"]))
+    waiting = compiled(service("web"), policies=[pods_only])
+    assert "noLoadBalancerIP" not in [a.reason for a in waiting.absent]
+
+
+@pytest.mark.parametrize(("count", "more"), [(2, ""), (3, ""), (4, " and 1 more"), (5, " and 2 more")])
+def test_services_without_a_slice_are_one_sentence(count: int, more: str) -> None:
+    local = {"externalTrafficPolicy": "Local"}
+    made = [service(f"s{n}", f"203.0.113.{n}", **local) for n in range(1, count + 1)]
+    names = ", ".join(f"Service default/s{n}" for n in range(1, min(count, 3) + 1))
+    (told,) = compiled(*made, slices=[]).problems
+    assert told == f"without EndpointSlice, so not announced: {names}{more}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -11,8 +12,10 @@ from bgpctl.core.drain.guards import Guard
 from bgpctl.core.drain.lever import Lever
 from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.checked import Checked
+from bgpctl.runbooks.command_line import CommandLine
 from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.model import Decision, Status
+from bgpctl.witness.model import Path, RouteState
 from tests.support.snapshots import (
     LABEL,
     ME,
@@ -24,6 +27,7 @@ from tests.support.snapshots import (
     peer,
     pod,
     running,
+    seen,
     snapshot,
 )
 
@@ -131,3 +135,36 @@ def test_an_empty_answer_is_not_believed_against_it(changes: dict[str, Any], ref
     decision = STEP.decide(snapshot(**changes))
     assert (decision.status is Status.BLOCKED) is refused
     assert ("runs CiliumBGPClusterConfig rack" in decision.reason) is refused
+
+
+def shows(count: int) -> Any:
+    one = seen(RouteState.PRESENT)
+    paths = tuple(Path(ip_network(f"203.0.113.{n}/32"), "10.0.0.1") for n in range(count))
+    return replace(one, answer=replace(one.answer, paths=paths))
+
+
+@pytest.mark.parametrize(
+    ("state", "answers", "routes"),
+    [
+        (None, (shows(3),), 0),
+        (running(announced=None), (), 0),
+        (running(announced=None), (shows(1), shows(3), shows(2)), 3),
+        (running(announced=4), (shows(1),), 4),
+        (running(announced=4, unwithdrawn=(peer("192.0.2.9", up=False, announced=5),)), (), 9),
+        (running(announced=4, unwithdrawn=(replace(peer("192.0.2.9", up=False), announced=None),)), (), 4),
+    ],
+    ids=["no speaker", "nobody", "routers", "the speaker", "with what it lost", "which it did not count"],
+)
+def test_how_many_routes_there_are_to_lose(state: Any, answers: Any, routes: int) -> None:
+    (begin, *_) = STEP.decide(snapshot(state=state, answers=answers, lever=RACK)).actions
+    assert isinstance(begin, ChangeNode) and begin.journal is not None
+    assert begin.journal.routes == routes
+
+
+def test_a_confirmation_that_is_not_to_be_had_may_be_done_without() -> None:
+    """A new run leaves the flag out; one that goes on has to say so, because the journal has it."""
+    typed = CommandLine(("bgpctl", "node", "drain", "n1", "--require-confirmed"))
+    strict = Checked("run-a", "guide", require_confirmed=True, typed=typed)
+    for record, lesser in ((None, "drain n1"), (journal(), "drain n1 --no-require-confirmed")):
+        decision = strict.decide(snapshot(state=running(), lever=RACK, journal=record))
+        assert f"or take the estimate: bgpctl node {lesser}\n" in f"{decision.hint}\n"

@@ -51,6 +51,13 @@ def test_sessions_are_found_by_address_and_asn(address: str) -> None:
     assert read_sessions(text) == {("192.0.2.1", 65001): Told(UP, 2.5)}
 
 
+@pytest.mark.parametrize("text", ["", " \n", "{}", "Error: no agent"])
+def test_no_word_of_sessions_is_not_none(text: str) -> None:
+    with pytest.raises(Unreadable):
+        read_sessions(text)
+    assert read_sessions("[]") == {}
+
+
 @pytest.mark.parametrize(
     ("text", "count"),
     [("", 0), ("null", 0), ("[]", 0), ('[{"prefix": "10.0.0.0/24", "paths": [{}]}]', 1), ("[{}, {}]", 2)],

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from bgpctl.core.cilium import copies
 from bgpctl.core.cilium.states import LAG
 from bgpctl.kube import paths
-from bgpctl.lab.stacks.cilium.documents import CLUSTER_CONFIGS
+from bgpctl.lab.stacks.cilium.documents import CLUSTER_CONFIGS, PEER_CONFIGS, advertisement
 from bgpctl.providers.cilium import Cilium
 from bgpctl.runbooks import engine
 from bgpctl.runbooks import world as worlds
@@ -38,7 +39,7 @@ class Clock:
     cluster: Cluster
     operator: bool = True
     hold: Hold | None = None
-    doubted = False
+    name = ""
 
     def now(self) -> float:
         return self.cluster.api.time.now
@@ -65,6 +66,7 @@ class Runs:
     writes: int = 0
     forbidden: str = ""  # what may not be written
     confirmed: bool = False  # is an estimate refused?
+    soak: float = 0.0
 
     def run(
         self, command: str, dies: Callable[[int], bool] = lambda _: False, *, after: bool = False
@@ -103,7 +105,9 @@ class Runs:
             background=False,
         )
         clock.hold = world.hold
-        drain = DrainOptions(NODE, settle=0, provider="cilium", require_confirmed=self.confirmed)
+        drain = DrainOptions(
+            NODE, settle=0, provider="cilium", require_confirmed=self.confirmed, soak=self.soak
+        )
         steps = node_drain(drain, name) if command == "drain" else node_restore(RestoreOptions(NODE), name)
         events = engine.run(command, NODE, name, steps, world, 600)
         while True:
@@ -122,13 +126,24 @@ def fresh() -> Runs:
     return Runs(cluster)
 
 
-def proved(runs: Runs) -> bool:
-    """Was each session closed, and only after its withdraw?"""
+def soaking() -> Runs:
+    """The same, with a soak, for which the cluster is prepared too."""
+    cluster = Cluster()
+    cluster.api.server.apply(advertisement("bgp", {"advertise": "bgp"}, {"expose": "bgp"}))
+    cluster.prepare(soak=True)
+    for name in (NODE, OTHER):
+        cluster.told(name)
+    return Runs(cluster, soak=10.0)
+
+
+def proved(runs: Runs, *verbs: str) -> bool:
+    """Was each session closed, and only after its withdraw (after all of `verbs`)?"""
+    wanted = [*verbs, "withdraw", "close"]
     runs.cluster.round()
     told = runs.cluster.told()
     keys = {key for _, key in told}
     first = {key: [verb for verb, each in told if each == key] for key in keys}
-    return len(keys) == 2 and all(verbs == ["withdraw", "close"] for verbs in first.values())
+    return len(keys) == 2 and all(each == wanted for each in first.values())
 
 
 def test_it_leaves_and_comes_back() -> None:
@@ -181,6 +196,53 @@ def test_a_restore_that_is_killed_at_any_write_goes_on() -> None:
             runs.run("restore", lambda n, number=number: n == number, after=True)
         assert runs.run("restore").status == "done", number
         assert runs.cluster.objects() == before, number
+
+
+def test_a_soak_goes_before_the_withdraw_with_the_sessions_up() -> None:
+    runs = soaking()
+    before = runs.cluster.objects()
+    began = runs.cluster.api.time.now
+    drained = runs.run("drain")
+    assert drained.status == "done", drained
+    assert proved(runs, "soak") and runs.cluster.api.time.now - began >= 10.0
+    steps = [step.step for step in drained.steps]
+    assert steps.index("Evicted") + 1 == steps.index("Soaked") == steps.index("Deselected") - 1
+    assert runs.run("restore").status == "done"
+    assert runs.cluster.objects() == before
+    assert runs.cluster.told(OTHER) == [], "no other node announced with the community"
+
+
+def test_a_soak_that_is_killed_after_any_write_goes_on_and_is_undone() -> None:
+    whole = soaking()
+    whole.run("drain")
+    for number in range(1, whole.writes + 1):
+        for command in ("drain", "restore"):
+            runs = soaking()
+            before = runs.cluster.objects()
+            with pytest.raises(Killed):
+                runs.run("drain", lambda n, number=number: n == number, after=True)
+            if command == "drain":
+                assert runs.run("drain").status == "done", number
+                assert proved(runs, "soak"), number
+            assert runs.run("restore").status == "done", number
+            assert runs.cluster.objects() == before, number
+
+
+def test_a_soak_that_somebody_takes_back_begins_anew() -> None:
+    runs = soaking()
+    with pytest.raises(Killed):
+        runs.run("drain", lambda _: _soaks(runs.cluster), after=True)
+    cluster = runs.cluster
+    cluster.round()
+    cluster.pull(*cluster.lever().back)
+    cluster.round()
+    assert [verb for verb, _ in cluster.told()] == ["soak", "soak", "announce", "announce"]
+    began = cluster.api.time.now
+    assert runs.run("drain").status == "done" and cluster.api.time.now - began >= 10.0
+
+
+def _soaks(cluster: Cluster) -> bool:
+    return cluster.lever().soaks
 
 
 def test_with_ciliums_operator_away() -> None:
@@ -252,6 +314,36 @@ def test_an_agent_that_tells_nothing_blocks_a_run_without_a_router() -> None:
     blocked = runs.run("drain")
     assert blocked.status == "blocked" and "--router-probe" in blocked.hint
     assert [verb for verb, _ in cluster.told()] == ["withdraw", "withdraw"], "nothing was closed"
+
+
+@pytest.mark.parametrize(
+    ("used", "told"),
+    [
+        (False, "the copy of CiliumBGPPeerConfig pc1 differs from it"),
+        (True, "CiliumBGPPeerConfig pc1.bgpctl-withdrawn advertises"),
+    ],
+)
+def test_a_copy_that_is_edited_in_the_middle_is_named_with_what_mends_it(used: bool, told: str) -> None:
+    runs = fresh()
+    cluster, before = runs.cluster, runs.cluster.objects()
+
+    def edit(number: int) -> bool:
+        refers = "pc1.bgpctl-withdrawn" in str(cluster.config()["spec"])
+        if number > 4 and refers is used:
+            spec = cluster.client.get(f"{PEER_CONFIGS}/pc1")["spec"]
+            cluster.client.patch(f"{PEER_CONFIGS}/pc1.bgpctl-withdrawn", {"spec": spec})
+        return False
+
+    blocked = runs.run("drain", edit)
+    assert blocked.status == "blocked" and told in blocked.message, blocked
+    assert copies.PREPARE in blocked.message
+    cluster.prepare()
+    assert runs.run("drain").status == "done"
+    assert runs.run("restore").status == "done"
+    assert {key for key, value in cluster.objects().items() if before.get(key) != value} == {
+        f"{PEER_CONFIGS}/pc1.bgpctl-withdrawn"  # when it was made
+    }
+    assert "close" not in [verb for verb, _ in cluster.told()][:2], "it withdrew before it closed"
 
 
 def test_a_patch_that_is_refused_ends_the_run_and_changes_no_session() -> None:

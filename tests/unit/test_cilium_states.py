@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from bgpctl.core.cilium.agent import Told
 from bgpctl.core.cilium.copies import copy_name, silenced
 from bgpctl.core.cilium.nodeconfig import ANNOTATION, LABEL, Kept, read, read_kept
 from bgpctl.core.cilium.states import LAG, UNTOLD, node_state, silent
@@ -14,6 +15,7 @@ from bgpctl.core.policy.v2.peer import BGPPeerConfig
 from bgpctl.core.reading.foreign import Unreadable
 from bgpctl.core.state import NodeState
 from bgpctl.core.timing.facts import facts_from_state
+from bgpctl.render.peers import restart
 
 OWNER = {"apiVersion": "cilium.io/v2", "kind": "CiliumBGPClusterConfig", "name": "cc", "uid": "u1"}
 GRACEFUL = BGPPeerConfig("pc", port=1790, hold_time=9, keepalive_time=3, restart_time=120)
@@ -95,6 +97,25 @@ def test_without_graceful_restart_counts_are_exact() -> None:
 
 
 @pytest.mark.parametrize(
+    ("settings", "reported", "shown"),
+    [
+        (GRACEFUL, (said(3),), "120 s offered"),
+        (GRACEFUL, (), "120 s offered"),  # 1.16: no session is told
+        (GRACEFUL, (said(3, peeringState="active"),), "-"),
+        (PLAIN, (said(3),), "off"),
+        (PLAIN, (), "off"),
+        (None, (said(3),), "?"),  # its CiliumBGPPeerConfig has gone, or cannot be read
+    ],
+)
+def test_graceful_restart_is_what_the_node_offers(
+    settings: BGPPeerConfig | None, reported: tuple[dict[str, Any], ...], shown: str
+) -> None:
+    """Whether the router took the offer, Cilium does not tell."""
+    (told,) = node_state(read(document(*reported)), {"pc": settings} if settings else {}).peers
+    assert restart(told) == shown
+
+
+@pytest.mark.parametrize(
     ("before", "now", "settings", "left"),
     [
         (3, 1, GRACEFUL, 0),  # two routes, the End-of-RIB is still counted
@@ -170,6 +191,8 @@ def test_an_instance_without_peers_has_nothing_that_cilium_could_report() -> Non
 
 def test_a_node_that_ciliums_operator_left_out_announces_nothing() -> None:
     assert silent("n1") == NodeState("n1", phase="", intended=None, announced=0, lag=LAG)
+    asked = NodeState("n1", phase="", intended=None, announced=0, lag=0.0, engine_asked="cilium-dbg")
+    assert silent("n1", "cilium-dbg") == asked
 
 
 def test_a_session_that_ended_before_it_withdrew_is_no_withdrawal() -> None:
@@ -293,3 +316,38 @@ def test_a_copy_has_no_advertisements_and_everything_else() -> None:
         "families": [{"afi": "ipv4", "safi": "unicast"}, {"afi": "ipv6", "safi": "unicast"}],
     }
     assert "advertisements" in families[0], "the original is as it was"
+
+
+def test_of_a_node_without_a_word_of_its_sessions_none_is_said_to_have_ended() -> None:
+    assert state(out(before=3)).unwithdrawn == (), "1.16 never tells"
+    assert state(document(said(0, peeringState="active"))).unwithdrawn == (), "nobody told it to leave"
+    marked = document(said(1), ownerReferences=[], labels={LABEL: "true"})
+    assert state(marked).unwithdrawn == (), "since when its session was up is not known"
+
+
+def test_who_was_asked_is_named_where_there_was_an_answer() -> None:
+    config = read(document(said(3)))
+    assert node_state(config, {}, by="cilium-dbg").engine_asked == ""
+    assert node_state(config, {}, {"main/tor": Told(SessionState.ESTABLISHED, 9.0, 3)}).engine_asked == ""
+
+
+def test_a_node_that_lost_owner_and_peers_is_withdrawn_if_it_had_both() -> None:
+    bare = read(document(peers=[], ownerReferences=[]))
+    had = Kept((OWNER,), ({"name": "main", "peers": [peer()]},), {}, "n")
+    assert bare.emptied(had)
+    assert not bare.emptied(Kept((OWNER,), ({"name": "main", "peers": []},), {}, "n"))
+    assert not bare.emptied(Kept((), had.instances, {}, "n"))
+    assert not read(document(peers=[])).emptied(had) and not read(document(ownerReferences=[])).emptied(had)
+
+
+def test_what_was_kept_of_a_node_that_is_half_back_stays() -> None:
+    before = Kept((OWNER,), ({"name": "main", "peers": [peer(name="old")]},), {}, "n")
+    copied = read(document(peers=[peer(peerConfigRef={"name": copy_name("pc")})], ownerReferences=[]))
+    kept = copied.keep("n", 1.0, before)
+    assert (kept.owners, kept.instances) == (before.owners, before.instances)
+    whole = read(document(peers=[peer()])).keep("n", 1.0, before)
+    assert whole.instances == ({"name": "main", "peers": [peer()]},)
+
+
+def test_a_session_that_was_never_up_is_kept_without_an_instant() -> None:
+    assert read(document(said(0, peeringState="active", establishedTime=None))).keep("n", 1.0).since == {}

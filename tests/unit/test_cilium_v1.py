@@ -3,21 +3,26 @@ an agent that does what Cilium's was measured to do. A session closes only after
 
 from __future__ import annotations
 
+import json
 from ipaddress import ip_network
 from typing import Any
 
 import pytest
 
 from bgpctl.core.cilium import copies, policies
+from bgpctl.core.cilium.agent import PEERS
 from bgpctl.core.drain.lever import Effect
+from bgpctl.core.reading.foreign import Unreadable
 from bgpctl.errors import BgpctlError, Blocked
 from bgpctl.kube import paths
+from bgpctl.kube.client import ApiError
 from bgpctl.lab import seed
 from bgpctl.lab.stacks.cilium.agent_v1 import AgentV1
 from bgpctl.lab.stacks.cilium.documents import cilium_node
-from bgpctl.providers import cilium_copies, detect
+from bgpctl.providers import cilium_copies, cilium_v1, detect
 from bgpctl.providers.cilium import Cilium
 from bgpctl.providers.cilium_stack import summary
+from bgpctl.providers.cilium_v1 import UNTOLD
 from bgpctl.queries.nodes import node_reports
 from bgpctl.runbooks import engine
 from bgpctl.runbooks import world as worlds
@@ -98,7 +103,7 @@ class Cluster:
 
     # -- runs
 
-    doubted = False  # it is a run's clock, too
+    name = ""  # it is a run's clock, too
 
     def now(self) -> float:
         return self.api.time.now
@@ -190,6 +195,95 @@ def test_its_peers_are_those_of_its_policy_and_nobody_tells_of_their_sessions(cl
     told = {one.node: one for one in cluster.provider.states() or ()}
     assert set(told) == {NODE, OTHER} and told[NODE] == state
     assert detect.look(cluster.client).stacks == ("cilium",)
+
+
+def told_by(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, *answers: Any) -> list[str]:
+    """Agents' pods, and what `cilium-dbg bgp peers` answers in each in turn; who was asked."""
+    for name in (NODE, OTHER):
+        pod: dict[str, Any] = {"metadata": {"name": f"cilium-{name}", "namespace": "kube-system"}}
+        pod["metadata"] |= {"labels": CILIUM, "annotations": {"kubernetes.io/config.mirror": "stays"}}
+        spec = {"nodeName": name, "containers": [{"name": "cilium-agent", "image": "x"}]}
+        cluster.api.server.apply({"apiVersion": "v1", "kind": "Pod", **pod, "spec": spec})
+    asked: list[str] = []
+
+    def run(client: Any, namespace: str, pod: str, container: str, words: Any) -> str:
+        assert (namespace, container, tuple(words)) == ("kube-system", "cilium-agent", PEERS)
+        asked.append(pod)
+        answer = answers[min(len(asked), len(answers)) - 1]
+        if isinstance(answer, Exception):
+            raise answer
+        return json.dumps(answer)
+
+    monkeypatch.setattr("bgpctl.kube.exec.run", run)
+    return asked
+
+
+CILIUM = {"k8s-app": "cilium"}
+SESSION = {
+    "peer-address": ROUTER,
+    "local-asn": seed.NODE_ASN,
+    "session-state": "established",
+    "uptime-nanoseconds": 60_000_000_000,
+}
+
+
+def test_who_may_exec_hears_of_the_sessions_from_the_agent(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told_by(cluster, monkeypatch, [SESSION])
+    state = cluster.provider.state(NODE)
+    assert state is not None and state.sessions_told and state.established == 1 and state.problems == ()
+    assert (state.lag, state.engine_asked) == (0.0, f"cilium-dbg in pod kube-system/cilium-{NODE}")
+    assert state.peers[0].session.established_at == pytest.approx(cluster.api.time.now - 60, abs=2)
+    assert (state.announced, state.peers[0].announced) == (None, None), "how many routes it does not say"
+    assert [one.established for one in cluster.provider.states() or ()] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("answer", "session"),
+    [
+        ([{**SESSION, "session-state": "active"}], "active"),
+        ([], "unknown"),
+        ([{**SESSION, "local-asn": 1}], "unknown"),
+    ],
+)
+def test_an_agent_tells_what_is_not_up_and_of_a_peer_that_it_does_not_know_nothing(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, answer: list[Any], session: str
+) -> None:
+    told_by(cluster, monkeypatch, answer)
+    state = cluster.provider.state(NODE)
+    assert state is not None and (state.established, state.peers[0].session.state) == (0, session)
+
+
+@pytest.mark.parametrize("answer", [ApiError(403, "Forbidden", "may not", {}), BgpctlError("x"), {}, "x"])
+def test_an_agent_that_may_not_be_asked_leaves_them_unknown(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, answer: Any
+) -> None:
+    asked = told_by(cluster, monkeypatch, answer)
+    state = cluster.provider.state(NODE)
+    assert state is not None and not state.sessions_told and state.peers[0].session.state == "unknown"
+    assert state.problems == (UNTOLD,) and state.lag
+    cluster.provider.state(NODE)
+    assert len(asked) == 1, "not soon again"
+
+
+def test_of_thousands_of_agents_no_more_are_asked_than_there_is_time_for(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told_by(cluster, monkeypatch, [SESSION])
+    monkeypatch.setattr(cilium_v1, "MOST_ASKED", 1)
+    assert sorted(one.established for one in cluster.provider.states() or ()) == [0, 1]
+    monkeypatch.setattr(cilium_v1, "ASK_SECONDS", -1.0)
+    assert [one.established for one in cluster.provider.states() or ()] == [0, 0]
+
+
+def test_a_drain_shows_the_sessions_and_takes_no_agents_word_for_the_routes(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told_by(cluster, monkeypatch, [SESSION])
+    cluster.prepare()
+    drained = cluster.run("drain", asked=False)
+    assert drained.status == "blocked" and "whether it did it does not say" in drained.message
 
 
 @pytest.mark.parametrize(("prepares", "lever"), [(False, "closes"), (True, "withdraws")])
@@ -395,3 +489,86 @@ def test_a_policy_that_is_no_policy_costs_itself_only(cluster: Cluster, spec: An
     found = policies.pairs([broken, made, good])
     assert [pair.name for pair in found if pair.selects({**SELECTED})][-1] == "rack-1"
     assert not policies.same(found[0]) or not found[0].key
+
+
+def pair(**spec: Any) -> policies.Pair:
+    """Of a policy as a person wrote it, without a second one."""
+    document = seed.policy(ROUTER, 179)
+    document["spec"].update(spec)
+    return policies.pairs([document])[0]
+
+
+def test_the_second_policy_to_the_letter() -> None:
+    """The same peers; no selector but those that it had selects anything, and no PodCIDR is announced."""
+    routers = [
+        {"localASN": 65001, "exportPodCIDR": True, "neighbors": [{"peerAddress": "192.0.2.1/32"}]},
+        {"localASN": 65002, "podIPPoolSelector": {"matchLabels": {"a": "b"}}, "neighbors": []},
+    ]
+    terms = [{"key": "rack", "operator": "Exists"}]
+    selector = {"matchLabels": {"enable-bgp": "true", "rack": "r1"}, "matchExpressions": terms}
+    one = pair(virtualRouters=routers, nodeSelector=selector)
+    made = policies.made_of(one, "cilium.io/v2alpha1", 1_795_860_000.0)
+    assert made["metadata"] == {
+        "name": SECOND,
+        "labels": {copies.LABEL: copies.LABELLED},
+        "annotations": {
+            copies.MADE_FROM: copies.source(one.original),
+            copies.MADE_AT: "2026-11-28T10:00:00Z",
+        },
+    }
+    nobody = {"matchLabels": {"bgpctl.io/announced": "never"}}
+    assert made["spec"] == {
+        "nodeSelector": {
+            "matchLabels": {"enable-bgp": "true.bgpctl-withdrawn", "rack": "r1"},
+            "matchExpressions": [
+                *terms,
+                {"key": "bgpctl.io/sessions", "operator": "NotIn", "values": ["closed"]},
+            ],
+        },
+        "virtualRouters": [
+            {**routers[0], "exportPodCIDR": False, "serviceSelector": nobody},
+            {**routers[1], "exportPodCIDR": False, "serviceSelector": nobody, "podIPPoolSelector": nobody},
+        ],
+    }
+    assert one.original["spec"]["virtualRouters"] == routers, "the first is as it was"
+
+
+@pytest.mark.parametrize(
+    ("labels", "key", "value"),
+    [
+        ({"a": "x", "enable-bgp": "true"}, "enable-bgp", "true"),
+        ({"b": "x", "a": "y"}, "a", "y"),
+        ({"a": ""}, "", ""),
+        ({"a": "v" * (63 - len(SECOND) + len("rack-1"))}, "a", "v" * (63 - len(SECOND) + len("rack-1"))),
+        ({"a": "v" * 63}, "", ""),
+        ({"kubernetes.io/hostname": "n1"}, "", ""),
+    ],
+    ids=["true goes before others", "by key", "empty", "as long as may be", "no room", "not ours"],
+)
+def test_the_label_that_takes_a_node_to_the_second_policy(
+    labels: dict[str, str], key: str, value: str
+) -> None:
+    one = pair(nodeSelector={"matchLabels": labels})
+    assert (one.key, one.value) == (key, value)
+
+
+def test_a_policy_of_a_newer_cilium_selects_all_the_same() -> None:
+    """A field that is not known here is none of the selector's."""
+    assert policies.selects(pair(surprise=1).original, {**SELECTED})
+
+
+def test_a_node_is_not_out_where_there_is_no_second_policy() -> None:
+    """Somebody set the label by hand, or deleted the second one."""
+    one = pair()
+    assert not one.has_out({**SELECTED, one.key: one.out})
+
+
+def test_a_policy_that_is_nested_too_deep_has_no_second_one() -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(policies.DEEPEST):
+        deep = {"a": deep}
+    with pytest.raises(Unreadable, match=r"^spec"):
+        policies.made_of(pair(extra=deep), "cilium.io/v2alpha1", 0.0)
+    first = pair(extra=deep).original
+    second = {"metadata": {"name": SECOND}, "spec": first["spec"]}
+    assert not policies.same(policies.pairs([first, second])[0]), "whatever there is"

@@ -70,6 +70,7 @@ def test_a_new_direction_keeps_the_prior_state_alone() -> None:
             holder=ME,
             steps={},
             marks={AGAIN: NOW},
+            started_at=NOW,
             evidence={},
             leaves=0,
             baselines={},

@@ -396,7 +396,9 @@ def test_estimate(cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
         assert "RFC" in one["why"]
     assert run("node", "estimate", "worker-1") == 0
     assert (
-        capsys.readouterr().out.splitlines()[-1].startswith("worker-1: a drain takes the routes away within")
+        capsys.readouterr()
+        .out.splitlines()[-1]
+        .startswith("worker-1: when it leaves, its routes are gone within")
     )
 
 

@@ -15,6 +15,7 @@ from bgpctl.core.state_document import to_document
 from bgpctl.kube import paths
 from bgpctl.kube.client import ApiError, Client
 from bgpctl.lab.api.requests import Answer
+from bgpctl.ports import Outlook
 from bgpctl.providers import policies
 from bgpctl.providers.bgpctl import Bgpctl
 from bgpctl.runbooks import cluster
@@ -359,6 +360,24 @@ def test_the_nodes_annotations_count(api: direct.Api, wire: Wire) -> None:
         document = node(NODE, annotations={"bgpctl.io/graceful-notification": text})
         (fact,) = cluster.policy_facts(Bgpctl(wire.client()), document, None)
         assert fact.local_n is n_bit
+
+
+def test_a_node_is_compiled_whole(wire: Wire) -> None:
+    """Its spec has its PodCIDRs, its status its addresses and whether it is Ready; its images are many, and
+    of no use."""
+    document = node(NODE)
+    document["metadata"]["managedFields"] = [{"manager": "kubelet"}]
+    document["status"] |= {"images": [{"names": ["x"]}], "nodeInfo": {"kernelVersion": "6"}}
+    wire.api.server.apply(document)
+    kept = {n["metadata"]["name"]: n for n in cluster.read(wire.client(), Bgpctl(wire.client())).nodes}[NODE]
+    assert set(kept["status"]) == {"conditions", "addresses", "nodeInfo"}
+    assert "managedFields" not in kept["metadata"] and kept["spec"]["podCIDRs"] == ["10.244.1.0/24"]
+
+
+def test_what_a_stack_of_others_announces_is_not_told_by_the_clusters_objects(wire: Wire) -> None:
+    objects_ = cluster.Objects((), Outlook(fleet=None))
+    intent = objects_.compiled(node(NODE))
+    assert (intent.node, intent.problems) == (NODE, (cluster.UNTOLD_INTENT,))
 
 
 # --- other owners -------------------------------------------------------------------------------------------

@@ -10,12 +10,16 @@ import pytest
 
 from bgpctl import providers
 from bgpctl.cli import flags
+from bgpctl.core import handover
+from bgpctl.core.cilium.nodeconfig import LABEL, LABELLED
+from bgpctl.core.handover import Look
 from bgpctl.core.state import STALE_AFTER_SECONDS
 from bgpctl.core.state_document import to_document
-from bgpctl.errors import Blocked, UsageError
+from bgpctl.errors import BgpctlError, Blocked, UsageError
 from bgpctl.kube import paths
 from bgpctl.lab.stacks.cilium.documents import NODE_CONFIGS, cilium_node, crd
 from bgpctl.providers import detect
+from bgpctl.providers.bgpctl import Bgpctl
 from bgpctl.runbooks import whose
 from bgpctl.runbooks.journal import ANNOTATION, dump
 from tests.support import direct, node_states, objects
@@ -145,3 +149,86 @@ def test_of_a_node_with_both_the_listing_says_so() -> None:
 def test_the_flag_offers_the_providers_of_the_table() -> None:
     named, _ = get_args(get_args(flags.Provider)[0])
     assert get_args(named) == tuple(providers.TABLE)
+
+
+# --- beside our speaker, and handed over ------------------------------------------------------------------
+
+
+def test_what_our_speaker_finds_on_its_node() -> None:
+    client = direct.Wire(api(config("n1"), state("n1"))).client()
+    here = detect.beside(client, "n1")
+    assert [(one.name, one.title, one.closed) for one in here.here] == [("cilium", "Cilium", False)]
+    assert detect.beside(client, "n2") == Look(elsewhere=True)
+    alone = direct.Wire(api(cilium_node("n1"), state("n1"))).client()
+    assert detect.beside(alone, "n1") == Look(), "Cilium's network says nothing of its BGP"
+
+
+def test_a_look_takes_less_than_ten_requests() -> None:
+    for made in (api(state("n1"), cilium=False), api(config("n1"))):
+        wire = direct.Wire(made)
+        detect.beside(wire.client(), "n1")
+        assert len(wire.sent) < 10
+
+
+def left(name: str) -> dict[str, Any]:
+    """As a drain leaves it: without owner and peers."""
+    made = config(name)
+    made["metadata"]["labels"] = {LABEL: LABELLED}
+    return made
+
+
+def test_one_that_was_drained_there_is_closed() -> None:
+    (found,) = detect.beside(direct.Wire(api(left("n1"))).client(), "n1").here
+    assert found.closed
+
+
+def test_who_may_not_look_is_told() -> None:
+    wire = direct.Wire(api(config("n1")))
+    wire.before = lambda asked: direct.refused(403) if "nodeconfigs" in asked.path else None
+    client = wire.client()
+    client.get(paths.NODES)  # a refusal at the very start may pass
+    with pytest.raises(BgpctlError):
+        detect.beside(client, "n1")
+
+
+def label(made: direct.Api, node: str, stack: str | None) -> None:
+    direct.Wire(made).client().patch(paths.node(node), {"metadata": {"labels": {handover.LABEL: stack}}})
+
+
+def test_the_label_says_whose_a_node_with_two_stacks_is() -> None:
+    made = api(left("n1"), state("n1"), config("n2"))
+    with pytest.raises(Blocked, match="two stacks") as told:
+        whom(made)
+    assert "kubectl label node n1 bgpctl.io/stack=cilium" in told.value.hint
+    for stack in ("bgpctl", "cilium"):
+        label(made, "n1", stack)
+        assert whom(made) == stack
+    label(made, "n1", "quagga")
+    with pytest.raises(Blocked, match="two stacks"):
+        whom(made)
+
+
+def test_the_label_goes_before_the_journal_of_who_had_the_node() -> None:
+    made = api(left("n1"), config("n2"))
+    begun = {ANNOTATION: dump(replace(journal(), provider="cilium"))}
+    direct.Wire(made).client().patch(paths.node("n1"), {"metadata": {"annotations": begun}})
+    assert whom(made) == "cilium"
+    label(made, "n1", "bgpctl")
+    assert (whom(made), whom(made, named="cilium")) == ("bgpctl", "cilium")
+
+
+def test_a_node_that_was_handed_over_is_listed_as_ours_and_one_that_waits_as_theirs() -> None:
+    waiting = to_document(replace(node_states.state("n2", EPOCH), phase="Waiting"))
+    told = detect.of_cluster(direct.Wire(api(left("n1"), state("n1"), config("n2"), waiting)).client())
+    by_node = {one.node: one for one in told.states() or ()}
+    assert {name: one.lag is None for name, one in by_node.items()} == {"n1": True, "n2": False}
+    assert not any("too" in problem for one in by_node.values() for problem in one.problems)
+
+
+def test_a_run_sees_the_nodes_of_every_stack() -> None:
+    made = api(config("n1"), state("n2"))
+    for name in ("cilium", "bgpctl"):
+        one = detect.among(direct.Wire(made).client(), name)
+        assert (one.name, set(one.outlook().states)) == (name, {"n1", "n2"})
+    alone = detect.among(direct.Wire(api(state("n2"), cilium=False)).client(), "bgpctl")
+    assert isinstance(alone, Bgpctl)

@@ -184,6 +184,18 @@ def test_a_peer_without_a_table_has_no_routes() -> None:
     assert diff(bare, observed(P1, synced=("p1",)), "why") == ()
 
 
+def test_peers_that_share_a_table_have_each_their_own_of_it() -> None:
+    """What changes for one of them is found for those that had the same."""
+    table = {A: Route(A, PLAIN)}
+    names = ("p1", "p2", "p3")
+    peers = tuple(peer(name) for name in names)
+    wanted = Intent("n", selected=True, peers=peers, routes=dict.fromkeys(names, table))
+    had = observed(*peers, synced=names, p2={A: PLAIN})
+    assert [one.peer for one in diff(wanted, had, "why")] == ["p1", "p3"]
+    had = observed(*peers, synced=names, p1={A: PLAIN}, p3={A: PLAIN})
+    assert [one.peer for one in diff(wanted, had, "why")] == ["p2"]
+
+
 def test_those_that_leave_are_in_order() -> None:
     gone = [peer(f"p{n}") for n in range(9, 0, -1)]
     leave = next(action for action in diff(Intent("n"), observed(*gone), "why") if isinstance(action, Leave))

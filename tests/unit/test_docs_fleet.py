@@ -10,6 +10,7 @@ from bgpctl.core.state import HEARTBEAT_SECONDS
 from bgpctl.core.state_lag import FRESH_SECONDS, LAG_SECONDS
 from bgpctl.kube.pulse import SCOUT_SECONDS
 from bgpctl.kube.watch import Timing
+from bgpctl.speaker import beside
 from bgpctl.speaker.sources import FIRST_LISTS_SECONDS, KubeSource
 
 TEXT = " ".join((Path(__file__).parents[2] / "docs" / "fleet.md").read_text().split())
@@ -29,6 +30,12 @@ def test_how_a_fleet_comes_back() -> None:
     assert f"({first} s, doubled up to {longest:.0f} s, give or take a fifth)" in TEXT
     assert f"asks for all of them every {SCOUT_SECONDS:.0f} s" in TEXT
     assert f"are spread over {FIRST_LISTS_SECONDS} s" in TEXT
+
+
+def test_how_often_a_speaker_looks_for_another_stack() -> None:
+    least, most = (beside.SERVING_SECONDS * part / 60 for part in (0.5, 1.5))
+    assert f"every {least:.0f} to {most:.0f} minutes then" in TEXT
+    assert f"every {beside.WAITING_SECONDS:.0f} s while it leaves its node" in TEXT
 
 
 def test_how_many_watches_a_speaker_has() -> None:

@@ -10,7 +10,9 @@ from bgpctl.core.calico import bird, config, leave, nodestatus
 from bgpctl.core.calico import states as calico_states
 from bgpctl.core.cilium import copies, nodeconfig, states
 from bgpctl.core.drain.lever import EXCLUDE
-from bgpctl.providers import calico_stack
+from bgpctl.core.frr_k8s import leave as frr_leave
+from bgpctl.core.frr_k8s import told
+from bgpctl.providers import calico_stack, frr_k8s_stack, metallb_stack
 from bgpctl.providers.cilium_stack import NEEDED
 from bgpctl.providers.unsupported import ISOVALENT, OPENPEROUTER
 
@@ -36,7 +38,8 @@ def test_it_has_a_column_for_each_provider() -> None:
 
 
 def test_every_right_that_is_asked_for_is_told() -> None:
-    needed = (*NEEDED, *calico_stack.needed("projectcalico.org"))
+    ours = (*frr_k8s_stack.NEEDED, *metallb_stack.NEEDED)
+    needed = (*NEEDED, *calico_stack.needed("projectcalico.org"), *ours)
     wanted = {f"`{verb} {resource}`" for verb, _, resource, _ in needed}
     assert not {right for right in wanted if right not in TEXT}
 
@@ -47,7 +50,11 @@ def test_its_numbers_and_names_are_those_of_the_code() -> None:
     assert f"at most {calico_states.LAG:g} s while calico-node lives" in TEXT
     assert f"started less than {bird.RECOVERY_SECONDS:g} s ago" in TEXT
     assert f"looked at every {nodestatus.PERIOD_SECONDS} s, written on change" in TEXT
+    assert f"BGPSessionState at most {told.SESSION_LAG:g} s" in TEXT
     for name in (
+        frr_leave.name_for("NODE"),
+        frr_leave.LIST,
+        frr_leave.HOSTNAME,
         leave.FILTER,
         f"{nodestatus.LABEL}={nodestatus.LABELLED}",
         nodestatus.name_for("NODE"),

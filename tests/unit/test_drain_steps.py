@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from bgpctl.core.drain.eviction import EvictionOptions
-from bgpctl.core.drain.lever import Lever
-from bgpctl.runbooks.actions import ChangeNode, EvictPod, RunCommand
+from bgpctl.core.drain.lever import Lever, Patch
+from bgpctl.runbooks.actions import ChangeNode, EvictPod, FenceObject, PatchObject, RunCommand
 from bgpctl.runbooks.drain_steps import Cordoned, Deselected, Evicted, ShutDown, known
+from bgpctl.runbooks.journal import AGAIN
 from bgpctl.runbooks.model import Decision, Status
 from bgpctl.runbooks.snapshot import EvictionNote
 from tests.support.snapshots import (
@@ -132,6 +133,13 @@ def test_what_would_be_evicted(count: int, said: str) -> None:
     assert STEP.preview(snapshot(pods=judged(*WEB[:count]))) == said
 
 
+def test_what_stands_in_the_way_of_an_eviction_is_no_missing_workload() -> None:
+    bare = pod("bare", controller_kind="", controller_name="")
+    assert STEP.preview(snapshot(pods=judged(bare))) == "refused without a flag: default/bare"
+    both = STEP.preview(snapshot(pods=judged(bare, WEB[0])))
+    assert both == "evict 1 pod: default/web-1; refused without a flag: default/bare"
+
+
 def test_what_it_looks_at() -> None:
     """With the routes withdrawn before, whether they stay away meanwhile."""
     assert Evicted(EvictionOptions()).needs == {"pods"}
@@ -198,6 +206,44 @@ def test_a_request_that_stands() -> None:
     removed = replace(relabelled(), deselect=("enable-bgp", None))
     assert leaving(removed, node=node(labels={}, leave=LEAVE)).reason.startswith("label enable-bgp removed")
     assert leaving(relabelled(), node=asked, lever=RACK).status is Status.BLOCKED
+
+
+PATCH = Patch("/x", "point its peers at copies", ())
+BY_PATCH = Lever(("cc",), patches=(PATCH,), prior={"way": "copies"}, objects=("/x",))
+PULLED = replace(relabelled(), deselect=None, prior={"way": "copies"})
+
+
+def by_patch(record: Any, **changes: Any) -> Decision:
+    return leaving(record, **{"node": node(leave=LEAVE), "lever": BY_PATCH, **changes})
+
+
+def test_objects_are_patched_in_the_decision_that_notes_it() -> None:
+    fresh = replace(journal(), deselect=None, prior={"way": "copies"})
+    first = by_patch(fresh, node=node())
+    change, patch = first.actions
+    assert (first.reason, change.leave, patch) == (PATCH.what, LEAVE, PatchObject(PATCH))
+    again = by_patch(PULLED)
+    assert again.actions == (PatchObject(PATCH),), "it was killed in between"
+    undone = by_patch(replace(PULLED, steps={"Deselected": NOW - 9}))
+    assert undone.actions[0].leave == "run-a-2", "somebody took it back"
+    assert undone.actions[0].journal.steps == {} and undone.actions[1:] == (PatchObject(PATCH),)
+
+
+def test_that_nothing_is_left_to_patch_is_noted_and_then_so() -> None:
+    done = replace(BY_PATCH, policies=(), patches=())
+    (note,) = by_patch(PULLED, lever=done).actions
+    assert note.journal.marks == {**PULLED.marks, "Pulled": NOW}
+    told = "told to leave, and so it stands"
+    assert by_patch(note.journal, lever=done) == Decision(Status.DONE, told)
+
+
+def test_what_a_run_before_had_in_its_hands_is_fenced_first() -> None:
+    follows = replace(PULLED, marks={**PULLED.marks, AGAIN: NOW - 9})
+    fenced = by_patch(follows)
+    assert (fenced.status, fenced.actions) == (Status.ACT, (FenceObject("/x"),))
+    assert by_patch(follows, fenced=frozenset({"/x"})).actions == (PatchObject(PATCH),)
+    assert snapshot(journal=PULLED, lever=BY_PATCH).unfenced == (), "there was none before"
+    assert snapshot(lever=BY_PATCH).unfenced == ()
 
 
 @pytest.mark.parametrize(("times", "status"), [(4, Status.ACT), (5, Status.BLOCKED)])

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bgpctl.errors import BgpctlError, Blocked, DeadlineExceeded, Exit, Temporary, UsageError
+from bgpctl.errors import BgpctlError, Blocked, DeadlineExceeded, Exit, Tells, Temporary, UsageError
 from bgpctl.kube.client import Conflict
 from bgpctl.runbooks import engine
 from bgpctl.runbooks.command_line import CommandLine
@@ -287,6 +287,7 @@ def test_an_interrupted_run_says_what_it_waited_for_and_how_to_go_on(waiting: De
     assert (result.status, result.exit_code) == ("interrupted", Exit.INTERRUPTED)
     assert result.message.startswith(message)
     assert result.hint == f"nothing is lost: to go on: {TYPED}"
+    assert result.tells == {Tells.GO_ON}, "that is not said again"
     assert world.concluded == ("interrupted", result.message)
 
 
@@ -446,3 +447,8 @@ def test_words_are_quoted_for_the_shell_and_a_dry_run_is_left_out() -> None:
         ("kubectl", "bgp", "node", "drain", "n1", "--dry-run", "--shutdown-command", "ssh {node} off")
     )
     assert str(typed.without("--dry-run")) == "kubectl bgp node drain n1 --shutdown-command 'ssh {node} off'"
+
+
+def test_a_command_of_kubectls_is_about_the_same_cluster() -> None:
+    typed = CommandLine(("bgpctl", "node", "drain", "n1", "--context=lab", "--force", "--kubeconfig", "/k"))
+    assert str(typed.kubectl("get", "crd")) == "kubectl get crd --context=lab --kubeconfig /k"

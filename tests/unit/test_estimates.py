@@ -7,15 +7,18 @@ from typing import Any
 
 import pytest
 
+from bgpctl.core.drain.lever import Lever
 from bgpctl.core.state import NodeState
 from bgpctl.core.state_document import to_document
 from bgpctl.core.timing.nbit import advice
 from bgpctl.core.timing.profiles import PROFILES, UNKNOWN_ROUTER
-from bgpctl.core.timing.withdrawal import Event, estimate, facts_from_state
+from bgpctl.core.timing.withdrawal import Close, Event, estimate, facts_from_state
 from bgpctl.errors import BgpctlError, UsageError
 from bgpctl.kube import paths
+from bgpctl.providers.bgpctl import Bgpctl
 from bgpctl.queries.estimates import node_estimates
 from bgpctl.runbooks.journal import ANNOTATION, dump
+from bgpctl.runbooks.observe import known_peers
 from tests.support import direct, node_states, objects
 from tests.support.direct import EPOCH, Wire
 from tests.support.kinds import KINDS
@@ -77,6 +80,23 @@ def test_the_profile_of_each_router(wire: Wire) -> None:
         assert one.worst == estimate(one.event, facts_from_state(peer), profile).worst
 
 
+def test_a_router_that_kept_routes_of_a_session_before_is_judged_by_that_one_too(wire: Wire) -> None:
+    """The timers of a policy that was edited since are not those that it agreed to (issue 7)."""
+    ours = PEER.session.local_gr
+    assert ours is not None
+    long, short = (
+        replace(PEER, session=replace(PEER.session, local_gr=replace(ours, restart_time=seconds)))
+        for seconds in (300, 5)
+    )
+    publish(wire, state(short, unwithdrawn=(long,)))
+    found = node_estimates(wire.client(), NODE, {})
+    assert [one.event for one in found] == EVENTS, "one row for each"
+    power_off = estimate(Event.POWER_OFF, facts_from_state(long), UNKNOWN_ROUTER)
+    assert found[3].worst == power_off.worst > 300
+    told = node_states.state(NODE, EPOCH, short, unwithdrawn=(long,))
+    assert known_peers(told) == (short, long)
+
+
 @pytest.mark.parametrize(("soak", "up", "longer"), [(0.0, True, 0.0), (7.0, True, 7.0), (7.0, False, 0.0)])
 def test_a_leave_soaks_while_a_session_is_up(wire: Wire, soak: float, up: bool, longer: float) -> None:
     peer = PEER if up else replace(PEER, session=replace(PEER.session, state="active"))
@@ -127,3 +147,18 @@ def test_a_node_that_does_not_exist(wire: Wire) -> None:
         "node worker-9 does not exist",
         "see `kubectl get nodes`",
     )
+
+
+def test_how_a_stack_closes_counts_where_the_node_is_made_to_leave(wire: Wire) -> None:
+    """Whether its speaker told of its peers or not."""
+
+    class Hard(Bgpctl):
+        def lever(self, *given: Any) -> Lever:
+            return replace(super().lever(*given), close=Close.HARD_RESET)
+
+    client = wire.client()
+    for told in (None, state()):
+        if told:
+            publish(wire, told)
+        ours, theirs = (node_estimates(client, NODE, {}, one(client)) for one in (Bgpctl, Hard))
+        assert [one == other for one, other in zip(ours, theirs, strict=True)] == [False, *[True] * 4]

@@ -16,11 +16,20 @@ from typing import Any
 import pytest
 
 from bgpctl.core.drain.eviction import to_evict
+from bgpctl.core.drain.lever import Patch
 from bgpctl.errors import BgpctlError, Blocked, Temporary
 from bgpctl.kube import paths
 from bgpctl.kube.client import Conflict
-from bgpctl.kube.lease import CONFIRM_TRIES, FRESH_SECONDS
-from bgpctl.runbooks.actions import Action, ChangeNode, EvictPod, RunCommand, TakeLease
+from bgpctl.kube.lease import CONFIRM_TRIES, FRESH_SECONDS, NodeLock
+from bgpctl.runbooks.actions import (
+    Action,
+    ChangeNode,
+    EvictPod,
+    FenceObject,
+    PatchObject,
+    RunCommand,
+    TakeLease,
+)
 from bgpctl.runbooks.journal import ANNOTATION, dump
 from bgpctl.runbooks.perform import PATCH_TRIES
 from bgpctl.runbooks.world import World
@@ -29,6 +38,14 @@ from tests.support.second_writer import LEASE, NODE, Rig
 
 NODE_PATH = f"{paths.node(NODE)}$"
 CORDON = ChangeNode("cordon", unschedulable=True)
+PATCH = Patch(
+    second_writer.POD,
+    "label the pod",
+    (
+        {"op": "test", "path": "/metadata/name", "value": "web-1"},
+        {"op": "add", "path": "/metadata/annotations", "value": {"a": "b"}},
+    ),
+)
 Made = Callable[[World], Action]
 
 
@@ -58,6 +75,8 @@ def actions(mark: Path) -> dict[str, Made]:
         "evict": evict,
         "delete": lambda world: evict(world, delete=True),
         "command": lambda world: RunCommand(("touch", str(mark))),
+        "object": lambda world: PatchObject(PATCH),
+        "version": lambda world: FenceObject(second_writer.POD),
     }
 
 
@@ -187,6 +206,48 @@ def test_while_every_answer_takes_its_time_nothing_unguarded_is_done(rig: Rig, m
     assert world.perform(CORDON), "the API server itself refuses what is late"
 
 
+@pytest.mark.parametrize("name", ["object", "version"])
+def test_an_object_has_a_version_of_its_own_that_refuses_what_is_late(
+    rig: Rig, mark: Path, name: str
+) -> None:
+    """So the answer about the Lease may take as long as it takes."""
+    client = rig.client()
+    world = rig.owner(client=client)
+
+    def slow() -> None:
+        rig.clock.at += FRESH_SECONDS
+
+    client.late(LEASE, slow, times=CONFIRM_TRIES)
+    assert world.perform(actions(mark)[name](world))
+
+
+def test_a_process_that_was_stopped_before_its_deed_asks_again(
+    rig: Rig, mark: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = rig.owner()
+    action = actions(mark)["command"](world)
+    confirm = NodeLock.confirm
+
+    def stopped(lock: NodeLock, **how: bool) -> None:
+        confirm(lock, **how)
+        rig.clock.at += FRESH_SECONDS
+
+    monkeypatch.setattr(NodeLock, "confirm", stopped)
+    with pytest.raises(Conflict, match="the Lease was confirmed too long ago") as told:
+        world.perform(action)
+    assert told.value.code == 409 and not mark.exists()
+
+
+def test_who_takes_a_node_that_is_free_waits_for_nobody(rig: Rig) -> None:
+    """Nor for what it did itself."""
+    for _ in range(2):
+        world = rig.world("run-a")
+        world.observe(frozenset())
+        began = rig.clock.at
+        world.perform(TakeLease())
+        assert rig.clock.at == began
+
+
 def test_who_takes_a_node_from_one_that_may_live_waits_for_what_it_may_still_begin(rig: Rig) -> None:
     rig.owner()
     other = rig.world("run-b")
@@ -309,7 +370,7 @@ def test_a_pod_of_the_same_name_is_another_pod(rig: Rig, delete: bool) -> None:
     assert "deletionTimestamp" not in rig.admin.get(second_writer.POD)["metadata"]
 
 
-@pytest.mark.parametrize("name", ["evict", "delete", "command"])
+@pytest.mark.parametrize("name", ["evict", "delete", "command", "object", "version"])
 @pytest.mark.parametrize("other", OTHERS)
 def test_a_deed_without_a_version_is_done_only_on_the_node_as_it_was_decided_on(
     rig: Rig, mark: Path, name: str, other: str

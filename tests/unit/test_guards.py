@@ -56,6 +56,7 @@ def test_the_last_announcer_of_an_address_is_refused_until_lifted() -> None:
     assert last_path("worker-2", [alone]).level == "ok"
     untold = last_path(NODE, [alone], untold=2)
     assert untold.level == "refuse" and untold.message.startswith("2 other nodes may announce ")
+    assert last_path(NODE, [alone], untold=1).message.startswith("1 other node may announce ")
     guard = last_path(NODE, [shared, alone])
     assert (guard.level, guard.lift) == ("refuse", ALLOW_LAST_PATH)
     assert "10.0.0.2/32 (Service default/10.0.0.2)" in guard.message

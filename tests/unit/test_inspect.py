@@ -22,19 +22,24 @@ STOPPED = journal(steps={"Checked": NOW - 9}, ending=ENDING)
     [
         (None, "", "in-service", ""),
         (DRAINING, OTHER, "draining", ""),
-        (DRAINING, "", "drain-stopped", "its process was killed"),
+        (DRAINING, "", "drain-stopped", "its process was killed, or could not write down how it ended"),
         (STOPPED, "", "drain-stopped", "interrupted at Evicted: 2 pods left"),
         (journal(ending={"status": "failed", "reason": "", "at": NOW}), "", "drain-stopped", "failed"),
         (STOPPED, OTHER, "draining", ""),
         (DRAINED, "", "drained", ""),
         (DRAINED, OTHER, "draining", ""),  # it is being decided again
         (journal(command="restore"), OTHER, "restoring", ""),
-        (journal(command="restore"), "", "restore-stopped", "its process was killed"),
+        (
+            journal(command="restore"),
+            "",
+            "restore-stopped",
+            "its process was killed, or could not write down how it ended",
+        ),
         (
             journal(command="restore", steps={"ShutDown": NOW}),
             "",
             "restore-stopped",
-            "its process was killed",
+            "its process was killed, or could not write down how it ended",
         ),
         (journal(command="restart"), OTHER, "restarting", ""),
         (

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bgpctl.errors import Blocked
-from bgpctl.runbooks.journal import ANNOTATION, LATER, Journal, dump, load
+from bgpctl.runbooks.journal import AGAIN, ANNOTATION, LATER, Journal, dump, load
 from tests.support.snapshots import journal
 
 texts = st.text(max_size=20)
@@ -104,11 +105,14 @@ def _changed(**changes: object) -> str:
         _changed(evidence={"proof": "confirmed"}),
         _changed(evidence={"proof": "confirmed", "by": ["bird"]}),
         _changed(evidence={"proof": "estimated", "worstSeconds": 3}),
+        _changed(evidence={"proof": "reported", "why": "x"}),
+        _changed(evidence={"proof": "reported", "by": "x"}),
         _changed(evidence={"proof": {}}),
         _changed(evidence={"routes": "many"}),
         _changed(evidence={"routes": None}),
         _changed(evidence={"proof": "estimated", "why": "x", "worstSeconds": None}),
         _changed(evidence={"missing": [1]}),
+        _changed(evidence={"uncounted": "no"}),
         _changed(evidence={"assumed": 7}),
         _changed(evidence={"secondsAfterRelabel": "soon"}),
         _changed(evidence={"deep": json.loads("[" * 20 + "]" * 20)}),
@@ -162,19 +166,48 @@ def test_each_request_to_leave_has_a_name_of_its_own() -> None:
     assert journal(run="a", leaves=3).leave == "a-3", "of a journal of the version before"
 
 
-@pytest.mark.parametrize(
-    ("ours", "theirs", "anew"), [(False, False, False), (True, False, True), (False, True, True)]
-)
-def test_no_wait_counts_from_what_another_clock_wrote_down(ours: bool, theirs: bool, anew: bool) -> None:
+@pytest.mark.parametrize(("clock", "anew"), [("a/7.2", False), ("a/99.0", True), ("b/7.0", True)])
+def test_no_wait_counts_from_what_another_clock_wrote_down(clock: str, anew: bool) -> None:
     marks = {"SawWithdrawn": 90.0, "Relabelled": 250.0, "SawRecord": 300.0}
-    before = journal(marks=marks, steps={"Withdrawn": 300.0, "Cordoned": 20.0}, doubted=theirs)
-    after = before.by_clock(100.0, doubted=ours)
-    assert after.doubted is ours
+    before = journal(marks=marks, steps={"Withdrawn": 300.0, "Cordoned": 20.0}, clock="a/7.0")
+    after = before.by_clock(clock, 100.0)
+    assert after.clock == clock
     if not anew:
-        assert after == before
+        assert after == replace(before, clock=clock)
         return
     assert (after.counted, after.since("SawWithdrawn"), after.since("Relabelled")) == (100.0, 100.0, 100.0)
     assert after.marks["SawRecord"] == 300.0, "the name of a record"
     assert after.steps == {"Withdrawn": 99.0, "Cordoned": 20.0}, "what was done was done before"
     assert after.since("nothing") == 0.0
     assert after.with_mark("SawWithdrawn", 110.0).since("SawWithdrawn") == 110.0
+
+
+@pytest.mark.parametrize(
+    ("steps", "marks", "at"),
+    [
+        ({}, {}, None),
+        ({"ShutDown": 5.0}, {}, 5.0),
+        ({"ShutDown": 0.5}, {}, 0.5),
+        ({"ShutDown": 5.0}, {AGAIN: 5.0}, 5.0),
+        ({"ShutDown": 5.0}, {AGAIN: 5.1}, None),
+    ],
+)
+def test_when_a_drain_was_done(steps: dict[str, float], marks: dict[str, float], at: float | None) -> None:
+    assert journal(steps=steps, marks=marks).done_at == at
+    assert journal(steps=steps, marks=marks, command="restore").done_at is None
+
+
+@pytest.mark.parametrize(
+    "evidence",
+    [
+        {"proof": "confirmed", "by": "bird", "secondsAfterRelabel": 0.5, "goneTime": "x"},
+        {"proof": "reported", "by": "cilium-dbg", "why": "x", "uncounted": True},
+        {"proof": "estimated", "why": "x", "worstSeconds": 5.0, "routes": 0, "missing": ["x"]},
+        {"proof": "", "routes": 0},
+        {},
+    ],
+    ids=lambda evidence: evidence.get("proof", "none"),
+)
+def test_a_proof_is_read_as_it_was_written(evidence: dict[str, object]) -> None:
+    read = load({ANNOTATION: dump(journal(evidence=evidence))}, "n1")
+    assert read is not None and read.evidence == evidence

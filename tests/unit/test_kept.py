@@ -94,7 +94,7 @@ def options(words: str) -> kept.Options:
 
 
 HARMLESS = options_of(
-    "--order withdraw-first --provider bgpctl --settle 9 --expect 9 --deselect-label enable-bgp=off "
+    "--order withdraw-first --provider bgpctl --settle 9 --soak 9 --expect 9 --deselect-label enable-bgp=off "
     "--pod-selector app=web --namespace web --require-confirmed --no-ignore-daemonsets"
 )
 HARMFUL = options_of(
@@ -263,3 +263,11 @@ def test_the_order_of_an_old_journal_is_an_option() -> None:
     assert old.asked == {"--order": ("withdraw-first",)}
     assert journal(order="guide", options={"--force": ()}).asked == {"--force": ()}
     assert journal(command="restore", order="withdraw-first").asked == {}
+
+
+def test_a_label_that_others_decide_by_is_in_no_command_to_paste() -> None:
+    """Whether it is set or taken away."""
+    for value, printed in (("bgp=off", True), ("bgp-", True), ("kubernetes.io/hostname-", False)):
+        options = {"--deselect-label": (value,)}
+        assert (kept.printed(options, "drain") == options) is printed, value
+    assert not kept.printed({"--deselect-label": ("kubernetes.io/hostname=n2",)}, "drain")

@@ -19,6 +19,7 @@ from bgpctl.kube.client import Client
 from bgpctl.providers import detect
 from bgpctl.providers.kube_router import KubeRouter
 from bgpctl.providers.summary import summaries
+from bgpctl.render.peers import restart
 from tests.support import direct, objects
 
 PEERS = "kube-router.io/peers"
@@ -189,6 +190,13 @@ def test_a_nodes_state_is_its_configuration_and_nothing_of_its_sessions() -> Non
     assert node_state(objects.node("n1"), settings, None) == alone
 
 
+@pytest.mark.parametrize(("arguments", "shown"), [(GRACEFUL, "90 s offered"), ((), "off")])
+def test_graceful_restart_is_what_its_arguments_offer(arguments: tuple[str, ...], shown: str) -> None:
+    settings = read_settings(daemonset(*GLOBAL, *arguments))
+    assert settings is not None
+    assert [restart(one) for one in node_state(objects.node("n1"), settings, None).peers] == [shown] * 2
+
+
 def test_global_peers_hide_those_of_a_node() -> None:
     settings = read_settings(daemonset(*GLOBAL))
     assert settings is not None
@@ -205,6 +213,7 @@ def test_a_nodes_state_says_that_no_session_is_known() -> None:
     assert one.session.state is SessionState.UNKNOWN and "tells nobody" in state.problems[0]
     states = {each.node: each for each in KubeRouter(client).states() or ()}
     assert (len(states["n1"].peers), states["n2"].peers) == (1, ())
+    assert KubeRouter(client).states(("n2", "n3")) == (states["n2"],)
 
 
 def noted(made: dict[str, Any], annotations: dict[str, str]) -> Client:

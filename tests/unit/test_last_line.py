@@ -92,7 +92,7 @@ def test_a_restore_of_a_node_that_was_taken_out_by_hand_says_what_to_type() -> N
     [
         ({}, "1/1 sessions Established", True),
         ({"prior_unschedulable": True}, "1/1 sessions Established", False),
-        ({"deselect": None}, "no label was changed; rack selects it, as before", True),
+        ({"deselect": None}, "1/1 sessions Established", True),
         ({"deselect": None}, "no label was changed; no policy selects it, so it announces nothing", False),
     ],
 )

@@ -522,9 +522,13 @@ def test_when_a_fence_renews_it(api: Client, monkeypatch: pytest.MonkeyPatch) ->
 def test_what_is_lost_is_not_renewed_and_not_asked_for(wire: Wire, api: Client) -> None:
     with by_hand(api) as (mine, now), by_hand(api, "thief@there:9/z") as (thief, _):
         mine.acquire(None)
+        assert not mine.fresh(), "it was not asked for yet"
+        mine.confirm()
+        assert mine.fresh()
         thief.acquire(lease.read(api, NODE))
         with pytest.raises(Blocked):
             mine.confirm()
+        assert not mine.fresh(), "however short a time ago it asked"
         now[0] += 60.0
         asked = len(wire.sent)
         mine.renew_when_due()

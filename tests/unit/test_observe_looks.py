@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from bgpctl.core.drain.eviction import EvictionOptions
+from bgpctl.core.drain.lever import Lever
 from bgpctl.core.timing.profiles import UNKNOWN_ROUTER
 from bgpctl.errors import Blocked, UsageError
 from bgpctl.kube import lease, paths
+from bgpctl.providers.bgpctl import Bgpctl
 from bgpctl.runbooks.actions import TakeLease
 from bgpctl.runbooks.journal import ANNOTATION, dump
 from bgpctl.runbooks.routers import Routers
@@ -190,6 +192,15 @@ def test_a_lease_that_was_lost_ends_the_run(rig: Rig, again: bool, who: str) -> 
     assert told.value.message == who
 
 
+def test_a_run_whose_journal_goes_asks_whether_the_node_is_its_own_still(rig: Rig) -> None:
+    """Another one that has ended may have taken it away."""
+    world = rig.owner()
+    rig.take_over()
+    rig.remove_journal()
+    with pytest.raises(Blocked, match=r"took the node over: .*run-b"):
+        world.observe(NOBODY)
+
+
 # --- the journal --------------------------------------------------------------------------------------------
 
 RECORD = journal(run="run-old")
@@ -225,6 +236,33 @@ def test_what_this_run_last_saw_goes_before_the_copy(rig: Rig) -> None:
     for _ in range(2):
         assert world.observe(NOBODY).lost == newer
     assert world.last_journal == newer
+
+
+class Spy(Bgpctl):
+    """Its lever depends on what the journal has of before."""
+
+    prior: Any = None
+
+    def lever(self, node: Any, prior: Any = None, *rest: Any) -> Lever:
+        self.prior = prior
+        return Lever()
+
+
+@pytest.mark.parametrize("part", ["policies", "cluster"])
+def test_the_lever_knows_what_was_written_down_for_the_way_back(rig: Rig, part: str) -> None:
+    """In the journal, or in its copy."""
+    written = replace(RECORD, prior={"way": "copies"})
+    world, wire = eyes(rig)
+    world.observer.provider = spy = Spy(wire.client())
+    world.observe(needs(part))
+    assert spy.prior == {}
+    rig.annotate(**{ANNOTATION: dump(written)})
+    world.observe(needs(part))
+    assert spy.prior == {"way": "copies"}
+    spy.prior = None
+    rig.remove_journal()
+    world.observe(needs(part))
+    assert spy.prior == {"way": "copies"}
 
 
 # --- pods ---------------------------------------------------------------------------------------------------

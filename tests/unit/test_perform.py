@@ -12,14 +12,24 @@ from typing import Any
 import pytest
 
 from bgpctl.core.drain.eviction import to_evict
+from bgpctl.core.drain.lever import Create, Delete, Patch
 from bgpctl.core.policy.annotations import LEAVE
-from bgpctl.errors import BgpctlError, Blocked, DeadlineExceeded
+from bgpctl.errors import BgpctlError, Blocked, DeadlineExceeded, Temporary
 from bgpctl.kube import paths
-from bgpctl.kube.client import Conflict
+from bgpctl.kube.client import ApiError, Conflict, NotFound
 from bgpctl.lab.api import status
 from bgpctl.lab.api.requests import Answer, refusal
 from bgpctl.runbooks import child, perform
-from bgpctl.runbooks.actions import Action, ChangeNode, EvictPod, ReleaseLease, RunCommand, WatchRouters
+from bgpctl.runbooks.actions import (
+    Action,
+    ChangeNode,
+    EvictPod,
+    FenceObject,
+    PatchObject,
+    ReleaseLease,
+    RunCommand,
+    WatchRouters,
+)
 from bgpctl.runbooks.journal import ANNOTATION, Journal, dump, load
 from bgpctl.runbooks.snapshot import EvictionNote
 from bgpctl.runbooks.world import World
@@ -318,6 +328,69 @@ def test_nobody_performs_what_is_anothers(owner: Owner) -> None:
         owner.perform(WatchRouters())
 
 
+# --- other objects ------------------------------------------------------------------------------------------
+
+NAMED = {"op": "test", "path": "/metadata/name", "value": "web-1"}
+OTHERWISE = {**NAMED, "value": "web-2"}
+ADDED = {"op": "add", "path": "/metadata/annotations", "value": {"a": "b"}}
+
+
+def patch(*tests: Any) -> PatchObject:
+    return PatchObject(Patch(second_writer.POD, "annotate it", (*tests, ADDED)))
+
+
+def test_a_patch_of_an_object_is_sent_as_it_was_decided_on(owner: Owner) -> None:
+    owner.world.hold.changed = False
+    assert owner.perform(patch(NAMED))
+    (asked,) = owner.sent
+    assert (asked.method, asked.path) == ("PATCH", second_writer.POD)
+    assert asked.document == [NAMED, ADDED] and owner.world.changed is True
+
+
+@pytest.mark.parametrize(
+    ("code", "test", "kind", "words", "waited"),
+    [
+        (409, NAMED, Conflict, "somebody was faster", 0.5),
+        (404, NAMED, Conflict, f"{second_writer.POD} is gone", 0.0),
+        (422, OTHERWISE, Conflict, f"{second_writer.POD} changed meanwhile", 0.5),
+        (422, NAMED, ApiError, "somebody was faster", 0.0),  # its tests hold: the value is not allowed
+        (400, OTHERWISE, ApiError, "somebody was faster", 0.0),
+        (None, OTHERWISE, Conflict, f"{second_writer.POD} changed meanwhile", 0.5),
+    ],
+    ids=["conflict", "gone", "a test failed", "not allowed", "no request", "the API server's own word"],
+)
+def test_a_patch_that_is_refused_is_decided_again_or_ends_the_run(
+    rig: Rig, owner: Owner, code: int | None, test: Any, kind: Any, words: str, waited: float
+) -> None:
+    if code:
+        owner.answers("pods", direct.refused(code, message="somebody was faster"))
+    owner.world.hold.changed, began = False, rig.clock.at
+    with pytest.raises(kind, match=words) as told:
+        owner.perform(patch(test))
+    assert type(told.value) in (kind, NotFound) and rig.clock.at - began == waited
+    assert told.value.code == (code if kind is ApiError else 409)
+    assert owner.world.changed is True, "the answer may be of a proxy"
+
+
+def test_an_objects_version_moves_and_nothing_else(rig: Rig, owner: Owner) -> None:
+    before = rig.admin.get(second_writer.POD)
+    owner.perform(FenceObject(second_writer.POD))
+    assert [asked.document for asked in owner.sent] == [
+        {"metadata": {"annotations": {"bgpctl.io/fence": value}}} for value in ("run-a", None)
+    ]
+    after = rig.admin.get(second_writer.POD)
+    assert after["metadata"]["resourceVersion"] != before["metadata"]["resourceVersion"]
+    assert "annotations" not in after["metadata"] or not after["metadata"]["annotations"]
+    assert owner.world.observe(frozenset()).fenced == {second_writer.POD}
+
+
+def test_an_object_that_is_gone_needs_no_version(owner: Owner) -> None:
+    gone = paths.pod("default", "nobody")
+    owner.perform(FenceObject(gone))
+    owner.perform(FenceObject(second_writer.POD))
+    assert owner.world.observe(frozenset()).fenced == {gone, second_writer.POD}
+
+
 # --- commands -----------------------------------------------------------------------------------------------
 
 
@@ -417,3 +490,49 @@ def test_another_command_has_its_own_words(owner: Owner, ran: Ran) -> None:
         owner.world.performer.run_command(("begin",), "restart", "Restarted")
     assert told.value.message == "time is up at Restarted: begin did not end, and was killed"
     assert told.value.hint == LONGER
+
+
+# --- other objects ------------------------------------------------------------------------------------------
+
+OBJECTS = "/api/v1/namespaces/default/configmaps"
+OBJECT = f"{OBJECTS}/leave"
+BODY = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "leave"}}
+
+
+def test_what_is_created_is_created_once(owner: Owner) -> None:
+    create = PatchObject(Create(OBJECT, "create it", BODY))
+    assert owner.perform(create)
+    (asked,) = owner.sent
+    assert (asked.method, asked.path, asked.document) == ("POST", OBJECTS, BODY)
+    with pytest.raises(Conflict):
+        owner.perform(create)
+
+
+def test_it_is_created_while_its_fence_is_fresh(owner: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It carries no version: nothing else would shut out a run that was replaced meanwhile."""
+    lock = owner.world.hold.lock
+    assert lock is not None
+    monkeypatch.setattr(type(lock), "fresh", lambda self: False)
+    with pytest.raises(Temporary, match="takes too long to say"):
+        owner.perform(PatchObject(Create(OBJECT, "create it", BODY)))
+    assert owner.sent == []
+
+
+def test_exactly_this_object_in_this_version_is_deleted(owner: Owner) -> None:
+    client = owner.world.hold.client
+    about = client.create(OBJECTS, BODY)["metadata"]
+    wrong = Delete(OBJECT, "delete it", "another", about["resourceVersion"])
+    with pytest.raises(Conflict):
+        owner.perform(PatchObject(wrong))
+    with pytest.raises(Conflict):
+        owner.perform(PatchObject(Delete(OBJECT, "delete it", about["uid"], "1")))
+    right = PatchObject(Delete(OBJECT, "delete it", about["uid"], about["resourceVersion"]))
+    assert owner.perform(right) and client.find(OBJECT) is None
+    assert owner.perform(right), "twice is harmless"
+
+
+def test_what_may_not_be_created_is_no_conflict(owner: Owner) -> None:
+    owner.answers("configmaps", direct.refused(403))
+    with pytest.raises(ApiError, match="refused by a test") as caught:
+        owner.perform(PatchObject(Create(OBJECT, "create it", BODY)))
+    assert not isinstance(caught.value, Conflict)

@@ -25,6 +25,8 @@ def test_a_state_that_cannot_be_read_blocks_its_node_and_no_other() -> None:
     api.server.store.put(("bgpctl.io", "bgpnodestates"), {**stored.document, "status": {"phase": {"a": 1}}})
     first, second = Bgpctl(client).states() or ()
     assert (bool(first.unreadable), bool(second.unreadable)) == (True, False)
+    assert Bgpctl(client).states(("n2", "n3", "n1")) == (second, first)
+    assert Bgpctl(client).states(("n3",)) == (first, second), "more than was asked for"
     good = Bgpctl(client).state("n2")
     assert good is not None and good.node == "n2"
     with pytest.raises(Blocked) as told:

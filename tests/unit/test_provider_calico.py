@@ -173,6 +173,14 @@ def test_a_peer_that_cannot_be_read_costs_no_guess() -> None:
     assert cluster.lever().patches, "it is for the other node"
     states = {one.node: one for one in cluster.provider.states() or ()}
     assert not states[NODE].problems and "BGPPeer odd" in states[OTHER].problems[0]
+    here = f"kubernetes.io/hostname == '{OTHER}'"
+    cluster.change("BGPPeer", "odd", nodeSelector=here, node=None)
+    assert cluster.lever().patches, "as its selector says"
+    states = {one.node: one for one in cluster.provider.states() or ()}
+    assert not states[NODE].problems
+    (problem,) = states[OTHER].problems
+    assert problem.startswith("BGPPeer odd cannot be read (spec.peerIP") and "not known" not in problem
+    assert cluster.provider.states((NODE, OTHER)) == (states[NODE], states[OTHER])
 
 
 def test_all_nodes_and_one_node_are_told_alike() -> None:
@@ -182,6 +190,7 @@ def test_all_nodes_and_one_node_are_told_alike() -> None:
     states = {one.node: one for one in cluster.provider.states() or ()}
     for node in (NODE, OTHER):
         assert cluster.provider.state(node) == states[node] and len(states[node].peers) == 3
+        assert cluster.provider.states((node,)) == (states[node],)
         facts = cluster.provider.facts(cluster.client.get(paths.node(node)))
         assert {one.address for one in facts} == {one.address for one in states[node].peers}
 
@@ -196,6 +205,7 @@ def test_a_node_that_cannot_be_read_costs_that_node() -> None:
         cluster.lever()
     states = {one.node: one for one in cluster.provider.states() or ()}
     assert states[NODE].unreadable and states[OTHER].established == 2
+    assert cluster.provider.states((OTHER, NODE)) == (states[OTHER], states[NODE])
 
 
 def test_a_status_that_cannot_be_read_leaves_the_sessions_unknown() -> None:
@@ -366,6 +376,16 @@ def test_a_look_at_all_nodes_asks_for_each_kind_once() -> None:
     cluster.wire.sent.clear()
     cluster.provider.states()
     assert len(cluster.wire.sent) == 6, [str(one) for one in cluster.wire.sent]
+
+
+def test_a_look_at_one_node_lists_nothing_that_is_of_each_node_but_bgppeers() -> None:
+    cluster = fresh()
+    cluster.provider.states((NODE,))  # it knows which API is served
+    for look in (lambda: cluster.provider.states((NODE,)), lambda: cluster.provider.state(NODE)):
+        cluster.wire.sent.clear()
+        assert look()
+        asked = {str(one).partition("?")[0].rpartition("/")[2] for one in cluster.wire.sent}
+        assert "bgppeers" in asked and not asked & {"nodes", "caliconodestatuses"}, asked
 
 
 def test_one_peer_for_each_of_many_nodes_is_read_in_time() -> None:

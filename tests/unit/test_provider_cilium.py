@@ -235,6 +235,7 @@ def test_an_object_that_cannot_be_read_costs_its_node_only() -> None:
     cluster.client.patch(f"{NODE_CONFIGS}/{NODE}/status", {"status": {"bgpInstances": "garbage"}})
     by_node = {state.node: state for state in cluster.provider.states() or ()}
     assert by_node[NODE].unreadable and not by_node[OTHER].unreadable
+    assert cluster.provider.states((NODE,)) == (by_node[NODE],)
     with pytest.raises(Blocked, match="cannot be read"):
         cluster.lever()
 

@@ -254,3 +254,16 @@ def test_the_start_is_the_same_in_milliseconds() -> None:
 )
 def test_the_node_is_let_go_of(s: Snapshot, decision: Decision) -> None:
     assert Concluded().decide(s) == decision
+
+
+def test_what_is_foreseen_of_a_restart_is_said_once() -> None:
+    assert Restarted().preview(look(journal=None)) == "restart the speaker"
+    assert Restarted().preview(look()) == "", "the checks have said what will be"
+
+
+def test_what_nobody_counts_is_written_down_as_none_and_nothing_where_nobody_reports() -> None:
+    step = Graceful("run", 30.0, BY_COMMAND)
+    record = step.leaves(look(journal=None, state=running(announced=None)))
+    assert record is not None and record.routes == 0
+    assert step.leaves(look(journal=None, state=None)) is None
+    assert step.leaves(look()) == look().journal

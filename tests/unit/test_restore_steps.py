@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
 
-from bgpctl.core.drain.lever import Lever
+from bgpctl.core.drain.lever import Effect, Lever
 from bgpctl.core.model import SessionState
 from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.model import Decision, Status
-from bgpctl.runbooks.restore_steps import Announced, Established, Selected, Uncordoned, Up
-from bgpctl.runbooks.snapshot import Snapshot
-from bgpctl.witness.model import RouteState
+from bgpctl.runbooks.restore_steps import RESELECTED, Announced, Established, Selected, Uncordoned, Up
+from bgpctl.runbooks.snapshot import PeerAnswer, Snapshot
+from bgpctl.witness.model import Path, RouteState
 from tests.support.snapshots import (
     NOW,
     ROUTER,
@@ -30,6 +31,9 @@ from tests.support.snapshots import (
 BACK = journal(command="restore", marks={"Relabelled": NOW - 60})
 SELECTED = Lever(("rack",), ("enable-bgp", "false"), keys=frozenset(("enable-bgp", "zone")))
 NOTHING = Decision(Status.DONE, "nothing to do")
+
+
+OF_BEFORE = "what is told of the sessions may still be of before the node was told to come back"
 
 
 def back(**changes: Any) -> Snapshot:
@@ -148,8 +152,9 @@ LEFT_IN = Lever(ways_in=(("enable-bgp", "true"), ("rack", "1")))
         ),
         (
             back(journal=UNSELECTED, state=None),
-            Decision(Status.DONE, "no label was changed; rack selects it, as before"),
+            Decision(Status.WAIT, "waiting for the speaker (now silent)", recheck=0.2),
         ),
+        (back(journal=UNSELECTED), done("1/1 sessions Established")),
         (
             back(lever=Lever()),
             Decision(
@@ -195,6 +200,83 @@ def test_a_session_of_which_nobody_on_the_node_tells_is_up_by_its_routers_word(
     assert bool(decision.hint) is (not up and state is SessionState.UNKNOWN)
 
 
+RECENT = replace(BACK, marks={"Reselected": NOW - 1}, provider="calico")
+STAYS = replace(SELECTED, effect=Effect.WITHDRAWS)
+LATE = "what is told of the sessions may still be of before the node was told to come back"
+
+
+def routed(session: str, routes: RouteState, *routers: str) -> tuple[PeerAnswer, ...]:
+    told = (seen(routes, router) for router in routers)
+    return tuple(replace(one, answer=replace(one.answer, session=session)) for one in told)
+
+
+@pytest.mark.parametrize(
+    ("answers", "reason"),
+    [
+        ((), LATE),
+        (routed("established", RouteState.PRESENT, ROUTER), LATE),
+        (routed("established", RouteState.ABSENT, ROUTER, ROUTER_2), LATE),
+        (routed("established", RouteState.STALE, ROUTER, ROUTER_2), LATE),
+        (routed("active", RouteState.PRESENT, ROUTER, ROUTER_2), LATE),
+        (
+            routed("established", RouteState.PRESENT, ROUTER, ROUTER_2),
+            "2/2 sessions Established (2 by the router's word)",
+        ),
+    ],
+    ids=["no router", "one of two", "no routes yet", "kept routes", "no session", "both"],
+)
+@pytest.mark.parametrize("told", [True, False])
+def test_who_tells_late_is_not_waited_for_where_every_router_tells(
+    answers: tuple[PeerAnswer, ...], reason: str, told: bool
+) -> None:
+    """What it tells may be of before: that a session is up, or that it is down."""
+    late = replace(running(peer(up=told), peer(ROUTER_2, up=told)), lag=120.0, phase="")
+    decision = Established().decide(back(journal=RECENT, lever=STAYS, state=late, answers=answers))
+    assert (decision.reason, decision.status is Status.DONE) == (reason, reason != LATE)
+
+
+def test_a_router_that_has_the_routes_goes_before_a_late_word_that_its_session_is_down() -> None:
+    late = replace(running(peer(up=False)), lag=15.0, phase="")
+    for routes, up in ((RouteState.PRESENT, True), (RouteState.ABSENT, False)):
+        drained = replace(BACK, provider="calico")
+        s = back(journal=drained, lever=STAYS, state=late, answers=routed("established", routes, ROUTER))
+        assert (Established().decide(s).status is Status.DONE) is up
+
+
+def test_what_was_counted_before_says_nothing_of_what_a_router_has_now() -> None:
+    late = replace(running(replace(peer(announced=0), intended=None)), lag=120.0, phase="", announced=0)
+    for routes, status in ((RouteState.ABSENT, Status.ACT), (RouteState.PRESENT, Status.DONE)):
+        s = back(journal=RECENT, lever=STAYS, state=late, answers=routed("established", routes, ROUTER))
+        decision = Announced().decide(s)
+        assert decision.status is status
+    assert decision.reason == "2 routes, confirmed by bird 192.0.2.1"
+
+
+@pytest.mark.parametrize(
+    ("changes", "session", "age", "reason"),
+    [
+        ({}, "established", 5.0, "1/1 sessions Established (1 by the router's word)"),
+        ({}, "active", 5.0, OF_BEFORE),
+        ({}, "active", 20.0, "1/1 sessions Established"),
+        ({"effect": Effect.CLOSES}, "established", 5.0, OF_BEFORE),
+        ({"provider": "cilium"}, "established", 5.0, OF_BEFORE),
+        ({"sessions_told": False}, "established", 5.0, OF_BEFORE),
+    ],
+)
+def test_a_word_that_may_be_of_before_needs_each_routers_where_no_session_was_to_end(
+    changes: dict[str, Any], session: str, age: float, reason: str
+) -> None:
+    """A router may be just about to see the end of one that was."""
+    told = seen(RouteState.PRESENT)
+    answer = replace(told, answer=replace(told.answer, session=session))
+    marked = BACK.with_mark(RESELECTED, back().now - age)
+    journal = replace(marked, provider=changes.get("provider", "calico"))
+    lever = replace(SELECTED, effect=changes.get("effect", Effect.WITHDRAWS))
+    state = running(lag=15.0, sessions_told=changes.get("sessions_told", True))
+    s = back(journal=journal, state=state, lever=lever, answers=(answer,))
+    assert Established().decide(s).reason == reason
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -233,7 +315,8 @@ FIRST = "waiting for the first full set of routes"
     ("s", "decision"),
     [
         (back(journal=None, state=None), NOTHING),
-        (back(journal=UNSELECTED, state=None), NOTHING),
+        (back(journal=UNSELECTED, lever=Lever(), state=None), NOTHING),
+        (back(journal=UNSELECTED, lever=Lever(), state=running(phase="Starting")), wait(FIRST, 0.2)),
         (back(state=None), wait(FIRST, 0.2)),
         (back(state=running(phase="Starting")), wait(FIRST, 0.2)),
         (back(state=running(peer(announced=1))), wait("1 of 2 routes announced to 192.0.2.1", 0.2)),
@@ -357,3 +440,23 @@ def test_after_a_restart_the_peers_of_before_count() -> None:
 )
 def test_uncordoned(s: Snapshot, decision: Decision) -> None:
     assert Uncordoned().decide(s) == decision
+
+
+def test_where_nobody_on_the_node_counts_the_router_with_the_most_does() -> None:
+    def shows(address: str, count: int) -> Any:
+        one = seen(RouteState.PRESENT, address)
+        paths = tuple(Path(ip_network(f"203.0.113.{n}/32"), "10.0.0.1") for n in range(count))
+        return replace(one, answer=replace(one.answer, paths=paths))
+
+    uncounted = running(peer(), peer(ROUTER_2), phase="", announced=None)
+    uncounted = replace(uncounted, peers=tuple(replace(p, announced=None) for p in uncounted.peers))
+    decision = Announced().decide(back(state=uncounted, answers=(shows(ROUTER_2, 3), shows(ROUTER, 1))))
+    assert decision.reason == f"3 routes, confirmed by bird {ROUTER}, bird {ROUTER_2}"
+    assert decision.evidence["by"] == f"bird {ROUTER}, bird {ROUTER_2}", "in one order, whoever answers first"
+
+
+def test_a_word_of_before_the_return_is_looked_at_again_when_it_is_of_now() -> None:
+    told = replace(running(phase=""), lag=7.0)
+    marked = journal(command="restore", marks={"Relabelled": NOW - 60, "Reselected": NOW - 3})
+    decision = Established().decide(back(state=told, journal=marked))
+    assert (decision.status, decision.recheck, decision.eta) == (Status.WAIT, 0.5, NOW + 4)

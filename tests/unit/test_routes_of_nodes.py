@@ -12,6 +12,8 @@ from bgpctl.core.reading.documents import name_of
 from bgpctl.core.state import NodeState
 from bgpctl.core.state_document import to_document
 from bgpctl.errors import UsageError
+from bgpctl.ports import Outlook
+from bgpctl.providers.bgpctl import Bgpctl
 from bgpctl.queries.routes import beside, node_routes
 from bgpctl.runbooks import cluster
 from tests.support import direct, intents, node_states, objects
@@ -55,6 +57,8 @@ def test_one_whose_speaker_cannot_be_read_is_shown_too(wire: Wire) -> None:
     assert stored is not None
     store.put(kind, {**stored.document, "status": {"phase": {"a": 1}}})  # as without its CRD
     assert shown(wire) == ["a", "b", "c", "d"]
+    fails = {names: node_routes(client, names).unreadable for names in ((), ("a",), ("e", "d"), ("d",))}
+    assert fails == {(): False, ("a",): False, ("e", "d"): True, ("d",): True}, "who asked for that node"
     last = next(iter(node_routes(client, ("d",))))
     assert last.unreadable
     (note,) = last.notes
@@ -150,3 +154,28 @@ def test_a_node_that_is_not_selected_any_more_runs_no_other_policy() -> None:
     assert not UNSELECTED.selected
     told = notes(state(selected_by="policy"), UNSELECTED)
     assert all("the routes shown here" not in note for note in told)
+
+
+def test_what_a_stack_does_not_count_is_no_count() -> None:
+    for changes in ({"intended": None}, {"announced": None}):
+        told = state()
+        peers = tuple(replace(one, **changes) for one in told.peers)
+        (peer,) = beside(INTENT, replace(told, peers=peers), NOW).peers
+        assert (peer.state, peer.reported) == ("established", None)
+
+
+def test_none_announced_is_a_count() -> None:
+    told = state()
+    peers = tuple(replace(one, intended=0, announced=0) for one in told.peers)
+    (peer,) = beside(INTENT, replace(told, peers=peers), NOW).peers
+    assert peer.reported == (0, 0)
+
+
+def test_whose_nodes_are_shown_may_be_said(wire: Wire) -> None:
+    class Nobody(Bgpctl):
+        def outlook(self) -> Outlook:
+            return Outlook()
+
+    client = wire.client()
+    assert [node.node for node in node_routes(client, (), Bgpctl(client))] == ["a", "b", "c"]
+    assert list(node_routes(client, (), Nobody(client))) == []

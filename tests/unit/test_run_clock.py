@@ -9,8 +9,9 @@ import pytest
 from bgpctl.core.state import NodeState
 from bgpctl.errors import Temporary
 from bgpctl.kube.client import ApiError, Client
+from bgpctl.kube.lease import boot
 from bgpctl.runbooks import clock as module
-from bgpctl.runbooks.clock import Clock
+from bgpctl.runbooks.clock import Clock, same
 
 WALL, STEADY = 1_800_000_000.4, 5000.0
 
@@ -62,9 +63,25 @@ def test_the_local_clock_counts_unless_the_servers_contradicts_it(
     earliest: float, latest: float, expected: float
 ) -> None:
     ours = clock(Server(earliest, latest))
-    assert not ours.doubted
     assert ours.now() == pytest.approx(expected)
-    assert ours.doubted is (expected != WALL)
+    assert ours.name == f"{boot()}/{expected - STEADY:.3f}"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("a/5.0", "a/6.0", True),  # the Date header has whole seconds
+        ("a/5.0", "a/6.1", False),  # another server, or a clock that was set
+        ("a/5.0", "b/5.0", False),  # another machine, or it was booted meanwhile
+        ("", "a/5.0", False),  # a journal of the version before
+        ("a/x", "a/5.0", False),
+        ("unknown/5.0", "unknown/5.0", False),
+        ("a/nan", "a/nan", False),
+        ("", "", True),
+    ],
+)
+def test_whose_waits_go_on(one: str, other: str, expected: bool) -> None:
+    assert same(one, other) is same(other, one) is expected
 
 
 def test_a_clock_that_somebody_sets_during_the_run_moves_no_wait(clocks: dict[str, float]) -> None:

@@ -8,15 +8,17 @@ from typing import Any
 
 import pytest
 
+from bgpctl.core.model import SessionState
 from bgpctl.core.state import STALE_AFTER_SECONDS, UNPROVED, NodeState
 from bgpctl.queries.nodes import NodeReport
+from bgpctl.queries.since import Since, since, taken_back
 from bgpctl.render import node
 from bgpctl.render.envelope import plain_data
 from bgpctl.render.text import plain
 from bgpctl.runbooks.catalogue import steps_of
 from bgpctl.runbooks.drain_steps import SHUTTING_DOWN
 from bgpctl.runbooks.journal import AGAIN, Journal
-from tests.support.snapshots import NOW, journal, running, withdrawn
+from tests.support.snapshots import NOW, journal, peer, running, withdrawn
 
 DONE_AT = NOW - 300
 CONFIRMED = {"proof": "confirmed", "by": "bird 192.0.2.1", "routes": 2}
@@ -41,7 +43,7 @@ def shown(one: NodeReport) -> dict[str, Any]:
 def test_a_node_that_announces_again_is_not_drained() -> None:
     one = report(BACK)
     told = shown(one)
-    assert (told["service"], told["inService"], told["announcing"]) == ("announces-again", True, True)
+    assert (told["service"], told["inService"], told["announcing"]) == ("announces-again", False, True)
     assert told["safeToPowerOff"] is False and "proof" not in told and "stopped" not in told
     ways = [
         "do not power off n1: it announces again (2 routes, 1 session)",
@@ -54,7 +56,29 @@ def test_a_node_that_announces_again_is_not_drained() -> None:
     assert "announces-again" in lines and ways[0] in lines and "run-a: was done 5m ago" in lines
     assert "bgpctl node drain n1\n" in lines and "bgpctl node restore n1\n" in lines
     assert "confirmed" not in lines and "gone" not in lines and "safe to power off" not in lines
-    assert lines.endswith("\n1 node in service")
+    assert lines.endswith("\n0 of 1 node in service; not in service: n1; still announcing: n1")
+
+
+@pytest.mark.parametrize(
+    ("labels", "leave", "told"),
+    [
+        ({"enable-bgp": "true"}, DRAINED.leave, "its label enable-bgp=false was taken back after the drain"),
+        ({}, DRAINED.leave, "its label enable-bgp=false was taken back after the drain"),
+        ({"enable-bgp": "false"}, "", "its annotation bgpctl.io/leave is not the drain's any more"),
+        ({"enable-bgp": "false"}, "other-1", "its annotation bgpctl.io/leave is not the drain's any more"),
+        ({"enable-bgp": "false"}, DRAINED.leave, ""),
+    ],
+)
+def test_a_request_to_leave_that_was_taken_back_is_known_though_its_speaker_cannot_tell(
+    labels: dict[str, str], leave: str, told: str
+) -> None:
+    """It may have obeyed, and have no right to write its state (issue 7)."""
+    assert taken_back(DRAINED, labels, leave) == told
+    for state in (None, withdrawn(), withdrawn(heartbeat=SILENT)):
+        one = replace(report(state), back=told)
+        assert one.service == ("unknown" if told else "drained")
+        assert shown(one)["safeToPowerOff"] is not bool(told)
+    assert replace(report(BACK), back=told).service == "announces-again"
 
 
 @pytest.mark.parametrize(
@@ -85,7 +109,7 @@ def test_whatever_its_speaker_leaves_open_is_not_drained(
     first = told["hint"].splitlines()[0]
     assert first.startswith("do not power off n1: ") and why in first
     assert ("uncordoned meanwhile" in first) is not cordoned
-    assert told["inService"] is (word == "announces-again")
+    assert told["inService"] is (word == "announces-again" and not cordoned and state.established > 0)
     assert (told["service"], told["safeToPowerOff"], "proof" in told) == (word, False, False)
     assert "safe to power off" not in text(report(state, cordoned=cordoned))
 
@@ -149,7 +173,10 @@ def test_an_attempt_that_was_killed_after_the_drain_was_done_has_the_last_look_t
     """It may have cordoned the node again, with pods on it."""
     one = report(withdrawn(), replace(DRAINED, marks={AGAIN: DONE_AT + 9}))
     told = shown(one)
-    assert (told["service"], told["stopped"]) == ("drain-stopped", "its process was killed")
+    assert (told["service"], told["stopped"]) == (
+        "drain-stopped",
+        "its process was killed, or could not write down how it ended",
+    )
     assert "safeToPowerOff" not in told and "n1: safe" not in text(one)
     assert "when its drain was done, at 07:55:00 UTC on 2027-01-15; run the drain again" in told["hint"]
     assert "to go on: bgpctl node drain n1" in told["hint"]
@@ -223,3 +250,51 @@ def test_a_node_out_of_service_that_still_announces_is_told_in_the_last_line() -
     assert text(one).endswith("\n0 of 1 node in service; not in service: n1; still announcing: n1")
     gone = report(withdrawn(announced=2))
     assert shown(gone)["announcing"] is False and "still announcing" not in text(gone)
+
+
+def unheard(*peers: Any, **changes: Any) -> Since | None:
+    """What is told of a node whose stack counts no routes, and has no session up."""
+    state = NodeState("n1", phase="", announced=None, lag=7.0, peers=peers)
+    return since(DRAINED, replace(state, **changes), True, NOW)
+
+
+DOWN = replace(peer(up=False), announced=None)
+DARK = replace(DOWN, session=replace(DOWN.session, state=SessionState.UNKNOWN))
+
+
+def test_a_node_whose_sessions_are_all_down_is_as_the_drain_left_it() -> None:
+    assert unheard(DOWN) is None
+    for peers in ((DARK, DOWN), (DOWN, DARK)):
+        seen = unheard(*peers)
+        assert seen is not None and seen.word == "unknown"
+        assert seen.told == "it is to speak BGP again, and whether it announces nobody tells"
+    selected = unheard(DOWN, selected_by="cc")
+    assert selected is not None and selected.told.startswith("it is to speak BGP again by cc, and ")
+
+
+def test_a_speaker_that_starts_and_announces_already_does_announce() -> None:
+    seen = since(DRAINED, replace(BACK, phase="Starting"), True, NOW)
+    assert seen is not None and seen.word == "announces-again"
+    for half in ({"peers": ()}, {"selected_by": ""}):
+        seen = since(DRAINED, replace(BACK, phase="Starting", **half), True, NOW)
+        assert seen is not None and seen.word == "announces-again", "it was told to"
+
+
+def test_a_speaker_that_was_started_at_the_last_look_was_in_it() -> None:
+    def started(at: float) -> Since | None:
+        state = withdrawn(phase="Idle", problems=(UNPROVED,), started_at=at, heartbeat=NOW)
+        return since(DRAINED, state, True, NOW)
+
+    assert started(DONE_AT) is None
+    assert started(DONE_AT + 0.5) is not None
+
+
+def test_a_drain_that_is_made_again_at_this_moment_says_what_is_true_itself() -> None:
+    one = replace(report(BACK), holder="eve@there:1/run-b")
+    assert (one.running, one.since, one.ways) == (True, None, ())
+    assert one.service == "draining" and not one.drained
+
+
+def test_a_drain_that_is_done_is_in_no_step() -> None:
+    """Whatever steps it had by the version that made it."""
+    assert report(withdrawn(), journal(steps={"ShutDown": DONE_AT})).step == ""

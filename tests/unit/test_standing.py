@@ -23,6 +23,7 @@ from tests.support.snapshots import journal, relabelled, running, withdrawn
 BGP = LabelSelector((("enable-bgp", "true"),))
 RACK = LabelSelector((("enable-bgp", "true"), ("rack", "1")))
 NOT_OFF = LabelSelector((), (Requirement("bgp-off", "DoesNotExist"),))
+NOT_SPARE = LabelSelector((), (Requirement("state", "NotIn", frozenset({"spare"})),))
 WORKERS = LabelSelector((("node-role.kubernetes.io/worker", ""),))
 
 
@@ -44,6 +45,8 @@ WORKERS = LabelSelector((("node-role.kubernetes.io/worker", ""),))
         (NOT_OFF, {"bgp-off": "yes"}, False, False, ""),
         (NOT_OFF, {"bgp-off": "yes"}, True, False, "label bgp-off=yes, and cordoned"),
         (NOT_OFF, {"bgp-off": "yes"}, False, True, "label bgp-off=yes, and its speaker has withdrawn"),
+        (NOT_SPARE, {"state": "spare"}, False, False, ""),
+        (NOT_SPARE, {"state": "spare"}, True, False, "label state=spare, and cordoned"),
         # another rack's, a control plane's, or more than one label away
         (RACK, {"enable-bgp": "true", "rack": "2"}, True, True, ""),
         (RACK, {"enable-bgp": "false", "rack": "2"}, True, True, ""),

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import fields
 from ipaddress import ip_address
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ from bgpctl.core.model import (
 )
 from bgpctl.core.reading.foreign import Foreign
 from bgpctl.core.reading.kinds import integer
-from bgpctl.core.reading.table import Field, Group, Table
+from bgpctl.core.reading.table import Field, Group, Table, under
 from bgpctl.core.state import LocalAddresses, NodeState, PeerState, WithdrawnPeer, WithdrawnRecord
 from tests.unit.test_crds import NODE_STATE
 
@@ -209,3 +210,59 @@ def test_a_field_may_be_unknown_which_is_not_zero() -> None:
         value = type("Value", (), {"flaps": flaps, "n": 1})
         assert SPARSE.write(value) == document
         assert SPARSE.read(Foreign.of(document)) == {"flaps": flaps, "n": 1}
+
+
+BARE = PeerState("p", "192.0.2.1", 179, 65000, 65001, Session("p", SessionState.ACTIVE))
+
+
+def test_what_nobody_knows_and_what_is_seldom_so_is_not_written() -> None:
+    """The whole document of a node of which nothing is known, and of a peer: 5,000 nodes are written so. A
+    count of 0 is something that is known."""
+    empty = {
+        "phase": "Starting",
+        "speakerVersion": "",
+        "engineVersion": "",
+        "engineRestarts": 0,
+        "sessions": "0/0",
+        "routes": {"intended": 0, "announced": 0},
+        "peers": [],
+    }
+    one = {
+        "name": "p",
+        "peerAddress": "192.0.2.1",
+        "peerPort": 179,
+        "peerASN": 65000,
+        "localASN": 65001,
+        "state": "active",
+        "configured": {"holdTimeSeconds": 90, "keepAliveTimeSeconds": 30},
+        "timers": {},
+        "gracefulRestart": {},
+        "families": [],
+        "routeCount": [],
+        "intended": 0,
+        "announced": 0,
+        "pending": 0,
+        "endOfRIBSent": False,
+        "flaps": 0,
+    }
+    assert tables.to_document(NodeState("n1"))["status"] == empty
+    found = tables.to_document(NodeState("n1", peers=(BARE,)))["status"]
+    assert found == {**empty, "sessions": "0/1", "peers": [one]}
+    record = WithdrawnRecord("why", 1.0, 2.0, 3.0, (WithdrawnPeer(BARE, 2),))
+    assert tables.to_document(NodeState("n1", withdrawn=record))["status"]["withdrawn"] == {
+        "reason": "why",
+        "observedTime": "1970-01-01T00:00:01.000000Z",
+        "sentTime": "1970-01-01T00:00:02.000000Z",
+        "closedTime": "1970-01-01T00:00:03.000000Z",
+        "routes": 2,
+        "peers": [{**one, "routes": 2, "flushed": True}],
+    }
+
+
+def test_an_object_that_needs_a_property_needs_it_in_a_part_too() -> None:
+    group = Group("at", Field("port", "port", integer(default=None)), needs="port")
+    table = Table(dict, *under("one", [group]), parts={"one": LocalAddresses})
+    value = SimpleNamespace(one=LocalAddresses("192.0.2.1", None, ()))  # type: ignore[arg-type]
+    assert table.write(value) == {}
+    value = SimpleNamespace(one=LocalAddresses("192.0.2.1", 5, ()))
+    assert table.write(value) == {"at": {"port": 5}}

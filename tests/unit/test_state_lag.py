@@ -43,6 +43,7 @@ LAGS = {
     "one is not on the socket": state(pending=1),
     "what the session counts": state(advertised={IPV4: 4}),
     "what the router sends us": state(received={IPV4: 4000}),
+    "that it is alive": replace(state(12, 12), heartbeat=NOW, sequence=7),
     "what is absent": replace(SERVES, absent={"noLocalEndpoints": 1}),
 }
 NEVER = {

@@ -17,6 +17,7 @@ from bgpctl.runbooks.actions import ChangeNode, PatchObject
 from bgpctl.runbooks.catalogue import node_drain, steps_of
 from bgpctl.runbooks.checked import Checked
 from bgpctl.runbooks.drain_steps import Closed, Deselected
+from bgpctl.runbooks.estimated import EMPTY, UNLISTED
 from bgpctl.runbooks.evidence import gone as gone_words
 from bgpctl.runbooks.model import Status
 from bgpctl.runbooks.options import DrainOptions
@@ -179,10 +180,31 @@ def test_what_a_stack_never_tells_blocks_without_a_router() -> None:
     assert "--router-probe" in decision.hint
 
 
+def test_what_is_waited_for_first_is_said() -> None:
+    empty = Withdrawn().decide(at())
+    assert (empty.status, empty.reason) == (Status.ACT, EMPTY)
+    assert Withdrawn().decide(unlisted()).reason == UNLISTED
+    closed = Withdrawn().decide(unlisted(engine_asked="cilium-dbg", lag=0.0))
+    assert closed.reason == "the sessions are closed"
+    serves = Withdrawn().decide(at(state=told(peer(), told_out=False)))
+    assert serves.reason.startswith("waiting for the sessions to be closed (1 up)")
+
+
+def test_before_the_run_wrote_anything_a_word_is_of_now() -> None:
+    """For `--dry-run`."""
+    assert proof.word(at(journal=None)) is Word.EMPTY
+    assert not proof.too_fresh(at(journal=None), told())
+    asked = replace(relabelled(marks={}), deselect=None)
+    assert proof.too_fresh(at(journal=asked), told()), "it was asked to leave, and when is not known"
+    assert not proof.too_fresh(at(journal=replace(asked, leaves=0)), told()), "nobody asked it"
+
+
 # --- the close ----------------------------------------------------------------------------------------------
 
 
 def test_sessions_are_closed_after_the_proof_where_that_is_another_act() -> None:
+    assert Closed().preview(at()) == "close the sessions"
+    assert Closed().preview(at(lever=Lever(effect=Effect.CLOSES))) == ""
     decision = Closed().decide(at())
     assert (decision.status, decision.actions) == (Status.ACT, (PatchObject(CLOSE),))
     assert Closed().decide(at(lever=replace(OUT, closing=()))).status is Status.DONE
@@ -356,3 +378,22 @@ def test_a_node_that_is_to_speak_again_is_not_told_to_be_safe() -> None:
     back = NodeState("worker-1", phase="", intended=None, announced=None, lag=7.0, selected_by="cc")
     seen = since(drained, back, True, NOW)
     assert seen is not None and seen.word == "unknown" and "by cc" in seen.told
+
+
+@pytest.mark.parametrize(
+    ("evidence", "words"),
+    [
+        ({"proof": "reported", "by": "x", "routes": 1}, "1 route gone, reported by x: no router was asked"),
+        ({"proof": "reported", "by": "x", "missing": ["a", "b"]}, "0 routes gone, reported by x: a; b"),
+        ({"proof": "estimated", "routes": 2, "missing": []}, "2 routes gone, estimated: no router was asked"),
+        ({"proof": "estimated", "missing": ["a", "b"]}, "0 routes gone, estimated: a; b"),
+        (
+            {"proof": "confirmed", "by": "x", "secondsAfterRelabel": 0.0, "assumed": "y", "earlier": "z"},
+            "0 routes gone, confirmed by x, within 0.00 s of the relabel, assuming y; z",
+        ),
+        ({"proof": "confirmed", "by": "x", "uncounted": True}, "its routes are gone, confirmed by x"),
+        ({"proof": ""}, "it announced no routes"),
+    ],
+)
+def test_by_whose_word_the_routes_are_gone(evidence: dict[str, Any], words: str) -> None:
+    assert gone_words(evidence) == words

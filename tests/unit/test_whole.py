@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parent.parent
-ROOMS = ("bench", "matrix", "mutants", "fuzz", "support")
+ROOMS = ("bench", "matrix", "traffic", "stacks", "mutants", "fuzz", "support")
 MODULES = [path for room in ROOMS for path in sorted((TESTS / room).rglob("*.py")) if path.stem != "__main__"]
 
 

@@ -62,4 +62,4 @@ def test_the_users_word_goes_first() -> None:
     client = cluster(daemonset(*GLOBAL))
     assert whose.provider(client, "n1", "cilium").name == "cilium"
     with pytest.raises(UsageError, match="no provider"):
-        whose.provider(client, "n1", "metallb")
+        whose.provider(client, "n1", "purelb")

@@ -10,6 +10,7 @@ import pytest
 from bgpctl.core.model import LastError
 from bgpctl.core.state import ANOTHER_SPEAKER, UNPROVED, WithdrawnPeer
 from bgpctl.core.timing.withdrawal import Event
+from bgpctl.errors import Tells
 from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.clock import UNCERTAIN
 from bgpctl.runbooks.command_line import CommandLine
@@ -395,6 +396,7 @@ def test_a_router_that_was_asked_too_late_ends_a_required_confirmation_at_once(c
         "and then drain again: "
         "bgpctl node drain n1 --require-confirmed --router-probe bird"
     )
+    assert decision.tells == {Tells.GO_ON, Tells.BACK}, "nothing is said twice"
     assert Withdrawn(typed=STRICT).decide(s).status is not BLOCKED or s.state is SILENT
 
 

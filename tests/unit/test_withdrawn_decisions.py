@@ -10,6 +10,7 @@ import pytest
 
 from bgpctl.core.state import NodeState, timestamp
 from bgpctl.core.timing.withdrawal import Event
+from bgpctl.errors import Tells
 from bgpctl.runbooks import proof
 from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.clock import UNCERTAIN
@@ -526,3 +527,25 @@ def test_a_confirmation_to_the_millisecond_by_routers_in_order() -> None:
     assert found["secondsAfterRelabel"] == 27.457
     assert found["by"] == ", ".join(f"bird {address}" for address in sorted(addresses))
     assert "withdrawSentTime" not in found, "its record is of another leave while it runs"
+
+
+def test_a_speaker_of_ours_that_serves_again_voids_nothing_before_a_router_shows_it() -> None:
+    """It has a phase, and a record: those say what is void."""
+    before = relabelled(steps={"Deselected": NOW - 29, "Withdrawn": NOW - 20})
+    assert decided(journal=before, state=running()).actions == ()
+    shown = decided(journal=before, state=running(), answers=(seen(RouteState.PRESENT),))
+    assert shown.status is Status.ACT and len(shown.actions) == 1
+
+
+def test_nobody_hangs_who_was_told_nothing() -> None:
+    shown = (seen(RouteState.PRESENT),)
+    told = decided(state=running(), answers=shown)
+    assert "does it hang?" in told.reason
+    untold = decided(state=running(), answers=shown, journal=journal(baselines={ROUTER: 2}))
+    assert "does it hang?" not in untold.reason
+
+
+def test_who_may_be_content_with_less_than_a_router_says_so() -> None:
+    """The command that the hint then prints."""
+    waits = decided(Withdrawn(require_confirmed=True), journal=SAW)
+    assert (waits.status, waits.tells) == (Status.WAIT, {Tells.LESSER})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import threading
 from ipaddress import ip_address, ip_network
 from pathlib import Path as FilePath
 from types import SimpleNamespace
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from bgpctl.errors import UsageError
-from bgpctl.witness import frr, gobgp, model, openbgpd
+from bgpctl.witness import asking, bird, frr, gobgp, model, openbgpd
 from bgpctl.witness.conversation import Conversation
 from bgpctl.witness.exabgp import STALE_FILE_SECONDS, ExabgpProbe, read_routes
 from bgpctl.witness.gobgp import GobgpProbe
@@ -259,3 +260,30 @@ def test_what_no_terminal_should_see_is_no_probe(text: str) -> None:
             parse_probe(text)
     else:
         assert parse_probe(text).target == "/x"
+
+
+def test_a_machine_that_does_not_tell_its_boot_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(asking.this_machine()) == 36
+    monkeypatch.setattr(asking, "BOOT_ID", "/nowhere/boot_id")
+    assert asking.this_machine() == ""
+
+
+def test_octets_that_are_no_text_cost_nothing_of_birds_answer(tmp_path: FilePath) -> None:
+    """A description may hold any."""
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "x"))
+        server.listen()
+
+        def answer() -> None:
+            line, _ = server.accept()
+            with line:
+                line.sendall(b"0001 BIRD 2.0.12 ready.\n")
+                for words in (b"0016 Access restricted\n", b"1011-caf\xe9\n0013 Daemon is up\n"):
+                    line.recv(4096)
+                    line.sendall(words)
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        with bird._Bird(str(tmp_path / "x")) as asked:
+            assert asked.ask("show status").lines[0] == (1011, "caf\ufffd")
+        thread.join(5.0)

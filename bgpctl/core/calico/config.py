@@ -160,6 +160,21 @@ def read_peering(document: Document) -> Peering:
     )
 
 
+def whose(document: Document) -> tuple[str, Selector]:
+    """A glance at a BGPPeer: the only node that it can be for, "" = any of those that the selector matches.
+    What connects nodes with each other, or cannot be read, can be for any."""
+    spec = document.get("spec")
+    if not isinstance(spec, Mapping) or spec.get("peerSelector"):
+        return "", EVERYTHING
+    node, nodes = spec.get("node"), spec.get("nodeSelector")
+    if isinstance(node, str) and not nodes:
+        return node, EVERYTHING
+    try:
+        return "", parse(nodes) if isinstance(nodes, str) and not node else EVERYTHING
+    except Unreadable:
+        return "", EVERYTHING
+
+
 def _selector(spec: Foreign, name: str) -> Selector | None:
     text = spec.text(name)
     try:

@@ -74,14 +74,21 @@ class Hosts:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A BGPPeer that cannot be read. `node`: the only one that it can be for, "" = any."""
+    """A BGPPeer that cannot be read. `node`: the only one that it can be for, "" = any of those that `nodes`
+    matches."""
 
     name: str
     node: str
+    nodes: Selector
     why: str
 
+    def may_be_for(self, host: Host) -> bool:
+        """Could it give this node sessions?"""
+        return self.node == host.name if self.node else self.nodes.matches(host.labels)
+
     def __str__(self) -> str:
-        whose = "" if self.node else ": for which nodes it is, is not known"
+        known = self.node or self.nodes.text
+        whose = "" if known else ": for which nodes it is, is not known"
         return f"BGPPeer {self.name} cannot be read ({self.why}){whose}"
 
 
@@ -111,7 +118,7 @@ class World:
 
     def unread_for(self, host: Host) -> tuple[Unread, ...]:
         """What may be about this node."""
-        return tuple(one for one in self.unread if one.node in ("", host.name))
+        return tuple(one for one in self.unread if one.may_be_for(host))
 
     def out(self, host: Host, peerings: Sequence[Peering]) -> bool:
         """Does the node announce nothing by its configuration, because it was made to?"""

@@ -79,4 +79,4 @@ def _json(text: str) -> object:
     value = parse_json(text, LONGEST) if text.strip() else None
     if value is not None and not isinstance(value, list):
         raise Unreadable("it is no list")
-    return value or []
+    return value

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from bgpctl.core.cilium.nodeconfig import SUFFIX, NodeConfig
+from bgpctl.core.cilium.nodeconfig import SOAK_SUFFIX, SUFFIX, NodeConfig
 from bgpctl.core.reading.documents import annotations_of, labels_of, metadata, name_of
 from bgpctl.core.reading.foreign import Foreign, Unreadable
 
@@ -44,7 +44,7 @@ def copy_name(original: str) -> str:
 
 def original_name(name: str) -> str:
     """Of the CiliumBGPPeerConfig that a copy was made from; of one that is no copy itself."""
-    return name.removesuffix(SUFFIX)
+    return name.removesuffix(SUFFIX).removesuffix(SOAK_SUFFIX)
 
 
 def is_copy(document: Document) -> bool:
@@ -82,6 +82,14 @@ def made_of(original: Document, version: str, now: float) -> dict[str, Any]:
 def source(original: Document) -> str:
     """What a copy was made from: its name and UID."""
     return f"{name_of(original)} {metadata(original).get('uid', '')}".strip()
+
+
+def loud(config: NodeConfig, documents: Iterable[Document]) -> tuple[str, ...]:
+    """The copies to which the node's peers refer, and which advertise: somebody wrote into them. `documents`:
+    every CiliumBGPPeerConfig."""
+    used = {peer.config for peer in config.peers if peer.config.endswith(SUFFIX)}
+    there = {name_of(one): one.get("spec") or {} for one in documents if name_of(one) in used}
+    return tuple(name for name, spec in sorted(there.items()) if silenced(spec) != spec)
 
 
 def same(original: Document, made: Document) -> bool:

@@ -9,11 +9,12 @@ once the routes are gone, take the peers away. One patch puts all of it back.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bgpctl.core.cilium.copies import copy_name
 from bgpctl.core.cilium.nodeconfig import ANNOTATION, LABEL, LABELLED, OWNER_KIND, Kept, NodeConfig
+from bgpctl.core.cilium.soak import soak_name
 from bgpctl.core.drain.lever import Patch
 from bgpctl.core.reading.documents import metadata, name_of
 
@@ -25,12 +26,23 @@ OWNERS = "/metadata/ownerReferences"
 
 def withdraw(path: str, config: NodeConfig, kept: Kept) -> Patch:
     """Every route goes by UPDATE, and the sessions stay."""
+    what = f"let CiliumBGPNodeConfig {config.node} announce nothing, sessions stay up"
+    return _to_copies(path, config, kept, what, copy_name)
+
+
+def soak(path: str, config: NodeConfig, kept: Kept) -> Patch:
+    """Every route is announced anew, with GRACEFUL_SHUTDOWN."""
+    what = f"let CiliumBGPNodeConfig {config.node} announce with GRACEFUL_SHUTDOWN, sessions stay up"
+    return _to_copies(path, config, kept, what, soak_name)
+
+
+def _to_copies(path: str, config: NodeConfig, kept: Kept, what: str, name: Callable[[str], str]) -> Patch:
     return Patch(
         path,
-        f"let CiliumBGPNodeConfig {config.node} announce nothing, sessions stay up",
+        what,
         (
             _unchanged(config),
-            *_refer(config, {peer.config: copy_name(peer.config) for peer in config.peers}),
+            *_refer(config, {peer.config: name(peer.config) for peer in config.peers}),
             *([{"op": "remove", "path": OWNERS}] if config.owners else []),
             _put("annotations", config.annotations, ANNOTATION, kept.text()),
             _put("labels", config.labels, LABEL, LABELLED),

@@ -19,6 +19,7 @@ KIND, OWNER_KIND = "CiliumBGPNodeConfig", "CiliumBGPClusterConfig"
 ANNOTATION = "bgpctl.io/withdrawn"  # how the object was before bgpctl made its node withdraw
 LABEL, LABELLED = "bgpctl.io/withdrawn", "true"  # by which it is found again
 SUFFIX = ".bgpctl-withdrawn"  # of the copies of CiliumBGPPeerConfigs (`copies`)
+SOAK_SUFFIX = ".bgpctl-soak"  # of those that announce with GRACEFUL_SHUTDOWN (`soak`)
 LONGEST_KEPT = 256 << 10  # what the API server allows for all annotations of an object together
 KEPT_VERSION = 1
 MOST_INSTANCES, MOST_PEERS = 16, 1000
@@ -134,8 +135,15 @@ class NodeConfig:
     def withdrawn(self) -> bool:
         """Does it stand as bgpctl leaves it, with nothing to announce? Not once somebody owns it: Cilium's
         operator writes over it at once. Also where somebody took the annotation away."""
+        if self.soaks:
+            return False
         marked = self.kept is not None or LABEL in self.labels
         return not self.owner and (marked or any(peer.config.endswith(SUFFIX) for peer in self.peers))
+
+    @property
+    def soaks(self) -> bool:
+        """Does it announce with GRACEFUL_SHUTDOWN, as bgpctl leaves it before it withdraws?"""
+        return not self.owner and any(peer.config.endswith(SOAK_SUFFIX) for peer in self.peers)
 
     def emptied(self, kept: Kept) -> bool:
         """Was it left without owner and peers, both of which it had? Then it is withdrawn, whatever somebody
@@ -150,7 +158,7 @@ class NodeConfig:
         named = ({"name": one["name"], "peers": one.get("peers") or []} for one in self.raw)
         fewer: tuple[Document, ...] = tuple(named)
         owners: tuple[Document, ...] = self.owners
-        if before and any(peer.config.endswith(SUFFIX) for peer in self.peers):
+        if before and any(peer.config.endswith((SUFFIX, SOAK_SUFFIX)) for peer in self.peers):
             owners, fewer = before.owners, before.instances
         since = {peer.key: peer.reported.established_at for peer in self.peers if peer.reported}
         return Kept(owners, fewer, counted, node_uid, now, {k: at for k, at in since.items() if at})

@@ -115,7 +115,7 @@ def _announced(peers: tuple[PeerState, ...]) -> int | None:
 
 def _peer_state(peer: Peer, config: NodeConfig, settings: Settings) -> PeerState:
     of = settings.get(peer.config, DEFAULT)
-    session = _session(peer, of)
+    session = _session(peer, of, without_restart=of.restart_time is None and peer.config in (*settings, ""))
     before = config.kept.advertised.get(peer.key, {}) if config.withdrawn and config.kept else None
     up = session.established and peer.reported is not None
     return PeerState(
@@ -149,10 +149,11 @@ def _left(said: Reported, of: BGPPeerConfig, before: Mapping[str, int] | None) -
     return left if said.advertised else None
 
 
-def _session(peer: Peer, of: BGPPeerConfig) -> Session:
+def _session(peer: Peer, of: BGPPeerConfig, *, without_restart: bool) -> Session:
+    """`without_restart`: its CiliumBGPPeerConfig is known, and offers no graceful restart."""
     said = peer.reported
     if said is None:
-        return Session(peer.key, SessionState.UNKNOWN, gr_told=False, end_of_rib=None)
+        return Session(peer.key, SessionState.UNKNOWN, gr_told=without_restart, end_of_rib=None)
     up = said.state is SessionState.ESTABLISHED
     exact = of.restart_time is None
     return Session(
@@ -162,7 +163,7 @@ def _session(peer: Peer, of: BGPPeerConfig) -> Session:
         established_at=said.established_at if up else None,
         hold_time=said.hold_time if up else None,
         keepalive_time=said.keepalive_time if up else None,
-        gr_told=False,
+        gr_told=without_restart,
         end_of_rib=None,
         advertised=_by_family(said.advertised) if exact else {},
         received=_by_family(said.received) if exact else {},

@@ -41,6 +41,30 @@ class Patch:
 
 
 @dataclass(frozen=True, slots=True)
+class Create:
+    """A new object beside the Node: where there is one of its name the API server refuses it, which means:
+    look again. `path` is the object's own REST path, `what` one line for people."""
+
+    path: str
+    what: str
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """The end of exactly this object, in this version: the API server compares both (preconditions)."""
+
+    path: str
+    what: str
+    uid: str
+    version: str
+
+
+Change = Patch | Create | Delete
+"""Of an object that is not the Node."""
+
+
+@dataclass(frozen=True, slots=True)
 class Lever:
     """`policies` make the node speak BGP now, () = nothing does. Then either `label` (of the Node), or
     `patches` of other objects, take it out of all of them, or `refusal` says in a sentence why nothing does
@@ -48,27 +72,32 @@ class Lever:
     `ways_in` are the labels that would make one select the node. `keys`: the labels by which anything selects
     nodes.
 
-    `back`: what still has to be patched for the node to be as it was before the run. `prior` is what the
+    `back`: what still has to be changed for the node to be as it was before the run. `prior` is what the
     journal has to keep for that: plain JSON, in words of the provider, which reads it as it reads anything
     foreign. `effect` and `close` say what the routers will see, `close` None = as bgpctl's own speaker.
     `closing`: what closes the sessions of a node that has withdrawn, where that takes another patch.
     `objects`: the REST paths of all objects that are patched for it, whether something is left to patch or
     not: a run that follows another one moves their versions first, so that nothing late is let in.
-    `note`: what else should be known before it is pulled, a sentence."""
+    `note`: what else should be known before it is pulled, a sentence. `soak`: what makes the node announce
+    its routes with GRACEFUL_SHUTDOWN first (RFC 8326), where somebody asks for that; `soaks`: it does so;
+    `unsoaked`: why it cannot, a sentence, "" = nobody knows why."""
 
     policies: tuple[str, ...] = ()
     label: LabelChange | None = None
     refusal: str = ""
     ways_in: tuple[LabelChange, ...] = ()
     keys: frozenset[str] = frozenset()
-    patches: tuple[Patch, ...] = ()
-    back: tuple[Patch, ...] = ()
+    patches: tuple[Change, ...] = ()
+    back: tuple[Change, ...] = ()
     prior: Mapping[str, Any] = field(default_factory=dict)
     effect: Effect = Effect.WITHDRAWS
     close: Close | None = None
-    closing: tuple[Patch, ...] = ()
+    closing: tuple[Change, ...] = ()
     note: str = ""
     objects: tuple[str, ...] = ()
+    soak: tuple[Patch, ...] = ()
+    soaks: bool = False
+    unsoaked: str = ""
 
     @property
     def told(self) -> str:

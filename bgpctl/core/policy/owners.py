@@ -19,11 +19,13 @@ from bgpctl.core.policy.peering import PeeringPolicy, parse_policy
 from bgpctl.core.policy.v2.cluster import KIND as CLUSTER_CONFIG
 from bgpctl.core.policy.v2.cluster import ClusterConfig, parse_cluster_config
 from bgpctl.core.reading.documents import name_of
+from bgpctl.core.reading.unchanged import remembered
 
 Document = Mapping[str, Any]
 
 AnyClaim = Claim[PeeringPolicy | ClusterConfig]
 
+MOST = 256  # objects of a kind of which what was read is remembered: clusters have fewer
 OWNER_KINDS = (POLICY, CLUSTER_CONFIG)  # in the order in which they go before each other
 
 
@@ -36,12 +38,20 @@ class Selection:
     problems: tuple[str, ...] = ()
 
 
+def _policy(document: Document) -> AnyClaim:
+    return parse_policy(document, f"{POLICY}/{name_of(document)}", strict=False)
+
+
+def _cluster_config(document: Document) -> AnyClaim:
+    return parse_cluster_config(document, f"{CLUSTER_CONFIG}/{name_of(document)}", strict=False)
+
+
+_read_policy, _read_cluster_config = remembered(_policy, MOST), remembered(_cluster_config, MOST)
+
+
 def read_claims(policies: Sequence[Document], cluster_configs: Sequence[Document] = ()) -> list[AnyClaim]:
     """The objects of an API server, read leniently."""
-    return [
-        *(parse_policy(one, f"{POLICY}/{name_of(one)}", strict=False) for one in policies),
-        *(parse_cluster_config(c, f"{CLUSTER_CONFIG}/{name_of(c)}", strict=False) for c in cluster_configs),
-    ]
+    return [*map(_read_policy, policies), *map(_read_cluster_config, cluster_configs)]
 
 
 def select_owner(

@@ -7,6 +7,7 @@ takes numbers and octets for addresses. Nothing in here does.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from bgpctl.core.model import IPAddress, IPNetwork
@@ -27,7 +28,13 @@ def parse_address(text: object) -> IPAddress:
 def parse_zoned(text: object) -> IPAddress:
     """An address, where it is link-local with or without the interface that it is of (RFC 4007 section 11):
     `fe80::1%eth0`. Raises ValueError."""
-    address = ip_address(_short(text))
+    return _zoned(_short(text))
+
+
+@lru_cache(1024)
+def _zoned(text: str) -> IPAddress:
+    """The nodes of a cluster name the same routers, and each look the same ones again."""
+    address = ip_address(text)
     zone = address.scope_id if isinstance(address, IPv6Address) else None
     if zone is not None and not (address.is_link_local and _ZONE.fullmatch(zone)):
         raise ValueError("the zone (%) is no interface of a link-local address")

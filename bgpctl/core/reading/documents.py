@@ -36,7 +36,7 @@ _METADATA = (
 def metadata(document: Mapping[str, Any]) -> Mapping[str, Any]:
     """The metadata object; an empty one when there is none worth the name."""
     found = document.get("metadata")
-    return found if isinstance(found, Mapping) else {}
+    return found if isinstance(found, (dict, Mapping)) else {}
 
 
 def text_map(value: Any) -> dict[str, str]:

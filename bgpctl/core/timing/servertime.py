@@ -35,28 +35,27 @@ class Bounds:
     high: float
     at: float
 
-    def after(self, instant: float) -> Bounds:
-        """The same bounds later on: what the clocks may have drifted apart since belongs to them."""
-        slack = DRIFT * max(0.0, instant - self.at)
-        return Bounds(self.low - slack, self.high + slack, max(self.at, instant))
+    def slack(self, instant: float) -> float:
+        """How far the clocks may have drifted apart until then, which the bounds give way by."""
+        return DRIFT * max(0.0, instant - self.at)
 
     def earliest(self, instant: float) -> float:
         """The least that the server's clock shows at our `instant`, in epoch seconds."""
-        return instant + self.after(instant).low
+        return instant + (self.low - self.slack(instant))
 
     def latest(self, instant: float) -> float:
         """The most that it shows."""
-        return instant + self.after(instant).high
+        return instant + (self.high + self.slack(instant))
 
 
 def refined(known: Bounds | None, date: float, sent: float, received: float) -> Bounds:
     """The bounds after one more answer; `known` None = it is the first, and believed as it is."""
-    new = Bounds(date - received, date + 1.0 - sent, received)
+    low, high = date - received, date + 1.0 - sent
     if known is None:
-        return new
-    still = known.after(received)
-    low, high = max(still.low, new.low), min(still.high, new.high)
-    return Bounds(low, high, still.at) if low < high else known
+        return Bounds(low, high, received)
+    slack = known.slack(received)
+    low, high = max(known.low - slack, low), min(known.high + slack, high)
+    return Bounds(low, high, max(known.at, received)) if low < high else known
 
 
 @lru_cache(16)

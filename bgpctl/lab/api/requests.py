@@ -16,7 +16,7 @@ from bgpctl.lab.api.selectors import Selection
 from bgpctl.lab.api.watching import Watch
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one for each request, as is its answer
 class Request:
     """What arrived: `verb` as in RBAC, header names in the client's spelling, the body's bytes."""
 
@@ -32,7 +32,7 @@ class Request:
         return (self.headers.get("Content-Type") or "application/json").split(";")[0].strip().lower()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
     """A complete answer. `retry_after` in seconds."""
 

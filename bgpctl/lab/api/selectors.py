@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from bgpctl.core.reading import selectors
@@ -36,6 +37,7 @@ class LabelSelector:
         return self.chosen.matches(labels)
 
 
+@lru_cache(256)
 def parse_labels(text: str) -> LabelSelector:
     """`a=b,c!=d,e in (f, g),!h,i` -> selector; raises SelectorError."""
     try:
@@ -95,6 +97,7 @@ class FieldSelector:
 EVERY_KIND_FIELDS = frozenset({"metadata.name", "metadata.namespace"})
 
 
+@lru_cache(256)
 def parse_fields(text: str, supported: frozenset[str] = frozenset()) -> FieldSelector:
     """`spec.nodeName=a,status.phase!=Failed` -> selector; fields outside `supported` are refused."""
     terms = tuple(_field_term(term) for term in text.split(",") if term.strip())

@@ -83,10 +83,10 @@ def collection(resource: Resource, items: Sequence[Stored], meta: Document, form
         documents = [partial(stored.document) for stored in items]
         head = {"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1"}
         return dump({**head, "metadata": meta, "items": documents})
-    opening = dump({"kind": resource.collection_kind, "apiVersion": resource.api_version, "metadata": meta})
+    opening = f'{{"kind":"{resource.collection_kind}","apiVersion":"{resource.api_version}","metadata":'
     encode = whole if resource.custom else _bare
     bodies = b",".join(encode(resource, stored) for stored in items)
-    return opening[:-1] + b',"items":[' + bodies + b"]}"
+    return opening.encode() + dump(meta) + b',"items":[' + bodies + b"]}"
 
 
 def _table(resource: Resource, items: Sequence[Stored], form: Form, meta: Document) -> Document:

@@ -7,13 +7,14 @@ are emulations of ours, which do what that project's were documented and measure
 from __future__ import annotations
 
 from bgpctl.errors import UsageError
-from bgpctl.lab.stacks import calico, cilium, speakers
+from bgpctl.lab.stacks import calico, cilium, frr_k8s, kube_router, speakers
 from bgpctl.lab.stacks.spec import Document, Driver, Node, Site, Stack
 
 __all__ = ["DEFAULT", "STACKS", "Document", "Driver", "Node", "Site", "Stack", "choose"]
 
 STACKS: dict[str, Driver] = {
-    driver.name: driver for driver in (speakers.DRIVER, cilium.DRIVER, calico.DRIVER)
+    driver.name: driver
+    for driver in (speakers.DRIVER, cilium.DRIVER, calico.DRIVER, frr_k8s.DRIVER, kube_router.DRIVER)
 }
 DEFAULT = speakers.DRIVER.name
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from bgpctl.kube import paths
 from bgpctl.kube.client import Client
+from bgpctl.lab.stacks.spec import Site
+from bgpctl.witness.probe import parse_probe
 
 SERVICE_LABEL = "expose=bgp"
 
@@ -19,6 +21,18 @@ def prefixes(client: Client, node: str) -> tuple[str, ...]:
     found = client.find(paths.node(node)) or {}
     cidrs = (found.get("spec") or {}).get("podCIDRs") or ()
     return tuple(sorted({*cidrs, *_services(client, node)}))
+
+
+def behind(site: Site) -> dict[str, str]:
+    """The nodes of which the router has not these routes and no other, each with a sentence."""
+    client, probe = site.client(), parse_probe(site.probe)
+    found = {}
+    for node in site.nodes:
+        wanted = prefixes(client, node.name)
+        has = {str(path.prefix) for path in probe.routes_from(node.address).paths}
+        if has != set(wanted):
+            found[node.name] = f"the router has {len(has)} of its {len(wanted)} routes"
+    return found
 
 
 def _services(client: Client, node: str) -> Iterator[str]:

@@ -17,8 +17,9 @@ API_PORT = 50051
 
 @dataclass
 class Gobgp:
-    """A gobgpd at `address` with one peer, the router at `router`:`port`; graceful restart is on.
-    `next_hop` "" = its own address, which a GoBGP before 3.20 refuses as a router where it is loopback."""
+    """A gobgpd at `address` with one peer, the router at `router`:`port`; graceful restart is on,
+    with `notification` the N bit (RFC 8538) too. `next_hop` "" = its own address, which a GoBGP before 3.20
+    refuses as a router where it is loopback."""
 
     address: str
     asn: int
@@ -27,8 +28,10 @@ class Gobgp:
     router_asn: int = 65000
     restart: int = 120
     next_hop: str = ""
+    notification: bool = False
     _process: subprocess.Popen[bytes] | None = None
     _announced: frozenset[str] = frozenset()
+    _communities: tuple[str, ...] = ()
 
     @contextmanager
     def running(self, directory: Path) -> Iterator[Gobgp]:
@@ -52,6 +55,13 @@ class Gobgp:
         """Safe to call twice."""
         if self._process is not None:
             end(self._process)
+            self._process = None
+
+    def kill(self) -> None:
+        """It ends without a word to its router."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
             self._process = None
 
     def died(self) -> bool:
@@ -79,6 +89,7 @@ idle-hold-time-after-reset = 1
 [neighbors.graceful-restart.config]
 enabled = true
 restart-time = {self.restart}
+notification-enabled = {str(self.notification).lower()}
 [[neighbors.afi-safis]]
 [neighbors.afi-safis.config]
 afi-safi-name = "ipv4-unicast"
@@ -93,11 +104,13 @@ enabled = true
         self._gobgp("neighbor", self.router, "disable")
         self.announce(key, ())
 
-    def announce(self, key: str, prefixes: Sequence[str]) -> None:
-        """These and no other."""
-        wanted = frozenset(prefixes)
-        for prefix in sorted(wanted - self._announced):
-            self._gobgp("global", "rib", "add", prefix, "nexthop", self.next_hop or self.address)
+    def announce(self, key: str, prefixes: Sequence[str], communities: Sequence[str] = ()) -> None:
+        """These and no other. One that is announced with other communities than before is replaced."""
+        wanted, with_ = frozenset(prefixes), tuple(communities)
+        more = ("community", ",".join(with_)) if with_ else ()
+        for prefix in sorted(wanted - (self._announced if with_ == self._communities else frozenset())):
+            self._gobgp("global", "rib", "add", prefix, "nexthop", self.next_hop or self.address, *more)
+        self._communities = with_
         if wanted:
             for prefix in sorted(self._announced - wanted):
                 self._gobgp("global", "rib", "del", prefix)

@@ -155,6 +155,7 @@ def node_state(client: Client, node: str) -> dict[str, Any]:
 
 
 def _documents(site: Site) -> Iterator[Document]:
+    yield from seed.crds()
     yield seed.policy(site.router.address, site.router.port)
 
 

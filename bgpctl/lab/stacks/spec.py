@@ -66,7 +66,8 @@ class Driver:
     """One kind of stack. `says`: one line on what runs on `{nodes}`; what is emulated says so. `missing`:
     what to type where its engine is not installed, "" = it is. `documents`: its CRDs and objects, in the
     order in which they must be applied; they are there before `make`'s stack starts. `prepare`: the bgpctl
-    commands that an operator types once, before the first drain."""
+    commands that an operator types once, before the first drain. `drains` False: nothing makes one node of it
+    withdraw, and bgpctl refuses; it runs where the lab's label is, and taking that away stops it."""
 
     name: str
     says: str
@@ -74,3 +75,4 @@ class Driver:
     documents: Callable[[Site], Iterable[Document]]
     make: Callable[[Site], Stack]
     prepare: tuple[tuple[str, ...], ...] = ()
+    drains: bool = True

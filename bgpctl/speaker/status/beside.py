@@ -29,7 +29,7 @@ from bgpctl.core.state import (
     timestamp,
 )
 from bgpctl.speaker.held import Held, kept_for
-from bgpctl.speaker.status.addresses import Addresses
+from bgpctl.speaker.status.addresses import Addresses, Router
 
 UNPLACED = " from an address that it did not tell"
 LONG = 86400.0  # seconds; some routers never let go
@@ -51,7 +51,6 @@ class Beside:
     _addresses: Addresses = field(default_factory=Addresses)
     _held: Held = field(default_factory=Held)
     _before: NodeState | None = None  # who told last, and did not say that he ended
-    _suspected: bool = False  # while sessions of ours do not come up where he had his
     _ours: frozenset[tuple[str, int, IPAddress]] = frozenset()  # sessions: what becomes of these we know
     _doubt: float = 0.0  # until then, in monotonic seconds, one may be there of whom nothing is known
 
@@ -130,7 +129,8 @@ class Beside:
 
     def _suspect(self, state: NodeState) -> tuple[str, ...]:
         """The problem that whoever told last may be. A session of ours from where his came says that he is
-        gone, one from elsewhere that he may not be; and he may be what keeps ours from coming up."""
+        gone, one from elsewhere that he may not be; and he may be what keeps ours from coming up. Where none
+        is wanted, because the node leaves, only the operator knows."""
         before = self._before
         if before is None or not before.peers:
             return ()
@@ -141,8 +141,7 @@ class Beside:
         if _in_his_place(state, before):
             self._before = None
             return ()
-        self._suspected |= bool(state.peers)
-        return (_problem(before),) if self._suspected else ()
+        return (_problem(before),)
 
     @property
     def _theirs(self) -> tuple[PeerState, ...]:
@@ -159,15 +158,32 @@ class Beside:
 
 def _elsewhere(state: NodeState, before: NodeState) -> bool:
     """Does a session of ours come from another address than the one that he had to the same router?"""
-    had = {(p.address, p.port): p.session.local_address for p in before.peers if p.session.local_address}
-    ours = (peer for peer in state.peers if peer.session.established and peer.session.local_address)
-    return any(had.get((p.address, p.port), p.session.local_address) != p.session.local_address for p in ours)
+    had = _places(before)
+    return any(had.get(router, local) != local for router, local in _up(state).items())
 
 
 def _in_his_place(state: NodeState, before: NodeState) -> bool:
-    """Has a router a session with us which it had with him?"""
-    had = {(p.address, p.port) for p in before.peers}
-    return any(p.session.established and (p.address, p.port) in had for p in state.peers)
+    """Does a session of ours come from where his to the same router came? Where that is not known, none."""
+    had = _places(before)
+    return any(had.get(router) == local for router, local in _up(state).items())
+
+
+def _up(state: NodeState) -> dict[Router, str]:
+    """From where the sessions come that are established."""
+    return {
+        (p.address, p.port): str(p.session.local_address)
+        for p in state.peers
+        if p.session.established and p.session.local_address
+    }
+
+
+def _places(before: NodeState) -> dict[Router, str]:
+    """From where his session to each router came last, also one that was down when he told it."""
+    earlier = {(one.peer, one.port): one.addresses[-1] for one in before.locals if one.addresses}
+    told = {
+        (p.address, p.port): str(p.session.local_address) for p in before.peers if p.session.local_address
+    }
+    return {**earlier, **told}
 
 
 def _problem(other: NodeState) -> str:

@@ -13,6 +13,7 @@ from bgpctl.core.model import Intent, Observed
 from bgpctl.core.state import NodeState
 from bgpctl.kube.clock import steady
 from bgpctl.ports import Engine, Source
+from bgpctl.speaker.beside import Beside
 from bgpctl.speaker.intending import Intending
 from bgpctl.speaker.leaving import Leaving
 from bgpctl.speaker.md5 import Silence
@@ -35,6 +36,7 @@ class Reporting:
         intending: Intending,
         leaving: Leaving,
         settling: Settling,
+        beside: Beside,
         publish: Callable[[NodeState], None],
         unkept: Callable[[], str],
         uid: str,
@@ -42,6 +44,7 @@ class Reporting:
         self._uid = uid
         self._node, self._source, self._engine = node, source, engine
         self._intending, self._leaving, self._settling = intending, leaving, settling
+        self._beside = beside
         self._publish, self._unkept = publish, unkept
         self._silence = Silence()
         self._began, self._started_at = steady(), time.time()
@@ -101,7 +104,7 @@ class Reporting:
         return self._started_at
 
     def _problems(self, intent: Intent, observed: Observed, error: str) -> tuple[str, ...]:
-        own = (self._leaving.problem, self._engine.trouble, error, self._unkept())
+        own = (self._leaving.problem, self._engine.trouble, error, self._unkept(), self._beside.told)
         seen = (*troubles_of(observed), *self._silence.problems(intent, observed, time.monotonic()))
         return tuple(dict.fromkeys(filter(None, (*intent.problems, *self._source.problems(), *seen, *own))))
 
@@ -109,6 +112,8 @@ class Reporting:
         if self._leaving.with_speaker:
             return "Leaving"
         intent = self._intending.intent
+        if self._beside.waits and self._beside.told:
+            return "Waiting"
         if intent is None:
             return "Starting"
         if intent.selected:

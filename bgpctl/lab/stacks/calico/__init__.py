@@ -9,15 +9,14 @@ from dataclasses import dataclass, field
 from bgpctl.kube import paths
 from bgpctl.kube.client import Client
 from bgpctl.lab import seed
-from bgpctl.lab.routers import DRIVERS
-from bgpctl.lab.stacks.announced import prefixes
+from bgpctl.lab.stacks.announced import behind, prefixes
 from bgpctl.lab.stacks.bird import Bird
 from bgpctl.lab.stacks.calico import documents
 from bgpctl.lab.stacks.calico.client import played
 from bgpctl.lab.stacks.calico.node import CalicoNode, Routes
+from bgpctl.lab.stacks.engine import needed
 from bgpctl.lab.stacks.rounds import Rounds
 from bgpctl.lab.stacks.spec import Document, Driver, Node, Site
-from bgpctl.witness.probe import parse_probe
 
 
 @dataclass(slots=True)
@@ -60,14 +59,7 @@ class CalicoStack:
 
     def waiting(self) -> Mapping[str, str]:
         """What its objects say of sessions somebody has to ask for first (`bgpctl calico prepare`)."""
-        client, probe = self.site.client(), parse_probe(self.site.probe)
-        found = {}
-        for node in self.site.nodes:
-            wanted = prefixes(client, node.name)
-            has = {str(path.prefix) for path in probe.routes_from(node.address).paths}
-            if has != set(wanted):
-                found[node.name] = f"the router has {len(has)} of its {len(wanted)} routes"
-        return found
+        return behind(self.site)
 
     def revive(self) -> Iterator[str]:
         for node, engine in self.engines.items():
@@ -80,11 +72,6 @@ def _routes(client: Client, node: str) -> Routes:
     found = client.find(paths.node(node)) or {}
     blocks = tuple((found.get("spec") or {}).get("podCIDRs") or ())
     return tuple(one for one in prefixes(client, node) if one not in blocks), blocks
-
-
-def _missing() -> str:
-    driver = DRIVERS["bird"]
-    return "" if driver.find() else f"{driver.install}: BIRD is what Calico's nodes speak BGP with"
 
 
 def _documents(site: Site) -> Iterator[Document]:
@@ -103,7 +90,7 @@ DRIVER = Driver(
         f"Calico, emulated: {{nodes}}, AS {seed.NODE_ASN}, each with a real BIRD 2 for Calico's own fork; "
         "confd and calico-node are not Calico's code, but do what is documented of it"
     ),
-    missing=_missing,
+    missing=needed("bird", "BIRD is what Calico's nodes speak BGP with"),
     documents=_documents,
     make=CalicoStack,
     prepare=(("calico", "prepare"),),

@@ -7,17 +7,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from bgpctl.lab import seed
-from bgpctl.lab.routers import DRIVERS
-from bgpctl.lab.stacks.announced import prefixes
+from bgpctl.lab.stacks.announced import behind, prefixes
 from bgpctl.lab.stacks.cilium import documents
 from bgpctl.lab.stacks.cilium.agent import Agent
 from bgpctl.lab.stacks.cilium.client import daemonset, played
 from bgpctl.lab.stacks.cilium.operator import Operator
+from bgpctl.lab.stacks.engine import needed
 from bgpctl.lab.stacks.gobgp import Gobgp
 from bgpctl.lab.stacks.rounds import Rounds
 from bgpctl.lab.stacks.spec import Document, Driver, Site
 from bgpctl.providers.cilium import Cilium
-from bgpctl.witness.probe import parse_probe
 
 SELECTED = {seed.LABEL: "true"}
 ADVERTISED = {"advertise": "bgp"}
@@ -25,9 +24,10 @@ ADVERTISED = {"advertise": "bgp"}
 
 @dataclass(slots=True)
 class CiliumStack:
-    """As `stacks.spec.Stack`."""
+    """As `stacks.spec.Stack`. `notification`: its engines send the N bit, as Cilium's do."""
 
     site: Site
+    notification: bool = False
     engines: dict[str, Gobgp] = field(default_factory=dict)
     _rounds: Rounds = field(default_factory=Rounds)
 
@@ -46,6 +46,7 @@ class CiliumStack:
                 router.asn,
                 seed.RESTART_SECONDS,
                 node.next_hop,
+                self.notification,
             )
             self.engines[node.name] = engine
             engine.start(self.site.directory / node.name)
@@ -65,17 +66,9 @@ class CiliumStack:
 
     def waiting(self) -> Mapping[str, str]:
         """An agent says what it has after up to 5 s, as Cilium's does."""
-        client, probe = self.site.client(), parse_probe(self.site.probe)
-        told = {state.node: state for state in Cilium(client).states() or ()}
-        found = {}
-        for node in self.site.nodes:
-            wanted, state = prefixes(client, node.name), told.get(node.name)
-            has = {str(path.prefix) for path in probe.routes_from(node.address).paths}
-            if has != set(wanted):
-                found[node.name] = f"the router has {len(has)} of its {len(wanted)} routes"
-            elif state is None or not state.established:
-                found[node.name] = "its agent has not reported the session yet"
-        return found
+        reported = {state.node for state in Cilium(self.site.client()).states() or () if state.established}
+        silent = (node.name for node in self.site.nodes if node.name not in reported)
+        return {**dict.fromkeys(silent, "its agent has not reported the session yet"), **behind(self.site)}
 
     def revive(self) -> Iterator[str]:
         for node, engine in self.engines.items():
@@ -84,12 +77,8 @@ class CiliumStack:
                 engine.stop()
 
 
-def _missing() -> str:
-    driver = DRIVERS["gobgp"]
-    return "" if driver.find() else f"{driver.install}: GoBGP is what Cilium's agents speak BGP with"
-
-
 def _documents(site: Site) -> Iterator[Document]:
+    yield from seed.crds()
     yield documents.crd()
     yield daemonset()
     for node in site.nodes:
@@ -106,7 +95,7 @@ DRIVER = Driver(
         f"Cilium, emulated: {{nodes}}, AS {seed.NODE_ASN}, each with a real gobgpd; operator and agents are "
         "not Cilium's code, but do what was measured on it"
     ),
-    missing=_missing,
+    missing=needed("gobgp", "GoBGP is what Cilium's agents speak BGP with"),
     documents=_documents,
     make=CiliumStack,
     prepare=(("cilium", "prepare"),),

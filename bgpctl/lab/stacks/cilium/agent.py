@@ -10,18 +10,22 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from bgpctl.core.bgp.communities import WELL_KNOWN
 from bgpctl.core.reading.documents import labels_of, name_of
 from bgpctl.kube import paths
 from bgpctl.kube.client import Client
-from bgpctl.lab.stacks.cilium.documents import NODE_CONFIGS, PEER_CONFIGS
+from bgpctl.lab.stacks.cilium.documents import ADVERTISEMENTS, NODE_CONFIGS, PEER_CONFIGS
 from bgpctl.lab.stacks.engine import Engine
 from bgpctl.lab.stacks.spec import Document
 
-Wanted = dict[str, tuple[str, tuple[str, ...]]]
+Sent = tuple[tuple[str, ...], tuple[str, ...]]
+"""Prefixes, and the communities of all of them."""
+NOTHING: Sent = (), ()
+Wanted = dict[str, tuple[str, Sent]]
 """Of each peer that gets a session: what resets it when it changes, and what it is sent."""
 
 
@@ -42,6 +46,7 @@ class Agent:
     obeys: bool = True
     clock: Callable[[], float] = time.time
     _configs: dict[str, Document] = field(default_factory=dict)
+    _advertised: list[Document] = field(default_factory=list)
     _running: Wanted = field(default_factory=dict)
     _reported_at: float = 0.0
     _status: list[Document] | None = None
@@ -76,6 +81,7 @@ class Agent:
 
     def _learn(self) -> None:
         self._configs = {name_of(document): document for document in self.client.items(PEER_CONFIGS)}
+        self._advertised = list(self.client.items(ADVERTISEMENTS))
 
     def _wanted(self, document: Document | None) -> Wanted:
         found: Wanted = {}
@@ -87,10 +93,26 @@ class Agent:
                 if config is None:
                     continue  # a dangling reference: the peer is skipped
                 spec = json.loads(json.dumps(config["spec"]))
-                sends = [f.pop("advertisements", None) is not None for f in spec.get("families") or ()]
+                selectors = [f.pop("advertisements", None) for f in spec.get("families") or ()]
+                sends = self._sends([one for one in selectors if one is not None])
                 settings = json.dumps([identity, item["peerAddress"], item["peerASN"], spec], sort_keys=True)
-                found[f"{one['name']}/{item['name']}"] = (settings, chosen if any(sends) else ())
+                found[f"{one['name']}/{item['name']}"] = (
+                    settings,
+                    (chosen, sends) if sends is not None else NOTHING,
+                )
         return found
+
+    def _sends(self, selectors: Sequence[Document]) -> tuple[str, ...] | None:
+        """The communities of what is chosen; None = nothing is. Without any CiliumBGPAdvertisement in the lab
+        each selector chooses all that there is."""
+        if not self._advertised:
+            return () if selectors else None
+        labels = [(one, labels_of(one)) for one in self._advertised]
+        chosen = [one for one, has in labels if any(_chooses(each, has) for each in selectors)]
+        rows = [row for one in chosen for row in one["spec"]["advertisements"]]
+        told = [(row.get("attributes") or {}).get("communities") or {} for row in rows]
+        named = {WELL_KNOWN.get(name, name) for each in told for name in each.get("wellKnown") or ()}
+        return tuple(sorted(named)) if chosen else None
 
     def _obey(self, wanted: Wanted) -> None:
         for key, (settings, _) in list(self._running.items()):
@@ -100,9 +122,9 @@ class Agent:
         for key, (settings, sends) in wanted.items():
             if key not in self._running:
                 self.engine.open(key)
-                self._running[key] = (settings, ())
+                self._running[key] = (settings, NOTHING)
             if self._running[key][1] != sends:
-                self.engine.announce(key, sends)
+                self.engine.announce(key, *sends)
                 self._running[key] = (settings, sends)
 
     def _report(self, document: Document) -> None:
@@ -145,6 +167,12 @@ class Agent:
             "peeringState": state,
             **({"timers": timers, "establishedTime": _rfc3339(since), "routeCount": counts} if up else {}),
         }
+
+
+def _chooses(selector: Document, labels: Mapping[str, str]) -> bool:
+    """By matchLabels alone, which is all that the lab's have."""
+    wanted = selector.get("matchLabels") or {}
+    return all(labels.get(key) == value for key, value in wanted.items())
 
 
 def _rfc3339(seconds: float) -> str:

@@ -43,5 +43,5 @@ class AgentV1(Agent):
             sends = chosen if router.get("exportPodCIDR") else ()
             for neighbor in router["neighbors"]:
                 settings = json.dumps([router["localASN"], neighbor], sort_keys=True)
-                found[f"{router['localASN']}/{neighbor['peerAddress']}"] = (settings, sends)
+                found[f"{router['localASN']}/{neighbor['peerAddress']}"] = (settings, (sends, ()))
         return found

@@ -9,8 +9,9 @@ from bgpctl.kube import paths
 from bgpctl.lab.stacks.spec import Document
 
 API = "cilium.io/v2"
-NODE_CONFIGS, CLUSTER_CONFIGS, PEER_CONFIGS = (
-    versions[0] for versions in (paths.NODE_CONFIGS, paths.CLUSTER_CONFIGS, paths.PEER_CONFIGS)
+NODE_CONFIGS, CLUSTER_CONFIGS, PEER_CONFIGS, ADVERTISEMENTS = (
+    versions[0]
+    for versions in (paths.NODE_CONFIGS, paths.CLUSTER_CONFIGS, paths.PEER_CONFIGS, paths.ADVERTISEMENTS)
 )
 
 

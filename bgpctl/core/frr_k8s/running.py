@@ -1,0 +1,93 @@
+"""FRR's own configuration as `show running-config` prints it, in one spelling for every line: which neighbors
+it has, and what each is told to filter. Pure.
+
+Lines that somebody else has added by `rawConfig` may be abbreviated, and are read here only once FRR has
+taken them in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from bgpctl.core.frr_k8s.config import Key, Neighbor
+from bgpctl.core.reading.addresses import parse_address
+
+_ROUTER = re.compile(r"router bgp \d{1,10}(?: vrf ([A-Za-z0-9._-]{1,15}))?$", re.ASCII)
+_FAMILY = re.compile(r"address-family (ipv[46]) unicast$")
+_DENIES = re.compile(r"(ip|ipv6) prefix-list (\S{1,100}) seq \d{1,10} (deny any|.{1,200})$")
+_NEIGHBOR = re.compile(r"neighbor (\S{1,64}) (.{1,200})$")
+_OUT = re.compile(r"prefix-list (\S{1,100}) out$")
+
+VERSIONS = {"ipv4": 4, "ipv6": 6, "ip": 4}
+
+
+@dataclass(slots=True)
+class Running:
+    """`neighbors`: those of every VRF that have an AS number. `filters`: by the neighbor and the IP version
+    the prefix list of what goes out. `denying`: the lists that let nothing through. `grouped`: it has peer
+    groups, whose members are not told by their lines alone."""
+
+    neighbors: set[Key] = field(default_factory=set)
+    filters: dict[tuple[Key, int], str] = field(default_factory=dict)
+    denying: set[tuple[int, str]] = field(default_factory=set)
+    grouped: bool = False
+
+    def silences(self, neighbor: Neighbor, name: str) -> bool:
+        """Is nothing let out to it by the list of this name, in any of its families?"""
+        wanted = [(version, name) for version in neighbor.versions]
+        have = [(version, self.filters.get((neighbor.key, version))) for version in neighbor.versions]
+        return neighbor.key in self.neighbors and have == wanted and self.denying.issuperset(wanted)
+
+
+def read(text: str) -> Running:
+    """What is no line of interest is passed over."""
+    found, lists = Running(), dict[tuple[int, str], bool]()
+    vrf: str | None = None
+    version = 0
+    for line in map(str.strip, text.splitlines()):
+        if match := _ROUTER.match(line):
+            vrf, version = match[1] or "", 0
+        elif match := _FAMILY.match(line):
+            version = VERSIONS[match[1]]
+        elif line in ("exit-address-family", "exit-vrf", "exit", "end"):
+            vrf, version = (vrf if line == "exit-address-family" else None), 0
+        elif match := _DENIES.match(line):
+            vrf, of = None, (VERSIONS[match[1]], match[2])
+            lists[of] = lists.get(of, True) and match[3] == "deny any"
+        elif vrf is not None and (match := _NEIGHBOR.match(line)):
+            _neighbor(found, (vrf, _spelled(match[1])), version, match[2])
+        found.grouped = found.grouped or "peer-group" in line or line.startswith("bgp listen range")
+    found.denying.update(name for name, denies in lists.items() if denies)
+    return found
+
+
+def _neighbor(found: Running, key: Key, version: int, rest: str) -> None:
+    if rest.startswith(("remote-as ", "interface remote-as ")):
+        found.neighbors.add(key)
+    elif version and (match := _OUT.match(rest)):
+        found.filters[key, version] = match[1]
+
+
+def _spelled(name: str) -> str:
+    """As addresses are spelled everywhere here; the name of an interface as it is."""
+    try:
+        return str(parse_address(name))
+    except ValueError:
+        return name
+
+
+_STRANGE = re.compile(r"\b(?:peer-group|listen\s+range|activate|prefix-list\s+\S+\s+out|distribute-list)\b")
+
+
+def strange(raw: str) -> str:
+    """What lines of somebody else have that a filter of ours would not go together with; "" = nothing."""
+    match = _STRANGE.search(raw)
+    return " ".join(match[0].split()) if match else ""
+
+
+def mentioned(running: Running, raw: Iterable[str], known: Iterable[Key]) -> tuple[Key, ...]:
+    """The neighbors that FRR has by such lines alone, of no FRRConfiguration's typed fields."""
+    words = {_spelled(word) for text in raw for word in text.split()}
+    return tuple(sorted(key for key in running.neighbors - set(known) if key[1] in words))

@@ -1,0 +1,109 @@
+"""UPDATE messages, to the octet: what fits into one, and what is none."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address, ip_network
+
+import pytest
+
+from bgpctl.core.bgp import nlri
+from bgpctl.core.bgp.capabilities import graceful_restart
+from bgpctl.core.bgp.nlri import NUMBERS, pack, unpack
+from bgpctl.core.bgp.update import HEADER, announced, fits, read, withdrawn
+from bgpctl.core.model import IPV4, IPV6, Family, GracefulRestart
+
+HOP = ip_address("2001:db8::1").packed
+ATTRIBUTES = b"\x40\x01\x01\x00"  # ORIGIN IGP
+
+
+def of(text: str) -> Family:
+    return IPV6 if ":" in text else IPV4
+
+
+@pytest.mark.parametrize(
+    ("prefix", "octets"),
+    [
+        ("0.0.0.0/0", "00"),
+        ("10.0.0.0/8", "080a"),
+        ("10.128.0.0/9", "090a80"),
+        ("192.0.2.1/32", "20c0000201"),
+        ("::/0", "00"),
+        ("2001:db8::/29", "1d20010db8"),
+        ("2001:db8::/33", "2120010db800"),
+    ],
+)
+def test_a_prefix_in_an_update(prefix: str, octets: str) -> None:
+    network = ip_network(prefix)
+    assert pack(network) == bytes.fromhex(octets)
+    assert unpack(bytes.fromhex(octets), of(prefix)) == network
+
+
+def test_host_bits_are_no_prefix() -> None:
+    with pytest.raises(ValueError, match="host bits"):
+        unpack(bytes.fromhex("070b"), IPV4)
+
+
+@pytest.mark.parametrize("octets", ["21c000020180", "18c000"])
+def test_what_is_cut_or_too_long_is_no_prefix(octets: str) -> None:
+    assert list(nlri.split(bytes.fromhex("20c0000201"), IPV4)) == [bytes.fromhex("20c0000201")]
+    with pytest.raises(ValueError, match="does not fit"):
+        list(nlri.split(bytes.fromhex(octets), IPV4))
+
+
+@pytest.mark.parametrize(
+    ("family", "hop", "around"),
+    [
+        (IPV4, b"", HEADER + len(ATTRIBUTES)),
+        (IPV6, HOP, HEADER + len(ATTRIBUTES) + 4 + 4 + 16 + 1),
+        (IPV4, HOP, HEADER + len(ATTRIBUTES) + 4 + 4 + 16 + 1),  # RFC 8950
+    ],
+    ids=["IPv4", "IPv6", "IPv4 over IPv6"],
+)
+def test_a_message_is_filled_to_its_last_octet_and_no_further(
+    family: Family, hop: bytes, around: int
+) -> None:
+    """`fits` is about the longest prefix of the family."""
+    numbers, network = NUMBERS[family], ip_network("10.0.0.0/32" if family == IPV4 else "2001:db8::/128")
+    one = pack(network)
+    for limit, number in ((around + 2 * len(one), 2), (around + 2 * len(one) - 1, 1), (around + len(one), 1)):
+        assert fits(numbers, ATTRIBUTES, hop, limit)
+        (first, *others) = announced(numbers, ATTRIBUTES, hop, [one] * number, limit)
+        assert len(first) == around + number * len(one) <= limit and not others
+        split = list(announced(numbers, ATTRIBUTES, hop, [one] * (number + 1), limit))
+        assert max(map(len, split)) <= limit and len(split) == 2
+    assert not fits(numbers, ATTRIBUTES, hop, around + len(one) - 1)
+    assert not list(announced(numbers, ATTRIBUTES, hop, [one], around + len(one) - 1))
+
+
+@pytest.mark.parametrize(("family", "around"), [(IPV4, HEADER), (IPV6, HEADER + 4 + 3)])
+def test_withdrawals_fill_a_message_too(family: Family, around: int) -> None:
+    one = pack(ip_network("10.0.0.0/32" if family == IPV4 else "2001:db8::/128"))
+    for number in (1, 2):
+        (first,) = withdrawn(NUMBERS[family], [one] * number, around + number * len(one))
+        assert len(first) == around + number * len(one)
+        assert list(read(first[19:])) == [(family, one, False)] * number
+        assert len(list(withdrawn(NUMBERS[family], [one] * 2, around + 2 * len(one) - 1))) == 2
+
+
+def reach(value: bytes) -> bytes:
+    attribute = bytes((0x80, 14, len(value))) + value
+    return b"\0\0" + len(attribute).to_bytes(2) + attribute
+
+
+@pytest.mark.parametrize("length", range(5))
+def test_an_mp_reach_without_room_for_its_next_hop(length: int) -> None:
+    whole = b"\0\x02\x01\0\0"
+    with pytest.raises(ValueError, match="MP_REACH_NLRI is too short"):
+        list(read(reach(whole[:length])))
+    assert list(read(reach(whole))) == []
+    with pytest.raises(ValueError, match="MP_REACH_NLRI is too short"):
+        list(read(reach(b"\0\x02\x01\x01\0")))
+
+
+@pytest.mark.parametrize(
+    ("flags", "restarting", "notification"),
+    [(0, False, False), (8, True, False), (4, False, True), (12, True, True), (3, False, False)],
+)
+def test_the_bits_of_graceful_restart(flags: int, restarting: bool, notification: bool) -> None:
+    found = graceful_restart(90, flags, {IPV4: 0x80, IPV6: 0x7F})
+    assert found == GracefulRestart(90, restarting, notification, ((IPV4, True), (IPV6, False)))
