@@ -235,9 +235,10 @@ def objects_from_documents(documents: Sequence[LoadedDocument], node_name: str) 
     if node_name not in nodes:
         known = ", ".join(sorted(nodes)) or "none"
         files = ", ".join(sorted({document.source for document in documents})) or "the file"
+        way = "name one of these with --node-name, or add" if nodes else "add"
         raise UsageError(
             f'there is no Node "{node_name}" in {files}; it has: {known}',
-            "name one of these with --node-name, or add the Node with its labels",
+            f"{way} the Node with its labels; `bgpctl policy check FILE` tells every fault of the file",
         )
     return ClusterObjects(
         node=nodes[node_name],

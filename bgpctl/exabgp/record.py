@@ -6,6 +6,7 @@ no history.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -99,6 +100,7 @@ class Record:
 
     def note_failure(self, text: str) -> None:
         """The session or the connection attempt ended without a NOTIFICATION."""
+        text = re.sub(r"\[Errno \w+\] ", "", text)  # ExaBGP's numbers of an error that it has words for
         repeated = self.last_error is not None and self.last_error["text"] == text
         if not self.notified and not repeated:
             self.last_error = {"time": time.monotonic(), "direction": "local", "text": text}

@@ -106,7 +106,7 @@ def run(
     except BgpctlError as error:
         outcome, kept = _ended(outcome, "failed", error)
     except KeyboardInterrupt:
-        hint = "\n".join(filter(None, (progress.advice, f"nothing is lost: to go on: {typed}")))
+        hint = "\n".join(filter(None, (progress.advice, f"nothing is lost; to go on: {typed}")))
         kept = f"interrupted{progress.waited_for}"
         tells = progress.tells | {Tells.GO_ON}
         outcome = replace(outcome, status="interrupted", message=kept, hint=hint, tells=tells)
@@ -213,7 +213,7 @@ def _finish(step: Step, decision: Decision, world: World, *, last: bool) -> bool
 
 def _check(progress: Progress, step: Step, decision: Decision, now: float) -> None:
     if now >= progress.deadline:
-        go_on = f"nothing is lost: to go on (--timeout gives it longer): {progress.typed.again()}"
+        go_on = f"nothing is lost; to go on (--timeout gives it longer): {progress.typed.again()}"
         hint = "\n".join(filter(None, (decision.hint, go_on)))
         tells = decision.tells | {Tells.GO_ON}
         raise DeadlineExceeded(f"time is up at {step.name}: {decision.reason}", hint, tells=tells)

@@ -246,7 +246,7 @@ def record(state: NodeState) -> dict[str, Any]:
 
 def seen(answer: PeerAnswer) -> str:
     said = answer.answer
-    return f"{said.router}: {said.detail or said.routes.value}"
+    return f"{said.router}: {said.detail.removesuffix('.') or said.routes.value}"
 
 
 def two_speakers(s: Snapshot, typed: CommandLine) -> str:

@@ -121,7 +121,7 @@ class Established(Goal):
         expected = _before(s) if self.restart else state.peers
         missing = [p for p in expected if not p.session.established and p not in by_router]
         if missing:
-            text = ", ".join(f"the session to {p.address} is {p.session.state}" for p in missing)
+            text = ", ".join(f"the session to {p.address} is {_word(p.session.state)}" for p in missing)
             unknown = any(p.session.state is SessionState.UNKNOWN for p in missing)
             return Decision(Status.WAIT, text, recheck=0.2, hint=UNTOLD_SESSIONS if unknown else "")
         up = sum(peer.session.established or peer in by_router for peer in state.peers)
@@ -233,6 +233,11 @@ def _by_router(s: Snapshot, state: NodeState) -> Sequence[PeerState]:
         return (router in up and unknown and current) or (router in live and late)
 
     return [peer for peer in state.peers if told(peer)]
+
+
+def _word(state: SessionState) -> str:
+    """As RFC 4271 spells those of two words."""
+    return {"open_sent": "OpenSent", "open_confirm": "OpenConfirm"}.get(state, state)
 
 
 def _whose(by_router: Sequence[PeerState]) -> str:

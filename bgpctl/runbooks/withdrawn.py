@@ -298,14 +298,18 @@ def _hangs(s: Snapshot, word: Word) -> str:
     """Why the speaker cannot have withdrawn what a router still has; "" = nothing is odd."""
     state = s.state
     if word is Word.SILENT:
-        since = f"since {timestamp(state.last_seen)}" if state and state.last_seen else "and was never seen"
+        since = f"since {_clock(state.last_seen)}" if state and state.last_seen else "and was never seen"
         return f"its speaker is silent {since}: one that hangs still announces"
     told = pulled(s.journal)
     if state is None or word is not Word.SERVES or not told or s.now - told < LATE:
         return ""
     if state.phase in (UNTOLD, "Leaving") or state.observed_leave == proof.request(s):
         return ""
-    return f"its speaker has not seen the relabel of {timestamp(told)}: does it hang?"
+    return f"its speaker has not seen the relabel of {_clock(told)}: does it hang?"
+
+
+def _clock(at: float) -> str:
+    return f"{(timestamp(at) or '')[:19].replace('T', ' ')} UTC"
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,9 +38,10 @@ DEFAULTS = {
     "openbgpd": "/run/bgpd.sock",
     "exabgp": "",
 }
+_KINDS = [kind for kind, target in DEFAULTS.items() if target]  # the lab's own receiver is no router
 _HINT = (
     "write KIND=TARGET[@PEER]: bird=/run/bird/bird.ctl, frr=/var/run/frr (the directory of bgpd.vty), "
-    "gobgp=127.0.0.1:50051, openbgpd=/run/bgpd.sock or exabgp=FILE; KIND alone takes the default target"
+    "gobgp=127.0.0.1:50051 or openbgpd=/run/bgpd.sock; KIND alone takes the default target"
 )
 
 
@@ -50,10 +51,10 @@ def parse_probe(text: str) -> Probe:
     rest, at, peer = text.strip().rpartition("@")
     kind, equals, target = (rest if at else peer).partition("=")
     if kind not in DEFAULTS or (at and not re.fullmatch(r"[!-~]{1,128}", peer)) or not target.isprintable():
-        raise UsageError(f"{text!r} is no router probe; the kinds are {', '.join(DEFAULTS)}", _HINT)
+        raise UsageError(f"{text!r} is no router probe; the kinds are {', '.join(_KINDS)}", _HINT)
     target = target if equals else DEFAULTS[kind]
     if not target:
-        raise UsageError(f"{text!r} names no target; the kinds are {', '.join(DEFAULTS)}", _HINT)
+        raise UsageError(f"{text!r} names no target", _HINT)
     return build(kind, target, peer if at else None)
 
 

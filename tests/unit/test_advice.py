@@ -120,11 +120,11 @@ def test_nothing_is_said_twice(status: str, reason: str, words: str) -> None:
 
 
 def test_a_run_that_was_stopped_tells_what_is_safe_how_to_go_on_and_back() -> None:
-    way = f"nothing is lost: to go on: {TYPED}"
+    way = f"nothing is lost; to go on: {TYPED}"
     told = hint(stopped("interrupted at Evicted", way, "interrupted", tells=(Tells.GO_ON,)), ASKED)
     assert told == [
         "do not power off n1: routers may still send it traffic",
-        f"nothing is lost: to go on: {TYPED}",
+        f"nothing is lost; to go on: {TYPED}",
         BACK,
     ]
     assert hint(stopped("it broke", "mend it"), ASKED)[1:] == ["mend it", f"to go on: {TYPED}", BACK]

@@ -286,7 +286,7 @@ def test_an_interrupted_run_says_what_it_waited_for_and_how_to_go_on(waiting: De
     result, _ = run(world, A, Goal("B", ("pods",), lambda s: waiting))
     assert (result.status, result.exit_code) == ("interrupted", Exit.INTERRUPTED)
     assert result.message.startswith(message)
-    assert result.hint == f"nothing is lost: to go on: {TYPED}"
+    assert result.hint == f"nothing is lost; to go on: {TYPED}"
     assert result.tells == {Tells.GO_ON}, "that is not said again"
     assert world.concluded == ("interrupted", result.message)
 
@@ -296,7 +296,7 @@ def test_an_interrupted_run_says_what_to_do_about_what_it_waited_for() -> None:
     world.script[6] = raising(KeyboardInterrupt())
     held = Decision(WAIT, "web needs 2", hint="look at web")
     result, _ = run(world, A, Goal("B", ("pods",), lambda s: held))
-    assert result.hint.splitlines() == ["look at web", f"nothing is lost: to go on: {TYPED}"]
+    assert result.hint.splitlines() == ["look at web", f"nothing is lost; to go on: {TYPED}"]
 
 
 def test_time_that_is_up_names_the_reason_and_the_whole_command() -> None:
@@ -333,7 +333,7 @@ def test_a_wait_that_tries_again_now_and_then_is_told_every_ten_seconds_too() ->
     assert result.status == "deadline"
     assert result.hint.splitlines() == [
         "look at web",
-        f"nothing is lost: to go on (--timeout gives it longer): {TYPED}",
+        f"nothing is lost; to go on (--timeout gives it longer): {TYPED}",
     ]
 
 

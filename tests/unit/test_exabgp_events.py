@@ -103,6 +103,13 @@ def test_a_repeated_failure_is_one_failure() -> None:
     assert record.last_error is first
 
 
+def test_a_failure_is_told_in_words() -> None:
+    record = Record("p")
+    record.note_failure("reading on the socket: [Errno ECONNRESET] [Errno 104] Connection reset by peer")
+    assert record.last_error is not None
+    assert record.last_error["text"] == "reading on the socket: Connection reset by peer"
+
+
 @pytest.mark.parametrize("line", [b"", b"done", b"[1]", b"{", b"\xff\xfe", b"12"])
 def test_foreign_lines_are_nothing(line: bytes) -> None:
     assert events.parse_line(line) is None

@@ -131,6 +131,9 @@ def test_string_data_goes_before_data(write: Write) -> None:
 
 def test_a_node_that_is_not_in_the_file(write: Write) -> None:
     documents = load_documents([write(node("worker-2"), node("worker-3"))])
+    with pytest.raises(UsageError, match=r'no Node "worker-1" in .*; it has: none') as none:
+        objects_from_documents((), "worker-1")
+    assert none.value.hint.startswith("add the Node with its labels; `bgpctl policy check FILE` tells")
     with pytest.raises(UsageError, match=r'no Node "worker-1" in .*; it has: worker-2, worker-3') as caught:
         objects_from_documents(documents, "worker-1")
     assert "--node-name" in caught.value.hint

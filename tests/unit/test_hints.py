@@ -242,7 +242,7 @@ def test_asked_too_late_the_node_is_restored_first() -> None:
 def test_a_time_that_was_too_short_is_not_said_again(case: str) -> None:
     rows = told(TABLE[case]())
     assert [row for row in rows if "--timeout 3s" in row] == []
-    longer = f"nothing is lost: to go on (--timeout gives it longer): bgpctl node drain n1 {CLUSTER}"
+    longer = f"nothing is lost; to go on (--timeout gives it longer): bgpctl node drain n1 {CLUSTER}"
     assert longer in rows
 
 
@@ -261,7 +261,7 @@ def test_a_node_that_another_run_holds_can_be_waited_for_or_taken_over() -> None
     assert rows[1:] == [
         f"{OTHER} has the node: let it finish, or stop it",
         f"when it cannot be stopped: bgpctl node drain n1 {CLUSTER} --take-over",
-        f"nothing is lost: to go on (--timeout gives it longer): bgpctl node drain n1 {CLUSTER}",
+        f"nothing is lost; to go on (--timeout gives it longer): bgpctl node drain n1 {CLUSTER}",
     ]
 
 

@@ -179,6 +179,20 @@ def test_established(s: Snapshot, decision: Decision) -> None:
 
 
 @pytest.mark.parametrize(
+    ("state", "word"),
+    [
+        (SessionState.OPEN_CONFIRM, "OpenConfirm"),
+        (SessionState.OPEN_SENT, "OpenSent"),
+        (SessionState.IDLE, "idle"),
+    ],
+)
+def test_a_session_that_comes_up_is_told_as_the_rfc_spells_it(state: SessionState, word: str) -> None:
+    one = peer()
+    coming = running(replace(one, session=replace(one.session, state=state)))
+    assert Established().decide(back(state=coming)).reason == f"the session to {ROUTER} is {word}"
+
+
+@pytest.mark.parametrize(
     ("session", "state", "up"),
     [
         ("established", SessionState.UNKNOWN, True),

@@ -227,8 +227,8 @@ def test_the_end_of_the_wait(changes: Any, status: Status, proof: str | None, wo
         assert ("no router was asked" in str(decision.evidence)) is not bool(at(**changes).answers)
 
 
-SILENT_SINCE = "its speaker is silent since 2027-01-15T07:50:00.000000Z: one that hangs still announces"
-UNSEEN = "its speaker has not seen the relabel of 2027-01-15T07:59:30.000000Z: does it hang?"
+SILENT_SINCE = "its speaker is silent since 2027-01-15 07:50:00 UTC: one that hangs still announces"
+UNSEEN = "its speaker has not seen the relabel of 2027-01-15 07:59:30 UTC: does it hang?"
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ A socket is believed only when it belongs to who asks: anybody may put one into 
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import pwd
@@ -20,6 +21,7 @@ from bgpctl.core.state_document import from_document
 from bgpctl.errors import BgpctlError, UsageError
 from bgpctl.speaker import places
 
+RUN = "bgpctl speaker run --node-name NODE"
 TIMEOUT_SECONDS = 10.0
 LONGEST = 64 << 20  # octets of an answer: 50,000 routes take 12 MB
 
@@ -87,7 +89,7 @@ def _own(directory: Path, path: Path) -> None:
     except OSError:
         raise BgpctlError(
             f"no speaker runs in {directory}",
-            "start it with `bgpctl speaker run`, or pass another --directory",
+            f"start it with `{RUN}`, or pass another --directory",
         ) from None
     if owner != os.geteuid():
         raise BgpctlError(
@@ -114,11 +116,20 @@ def _get(path: Path, page: str) -> tuple[int, bytes]:
 
 def _unanswered(directory: Path, error: Exception) -> BgpctlError:
     if isinstance(error, ConnectionRefusedError | FileNotFoundError):
-        return BgpctlError(
-            f"no speaker runs in {directory}: the last one was killed", "start it with `bgpctl speaker run`"
-        )
+        killed = f"no speaker runs in {directory}: the last one was killed"
+        if _engine_runs(directory):
+            killed += "; its BGP engine lives on: it keeps its sessions, and announces what it has"
+        return BgpctlError(killed, f"start it with `{RUN}`")
     words = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return BgpctlError(f"the speaker in {directory} does not answer: {words}", "see its log")
+
+
+def _engine_runs(directory: Path) -> bool:
+    from bgpctl.exabgp import control
+
+    with contextlib.suppress(OSError):
+        return control.runs(directory / places.ENGINE)
+    return False
 
 
 def _understood(directory: Path, read: Callable[[Any], T], answer: Any) -> T:
