@@ -20,8 +20,9 @@ demo: $(VENV)/.installed
 
 # Those that measure a promised time run by themselves, after the rest. 5: ARGS select none of this pass.
 test: $(VENV)/.installed
-	@echo "running all tests, 20 to 40 minutes on two cores (ARGS=tests/unit: 3); $(AT_ONCE) files at once"
+	@echo "running $(if $(ARGS),$(ARGS),all tests, 20 to 40 minutes on two cores (ARGS=tests/unit: 3)); $(AT_ONCE) files at once"
 	@$(PY) -m pytest -q -n $(AT_ONCE) --dist loadfile -m "not alone" $(ARGS) || test $$? -eq 5
+	@echo "and those of them that have to run alone"
 	@$(PY) -m pytest -q -m alone $(ARGS) || test $$? -eq 5
 
 bench: $(VENV)/.installed

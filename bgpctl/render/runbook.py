@@ -100,7 +100,8 @@ class PlainLines:
     def _still(self, event: Event) -> Line:
         """A pipe is silent for minutes otherwise: what is waited for, and when the run gives up."""
         gives_up = f"; gives up at {units.clock(event.until)[:8]}" if event.until else ""
-        return _row(event, f"still: {event.text}{_at_most(event)}{gives_up}")
+        ends = f", until {units.clock(event.eta)[:8]}" if event.eta and event.eta > event.at else ""
+        return _row(event, f"still: {event.text}{ends}{gives_up}")
 
 
 HANG = len("17:03:12.123  Evicted      waiting   ")  # where a row's words begin

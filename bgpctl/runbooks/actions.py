@@ -53,7 +53,7 @@ class FenceObject:
     path: str
 
     def __str__(self) -> str:
-        return f"shut out what an earlier run may still send to {self.path}"
+        return f"make late requests of an earlier run to {self.path} fail"
 
 
 @dataclass(frozen=True, slots=True)

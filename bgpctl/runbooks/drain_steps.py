@@ -22,7 +22,7 @@ from bgpctl.runbooks.snapshot import Snapshot
 RELABELLED = "Relabelled"
 PULLED = "Pulled"  # the look that saw nothing left to patch, where the lever is no label
 DESELECTED = "Deselected"
-TOLD_TO_CLOSE = "its stack was told to close them when it left"
+TOLD_TO_CLOSE = "the node's BGP stack was told to close them, by the change that took it out"
 LEAVING = ("Withdrawn", "Closed", "Settled", "ShutDown")  # what is true only since the relabel
 RELABELS = 5  # in one run: whoever puts the label back more often than that will not stop
 SHUTTING_DOWN = "ShutdownCommand"
@@ -190,7 +190,7 @@ class Deselected(Goal):
             note = ChangeNode("note the time", journal=journal.with_mark(PULLED, s.now))
             return Decision(Status.ACT, told, (note,))
         if journal.deselect is None:
-            return Decision(Status.DONE, f"{told}, and so it stands")
+            return Decision(Status.DONE, f"{told}; nobody took that back")
         return Decision(Status.DONE, f"{told}: no policy selects the node")
 
     def _ask(self, s: Snapshot, journal: Journal, told: str) -> Decision:
@@ -232,7 +232,7 @@ def _why_again(s: Snapshot, journal: Journal) -> str:
 
 def fence(s: Snapshot) -> Decision:
     """Before a lever is decided on that another run may have had in its hands."""
-    text = "shut out what the run before may still send"
+    text = "make late requests of an earlier run fail"
     return Decision(Status.ACT, text, tuple(FenceObject(path) for path in s.unfenced))
 
 

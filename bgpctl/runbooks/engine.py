@@ -233,7 +233,15 @@ def _still(step: Step, progress: Progress, decision: Decision, world: World) -> 
     until = now + progress.deadline - world.monotonic()
     state = STATES[decision.status]
     return Event(
-        now, "still", step.name, step.title, state, decision.reason, decision.eta, until, progress.node
+        now,
+        "still",
+        step.name,
+        step.title,
+        state,
+        decision.brief or decision.reason,
+        decision.eta,
+        until,
+        progress.node,
     )
 
 

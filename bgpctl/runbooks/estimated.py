@@ -148,8 +148,9 @@ def until(
         return Decision(Status.BLOCKED, reason, hint="pass --router-probe so that the router can be asked")
     ends = max(begun, s.journal.counted) + worst.worst + UNCERTAIN
     if s.now < ends:
-        text = f"{seconds(worst)} since {what}: {worst.address}: {worst.why}"
-        return Decision(Status.WAIT, text, recheck=min(1.0, ends - s.now), eta=ends)
+        brief = f"{seconds(worst)} since {what}"
+        text = f"{brief}: {worst.address}: {worst.why}"
+        return Decision(Status.WAIT, text, recheck=min(1.0, ends - s.now), eta=ends, brief=brief)
     # An engine that was asked itself and has nothing left is more than a clock, and less than a router.
     word = "reported" if evidence.get("by") else "estimated"
     text = f"gone, {word}: {seconds(worst)} passed since {what}"

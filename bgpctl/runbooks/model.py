@@ -37,7 +37,8 @@ class Decision:
     waiting; `eta` is the epoch second at which waiting ends at the latest, None when only an event can end
     it. `hint` tells what to type next when it is blocked, and what to do when the time is up while it waits.
     `evidence` goes into the journal and the result. `said` are the words of an operator's command, which may
-    hold a secret: shown to who runs it, and kept nowhere. `tells`: what reason and hint tell already."""
+    hold a secret: shown to who runs it, and kept nowhere. `tells`: what reason and hint tell already.
+    `brief`: the reason where it was told in full before, "" = as it is."""
 
     status: Status
     reason: str
@@ -48,6 +49,7 @@ class Decision:
     evidence: Mapping[str, Any] = field(default_factory=dict)
     said: str = ""
     tells: frozenset[Tells] = frozenset()
+    brief: str = ""
 
     @property
     def told(self) -> str:

@@ -114,7 +114,7 @@ class Established(Goal):
             return Decision(Status.WAIT, f"waiting for the speaker (now {said})", recheck=0.2)
         by_router = _by_router(s, state)
         if s.now < (current := _current(s, state)) and len(by_router) < len(state.peers):
-            text = "what is told of the sessions may still be of before the node was told to come back"
+            text = "the last report of its sessions may be older than the restore"
             return Decision(Status.WAIT, text, recheck=0.5, eta=current, hint=UNTOLD_SESSIONS)
         if not state.sessions_told and len(by_router) < len(state.peers):
             return Decision(Status.DONE, NEVER_TOLD)

@@ -191,9 +191,11 @@ class Withdrawn(Goal):
         """It was told to withdraw, and its own word is late, or says nothing of it."""
         assert s.state is not None, "it tells of its sessions"
         if proof.too_fresh(s, s.state) or s.state.announced:
-            return Decision(Status.WAIT, f"{TOLD}; its word is not of now yet{note}", recheck=READ_AGAIN)
-        text = f"{TOLD}, and whether it did it does not say: nobody knows whether the routes are gone{note}"
-        return self._nobody_knows(text)
+            return Decision(
+                Status.WAIT, f"{TOLD}; its BGP stack has not reported since{note}", recheck=READ_AGAIN
+            )
+        unsaid = "its BGP stack does not say whether it did: nobody knows whether the routes are gone"
+        return self._nobody_knows(f"{TOLD}, and {unsaid}{note}")
 
     def _silent(self, s: Snapshot, journal: Journal, note: str) -> Decision:
         """Nobody on the node says anything: whether its routes end, only a router or the operator can

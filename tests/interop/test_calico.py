@@ -192,7 +192,10 @@ def test_without_a_router_it_is_blocked_and_goes_on_with_one(stack: Stack) -> No
     before, session = stack.objects(), stack.session()
     code, drained = stack.document("node", "drain", NODE, "--settle", "0", "--timeout", "30")
     assert (code, drained["status"]) == (3, "blocked"), drained
-    assert "whether it did it does not say" in drained["message"] and "--router-probe" in drained["hint"]
+    assert (
+        "its BGP stack does not say whether it did" in drained["message"]
+        and "--router-probe" in drained["hint"]
+    )
     eventually(lambda: stack.has(NODE) is RouteState.ABSENT, 5)
     stack.restore()
     assert (stack.session(), stack.objects()) == (session, before)

@@ -283,7 +283,7 @@ def test_a_drain_shows_the_sessions_and_takes_no_agents_word_for_the_routes(
     told_by(cluster, monkeypatch, [SESSION])
     cluster.prepare()
     drained = cluster.run("drain", asked=False)
-    assert drained.status == "blocked" and "whether it did it does not say" in drained.message
+    assert drained.status == "blocked" and "its BGP stack does not say whether it did" in drained.message
 
 
 @pytest.mark.parametrize(("prepares", "lever"), [(False, "closes"), (True, "withdraws")])

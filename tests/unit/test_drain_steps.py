@@ -233,7 +233,7 @@ def test_that_nothing_is_left_to_patch_is_noted_and_then_so() -> None:
     done = replace(BY_PATCH, policies=(), patches=())
     (note,) = by_patch(PULLED, lever=done).actions
     assert note.journal.marks == {**PULLED.marks, "Pulled": NOW}
-    told = "told to leave, and so it stands"
+    told = "told to leave; nobody took that back"
     assert by_patch(note.journal, lever=done) == Decision(Status.DONE, told)
 
 

@@ -188,6 +188,12 @@ def test_a_wait_is_told_again_from_the_last_time_on() -> None:
     assert world.at == 1024.0
 
 
+def test_what_is_told_again_is_brief_where_it_can_be() -> None:
+    wait = Decision(WAIT, "5 s since then: and why", recheck=6.0, brief="5 s since then")
+    _, events = run(Waits(), deciding(wait, wait, wait, FINE))
+    assert [e.text for e in events if e.state == "waiting"] == ["5 s since then: and why", "5 s since then"]
+
+
 def test_a_new_step_is_told_at_once_and_then_again_from_there() -> None:
     world = Waits()
     wait = Decision(WAIT, "not yet", recheck=9.0)

@@ -16,3 +16,10 @@ def test_the_first_words_are_what_runs_and_about_how_long() -> None:
     said, _, _ = plan.partition(" -m pytest")
     assert re.search(rf"echo .running all tests, {LONG}", said)
     assert re.search(rf"make test .*{LONG}", (ROOT / "README.md").read_text())
+
+
+def test_a_part_of_them_is_not_said_to_be_all() -> None:
+    make = ["make", "-n", "test", "ARGS=tests/unit/test_make.py"]
+    plan = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "all tests" not in plan and "minutes" not in plan
+    assert re.search(r"echo .running tests/unit/test_make.py; \d+ files at once", plan)

@@ -168,7 +168,7 @@ def test_a_pipe_is_told_every_while_what_is_waited_for_and_when_it_gives_up(
     runbook.RENDERERS["text"](run(BLOCKED, (waiting, STILL, again, waiting)), "drain worker-1")
     assert capsys.readouterr().out.splitlines()[1:4] == [
         f"08:00:01.000  Evicted      waiting   {BLOCKING} (at most 1m more)",
-        f"08:00:11.000  Evicted      waiting   still: {BLOCKING} (at most 50 s more); gives up at 08:10:00",
+        f"08:00:11.000  Evicted      waiting   still: {BLOCKING}, until 08:01:01; gives up at 08:10:00",
         f"08:00:21.000  Evicted      waiting   still: {BLOCKING}",
     ]
     runbook.RENDERERS["json"](run(BLOCKED, (STILL,)), "drain worker-1")

@@ -33,7 +33,7 @@ SELECTED = Lever(("rack",), ("enable-bgp", "false"), keys=frozenset(("enable-bgp
 NOTHING = Decision(Status.DONE, "nothing to do")
 
 
-OF_BEFORE = "what is told of the sessions may still be of before the node was told to come back"
+OF_BEFORE = "the last report of its sessions may be older than the restore"
 
 
 def back(**changes: Any) -> Snapshot:
@@ -216,7 +216,7 @@ def test_a_session_of_which_nobody_on_the_node_tells_is_up_by_its_routers_word(
 
 RECENT = replace(BACK, marks={"Reselected": NOW - 1}, provider="calico")
 STAYS = replace(SELECTED, effect=Effect.WITHDRAWS)
-LATE = "what is told of the sessions may still be of before the node was told to come back"
+LATE = "the last report of its sessions may be older than the restore"
 
 
 def routed(session: str, routes: RouteState, *routers: str) -> tuple[PeerAnswer, ...]:

@@ -132,7 +132,7 @@ def test_a_router_whose_session_is_down_confirms_nothing_that_the_stack_does_not
 
 def test_without_a_router_it_waits_for_the_stack_to_say_so_and_then_for_the_worst_case() -> None:
     early = Withdrawn().decide(at(ago=2))
-    assert early.status is Status.WAIT and "its word is not of now yet" in early.reason
+    assert early.status is Status.WAIT and "its BGP stack has not reported since" in early.reason
     counting = Withdrawn().decide(at(state=told(announced=2)))
     assert counting.status is Status.WAIT
     saw = Withdrawn().decide(at())
@@ -176,7 +176,9 @@ def test_how_many_routes_went_is_not_said_where_nobody_counted_them() -> None:
 
 def test_what_a_stack_never_tells_blocks_without_a_router() -> None:
     decision = Withdrawn().decide(at(state=told(UNKNOWN, announced=None)))
-    assert decision.status is Status.BLOCKED and "whether it did it does not say" in decision.reason
+    assert (
+        decision.status is Status.BLOCKED and "its BGP stack does not say whether it did" in decision.reason
+    )
     assert "--router-probe" in decision.hint
 
 
@@ -389,7 +391,7 @@ def test_a_node_that_is_to_speak_again_is_not_told_to_be_safe() -> None:
         ({"proof": "estimated", "missing": ["a", "b"]}, "0 routes gone, estimated: a; b"),
         (
             {"proof": "confirmed", "by": "x", "secondsAfterRelabel": 0.0, "assumed": "y", "earlier": "z"},
-            "0 routes gone, confirmed by x, within 0.00 s of the relabel, assuming y; z",
+            "0 routes gone, confirmed by x, within 0.00 s of being told to leave, assuming y; z",
         ),
         ({"proof": "confirmed", "by": "x", "uncounted": True}, "its routes are gone, confirmed by x"),
         ({"proof": ""}, "it announced no routes"),
