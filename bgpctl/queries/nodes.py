@@ -10,7 +10,7 @@ from typing import Any
 from bgpctl import providers
 from bgpctl.core.policy.annotations import LEAVE
 from bgpctl.core.state import NodeState
-from bgpctl.errors import Blocked
+from bgpctl.errors import BgpctlError, Blocked
 from bgpctl.kube import lease, paths
 from bgpctl.kube.client import ApiError, Client
 from bgpctl.kube.lease import LeaseView
@@ -161,7 +161,29 @@ def node_reports(
     chosen = dict.fromkeys(names or sorted(documents))
     now = client.present()
     reports = (_report(documents[name], told.get(name), leases.get(name), now, typed) for name in chosen)
-    return tuple(replace(report, named=report.node in names) for report in reports)
+    return tuple(
+        replace(
+            report,
+            named=report.node in names,
+            back=report.back or _selected_again(client, whose, report, documents[report.node]),
+        )
+        for report in reports
+    )
+
+
+def _selected_again(client: Client, whose: Provider, report: NodeReport, document: Mapping[str, Any]) -> str:
+    """Of a node that a drain took out, by the policies as they are now, as the drain's own last look had it:
+    what selects it again, "" = nothing. Its speaker may have obeyed, and not be able to say so."""
+    journal = report.journal
+    if journal is None or not report.drained or not journal.takes_out:
+        return ""
+    other = journal.provider not in ("", whose.name)
+    try:
+        provider = providers.named(client, journal.provider) if other else whose
+        selecting = provider.lever(document, journal.prior).policies
+    except BgpctlError as error:
+        return f"whether a policy selects it again is not known ({error.message})"
+    return f"{', '.join(selecting)} selects it again" if selecting else ""
 
 
 def _of_others(client: Client, documents: Mapping[str, Any], whose: str) -> Iterator[tuple[str, NodeState]]:

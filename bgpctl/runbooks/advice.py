@@ -75,7 +75,7 @@ def _was_safe(journal: Journal) -> str:
     if done is not None:
         told = f"its drain was done, at {_instant(done)}"
     elif ran is not None:
-        told = f"its shutdown command ran, at {_instant(ran)}"
+        told = f"its shutdown command began, at {_instant(ran)}"
     else:
         return ""
     return told if journal.done_at else f"{told}; run the drain again to see whether it still is"
@@ -119,10 +119,7 @@ def _lines(
         yield f"to see how far it is: {typed.other('node', 'status', node)}"
         yield f"to go on when it has ended (or was stopped): {typed}"
         return
-    if _powering_off(result, journal):
-        by_hand = "safe to power off by hand; see whether its shutdown command did it"
-        yield f"{node} is out of service and {by_hand}"
-    elif Tells.SAFE not in result.tells:
+    if Tells.SAFE not in result.tells:
         yield standing(journal, node)
         if journal is not None and journal.done_at:
             yield f"to see whether it still is: {typed.other('node', 'status', node)}"
@@ -135,13 +132,6 @@ def _lines(
         yield f"to be content with the estimate: {content(typed.again())}"
     if journal is not None and begun and journal.command == "drain" and Tells.BACK not in result.tells:
         yield f"to undo it: {undo(node, typed)}"
-
-
-def _powering_off(result: Result, journal: Journal | None) -> bool:
-    """Did it end while the shutdown command ran? Right before that everything was decided on one look."""
-    last = next((step for step in result.steps if step.step == "ShutDown"), None)
-    began = journal.marks.get(SHUTTING_DOWN, 0.0) if journal else 0.0
-    return last is not None and last.state == "interrupted" and began >= (last.started_at or 0.0) > 0.0
 
 
 def _prior(journal: Journal, node: NodeView) -> Iterator[str]:

@@ -321,9 +321,7 @@ class ShutDown(Goal):
         return Decision(
             Status.BLOCKED,
             f"{self.command[0]} failed with exit code {s.command_exit}",
-            hint="the node is out of service and safe to power off by hand",
             said=s.command_tail or "no output",
-            tells=frozenset((Tells.SAFE,)),
         )
 
 

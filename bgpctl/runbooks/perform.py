@@ -22,7 +22,7 @@ from bgpctl.core.drain.budgets import held_back
 from bgpctl.core.drain.eviction import Outcome, parse_eviction_answer
 from bgpctl.core.drain.lever import Change, Create, Delete, Patch, holds
 from bgpctl.core.policy.annotations import LEAVE
-from bgpctl.errors import BgpctlError, Blocked, DeadlineExceeded, Tells, Temporary
+from bgpctl.errors import BgpctlError, Blocked, DeadlineExceeded, Temporary
 from bgpctl.kube import paths
 from bgpctl.kube.client import ApiError, Conflict, NotFound, ServerBusy
 from bgpctl.kube.lease import FRESH_SECONDS, NodeLock, taken_over
@@ -43,7 +43,6 @@ from bgpctl.runbooks.snapshot import EvictionNote
 
 RETRY_AFTER = 2.0  # seconds between questions about a pod whose budget says no (kubectl waits 5)
 EVICT_AGAIN = 30.0  # an accepted eviction without a deletion: something undid it
-BY_HAND = "the node is out of service and safe to power off by hand"
 FENCE = "bgpctl.io/fence"  # an annotation that comes and goes: the object's version moves
 PATCH_AGAIN = 0.5  # seconds until an object is decided on again that somebody else writes
 TEST_FAILED = 422  # what the API server answers where a `test` of a JSON patch fails
@@ -267,20 +266,18 @@ class Performer:
         self._fence_deed()
         argv = [part.replace("{node}", self.hold.node) for part in template]
         limit = max(1.0, self.until - self.hold.clock.now()) if self.until < inf else None
-        hint, tells = (BY_HAND, (Tells.SAFE,)) if what == "shutdown" else ("", ())
         self.hold.changed = True
         try:
             return child.run(argv, limit, self._still_ours)
         except subprocess.TimeoutExpired:
             raise DeadlineExceeded(
                 f"time is up at {step}: {argv[0]} did not end, and was killed",
-                "; ".join(filter(None, (hint, "--timeout gives it longer"))),
-                tells=tells,
+                "--timeout gives it longer",
             ) from None
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             text = f"the {what} command {argv[0]} cannot be run: {reason}"
-            raise BgpctlError(text, hint, tells=tells) from None
+            raise BgpctlError(text) from None
 
 
 def _body(change: ChangeNode, document: Document) -> Document:

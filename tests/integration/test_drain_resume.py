@@ -276,7 +276,7 @@ def test_the_shutdown_command_decides_the_end(lab: Lab, command: str, code: int,
     assert ran.document["evidence"]["proof"] == "confirmed"
     if code:
         assert command in ran.document["message"]
-        assert "safe to power off by hand" in ran.document["hint"]
+        assert "safe to power off when its shutdown command began" in ran.document["hint"]
 
 
 def test_a_shutdown_command_that_is_not_there_is_found_out_before_anything_is_done(lab: Lab) -> None:

@@ -59,7 +59,7 @@ def stopped(
         ),
         (
             {"steps": {"Withdrawn": 1.0, "Evicted": 1.0}, "marks": {"ShutdownCommand": NOW}},
-            "n1 was out of service and safe to power off when its shutdown command ran, at 08:00:00 UTC on "
+            "n1 was out of service and safe to power off when its shutdown command began, at 08:00:00 UTC on "
             "2027-01-15; run the drain again to see whether it still is",
         ),
         ({"command": "restore"}, "do not power off n1: it is on its way back"),
@@ -179,18 +179,18 @@ def test_an_estimate_that_was_not_enough_can_be_accepted() -> None:
     assert f"to be content with the estimate: {TYPED} --no-require-confirmed" in hint(result, ASKED)
 
 
-def test_a_shutdown_command_that_was_interrupted_leaves_a_node_that_may_be_off() -> None:
-    last = StepReport("ShutDown", "power off", "interrupted", "run ssh", started_at=NOW - 2)
-    noted = replace(ASKED, marks={"ShutdownCommand": NOW - 1})
-    told = hint(stopped("interrupted at ShutDown", "", "interrupted", last), noted)
-    assert told[0] == (
-        "n1 is out of service and safe to power off by hand; see whether its shutdown command did it"
-    )
-    never = replace(last, started_at=0.0)
-    told = hint(stopped("interrupted at ShutDown", "", "interrupted", never), replace(noted, marks={}))
-    assert told[0].startswith("do not power off n1"), "it had not begun"
-    before = replace(noted, marks={"ShutdownCommand": NOW - 9})
-    told = hint(stopped("interrupted at ShutDown", "", "interrupted", last), before)
+def test_a_shutdown_command_that_did_not_end_well_is_no_word_about_now() -> None:
+    """The label may have been put back, and the node uncordoned, while it ran (issue 7)."""
+    gone = dict.fromkeys(("Checked", "Evicted", "Withdrawn"), NOW - 5)
+    for status, last in (("interrupted", "interrupted"), ("blocked", "blocked"), ("deadline", "deadline")):
+        step = StepReport("ShutDown", "power off", last, "run ssh", started_at=NOW - 2)
+        noted = replace(ASKED, steps=gone, marks={"ShutdownCommand": NOW - 1})
+        told = hint(stopped("it did not end well", "", status, step), noted)
+        assert told[0].startswith(
+            "n1 was out of service and safe to power off when its shutdown command began, at "
+        )
+        assert told[0].endswith("run the drain again to see whether it still is")
+    told = hint(stopped("interrupted at ShutDown", "", "interrupted", step), replace(noted, steps={}))
     assert told[0].startswith("do not power off n1"), "an earlier run noted it: what is true now is not known"
 
 

@@ -16,6 +16,7 @@ from bgpctl.core.timing import withdrawal
 from bgpctl.core.timing.profiles import UNKNOWN_ROUTER
 from bgpctl.errors import UsageError
 from bgpctl.kube import paths
+from bgpctl.queries.nodes import node_reports
 from bgpctl.runbooks import drain, observe, perform
 from bgpctl.runbooks import world as worlds
 from bgpctl.runbooks.command_line import CommandLine
@@ -24,7 +25,7 @@ from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.model import Event, Result, StepReport
 from bgpctl.runbooks.options import DrainOptions, RestoreOptions
 from bgpctl.witness.model import Path, RouterAnswer, RouteState
-from tests.support import second_writer
+from tests.support import objects, second_writer
 from tests.support.direct import EPOCH
 from tests.support.second_writer import NODE, Rig
 
@@ -149,6 +150,22 @@ def test_a_drain(rig: Rig) -> None:
     assert result.evidence == record.evidence and result.evidence["routes"] == 6
     assert result.message == f"{NODE}: safe to power off — 6 routes gone, estimated: no router was asked"
     assert result.reason.startswith("5 s were waited: ")
+
+
+def test_a_drained_node_that_a_policy_selects_again_is_not_safe_whatever_its_speaker_could_write(
+    rig: Rig,
+) -> None:
+    """Nobody touched the Node; its speaker may have obeyed, and have no right to say so (issue 7)."""
+    _, result = started(rig)
+    assert result.status == "done"
+    (report,) = node_reports(rig.admin, (NODE,))
+    assert report.drained
+    rig.api.server.apply(objects.policy(name="all", nodeSelector=None))
+    (report,) = node_reports(rig.admin, (NODE,))
+    assert (report.service, report.since and report.since.told) == (
+        "unknown",
+        "all selects it again, and its speaker may announce its routes again",
+    )
 
 
 def test_a_drain_that_does_not_end_says_what_it_knows(rig: Rig) -> None:

@@ -194,7 +194,7 @@ FAILED = replace(
 def test_a_shutdown_command_that_failed_ran_on_a_node_that_was_safe_to_power_off() -> None:
     one = report(withdrawn(), FAILED)
     first = (
-        "n1 was out of service and safe to power off when its shutdown command ran, "
+        "n1 was out of service and safe to power off when its shutdown command began, "
         "at 07:55:00 UTC on 2027-01-15; run the drain again to see whether it still is"
     )
     told = shown(one)
