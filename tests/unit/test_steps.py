@@ -350,7 +350,7 @@ RESTORE = journal(command="restore")
 @pytest.mark.parametrize(
     ("cordoned", "lever", "told"),
     [
-        (False, RACK, ""),
+        (False, RACK, "nothing to do"),
         (True, RACK, "it is cordoned: `kubectl uncordon n1`"),
         (
             False,
