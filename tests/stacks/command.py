@@ -16,6 +16,7 @@ from typing import Any
 from bgpctl.core.calico import nodestatus, states
 from bgpctl.core.cilium import copies
 from bgpctl.core.cilium import states as cilium_states
+from bgpctl.lab.routers.process import die_with_parent
 from tests.support.cli import Ran, clean_environment
 
 CADENCE = 1.0  # seconds between two reports of an agent
@@ -53,7 +54,7 @@ def die_after(writes: int) -> None:
 
 
 def start(kubeconfig: Path, *words: str, dies: int = -1) -> subprocess.Popen[str]:
-    """It runs; `ended` waits for it."""
+    """It runs, and ends with us; `ended` waits for it. Call it in the main thread."""
     argv = (sys.executable, "-m", "tests.stacks.command", str(dies), *words)
     return subprocess.Popen(
         argv,
@@ -62,6 +63,7 @@ def start(kubeconfig: Path, *words: str, dies: int = -1) -> subprocess.Popen[str
         stderr=subprocess.PIPE,
         text=True,
         env=clean_environment(kubeconfig),
+        preexec_fn=die_with_parent(os.getpid()),
     )
 
 

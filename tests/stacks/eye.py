@@ -15,11 +15,17 @@ INTERVAL = 0.25  # a session that was reset is down for longer
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """Of one node: its routes that are live, those that are stale, and whether its session is up."""
+    """Of one node: its routes that are live, those that are stale, and whether its session is up. With the
+    session up, stale is what is being sent anew: BIRD does that at each change of an export filter, between
+    a BoRR and an EoRR (RFC 7313), which FRR obeys."""
 
     live: int
     stale: int
     up: bool
+
+    @property
+    def forwarding(self) -> int:
+        return self.live + self.stale
 
     @property
     def serves(self) -> bool:

@@ -23,12 +23,12 @@ def seen(
     before, found = looks[0].nodes, []
     for name in before.keys() - {node}:
         sights = [look.nodes[name] for look in looks]
-        touched = [sight for sight in sights if not sight.serves or sight.live < before[name].live]
+        touched = [sight for sight in sights if not sight.up or sight.forwarding < before[name].forwarding]
         if touched:
             found.append(f"{name}, another node, was touched: {touched[0]}, in {len(touched)} looks")
     if disturbed:
         return found
-    if stack.withdraws and any(look.nodes[node].stale for look in looks):
+    if stack.withdraws and any(look.nodes[node].stale and not look.nodes[node].up for look in looks):
         found.append("routes were stale: the session was closed before they were withdrawn")
     until = inf if stack.stays or proved is None else proved
     if stack.keeps and any(not look.nodes[node].up for look in looks if look.at < until):

@@ -28,7 +28,8 @@ def run_apart(module: str, *words: str, seconds: float) -> tuple[str, str]:
         out, err = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
         process.terminate()
-        out, err = process.communicate()
+        out, _ = process.communicate()
+        err = f"it took longer than {seconds:g} s"
     except BaseException:
         process.terminate()
         process.wait()

@@ -30,6 +30,7 @@ def looks(*node: Sight, other: Sight = UP) -> list[Look]:
         pytest.param("cilium", (UP, NONE, CLOSED, UP), 2.5, [RESET], id="closed before the proof"),
         pytest.param("cilium", (UP, CLOSED, UP), None, [RESET], id="never proved"),
         pytest.param("cilium", (UP, STALE, CLOSED), 0.5, [KEPT], id="closed with routes"),
+        pytest.param("calico", (UP, Sight(0, 3, True), NONE), 1.5, [], id="sent anew by route refresh"),
         pytest.param("bgpctl", (UP, CLOSED, UP), 1.5, [], id="withdraws and closes by itself"),
         pytest.param("calico", (UP, NONE, CLOSED), 1.5, [RESET], id="closed, and stays up elsewhere"),
         pytest.param("relabel", (UP, STALE, CLOSED), 1.5, [], id="a lever that closes"),
