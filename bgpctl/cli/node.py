@@ -69,9 +69,10 @@ def drain(
 ) -> None:
     """Take a node out of service: cordon, evict, withdraw its routes, wait until the routers let go.
 
-    Ends with "safe to power off" and the proof: confirmed (every router said so) or estimated (a computed
-    time passed). Running it again goes on where it stopped, with the options that it was asked for then; only
-    commands, probes, --assume-dead and --disable-eviction must be given again.
+    Ends with "safe to power off" and the proof: confirmed (every router said so), reported (the node's own
+    BGP engine did) or estimated (a computed time passed). Running it again goes on where it stopped, with
+    the options that it was asked for then; only commands, probes, --assume-dead and --disable-eviction must
+    be given again.
     """
     with errors.guard("node drain", output, resumable=True):
         from bgpctl.cli import wire

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import urllib3
 
 DEFAULT_KUBECONFIG = "~/.kube/config"
+_LOOK = "check it with `kubectl config view`"
 CONNECTIONS = 32
 """That are kept open: a speaker has a watch for each kind (the official default is 5 for each CPU)."""
 
@@ -84,17 +85,16 @@ def _from_kubeconfig(paths: list[str], context: str | None) -> Access:
         extensions = _extensions(loader)
         has_server = bool(loader._cluster.safe_get("server"))
     except ConfigException as error:
-        raise UsageError(
-            f"kubeconfig {shown}: {_words(error)}", "see `kubectl config get-contexts`"
-        ) from None
+        words = _words(error)
+        look = "see `kubectl config get-contexts`" if "context" in words else _LOOK
+        raise UsageError(f"kubeconfig {shown}: {words}", look) from None
     except OSError as error:
-        raise UsageError(
-            f"kubeconfig {shown}: {error.filename or 'a file'}: {error.strerror}", "make it readable"
-        ) from None
+        way = (
+            "pass --kubeconfig PATH of a file" if isinstance(error, IsADirectoryError) else "make it readable"
+        )
+        raise UsageError(f"kubeconfig {shown}: {error.filename or 'a file'}: {error.strerror}", way) from None
     except Exception as error:
-        raise UsageError(
-            f"kubeconfig {shown} cannot be read ({_place(error)})", "check it with `kubectl config view`"
-        ) from None
+        raise UsageError(f"kubeconfig {shown} cannot be read ({_place(error)})", _LOOK) from None
     if not has_server:
         raise UsageError(f"kubeconfig {shown}: the cluster has no server", "add `server: https://…` to it")
     _require_credential(loader, configuration, errors, shown)
@@ -139,7 +139,7 @@ def _require_credential(loader: Any, configuration: Any, errors: list[str], show
     if not user or configuration.api_key or configuration.cert_file:
         return
     if not isinstance(user, Mapping):
-        raise UsageError(f"kubeconfig {shown}: the user is no mapping", "check it with `kubectl config view`")
+        raise UsageError(f"kubeconfig {shown}: the user is no mapping", _LOOK)
     if any(str(key).startswith("client-certificate") for key in user):
         return  # unused, because the server speaks plain HTTP
     detail = errors[-1].splitlines()[0] if errors else "it gave no credential"

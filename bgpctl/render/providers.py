@@ -4,6 +4,7 @@ do."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from bgpctl.render.columns import table
@@ -36,7 +37,13 @@ def text(found: Sequence[Summary], width: int | None = None) -> list[Line]:
 
 def document(found: Sequence[Summary]) -> Document:
     """The same for programs."""
-    return envelope("providers", "done", providers=found)
+    return envelope("providers", "done", providers=[_document(one) for one in found])
+
+
+def _document(one: Summary) -> Document:
+    fields = asdict(one)
+    at_work = sorted(fields.pop("at_work"))
+    return {**fields, "atWork": at_work}
 
 
 RENDERERS = renderers(lambda page, found: text(found, page.width), document)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from bgpctl.core.drain.eviction import refusals, to_evict, warnings
@@ -22,6 +23,7 @@ from bgpctl.runbooks.snapshot import PeerAnswer, Snapshot
 from bgpctl.witness.model import RouteState
 
 SERVING = ("Starting", "Running")
+_PREPARE = re.compile(r"\bbgpctl (\w+ prepare(?: --\w+)?)")
 REQUIRE_CONFIRMED = "--require-confirmed"
 
 
@@ -118,7 +120,7 @@ class Checked(Goal):
         for group in refusals(s.pods):
             yield Refusal(str(group), group.lift)
         if s.lever.refusal:
-            yield Refusal(s.lever.refusal)
+            yield Refusal(s.lever.refusal, advice=self._prepare(s.lever.refusal))
         if self.require_confirmed:
             yield from self._never_confirmed(s)
         if s.journal is None or not s.journal.begun:
@@ -126,7 +128,7 @@ class Checked(Goal):
                 yield Refusal(s.state.contested, advice=proof.two_speakers(s, self.typed))
             yield from self._unbelievable(s)
             yield from self._deaf_routers(s)
-            yield from self._no_such_peer(s)
+            yield from no_such_peer(s, self.profiled)
 
     def _back(self, guard: Guard) -> str:
         """How the node comes back that has to be back first."""
@@ -176,20 +178,23 @@ class Checked(Goal):
         for answer in s.answers:
             if answer.answer.routes is RouteState.UNKNOWN:
                 text = f"{answer.answer.router} cannot be asked: {answer.answer.detail}"
-                yield Refusal(text, advice=f"correct {self.probes_in}, or {self._unprobed()}")
+                # To leave the flag out is not enough: the kubeconfig may name one, too.
+                unprobed = self.typed.with_flags([f"{PROBE_FLAG} {NO_PROBES}"])
+                yield Refusal(text, advice=f"correct {self.probes_in}, or wait for the estimate: {unprobed}")
 
-    def _unprobed(self) -> str:
-        """How to do without a probe: one that was not typed cannot be left out."""
-        if self.probes_in == PROBE_FLAG:
-            return "leave it out and wait for the estimate"
-        return f"wait for the estimate: {self.typed.with_flags([f'{PROBE_FLAG} {NO_PROBES}'])}"
+    def _prepare(self, refusal: str) -> str:
+        """The whole command that a lever's refusal names."""
+        named = _PREPARE.search(refusal)
+        return f"to prepare the cluster: {self.typed.other(*named[1].split())}" if named else ""
 
-    def _no_such_peer(self, s: Snapshot) -> Iterator[Refusal]:
-        addresses = [peer.address for peer in s.state.holders] if s.state and s.state.peers else []
-        for address in self.profiled:
-            if addresses and address not in addresses:
-                text = f"--peer-profile {address}: {s.node.name} has no such peer"
-                yield Refusal(text, advice=f"its peers are {', '.join(addresses)}")
+
+def no_such_peer(s: Snapshot, profiled: Iterable[str]) -> Iterator[Refusal]:
+    """The addresses that have a router profile and are no peer of the node, where its peers are known."""
+    addresses = [peer.address for peer in s.state.holders] if s.state and s.state.peers else []
+    for address in profiled:
+        if addresses and address not in addresses:
+            text = f"--peer-profile {address}: {s.node.name} has no such peer"
+            yield Refusal(text, advice=f"its peers are {', '.join(addresses)}")
 
 
 def _unkept(s: Snapshot, journal: Journal) -> bool:

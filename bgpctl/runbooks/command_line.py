@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from bgpctl.runbooks.kept import OF_ATTEMPT
 
 CLUSTER = ("--kubeconfig", "--context")  # which cluster it is about: every command has these
+_QUOTED = re.compile(r"`(kubectl|bgpctl (?:calico|cilium|logs|node|peers|providers|routes)) [^`]+(?=`)")
 _COMMAND, _AIMED = re.compile(r": (bgpctl|kubectl) "), re.compile(rf" ({'|'.join(CLUSTER)})\b")
 
 
@@ -27,8 +28,11 @@ class CommandLine:
         return " ".join(self.words[: 2 if self.words[0] == "kubectl" else 1])
 
     def other(self, *words: str) -> CommandLine:
-        """Another command of ours about the same cluster."""
-        return CommandLine((*self.program.split(), *words, *self._cluster()))
+        """Another command of ours about the same cluster, its flags where they were typed."""
+        program, cluster = self.program.split(), tuple(self._cluster())
+        first = self.words[len(program) :][:1]
+        in_order = (*cluster, *words) if first and first[0].startswith("-") else (*words, *cluster)
+        return CommandLine((*program, *in_order))
 
     def kubectl(self, *words: str) -> CommandLine:
         """A kubectl command about the same cluster: it has the same flags."""
@@ -43,11 +47,10 @@ class CommandLine:
 
     def aimed(self, hint: str) -> str:
         """A hint whose commands are about the same cluster, also where it was written by somebody who does
-        not know what was typed: every command at the end of a line has the flags."""
+        not know what was typed: every command at the end of a line or in backticks has the flags."""
         cluster = shlex.join(tuple(self._cluster()))
         return "\n".join(
-            f"{row} {cluster}" if cluster and _COMMAND.search(row) and not _AIMED.search(row) else row
-            for row in hint.splitlines()
+            _aimed(row, cluster) if cluster and not _AIMED.search(row) else row for row in hint.splitlines()
         )
 
     def _cluster(self) -> Iterator[str]:
@@ -72,6 +75,11 @@ class CommandLine:
     def without(self, name: str) -> CommandLine:
         """The same without a flag that takes no value."""
         return CommandLine(tuple(_without(list(self.words), name, takes_value=False)))
+
+
+def _aimed(row: str, cluster: str) -> str:
+    quoted = _QUOTED.sub(lambda found: f"{found[0]} {cluster}", row)
+    return f"{quoted} {cluster}" if _COMMAND.search(row) else quoted
 
 
 BARE = CommandLine()

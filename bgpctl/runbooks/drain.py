@@ -17,13 +17,15 @@ from bgpctl.runbooks import advice, engine, kept, soaked, whose
 from bgpctl.runbooks import plan as planning
 from bgpctl.runbooks import world as worlds
 from bgpctl.runbooks.catalogue import node_drain, node_restore
+from bgpctl.runbooks.checked import no_such_peer
 from bgpctl.runbooks.command_line import CommandLine
+from bgpctl.runbooks.drain_steps import only
 from bgpctl.runbooks.engine import Events
 from bgpctl.runbooks.evidence import gone
 from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.model import Event, Result
 from bgpctl.runbooks.options import DrainOptions, RestoreOptions
-from bgpctl.runbooks.restore_steps import UNSELECTED
+from bgpctl.runbooks.restore_steps import NOTHING, UNSELECTED
 from bgpctl.runbooks.routers import Routers
 from bgpctl.runbooks.soaked import Soaked
 from bgpctl.runbooks.world import World
@@ -36,6 +38,7 @@ def drain(client: Client, options: DrainOptions) -> Events:
     options = replace(options, provider=whose.provider(client, options.node, options.provider).name)
     world = _drain_world(client, options, run)
     yield from _inherits(options, world)
+    _knows_peers(options, world)
     _may_soak(options, world)
     steps = node_drain(options, run)
     result = yield from engine.run("drain", options.node, run, steps, world, options.timeout, options.command)
@@ -48,6 +51,7 @@ def plan(client: Client, options: DrainOptions) -> Events:
     options = replace(options, provider=whose.provider(client, options.node, options.provider).name)
     world = _drain_world(client, options, run)
     yield from _inherits(options, world)
+    _knows_peers(options, world)
     _may_soak(options, world)
     result = yield from planning.plan("drain", options.node, run, node_drain(options, run), world)
     return replace(result, hint=options.command.aimed(result.hint))
@@ -58,8 +62,17 @@ def _inherits(options: DrainOptions, world: World) -> Iterator[Event]:
     if not options.inherited:
         return
     words = shlex.join(kept.words(options.inherited))
-    text = f"as the run before was asked to: {words} (what is said now goes before: --no-force, --settle 5)"
+    text = f"as the run before was asked to: {words} (flags that you give now count instead)"
     yield Event(world.now(), "note", "Claimed", "own the node", "acting", text, node=options.node)
+
+
+def _knows_peers(options: DrainOptions, world: World) -> None:
+    """Raises UsageError for the profile of a router that the node has not: what was typed is wrong, and will
+    be when it is typed again."""
+    seen = world.observe(only("state")) if options.profiles else None
+    if seen is not None and not (seen.journal and seen.journal.begun):
+        for wrong in no_such_peer(seen, options.profiles):
+            raise UsageError(wrong.message, wrong.advice)
 
 
 def _may_soak(options: DrainOptions, world: World) -> None:
@@ -130,7 +143,7 @@ def _back(result: Result, journal: Journal | None) -> Result:
     """A node that somebody else took out is not back: `restore && use it` must not be fooled. A cordon alone
     is an admin's, and stays as it does where the drain found it: a restore that is run again ends as well."""
     texts = {report.step: report.text for report in result.steps}
-    left = texts["Established"]
+    left = texts["Established"] if texts["Established"] != NOTHING.reason else ""
     if journal is None and UNSELECTED in left:
         message = f"still out of service: {texts['Claimed']}; {re.sub(_COMMANDS, '', left)}"
         hint, tells = "\n".join(_to_type(left)), frozenset((Tells.GO_ON,))
@@ -152,7 +165,8 @@ def _to_type(left: str) -> Iterator[str]:
 
 def _restored(result: Result, texts: Mapping[str, str], journal: Journal | None) -> str:
     if journal is None:
-        by_hand = f"; {texts['Established']}" if texts["Established"] else ""
+        left = texts["Established"]
+        by_hand = f"; {left}" if left != NOTHING.reason else ""
         return f"{result.node}: {texts['Claimed']}{by_hand}"
     cordon = "still cordoned, as it was before" if journal.prior_unschedulable else "schedulable"
     if not journal.takes_out:

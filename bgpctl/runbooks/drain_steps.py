@@ -9,6 +9,7 @@ from bgpctl.core.drain.budgets import held_back, pdb_blocks
 from bgpctl.core.drain.deselection import not_ours
 from bgpctl.core.drain.eviction import EvictionOptions, PodView, refusals, to_evict
 from bgpctl.core.drain.lever import Effect, shown
+from bgpctl.core.policy.annotations import LEAVE
 from bgpctl.errors import Tells
 from bgpctl.runbooks.actions import Action, ChangeNode, EvictPod, FenceObject, PatchObject, RunCommand
 from bgpctl.runbooks.baseline import ASKED, noted
@@ -208,7 +209,7 @@ class Deselected(Goal):
             peers=known(journal.peers, s),
             locals=locals_of(s.state, journal),
         )
-        text = f"{told}, again: somebody took it back" if journal.leaves else told
+        text = f"{told}, again: {_why_again(s, journal)}" if journal.leaves else told
         change = ChangeNode(text, labels=labels, journal=asked, leave=asked.leave)
         return Decision(Status.ACT, text, (change, *_pull(s)))
 
@@ -220,6 +221,13 @@ def _asked(s: Snapshot, journal: Journal) -> bool:
     if s.lever.patches and journal.finished(DESELECTED):
         return False
     return journal.deselect is None or s.node.labels.get(journal.deselect[0]) == journal.deselect[1]
+
+
+def _why_again(s: Snapshot, journal: Journal) -> str:
+    """What became of the request that was made before."""
+    unlabelled = journal.deselect and s.node.labels.get(journal.deselect[0]) != journal.deselect[1]
+    taken = unlabelled or s.node.leave == journal.leave
+    return "somebody took it back" if taken else f"somebody changed the annotation {LEAVE}"
 
 
 def fence(s: Snapshot) -> Decision:

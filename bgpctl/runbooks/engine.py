@@ -242,6 +242,8 @@ def _mark_open(progress: Progress, outcome: Result, now: float) -> Generator[Eve
     for report in progress.reports.values():
         if report.state in ("acting", "waiting", "blocked"):
             progress.reports[report.step] = replace(report, state=outcome.status, ended_at=now)
+            if (report.state, report.text) == (outcome.status, outcome.message):
+                continue  # told already
             yield Event(
                 now, "step", report.step, report.title, outcome.status, outcome.message, node=progress.node
             )

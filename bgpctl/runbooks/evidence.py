@@ -15,7 +15,7 @@ def gone(evidence: Mapping[str, Any]) -> str:
     match evidence.get("proof"):
         case "confirmed":
             within = evidence.get("secondsAfterRelabel")
-            when = f", within {within:.2f} s of the relabel" if within is not None else ""
+            when = f", within {within:.2f} s of being told to leave" if within is not None else ""
             return f"{routes} gone, confirmed by {evidence.get('by')}{when}{_assumed(evidence)}"
         case "reported":
             missing = "; ".join(evidence.get("missing") or ["no router was asked"])

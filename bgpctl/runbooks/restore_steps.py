@@ -97,7 +97,7 @@ class Established(Goal):
 
     def decide(self, s: Snapshot) -> Decision:
         if s.journal is None:
-            return Decision(Status.DONE, by_hand(s))
+            return Decision(Status.DONE, by_hand(s)) if by_hand(s) else NOTHING
         if not s.lever.policies and not s.journal.takes_out and not self.restart:
             return Decision(Status.DONE, f"no label was changed; {UNSELECTED}, so it announces nothing")
         if not s.lever.policies:

@@ -178,7 +178,7 @@ class Withdrawn(Goal):
         if SAW_WITHDRAWN not in journal.marks:
             return saw(s, journal, "the speaker has sent every withdraw")
         begun = journal.marks[SAW_WITHDRAWN]
-        return until(s, begun, s.estimates, f"the withdraws were sent{note}", proof.record(s.state))
+        return until(s, begun, s.estimates, f"the withdraws were seen sent{note}", proof.record(s.state))
 
     def _beside(self, s: Snapshot, note: str) -> Decision:
         """Two speakers under the node's name: what the other announces, the one that reports last does not
@@ -334,4 +334,4 @@ class Settled(Goal):
 def _after_relabel(journal: Journal, gone: float) -> str:
     """The router was looked at from time to time: it went in that time, or just before its end."""
     relabelled = journal.marks.get(RELABELLED)
-    return f" within {max(0.0, gone - relabelled):.2f} s of the relabel" if relabelled else ""
+    return f" within {max(0.0, gone - relabelled):.2f} s of being told to leave" if relabelled else ""

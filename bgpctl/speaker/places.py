@@ -20,11 +20,16 @@ def base() -> Path:
     return Path(tempfile.gettempdir()) / f"bgpctl-{os.getuid()}"
 
 
+def where(given: Path | None, node: str) -> Path:
+    """The speaker's directory, there or not."""
+    return Path(os.path.abspath(given)) if given else base() / paths.named(node)
+
+
 def directory(given: Path | None, node: str) -> Path:
     """The speaker's directory, made when missing and private: it holds the engine's socket and configuration,
     which may have passwords in it. Absolute, because ExaBGP runs in a directory of its own. Raises
     UsageError."""
-    place = Path(os.path.abspath(given)) if given else base() / paths.named(node)
+    place = where(given, node)
     try:
         if given is None:
             _private(base())  # anybody may make this name in a shared /tmp before us

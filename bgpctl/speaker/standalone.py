@@ -24,11 +24,14 @@ def run_engine(given: Path | None, node: str) -> NoReturn:
 
 
 def stop_engine(given: Path | None, node: str, *, leave: bool) -> str:
-    """End the engine that no speaker manages. Returns what happened, in words. Raises BgpctlError."""
+    """End the engine that no speaker manages. Returns what happened, in words. Makes nothing. Raises
+    BgpctlError."""
+    if not (missing := places.where(given, node)).exists():
+        return f"no BGP engine runs in {missing}: there is no such directory"
     directory = places.directory(given, node) / places.ENGINE
     ended = control.end(directory, leave=leave, reason=LEAVE_REASON if leave else STOP_REASON)
     control.clean(directory)
     if not ended:
         return f"no BGP engine runs in {directory}"
-    how = "every route was withdrawn first" if leave else "as for a restart"
+    how = "every route was withdrawn first" if leave else "as for a restart, so routers may keep its routes"
     return f"the BGP engine in {directory} has ended: {how}"

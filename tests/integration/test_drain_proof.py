@@ -108,7 +108,7 @@ def test_only_a_routers_word_where_it_is_required(lab: Lab, silent: Path) -> Non
 def test_a_profile_for_nobody_is_refused(lab: Lab, silent: Path) -> None:
     before, address = kit.node(lab, NODE), lab.node_state(NODE)["peers"][0]["peerAddress"]
     ran = drain(silent, "--peer-profile", "192.0.2.77=bird")
-    assert ran.code == 3
+    assert ran.code == 2, "as `node estimate`: what was typed is wrong"
     assert "--peer-profile 192.0.2.77: worker-1 has no such peer" in ran.document["message"]
     assert f"its peers are {address}" in ran.document["hint"]
     assert kit.node(lab, NODE) == before

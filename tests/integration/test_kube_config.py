@@ -118,6 +118,17 @@ def test_an_unknown_context(tmp_path: Path) -> None:
     assert "get-contexts" in error.hint
 
 
+def test_the_hint_is_about_what_is_wrong(tmp_path: Path) -> None:
+    faulty = document()
+    faulty["clusters"][0]["cluster"] = {
+        "server": "https://127.0.0.1:1",
+        "certificate-authority": "/no/ca.crt",
+    }
+    for path in (written(tmp_path / "a", faulty), written(tmp_path / "b", "")):
+        assert refused(path).hint == "check it with `kubectl config view`"
+    assert refused(str(tmp_path)).hint == "pass --kubeconfig PATH of a file"
+
+
 # --- faults of the document -------------------------------------------------------------------------------
 
 

@@ -203,7 +203,10 @@ def test_stop_ends_the_engine_as_for_a_restart_and_only_when_nobody_manages_it(
         assert speaker.wait(5) == 0
     assert router.endings == []
     done = world.stop_engine()
-    assert (done.code, "has ended: as for a restart" in done.out) == (0, True), done
+    assert (done.code, "has ended: as for a restart, so routers may keep its routes" in done.out) == (
+        0,
+        True,
+    ), done
     eventually(lambda: router.endings)
     assert router.of_kind(bgppeer.NOTIFICATION) == []
     assert not any(update.withdrawn for update in router.updates())

@@ -290,7 +290,9 @@ def test_a_soak_shows_the_community_at_the_router_before_the_routes_go(
     assert stack.objects() == before
     code, out = stack.bgpctl("cilium", "prepare", "--undo")
     assert code == 0, out
+    assert not any("bgpctl" in one["metadata"]["name"] for one in stack.client.items(ADVERTISEMENTS))
     stack.client.delete(f"{ADVERTISEMENTS}/bgp")
+    prepared(stack)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ TYPED = CommandLine(
     ("kubectl", "bgp", "--context=lab", "node", "drain", "n1", "--kubeconfig", "/k", "--force")
 )
 CLUSTER = "--context=lab --kubeconfig /k"
-BACK = f"to undo it: kubectl bgp node restore n1 {CLUSTER}"
+BACK = f"to undo it: kubectl bgp {CLUSTER} node restore n1"
 POWER = "ssh {node} sudo poweroff"
 ASKED = journal(
     order="withdraw-first",
@@ -29,7 +29,7 @@ ASKED = journal(
     options={"--require-confirmed": (), "--router-probe": ("frr", "bird"), "--shutdown-command": (POWER,)},
 )
 WORDS = "--order withdraw-first --require-confirmed --router-probe frr --router-probe bird"
-GO_ON = f"to go on: kubectl bgp node drain n1 {WORDS} {CLUSTER}"
+GO_ON = f"to go on: kubectl bgp {CLUSTER} node drain n1 {WORDS}"
 AGAIN = (
     "it was asked for with --shutdown-command too: whoever may annotate the Node could have written that, so "
     "type yourself what you want of it"
@@ -86,7 +86,7 @@ def test_words_that_were_not_kept_are_asked_for() -> None:
     secret = replace(ASKED, options={"--router-probe": ("…",), "--shutdown-command": ("…",)})
     told = NodeReport("n1", True, True, running(), secret, typed=TYPED).ways
     assert (
-        told[1] == f"to go on: kubectl bgp node drain n1 --order withdraw-first --router-probe '…' {CLUSTER}"
+        told[1] == f"to go on: kubectl bgp {CLUSTER} node drain n1 --order withdraw-first --router-probe '…'"
     )
     assert told[2] == AGAIN
     assert "put your own words for … (--router-probe)" in told[3]
@@ -102,7 +102,7 @@ def test_what_stands_in_a_journal_is_no_command_to_paste() -> None:
         "--deselect-label": ("node-restriction.kubernetes.io/tenant=x",),
     }
     rows = NodeReport("n1", True, True, running(), replace(ASKED, options=forged), typed=TYPED).ways
-    assert rows[1] == f"to go on: kubectl bgp node drain n1 --order withdraw-first {CLUSTER}"
+    assert rows[1] == f"to go on: kubectl bgp {CLUSTER} node drain n1 --order withdraw-first"
     assert f"with {', '.join(forged)} too" in rows[2] and "reboot" not in "".join(rows)
 
 
@@ -168,7 +168,7 @@ def test_a_run_that_was_refused_after_the_drain_was_done_points_at_what_is_true_
     told = hint(stopped("another order", "mend it"), replace(ASKED, steps=done))
     assert told[:3] == [
         "n1 was out of service and safe to power off when its drain was done, at 08:00:00 UTC on 2027-01-15",
-        f"to see whether it still is: kubectl bgp node status n1 {CLUSTER}",
+        f"to see whether it still is: kubectl bgp {CLUSTER} node status n1",
         "mend it",
     ]
 
@@ -198,7 +198,7 @@ def test_a_run_that_was_replaced_points_at_the_other_one() -> None:
     taken = taken_over(OTHER)
     told = hint(stopped(taken.message, taken.hint, tells=tuple(taken.tells)), ASKED)
     assert told[1:] == [
-        f"to see how far it is: kubectl bgp node status n1 {CLUSTER}",
+        f"to see how far it is: kubectl bgp {CLUSTER} node status n1",
         f"to go on when it has ended (or was stopped): {TYPED}",
     ]
 
@@ -311,14 +311,14 @@ def test_another_order_is_refused_with_the_command_that_goes_on() -> None:
     assert decision.status is Status.BLOCKED
     assert "run-b was asked for with --order withdraw-first" in decision.reason
     assert GO_ON.removeprefix("to go on: ") in decision.hint
-    assert "kubectl bgp node restore n1" in decision.hint
+    assert f"kubectl bgp {CLUSTER} node restore n1" in decision.hint
 
 
 def test_options_that_were_written_meanwhile_are_not_dropped() -> None:
     decision = claim()
     assert decision.status is Status.BLOCKED
     assert "--require-confirmed, which another run wrote down just now" in decision.reason
-    assert "kubectl bgp node drain n1 --order withdraw-first --require-confirmed" in decision.hint
+    assert f"kubectl bgp {CLUSTER} node drain n1 --order withdraw-first --require-confirmed" in decision.hint
 
 
 def test_a_run_that_goes_on_writes_its_options_down_and_tells_what_it_leaves_out() -> None:

@@ -147,6 +147,12 @@ ELSEWHERE = {
 BEGUN = relabelled(steps={"Claimed": NOW - 9, "Checked": NOW - 8})
 
 
+@pytest.mark.parametrize("command", ["bgpctl calico prepare", "bgpctl cilium prepare --soak"])
+def test_a_cluster_that_is_not_prepared_is_prepared_by_a_whole_command(command: str) -> None:
+    lever = Lever(("rack",), refusal=f"there is no filter yet: {command} makes it")
+    assert f"to prepare the cluster: {command}\n" in checked(snapshot(lever=lever)).hint
+
+
 @pytest.mark.parametrize(
     ("changes", "options", "words", "advice"),
     [
@@ -161,7 +167,8 @@ BEGUN = relabelled(steps={"Claimed": NOW - 9, "Checked": NOW - 8})
             {"answers": (seen(RouteState.PRESENT), seen(RouteState.UNKNOWN, ROUTER_2))},
             {},
             "bird 192.0.2.2 cannot be asked",
-            "or leave it out and wait for the estimate",
+            "correct --router-probe, or wait for the estimate: bgpctl node drain n1 --dry-run "
+            "--max-unavailable 1 --router-probe none",
             id="one of two routers",
         ),
         pytest.param(

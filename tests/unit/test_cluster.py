@@ -306,7 +306,7 @@ def test_a_label_of_the_users_own(wire: Wire) -> None:
 def test_two_kinds_may_share_a_name(api: direct.Api, wire: Wire) -> None:
     api.server.apply(v2.cluster_config(name="policy"), v2.cluster_config(name="rack"))
     client = wire.client()
-    found = Bgpctl(client).lever({"metadata": {"labels": {"enable-bgp": "true"}}})
+    found = Bgpctl(client).lever({"metadata": {"name": "worker-1", "labels": {"enable-bgp": "true"}}})
     assert sorted(found.policies) == ["CiliumBGPClusterConfig policy", "policy", "rack"]
     assert look(client).lever == found
     assert Bgpctl(client).lever({"metadata": {"labels": {"enable-bgp": "false"}}}).policies == ()

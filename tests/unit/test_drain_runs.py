@@ -14,6 +14,7 @@ import pytest
 from bgpctl.core.drain.eviction import EvictionOptions
 from bgpctl.core.timing import withdrawal
 from bgpctl.core.timing.profiles import UNKNOWN_ROUTER
+from bgpctl.errors import UsageError
 from bgpctl.kube import paths
 from bgpctl.runbooks import drain, observe, perform
 from bgpctl.runbooks import world as worlds
@@ -76,6 +77,16 @@ def test_what_another_run_was_asked_for_is_said_before_anything_is_done(rig: Rig
     words = "as the run before was asked to: --force --settle 9"
     assert (first.kind, first.node, first.text.partition(" (")[0]) == ("note", NODE, words)
     assert second.kind == "step"
+
+
+@pytest.mark.parametrize("begin", [started, planned])
+def test_a_profile_for_nobody_is_wrong_usage_before_anything_is_done(rig: Rig, begin: Any) -> None:
+    before = rig.node
+    with pytest.raises(UsageError) as caught:
+        begin(rig, profiles={"192.0.2.77": UNKNOWN_ROUTER})
+    assert caught.value.message == f"--peer-profile 192.0.2.77: {NODE} has no such peer"
+    assert caught.value.hint == f"its peers are {ROUTER}"
+    assert rig.node == before
 
 
 # --- a drain ------------------------------------------------------------------------------------------------
@@ -294,7 +305,7 @@ def test_what_a_command_said_stays_with_who_ran_it(rig: Rig, monkeypatch: pytest
     assert result.status == "blocked"
     said = "sh failed with exit code 3: ipmitool -P hunter2: Unable to establish session"
     assert (result.message, result.steps[-1].text) == (said, said)
-    assert lines(events, "ShutDown")[-2:] == [f"step ShutDown blocked: {said}"] * 2
+    assert lines(events, "ShutDown")[-1] == f"step ShutDown blocked: {said}"
     assert rig.journal is not None
     assert rig.journal.ending["reason"] == "sh failed with exit code 3"
     kept = [rig.admin.items(path) for path in (paths.NODES, paths.leases("kube-system"))]
@@ -405,7 +416,7 @@ def record(**evidence: Any) -> Journal:
                 "assumed": "that",
                 "earlier": "y did",
             },
-            "0 routes gone, confirmed by x, within 0.00 s of the relabel, assuming that; y did",
+            "0 routes gone, confirmed by x, within 0.00 s of being told to leave, assuming that; y did",
         ),
         (
             {"proof": "estimated", "why": "so", "earlier": "y did"},

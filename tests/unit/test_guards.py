@@ -522,3 +522,9 @@ def test_a_refusal_means_that_no_single_change_of_ours_would_do(
         for value in ("true", "false", "x", "", "other", None):
             after = changed(labels, (key, value))
             assert any(s.matches(after) for s in policies.values()), (key, value)
+
+
+def test_whoever_has_to_come_back_first_is_named_where_there_is_one() -> None:
+    for others, back in ((["c", "b"], "b"), ([], "")):
+        guard = out_of_service(NODE, others, 0)
+        assert (guard.level, guard.back, guard.by_hand) == ("refuse", back, False)

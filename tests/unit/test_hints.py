@@ -197,6 +197,30 @@ def test_hints_from_below_are_so_too() -> None:
     assert CommandLine().aimed(caught.value.hint) == caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("hint", "aimed"),
+    [
+        ("see `kubectl get nodes`", f"see `kubectl get nodes {CLUSTER}`"),
+        (
+            "see `bgpctl peers status` and `kubectl get x`",
+            f"see `bgpctl peers status {CLUSTER}` and `kubectl get x {CLUSTER}`",
+        ),
+        ("`kubectl get x`, then: kubectl get y", f"`kubectl get x {CLUSTER}`, then: kubectl get y {CLUSTER}"),
+        ("start it with `bgpctl speaker run`", "start it with `bgpctl speaker run`"),
+        ("pass --kubeconfig PATH, or try `bgpctl lab up`", "pass --kubeconfig PATH, or try `bgpctl lab up`"),
+    ],
+)
+def test_a_command_in_backticks_is_about_the_same_cluster_too(hint: str, aimed: str) -> None:
+    assert TYPED.aimed(hint) == aimed
+    assert CommandLine().aimed(hint) == hint
+
+
+def test_the_flags_of_another_command_stand_where_they_were_typed() -> None:
+    first = CommandLine(("kubectl", "bgp", "--context", "lab", "node", "drain", "n1"))
+    assert str(first.other("node", "status")) == "kubectl bgp --context lab node status"
+    assert str(TYPED.other("node", "status")) == f"bgpctl node status {CLUSTER}"
+
+
 # --- what the lines say -------------------------------------------------------------------------------------
 
 

@@ -110,7 +110,9 @@ def test_a_row_per_stack_and_its_notes() -> None:
     assert row.split()[:4] == ["cilium", "2", "v1.18.3", "closes"] and "patch nodes" in row
     assert note == "n1: withdrawn"
     assert "none" in plain(text([replace(FOUND, missing=(), notes=())])[1])
-    assert document([FOUND])["providers"] == [FOUND]
+    (told,) = document([replace(FOUND, at_work=frozenset({"n2", "n1"}))])["providers"]
+    assert (told["provider"], told["atWork"]) == (FOUND.provider, ["n1", "n2"])
+    assert "at_work" not in told
 
 
 def test_what_was_prepared() -> None:

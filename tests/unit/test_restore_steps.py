@@ -280,7 +280,7 @@ def test_a_word_that_may_be_of_before_needs_each_routers_where_no_session_was_to
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({}, ""),
+        ({}, "nothing to do"),
         ({"node": node(unschedulable=True)}, "it is cordoned: `kubectl uncordon n1`"),
         ({"lever": Lever()}, "no policy selects it"),
         (

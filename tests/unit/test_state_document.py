@@ -24,7 +24,7 @@ from bgpctl.core.model import (
     Session,
     SessionState,
 )
-from bgpctl.core.reading.foreign import Foreign
+from bgpctl.core.reading.foreign import Foreign, Unreadable
 from bgpctl.core.reading.kinds import integer
 from bgpctl.core.reading.table import Field, Group, Table, under
 from bgpctl.core.state import LocalAddresses, NodeState, PeerState, WithdrawnPeer, WithdrawnRecord
@@ -266,3 +266,16 @@ def test_an_object_that_needs_a_property_needs_it_in_a_part_too() -> None:
     assert table.write(value) == {}
     value = SimpleNamespace(one=LocalAddresses("192.0.2.1", 5, ()))
     assert table.write(value) == {"at": {"port": 5}}
+
+
+def test_what_is_absent_reads_as_what_it_would_be() -> None:
+    read = tables.STATUS.read(
+        Foreign.of({"peers": [{}], "withdrawn": {"peers": [{}]}, "localAddresses": [{}]})
+    )
+    (one,), (gone,), (local,) = read["peers"], read["withdrawn"].peers, read["locals"]
+    nothing = PeerState("", "", 179, 0, 0, Session("", SessionState.UNKNOWN), None, 90, 30)
+    assert one == gone.state == nothing and (gone.routes, gone.flushed) == (0, True)
+    assert local == LocalAddresses("", 179, ())
+    assert (read["phase"], read["sequence"], read["heartbeat"]) == ("Starting", 0, 0.0)
+    with pytest.raises(Unreadable):
+        tables.STATUS.read(Foreign.of({"sequence": -1}))

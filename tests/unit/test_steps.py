@@ -251,6 +251,22 @@ def test_a_journal_makes_no_drain_set_a_label_that_others_decide_by() -> None:
     assert change(named).labels == dict([theirs])
 
 
+@pytest.mark.parametrize(
+    ("label", "leave", "why"),
+    [
+        ("true", "run-a-1", "somebody took it back"),
+        ("true", "theirs", "somebody took it back"),
+        ("false", "theirs", "somebody changed the annotation bgpctl.io/leave"),
+    ],
+)
+def test_a_request_that_is_made_again_says_what_became_of_the_one_before(
+    label: str, leave: str, why: str
+) -> None:
+    changed = node(labels={"enable-bgp": label}, unschedulable=True, leave=leave)
+    again = Deselected().decide(snapshot(journal=relabelled(), lever=RACK, node=changed))
+    assert again.reason == f"label enable-bgp=false, again: {why}"
+
+
 def test_whoever_puts_the_label_back_is_answered_by_a_request_of_another_name() -> None:
     s = snapshot(journal=relabelled(), lever=RACK)
     again = change(Deselected().decide(s))

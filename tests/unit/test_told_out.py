@@ -203,6 +203,7 @@ def test_before_the_run_wrote_anything_a_word_is_of_now() -> None:
 
 
 def test_sessions_are_closed_after_the_proof_where_that_is_another_act() -> None:
+    assert Closed().needs == {"policies", "state"}, "what it decides by, and whether it did"
     assert Closed().preview(at()) == "close the sessions"
     assert Closed().preview(at(lever=Lever(effect=Effect.CLOSES))) == ""
     decision = Closed().decide(at())

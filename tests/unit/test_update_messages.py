@@ -107,3 +107,10 @@ def test_an_mp_reach_without_room_for_its_next_hop(length: int) -> None:
 def test_the_bits_of_graceful_restart(flags: int, restarting: bool, notification: bool) -> None:
     found = graceful_restart(90, flags, {IPV4: 0x80, IPV6: 0x7F})
     assert found == GracefulRestart(90, restarting, notification, ((IPV4, True), (IPV6, False)))
+
+
+def test_a_prefix_of_ipv6_has_at_most_128_bits() -> None:
+    whole = b"\x80" + HOP
+    assert list(nlri.split(whole, IPV6)) == [whole]
+    with pytest.raises(ValueError, match="of 129 bits does not fit"):
+        list(nlri.split(b"\x81" + HOP + b"\x80", IPV6))

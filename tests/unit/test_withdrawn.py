@@ -75,7 +75,7 @@ def refused(code: int, subcode: int, direction: str = "received", *, flushed: bo
     ("changes", "status", "proof", "words"),
     [
         # a router's word
-        ({"answers": (GONE,)}, DONE, "confirmed", "within 28.80 s of the relabel, confirmed by bird"),
+        ({"answers": (GONE,)}, DONE, "confirmed", "within 28.80 s of being told to leave, confirmed by bird"),
         # … counts only with the speaker's: in answer to this request, and by a process that is there
         (
             {"answers": (GONE,), "state": running()},

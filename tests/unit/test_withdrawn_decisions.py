@@ -112,7 +112,9 @@ def test_while_the_speaker_serves_the_routers_are_looked_at_often() -> None:
 
 def test_the_evidence_of_two_routers() -> None:
     decision = decided(journal=TWO, answers=(gone(5.0, 9, ROUTER_2), gone(3.25, 4)))
-    assert decision.reason.startswith("gone within 26.75 s of the relabel, confirmed by bird 192.0.2.1, bird")
+    assert decision.reason.startswith(
+        "gone within 26.75 s of being told to leave, confirmed by bird 192.0.2.1, bird"
+    )
     assert decision.evidence == {
         "routes": 2,
         "withdrawSentTime": timestamp(SENT),
@@ -199,7 +201,7 @@ def test_the_evidence_of_an_estimate() -> None:
         "until": timestamp(NOW - 29 + ENDS),
         "missing": ["no router was asked"],
     }
-    assert decision.reason == f"gone, estimated: {LEFT_WORST:.0f} s passed since the withdraws were sent"
+    assert decision.reason == f"gone, estimated: {LEFT_WORST:.0f} s passed since the withdraws were seen sent"
 
 
 @pytest.mark.parametrize(
@@ -317,7 +319,7 @@ def test_a_lesser_proof_than_required_is_a_wait() -> None:
     assert timing(decision) == (Status.WAIT, 1.0, None)
     waits, gone_by = (
         "waits for a router's word",
-        "(gone, estimated: 5 s passed since the withdraws were sent)",
+        "(gone, estimated: 5 s passed since the withdraws were seen sent)",
     )
     assert decision.reason.endswith(f"{waits}: no router was asked {gone_by}")
     deaf = decided(step, journal=SAW, answers=(seen(RouteState.UNKNOWN),))
