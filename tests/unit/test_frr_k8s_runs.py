@@ -59,7 +59,7 @@ class Clock:
 
     cluster: Cluster
     hold: Hold | None = None
-    doubted = False
+    name = ""
 
     def now(self) -> float:
         return self.cluster.api.time.now
