@@ -11,7 +11,7 @@ from bgpctl.core.intent.sessions import internal_ips
 from bgpctl.core.policy.annotations import LEAVE
 from bgpctl.core.reading.documents import name_of, namespace_of
 from bgpctl.core.reading.foreign import Foreign, Unreadable
-from bgpctl.errors import Blocked, UsageError
+from bgpctl.errors import Blocked, Temporary, UsageError
 from bgpctl.runbooks.snapshot import NodeView
 
 
@@ -29,6 +29,15 @@ def node(document: Any, name: str) -> NodeView:
         raise Blocked(
             f"the Node cannot be read: {error.message}", f"to see it: kubectl get node {name} -o yaml"
         ) from None
+
+
+def uid_of(document: Any) -> str:
+    """The UID of an object that was read. Raises Temporary for an answer that is none: the next one may be."""
+    metadata = document.get("metadata") if isinstance(document, dict) else None
+    uid = metadata.get("uid") if isinstance(metadata, dict) else None
+    if not isinstance(uid, str):
+        raise Temporary("the API server's answer is no object: it has no metadata, or no UID")
+    return uid
 
 
 def node_view(document: Any) -> NodeView:

@@ -106,7 +106,7 @@ class Observer:
                     providers.left_behind(self.provider.name),
                 ) from None
             raise objects.no_such_node(self.hold.node) from None
-        uid = document["metadata"]["uid"]
+        uid = objects.uid_of(document)
         if self._uid and uid != self._uid:
             raise Blocked(
                 f"node {self.hold.node} was deleted and made anew meanwhile: this run is not about it",

@@ -26,7 +26,7 @@ from bgpctl.errors import BgpctlError, Blocked, DeadlineExceeded, Temporary
 from bgpctl.kube import paths
 from bgpctl.kube.client import ApiError, Conflict, NotFound, ServerBusy
 from bgpctl.kube.lease import FRESH_SECONDS, NodeLock, taken_over
-from bgpctl.runbooks import child
+from bgpctl.runbooks import child, objects
 from bgpctl.runbooks.actions import (
     Action,
     ChangeNode,
@@ -99,6 +99,7 @@ class Performer:
     def _fence_deed(self, *, fresh: bool = True) -> None:
         """For what carries no version of the Node: that is read again too, and must still tell of our run."""
         node = self.hold.client.get(paths.node(self.hold.node))
+        objects.uid_of(node)
         if decided_on(node) != decided_on(self.hold.document):
             raise Conflict(409, "Conflict", "the Node changed since it was decided on", {})
         self._named(load(node["metadata"].get("annotations"), self.hold.node))
@@ -206,8 +207,8 @@ class Performer:
                     client.delete(change.path, {"preconditions": this})
 
     def _fence_object(self, action: FenceObject) -> None:
-        self._fence_deed(fresh=False)
         for value in (self.hold.run, None):
+            self._fence_deed(fresh=False)
             with contextlib.suppress(NotFound):  # then nothing late can change it
                 self.hold.client.patch(action.path, {"metadata": {"annotations": {FENCE: value}}})
         self.fenced |= {action.path}
