@@ -32,7 +32,7 @@ def node(document: Any, name: str) -> NodeView:
 
 
 def uid_of(document: Any) -> str:
-    """The UID of an object that was read. Raises Temporary for an answer that is none: the next one may be."""
+    """The UID of an object that was read. Raises Temporary for an answer that is none."""
     metadata = document.get("metadata") if isinstance(document, dict) else None
     uid = metadata.get("uid") if isinstance(metadata, dict) else None
     if not isinstance(uid, str):

@@ -160,6 +160,11 @@ def leaving(record: Any, **changes: Any) -> Decision:
     return Deselected().decide(snapshot(**{"journal": record, "state": running(), **changes}))
 
 
+def asked_as(times: int) -> str:
+    """The name of a request of now."""
+    return f"run-a-{times}.{round(NOW * 1000):x}"
+
+
 def test_the_first_request_to_leave() -> None:
     before = journal(
         steps={"Evicted": NOW, "Withdrawn": NOW, "Settled": NOW, "ShutDown": NOW}, peers=(ROUTER_2,)
@@ -170,18 +175,19 @@ def test_the_first_request_to_leave() -> None:
         steps={"Evicted": NOW},
         marks={"Relabelled": NOW},
         leaves=1,
+        request=asked_as(1),
         peers=(ROUTER_2, ROUTER),
         locals={ROUTER: ("10.0.0.1",)},
     )
     text = "label enable-bgp=false"
-    change = ChangeNode(text, labels={"enable-bgp": "false"}, journal=asked, leave=LEAVE)
+    change = ChangeNode(text, labels={"enable-bgp": "false"}, journal=asked, leave=asked_as(1))
     assert decision == Decision(Status.ACT, text, (change,))
 
 
 def test_a_request_that_somebody_took_back_has_another_name() -> None:
     decision = leaving(relabelled(), lever=RACK)
     (change,) = decision.actions
-    assert (change.leave, change.journal.leaves) == ("run-a-2", 2)
+    assert (change.leave, change.journal.leaves) == (asked_as(2), 2)
     assert decision.reason.startswith("label enable-bgp=false, again")
 
 
@@ -221,11 +227,11 @@ def test_objects_are_patched_in_the_decision_that_notes_it() -> None:
     fresh = replace(journal(), deselect=None, prior={"way": "copies"})
     first = by_patch(fresh, node=node())
     change, patch = first.actions
-    assert (first.reason, change.leave, patch) == (PATCH.what, LEAVE, PatchObject(PATCH))
+    assert (first.reason, change.leave, patch) == (PATCH.what, asked_as(1), PatchObject(PATCH))
     again = by_patch(PULLED)
     assert again.actions == (PatchObject(PATCH),), "it was killed in between"
     undone = by_patch(replace(PULLED, steps={"Deselected": NOW - 9}))
-    assert undone.actions[0].leave == "run-a-2", "somebody took it back"
+    assert undone.actions[0].leave == asked_as(2), "somebody took it back"
     assert undone.actions[0].journal.steps == {} and undone.actions[1:] == (PatchObject(PATCH),)
 
 
@@ -287,7 +293,7 @@ def test_how_a_command_ended(code: int, tail: str, status: Status, reason: str) 
     decision = OFF.decide(snapshot(journal=journal(), command_exit=code, command_tail=tail))
     assert (decision.status, decision.told, decision.actions) == (status, reason, ())
     assert decision.reason == reason.partition(":")[0], "what the command said is no part of what is kept"
-    assert bool(decision.hint) is (status is Status.BLOCKED)
+    assert (decision.hint, decision.tells) == ("", frozenset()), "what is safe now it did not look at"
 
 
 def test_a_command_runs_under_a_note() -> None:

@@ -90,7 +90,10 @@ def test_document() -> None:
     assert (drained["service"], drained["running"]) == ("drained", False)
     assert "stopped" not in drained and "stopped" not in first
     assert (stopped["service"], stopped["stopped"]) == ("drain-stopped", WHY)
-    assert (killed["service"], killed["stopped"]) == ("restart-stopped", "its process was killed")
+    assert (killed["service"], killed["stopped"]) == (
+        "restart-stopped",
+        "its process was killed, or could not write down how it ended",
+    )
     assert (lost["service"], lost["problem"]) == ("drain-stopped", LOST)
 
 

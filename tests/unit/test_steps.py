@@ -222,6 +222,11 @@ def test_a_refused_eviction_is_lifted_by_the_whole_command() -> None:
 # --- Deselected, ShutDown -----------------------------------------------------------------------------------
 
 
+def asked(times: int) -> str:
+    """The name of a request of now."""
+    return f"run-a-{times}.{round(NOW * 1000):x}"
+
+
 def test_the_relabel_its_instant_and_name_and_the_baselines_are_one_patch_that_voids_proofs() -> None:
     old = journal(
         steps={"Checked": NOW - 50, "Withdrawn": NOW - 9, "Settled": NOW - 8}, evidence={"proof": "confirmed"}
@@ -230,12 +235,12 @@ def test_the_relabel_its_instant_and_name_and_the_baselines_are_one_patch_that_v
     s = snapshot(journal=old, lever=RACK, state=state, answers=(seen(RouteState.PRESENT),))
     written = change(Deselected().decide(s))
     assert written.labels == {"enable-bgp": "false"}
-    assert written.leave == "run-a-1"
+    assert written.leave == asked(1)
     assert written.journal is not None
     assert written.journal.marks == {RELABELLED: NOW}
     assert written.journal.steps == {"Checked": NOW - 50}
     assert written.journal.evidence == {}
-    assert (written.journal.leaves, written.journal.leave) == (1, "run-a-1")
+    assert (written.journal.leaves, written.journal.leave) == (1, asked(1))
     assert written.journal.baselines == {ROUTER: 2}
     assert written.journal.peers == (ROUTER, "192.0.2.2")
 
@@ -270,7 +275,7 @@ def test_a_request_that_is_made_again_says_what_became_of_the_one_before(
 def test_whoever_puts_the_label_back_is_answered_by_a_request_of_another_name() -> None:
     s = snapshot(journal=relabelled(), lever=RACK)
     again = change(Deselected().decide(s))
-    assert (again.leave, again.what) == ("run-a-2", "label enable-bgp=false, again: somebody took it back")
+    assert (again.leave, again.what) == (asked(2), "label enable-bgp=false, again: somebody took it back")
     assert again.journal is not None and again.journal.leaves == 2
     assert again.journal.baselines == {ROUTER: 2}, "what was seen before counts on"
 
