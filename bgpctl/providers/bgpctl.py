@@ -79,12 +79,13 @@ class Bgpctl:
     ) -> Lever:
         from bgpctl.providers import policies
 
-        selecting = outlook.selectors if outlook else policies.read_selectors(self._client)
+        selecting, served = (outlook.selectors, True) if outlook else policies.read_selectors(self._client)
         soak = f"kubectl annotate node {name_of(node)} {GRACEFUL_SHUTDOWN_SOAK}=10s --overwrite"
         unsoaked = (
             f"bgpctl's speaker does that by itself when it leaves, for as long as its Node says: {soak}"
         )
-        return replace(policies.label_lever(selecting, node, override), unsoaked=unsoaked)
+        refusal = "" if served else UNSERVED  # an outlook says so itself (`missing`)
+        return replace(policies.label_lever(selecting, node, override), unsoaked=unsoaked, refusal=refusal)
 
     def facts(self, node: Mapping[str, Any]) -> tuple[PeerFacts, ...]:
         from bgpctl.core.intent.fleet import Fleet

@@ -52,10 +52,10 @@ def read_policies(client: Client) -> tuple[ClusterObjects, bool]:
     return found, peering is not None or configs is not None
 
 
-def read_selectors(client: Client) -> Selectors:
-    """What selects nodes, and nothing else."""
-    policies, configs = optional(client, paths.PEERING_POLICIES), optional(client, *paths.CLUSTER_CONFIGS)
-    return selectors(policies, configs)
+def read_selectors(client: Client) -> tuple[Selectors, bool]:
+    """What selects nodes, and nothing else; whether the API server knows a kind of policy that does."""
+    policies, configs = served(client, paths.PEERING_POLICIES), served(client, *paths.CLUSTER_CONFIGS)
+    return selectors(policies or (), configs or ()), policies is not None or configs is not None
 
 
 def selectors(policies: Sequence[Mapping[str, Any]], configs: Sequence[Mapping[str, Any]]) -> Selectors:

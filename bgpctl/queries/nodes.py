@@ -180,10 +180,12 @@ def _selected_again(client: Client, whose: Provider, report: NodeReport, documen
     other = journal.provider not in ("", whose.name)
     try:
         provider = providers.named(client, journal.provider) if other else whose
-        selecting = provider.lever(document, journal.prior).policies
+        lever = provider.lever(document, journal.prior)
     except BgpctlError as error:
         return f"whether a policy selects it again is not known ({error.message})"
-    return f"{', '.join(selecting)} selects it again" if selecting else ""
+    if lever.refusal and not lever.policies:
+        return f"whether a policy selects it again is not known ({lever.refusal})"
+    return f"{', '.join(lever.policies)} selects it again" if lever.policies else ""
 
 
 def _of_others(client: Client, documents: Mapping[str, Any], whose: str) -> Iterator[tuple[str, NodeState]]:
