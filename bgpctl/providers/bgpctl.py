@@ -84,8 +84,9 @@ class Bgpctl:
         unsoaked = (
             f"bgpctl's speaker does that by itself when it leaves, for as long as its Node says: {soak}"
         )
-        refusal = "" if served else UNSERVED  # an outlook says so itself (`missing`)
-        return replace(policies.label_lever(selecting, node, override), unsoaked=unsoaked, refusal=refusal)
+        lever = policies.label_lever(selecting, node, override)
+        refusal = lever.refusal if served else UNSERVED  # an outlook says so itself (`missing`)
+        return replace(lever, unsoaked=unsoaked, refusal=refusal)
 
     def facts(self, node: Mapping[str, Any]) -> tuple[PeerFacts, ...]:
         from bgpctl.core.intent.fleet import Fleet
