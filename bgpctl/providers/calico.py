@@ -123,8 +123,7 @@ class Calico:
         host = self.objects.host(node)
         world = self.objects.world(Hosts((host,)), few=True)
         mine, way = world.of(host), prior.get(WAY)
-        keys = frozenset((EXCLUDE, *(key for peering in world.peerings for key in peering.nodes.keys)))
-        lever = Lever(keys=keys, back=self._back(host, mine, prior))
+        lever = Lever(keys=world.keys | {EXCLUDE}, back=self._back(host, mine, prior))
         if unread := world.unread_for(host):
             names = tuple(f"BGPPeer {one.name}" for one in unread)
             return replace(lever, policies=names, refusal="; ".join(map(str, unread)))

@@ -72,8 +72,14 @@ class Objects:
         """What decides about these nodes; `few`: of thousands of BGPPeers most are none of theirs, which a
         glance tells. Raises Blocked for a BGPConfiguration that cannot be read."""
 
+        others: set[str] = set()
+
         def read_one(document: Document) -> Peering | Unread | None:
-            return _peering(document) if not few or _may_be_for(document, hosts) else None
+            node, nodes = whose(document) if few else ("", None)
+            if nodes is None or node in hosts.by_name or (not node and hosts.chosen(nodes)):
+                return _peering(document)
+            others.update(nodes.keys)
+            return None
 
         read, _ = self.client.read_list(f"{self.base}/bgppeers", {}, read_one)
         return World(
@@ -83,6 +89,7 @@ class Objects:
             leave.rejects(self.filter()),
             tuple(exported(permitted(self.client, f"{self.base}/ippools"))),
             tuple(one for one in read if isinstance(one, Unread)),
+            frozenset(others),
         )
 
     def _defaults(self) -> Defaults:
@@ -171,11 +178,6 @@ def _host(node: Document) -> Host | NodeState:
         return read_host(node)
     except Unreadable as error:
         return NodeState(name_of(node), unreadable=error.message)
-
-
-def _may_be_for(document: Document, hosts: Hosts) -> bool:
-    node, nodes = whose(document)
-    return node in hosts.by_name if node else bool(hosts.chosen(nodes))
 
 
 def _peering(document: Document) -> Peering | Unread:

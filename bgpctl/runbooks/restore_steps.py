@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bgpctl import providers
 from bgpctl.core.drain.deselection import not_ours
 from bgpctl.core.drain.lever import Effect, shown
 from bgpctl.core.model import SessionState
@@ -215,9 +214,7 @@ def _current(s: Snapshot, state: NodeState) -> float:
 
 def _stay_up(s: Snapshot, state: NodeState) -> bool:
     """Did nobody tell the node's sessions to end? Else a router may be just about to see the end of one."""
-    row = providers.TABLE.get(s.journal.provider) if s.journal else None
-    never_closes = row is not None and not row.closes_apart and s.lever.effect is Effect.WITHDRAWS
-    return never_closes and state.sessions_told
+    return s.lever.effect is Effect.WITHDRAWS and state.sessions_told
 
 
 def _by_router(s: Snapshot, state: NodeState) -> Sequence[PeerState]:

@@ -110,9 +110,14 @@ def test_a_quiet_and_a_busy_while(server: ApiServer, place: Path) -> None:
 
 def _check_start(seen: Counter[tuple[str, str]]) -> None:
     assert {resource for verb, resource in seen if verb == "watch"} == KINDS
-    assert all(seen["watch", kind] == seen["list", kind] == 1 for kind in KINDS), seen
+    looks = seen["get", ""]  # for another stack on the node: at the start, and then rarely
+    assert looks in (1, 2), seen
+    for kind in KINDS:
+        extra = looks if kind == "ciliumnodes" else 0
+        assert (seen["watch", kind], seen["list", kind]) == (1, 1 + extra), (kind, seen)
     others = {each for each in seen if each[1] not in KINDS}
-    assert {resource.partition("/")[0] for _, resource in others} == {"bgpnodestates"}, others
+    told = {resource.partition("/")[0] for _, resource in others} - {"", "ciliumbgpnodeconfigs", "daemonsets"}
+    assert told == {"bgpnodestates"}, others
 
 
 def _published(server: ApiServer) -> dict[str, Any]:

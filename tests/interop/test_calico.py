@@ -83,7 +83,7 @@ class Stack:
 
     def restore(self, *more: str) -> None:
         code, back = self.document("node", "restore", NODE, *self.asked, "--timeout", "40", *more)
-        assert (code, back["status"], back.get("proof")) == (0, "done", "confirmed"), back
+        assert (code, back["status"], back.get("proof")) == (0, "done", "confirmed"), json.dumps(back)
 
     def session(self) -> str:
         """How the router names its session with the node: what it is, and since when."""

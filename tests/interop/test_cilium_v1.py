@@ -43,6 +43,7 @@ class Stack(CiliumStack):
 
 
 def documents(site: stacks.Site) -> Iterator[stacks.Document]:
+    yield from seed.crds()
     yield crd()
     yield daemonset()
     yield from (cilium_node(node.name, cilium.SELECTED) for node in site.nodes)

@@ -81,9 +81,7 @@ def test_a_router_that_still_forwards_is_not_forgotten_over_any_restart(kind: st
             ran = drain(lab, "--timeout", "2")
             assert look(lab) is RouteState.STALE
             assert (ran.code, "proof" in ran.document) == (DEADLINE, False), ran.out
-            assert (
-                "the speaker was started, and the one before it did not withdraw" in ran.document["message"]
-            )
+            assert "was seen started, and the one before it did not withdraw" in ran.document["message"]
         kit.run_ok(lab, "node", "restore", NODE)
         relabel(lab, "true")
         eventually(lambda: look(lab) is RouteState.PRESENT, deadline=20)
@@ -142,7 +140,7 @@ def test_a_speaker_that_could_never_publish_a_word_is_remembered(
         assert [peer["peerAddress"] for peer in state["unwithdrawn"]] == [lab.place.router_address]
         ran = drain(lab, "--timeout", "2")
         assert (ran.code, "proof" in ran.document) == (DEADLINE, False), ran.out
-        assert "the speaker was started, and the one before it did not withdraw" in ran.document["message"]
+        assert "was seen started, and the one before it did not withdraw" in ran.document["message"]
         assert f"do not power off {NODE}: routers may still" in kit.run(lab, "node", "status", NODE).out
         assert f"{NODE}: {UNPROVED}" in kit.run(lab, "peers", "status").out
 

@@ -273,7 +273,7 @@ def test_what_was_counted_before_says_nothing_of_what_a_router_has_now() -> None
         ({}, "active", 5.0, OF_BEFORE),
         ({}, "active", 20.0, "1/1 sessions Established"),
         ({"effect": Effect.CLOSES}, "established", 5.0, OF_BEFORE),
-        ({"provider": "cilium"}, "established", 5.0, OF_BEFORE),
+        ({"provider": "cilium"}, "established", 5.0, "1/1 sessions Established (1 by the router's word)"),
         ({"sessions_told": False}, "established", 5.0, OF_BEFORE),
     ],
 )

@@ -95,7 +95,7 @@ class Unread:
 @dataclass(frozen=True, slots=True)
 class World:
     """What decides about all nodes. `rejects`: the BGPFilter is there, and withdraws. `pods`: the IPPools
-    whose addresses are announced."""
+    whose addresses are announced. `others`: the labels by which those select that are not in here."""
 
     hosts: Hosts
     peerings: Sequence[Peering]
@@ -103,6 +103,12 @@ class World:
     rejects: bool = False
     pods: tuple[str, ...] = ()
     unread: tuple[Unread, ...] = ()
+    others: frozenset[str] = frozenset()
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """The labels by which any BGPPeer selects nodes."""
+        return self.others.union(*(peering.nodes.keys for peering in self.peerings))
 
     def of(self, host: Host) -> tuple[Peering, ...]:
         """The BGPPeers that give the node sessions with routers or other nodes."""
