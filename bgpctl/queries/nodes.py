@@ -185,7 +185,11 @@ def _selected_again(client: Client, whose: Provider, report: NodeReport, documen
         return f"whether a policy selects it again is not known ({error.message})"
     if lever.refusal and not lever.policies:
         return f"whether a policy selects it again is not known ({lever.refusal})"
-    return f"{', '.join(lever.policies)} selects it again" if lever.policies else ""
+    if lever.policies:
+        return f"{', '.join(lever.policies)} selects it again"
+    key = journal.deselect[0] if journal.deselect else ""
+    # A speaker keeps what it runs while the kind of its policy is not served, as after its CRD was deleted.
+    return f"no policy selects nodes by {key} any more" if key and key not in lever.keys else ""
 
 
 def _of_others(client: Client, documents: Mapping[str, Any], whose: str) -> Iterator[tuple[str, NodeState]]:

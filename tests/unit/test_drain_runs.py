@@ -171,11 +171,14 @@ def test_a_drained_node_that_a_policy_selects_again_is_not_safe_whatever_its_spe
 def test_a_drained_node_whose_policies_cannot_be_read_is_not_safe(rig: Rig) -> None:
     """Their CRD was deleted: the speaker keeps what it runs (issue 7)."""
     assert started(rig)[1].status == "done"
-    for kind in ("ciliumbgppeeringpolicies", "ciliumbgpclusterconfigs"):
-        rig.admin.delete(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{kind}.cilium.io")
-    (report,) = node_reports(rig.admin, (NODE,))
-    assert report.service == "unknown" and report.since
-    assert "whether a policy selects it again is not known (the cluster serves neither" in report.since.told
+    definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    for kind, why in (
+        ("ciliumbgppeeringpolicies", "no policy selects nodes by enable-bgp any more"),
+        ("ciliumbgpclusterconfigs", "a policy selects it again is not known (the cluster serves neither"),
+    ):
+        rig.admin.delete(f"{definitions}/{kind}.cilium.io")
+        (report,) = node_reports(rig.admin, (NODE,))
+        assert report.service == "unknown" and report.since and why in report.since.told
 
 
 def test_a_drain_that_does_not_end_says_what_it_knows(rig: Rig) -> None:
