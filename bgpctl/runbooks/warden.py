@@ -6,6 +6,7 @@ its path, without the package: it is to be there at once."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -21,7 +22,8 @@ def guard(group: int, parent: int) -> None:
     while os.getppid() == parent and stopped < STOPPED_SECONDS:
         stopped = stopped + EVERY if _stopped(parent) else 0.0
         time.sleep(EVERY)
-    os.killpg(group, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):  # it had ended by itself
+        os.killpg(group, signal.SIGKILL)
 
 
 def _stopped(process: int) -> bool:
