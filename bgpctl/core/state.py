@@ -165,6 +165,7 @@ class NodeState:
     `engine_asked`: sessions and counts are what its BGP engine itself said just now, and by whom it was
     asked; "" = they are what somebody wrote.
     `sessions_told` False: whether a session is up nobody will ever tell.
+    `assumes`: what has to be so for `announced` to be true, "that …"; "" = it is what was told.
     """
 
     node: str
@@ -197,6 +198,7 @@ class NodeState:
     told_out: bool = False
     engine_asked: str = ""
     sessions_told: bool = True
+    assumes: str = ""
 
     @property
     def last_seen(self) -> float:
