@@ -128,11 +128,12 @@ class Beside:
         )
 
     def _suspect(self, state: NodeState) -> tuple[str, ...]:
-        """The problem that whoever told last may be. A session of ours from where his came says that he is
-        gone, one from elsewhere that he may not be; and he may be what keeps ours from coming up. Where none
-        is wanted, because the node leaves, only the operator knows."""
+        """The problem that whoever told last may be, also one who had left: he may have come back since, and
+        not have been able to tell. A session of ours from where his came says that he is gone, one from
+        elsewhere that he may not be; and he may be what keeps ours from coming up. Where none is wanted,
+        because the node leaves, only the operator knows."""
         before = self._before
-        if before is None or not (before.peers or before.phase == "Starting"):
+        if before is None or not (before.peers or before.locals or before.phase == "Starting"):
             return ()
         if _elsewhere(state, before):
             self._before = None
@@ -165,9 +166,9 @@ def _elsewhere(state: NodeState, before: NodeState) -> bool:
 def _in_his_place(state: NodeState, before: NodeState) -> bool:
     """Does a session of ours come from where his to the same router came? Where that is not known, none; but
     one who was only starting told of no place, and of no peer: his places are taken when all of ours are."""
-    if not before.peers:
-        return state.established == len(state.peers) > 0
     had = _places(before)
+    if not had and not before.peers:
+        return state.established == len(state.peers) > 0
     return any(had.get(router) == local for router, local in _up(state).items())
 
 
