@@ -191,7 +191,7 @@ def _places(before: NodeState) -> dict[Router, str]:
 
 
 def _problem(other: NodeState) -> str:
-    towards = {str(peer.session.local_address) for peer in other.peers if peer.session.local_address}
+    towards = set(_places(other).values())
     where = f" from {', '.join(sorted(towards))}" if towards else UNPLACED
     since = f", started {timestamp(other.started_at)}" if other.started_at else ""
     return (
