@@ -57,6 +57,7 @@ SWITCHES = (
     "--ignore-daemonsets",
     "--allow-last-path",
     "--allow-address-gap",
+    "--beside-another-stack",
     "--allow-route-loss",
 )
 REPEATABLE = ("--peer-profile", "--router-probe")

@@ -176,7 +176,9 @@ def test_one_before_us_that_hung_while_it_started_may_have_what_it_never_told() 
     assert one.joined(A).contested == "" == one.joined(LEFT).contested
 
 
-@pytest.mark.parametrize(("ours", "others"), [(A, ()), (B, ("b",)), (LEFT, ("b",))], ids=["here", "else", "no"])
+@pytest.mark.parametrize(
+    ("ours", "others"), [(A, ()), (B, ("b",)), (LEFT, ("b",))], ids=["here", "else", "no"]
+)
 def test_one_before_us_that_had_left_may_have_come_back_and_not_been_able_to_tell(
     ours: NodeState, others: tuple[str, ...]
 ) -> None:
