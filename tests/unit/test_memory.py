@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bgpctl.core.state import LocalAddresses, NodeState
+from bgpctl.core.state import MOST_WRITES, LocalAddresses, NodeState
 from bgpctl.core.state_document import to_document
 from bgpctl.errors import BgpctlError, Temporary
 from bgpctl.speaker import places
@@ -245,3 +245,12 @@ def test_counts_wait_on_the_way_to_the_api_server_only(tmp_path: Path) -> None:
     assert memory._told._waiting is not None
     assert memory._kept is not None and memory._kept._waiting is None
     assert Memory("n", kept(tmp_path))._told._waiting is None, "a speaker without Kubernetes"
+
+
+def test_where_the_numbers_have_come_to_their_end_no_router_is_forgotten() -> None:
+    """A damaged file: whichever of the two was told later, nobody knows any more (issue 7)."""
+    both = replace(running(peer(ROUTER), peer(ROUTER_2)), node="n", sequence=MOST_WRITES, uid="process-1")
+    one = replace(both, peers=(peer(ROUTER),))
+    for found in ((one, both), (both, one)):
+        last = newest("n", *found)
+        assert last is not None and {each.address for each in last.holders} == {ROUTER, ROUTER_2}

@@ -24,7 +24,8 @@ log = logging.getLogger("bgpctl.speaker")
 def newest(node: str, *found: NodeState | None) -> NodeState | None:
     """Of those that are this node's, the one that was told last, of equals the first. A process numbers what
     it tells. Of two processes one may not have known what the other told, so whatever routers either of them
-    names may have routes. Addresses that another speaker told stand in one of the two places only."""
+    names may have routes; so too where the numbers have come to their end (a damaged file), which orders
+    nothing any more. Addresses that another speaker told stand in one of the two places only."""
     ours = [state for state in found if state is not None and state.node == node]
     last = max(
         ours, key=lambda state: (state.sequence, 0 if state.sequence else state.heartbeat), default=None
@@ -35,7 +36,8 @@ def newest(node: str, *found: NodeState | None) -> NodeState | None:
     for state in (*ours, last):
         known.remember(state.locals)
     last = replace(last, locals=known.told)
-    foreign = [state for state in ours if not state.uid or state.uid != last.uid]
+    ended = last.sequence >= MOST_WRITES
+    foreign = [state for state in ours if ended or not state.uid or state.uid != last.uid]
     for state in foreign:
         lost = others(state.holders, last.holders)
         last = replace(last, unwithdrawn=(*last.unwithdrawn, *lost)) if lost else last
