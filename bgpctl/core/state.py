@@ -30,7 +30,8 @@ SAME_CLOCK_SECONDS = 2.0
 
 MOST_WRITES = 2**53  # of one state, by all speakers of a node: exact in every JSON reader
 
-MOST_LOCAL_PEERS, MOST_LOCALS = 256, 8  # routers, and addresses of the node towards one of them
+MOST_LOCAL_PEERS, MOST_LOCALS = 256, 32
+"""Routers, and addresses of the node towards one of them: Cilium allows 16 instances, each with its own."""
 
 UNTOLD = ""  # a phase that nobody tells
 PHASES = ("Starting", "Waiting", "Running", "Leaving", "Withdrawn", "Idle", "Stopped")
@@ -62,8 +63,9 @@ ANOTHER_SESSION = (CONNECTION_REJECTED, COLLISION)
 
 @dataclass(frozen=True, slots=True)
 class PeerState:
-    """One peer: its definition, its session, and how many routes it should get. `instance` is the name of its
-    BGP instance, "" when an older speaker wrote it."""
+    """One peer: its definition, its session, and how many routes it should get. `address`: in another VRF
+    than the default one `VRF/ADDRESS` (`placed`), since two routers may share one. `instance` is the name of
+    its BGP instance, "" when an older speaker wrote it."""
 
     name: str
     address: str
@@ -282,6 +284,16 @@ def others(peers: Iterable[PeerState], known: Iterable[PeerState]) -> tuple[Peer
         return locals_ is not None and (local is None or None in locals_ or local in locals_)
 
     return tuple(peer for peer in peers if not is_known(peer))
+
+
+def placed(vrf: str, address: str) -> str:
+    """The address of a router, within its VRF; "" = the default one."""
+    return f"{vrf}/{address}" if vrf else address
+
+
+def unplaced(address: str) -> str:
+    """The address alone."""
+    return address.rpartition("/")[2]
 
 
 def is_another(problem: str) -> bool:

@@ -17,7 +17,7 @@ from bgpctl.core.frr_k8s.config import KIND, Configuration, Neighbor, Unread, me
 from bgpctl.core.frr_k8s.running import mentioned, strange
 from bgpctl.core.frr_k8s.told import SESSION_LAG, NodeStatus, Sessions
 from bgpctl.core.model import Session, SessionState
-from bgpctl.core.state import NodeState, PeerState
+from bgpctl.core.state import NodeState, PeerState, placed
 
 NOT_TOLD: Sessions = MappingProxyType({})
 CLOCKS = 2.0  # seconds that a creation's instant may be off: it has no fraction
@@ -142,15 +142,11 @@ def _sum(counts: Sequence[int | None]) -> int | None:
 def _ended(peer: PeerState, host: Host, told: Sessions, now: float) -> bool:
     """Did its session end since the node was made to withdraw, whether it is up again or not? An FRR that was
     started anew announces nothing, and with graceful restart does not say soon that this is all."""
-    said = next((one for key, one in told.items() if _name(*key) == peer.name), None)
+    said = next((one for key, one in told.items() if placed(*key) == peer.name), None)
     if said is None or not peer.session.established:
         return peer.session.state is not SessionState.UNKNOWN and not peer.session.established
     assert host.ours is not None, "it was made to"
     return now - said.uptime > host.ours.created + CLOCKS
-
-
-def _name(vrf: str, address: str) -> str:
-    return f"{vrf}/{address}" if vrf else address
 
 
 def _problems(host: Host, told: Sessions) -> Iterator[str]:
@@ -176,7 +172,7 @@ def _peer(one: Neighbor, host: Host, told: Sessions, *, loud: bool, taken: bool)
     intended = None if one.prefixes is None else len(one.prefixes)
     return PeerState(
         one.name,
-        one.address,
+        placed(one.vrf, one.address),
         one.port,
         one.asn,
         one.local_asn,
