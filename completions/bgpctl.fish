@@ -111,6 +111,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'node drain\'' -l skip-wait-for-delete-timeout -x -d 'Do not wait for pods that were deleted longer ago than this; 0 = wait for all'
     complete -c $program -n '__bgpctl_at \'node drain\'' -l allow-last-path -l no-allow-last-path -d 'Go on although this node is a route\'s last path'
     complete -c $program -n '__bgpctl_at \'node drain\'' -l allow-address-gap -l no-allow-address-gap -d 'Go on although an address is announced from nowhere until its evicted pods run elsewhere'
+    complete -c $program -n '__bgpctl_at \'node drain\'' -l beside-another-stack -l no-beside-another-stack -d 'Go on although another BGP stack has the node too, or may have: its routes are neither withdrawn nor asked about, and the proof says so'
     complete -c $program -n '__bgpctl_at \'node drain\'' -l require-confirmed -l no-require-confirmed -d 'Take only the routers\' word that the routes are gone'
     complete -c $program -n '__bgpctl_at \'node drain\'' -l assume-dead -d 'You know that a speaker which no longer reports is dead, not just hung or cut off'
     complete -c $program -n '__bgpctl_at \'node drain\'' -l max-unavailable -x -d 'How many nodes may be out of service at once, this one among them'
