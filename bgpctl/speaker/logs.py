@@ -79,6 +79,7 @@ class Aside(logging.Handler):
         threading.Thread(target=self._write, name="log", daemon=True).start()
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Put it aside, at once."""
         try:
             self._waiting.put_nowait(record)
         except queue.Full:

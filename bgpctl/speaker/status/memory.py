@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 
-from bgpctl.core.state import MOST_WRITES, NodeState, others
+from bgpctl.core.state import MOST_WRITES, NodeState, PeerState, others
 from bgpctl.errors import BgpctlError, Temporary
 from bgpctl.ports import Sink
 from bgpctl.speaker.status.addresses import Addresses
@@ -39,9 +39,16 @@ def newest(node: str, *found: NodeState | None) -> NodeState | None:
     ended = last.sequence >= MOST_WRITES
     foreign = [state for state in ours if ended or not state.uid or state.uid != last.uid]
     for state in foreign:
-        lost = others(state.holders, last.holders)
+        lost = _missed(state.holders, last.holders)
         last = replace(last, unwithdrawn=(*last.unwithdrawn, *lost)) if lost else last
     return last
+
+
+def _missed(peers: tuple[PeerState, ...], known: tuple[PeerState, ...]) -> tuple[PeerState, ...]:
+    """Those that are not among the known. A session that is not up says nothing of one from an address."""
+    placed = [peer for peer in peers if peer.session.local_address]
+    sure = [peer for peer in known if peer.session.local_address]
+    return (*others(placed, sure), *others((peer for peer in peers if peer not in placed), known))
 
 
 def remembered(state: NodeState) -> Hashable:
