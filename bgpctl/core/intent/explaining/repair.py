@@ -84,9 +84,10 @@ class Repair:
 
     @property
     def command(self) -> str:
-        """What shows the field as it is."""
+        """What shows the field as it is; of a new item of a list, the list."""
         if self.path:
-            return self.object.command(self.path)
+            new_item = self.found is None and isinstance(self.path[-1], int)
+            return self.object.command(self.path[:-1] if new_item else self.path)
         where = f" -n {self.object.namespace}" if self.object.namespace else ""
         return f"kubectl get {self.object.kind.lower()}s{where}"
 
@@ -109,7 +110,7 @@ def shown_path(path: Path) -> str:
 
 
 def jsonpath(path: Path) -> str:
-    """As `kubectl -o jsonpath` takes it; a list's new item is shown by its list."""
+    """As `kubectl -o jsonpath` takes it."""
     steps = (f"[{step}]" if isinstance(step, int) else "." + step.replace(".", "\\.") for step in path)
     return "".join(steps)
 

@@ -68,7 +68,9 @@ def verdict(intent: Intent, target: Target, peer: str = ANY_PEER) -> Verdict:
     for absent in sorted(own, key=lambda each: each.prefix is not None) if target.prefix is None else own:
         if target.prefix in (None, absent.prefix):
             return Verdict(absent.reason, absent.detail, prefix=absent.prefix)
-    why = f"{target.origin} has no address of a type that is advertised here"
+    service = target.source is Source.SERVICE
+    what = f"{target.origin} has no address of a type that is advertised here"
+    why = what if service else f"{target.prefix or target.origin} is not of node {intent.node}"
     return Verdict(NO_CANDIDATE, why, prefix=target.prefix)
 
 
