@@ -23,7 +23,7 @@ SHORT = {Status.UNTOLD: "-"}
 
 
 def text(found: Explanation, width: int | None = None) -> Iterator[Line]:
-    """Per group of paths: who, the chain, and the fields of its broken links. The answer in a sentence last."""
+    """Per group of paths: who, the chain, the fields of its broken links. The answer in a sentence last."""
     for group in found.groups:
         yield from _group(group, width)
         yield line("")

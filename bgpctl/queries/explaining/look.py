@@ -12,7 +12,7 @@ from typing import Any
 
 from bgpctl import providers
 from bgpctl.core.intent.compile import ClusterObjects, Context
-from bgpctl.core.intent.explaining.asked import Asked
+from bgpctl.core.intent.explaining.asked import Asked, nearest
 from bgpctl.core.intent.explaining.chain import Group, Link, Path, Standing, Status, grouped
 from bgpctl.core.intent.explaining.links import NODE, PEER, POLICY, object_links
 from bgpctl.core.intent.explaining.reported import reported_links
@@ -25,7 +25,7 @@ from bgpctl.core.intent.sessions import internal_ips
 from bgpctl.core.model import Intent, Route, Session
 from bgpctl.core.policy.nodeconfig import Source
 from bgpctl.core.reading.addresses import parse_zoned
-from bgpctl.core.reading.documents import name_of
+from bgpctl.core.reading.documents import annotations_of, name_of
 from bgpctl.core.state import NodeState
 from bgpctl.errors import UsageError
 from bgpctl.kube import paths
@@ -34,7 +34,7 @@ from bgpctl.ports import Provider
 from bgpctl.queries.explaining.routers import Witnesses
 from bgpctl.queries.explaining.targets import Finder, Question
 from bgpctl.runbooks import cluster
-from bgpctl.runbooks.objects import no_such_node
+from bgpctl.runbooks.journal import ANNOTATION
 from bgpctl.witness.probe import Probe
 
 NOTHING = Target("PodCIDR", None, Source.POD_CIDR)
@@ -77,8 +77,9 @@ def explain(
     """`node` and `peer` (its address, or its name) narrow the paths. Raises UsageError for what does not
     exist."""
     objects = cluster.read(client, provider or providers.of(client))
-    if node is not None and all(name_of(one) != node for one in objects.nodes):
-        raise no_such_node(node)
+    names = [name_of(one) for one in objects.nodes]
+    if node is not None and node not in names:
+        raise UsageError(f"--from: node {node} does not exist", f"the nodes are: {nearest(node, names)}")
     fleet = objects.outlook.fleet
     known = fleet.services if fleet else client.read_list(paths.SERVICES, {}, read_service)[0]
     question = Finder(client, objects, known).question(asked)
@@ -146,8 +147,11 @@ class _Paths:
             found = search(asker, objects, target, peer)
             links = object_links(asker, objects, target, peer, found)
             route = found.verdict.route
+            out = () if route else tuple(_drained(node))
             told = self._reported(intent, state, peer, address, route, node, target)
-            yield Path(name, address, target.origin, target.prefix, (*self._question.lead, *links, *told))
+            yield Path(
+                name, address, target.origin, target.prefix, (*self._question.lead, *out, *links, *told)
+            )
 
     def _wanted(self, name: str, address: str) -> bool:
         met = self._peer in (None, name, address)
@@ -206,7 +210,8 @@ class _Paths:
         counted = _counted(full, peer, len(table))
         told = self._reported(full, state, peer, address, route, objects.node or {}, None)
         origin = self._question.title
-        return Path(asker.node, address, origin, None, (*links, *told, *counted))
+        out = () if route else tuple(_drained(objects.node or {}))
+        return Path(asker.node, address, origin, None, (*out, *links, *told, *counted))
 
     # -- other stacks
 
@@ -225,6 +230,15 @@ class _Paths:
                 told = self._reported(intent, state, peer, address, None, node, target)
                 origin, prefix = (target.origin, target.prefix) if target else (self._question.title, None)
                 yield Path(name, address, origin, prefix, (*lead, *told))
+
+
+def _drained(node: Mapping[str, Any]) -> Iterator[Link]:
+    """Of a node that a run has: what it changed is not to be mended one by one."""
+    if ANNOTATION in annotations_of(node):
+        says = "bgpctl has taken this node out of service; a restore undoes all that it changed"
+        yield Link(
+            "drain", Status.BROKEN, says, command=f"bgpctl node restore {name_of(node)}", reason="drained"
+        )
 
 
 def _whose(path: Path) -> str:

@@ -10,19 +10,19 @@ from bgpctl.core.drain.pods import pod_view
 from bgpctl.core.intent.endpoints import SERVICE_NAME_LABEL, Key
 from bgpctl.core.intent.explaining.asked import FORMS, Asked, nearest
 from bgpctl.core.intent.explaining.chain import Link, Status
+from bgpctl.core.intent.explaining.proposals.case import items
 from bgpctl.core.intent.explaining.repair import Ref
 from bgpctl.core.intent.explaining.verdict import Target
 from bgpctl.core.intent.podcidrs import pod_cidrs, pool_cidrs
 from bgpctl.core.intent.services import Candidate, Service, host_prefix, read_service
 from bgpctl.core.model import IPNetwork
 from bgpctl.core.policy.nodeconfig import AddressType
-from bgpctl.core.reading.documents import name_of, namespace_of
+from bgpctl.core.reading.documents import labels_of, name_of, namespace_of
 from bgpctl.core.reading.foreign import Unreadable
 from bgpctl.errors import UsageError
 from bgpctl.kube import paths
 from bgpctl.kube.client import Client
 from bgpctl.runbooks import cluster
-from bgpctl.runbooks.objects import no_such_node
 
 Document = dict[str, Any]
 
@@ -80,7 +80,8 @@ class Finder:
 
     def _missing(self, asked: Asked) -> UsageError:
         if asked.kinds == ("Node",):
-            return no_such_node(asked.name)
+            names = nearest(asked.name, map(name_of, self.objects.nodes))
+            return UsageError(f"node {asked.name} does not exist", f"the nodes are: {names}")
         what = " or ".join(kind for kind in asked.kinds)
         own = [service.key[1] for service in self.known if service.key[0] == asked.namespace]
         there = f"the Services of namespace {asked.namespace} are: {nearest(asked.name, own)}"
@@ -141,9 +142,8 @@ class Finder:
         texts = {str(address.network_address) for address in addresses}
         found: dict[Key, None] = {}
         for each in self.client.items(paths.slices(asked.namespace), **paths.BALANCED_SLICES):
-            service = each.get("metadata", {}).get("labels", {}).get(SERVICE_NAME_LABEL)
-            named = any(_is(endpoint, asked.name, texts) for endpoint in each.get("endpoints") or ())
-            if named and isinstance(service, str):
+            service = labels_of(each).get(SERVICE_NAME_LABEL)
+            if service and any(_is(one, asked.name, texts) for one in items(each, "endpoints")):
                 found[asked.namespace, service] = None
         return list(found)
 

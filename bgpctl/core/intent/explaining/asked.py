@@ -75,6 +75,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     from difflib import get_close_matches
 
     there = sorted(set(known))
-    close = get_close_matches(name, there, NEAR, 0.4) or there[:NEAR]
+    few = len(there) <= NEAR
+    close = there if few else get_close_matches(name, there, NEAR, 0.4) or there[:NEAR]
     more = len(there) - len(close)
     return ", ".join(close) + (f" and {more} more" if more else "") if there else "none"

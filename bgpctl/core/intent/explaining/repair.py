@@ -80,7 +80,7 @@ class Repair:
     @property
     def wanted(self) -> str:
         """What would have to be there, in words."""
-        return self.words or ("not there" if self.needed is None else shown_value(self.needed))
+        return self.words or ("gone" if self.needed is None else shown_value(self.needed))
 
     @property
     def command(self) -> str:
