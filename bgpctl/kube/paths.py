@@ -68,6 +68,7 @@ def eviction(namespace: str, name: str) -> str:
 
 
 def service(namespace: str, name: str) -> str:
+    """Of one Service."""
     return f"/api/v1/namespaces/{named(namespace)}/services/{named(name)}"
 
 

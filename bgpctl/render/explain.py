@@ -89,6 +89,7 @@ def _broken(link: Link, width: int | None) -> Iterator[Line]:
             yield (Span(INDENT), *row)
         yield from _see(repair.command)
     if not link.repairs and link.command:
+        yield line(INDENT, f"{link.name}: see")
         yield from _see(link.command)
 
 

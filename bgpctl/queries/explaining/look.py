@@ -149,9 +149,8 @@ class _Paths:
             route = found.verdict.route
             out = () if route else tuple(_drained(node))
             told = self._reported(intent, state, peer, address, route, node, target)
-            yield Path(
-                name, address, target.origin, target.prefix, (*self._question.lead, *out, *links, *told)
-            )
+            chain = (*self._question.lead, *out, *links, *_left_out(intent), *told)
+            yield Path(name, address, target.origin, target.prefix, chain)
 
     def _wanted(self, name: str, address: str) -> bool:
         met = self._peer in (None, name, address)
@@ -186,9 +185,11 @@ class _Paths:
         said = self._routers.link(intent.node, own, state, address, prefix)
         if said is None:
             return found
-        if route is None and said.status is Status.BROKEN:  # as it must be
+        if self._objects.outlook.fleet is None or route is not None:
+            return (*found, said)
+        if said.status is Status.BROKEN:  # as it must be
             said = replace(said, status=Status.UNTOLD, says="it has no such route from this node", reason="")
-        elif route is None and said.status is Status.OK and intent.config is not None:
+        elif said.status is Status.OK:
             said = replace(said, status=Status.UNTOLD, says=f"{said.says}, though it should not be announced")
         return (*found, said)
 
@@ -232,13 +233,19 @@ class _Paths:
                 yield Path(name, address, origin, prefix, (*lead, *told))
 
 
+def _left_out(intent: Intent) -> Iterator[Link]:
+    """Objects that matter to the target and cannot be read: each costs itself."""
+    for problem in intent.problems:
+        if " was left out" in problem or " is invalid" in problem:
+            yield Link("unreadable", Status.UNTOLD, problem)
+
+
 def _drained(node: Mapping[str, Any]) -> Iterator[Link]:
     """Of a node that a run has: what it changed is not to be mended one by one."""
     if ANNOTATION in annotations_of(node):
         says = "bgpctl has taken this node out of service; a restore undoes all that it changed"
-        yield Link(
-            "drain", Status.BROKEN, says, command=f"bgpctl node restore {name_of(node)}", reason="drained"
-        )
+        command = f"bgpctl node restore {name_of(node)}"
+        yield Link("drain", Status.BROKEN, says, command=command, reason="drained")
 
 
 def _whose(path: Path) -> str:

@@ -90,6 +90,7 @@ class Group:
 
     @property
     def first(self) -> Path:
+        """The one that is told."""
         return self.paths[0]
 
 

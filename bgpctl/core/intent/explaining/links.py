@@ -22,6 +22,7 @@ from bgpctl.core.intent.explaining.verdict import (
     NO_CANDIDATE,
     NO_SESSION,
     NOTHING_IN_FORCE,
+    UNREADABLE,
     Target,
     Verdict,
     verdict,
@@ -39,6 +40,7 @@ NODE, POLICY, PEER, ADVERTISEMENT, FAMILY = "node", "policy", "peer", "advertise
 
 LINK_OF: Mapping[str, str] = {
     NO_CANDIDATE: SERVICE,
+    UNREADABLE: SERVICE,
     services.WRONG_CLASS: CLASS,
     services.NO_LOAD_BALANCER_IP: ADDRESS,
     services.INGRESS_NOT_VIP: ADDRESS,

@@ -1,7 +1,7 @@
 """What an intent says of one thing towards one peer: its route, or the reason why there is none. Pure.
 
-Nothing is decided here: routes, reasons and sentences are the intent's own. Three reasons have no
-`Absent` of their own: what is in force cannot be read, a peer has no session, nobody thought of the target.
+Nothing is decided here: routes, reasons and sentences are the intent's own. Four reasons have no
+`Absent` of their own: the policy or the object cannot be read, a peer has no session, nobody thought of it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from bgpctl.core.policy.nodeconfig import Source
 NOTHING_IN_FORCE = "nothingInForce"
 NO_SESSION = "noSession"
 NO_CANDIDATE = "noCandidate"
+UNREADABLE = "unreadable"
 
 ANY_PEER = ""
 
@@ -45,6 +46,7 @@ class Verdict:
 
     @property
     def there(self) -> bool:
+        """Is it announced, by the intent?"""
         return self.route is not None
 
 
@@ -68,6 +70,9 @@ def verdict(intent: Intent, target: Target, peer: str = ANY_PEER) -> Verdict:
     for absent in sorted(own, key=lambda each: each.prefix is not None) if target.prefix is None else own:
         if target.prefix in (None, absent.prefix):
             return Verdict(absent.reason, absent.detail, prefix=absent.prefix)
+    left_out = next((p for p in intent.problems if p.startswith(f"{target.origin} was left out")), "")
+    if left_out:
+        return Verdict(UNREADABLE, left_out, prefix=target.prefix)
     service = target.source is Source.SERVICE
     what = f"{target.origin} has no address of a type that is advertised here"
     why = what if service else f"{target.prefix or target.origin} is not of node {intent.node}"

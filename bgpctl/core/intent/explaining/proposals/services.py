@@ -15,6 +15,7 @@ from bgpctl.core.reading.documents import annotations_of, labels_of
 from bgpctl.core.reading.selectors import LabelSelector, parse_selector
 
 ANNOTATIONS: Path = ("metadata", "annotations")
+ADDRESSES: tuple[Path, ...] = (("spec", "clusterIPs"), ("spec", "externalIPs"))
 INGRESS: Path = ("status", "loadBalancer", "ingress")
 EXAMPLES = ("192.0.2.1", "2001:db8::1")  # RFC 5737, RFC 3849: nobody's
 IMMUTABLE = "Kubernetes lets nobody change it: delete the Service, and create it anew"
@@ -30,6 +31,25 @@ def candidate(case: Case) -> Iterator[Repairs]:
         yield from matching(case)
     words = '"LoadBalancer"'
     yield (setting("Service", service, ("spec", "type"), "LoadBalancer", words),)
+
+
+def readable(case: Case) -> Iterator[Repairs]:
+    """Without the addresses that are none."""
+    service = case.service
+    if service is None:
+        return
+    listed = [(*field, n) for field in ADDRESSES for n in reversed(range(len(items(service, *field))))]
+    entries = [(*INGRESS, n, "ip") for n in range(len(items(service, *INGRESS)))]
+    wrong = [field for field in (*listed, *entries) if not _is_address(at(service, field))]
+    yield tuple(setting("Service", service, field, None, "an IP address, or gone") for field in wrong)
+
+
+def _is_address(text: object) -> bool:
+    try:
+        parse_address(text)
+    except ValueError:
+        return text in ("", None, "None")  # what the intent takes for no address
+    return True
 
 
 def address(case: Case) -> Iterator[Repairs]:

@@ -15,7 +15,7 @@ from bgpctl.core.intent.explaining.proposals import endpoints as slices
 from bgpctl.core.intent.explaining.proposals import services as own
 from bgpctl.core.intent.explaining.proposals.case import Case
 from bgpctl.core.intent.explaining.repair import Repairs
-from bgpctl.core.intent.explaining.verdict import NO_CANDIDATE, NO_SESSION, NOTHING_IN_FORCE
+from bgpctl.core.intent.explaining.verdict import NO_CANDIDATE, NO_SESSION, NOTHING_IN_FORCE, UNREADABLE
 
 Proposer = Callable[[Case], Iterator[Repairs]]
 
@@ -35,6 +35,7 @@ BY_REASON: Mapping[str, Proposer] = {
     services.NOT_THIS_TYPE: own.every_type,
     services.NOT_ON_THIS_NODE: own.here,
     NO_CANDIDATE: own.candidate,
+    UNREADABLE: own.readable,
     services.NO_LOCAL_ENDPOINTS: slices.ready,
     services.NO_ENDPOINTS: slices.ready,
     services.NO_ENDPOINT_SLICE: slices.ready,
