@@ -15,7 +15,7 @@ from bgpctl.core.intent.compile import ClusterObjects, Context
 from bgpctl.core.intent.explaining.asked import Asked, nearest
 from bgpctl.core.intent.explaining.chain import Group, Link, Path, Standing, Status, grouped
 from bgpctl.core.intent.explaining.links import NODE, PEER, POLICY, object_links
-from bgpctl.core.intent.explaining.reported import reported_links
+from bgpctl.core.intent.explaining.reported import WITHDRAWN, reported_links
 from bgpctl.core.intent.explaining.search import Asker, search
 from bgpctl.core.intent.explaining.verdict import ANY_PEER, Target
 from bgpctl.core.intent.nexthops import carried
@@ -147,8 +147,8 @@ class _Paths:
             found = search(asker, objects, target, peer)
             links = object_links(asker, objects, target, peer, found)
             route = found.verdict.route
-            out = () if route else tuple(_drained(node))
             told = self._reported(intent, state, peer, address, route, node, target)
+            out = _drained(node, route, told)
             chain = (*self._question.lead, *out, *links, *_left_out(intent), *told)
             yield Path(name, address, target.origin, target.prefix, chain)
 
@@ -211,7 +211,7 @@ class _Paths:
         counted = _counted(full, peer, len(table))
         told = self._reported(full, state, peer, address, route, objects.node or {}, None)
         origin = self._question.title
-        out = () if route else tuple(_drained(objects.node or {}))
+        out = _drained(objects.node or {}, route, told)
         return Path(asker.node, address, origin, None, (*out, *links, *told, *counted))
 
     # -- other stacks
@@ -240,12 +240,14 @@ def _left_out(intent: Intent) -> Iterator[Link]:
             yield Link("unreadable", Status.UNTOLD, problem)
 
 
-def _drained(node: Mapping[str, Any]) -> Iterator[Link]:
-    """Of a node that a run has: what it changed is not to be mended one by one."""
-    if ANNOTATION in annotations_of(node):
-        says = "bgpctl has taken this node out of service; a restore undoes all that it changed"
-        command = f"bgpctl node restore {name_of(node)}"
-        yield Link("drain", Status.BROKEN, says, command=command, reason="drained")
+def _drained(node: Mapping[str, Any], route: Route | None, told: Sequence[Link]) -> tuple[Link, ...]:
+    """Of a node that a run took out: what it changed is not to be mended one by one."""
+    out = route is None or any(link.name == WITHDRAWN for link in told)
+    if not out or ANNOTATION not in annotations_of(node):
+        return ()
+    says = "bgpctl has taken this node out of service; a restore undoes all that it changed"
+    command = f"bgpctl node restore {name_of(node)}"
+    return (Link("drain", Status.BROKEN, says, command=command, reason="drained"),)
 
 
 def _whose(path: Path) -> str:

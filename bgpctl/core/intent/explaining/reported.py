@@ -17,6 +17,10 @@ from bgpctl.core.state import NodeState, PeerState
 
 WITHDRAWN, SESSION, SPEAKER = "withdrawal", "session", "speaker"
 OUT = ("Leaving", "Withdrawn")
+UNTOLD_COUNTS = (
+    "its stack does not tell how many routes it announces to this peer: that it does what the objects ask for "
+    "is taken for granted, a router that is asked would know"
+)
 
 
 def reported_links(
@@ -100,7 +104,7 @@ def _counted(intent: Intent, state: NodeState, peer: PeerState, route: Route) ->
         if damps:
             yield Link(SPEAKER, Status.UNKNOWN, f"{says}: {ask}")
     elif peer.announced is None:
-        yield Link(SPEAKER, Status.UNTOLD, "how many routes it announces to this peer is not told")
+        yield Link(SPEAKER, Status.UNTOLD, UNTOLD_COUNTS)
     elif peer.intended is not None and peer.announced < peer.intended:
         says = f"it announces {peer.announced} of the {peer.intended} routes that it means to"
         yield Link(SPEAKER, Status.UNKNOWN, f"{says}: {ask}")
