@@ -24,7 +24,7 @@ from bgpctl.render.text import plain
 from bgpctl.runbooks.journal import ANNOTATION
 from bgpctl.witness.model import Path as RouterPath
 from bgpctl.witness.model import RouterAnswer, judge
-from tests.support import direct, node_states, objects
+from tests.support import direct, node_states, objects, v2
 from tests.support.direct import EPOCH, Wire
 from tests.support.golden import check_golden
 from tests.support.kinds import KINDS
@@ -520,3 +520,37 @@ def test_the_document_has_every_repair_as_values(api: Api) -> None:
             "command": "kubectl get service web -n default -o jsonpath='{.metadata.labels.expose}'",
         }
     ]
+
+
+# --- by the v2 resources ------------------------------------------------------------------------------------
+
+
+def modern(api: Api, **settings: Any) -> None:
+    """The same as the policy said, by the other kinds."""
+    Wire(api).client().delete(f"{paths.PEERING_POLICIES}/policy")
+    good, bad = v2.peer("good", "192.0.2.1"), v2.peer("bad", "192.0.2.2", peerConfigRef={"name": "tro"})
+    api.server.apply(
+        v2.cluster_config(v2.instance(good, bad)),
+        v2.peer_config(families=[v2.family()], **settings),
+        v2.advertisement(v2.advert(selector={"matchLabels": EXPOSED})),
+    )
+
+
+def test_a_configured_peer_without_a_session_has_a_path_too(api: Api) -> None:
+    modern(api)
+    found = asked(api)
+    paths_by = {path.peer: path for path in found.paths}
+    assert sorted(paths_by) == ["192.0.2.1", "main/bad"]
+    broken = paths_by["main/bad"].broken
+    assert [one.name for one in broken] == ["peer"]
+    assert broken[0].says.endswith("because CiliumBGPPeerConfig tro does not exist")
+    (repair,) = broken[0].repairs
+    wrong = repair.found
+    assert (repair.object.kind, wrong, repair.needed) == ("CiliumBGPClusterConfig", "tro", "tor")
+    assert repair.field == "spec.bgpInstances[0].peers[1].peerConfigRef.name"
+
+
+def test_the_speaker_s_own_word_on_a_peer_without_a_session(api: Api) -> None:
+    why = 'peer 65001/192.0.2.1: no session, because Secret "bgp" (key password) is missing'
+    told_by(api, peers=(), problems=(why,))
+    assert link(asked(api), "session").says == why

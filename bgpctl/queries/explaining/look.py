@@ -17,7 +17,7 @@ from bgpctl.core.intent.explaining.chain import Group, Link, Path, Standing, Sta
 from bgpctl.core.intent.explaining.links import NODE, PEER, POLICY, object_links
 from bgpctl.core.intent.explaining.reported import WITHDRAWN, reported_links
 from bgpctl.core.intent.explaining.search import Asker, search
-from bgpctl.core.intent.explaining.verdict import ANY_PEER, Target
+from bgpctl.core.intent.explaining.verdict import ANY_PEER, Target, without_session
 from bgpctl.core.intent.nexthops import carried
 from bgpctl.core.intent.podcidrs import pod_cidrs
 from bgpctl.core.intent.services import read_service
@@ -138,6 +138,7 @@ class _Paths:
         intent = asker.intent(objects)
         peers = {peer.name: str(peer.address) for peer in intent.peers}
         self.peers.update(peers.values())
+        peers |= dict.fromkeys(without_session(intent), "")
         for peer, address in (peers or {ANY_PEER: ""}).items():
             if not self._wanted(peer, address):
                 continue
@@ -150,7 +151,7 @@ class _Paths:
             told = self._reported(intent, state, peer, address, route, node, target)
             out = _drained(node, route, told)
             chain = (*self._question.lead, *out, *links, *_left_out(intent), *told)
-            yield Path(name, address, target.origin, target.prefix, chain)
+            yield Path(name, address or peer, target.origin, target.prefix, chain)
 
     def _wanted(self, name: str, address: str) -> bool:
         met = self._peer in (None, name, address)
@@ -179,7 +180,7 @@ class _Paths:
         node: Mapping[str, Any],
         target: Target | None,
     ) -> tuple[Link, ...]:
-        found = reported_links(intent, state, self._now, peer, address, route) if address or state else ()
+        found = reported_links(intent, state, self._now, peer, address, route) if address or not peer else ()
         prefix = route.prefix if route else target.prefix if target else None
         own = [str(one) for one in internal_ips(node)]
         said = self._routers.link(intent.node, own, state, address, prefix)
@@ -212,7 +213,7 @@ class _Paths:
         told = self._reported(full, state, peer, address, route, objects.node or {}, None)
         origin = self._question.title
         out = _drained(objects.node or {}, route, told)
-        return Path(asker.node, address, origin, None, (*out, *links, *told, *counted))
+        return Path(asker.node, address or peer, origin, None, (*out, *links, *told, *counted))
 
     # -- other stacks
 

@@ -18,8 +18,8 @@ from bgpctl.core.state import NodeState, PeerState
 WITHDRAWN, SESSION, SPEAKER = "withdrawal", "session", "speaker"
 OUT = ("Leaving", "Withdrawn")
 UNTOLD_COUNTS = (
-    "its stack does not tell how many routes it announces to this peer: that it does what the objects ask for "
-    "is taken for granted, a router that is asked would know"
+    "its stack does not tell how many routes it announces to this peer: that it does what the objects ask "
+    "for is taken for granted, a router that is asked would know"
 )
 
 
@@ -37,7 +37,8 @@ def reported_links(
     known = next((one for one in state.peers if one.name == peer or one.address == address), None)
     if known is None:
         if not found and peer:
-            says = f"the speaker has no session to {address} (any more), or not yet"
+            told = (problem for problem in state.problems if problem.startswith(f"peer {peer}: "))
+            says = next(told, f"the speaker has no session to {address} (any more), or not yet")
             found.append(Link(SESSION, Status.BROKEN, says, command=sessions, reason="noSession"))
         return tuple(found)
     found.append(_session(state, known, sessions))

@@ -6,6 +6,7 @@ Nothing is decided here: routes, reasons and sentences are the intent's own. Fou
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -20,6 +21,8 @@ NO_CANDIDATE = "noCandidate"
 UNREADABLE = "unreadable"
 
 ANY_PEER = ""
+
+_NO_SESSION = re.compile(r"peer (.+?): no session, because ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,12 @@ def verdict(intent: Intent, target: Target, peer: str = ANY_PEER) -> Verdict:
     what = f"{target.origin} has no address of a type that is advertised here"
     why = what if service else f"{target.prefix or target.origin} is not of node {intent.node}"
     return Verdict(NO_CANDIDATE, why, prefix=target.prefix)
+
+
+def without_session(intent: Intent) -> tuple[str, ...]:
+    """The names of the configured peers that have no session."""
+    found = (_NO_SESSION.match(problem) for problem in intent.problems)
+    return tuple(dict.fromkeys(match[1] for match in found if match))
 
 
 def owners(route: Route) -> tuple[str, ...]:

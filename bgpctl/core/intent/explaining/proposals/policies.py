@@ -64,6 +64,7 @@ def sessions(case: Case) -> Iterator[Repairs]:
         field = ("spec", "bgpInstances", instance, "peers", place, "peerConfigRef", "name")
         name = at(config, field)
         if isinstance(name, str) and name not in known:
+            yield from ((setting(CLUSTER_CONFIG, config, field, other),) for other in sorted(known))
             made: dict[str, Any] = {
                 "apiVersion": config.get("apiVersion"),
                 "kind": PEER_CONFIG,
@@ -71,7 +72,6 @@ def sessions(case: Case) -> Iterator[Repairs]:
                 "spec": {},
             }
             yield (Repair(Ref(PEER_CONFIG, name), (), made, None, f"there: {CLUSTER_CONFIG} refers to it"),)
-            yield from ((setting(CLUSTER_CONFIG, config, field, other),) for other in sorted(known))
     both = [{"afi": afi, "safi": "unicast"} for afi in ("ipv4", "ipv6")]
     for document in documents(case.objects.peer_configs):
         yield (setting(PEER_CONFIG, document, ("spec", "families"), both, "a family that is spoken"),)
