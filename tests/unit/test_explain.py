@@ -469,7 +469,7 @@ BAD: list[Any] = [None, 7, "x", [], [7], {"a": 1}, "\x1b[31m", {"x": {"y": [None
 
 
 @pytest.mark.parametrize("bad", BAD, ids=str)
-@pytest.mark.parametrize("place", ["spec", "status", "labels", "endpoints", "conditions"])
+@pytest.mark.parametrize("place", ["spec", "status", "labels", "endpoints", "conditions", "policy", "node"])
 def test_one_bad_object_costs_that_object(api: Api, place: str, bad: Any) -> None:
     """No place, no value of one breaks the look; the other Service is explained as before."""
 
@@ -481,6 +481,10 @@ def test_one_bad_object_costs_that_object(api: Api, place: str, bad: Any) -> Non
     name = "web-ipv4-x"
     if place == "endpoints":
         put(api, SLICES, name, spoiled, "default")
+    elif place == "policy":
+        put(api, POLICIES, "policy", lambda one: {**one, "spec": {**one["spec"], "virtualRouters": bad}})
+    elif place == "node":
+        put(api, NODES, "worker-1", lambda one: {**one, "spec": bad, "status": bad})
     elif place == "conditions":
         put(api, NODES, "worker-1", lambda one: {**one, "status": {"conditions": bad}})
     else:
@@ -490,7 +494,7 @@ def test_one_bad_object_costs_that_object(api: Api, place: str, bad: Any) -> Non
         text = "\n".join(rows(told))
         assert "\x1b" not in text
         shown.document(told)
-    assert asked(api, "svc/api", None).green
+    assert asked(api, "svc/api", "worker-2").green is (place != "policy")
 
 
 def test_a_malformed_service_is_unreadable(api: Api) -> None:

@@ -30,8 +30,7 @@ def target_of(absent: Absent) -> Target:
 
 
 def explained(objects: ClusterObjects, absent: Absent, peer: str) -> Found:
-    """The search, held against a compile of its own: with the repairs the route is there, without any one it
-    was not."""
+    """The search, held against a compile of its own: with the repairs the route is there."""
     target = target_of(absent)
     found = search(Asker(NAME), objects, target, peer)
     assert not found.verdict.there and found.broken[0].reason == found.verdict.reason
