@@ -558,3 +558,44 @@ def test_the_speaker_s_own_word_on_a_peer_without_a_session(api: Api) -> None:
     why = 'peer 65001/192.0.2.1: no session, because Secret "bgp" (key password) is missing'
     told_by(api, peers=(), problems=(why,))
     assert link(asked(api), "session").says == why
+
+
+# --- the command --------------------------------------------------------------------------------------------
+
+
+def test_green_needs_every_address(api: Api) -> None:
+    two = [{"ip": "203.0.113.10"}, {"ip": "203.0.113.11", "ipMode": "Proxy"}]
+    put(api, SERVICES, "web", lambda one: {**one, "status": {"loadBalancer": {"ingress": two}}}, "default")
+    found = asked(api, node=None)
+    assert {(str(path.prefix), path.standing) for path in found.paths} == {
+        ("203.0.113.10/32", Standing.ANNOUNCED),
+        ("203.0.113.11/32", Standing.BROKEN),
+    }
+    assert not found.green and asked(api, "203.0.113.10", None).green
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["svc/web"], 0, "Service default/web: announced on 2 paths of 2 nodes\n"),
+        (["198.51.100.1"], 1, "no Service, no pod CIDR and no pool"),
+        (["svc/web", "--from", "worker-9"], 2, "the nodes are: worker-1, worker-2"),
+        (["svc/web", "-o", "json"], 0, '"announced": true'),
+        (["10.0.0.1/8", "-o", "json"], 2, '"status": "usage"'),
+    ],
+)
+def test_exit_codes(
+    api: Api,
+    words: list[str],
+    code: int,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from bgpctl.cli import app, wire
+
+    monkeypatch.setattr(wire, "client", lambda given: Wire(api).client())
+    with pytest.raises(SystemExit) as end:
+        app.run(["explain", *words], "bgpctl")
+    told = capsys.readouterr()
+    assert end.value.code == code and said in told.out + told.err
