@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bgpctl.core.intent import damping, gates, podcidrs, services
 from bgpctl.core.intent.compile import ClusterObjects, compile_intent
+from bgpctl.core.intent.explaining.links import LINK_OF
+from bgpctl.core.intent.explaining.proposals.table import BY_REASON
 from bgpctl.core.intent.explaining.repair import repaired
 from bgpctl.core.intent.explaining.search import Asker, Found, search
 from bgpctl.core.intent.explaining.verdict import Target, verdict
@@ -21,6 +25,24 @@ from tests.support.changing import NAME
 
 UNTOLD = (NO_INTERFACE_ADDRESS,)
 """Reasons that no object of the cluster says anything about: named, and without a repair."""
+
+
+SAID_BY_OTHERS = {damping.DAMPED, services.FAMILY_NOT_NEGOTIATED, services.NEXT_HOP_NOT_NEGOTIATED}
+"""By a speaker, or by a session: no part of an intent from outside."""
+
+
+def reasons() -> set[str]:
+    """Every name of a reason that the intent knows."""
+    named = (vars(module).items() for module in (services, gates, podcidrs, damping))
+    told = {v for pairs in named for k, v in pairs if k.isupper() and isinstance(v, str)}
+    return {value for value in told if re.fullmatch(r"[a-z]+([A-Z]\w*|less|ed)", value)}
+
+
+def test_no_reason_is_without_its_link_and_its_repairs() -> None:
+    """A reason that is new has both from the start."""
+    assert {services.HEADLESS, damping.DAMPED, gates.NODE_EXCLUDED} <= reasons()
+    assert set(LINK_OF) >= reasons() - SAID_BY_OTHERS
+    assert set(BY_REASON) >= reasons() - SAID_BY_OTHERS - {*UNTOLD, gates.NODE_NOT_CONFIRMED}
 
 
 def target_of(absent: Absent) -> Target:

@@ -14,9 +14,10 @@ from bgpctl import providers
 from bgpctl.core.intent.compile import ClusterObjects, Context
 from bgpctl.core.intent.explaining.asked import Asked, nearest
 from bgpctl.core.intent.explaining.chain import Group, Link, Path, Standing, Status, grouped
-from bgpctl.core.intent.explaining.links import NODE, PEER, POLICY, object_links
+from bgpctl.core.intent.explaining.links import object_links, value_links
 from bgpctl.core.intent.explaining.reported import WITHDRAWN, reported_links
 from bgpctl.core.intent.explaining.search import Asker, search
+from bgpctl.core.intent.explaining.values import NODE, PEER, POLICY
 from bgpctl.core.intent.explaining.verdict import ANY_PEER, Target, without_session
 from bgpctl.core.intent.nexthops import carried
 from bgpctl.core.intent.podcidrs import pod_cidrs
@@ -37,6 +38,10 @@ from bgpctl.runbooks import cluster
 from bgpctl.runbooks.journal import ANNOTATION
 from bgpctl.witness.probe import Probe
 
+UNTOLD = (
+    "what this node's stack makes of it cannot be told from outside: known are its sessions, and what the "
+    "routers say that can be asked (--router-probe)"
+)
 NOTHING = Target("PodCIDR", None, Source.POD_CIDR)
 """Of a node that has no pod CIDR."""
 
@@ -222,9 +227,12 @@ class _Paths:
     ) -> Iterator[Path]:
         """Where what a node should announce cannot be told from outside: its sessions, the routers' word."""
         name = name_of(node)
-        says = f"{cluster.UNTOLD_INTENT}; its sessions, and the routers that can be asked, are what is known"
-        intent = Intent(name)
-        lead = (*self._question.lead, Link("intent", Status.UNKNOWN, says))
+        intent, links = Intent(name), tuple[Link, ...]()
+        if target is not None:
+            services, slices = self._question.services, self._question.slices
+            objects = ClusterObjects(node=node, services=services, endpoint_slices=slices)
+            links = value_links(objects, name, target)
+        lead = (*self._question.lead, *links, Link("intent", Status.UNKNOWN, UNTOLD))
         peers = {one.name: one.address for one in state.peers} if state and state.peers else {ANY_PEER: ""}
         self.peers.update(filter(None, peers.values()))
         for peer, address in peers.items():
