@@ -4,8 +4,9 @@
 _bgpctl_offer() {
     commands='' options='' arguments=''
     case $1 in
-        '') commands='routes logs providers peers node speaker policy cilium calico lab' options='--context --kubeconfig --version -h --help' arguments='' ;;
+        '') commands='routes explain logs providers peers node speaker policy cilium calico lab' options='--context --kubeconfig --version -h --help' arguments='' ;;
         'routes') commands='' options='--peer --absent --directory --provider --output -o --context --kubeconfig -h --help' arguments='@node' ;;
+        'explain') commands='' options='--from --to --namespace -n --router-probe --provider --output -o --context --kubeconfig -h --help' arguments='' ;;
         'logs') commands='' options='--follow -f --peer --since --file --pod-selector --namespace -n --output -o --context --kubeconfig -h --help' arguments='@node' ;;
         'providers') commands='' options='--output -o --context --kubeconfig -h --help' arguments='' ;;
         'peers') commands='status' options='-h --help' arguments='' ;;
@@ -46,6 +47,14 @@ _bgpctl_values() {
         'routes:--output'|'routes:-o') echo 'table wide json yaml' ;;
         'routes:--context') echo '' ;;
         'routes:--kubeconfig') echo '@file' ;;
+        'explain:--from') echo '@node' ;;
+        'explain:--to') echo '' ;;
+        'explain:--namespace'|'explain:-n') echo '' ;;
+        'explain:--router-probe') echo '' ;;
+        'explain:--provider') echo 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' ;;
+        'explain:--output'|'explain:-o') echo 'text json' ;;
+        'explain:--context') echo '' ;;
+        'explain:--kubeconfig') echo '@file' ;;
         'logs:--peer') echo '' ;;
         'logs:--since') echo '' ;;
         'logs:--file') echo '@file' ;;

@@ -67,6 +67,16 @@ def eviction(namespace: str, name: str) -> str:
     return f"{pod(namespace, name)}/eviction"
 
 
+def service(namespace: str, name: str) -> str:
+    """Of one Service."""
+    return f"/api/v1/namespaces/{named(namespace)}/services/{named(name)}"
+
+
+def slices(namespace: str) -> str:
+    """The EndpointSlices of a namespace."""
+    return f"/apis/discovery.k8s.io/v1/namespaces/{named(namespace)}/endpointslices"
+
+
 def secrets(namespace: str) -> str:
     return f"/api/v1/namespaces/{named(namespace)}/secrets"
 

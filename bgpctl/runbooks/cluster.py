@@ -116,7 +116,9 @@ def read(client: Client, provider: Provider) -> Objects:
 def _slim(node: Document) -> Document:
     """Of a Node without what is large and says nothing here: there are thousands."""
     metadata = {key: value for key, value in node["metadata"].items() if key != "managedFields"}
-    status = {key: value for key, value in (node.get("status") or {}).items() if key != "images"}
+    status = node.get("status")
+    if isinstance(status, dict):
+        status = {key: value for key, value in status.items() if key != "images"}
     return {**node, "metadata": metadata, "status": status}
 
 
