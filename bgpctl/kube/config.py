@@ -100,7 +100,7 @@ def _from_kubeconfig(paths: list[str], context: str | None) -> Access:
     _require_credential(loader, configuration, errors, shown)
     try:
         return _access(configuration, extensions)
-    except ValueError:
+    except (ValueError, ImportError):  # an address that is none, or SOCKS, which needs another library
         raise UsageError(
             f"kubeconfig {shown}: the proxy-url of its cluster cannot be used", "write it as http://HOST:PORT"
         ) from None
