@@ -9,31 +9,32 @@ import pytest
 from bgpctl.core.timing.profiles import CapStart, Profile, Switch, find_profile
 
 # Switches: graceful restart, N bit, long-lived. Flags: kept after hold expiry, so with long-lived, every
-# Hard Reset obeyed, BFD flushes. Last: refuses after an error (s), earliest hold expiry, remembers.
+# Hard Reset obeyed, BFD flushes. Last: refuses after an error (s), earliest hold expiry, remembers,
+# watches its link.
 TABLE = """
-unknown      unknown unknown unknown    ?     unknown  ?   ?   ?   ?    ?       0.75  no
-frr          on      on      off        360   drop     no  ?   no  yes  ?       1     no
-frr10.7      on      on      off        360   drop     no  ?   yes yes  ?       1     no
-frr8.2       on      never   off        360   drop     no  ?   yes yes  ?       1     no
-bird2        on      never   on         none  unknown  no  yes yes yes  60-300  0.75  no
-bird3        on      never   on         none  unknown  no  yes yes yes  60-300  0.75  no
-gobgp3       off     off     off        none  unknown  yes yes yes ?    5-5     1     yes
-openbgpd7    on      never   never      none  unknown  no  no  yes ?    30-240  1     no
-openbgpd8.8  on      off     never      180   drop     no  no  yes ?    30-240  1     no
-junos        on      on      on         300   unknown  ?   ?   yes ?    ?       0.75  no
-iosxe        off     unknown unknown    360   unknown  ?   ?   ?   ?    ?       0.75  no
-iosxr        off     unknown off        360   unknown  ?   ?   ?   ?    ?       0.75  no
-nxos         on      unknown unknown    300   unknown  ?   ?   ?   ?    ?       0.75  no
-eos          on      unknown off        300   unknown  ?   ?   ?   ?    ?       0.75  no
-sros         off     off     off        360   unknown  ?   ?   ?   ?    ?       0.75  no
-srlinux      off     never   never      360   unknown  ?   ?   ?   ?    ?       0.75  no
-aoscx        on      unknown unknown    150   unknown  ?   ?   ?   ?    ?       0.75  no
-dellos6      on      unknown unknown    300   unknown  ?   ?   ?   ?    ?       0.75  no
-nsxt         on      unknown unknown    600   unknown  ?   ?   ?   ?    ?       0.75  no
-exos         off     unknown unknown    360   return   ?   ?   ?   ?    ?       0.75  no
-ocnos        off     unknown unknown    360   unknown  ?   ?   ?   ?    ?       0.75  no
-vrp          off     unknown unknown    ?     unknown  ?   ?   ?   ?    ?       0.75  no
-routeros7    unknown unknown never      ?     unknown  ?   ?   ?   ?    ?       0.75  no
+unknown      unknown unknown unknown    ?     unknown  ?   ?   ?   ?    ?       0.75  no   ?
+frr          on      on      off        360   drop     no  ?   no  yes  0-0     1     no   yes
+frr10.7      on      on      off        360   drop     no  ?   yes yes  0-0     1     no   yes
+frr8.2       on      never   off        360   drop     no  ?   yes yes  0-0     1     no   yes
+bird2        on      never   on         none  unknown  no  yes yes yes  60-300  0.75  no   yes
+bird3        on      never   on         none  unknown  no  yes yes yes  60-300  0.75  no   yes
+gobgp3       off     off     off        none  unknown  yes yes yes ?    5-30    1     yes  ?
+openbgpd7    on      never   never      none  unknown  no  no  yes ?    30-240  1     no   ?
+openbgpd8.8  on      off     never      180   drop     no  no  yes ?    30-240  1     no   ?
+junos        on      on      on         300   unknown  ?   ?   yes ?    ?       0.75  no   ?
+iosxe        off     unknown unknown    360   unknown  ?   ?   ?   ?    ?       0.75  no   ?
+iosxr        off     unknown off        360   unknown  ?   ?   ?   ?    ?       0.75  no   ?
+nxos         on      unknown unknown    300   unknown  ?   ?   ?   ?    ?       0.75  no   ?
+eos          on      unknown off        300   unknown  ?   ?   ?   ?    ?       0.75  no   ?
+sros         off     off     off        360   unknown  ?   ?   ?   ?    ?       0.75  no   ?
+srlinux      off     never   never      360   unknown  ?   ?   ?   ?    ?       0.75  no   ?
+aoscx        on      unknown unknown    150   unknown  ?   ?   ?   ?    ?       0.75  no   ?
+dellos6      on      unknown unknown    300   unknown  ?   ?   ?   ?    ?       0.75  no   ?
+nsxt         on      unknown unknown    600   unknown  ?   ?   ?   ?    ?       0.75  no   ?
+exos         off     unknown unknown    360   return   ?   ?   ?   ?    ?       0.75  no   ?
+ocnos        off     unknown unknown    360   unknown  ?   ?   ?   ?    ?       0.75  no   ?
+vrp          off     unknown unknown    ?     unknown  ?   ?   ?   ?    ?       0.75  no   ?
+routeros7    unknown unknown never      ?     unknown  ?   ?   ?   ?    ?       0.75  no   ?
 """
 ROWS = [line.split() for line in TABLE.split("\n") if line]
 ALIASES = {
@@ -65,7 +66,7 @@ PRODUCTS = {
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
 def test_a_row(row: list[str]) -> None:
-    name, graceful, notification, long_lived, cap, start, *flags, wait, earliest, remembers = row
+    name, graceful, notification, long_lived, cap, start, *flags, wait, earliest, remembers, watches = row
     found = find_profile(name)
     expiry, expiry_long_lived, hard_reset_safe, bfd_flushes = (FLAG[flag] for flag in flags)
     assert found == Profile(
@@ -84,5 +85,6 @@ def test_a_row(row: list[str]) -> None:
         None if wait == "?" else tuple(map(float, wait.split("-"))),  # type: ignore[arg-type]
         float(earliest),
         FLAG[remembers] is True,
+        FLAG[watches],
         ALIASES.get(name, ()),
     )

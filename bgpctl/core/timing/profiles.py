@@ -51,6 +51,7 @@ class Profile:
     error. `earliest_hold`: the part of the hold time after which its hold timer may run out already (RFC 4271
     section 10 lets a timer be shortened to three quarters; BIRD does it to this one too). `remembers`: a
     neighbor that had graceful restart once keeps it though a later session did not negotiate it.
+    `watches_link`: do its routes go with its own link, at once (3.6)? None = not known.
     """
 
     name: str
@@ -68,12 +69,13 @@ class Profile:
     error_wait: tuple[float, float] | None = None
     earliest_hold: float = SHORTEST_TIMER
     remembers: bool = False
+    watches_link: bool | None = None
     aliases: tuple[str, ...] = ()
 
 
 UNKNOWN_ROUTER = Profile("unknown", "an unknown router", "facts/bgp.md 2.2: assume N and no stale cap")
 
-_FRR_SOURCE = "bgp.md 4, 2.3, 3.5: M 8.4.4, S 8.4-10.7; high"
+_FRR_SOURCE = "bgp.md 4, 2.3, 3.4 f2, 3.5, 3.6: M 8.4.4, S 8.4-10.7; high"
 
 FRR = Profile(
     name="frr",
@@ -87,7 +89,9 @@ FRR = Profile(
     hold_expiry_graceful=False,
     hard_reset_safe=False,
     bfd_flushes=True,
+    error_wait=(0.0, 0.0),
     earliest_hold=1.0,
+    watches_link=True,
     aliases=("frr8.3", "frr8.4", "frr9", "frr10"),
 )
 
@@ -118,6 +122,7 @@ BIRD2 = Profile(
     hard_reset_safe=True,
     bfd_flushes=True,
     error_wait=(60.0, 300.0),
+    watches_link=True,
     aliases=("bird",),
 )
 
@@ -134,7 +139,7 @@ GOBGP3 = Profile(
     hold_expiry_graceful=True,
     hold_expiry_graceful_long_lived=True,
     hard_reset_safe=True,
-    error_wait=(5.0, 5.0),
+    error_wait=(5.0, 30.0),
     earliest_hold=1.0,
     remembers=True,
     aliases=("gobgp", "gobgp4"),
