@@ -16,6 +16,7 @@ class PeerFacts:
     `peer_n`: the N bit (RFC 8538) of our OPEN and of the router's. None = no session told yet. `long_lived`
     is L in seconds, None = not negotiated. `bfd` is the detection time in seconds, None = no BFD.
     `negotiated`: taken from a session. `engine_stays`: ExaBGP, which has the sessions, outlives its speaker.
+    `peer_graceful`: does the router offer graceful restart, whether we do or not? None = no session told.
     """
 
     peer: str
@@ -30,6 +31,7 @@ class PeerFacts:
     bfd: float | None = None
     negotiated: bool = False
     engine_stays: bool = False
+    peer_graceful: bool | None = None
 
 
 def facts_from_state(peer: PeerState) -> PeerFacts:
@@ -66,6 +68,7 @@ def facts_from_state(peer: PeerState) -> PeerFacts:
         local_n=local is not None and local.notification,
         peer_n=remote is not None and remote.notification,
         long_lived=session.long_lived,
+        peer_graceful=remote is not None,
     )
 
 
