@@ -38,6 +38,12 @@ def write_json(document: Mapping[str, Any], stream: TextIO | None = None, *, one
     stream.flush()
 
 
+def write_text(text: str) -> None:
+    """A whole document in another format, as it is."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
 class Kept:
     """A document that is part of many: its text is made once for all that write it in the same way, at the
     same depth."""

@@ -139,7 +139,7 @@ def _paths(node: Document, objects: Objects, now: float) -> tuple[Guard, ...]:
     name, fleet = name_of(node), objects.outlook.fleet
     if fleet is None:
         return (guard.paths_unknown(),)
-    alive = [each for each in objects.nodes if _announces(objects.states.get(name_of(each)), now)]
+    alive = [each for each in objects.nodes if announces(objects.states.get(name_of(each)), now)]
     others = [objects.announcer(each) for each in alive if name_of(each) != name]
     addresses, selected = beside(fleet, objects.announcer(node), others)
     cordoned = {name_of(each) for each in alive if (each.get("spec") or {}).get("unschedulable")}
@@ -149,8 +149,8 @@ def _paths(node: Document, objects: Objects, now: float) -> tuple[Guard, ...]:
     return guard.last_path(name, addresses, untold), guard.sole_endpoint(name, addresses, selected - cordoned)
 
 
-def _announces(state: NodeState | None, now: float) -> bool:
-    """Is this node's speaker really there? A dead one is no second path."""
+def announces(state: NodeState | None, now: float) -> bool:
+    """Is this node's speaker really there? A dead one is no second path. `now`: as in `NodeState.stale`."""
     return state is not None and not state.stale(now) and state.established > 0 and not state.told_out
 
 

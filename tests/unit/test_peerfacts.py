@@ -63,8 +63,19 @@ def test_what_was_negotiated(
     peer_n: bool,
     long_lived: int | None,
 ) -> None:
+    offers = fields.get("peer_gr") is not None
     assert told(**fields) == PeerFacts(
-        "p", "192.0.2.1", 9, 3, restart_time, graceful, local_n, peer_n, long_lived, negotiated=True
+        "p",
+        "192.0.2.1",
+        9,
+        3,
+        restart_time,
+        graceful,
+        local_n,
+        peer_n,
+        long_lived,
+        negotiated=True,
+        peer_graceful=offers,
     )
 
 

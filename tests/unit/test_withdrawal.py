@@ -411,7 +411,7 @@ def session(**changes: object) -> Session:
 def test_facts_from_a_session_use_our_restart_time_not_the_routers() -> None:
     facts = facts_from_state(describe_peer(PEER, session(), 1, 1))
     assert facts == PeerFacts(
-        PEER.name, "10.0.0.1", 9, 3, 60, True, True, False, None, bfd=None, negotiated=True
+        PEER.name, "10.0.0.1", 9, 3, 60, True, True, False, None, negotiated=True, peer_graceful=True
     )
 
 

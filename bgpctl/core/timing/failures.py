@@ -90,10 +90,11 @@ _EVENTS = {
     Scenario.REMOTE_LINK_DOWN: Event.POWER_OFF,
     Scenario.NO_BACKENDS: Event.WITHDRAW,
 }
-_DEAD = (Scenario.POWER_OFF, Scenario.LINK_DOWN, Scenario.REMOTE_LINK_DOWN)
+SILENT = (Scenario.POWER_OFF, Scenario.LINK_DOWN, Scenario.REMOTE_LINK_DOWN)
 """In which the node answers nobody from the first second."""
 
-_OF_SPEAKER = (Scenario.AGENT_DOWN, Scenario.RESTART, Scenario.UPGRADE)
+OF_SPEAKER = (Scenario.AGENT_DOWN, Scenario.RESTART, Scenario.UPGRADE)
+"""In which what speaks BGP is away, and the node forwards on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +150,7 @@ def foretell(
         return _untouched(scenario, kind, _ALLOCATION)
     if scenario is Scenario.NO_BACKENDS:
         return _no_backends(facts, kind, profile, away or FOR_EVER)
-    if scenario in _OF_SPEAKER and facts.engine_stays:
+    if scenario in OF_SPEAKER and facts.engine_stays:
         return _untouched(scenario, kind, _ENGINE)
     found = _routes(scenario, facts, profile, close, soak)
     gone, unknown = Span(found.best, found.worst), found.unknown
@@ -160,7 +161,7 @@ def foretell(
         elsewhere = False
     if elsewhere is None:
         unknown += (ELSEWHERE,)
-    meanwhile = Fate.BLACK_HOLED if scenario in _DEAD else Fate.UNHARMED
+    meanwhile = Fate.BLACK_HOLED if scenario in SILENT else Fate.UNHARMED
     then = Fate.REDIRECTED if elsewhere else Fate.UNREACHABLE
     kept = meanwhile is Fate.UNHARMED and back is not None and back.worst <= gone.best
     worst = _loss(meanwhile, then, gone, back).worst

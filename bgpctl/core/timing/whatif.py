@@ -1,4 +1,4 @@
-"""`--set`: what a session would be with other timers. Fields and ranges are CiliumBGPPeerConfig's (v2). Pure."""
+"""`--set`: what a session would be with other timers; fields and ranges are CiliumBGPPeerConfig's. Pure."""
 
 from __future__ import annotations
 
@@ -86,9 +86,9 @@ def _checked(found: Settings) -> Settings:
 
 
 def changed(facts: PeerFacts, settings: Settings) -> PeerFacts:
-    """The facts with these settings. What nobody has negotiated yet is unknown: a router's own hold time where
-    ours grows, its graceful restart where it never told. A keepalive interval that is not set shrinks with the
-    hold time (RFC 4271 section 4.4)."""
+    """The facts with these settings. What nobody has negotiated yet is unknown: a router's own hold time
+    where ours grows, its graceful restart where it never told. A keepalive interval that is not set shrinks
+    with the hold time (RFC 4271 section 4.4)."""
     hold = facts.hold_time if settings.hold_time is None else settings.hold_time
     if facts.negotiated and facts.hold_time == 0:
         hold = 0  # the router wants none, and the smaller one counts
@@ -112,8 +112,8 @@ def without_graceful(facts: PeerFacts) -> PeerFacts:
 
 
 def with_graceful(facts: PeerFacts, restart_time: int | None = None) -> PeerFacts:
-    """We offer it, with that restart time, else today's, else the default. Where we do not today, the router's
-    answer is its OPEN's, and that we send the N bit as well is taken for sure, as the worst."""
+    """We offer it, with that restart time, else today's, else the default. Where we do not today, the
+    router's answer is its OPEN's, and that we send the N bit as well is taken for sure, as the worst."""
     seconds = restart_time or facts.restart_time or DEFAULTS["restartTimeSeconds"]
     if facts.restart_time is not None:
         return replace(facts, restart_time=seconds)

@@ -1,0 +1,361 @@
+"""`forecast`: what every failure would cost: tables for a node, a summary for all, and their documents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import isinf
+from typing import Any
+
+from bgpctl.core.timing.disruption import NOTHING, Share
+from bgpctl.core.timing.failures import Course, Scenario, Span
+from bgpctl.core.timing.forecast import Brief, Forecast, Row
+from bgpctl.core.timing.groups import Group
+from bgpctl.core.timing.mitigations import Mitigation
+from bgpctl.render import forecast_words as words
+from bgpctl.render import units
+from bgpctl.render.columns import table
+from bgpctl.render.envelope import Document, envelope, present, write_text
+from bgpctl.render.formats import renderers
+from bgpctl.render.text import Line, line, prose
+from bgpctl.render.text import Span as Piece
+
+COMMAND = "forecast"
+ROUTES = ("ROUTES", "FAMILY", "COUNT", "NEXT HOPS", "ENDPOINTS", "SERVICES")
+FLOWS = ("FLOWS TO", "MOVED", "MOVED BACK", "CONNECTIONS RESET, AT WORST")
+HELPS = ("WHAT HELPS", "AT WORST TODAY", "THEN", "AGAINST")
+
+
+# --- one node, or several ----------------------------------------------------------------------------------
+
+
+def text(forecasts: Sequence[Forecast], *, detail: bool = False, width: int | None = None) -> list[Line]:
+    """Per node: its routers, its events, its routes with what a rehash costs them, and what helps. `detail`:
+    every event with every instant, why, and how to do what helps."""
+    lines: list[Line] = []
+    for one in forecasts:
+        events = _details(one, width) if detail else [_events(one, width)]
+        helps = [] if detail else _helps(one, width)
+        sections = (
+            _head(one, width),
+            *events,
+            _routes(one, width),
+            _flows(one, width),
+            helps,
+            _notes(one, width),
+        )
+        for section in filter(None, sections):
+            lines += [*section, line("")]
+        lines += [*prose(words.summary(one), width, "bold"), line("")]
+    return lines[:-1]
+
+
+def _head(one: Forecast, width: int | None) -> list[Line]:
+    subject = one.subject
+    parts = [units.count(len(subject.routers), "router")]
+    parts += [] if subject.pods is None else [units.count(subject.pods, "pod")]
+    parts += [f"with {one.settings.told} beside today"] if one.settings else []
+    rows = [[router.facts.address, words.negotiated(router.facts)] for router in subject.routers]
+    title = line(Piece(one.node, "bold"), Piece(f"  {', '.join(parts)}", "dim"))
+    return [title, *table(("ROUTER", "SESSION"), rows, width=width)]
+
+
+Column = tuple[str, Callable[[words.Alike], str]]
+
+
+def _columns(one: Forecast, rows: Sequence[words.Alike], *, detail: bool) -> list[Column]:
+    """What distinguishes these rows."""
+    columns: list[Column] = [("ROUTES", lambda row: words.kinds(row.kinds))]
+    if any(row.routers for row in rows):
+        columns.append(("ROUTER", lambda row: ", ".join(row.routers) or "all"))
+    if one.settings:
+        return [
+            *columns,
+            ("GONE TODAY", lambda row: words.gone(row.course)),
+            ("GONE WITH", lambda row: words.gone(row.changed)),
+            ("LOST TODAY", lambda row: words.lost(row.course)),
+            ("LOST WITH", lambda row: words.lost(row.changed)),
+        ]
+    if detail:
+        columns.append(("SESSION LOST", lambda row: words.span(row.course.lost, "it stays")))
+    columns.append(("ROUTES GONE", lambda row: words.gone(row.course)))
+    if detail and any(row.course.back for row in rows):
+        columns.append(("BACK", lambda row: words.span(row.course.back)))
+    return [
+        *columns,
+        ("TRAFFIC LOST", lambda row: words.lost(row.course)),
+        ("UNTIL GONE, THEN", lambda row: words.fate(row.course)),
+    ]
+
+
+def _events(one: Forecast, width: int | None) -> list[Line]:
+    """One table; an event stands in the first of its rows."""
+    rows = words.merged(one)
+    columns, cells, before = _columns(one, rows, detail=False), list[list[str]](), None
+    for row in rows:
+        scenario = row.course.scenario
+        cells.append(["" if scenario is before else str(scenario), *(cell(row) for _, cell in columns)])
+        before = scenario
+    return table(("EVENT", *(name for name, _ in columns)), cells, width=width) if cells else []
+
+
+def _details(one: Forecast, width: int | None) -> Iterator[list[Line]]:
+    """An event at a time: its rows, why, and what helps."""
+    rows = words.merged(one)
+    for scenario in dict.fromkeys(row.course.scenario for row in rows):
+        some = [row for row in rows if row.course.scenario is scenario]
+        columns = _columns(one, some, detail=True)
+        title = line(Piece(str(scenario), "bold"), Piece(f"  {words.MEANING[scenario]}", "dim"))
+        cells = [[cell(row) for _, cell in columns] for row in some]
+        why = dict.fromkeys(row.course.why for row in some)
+        if scenario is Scenario.OPERATOR_DOWN and one.subject.pending:
+            why[f"Without an address until then: {', '.join(one.subject.pending)}."] = None
+        yield [
+            title,
+            *table([name for name, _ in columns], cells, width=width),
+            *(row for reason in why for row in prose(reason, width)),
+            *(row for advice in one.advice if advice.scenario is scenario for row in _piece(advice, width)),
+        ]
+
+
+def _piece(one: Mitigation, width: int | None) -> list[Line]:
+    """One piece of advice: `- BFD: gone in 0.9 s, today gone in 9 s. How. It costs …`"""
+    figures = ""
+    if one.before is not None:
+        then, today = (words.at_worst(each, one.measure) for each in (one.after, one.before))
+        figures = f" {then}, today {today};"
+    return prose(f"- {one.name}:{figures} {one.how}. Its cost: {one.cost}.", width)
+
+
+def _helps(one: Forecast, width: int | None) -> list[Line]:
+    rows = helps(one)
+    return table(HELPS, rows, width=width) if rows else []
+
+
+def helps(one: Forecast) -> list[list[str]]:
+    """Each piece of advice once for the events that it helps alike, by the worse end of its figures."""
+    found: dict[tuple[str, ...], list[Scenario]] = {}
+    for advice in one.advice:
+        figures = (words.at_worst(each, advice.measure) for each in (advice.before, advice.after))
+        found.setdefault((advice.name, *figures), []).append(advice.scenario)
+    return [[*figures, words.against(scenarios)] for figures, scenarios in found.items()]
+
+
+def _routes(one: Forecast, width: int | None) -> list[Line]:
+    header, rows = routes(one)
+    return table(header, rows, ROUTES[2:5], width, nothing="-") if rows else []
+
+
+def routes(one: Forecast) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Which routes there are, and what is behind them: the names of the columns, and the rows."""
+    several = len(one.subject.routers) > 1
+    rows = {
+        (*((router.facts.address,) if several else ()), *_route(group)): None
+        for router in one.subject.routers
+        for group in router.groups
+    }
+    return (*(("ROUTER",) if several else ()), *ROUTES), list(rows)
+
+
+def _route(group: Group) -> tuple[str, ...]:
+    more = f" and {len(group.services) - 3} more" if len(group.services) > 3 else ""
+    return (
+        str(group.kind),
+        group.family.afi if group.family else "?",
+        *("?" if number is None else str(number) for number in (group.prefixes, group.next_hops)),
+        "-" if group.endpoints is None else str(group.endpoints),
+        ", ".join(group.services[:3]) + more or "-",
+    )
+
+
+def _flows(one: Forecast, width: int | None) -> list[Line]:
+    rows = flows(one)
+    return table(FLOWS, rows, width=width) if rows else []
+
+
+def flows(one: Forecast) -> list[tuple[str, ...]]:
+    """What it costs flows when this next hop leaves and returns; the same for many routes in one row."""
+    rows = {
+        (str(row.group.kind), words.percent(row.moved), words.percent(row.returned), _reset(row)): None
+        for row in one.rows
+        if row.moved != NOTHING
+    }
+    return list(rows)
+
+
+def _reset(row: Row) -> str:
+    shares = ((path.value.removeprefix("Cluster, "), share) for path, share in row.reset.items())
+    return ", ".join(f"{name} {words.percent(Share(share.worst, share.worst))}" for name, share in shares)
+
+
+def _notes(one: Forecast, width: int | None) -> list[Line]:
+    lines = [row for note in one.subject.notes for row in prose(note, width)]
+    if one.unknown:
+        lines += prose(f"Unknown and taken at its worst: {', '.join(one.unknown)}.", width, "dim")
+    return lines
+
+
+# --- all nodes ---------------------------------------------------------------------------------------------
+
+
+def brief_text(briefs: Sequence[Brief], width: int | None = None) -> list[Line]:
+    """Nodes that fare alike in one row, what costs most first; then those of which nothing is known."""
+    header, rows = alike(briefs)
+    lines = table(header, rows, ("NODES", "ALONE"), width) if rows else []
+    lines += [line(""), *prose(ALIKE, width, "dim")] if rows else []
+    lines += [row for one in briefs if one.problem for row in prose(f"{one.node}: {one.problem}", width)]
+    return [*lines, *prose(brief_summary(briefs), width, "bold")]
+
+
+ALIKE = "Until routers have let go of its routes, at worst. ALONE: addresses that only it announces."
+
+
+def alike(briefs: Sequence[Brief]) -> tuple[tuple[str, ...], list[list[str]]]:
+    """The names of the columns, and a row for nodes that fare alike."""
+    found: dict[tuple[str, ...], list[Brief]] = {}
+    for one in briefs:
+        if not one.problem:
+            found.setdefault(_brief(one), []).append(one)
+    events = next((list(one.courses) for one in briefs if one.courses), [])
+    header = ("NODES", "FOR EXAMPLE", *(str(event).upper() for event in events), "ALONE")
+    return header, [[str(len(some)), some[0].node, *cells] for cells, some in found.items()]
+
+
+def _brief(one: Brief) -> tuple[str, ...]:
+    times = (words.gone(course).rpartition("–")[2] for course in one.courses.values())
+    return *times, "?" if one.alone is None else str(one.alone)
+
+
+def brief_summary(briefs: Sequence[Brief]) -> str:
+    """How many nodes there are, and which costs most."""
+    known = [one for one in briefs if not one.problem]
+    if not known:
+        return "no node has a BGP peer that anything is known of"
+    first = known[0]
+    course = max(first.courses.values(), key=lambda each: each.loss.worst)
+    nodes = units.count(len(known), "node")
+    if not course.loss.worst:
+        return f"{nodes}: none of this loses traffic that other nodes answer (all estimated)"
+    lasts = words.NEVER if isinf(course.loss.worst) else f"for up to {words.seconds(course.loss.worst)}"
+    return f"{nodes}: {course.scenario} of {first.node} costs most, traffic is lost {lasts} (all estimated)"
+
+
+# --- documents ---------------------------------------------------------------------------------------------
+
+
+def document(forecasts: Sequence[Forecast]) -> Document:
+    """Seconds from the event; null = nothing ever ends it. Shares are parts of all flows, 0 to 1."""
+    return envelope(COMMAND, "done", proof="estimated", nodes=[_node(one) for one in forecasts])
+
+
+def _node(one: Forecast) -> Document:
+    return present(
+        node=one.node,
+        message=words.summary(one),
+        pods=one.subject.pods,
+        set=one.settings.told if one.settings else None,
+        rows=[_row(row) for row in one.rows],
+        advice=[_mitigation(advice) for advice in one.advice],
+        pendingServices=list(one.subject.pending),
+        unknown=list(one.unknown),
+        notes=list(one.subject.notes),
+    )
+
+
+def _row(row: Row) -> Document:
+    group = row.group
+    return {
+        **present(
+            event=str(row.course.scenario),
+            peer=row.router.facts.peer,
+            peerAddress=row.router.facts.address,
+            family=str(group.family) if group.family else None,
+            routes=str(group.kind),
+            count=group.prefixes,
+            nextHops=group.next_hops,
+            position=group.position,
+            elsewhere=group.elsewhere,
+            services=list(group.services),
+            endpoints=group.endpoints,
+            negotiated=row.router.facts.negotiated,
+            scheme=str(row.router.scheme),
+        ),
+        "today": _course(row.course),
+        **({"with": _course(row.changed)} if row.changed else {}),
+        **(_shares(row) if row.moved != NOTHING else {}),
+    }
+
+
+def _course(course: Course) -> Document:
+    return {
+        **present(
+            sessionLost=_pair(course.lost), routesGone=_pair(course.gone), routesBack=_pair(course.back)
+        ),
+        "stale": course.stale,
+        "meanwhile": str(course.meanwhile),
+        "then": str(course.then),
+        "trafficLost": _pair(course.loss),
+        "why": course.why,
+        "unknown": list(course.unknown),
+    }
+
+
+def _pair(of: Span | Share | None) -> Document | None:
+    return None if of is None else {"best": of.best, "worst": of.worst}
+
+
+def _shares(row: Row) -> Mapping[str, Any]:
+    reset = {str(path): _pair(share) for path, share in row.reset.items()}
+    return {"flowsMoved": _pair(row.moved), "flowsMovedBack": _pair(row.returned), "connectionsReset": reset}
+
+
+def _mitigation(one: Mitigation) -> Document:
+    return present(
+        event=str(one.scenario),
+        name=one.name,
+        how=one.how,
+        cost=one.cost,
+        measure=str(one.measure) if one.before is not None else None,
+        unit=("share" if one.measure.share else "seconds") if one.before is not None else None,
+        today=_pair(one.before),
+        then=_pair(one.after),
+    )
+
+
+def brief_document(briefs: Sequence[Brief]) -> Document:
+    """The nodes, what costs most first."""
+    return envelope(
+        COMMAND, "done", proof="estimated", message=brief_summary(briefs), nodes=list(_briefs(briefs))
+    )
+
+
+def _briefs(briefs: Sequence[Brief]) -> Iterator[Document]:
+    for one in briefs:
+        events = {str(scenario): _course(course) for scenario, course in one.courses.items()}
+        yield present(
+            node=one.node, peers=one.peers, alone=one.alone, events=events, problem=one.problem or None
+        )
+
+
+def _page(forecasts: Sequence[Forecast], detail: bool) -> None:
+    from bgpctl.render import forecast_page
+
+    write_text(forecast_page.page(forecasts))
+
+
+def _brief_page(briefs: Sequence[Brief]) -> None:
+    from bgpctl.render import forecast_page
+
+    write_text(forecast_page.brief_page(briefs))
+
+
+RENDERERS: Mapping[str, Callable[[Sequence[Forecast], bool], None]] = {
+    **renderers(
+        lambda page, forecasts, detail: text(forecasts, detail=detail, width=page.width),
+        lambda forecasts, detail: document(forecasts),
+    ),
+    "html": _page,
+}
+BRIEF: Mapping[str, Callable[[Sequence[Brief]], None]] = {
+    **renderers(lambda page, briefs: brief_text(briefs, page.width), brief_document),
+    "html": _brief_page,
+}

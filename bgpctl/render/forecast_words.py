@@ -1,0 +1,169 @@
+"""What the text and the page of a forecast say alike: times, fates, one row for what goes alike. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import isinf
+
+from bgpctl.core.timing.disruption import Share
+from bgpctl.core.timing.facts import PeerFacts
+from bgpctl.core.timing.failures import OF_SPEAKER, SILENT, Course, Fate, RouteClass, Scenario, Span
+from bgpctl.core.timing.forecast import Forecast, Row
+from bgpctl.core.timing.mitigations import Measure
+from bgpctl.render import units
+
+MEANING = {
+    Scenario.AGENT_DOWN: "what speaks BGP is killed and stays away; the node forwards on",
+    Scenario.RESTART: "what speaks BGP is stopped and comes back",
+    Scenario.UPGRADE: "a restart with another image, which may have to be pulled first",
+    Scenario.DESELECT: "node down, voluntary: no policy selects it any more; it stays on",
+    Scenario.POWER_OFF: "node down, involuntary: it falls silent",
+    Scenario.LINK_DOWN: "the link between router and node, which both see fail",
+    Scenario.REMOTE_LINK_DOWN: "a link further away: neither side sees it fail",
+    Scenario.OPERATOR_DOWN: "nobody allocates addresses and PodCIDRs",
+    Scenario.NO_BACKENDS: "a Service loses its last endpoint",
+}
+NEVER = "until mended"
+
+
+def seconds(of: float) -> str:
+    """A time as people read it; what is shorter than a tenth of a second is none."""
+    return NEVER if isinf(of) else units.duration(of if of >= 0.1 else 0)
+
+
+def span(of: Span | None, never: str = "-") -> str:
+    """`59 s–1m30s`; one time where both are the same; `0 s or more` where nobody knows how long."""
+    if of is None:
+        return never
+    best, worst = map(seconds, of)
+    if isinf(of.worst) and not isinf(of.best):
+        return f"{best} or more"
+    return best if best == worst else f"{best}–{worst}"
+
+
+def percent(of: Share) -> str:
+    """`33–67 %`."""
+    best, worst = (_part(part) for part in of)
+    return f"{best} %" if best == worst else f"{best}–{worst} %"
+
+
+def _part(share: float) -> str:
+    return "<1" if 0 < share < 0.01 else f"{share * 100:.0f}"
+
+
+def at_worst(of: Span | None, measure: Measure) -> str:
+    """The worse end of a mitigation's figure: `gone in 2m9s`, `67 % moved`."""
+    if of is None:
+        return "-"
+    match measure:
+        case Measure.MOVED | Measure.RESET:
+            verb = "moved" if measure is Measure.MOVED else "reset"
+            return f"{_part(of.worst)} % {verb}"
+        case Measure.LOSS:
+            return f"lost {seconds(of.worst)}" if of.worst else "nothing lost"
+    return "they stay" if isinf(of.best) else f"gone in {seconds(of.worst)}"
+
+
+def lost(course: Course | None) -> str:
+    """For how long traffic is lost."""
+    return "" if course is None else span(course.loss) if course.loss.worst else "none"
+
+
+def gone(course: Course | None) -> str:
+    """When the routes leave the router."""
+    return "" if course is None else span(course.gone, "they stay")
+
+
+def fate(course: Course) -> str:
+    """`black-holed, redirected`: until the routes are gone, and after that."""
+    words = (_FATES.get(each, str(each)) for each in (course.meanwhile, course.then))
+    return ", ".join(dict.fromkeys(words) if course.gone else [next(words)])
+
+
+_FATES = {Fate.RESET: "refused"}
+_KINDS = {
+    frozenset({RouteClass.CLUSTER, RouteClass.LOCAL}): "Services",
+    frozenset({RouteClass.POD_CIDR, RouteClass.CLUSTER, RouteClass.LOCAL}): "all",
+}
+
+
+def kinds(of: Iterable[RouteClass]) -> str:
+    """Several classes of routes in one word, where there is one."""
+    found = dict.fromkeys(of)
+    return _KINDS.get(frozenset(found)) or ", ".join(found)
+
+
+def against(scenarios: Iterable[Scenario]) -> str:
+    """Several events in a few words."""
+    found = frozenset(scenarios)
+    if len(found) == 1:
+        return str(next(iter(found)))
+    for some, word in ((OF_SPEAKER, "agent away"), (SILENT, "dead node or link")):
+        if found <= set(some):
+            return word
+    return "any of these"
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """Rows of one scenario that go the same way. `routers`: their addresses, () = all of the node's."""
+
+    course: Course
+    changed: Course | None
+    kinds: tuple[RouteClass, ...]
+    routers: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+def merged(forecast: Forecast) -> list[Alike]:
+    """The rows, one for all that are shown alike."""
+    found: dict[tuple[object, ...], list[Row]] = {}
+    for row in forecast.rows:
+        found.setdefault((row.course.scenario, *_timing(row.course), *_timing(row.changed)), []).append(row)
+    every = {router.facts.address for router in forecast.subject.routers}
+    return [_alike(rows, every) for rows in found.values()]
+
+
+def _timing(course: Course | None) -> tuple[object, ...]:
+    if course is None:
+        return ()
+    return course.lost, course.gone, course.back, course.meanwhile, course.then, course.loss
+
+
+def _alike(rows: Sequence[Row], every: set[str]) -> Alike:
+    routers = tuple(dict.fromkeys(row.router.facts.address for row in rows))
+    some = () if set(routers) == every else routers
+    kinds = tuple(dict.fromkeys(row.group.kind for row in rows))
+    return Alike(rows[0].course, rows[0].changed, kinds, some, tuple(rows))
+
+
+_ANSWERS = {True: "", False: " (the router has none)", None: " (not known of the router)"}
+_BITS = {True: ", N bit on both sides", False: ", N bit on our side only", None: ", our N bit"}
+
+
+def negotiated(facts: PeerFacts) -> str:
+    """`hold time 90 s, graceful restart 120 s, N bit on both sides`."""
+    parts = f"hold time {facts.hold_time} s, "
+    if facts.restart_time is None:
+        parts += "no graceful restart"
+    else:
+        parts += f"graceful restart {facts.restart_time} s{_ANSWERS[facts.graceful]}"
+        parts += _BITS[facts.peer_n] if facts.local_n and facts.graceful is not False else ""
+    parts += f", long-lived {units.duration(facts.long_lived)}" if facts.long_lived else ""
+    return parts + ("" if facts.negotiated else " (from the policy)")
+
+
+def summary(forecast: Forecast) -> str:
+    """The event that costs most of what other nodes then answer, else what else is lost, in one sentence."""
+    if not forecast.rows:
+        return f"{forecast.node}: no router has a route of it, so no failure of it costs traffic"
+    answered = [row.course for row in forecast.rows if row.course.redirected and row.course.loss.worst]
+    if answered:
+        most = max(answered, key=lambda course: course.loss.worst)
+        told = f"{most.scenario} costs most, up to {seconds(most.loss.worst)} of what other nodes then answer"
+        return f"{forecast.node}: {told} (all estimated)"
+    lost = dict.fromkeys(row.group.kind for row in forecast.rows if row.course.loss.worst)
+    if not lost:
+        return f"{forecast.node}: none of this loses traffic (all estimated)"
+    return f"{forecast.node}: traffic to {kinds(lost)} is lost, and nobody else answers it (all estimated)"
