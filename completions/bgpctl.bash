@@ -4,10 +4,11 @@
 _bgpctl_offer() {
     commands='' options='' arguments=''
     case $1 in
-        '') commands='routes explain logs providers peers node speaker policy cilium calico lab' options='--context --kubeconfig --version -h --help' arguments='' ;;
+        '') commands='routes explain logs forecast providers peers node speaker policy cilium calico lab' options='--context --kubeconfig --version -h --help' arguments='' ;;
         'routes') commands='' options='--peer --absent --directory --provider --output -o --context --kubeconfig -h --help' arguments='@node' ;;
         'explain') commands='' options='--from --to --namespace -n --router-probe --provider --output -o --context --kubeconfig -h --help' arguments='' ;;
         'logs') commands='' options='--follow -f --peer --since --file --pod-selector --namespace -n --output -o --context --kubeconfig -h --help' arguments='@node' ;;
+        'forecast') commands='' options='--all --event --set --scheme --restart-takes --peer-profile --provider --output -o --context --kubeconfig -h --help' arguments='@node' ;;
         'providers') commands='' options='--output -o --context --kubeconfig -h --help' arguments='' ;;
         'peers') commands='status' options='-h --help' arguments='' ;;
         'peers status') commands='' options='--output -o --watch -w --provider --context --kubeconfig -h --help' arguments='@node' ;;
@@ -63,6 +64,15 @@ _bgpctl_values() {
         'logs:--output'|'logs:-o') echo 'text json' ;;
         'logs:--context') echo '' ;;
         'logs:--kubeconfig') echo '@file' ;;
+        'forecast:--event') echo 'agent-down restart upgrade node-down deselect power-off link-down remote-link-down operator-down no-backends' ;;
+        'forecast:--set') echo '' ;;
+        'forecast:--scheme') echo '' ;;
+        'forecast:--restart-takes') echo '' ;;
+        'forecast:--peer-profile') echo '' ;;
+        'forecast:--provider') echo 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' ;;
+        'forecast:--output'|'forecast:-o') echo 'text json html' ;;
+        'forecast:--context') echo '' ;;
+        'forecast:--kubeconfig') echo '@file' ;;
         'providers:--output'|'providers:-o') echo 'text json yaml' ;;
         'providers:--context') echo '' ;;
         'providers:--kubeconfig') echo '@file' ;;

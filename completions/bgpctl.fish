@@ -8,8 +8,8 @@ function __bgpctl_at
         if test $value = yes
             set value no
         else if string match -q -- '-*' $word
-            contains -- $word --context --deselect-label --directory --engine --expect --file --from --grace-period --graceful-shutdown-soak --kubeconfig --listen --log-format --log-level --max-unavailable --namespace --next-hop --node-name --nodes --order --output --peer --peer-profile --pod-selector --provider --ready-command --ready-url --restart-command --router --router-probe --secrets-namespace --settle --shutdown-command --since --skip-wait-for-delete-timeout --soak --source-address --stack --timeout --to -f -n -o; and set value yes
-        else if contains -- (string join ' ' $path $word) 'routes' 'explain' 'logs' 'providers' 'peers' 'peers status' 'node' 'node drain' 'node restore' 'node status' 'node estimate' 'speaker' 'speaker run' 'speaker status' 'speaker restart' 'speaker engine' 'speaker engine run' 'speaker engine stop' 'policy' 'policy check' 'cilium' 'cilium prepare' 'calico' 'calico prepare' 'lab' 'lab demo' 'lab up'
+            contains -- $word --context --deselect-label --directory --engine --event --expect --file --from --grace-period --graceful-shutdown-soak --kubeconfig --listen --log-format --log-level --max-unavailable --namespace --next-hop --node-name --nodes --order --output --peer --peer-profile --pod-selector --provider --ready-command --ready-url --restart-command --restart-takes --router --router-probe --scheme --secrets-namespace --set --settle --shutdown-command --since --skip-wait-for-delete-timeout --soak --source-address --stack --timeout --to -f -n -o; and set value yes
+        else if contains -- (string join ' ' $path $word) 'routes' 'explain' 'logs' 'forecast' 'providers' 'peers' 'peers status' 'node' 'node drain' 'node restore' 'node status' 'node estimate' 'speaker' 'speaker run' 'speaker status' 'speaker restart' 'speaker engine' 'speaker engine run' 'speaker engine stop' 'policy' 'policy check' 'cilium' 'cilium prepare' 'calico' 'calico prepare' 'lab' 'lab demo' 'lab up'
             set -a path $word
         end
     end
@@ -40,6 +40,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'\'' -a routes -d 'Show intended and announced routes, with their attributes and reasons'
     complete -c $program -n '__bgpctl_at \'\'' -a explain -d 'Explain why something is, or is not, announced, link by link from the object to the router'
     complete -c $program -n '__bgpctl_at \'\'' -a logs -d 'Show the BGP control plane\'s log lines of all selected nodes, merged by time'
+    complete -c $program -n '__bgpctl_at \'\'' -a forecast -d 'Forecast what each failure would cost a node: when routes go, what traffic does, and what helps'
     complete -c $program -n '__bgpctl_at \'\'' -a providers -d 'Show who speaks BGP in the cluster, what a drain\'s lever does there, and which rights are missing'
     complete -c $program -n '__bgpctl_at \'\'' -a peers -d 'The BGP sessions of the speakers'
     complete -c $program -n '__bgpctl_at \'\'' -a node -d 'Take a node out of service, and bring it back'
@@ -82,6 +83,18 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'logs\'' -l context -x -d 'The kubeconfig context to use'
     complete -c $program -n '__bgpctl_at \'logs\'' -l kubeconfig -r -F -d 'The kubeconfig file'
     complete -c $program -n '__bgpctl_at \'logs\'' -s h -l help -d 'Show help and exit.'
+    complete -c $program -n '__bgpctl_at \'forecast\'' -f -a '(__bgpctl_nodes)'
+    complete -c $program -n '__bgpctl_at \'forecast\'' -l all -d 'Sum up every node, what costs most first'
+    complete -c $program -n '__bgpctl_at \'forecast\'' -l event -x -a 'agent-down restart upgrade node-down deselect power-off link-down remote-link-down operator-down no-backends' -d 'Only this one, with every instant and why; node-down is deselect and power-off'
+    complete -c $program -n '__bgpctl_at \'forecast\'' -l set -x -d 'Show beside today what it would be with this: holdTimeSeconds, keepAliveTimeSeconds, gracefulRestart.enabled or gracefulRestart.restartTimeSeconds'
+    complete -c $program -n '__bgpctl_at \'forecast\'' -l scheme -x -d 'How a router, or every router, spreads flows over next hops: modulo, hash-threshold, resilient, rendezvous, maglev'
+    complete -c $program -n '__bgpctl_at \'forecast\'' -l restart-takes -x -d 'For how long a restart takes what speaks BGP away, at most'
+    complete -c $program -n '__bgpctl_at \'forecast\'' -l peer-profile -x -d 'What product a peer is, for its stale timers: frr, junos …, or stale:SECONDS when you know for how long it keeps stale routes (stale:300 = 300 seconds)'
+    complete -c $program -n '__bgpctl_at \'forecast\'' -l provider -x -a 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' -d 'Who speaks BGP on the node: bgpctl\'s own speaker, or another stack'
+    complete -c $program -n '__bgpctl_at \'forecast\'' -l output -s o -x -a 'text json html' -d 'How to print it; html is one page with its timelines'
+    complete -c $program -n '__bgpctl_at \'forecast\'' -l context -x -d 'The kubeconfig context to use'
+    complete -c $program -n '__bgpctl_at \'forecast\'' -l kubeconfig -r -F -d 'The kubeconfig file'
+    complete -c $program -n '__bgpctl_at \'forecast\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'providers\'' -f
     complete -c $program -n '__bgpctl_at \'providers\'' -l output -s o -x -a 'text json yaml' -d 'How to print the result'
     complete -c $program -n '__bgpctl_at \'providers\'' -l context -x -d 'The kubeconfig context to use'

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from bgpctl import providers
-from bgpctl.core.drain.vips import SERVICE, vips
+from bgpctl.core.drain.vips import SERVICE, Vip, vips
 from bgpctl.core.intent.nexthops import carried
 from bgpctl.core.intent.services import NO_LOAD_BALANCER_IP
 from bgpctl.core.model import Intent, Session
@@ -29,7 +29,7 @@ from bgpctl.core.timing.forecast import (
     forecast,
     uncovered,
 )
-from bgpctl.core.timing.groups import Announced, Group, Sessions, grouped, untold
+from bgpctl.core.timing.groups import Announced, Group, Own, Sessions, untold
 from bgpctl.core.timing.profiles import UNKNOWN_ROUTER, Profile
 from bgpctl.core.timing.whatif import Settings
 from bgpctl.core.timing.withdrawal import Close
@@ -107,11 +107,14 @@ class _World:
     @cached_property
     def _announced(self) -> Announced:
         """Of the nodes whose speaker is really there."""
-        states, fleet = self.objects.states, self.objects.outlook.fleet
+        states = self.objects.states
         alive = [name for name in self._documents if cluster.announces(states.get(name), self._now)]
-        intents = (self._intent(name) for name in alive)
-        found = vips(intents, fleet.services, fleet.slices) if fleet else ()
+        found = self._vips(map(self._intent, alive))
         return Announced(found, {name: _sessions(states[name]) for name in alive})
+
+    def _vips(self, intents: Iterable[Intent]) -> tuple[Vip, ...]:
+        fleet = self.objects.outlook.fleet
+        return vips(intents, fleet.services, fleet.slices) if fleet else ()
 
     def _intent(self, name: str) -> Intent:
         document = self._documents[name]
@@ -127,7 +130,11 @@ class _World:
         if document is None:
             raise no_such_node(name)
         known, intent = peers_of(self.provider, document), self._intent(name)
-        routers = tuple(self._routers(name, known, intent, asked))
+        own = Own(name, intent.routes, {vip.prefix: vip for vip in self._vips([intent])})
+        routers = tuple(
+            _router(facts, told, asked, self._groups(facts, told, own, intent))
+            for facts, told in zip(known.peers, known.told, strict=True)
+        )
         pending = {one.origin for one in intent.absent if one.reason == NO_LOAD_BALANCER_IP}
         return Subject(
             name,
@@ -140,19 +147,14 @@ class _World:
             notes=tuple(self._notes(name, known, intent, routers)),
         )
 
-    def _routers(self, name: str, known: Known, intent: Intent, asked: Asked) -> Iterator[Router]:
-        for facts, told in zip(known.peers, known.told, strict=True):
-            groups = self._groups(name, facts, told, intent)
-            yield _router(facts, told, asked, groups)
-
     def _groups(
-        self, name: str, facts: PeerFacts, told: PeerState | None, intent: Intent
+        self, facts: PeerFacts, told: PeerState | None, own: Own, intent: Intent
     ) -> tuple[Group, ...]:
-        tables = [intent.routes.get(facts.peer)]
-        tables += [intent.routes.get(p.name) for p in intent.peers if str(p.address) == facts.address]
-        table = next((one for one in tables if one is not None), None)
-        if table is not None:
-            return grouped(table, name, facts.address, self._announced)
+        """By its name, else by its address: not every stack calls a peer as its configuration does."""
+        same = (peer.name for peer in intent.peers if str(peer.address) == facts.address)
+        for name in (facts.peer, *same):
+            if name in own.routes:
+                return own.grouped(name, facts.address, self._announced)
         return untold(told.session if told else Session(facts.peer))
 
     def _notes(self, name: str, known: Known, intent: Intent, routers: Sequence[Router]) -> Iterator[str]:
@@ -179,7 +181,7 @@ class _World:
     def briefs(self, asked: Asked) -> Iterator[Brief]:
         """How a node is made to leave is asked of one of them: each would be a request of its own."""
         alone = Counter(
-            next(iter(vip.announcers)) for vip in self._announced.vips.values() if len(vip.announcers) == 1
+            next(iter(vip.announcers)) for vip in self._announced.vips if len(vip.announcers) == 1
         )
         known, memo = self.objects.outlook.fleet is not None, dict[Any, Any]()
         for name, document in sorted(self._documents.items()):

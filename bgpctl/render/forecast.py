@@ -33,7 +33,7 @@ def text(forecasts: Sequence[Forecast], *, detail: bool = False, width: int | No
     every event with every instant, why, and how to do what helps."""
     lines: list[Line] = []
     for one in forecasts:
-        events = _details(one, width) if detail else [_events(one, width)]
+        events = _details(one, width) if detail else _events(one, width)
         helps = [] if detail else _helps(one, width)
         sections = (
             _head(one, width),
@@ -53,10 +53,10 @@ def _head(one: Forecast, width: int | None) -> list[Line]:
     subject = one.subject
     parts = [units.count(len(subject.routers), "router")]
     parts += [] if subject.pods is None else [units.count(subject.pods, "pod")]
-    parts += [f"with {one.settings.told} beside today"] if one.settings else []
     rows = [[router.facts.address, words.negotiated(router.facts)] for router in subject.routers]
     title = line(Piece(one.node, "bold"), Piece(f"  {', '.join(parts)}", "dim"))
-    return [title, *table(("ROUTER", "SESSION"), rows, width=width)]
+    beside = prose(f"Beside today, WITH {one.settings.told}", width) if one.settings else []
+    return [title, *table(("ROUTER", "SESSION"), rows, width=width), *beside]
 
 
 Column = tuple[str, Callable[[words.Alike], str]]
@@ -64,9 +64,7 @@ Column = tuple[str, Callable[[words.Alike], str]]
 
 def _columns(one: Forecast, rows: Sequence[words.Alike], *, detail: bool) -> list[Column]:
     """What distinguishes these rows."""
-    columns: list[Column] = [("ROUTES", lambda row: words.kinds(row.kinds))]
-    if any(row.routers for row in rows):
-        columns.append(("ROUTER", lambda row: ", ".join(row.routers) or "all"))
+    columns: list[Column] = [("ROUTES", lambda row: row.routes)]
     if one.settings:
         return [
             *columns,
@@ -87,34 +85,41 @@ def _columns(one: Forecast, rows: Sequence[words.Alike], *, detail: bool) -> lis
     ]
 
 
-def _events(one: Forecast, width: int | None) -> list[Line]:
-    """One table; an event stands in the first of its rows."""
-    rows = words.merged(one)
-    columns, cells, before = _columns(one, rows, detail=False), list[list[str]](), None
-    for row in rows:
-        scenario = row.course.scenario
-        cells.append(["" if scenario is before else str(scenario), *(cell(row) for _, cell in columns)])
-        before = scenario
-    return table(("EVENT", *(name for name, _ in columns)), cells, width=width) if cells else []
+def _events(one: Forecast, width: int | None) -> Iterator[list[Line]]:
+    """A table for all routers that are alike; an event stands in the first of its rows."""
+    merged = words.merged(one)
+    for addresses, rows in merged.items():
+        columns, cells, before = _columns(one, rows, detail=False), list[list[str]](), None
+        for row in rows:
+            scenario = row.course.scenario
+            cells.append(["" if scenario is before else str(scenario), *(cell(row) for _, cell in columns)])
+            before = scenario
+        title = [_of(addresses)] if len(merged) > 1 else []
+        yield [*title, *table(("EVENT", *(name for name, _ in columns)), cells, width=width)]
+
+
+def _of(addresses: Sequence[str]) -> Line:
+    return line(Piece(f"Router {', '.join(addresses)}", "dim"))
 
 
 def _details(one: Forecast, width: int | None) -> Iterator[list[Line]]:
-    """An event at a time: its rows, why, and what helps."""
-    rows = words.merged(one)
-    for scenario in dict.fromkeys(row.course.scenario for row in rows):
-        some = [row for row in rows if row.course.scenario is scenario]
-        columns = _columns(one, some, detail=True)
-        title = line(Piece(str(scenario), "bold"), Piece(f"  {words.MEANING[scenario]}", "dim"))
-        cells = [[cell(row) for _, cell in columns] for row in some]
-        why = dict.fromkeys(row.course.why for row in some)
+    """An event at a time: its rows at each router, why, and what helps."""
+    merged = words.merged(one)
+    for scenario in dict.fromkeys(row.course.scenario for row in one.rows):
+        lines = [line(Piece(str(scenario), "bold"), Piece(f"  {words.MEANING[scenario]}", "dim"))]
+        for addresses, rows in merged.items():
+            some = [row for row in rows if row.course.scenario is scenario]
+            columns = _columns(one, some, detail=True)
+            lines += [_of(addresses)] if len(merged) > 1 else []
+            cells = [[cell(row) for _, cell in columns] for row in some]
+            lines += table([name for name, _ in columns], cells, width=width)
+            for reason in dict.fromkeys(row.course.why for row in some):
+                lines += prose(reason, width)
         if scenario is Scenario.OPERATOR_DOWN and one.subject.pending:
-            why[f"Without an address until then: {', '.join(one.subject.pending)}."] = None
-        yield [
-            title,
-            *table([name for name, _ in columns], cells, width=width),
-            *(row for reason in why for row in prose(reason, width)),
-            *(row for advice in one.advice if advice.scenario is scenario for row in _piece(advice, width)),
-        ]
+            lines += prose(f"Without an address until then: {', '.join(one.subject.pending)}.", width)
+        for advice in one.advice:
+            lines += _piece(advice, width) if advice.scenario is scenario else []
+        yield lines
 
 
 def _piece(one: Mitigation, width: int | None) -> list[Line]:
@@ -131,13 +136,21 @@ def _helps(one: Forecast, width: int | None) -> list[Line]:
     return table(HELPS, rows, width=width) if rows else []
 
 
-def helps(one: Forecast) -> list[list[str]]:
-    """Each piece of advice once for the events that it helps alike, by the worse end of its figures."""
-    found: dict[tuple[str, ...], list[Scenario]] = {}
+def helps(one: Forecast, *, whole: bool = False) -> list[list[str]]:
+    """Each piece of advice once for the events that it helps alike, by the worse end of its figures. `whole`:
+    with how to do it, and its cost."""
+    found: dict[tuple[str, ...], list[Mitigation]] = {}
     for advice in one.advice:
         figures = (words.at_worst(each, advice.measure) for each in (advice.before, advice.after))
-        found.setdefault((advice.name, *figures), []).append(advice.scenario)
-    return [[*figures, words.against(scenarios)] for figures, scenarios in found.items()]
+        found.setdefault((advice.name, *figures), []).append(advice)
+    return [
+        [
+            *figures,
+            words.against(one.scenario for one in some),
+            *((some[0].how, some[0].cost) if whole else ()),
+        ]
+        for figures, some in found.items()
+    ]
 
 
 def _routes(one: Forecast, width: int | None) -> list[Line]:
@@ -168,18 +181,25 @@ def _route(group: Group) -> tuple[str, ...]:
 
 
 def _flows(one: Forecast, width: int | None) -> list[Line]:
-    rows = flows(one)
-    return table(FLOWS, rows, width=width) if rows else []
+    header, rows = flows(one)
+    return table(header, rows, width=width) if rows else []
 
 
-def flows(one: Forecast) -> list[tuple[str, ...]]:
-    """What it costs flows when this next hop leaves and returns; the same for many routes in one row."""
+def flows(one: Forecast) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """What it costs flows when this next hop leaves and returns: the names of the columns, and the rows."""
+    several = len(one.subject.routers) > 1
     rows = {
-        (str(row.group.kind), words.percent(row.moved), words.percent(row.returned), _reset(row)): None
+        (
+            *((row.router.facts.address,) if several else ()),
+            str(row.group.kind),
+            words.percent(row.moved),
+            words.percent(row.returned),
+            _reset(row),
+        ): None
         for row in one.rows
         if row.moved != NOTHING
     }
-    return list(rows)
+    return (*(("ROUTER",) if several else ()), *FLOWS), list(rows)
 
 
 def _reset(row: Row) -> str:

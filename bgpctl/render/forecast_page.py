@@ -24,9 +24,10 @@ body { margin: 3rem auto; padding: 0 1.5rem; max-width: 62rem; color: var(--ink)
 h1 { font-size: 1.5rem; font-weight: 600; margin: 0; }
 h2 { font-size: 1.05rem; font-weight: 600; margin: 2.5rem 0 0.5rem; }
 p { margin: 0.3rem 0; } .dim { color: var(--dim); }
-table { border-collapse: collapse; margin: 0.5rem 0 1rem; font-variant-numeric: tabular-nums; }
+table { border-collapse: collapse; width: 100%; margin: 0.8rem 0 1.4rem; font-variant-numeric: tabular-nums; }
 th { text-align: left; font-weight: 500; font-size: 0.8rem; color: var(--dim); }
-th, td { padding: 0.25rem 1.5rem 0.25rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
+th, td { padding: 0.25rem 1.2rem 0.25rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
+td { font-size: 0.9rem; } td:nth-child(-n+4) { white-space: nowrap; }
 svg { width: 100%; height: auto; margin: 0.5rem 0; font: 12px system-ui, sans-serif; fill: var(--ink); }
 svg .dim { fill: var(--dim); } svg .axis { stroke: var(--line); }
 svg .edge { stroke: var(--dim); fill: none; } svg .event { font-weight: 600; }
@@ -35,7 +36,7 @@ svg .end { text-anchor: middle; }
 FATES = (Fate.UNHARMED, Fate.REDIRECTED, Fate.BLACK_HOLED, Fate.UNREACHABLE, Fate.RESET)
 
 # Of the picture, in its own units.
-LEFT, WIDTH, RIGHT = 215.0, 560.0, 175.0
+KINDS, LEFT, WIDTH, RIGHT = 130.0, 215.0, 520.0, 165.0
 BAR, STEP, GAP = 14.0, 24.0, 10.0
 TICKS = (1, 3, 10, 30, 60, 120, 300, 900, 3600, 14400, 86400)
 LEAST = 10.0  # seconds that an axis shows at least
@@ -43,8 +44,10 @@ LEAST = 10.0  # seconds that an axis shows at least
 
 def page(forecasts: Sequence[Forecast]) -> str:
     """The whole document."""
-    names = ", ".join(one.node for one in forecasts)
-    return _document(f"What failures would cost {names}", "".join(map(_node, forecasts)))
+    several = len(forecasts) > 1
+    title = f"{len(forecasts)} nodes" if several else ", ".join(one.node for one in forecasts)
+    body = "".join((f"<h2>{_text(one.node)}</h2>\n" if several else "") + _node(one) for one in forecasts)
+    return _document(f"What failures would cost {title}", body)
 
 
 def brief_page(briefs: Sequence[Brief]) -> str:
@@ -67,16 +70,15 @@ def _document(title: str, body: str) -> str:
 
 def _node(one: Forecast) -> str:
     routers = [(router.facts.address, words.negotiated(router.facts)) for router in one.subject.routers]
-    header, routes = tables.routes(one)
     unknown = f"Unknown and taken at its worst: {', '.join(one.unknown)}." if one.unknown else ""
     parts = (
-        f"<h2>{_text(one.node)}</h2>\n",
         _p(words.summary(one)),
         _table(("ROUTER", "SESSION"), routers),
         _timeline(one),
-        _table(tables.HELPS, tables.helps(one)),
-        _table(header, routes),
-        _table(tables.FLOWS, tables.flows(one)),
+        _p(f"Thinner bars: with {one.settings.told}." if one.settings else "", "dim"),
+        _table((*tables.HELPS, "HOW", "COST"), tables.helps(one, whole=True)),
+        _table(*tables.routes(one)),
+        _table(*tables.flows(one)),
         *(_p(note) for note in one.subject.notes),
         _p(unknown, "dim"),
     )
@@ -104,34 +106,40 @@ def _table(header: Iterable[str], rows: Sequence[Iterable[str]]) -> str:
 
 
 def _timeline(one: Forecast) -> str:
+    """A picture for all routers that are alike."""
+    merged = words.merged(one)
+    longest = max((_longest(course) for rows in merged.values() for course in _courses(rows)), default=0.0)
+    return "".join(
+        (_p(f"Router {', '.join(addresses)}", "dim") if len(merged) > 1 else "")
+        + _picture(f"Timelines of {one.node}", rows, _Scale(longest))
+        for addresses, rows in merged.items()
+    )
+
+
+def _picture(title: str, rows: Sequence[words.Alike], scale: _Scale) -> str:
     """A bar per event and class of routes: what traffic does, on an axis of logarithmic seconds. Striped
     between the best and the worst case; with other settings, a thinner bar below."""
-    rows = words.merged(one)
-    if not rows:
-        return ""
-    scale = _Scale(max(map(_longest, _courses(rows)), default=0.0))
     body, y, before = list[str](), 46.0, None
     for row in rows:
         first = row.course.scenario is not before
         y += GAP if first and before is not None else 0.0
         if first:
             body.append(f'<text class="event" x="0" y="{y + 11:g}">{_text(row.course.scenario)}</text>')
-        label = ", ".join((words.kinds(row.kinds), *row.routers))
-        body.append(f'<text class="dim" x="125" y="{y + 11:g}">{_text(label)}</text>')
+        body.append(f'<text class="dim" x="{KINDS:g}" y="{y + 11:g}">{_text(row.routes)}</text>')
         body += _bar(row.course, scale, y, BAR)
         body.append(f'<text x="{LEFT + WIDTH + 12:g}" y="{y + 11:g}">{_text(_told(row.course))}</text>')
         if row.changed is not None:
-            body += _bar(row.changed, scale, y + BAR + 2, BAR / 2)
-            y += BAR / 2 + 2
+            y += STEP - 6
+            body += _bar(row.changed, scale, y, BAR / 2)
+            told = f"then {_told(row.changed)}"
+            body.append(f'<text class="dim" x="{LEFT + WIDTH + 12:g}" y="{y + 8:g}">{_text(told)}</text>')
         before = row.course.scenario
         y += STEP
-    head = [*_legend(), *_axis(scale, y)]
     size = f"0 0 {LEFT + WIDTH + RIGHT:g} {y:g}"
     patterns = "".join(_stripes(first, then) for first in FATES for then in FATES if first is not then)
-    label = _text(f"Timelines of {one.node}")
     return (
-        f'<svg viewBox="{size}" role="img" aria-label="{label}">\n<defs>{patterns}</defs>\n'
-        + "\n".join((*head, *body))
+        f'<svg viewBox="{size}" role="img" aria-label="{_text(title)}">\n<defs>{patterns}</defs>\n'
+        + "\n".join((*_legend(), *_axis(scale, y), *body))
         + "\n</svg>\n"
     )
 
@@ -207,7 +215,7 @@ def _legend() -> Iterator[str]:
         yield f'<rect x="{x:g}" y="2" width="12" height="12" style="fill: var(--{fate})"/>'
         name = "refused" if fate is Fate.RESET else str(fate)
         yield f'<text class="dim" x="{x + 17:g}" y="12">{name}</text>'
-        x += 40 + 6.6 * len(name)
+        x += 36 + 6 * len(name)
     yield f'<path class="edge" d="M{x:g} 8h14"/>'
     yield f'<text class="dim" x="{x + 20:g}" y="12">session lost</text>'
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from math import isinf
+from math import ceil, floor, isinf
 
 from bgpctl.core.timing.disruption import Share
 from bgpctl.core.timing.facts import PeerFacts
 from bgpctl.core.timing.failures import OF_SPEAKER, SILENT, Course, Fate, RouteClass, Scenario, Span
 from bgpctl.core.timing.forecast import Forecast, Row
+from bgpctl.core.timing.groups import Group
 from bgpctl.core.timing.mitigations import Measure
 from bgpctl.render import units
 
@@ -28,18 +29,23 @@ NEVER = "until mended"
 
 
 def seconds(of: float) -> str:
-    """A time as people read it; what is shorter than a tenth of a second is none."""
-    return NEVER if isinf(of) else units.duration(of if of >= 0.1 else 0)
+    """A time as people read it."""
+    return NEVER if isinf(of) else units.duration(of)
 
 
 def span(of: Span | None, never: str = "-") -> str:
-    """`59 s–1m30s`; one time where both are the same; `0 s or more` where nobody knows how long."""
+    """`59 s–1m30s`, to a tenth of a second, the best case rounded down and the worst one up; one time where
+    both are the same; `0 s or more` where nobody knows how long."""
     if of is None:
         return never
-    best, worst = map(seconds, of)
+    best, worst = (seconds(_tenths(time, to)) for time, to in zip(of, (floor, ceil), strict=True))
     if isinf(of.worst) and not isinf(of.best):
         return f"{best} or more"
     return best if best == worst else f"{best}–{worst}"
+
+
+def _tenths(of: float, to: Callable[[float], int]) -> float:
+    return of if isinf(of) else to(round(of * 10, 6)) / 10
 
 
 def percent(of: Share) -> str:
@@ -82,16 +88,19 @@ def fate(course: Course) -> str:
 
 
 _FATES = {Fate.RESET: "refused"}
-_KINDS = {
-    frozenset({RouteClass.CLUSTER, RouteClass.LOCAL}): "Services",
-    frozenset({RouteClass.POD_CIDR, RouteClass.CLUSTER, RouteClass.LOCAL}): "all",
-}
 
 
-def kinds(of: Iterable[RouteClass]) -> str:
-    """Several classes of routes in one word, where there is one."""
-    found = dict.fromkeys(of)
-    return _KINDS.get(frozenset(found)) or ", ".join(found)
+def kinds(of: Iterable[Group], every: Iterable[Group] = ()) -> str:
+    """Several classes of routes in one word, where there is one: `all` that there are, `alone` for what nobody
+    else announces, be it a PodCIDR or an address of a Service."""
+    groups, everything = tuple(of), tuple(every)
+    found = dict.fromkeys(group.kind for group in groups)
+    if len(found) > 1 and set(groups) == set(everything):
+        return "all"
+    if all(group.elsewhere is False for group in groups) and set(found) != {RouteClass.POD_CIDR}:
+        return "alone"
+    both = {RouteClass.CLUSTER, RouteClass.LOCAL}
+    return "Services" if set(found) == both else ", ".join(found)
 
 
 def against(scenarios: Iterable[Scenario]) -> str:
@@ -107,35 +116,45 @@ def against(scenarios: Iterable[Scenario]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Alike:
-    """Rows of one scenario that go the same way. `routers`: their addresses, () = all of the node's."""
+    """Rows of one scenario that go the same way: one of them, and in a word which routes all of them are."""
 
-    course: Course
-    changed: Course | None
-    kinds: tuple[RouteClass, ...]
-    routers: tuple[str, ...]
-    rows: tuple[Row, ...]
+    row: Row
+    routes: str
+
+    @property
+    def course(self) -> Course:
+        """Today's."""
+        return self.row.course
+
+    @property
+    def changed(self) -> Course | None:
+        """With other settings."""
+        return self.row.changed
 
 
-def merged(forecast: Forecast) -> list[Alike]:
-    """The rows, one for all that are shown alike."""
+def merged(forecast: Forecast) -> dict[tuple[str, ...], list[Alike]]:
+    """The rows, one for all that are shown alike, by the routers (their addresses) at which all is alike."""
+    found: dict[tuple[object, ...], tuple[list[str], list[Alike]]] = {}
+    for router in forecast.subject.routers:
+        rows = _merged((row for row in forecast.rows if row.router is router), router.groups)
+        same = tuple((_timing(one.row), one.routes) for one in rows)
+        if rows:
+            found.setdefault(same, ([], rows))[0].append(router.facts.address)
+    return {tuple(addresses): rows for addresses, rows in found.values()}
+
+
+def _merged(rows: Iterable[Row], every: Iterable[Group]) -> list[Alike]:
     found: dict[tuple[object, ...], list[Row]] = {}
-    for row in forecast.rows:
-        found.setdefault((row.course.scenario, *_timing(row.course), *_timing(row.changed)), []).append(row)
-    every = {router.facts.address for router in forecast.subject.routers}
-    return [_alike(rows, every) for rows in found.values()]
+    for row in rows:
+        found.setdefault(_timing(row), []).append(row)
+    return [Alike(some[0], kinds((row.group for row in some), every)) for some in found.values()]
 
 
-def _timing(course: Course | None) -> tuple[object, ...]:
-    if course is None:
-        return ()
-    return course.lost, course.gone, course.back, course.meanwhile, course.then, course.loss
-
-
-def _alike(rows: Sequence[Row], every: set[str]) -> Alike:
-    routers = tuple(dict.fromkeys(row.router.facts.address for row in rows))
-    some = () if set(routers) == every else routers
-    kinds = tuple(dict.fromkeys(row.group.kind for row in rows))
-    return Alike(rows[0].course, rows[0].changed, kinds, some, tuple(rows))
+def _timing(row: Row) -> tuple[object, ...]:
+    courses = (one for one in (row.course, row.changed) if one is not None)
+    return row.course.scenario, *(
+        (one.lost, one.gone, one.back, one.meanwhile, one.then, one.loss) for one in courses
+    )
 
 
 _ANSWERS = {True: "", False: " (the router has none)", None: " (not known of the router)"}
@@ -163,7 +182,10 @@ def summary(forecast: Forecast) -> str:
         most = max(answered, key=lambda course: course.loss.worst)
         told = f"{most.scenario} costs most, up to {seconds(most.loss.worst)} of what other nodes then answer"
         return f"{forecast.node}: {told} (all estimated)"
-    lost = dict.fromkeys(row.group.kind for row in forecast.rows if row.course.loss.worst)
+    lost = [row for row in forecast.rows if row.course.loss.worst]
     if not lost:
         return f"{forecast.node}: none of this loses traffic (all estimated)"
-    return f"{forecast.node}: traffic to {kinds(lost)} is lost, and nobody else answers it (all estimated)"
+    if any(row.group.elsewhere is None for row in lost):
+        return f"{forecast.node}: whether other nodes would answer is not known (all estimated)"
+    routes = kinds(row.group for row in lost)
+    return f"{forecast.node}: what is lost ({routes}) nobody else answers (all estimated)"

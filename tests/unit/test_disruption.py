@@ -163,11 +163,11 @@ def test_schemes_as_they_are_typed() -> None:
 @pytest.mark.parametrize(
     ("text", "message", "hint"),
     [
-        ("crc", "--scheme 'crc': 'crc' is no way to hash flows", "one of: modulo, hash-threshold"),
-        ("192.0.2.1=", "--scheme '192.0.2.1=': '' is no way to hash flows", "one of: modulo"),
+        ("crc", '--scheme "crc": "crc" is no way to hash flows', "one of: modulo, hash-threshold"),
+        ("192.0.2.1=", '--scheme "192.0.2.1=": "" is no way to hash flows', "one of: modulo"),
         (
             "tor=modulo",
-            "--scheme 'tor=modulo': 'tor' is not an IP address",
+            '--scheme "tor=modulo": "tor" is not an IP address',
             "name the router by its peer address",
         ),
     ],

@@ -24,7 +24,7 @@ from bgpctl.core.timing.failures import (
     foretell,
 )
 from bgpctl.core.timing.profiles import BIRD2, FRR, GOBGP3, OPENBGPD7, PROFILES, UNKNOWN_ROUTER, Profile
-from bgpctl.core.timing.withdrawal import MARGIN, Close, Event, estimate
+from bgpctl.core.timing.withdrawal import MARGIN, PROCESSING_WORST, Close, Event, estimate
 
 H, K, R = 90, 30, 120
 NO_GR = PeerFacts("64512/10.0.0.1", "10.0.0.1", H, K, None, False, False, False, None, negotiated=True)
@@ -52,7 +52,7 @@ S, C, F = Scenario, RouteClass, Fate
         (S.DESELECT, GR_N, C.CLUSTER, F.UNHARMED, F.REDIRECTED, NONE),
         (S.DESELECT, GR_N, C.POD_CIDR, F.UNHARMED, F.UNREACHABLE, ALL),
         # Peering Link Down.
-        (S.LINK_DOWN, GR_N, C.CLUSTER, F.BLACK_HOLED, F.REDIRECTED, Span(0.0, MARGIN)),
+        (S.LINK_DOWN, GR_N, C.CLUSTER, F.BLACK_HOLED, F.REDIRECTED, Span(0.0, PROCESSING_WORST)),
         (S.REMOTE_LINK_DOWN, GR_N, C.CLUSTER, F.BLACK_HOLED, F.REDIRECTED, Span(178.0, 210.0)),
         # Cilium Operator Down, Service Losing All Backends.
         (S.OPERATOR_DOWN, GR_N, C.CLUSTER, F.UNHARMED, F.UNHARMED, NONE),

@@ -16,6 +16,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from bgpctl.core.reading.addresses import parse_zoned
+from bgpctl.core.reading.fields import show
 from bgpctl.errors import UsageError
 
 
@@ -127,7 +128,7 @@ def _parsed(text: str) -> tuple[str, Scheme]:
     known = [str(scheme) for scheme in Scheme]
     if name.strip().lower() not in known:
         raise UsageError(
-            f"--scheme {text!r}: {name!r} is no way to hash flows", f"one of: {', '.join(known)}"
+            f"--scheme {show(text)}: {show(name)} is no way to hash flows", f"one of: {', '.join(known)}"
         )
     scheme = Scheme(name.strip().lower())
     if not equals:
@@ -136,5 +137,6 @@ def _parsed(text: str) -> tuple[str, Scheme]:
         return str(parse_zoned(address.strip())), scheme
     except ValueError:
         raise UsageError(
-            f"--scheme {text!r}: {address!r} is not an IP address", "name the router by its peer address"
+            f"--scheme {show(text)}: {show(address)} is not an IP address",
+            "name the router by its peer address",
         ) from None

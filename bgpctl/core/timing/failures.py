@@ -173,7 +173,7 @@ def foretell(
         None if kept else gone,
         back,
         meanwhile,
-        then,
+        meanwhile if kept else then,
         Span(best, worst),
         found.why,
         tuple(dict.fromkeys((*unknown, *unsure))),
@@ -190,7 +190,7 @@ def _routes(
         return found
     if profile.watches_link:
         why = f"{profile.product} drops the next hops of its own link at once, graceful restart or not."
-        return replace(found, worst=MARGIN, why=why, unknown=())
+        return replace(found, worst=min(found.worst, PROCESSING_WORST), why=why, unknown=())
     return replace(found, unknown=(WATCHED, *found.unknown))
 
 

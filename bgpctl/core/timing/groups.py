@@ -33,16 +33,14 @@ class Group:
 
 
 class Announced:
-    """Who announces which address of a Service, to which router. `sessions`: those that are up, of the nodes
-    that serve."""
+    """Who announces which address of a Service, to which router. `vips`: of the nodes that serve; `sessions`:
+    those of theirs that are up."""
 
     def __init__(self, vips: Iterable[Vip], sessions: Mapping[str, Sessions]) -> None:
-        self.vips = {vip.prefix: vip for vip in vips}
+        self.vips = tuple(vips)
         self._sessions = sessions
         same: dict[frozenset[str], frozenset[str]] = {}
-        self._nodes = {
-            vip.prefix: same.setdefault(vip.announcers, vip.announcers) for vip in self.vips.values()
-        }
+        self._nodes = {vip.prefix: same.setdefault(vip.announcers, vip.announcers) for vip in self.vips}
         self._hops: dict[tuple[int, str], _Hops] = {}
 
     def elsewhere(self, prefix: IPNetwork, node: str) -> bool:
@@ -78,39 +76,41 @@ def _hops(nodes: Iterable[str], sessions: Mapping[str, Sessions], router: str) -
     return _Hops(len(there), places if len(places) == len(there) else {})
 
 
-def grouped(
-    routes: Mapping[IPNetwork, Route], node: str, router: str, announced: Announced
-) -> tuple[Group, ...]:
-    """The routes of one peer at `router` (its address)."""
-    found: dict[Group, list[IPNetwork]] = {}
-    for prefix, route in routes.items():
-        found.setdefault(_likeness(prefix, route, node, router, announced), []).append(prefix)
-    made = (_counted(alike, prefixes, node, announced) for alike, prefixes in found.items())
-    return tuple(sorted(made, key=_order))
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What one node should announce: its name, its routes by peer, and the addresses of Services in them."""
 
+    node: str
+    routes: Mapping[str, Mapping[IPNetwork, Route]]
+    vips: Mapping[IPNetwork, Vip]
 
-def _likeness(prefix: IPNetwork, route: Route, node: str, router: str, announced: Announced) -> Group:
-    """The group without what is counted: the routes of equal ones fare alike."""
-    family = family_of(prefix)
-    if not route.origin.startswith(SERVICE):
-        return Group(family, RouteClass.POD_CIDR, None, 1, None, elsewhere=False)
-    vip = announced.vips.get(prefix)
-    kind = RouteClass.LOCAL if vip and vip.local else RouteClass.CLUSTER
-    hops, place = announced.next_hops(prefix, router, node)
-    return Group(family, kind, None, hops, place, announced.elsewhere(prefix, node))
+    def grouped(self, peer: str, router: str, announced: Announced) -> tuple[Group, ...]:
+        """The routes of `peer`, which is at `router` (its address)."""
+        found: dict[Group, list[IPNetwork]] = {}
+        for prefix, route in self.routes.get(peer, {}).items():
+            found.setdefault(self._likeness(prefix, route, router, announced), []).append(prefix)
+        return tuple(sorted((self._counted(alike, some) for alike, some in found.items()), key=_order))
 
+    def _likeness(self, prefix: IPNetwork, route: Route, router: str, announced: Announced) -> Group:
+        """The group without what is counted: the routes of equal ones fare alike."""
+        family, vip = family_of(prefix), self.vips.get(prefix)
+        if not route.origin.startswith(SERVICE):
+            return Group(family, RouteClass.POD_CIDR, None, 1, None, elsewhere=False)
+        kind = RouteClass.LOCAL if vip and vip.local else RouteClass.CLUSTER
+        hops, place = announced.next_hops(prefix, router, self.node)
+        return Group(family, kind, None, hops, place, announced.elsewhere(prefix, self.node))
 
-def _counted(alike: Group, prefixes: Sequence[IPNetwork], node: str, announced: Announced) -> Group:
-    """With how many routes there are, for which Services, with how many endpoints (a Service with several
-    addresses has them once)."""
-    owners: dict[tuple[str, ...], int] = {}
-    for prefix in prefixes:
-        if vip := announced.vips.get(prefix):
-            ready = vip.endpoints
-            owners[vip.owners] = ready.get(node, 0) if alike.kind is RouteClass.LOCAL else sum(ready.values())
-    names = sorted({owner.removeprefix(SERVICE) for some in owners for owner in some})
-    endpoints = sum(owners.values()) if owners else None
-    return replace(alike, prefixes=len(prefixes), services=tuple(names), endpoints=endpoints)
+    def _counted(self, alike: Group, prefixes: Sequence[IPNetwork]) -> Group:
+        """With how many routes there are, for which Services, with how many endpoints (a Service with several
+        addresses has them once)."""
+        found = (self.vips[prefix] for prefix in prefixes if prefix in self.vips)
+        owners = {vip.owners: self._endpoints(vip) for vip in found}
+        names = sorted({owner.removeprefix(SERVICE) for some in owners for owner in some})
+        endpoints = sum(owners.values()) if owners else None
+        return replace(alike, prefixes=len(prefixes), services=tuple(names), endpoints=endpoints)
+
+    def _endpoints(self, vip: Vip) -> int:
+        return vip.endpoints.get(self.node, 0) if vip.local else sum(vip.endpoints.values())
 
 
 def _order(group: Group) -> tuple[object, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bgpctl.core.policy.v2.peer import DEFAULTS, LIMITS
+from bgpctl.core.reading.fields import show
 from bgpctl.core.timing.facts import PeerFacts
 from bgpctl.errors import UsageError
 
@@ -43,9 +44,9 @@ def parse_settings(texts: Sequence[str]) -> Settings | None:
         name = field.strip().removeprefix("spec.").removeprefix("timers.")
         if not equals or name not in FIELDS:
             raise UsageError(
-                f"--set {text!r}: there is no {field.strip()!r}"
+                f"--set {show(text)}: there is no {show(field.strip())}"
                 if equals
-                else f"--set {text!r} has no value",
+                else f"--set {show(text)} has no value",
                 f"write FIELD=VALUE; the fields of CiliumBGPPeerConfig that count here: {', '.join(FIELDS)}",
             )
         if name in values:
@@ -59,15 +60,18 @@ def parse_settings(texts: Sequence[str]) -> Settings | None:
 def _value(name: str, value: str, text: str) -> int:
     if name == ENABLED:
         if value not in _TRUTH:
-            raise UsageError(f"--set {text!r}: {value!r} is neither true nor false", f"write {ENABLED}=true")
+            raise UsageError(
+                f"--set {show(text)}: {show(value)} is neither true nor false", f"write {ENABLED}=true"
+            )
         return _TRUTH[value]
     limit = LIMITS[name.rpartition(".")[2]]
-    if not (value.isascii() and value.isdigit() and limit.low <= int(value[:20]) <= limit.high):
+    number = int(value) if value.isascii() and value.isdigit() and len(value) < 10 else -1
+    if not limit.low <= number <= limit.high:
         raise UsageError(
-            f"--set {text!r}: {value!r} is no number of seconds from {limit.low} to {limit.high}",
+            f"--set {show(text)}: {show(value)} is no number of seconds from {limit.low} to {limit.high}",
             "the range is CiliumBGPPeerConfig's",
         )
-    return int(value)
+    return number
 
 
 def _checked(found: Settings) -> Settings:
