@@ -36,7 +36,7 @@ from bgpctl.core.timing.withdrawal import Close
 from bgpctl.kube import paths
 from bgpctl.kube.client import ApiError, Client
 from bgpctl.ports import Provider
-from bgpctl.queries.estimates import Known, peers_of, refuse_strangers, reported
+from bgpctl.queries.estimates import peers_of, refuse_strangers, reported
 from bgpctl.runbooks import cluster, whose
 from bgpctl.runbooks.objects import no_such_node
 
@@ -144,20 +144,32 @@ class _World:
             soak=known.soak,
             away=asked.away,
             pending=tuple(sorted(origin.removeprefix(SERVICE) for origin in pending)),
-            notes=tuple(self._notes(name, known, intent, routers)),
+            notes=tuple(self._notes(name, intent, routers)),
         )
 
     def _groups(
         self, facts: PeerFacts, told: PeerState | None, own: Own, intent: Intent
     ) -> tuple[Group, ...]:
-        """By its name, else by its address: not every stack calls a peer as its configuration does."""
+        """By the peer's name, else by its address: not every stack calls it as its configuration does. A node
+        that left has none."""
         same = (peer.name for peer in intent.peers if str(peer.address) == facts.address)
         for name in (facts.peer, *same):
             if name in own.routes:
                 return own.grouped(name, facts.address, self._announced)
+        if self._left(own.node, told, intent):
+            return ()
         return untold(told.session if told else Session(facts.peer))
 
-    def _notes(self, name: str, known: Known, intent: Intent, routers: Sequence[Router]) -> Iterator[str]:
+    def _left(self, name: str, told: PeerState | None, intent: Intent) -> bool:
+        """Has it nothing to announce to this peer, and nothing there that was not withdrawn?"""
+        if self.objects.outlook.fleet is None or intent.selected:
+            return False
+        if told is not None:
+            return not told.session.established and not told.announced
+        state = self.objects.states.get(name)
+        return state is not None and state.withdrawn is not None and not state.unproved
+
+    def _notes(self, name: str, intent: Intent, routers: Sequence[Router]) -> Iterator[str]:
         state = self.objects.states.get(name)
         if state is not None and state.stale(self._now):
             age = f"{self._now - state.last_seen:.0f} s"
@@ -167,14 +179,14 @@ class _World:
         elif not intent.selected:
             yield "no policy selects it by the cluster's objects"
         for router in routers:
-            if not router.facts.negotiated:
-                yield f"{router.facts.address}: nothing negotiated yet, so its policy's values are taken"
+            address = router.facts.address
             if not router.groups:
-                yield f"{router.facts.address} gets no routes"
-            yield from (
-                f"{router.facts.address}: graceful restart does not cover {family}"
-                for family in sorted(router.uncovered)
-            )
+                yield f"{address} gets no routes"
+                continue
+            if not router.facts.negotiated:
+                yield f"{address}: nothing negotiated yet, so its policy's values are taken"
+            for family in sorted(router.uncovered):
+                yield f"{address}: graceful restart does not cover {family}"
 
     # -- all nodes
 

@@ -8,7 +8,16 @@ from math import ceil, floor, isinf
 
 from bgpctl.core.timing.disruption import Share
 from bgpctl.core.timing.facts import PeerFacts
-from bgpctl.core.timing.failures import OF_SPEAKER, SILENT, Course, Fate, RouteClass, Scenario, Span
+from bgpctl.core.timing.failures import (
+    ELSEWHERE,
+    OF_SPEAKER,
+    SILENT,
+    Course,
+    Fate,
+    RouteClass,
+    Scenario,
+    Span,
+)
 from bgpctl.core.timing.forecast import Forecast, Row
 from bgpctl.core.timing.groups import Group
 from bgpctl.core.timing.mitigations import Measure
@@ -82,16 +91,18 @@ def gone(course: Course | None) -> str:
 
 
 def fate(course: Course) -> str:
-    """`black-holed, redirected`: until the routes are gone, and after that."""
-    words = (_FATES.get(each, str(each)) for each in (course.meanwhile, course.then))
-    return ", ".join(dict.fromkeys(words) if course.gone else [next(words)])
+    """`black-holed, redirected`: until the routes are gone, and after that; with a `?` where nobody knows."""
+    first, then = (_FATES.get(each, str(each)) for each in (course.meanwhile, course.then))
+    if course.gone is None or first == then:
+        return first
+    return f"{first}, {then}{'?' if ELSEWHERE in course.unknown else ''}"
 
 
 _FATES = {Fate.RESET: "refused"}
 
 
 def kinds(of: Iterable[Group], every: Iterable[Group] = ()) -> str:
-    """Several classes of routes in one word, where there is one: `all` that there are, `alone` for what nobody
+    """Several classes of routes in one word, where there is one: `all` that there are, `alone` what nobody
     else announces, be it a PodCIDR or an address of a Service."""
     groups, everything = tuple(of), tuple(every)
     found = dict.fromkeys(group.kind for group in groups)

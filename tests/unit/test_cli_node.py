@@ -445,7 +445,7 @@ def test_a_mistyped_flag_is_found_before_anything_is_asked(
 @pytest.mark.parametrize(
     "words",
     ["node drain", "node drain --dry-run", "node restore", "node status", "node estimate", "routes",
-     "speaker restart", "logs", "peers status"],
+     "speaker restart", "logs", "peers status", "forecast"],
 )  # fmt: skip
 def test_a_node_that_is_not_there_is_one_and_the_same_usage_error(
     cluster: Cluster, capsys: pytest.CaptureFixture[str], words: str

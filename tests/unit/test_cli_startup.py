@@ -41,6 +41,7 @@ def loaded(*arguments: str) -> set[str]:
         ("node", "drain", "--help"),
         ("speaker", "run", "--help"),
         ("lab", "demo", "--help"),
+        ("forecast", "--help"),
         ("node", "drain", "--timeout", "soon", "worker-1"),
         (),
     ],

@@ -23,9 +23,11 @@ from bgpctl.errors import BgpctlError, UsageError
 from bgpctl.ports import Outlook
 from bgpctl.providers.bgpctl import Bgpctl
 from bgpctl.queries.forecast import Asked, briefs, forecasts
+from bgpctl.runbooks.journal import ANNOTATION, dump
 from tests.support import direct, node_states, objects
 from tests.support.direct import EPOCH, Wire
 from tests.support.kinds import KINDS
+from tests.support.snapshots import journal
 
 ROUTER = "192.0.2.1"
 PORTS = [{"name": "http", "port": 80}]
@@ -206,6 +208,23 @@ def test_what_a_stack_does_not_tell_is_unknown(wire: Wire) -> None:
 
 
 STRANGERS = {"192.0.2.77": Scheme.MODULO}
+
+
+def test_a_node_that_left_has_no_routes_to_lose(wire: Wire) -> None:
+    wire.client().patch("/api/v1/nodes/worker-1", {"metadata": {"labels": {"enable-bgp": "false"}}})
+    down = replace(_peer(1, state=SessionState.IDLE), intended=0, announced=0)
+    left = node_states.state("worker-1", EPOCH, down, phase="Withdrawn", selected_by="")
+    publish(wire, left)
+    found = one(wire)
+    assert found.rows == ()
+    assert found.subject.notes[0] == "no policy selects it by the cluster's objects"
+    assert found.subject.notes[1:] == (f"{ROUTER} gets no routes",)
+    client, record = wire.client(), dump(journal(prior_labels={"enable-bgp": "true"}))
+    client.patch("/api/v1/nodes/worker-1", {"metadata": {"annotations": {ANNOTATION: record}}})
+    publish(wire, node_states.withdrawn("worker-1", EPOCH))
+    assert one(wire).rows == (), "it was drained, and its speaker withdrew"
+    publish(wire, replace(left, unwithdrawn=(replace(down, announced=4),)))
+    assert {row.group.kind for row in one(wire).rows} == {C.UNKNOWN}, "a router may keep them"
 
 
 @pytest.mark.parametrize(
