@@ -24,6 +24,7 @@ CASES = [
             "routes",
             "explain",
             "logs",
+            "forecast",
             "node",
             "speaker",
             "policy",

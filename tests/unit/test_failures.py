@@ -97,6 +97,12 @@ def test_what_nobody_knows_is_named_and_taken_at_its_worst() -> None:
     assert link.gone == Span(0.0, estimate(Event.LINK_DOWN, GR_N, OPENBGPD7).worst)
 
 
+def test_a_restart_that_may_or_may_not_be_graceful_is_taken_back_as_late_as_without() -> None:
+    sure, unsure = (foretell(S.RESTART, facts, C.POD_CIDR, BIRD2, away=SHORT) for facts in (GR, NOT_TOLD))
+    assert sure.back == Span(1.0, 16.0) and sure.gone is None
+    assert unsure.back == Span(1.0, 316.0)
+
+
 def test_when_the_session_is_lost_and_how_long_routes_are_stale() -> None:
     gobgp = foretell(S.POWER_OFF, GR, C.CLUSTER, GOBGP3, elsewhere=True)
     assert gobgp.lost == Span(59.0, 90.0), "the hold time"

@@ -130,6 +130,12 @@ def test_a_node_whose_speaker_is_dead_is_no_other_path(wire: Wire) -> None:
     assert (row.group.next_hops, row.group.elsewhere, row.course.then) == (1, False, Fate.UNREACHABLE)
 
 
+def test_a_node_without_a_session_would_be_one_more_next_hop(wire: Wire) -> None:
+    publish(wire, node_states.state("worker-1", EPOCH, _peer(1, state=SessionState.ACTIVE)))
+    (row,) = rows(one(wire), S.POWER_OFF, C.CLUSTER)
+    assert (row.group.next_hops, row.group.position, row.group.elsewhere) == (3, None, True)
+
+
 def test_a_family_that_graceful_restart_does_not_cover_goes_at_once(wire: Wire) -> None:
     """node_states' sessions list IPv4 only (RFC 4724 section 3)."""
     found = one(wire)
