@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from bgpctl import providers
-from bgpctl.core.drain.vips import SERVICE, Vip, vips
+from bgpctl.core.drain.paths import announcers
+from bgpctl.core.drain.vips import SERVICE, vips
 from bgpctl.core.intent.nexthops import carried
 from bgpctl.core.intent.services import NO_LOAD_BALANCER_IP
 from bgpctl.core.model import Intent, Session
@@ -107,14 +108,11 @@ class _World:
     @cached_property
     def _announced(self) -> Announced:
         """Of the nodes whose speaker is really there."""
-        states = self.objects.states
+        states, fleet = self.objects.states, self.objects.outlook.fleet
         alive = [name for name in self._documents if cluster.announces(states.get(name), self._now)]
-        found = self._vips(map(self._intent, alive))
+        there = [self.objects.announcer(self._documents[name]) for name in alive]
+        found = announcers(fleet, there) if fleet else ()
         return Announced(found, {name: _sessions(states[name]) for name in alive})
-
-    def _vips(self, intents: Iterable[Intent]) -> tuple[Vip, ...]:
-        fleet = self.objects.outlook.fleet
-        return vips(intents, fleet.services, fleet.slices) if fleet else ()
 
     def _intent(self, name: str) -> Intent:
         document = self._documents[name]
@@ -130,7 +128,9 @@ class _World:
         if document is None:
             raise no_such_node(name)
         known, intent = peers_of(self.provider, document), self._intent(name)
-        own = Own(name, intent.routes, {vip.prefix: vip for vip in self._vips([intent])})
+        fleet = self.objects.outlook.fleet
+        found = vips([intent], fleet.services, fleet.slices) if fleet else ()
+        own = Own(name, intent.routes, {vip.prefix: vip for vip in found})
         routers = tuple(
             _router(facts, told, asked, self._groups(facts, told, own, intent))
             for facts, told in zip(known.peers, known.told, strict=True)

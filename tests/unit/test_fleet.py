@@ -7,11 +7,11 @@ from ipaddress import ip_address
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from bgpctl.core.drain.guards import last_path, sole_endpoint
-from bgpctl.core.drain.paths import Announcer, beside
+from bgpctl.core.drain.paths import Announcer, announcers, beside
 from bgpctl.core.intent.compile import ClusterObjects, Context, compile_intent
 from bgpctl.core.intent.endpoints import read_shared, read_slice
 from bgpctl.core.intent.fleet import Fleet
@@ -54,7 +54,7 @@ SESSIONS = st.builds(
 
 
 @st.composite
-def announcers(draw: st.DrawFn, name: str) -> Announcer:
+def some_announcer(draw: st.DrawFn, name: str) -> Announcer:
     document = draw(st.sampled_from(changing.NODES))
     node = {**document, "metadata": {"name": name, "labels": draw(st.sampled_from(LABELS))}}
     sessions = {peer: draw(SESSIONS) for peer in PEERS} if draw(st.booleans()) else {}
@@ -77,7 +77,7 @@ def clusters(draw: st.DrawFn) -> tuple[ClusterObjects, list[Announcer]]:
         gateways=None,
         **({} if policies else V2),
     )
-    return objects, [draw(announcers(name)) for name in NAMES]
+    return objects, [draw(some_announcer(name)) for name in NAMES]
 
 
 def fleet_of(objects: ClusterObjects) -> Fleet:
@@ -144,6 +144,20 @@ def test_the_guards_say_what_they_say_when_every_node_is_compiled(cluster: Any) 
         assert verdict(found) == verdict(whole)
 
 
+@given(clusters())
+def test_all_announcers_are_those_found_when_every_node_is_compiled(cluster: Any) -> None:
+    objects, nodes = cluster
+    names = [(each["metadata"]["name"], each["metadata"].get("namespace")) for each in objects.services]
+    assume(len(set(names)) == len(names))  # as the API server sees to it
+    every = [by_itself(objects, asked) for asked in nodes]
+    sent = [carried(intent, asked.sessions) for intent, asked in zip(every, nodes, strict=True)]
+    found, whole = announcers(fleet_of(objects), nodes), seen(sent, objects.services, documents(objects))
+    assert len(found) == len(whole)
+    assert {vip.prefix: (set(vip.owners), vip.local, vip.announcers, vip.ready) for vip in found} == {
+        vip.prefix: (set(vip.owners), vip.local, vip.announcers, vip.ready) for vip in whole
+    }
+
+
 @pytest.fixture
 def compiled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The nodes that were compiled whole, one after the other."""
@@ -165,6 +179,20 @@ def test_many_nodes_that_are_alike_are_compiled_once(compiled: list[str]) -> Non
     fleet = fleet_of(ClusterObjects(policies=[kit.policy()], services=[web], secrets=None))
     (vip,), _ = beside(fleet, nodes[0], nodes[1:])
     assert compiled == ["n0", "n1"] and vip.announcers == {"n0", "n1"}
+
+
+def test_all_announcers_of_many_nodes_that_are_alike(compiled: list[str]) -> None:
+    """The first is compiled for all, and who has an endpoint for what follows its endpoints."""
+    web, api = kit.service("web", "203.0.113.1"), kit.service("api", "203.0.113.2", local=True)
+    ends = kit.endpoint_slice("api", kit.endpoint("n7"), kit.endpoint("n9"))
+    nodes = [Announcer(kit.node(f"n{number}"), True, {}) for number in range(50)]
+    objects = ClusterObjects(
+        policies=[kit.policy()], services=[web, api], endpoint_slices=[ends], secrets=None
+    )
+    found = {str(vip.prefix): vip for vip in announcers(fleet_of(objects), nodes)}
+    assert compiled == ["n0", "n7", "n9"]
+    assert found["203.0.113.1/32"].announcers == {f"n{number}" for number in range(50)}
+    assert found["203.0.113.2/32"].announcers == {"n7", "n9"}
 
 
 LEAVING = {"ready": False, "serving": True, "terminating": True}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bgpctl.core.drain.vips import Vip, origin_of, vips
@@ -39,6 +40,52 @@ def beside(
     if more := list(_of_the_lonely(fleet, name_of(own.node), found, others)):
         found = vips([*intents, *more], fleet.services, fleet.slices)
     return found, frozenset(name_of(other.node) for other, intent in bare if intent.selected)
+
+
+def announcers(fleet: Fleet, every: Sequence[Announcer]) -> tuple[Vip, ...]:
+    """The addresses of Services that these announce, each with all that do: as `vips` of all their intents
+    has it. Of those that are alike one is compiled; what follows its endpoints, where those are."""
+    alike: dict[Hashable, list[Announcer]] = {}
+    for each in every:
+        bare = fleet.bare(each.node, each.opened)
+        likeness = fleet.likeness(each.node, bare, each.opened, each.sessions)
+        if likeness is not None:
+            alike.setdefault(likeness, []).append(each)
+    members = {
+        name_of(some[0].node): frozenset(name_of(each.node) for each in some) for some in alike.values()
+    }
+    firsts = [_sent(fleet, some[0]) for some in alike.values()]
+    found = {
+        vip.prefix: replace(
+            vip, announcers=frozenset[str]().union(*(members[name] for name in vip.announcers))
+        )
+        for vip in vips(firsts, fleet.services, fleet.slices)
+        if not vip.local
+    }
+    for vip in _following(fleet, every):
+        same = found.get(vip.prefix)
+        found[vip.prefix] = _joined(same, vip) if same else vip
+    return tuple(found.values())
+
+
+def _following(fleet: Fleet, every: Sequence[Announcer]) -> tuple[Vip, ...]:
+    """The addresses that follow their endpoints."""
+    local = [service for service in fleet.services if service.local]
+    keys = {service.key for service in local}
+    near = fleet.with_endpoints(keys)
+    slices = [each for each in fleet.slices if each.service in keys]
+    apart = Fleet(fleet.objects, local, slices, fleet.cilium_nodes)
+    intents = (_sent(apart, each) for each in every if name_of(each.node) in near)
+    return tuple(vip for vip in vips(intents, local, slices) if vip.local)
+
+
+def _joined(one: Vip, other: Vip) -> Vip:
+    """Several Services own the address, and not all of them follow their endpoints."""
+    endpoints = Counter(one.endpoints)
+    if not set(other.owners) <= set(one.owners):
+        endpoints.update(other.endpoints)
+    owners = tuple(dict.fromkeys((*one.owners, *other.owners)))
+    return replace(one, owners=owners, announcers=one.announcers | other.announcers, endpoints=endpoints)
 
 
 def _of_the_lonely(
