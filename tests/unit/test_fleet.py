@@ -147,11 +147,12 @@ def test_the_guards_say_what_they_say_when_every_node_is_compiled(cluster: Any) 
 @given(clusters())
 def test_all_announcers_are_those_found_when_every_node_is_compiled(cluster: Any) -> None:
     objects, nodes = cluster
-    names = [(each["metadata"]["name"], each["metadata"].get("namespace")) for each in objects.services]
-    assume(len(set(names)) == len(names))  # as the API server sees to it
+    fleet = fleet_of(objects)
+    names = [service.key for service in fleet.services]
+    assume(len(set(map(str, names))) == len(names))  # as the API server sees to it
     every = [by_itself(objects, asked) for asked in nodes]
     sent = [carried(intent, asked.sessions) for intent, asked in zip(every, nodes, strict=True)]
-    found, whole = announcers(fleet_of(objects), nodes), seen(sent, objects.services, documents(objects))
+    found, whole = announcers(fleet, nodes), seen(sent, objects.services, documents(objects))
     assert len(found) == len(whole)
     assert {vip.prefix: (set(vip.owners), vip.local, vip.announcers, vip.ready) for vip in found} == {
         vip.prefix: (set(vip.owners), vip.local, vip.announcers, vip.ready) for vip in whole

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 from bgpctl.core.drain.vips import Vip, origin_of, vips
@@ -44,23 +45,21 @@ def beside(
 
 def announcers(fleet: Fleet, every: Sequence[Announcer]) -> tuple[Vip, ...]:
     """The addresses of Services that these announce, each with all that do: as `vips` of all their intents
-    has it. Of those that are alike one is compiled; what follows its endpoints, where those are."""
+    has it. Of those that are alike one is compiled, as if it had no endpoint, for what all of them announce;
+    what follows its endpoints is looked for where those are."""
     alike: dict[Hashable, list[Announcer]] = {}
     for each in every:
         bare = fleet.bare(each.node, each.opened)
         likeness = fleet.likeness(each.node, bare, each.opened, each.sessions)
         if likeness is not None:
             alike.setdefault(likeness, []).append(each)
-    members = {
-        name_of(some[0].node): frozenset(name_of(each.node) for each in some) for some in alike.values()
-    }
-    firsts = [_sent(fleet, some[0]) for some in alike.values()]
+    distant = [replace(each, ready={}, leaving={}) for each in fleet.slices]
+    far = Fleet(fleet.objects, fleet.services, distant, fleet.cilium_nodes)
+    names = {name_of(some[0].node): [name_of(each.node) for each in some] for some in alike.values()}
+    firsts = (_sent(far, some[0]) for some in alike.values())
     found = {
-        vip.prefix: replace(
-            vip, announcers=frozenset[str]().union(*(members[name] for name in vip.announcers))
-        )
+        vip.prefix: replace(vip, announcers=frozenset(chain(*(names[name] for name in vip.announcers))))
         for vip in vips(firsts, fleet.services, fleet.slices)
-        if not vip.local
     }
     for vip in _following(fleet, every):
         same = found.get(vip.prefix)
