@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from math import isinf
-from typing import Any
 
 from bgpctl.core.timing.disruption import NOTHING, Share
-from bgpctl.core.timing.failures import Course, Scenario, Span
+from bgpctl.core.timing.failures import Scenario
 from bgpctl.core.timing.forecast import Brief, Forecast, Row
 from bgpctl.core.timing.groups import Group
 from bgpctl.core.timing.mitigations import Mitigation
 from bgpctl.render import forecast_words as words
 from bgpctl.render import units
 from bgpctl.render.columns import table
-from bgpctl.render.envelope import Document, envelope, present, write_text
+from bgpctl.render.envelope import write_text
+from bgpctl.render.forecast_document import brief_document, document
 from bgpctl.render.formats import renderers
 from bgpctl.render.text import Line, line, prose
 from bgpctl.render.text import Span as Piece
 
-COMMAND = "forecast"
 ROUTES = ("ROUTES", "FAMILY", "COUNT", "NEXT HOPS", "ENDPOINTS", "SERVICES")
 FLOWS = ("FLOWS TO", "MOVED", "MOVED BACK", "CONNECTIONS RESET, AT WORST")
 HELPS = ("WHAT HELPS", "AT WORST TODAY", "THEN", "AGAINST")
@@ -223,7 +221,7 @@ def brief_text(briefs: Sequence[Brief], width: int | None = None) -> list[Line]:
     lines = table(header, rows, ("NODES", "ALONE"), width) if rows else []
     lines += [line(""), *prose(ALIKE, width, "dim")] if rows else []
     lines += [row for one in briefs if one.problem for row in prose(f"{one.node}: {one.problem}", width)]
-    return [*lines, *prose(brief_summary(briefs), width, "bold")]
+    return [*lines, *prose(words.brief_summary(briefs), width, "bold")]
 
 
 ALIKE = "Until routers have let go of its routes, at worst. ALONE: addresses that only it announces."
@@ -245,115 +243,7 @@ def _brief(one: Brief) -> tuple[str, ...]:
     return *times, "?" if one.alone is None else str(one.alone)
 
 
-def brief_summary(briefs: Sequence[Brief]) -> str:
-    """How many nodes there are, and which costs most."""
-    known = [one for one in briefs if not one.problem]
-    if not known:
-        return "no node has a BGP peer that anything is known of"
-    first = known[0]
-    course = max(first.courses.values(), key=lambda each: each.loss.worst)
-    nodes = units.count(len(known), "node")
-    if not course.loss.worst:
-        return f"{nodes}: none of this loses traffic that other nodes answer (all estimated)"
-    lasts = words.NEVER if isinf(course.loss.worst) else f"for up to {words.seconds(course.loss.worst)}"
-    return f"{nodes}: {course.scenario} of {first.node} costs most, traffic is lost {lasts} (all estimated)"
-
-
-# --- documents ---------------------------------------------------------------------------------------------
-
-
-def document(forecasts: Sequence[Forecast]) -> Document:
-    """Seconds from the event; null = nothing ever ends it. Shares are parts of all flows, 0 to 1."""
-    return envelope(COMMAND, "done", proof="estimated", nodes=[_node(one) for one in forecasts])
-
-
-def _node(one: Forecast) -> Document:
-    return present(
-        node=one.node,
-        message=words.summary(one),
-        pods=one.subject.pods,
-        set=one.settings.told if one.settings else None,
-        rows=[_row(row) for row in one.rows],
-        advice=[_mitigation(advice) for advice in one.advice],
-        pendingServices=list(one.subject.pending),
-        unknown=list(one.unknown),
-        notes=list(one.subject.notes),
-    )
-
-
-def _row(row: Row) -> Document:
-    group = row.group
-    return {
-        **present(
-            event=str(row.course.scenario),
-            peer=row.router.facts.peer,
-            peerAddress=row.router.facts.address,
-            family=str(group.family) if group.family else None,
-            routes=str(group.kind),
-            count=group.prefixes,
-            nextHops=group.next_hops,
-            position=group.position,
-            elsewhere=group.elsewhere,
-            services=list(group.services),
-            endpoints=group.endpoints,
-            negotiated=row.router.facts.negotiated,
-            scheme=str(row.router.scheme),
-        ),
-        "today": _course(row.course),
-        **({"with": _course(row.changed)} if row.changed else {}),
-        **(_shares(row) if row.moved != NOTHING else {}),
-    }
-
-
-def _course(course: Course) -> Document:
-    return {
-        **present(
-            sessionLost=_pair(course.lost), routesGone=_pair(course.gone), routesBack=_pair(course.back)
-        ),
-        "stale": course.stale,
-        "meanwhile": str(course.meanwhile),
-        "then": str(course.then),
-        "trafficLost": _pair(course.loss),
-        "why": course.why,
-        "unknown": list(course.unknown),
-    }
-
-
-def _pair(of: Span | Share | None) -> Document | None:
-    return None if of is None else {"best": of.best, "worst": of.worst}
-
-
-def _shares(row: Row) -> Mapping[str, Any]:
-    reset = {str(path): _pair(share) for path, share in row.reset.items()}
-    return {"flowsMoved": _pair(row.moved), "flowsMovedBack": _pair(row.returned), "connectionsReset": reset}
-
-
-def _mitigation(one: Mitigation) -> Document:
-    return present(
-        event=str(one.scenario),
-        name=one.name,
-        how=one.how,
-        cost=one.cost,
-        measure=str(one.measure) if one.before is not None else None,
-        unit=("share" if one.measure.share else "seconds") if one.before is not None else None,
-        today=_pair(one.before),
-        then=_pair(one.after),
-    )
-
-
-def brief_document(briefs: Sequence[Brief]) -> Document:
-    """The nodes, what costs most first."""
-    return envelope(
-        COMMAND, "done", proof="estimated", message=brief_summary(briefs), nodes=list(_briefs(briefs))
-    )
-
-
-def _briefs(briefs: Sequence[Brief]) -> Iterator[Document]:
-    for one in briefs:
-        events = {str(scenario): _course(course) for scenario, course in one.courses.items()}
-        yield present(
-            node=one.node, peers=one.peers, alone=one.alone, events=events, problem=one.problem or None
-        )
+# --- what prints it --------------------------------------------------------------------------------------
 
 
 def _page(forecasts: Sequence[Forecast], detail: bool) -> None:

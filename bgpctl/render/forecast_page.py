@@ -54,7 +54,7 @@ def brief_page(briefs: Sequence[Brief]) -> str:
     """The same for a summary of many nodes."""
     header, rows = tables.alike(briefs)
     problems = "".join(_p(f"{one.node}: {one.problem}") for one in briefs if one.problem)
-    body = _table(header, rows) + _p(tables.ALIKE, "dim") + problems + _p(tables.brief_summary(briefs))
+    body = _table(header, rows) + _p(tables.ALIKE, "dim") + problems + _p(words.brief_summary(briefs))
     return _document("What failures would cost every node", body)
 
 

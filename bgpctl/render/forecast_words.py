@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, isinf
 
@@ -18,7 +18,7 @@ from bgpctl.core.timing.failures import (
     Scenario,
     Span,
 )
-from bgpctl.core.timing.forecast import Forecast, Row
+from bgpctl.core.timing.forecast import Brief, Forecast, Row
 from bgpctl.core.timing.groups import Group
 from bgpctl.core.timing.mitigations import Measure
 from bgpctl.render import units
@@ -200,3 +200,17 @@ def summary(forecast: Forecast) -> str:
         return f"{forecast.node}: whether other nodes would answer is not known (all estimated)"
     routes = kinds(row.group for row in lost)
     return f"{forecast.node}: what is lost ({routes}) nobody else answers (all estimated)"
+
+
+def brief_summary(briefs: Sequence[Brief]) -> str:
+    """How many nodes there are, and which costs most."""
+    known = [one for one in briefs if not one.problem]
+    if not known:
+        return "no node has a BGP peer that anything is known of"
+    first = known[0]
+    course = max(first.courses.values(), key=lambda each: each.loss.worst)
+    nodes = units.count(len(known), "node")
+    if not course.loss.worst:
+        return f"{nodes}: none of this loses traffic that other nodes answer (all estimated)"
+    lasts = NEVER if isinf(course.loss.worst) else f"for up to {seconds(course.loss.worst)}"
+    return f"{nodes}: {course.scenario} of {first.node} costs most, traffic is lost {lasts} (all estimated)"

@@ -32,6 +32,7 @@ from bgpctl.core.timing.withdrawal import Close
 from bgpctl.render import forecast as render
 from bgpctl.render import forecast_words as words
 from bgpctl.render.envelope import plain_data
+from bgpctl.render.forecast_document import brief_document, document
 from bgpctl.render.forecast_page import brief_page, page
 from bgpctl.render.text import plain
 from tests.support.golden import check_golden
@@ -119,17 +120,17 @@ def test_the_last_line_names_what_costs_most() -> None:
         assert told in words.summary(forecast(replace(SUBJECT, routers=routers), EVERY))
     assert "none of this loses traffic" in words.summary(forecast(SUBJECT, (Scenario.OPERATOR_DOWN,)))
     assert "no router has a route of it" in words.summary(forecast(replace(SUBJECT, routers=()), EVERY))
-    assert render.brief_summary([]) == "no node has a BGP peer that anything is known of"
+    assert words.brief_summary([]) == "no node has a BGP peer that anything is known of"
 
 
 def test_the_document() -> None:
-    document = json.loads(json.dumps(plain_data(render.document([forecast(SUBJECT, EVERY, SET)]))))
-    assert (document["schema"], document["command"], document["proof"]) == (
+    told = json.loads(json.dumps(plain_data(document([forecast(SUBJECT, EVERY, SET)]))))
+    assert (told["schema"], told["command"], told["proof"]) == (
         "bgpctl/v1",
         "forecast",
         "estimated",
     )
-    (node,) = document["nodes"]
+    (node,) = told["nodes"]
     assert (node["node"], node["pods"], node["pendingServices"]) == ("worker-1", 23, ["shop/new"])
     row = next(r for r in node["rows"] if (r["event"], r["routes"]) == ("power-off", "Cluster"))
     assert row["today"]["trafficLost"] == {"best": 178.0, "worst": 210.0}
@@ -142,7 +143,7 @@ def test_the_document() -> None:
     assert "flowsMoved" not in lonely
     helps = next(a for a in node["advice"] if a["name"] == "BFD" and a["event"] == "power-off")
     assert (helps["unit"], helps["then"]["worst"]) == ("seconds", pytest.approx(1.6))
-    every = json.loads(json.dumps(plain_data(render.brief_document(summary()))))
+    every = json.loads(json.dumps(plain_data(brief_document(summary()))))
     assert every["nodes"][0]["events"]["power-off"]["routesGone"]["worst"] == 210.0
     assert every["nodes"][-1] == {
         "node": "worker-90", "peers": 0, "events": {},
