@@ -84,7 +84,7 @@ def test_the_figures() -> None:
 def test_graceful_restart_that_the_router_does_not_offer_is_turned_on_there() -> None:
     half = replace(GR, graceful=False)
     found = told(S.AGENT_DOWN, replace(CASE, facts=half, profile=BIRD2))["graceful restart on"]
-    assert found.how == "on the router"
+    assert found.how == "on the router, for every family"
     assert found.after == Span(119.0, 125.0)
 
 

@@ -142,7 +142,7 @@ def _case(subject: Subject, router: Router, group: Group) -> Case:
         next_hops=group.next_hops,
         position=group.position,
         scheme=router.scheme,
-        endpoints=group.endpoints,
+        endpoints=group.of_each,
     )
 
 
@@ -169,7 +169,7 @@ def _resets(group: Group, moved: Share) -> Mapping[Path, Share]:
         RouteClass.CLUSTER: (Path.SNAT, Path.DSR, Path.DSR_MAGLEV),
         RouteClass.UNKNOWN: tuple(Path),
     }
-    return {path: resets(moved, path, group.endpoints) for path in ways.get(group.kind, ())}
+    return {path: resets(moved, path, group.of_each) for path in ways.get(group.kind, ())}
 
 
 def _advice(scenario: Scenario, cases: Sequence[Case]) -> Iterator[Mitigation]:

@@ -31,6 +31,11 @@ class Group:
     services: tuple[str, ...] = ()
     endpoints: int | None = None
 
+    @property
+    def of_each(self) -> int | None:
+        """How many endpoints a Service of it has; of several it is not told apart."""
+        return self.endpoints if len(self.services) == 1 else None
+
 
 class Announced:
     """Who announces which address of a Service, to which router. `vips`: of the nodes that serve; `sessions`:

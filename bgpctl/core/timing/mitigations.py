@@ -152,7 +152,7 @@ def _of_speaker(scenario: Scenario, case: Case, course: Course) -> Iterator[Miti
         yield Mitigation(
             scenario,
             "graceful restart on",
-            "on the router"
+            "on the router, for every family"
             if facts.restart_time is not None
             else f"restartTimeSeconds: {on.facts.restart_time}",
             _dearer("after a power-off the routes go", off_power, on_power),
