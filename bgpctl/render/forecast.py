@@ -207,6 +207,8 @@ def _reset(row: Row) -> str:
 
 def _notes(one: Forecast, width: int | None) -> list[Line]:
     lines = [row for note in one.subject.notes for row in prose(note, width)]
+    if any(row.routes == words.ALONE for rows in words.merged(one).values() for row in rows):
+        lines += prose(f"{words.ALONE}: routes that no other node announces.", width, "dim")
     if one.unknown:
         lines += prose(f"Unknown and taken at its worst: {', '.join(one.unknown)}.", width, "dim")
     return lines

@@ -35,6 +35,7 @@ MEANING = {
     Scenario.NO_BACKENDS: "a Service loses its last endpoint",
 }
 NEVER = "until mended"
+ALONE = "alone"  # routes that no other node announces
 
 
 def seconds(of: float) -> str:
@@ -109,7 +110,7 @@ def kinds(of: Iterable[Group], every: Iterable[Group] = ()) -> str:
     if len(found) > 1 and set(groups) == set(everything):
         return "all"
     if all(group.elsewhere is False for group in groups) and set(found) != {RouteClass.POD_CIDR}:
-        return "alone"
+        return ALONE
     both = {RouteClass.CLUSTER, RouteClass.LOCAL}
     return "Services" if set(found) == both else ", ".join(found)
 
