@@ -39,7 +39,7 @@ def test_every_row_names_its_source_and_has_sane_values(profile: Profile) -> Non
     assert "bgp.md" in profile.source
     assert profile.stale_cap is None or profile.stale_cap > 0
     if profile.error_wait:
-        assert 0 < profile.error_wait[0] <= profile.error_wait[1]
+        assert 0 <= profile.error_wait[0] <= profile.error_wait[1]
     if profile.notification is Switch.NEVER:
         assert profile.hard_reset_safe is not False, "it cannot miss what it treats as any NOTIFICATION"
 
