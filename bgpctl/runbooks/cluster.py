@@ -109,11 +109,11 @@ def policy_facts(provider: Provider, node: Document, journal: Journal | None) ->
 def read(client: Client, provider: Provider) -> Objects:
     """Every object that decides what nodes announce, and what their speakers published."""
     outlook = provider.outlook()
-    nodes, _ = client.read_list(paths.NODES, {}, _slim)
+    nodes, _ = client.read_list(paths.NODES, {}, slim)
     return Objects(nodes, outlook)
 
 
-def _slim(node: Document) -> Document:
+def slim(node: Document) -> Document:
     """Of a Node without what is large and says nothing here: there are thousands."""
     metadata = {key: value for key, value in node["metadata"].items() if key != "managedFields"}
     status = node.get("status")
@@ -139,7 +139,7 @@ def _paths(node: Document, objects: Objects, now: float) -> tuple[Guard, ...]:
     name, fleet = name_of(node), objects.outlook.fleet
     if fleet is None:
         return (guard.paths_unknown(),)
-    alive = [each for each in objects.nodes if _announces(objects.states.get(name_of(each)), now)]
+    alive = [each for each in objects.nodes if announces(objects.states.get(name_of(each)), now)]
     others = [objects.announcer(each) for each in alive if name_of(each) != name]
     addresses, selected = beside(fleet, objects.announcer(node), others)
     cordoned = {name_of(each) for each in alive if (each.get("spec") or {}).get("unschedulable")}
@@ -149,7 +149,7 @@ def _paths(node: Document, objects: Objects, now: float) -> tuple[Guard, ...]:
     return guard.last_path(name, addresses, untold), guard.sole_endpoint(name, addresses, selected - cordoned)
 
 
-def _announces(state: NodeState | None, now: float) -> bool:
+def announces(state: NodeState | None, now: float) -> bool:
     """Is this node's speaker really there? A dead one is no second path."""
     return state is not None and not state.stale(now) and state.established > 0 and not state.told_out
 
