@@ -8,6 +8,7 @@ _bgpctl_offer() {
         'routes') commands='' options='--peer --absent --directory --provider --output -o --context --kubeconfig -h --help' arguments='@node' ;;
         'explain') commands='' options='--from --to --namespace -n --router-probe --provider --output -o --context --kubeconfig -h --help' arguments='' ;;
         'logs') commands='' options='--follow -f --peer --since --file --pod-selector --namespace -n --output -o --context --kubeconfig -h --help' arguments='@node' ;;
+        'doctor') commands='' options='--node --router-probe --provider --output -o --context --kubeconfig -h --help' arguments='' ;;
         'providers') commands='' options='--output -o --context --kubeconfig -h --help' arguments='' ;;
         'peers') commands='status' options='-h --help' arguments='' ;;
         'peers status') commands='' options='--output -o --watch -w --provider --context --kubeconfig -h --help' arguments='@node' ;;
@@ -63,6 +64,12 @@ _bgpctl_values() {
         'logs:--output'|'logs:-o') echo 'text json' ;;
         'logs:--context') echo '' ;;
         'logs:--kubeconfig') echo '@file' ;;
+        'doctor:--node') echo '@node' ;;
+        'doctor:--router-probe') echo '' ;;
+        'doctor:--provider') echo 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' ;;
+        'doctor:--output'|'doctor:-o') echo 'text json' ;;
+        'doctor:--context') echo '' ;;
+        'doctor:--kubeconfig') echo '@file' ;;
         'providers:--output'|'providers:-o') echo 'text json yaml' ;;
         'providers:--context') echo '' ;;
         'providers:--kubeconfig') echo '@file' ;;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,15 +14,17 @@ PATH = Path(__file__).parents[1] / "docs" / "doctor.md"
 
 HEAD = """# What the doctor looks for
 
-`bgpctl doctor` looks at the cluster's objects, at what the speakers publish and, with `--router-probe`, at the routers'
-side of the sessions. It changes nothing. A rule says nothing of what is not known: that is listed as *not checked*. This
-page is made of the rules themselves (`bgpctl/core/doctor/`, one file per theme): `python -m tests.doctor_page`.
+`bgpctl doctor` looks at the cluster's objects, at what the speakers publish and, with `--router-probe`, at
+the routers' side of the sessions. It changes nothing. A rule says nothing of what is not known: that is
+listed as *not checked*. This page is made of the rules themselves (`bgpctl/core/doctor/`, one file per theme) by
+`python -m tests.doctor_page`.
 
-**error**: traffic is lost now, or at the next drain. **warning**: it will be, when something else happens. **note**:
-worth knowing. The exit code is 1 with an error or a warning, and 0 with nothing or only notes.
+**error**: traffic is lost now, or at the next drain. **warning**: it will be, when something else happens.
+**note**: worth knowing. The exit code is 1 with an error or a warning, and 0 with nothing or only notes.
 
-`-o json` has every finding with `rule` (the names below, which stay), `severity`, `objects` (all of them), `why`, `fix`
-(the whole command, or the field with its value; of several objects, that of the first) and `page`.
+`-o json` has every finding with `rule` (the names below, which stay), `severity`, `objects` (all of them),
+`why`, `fix` (the whole command, or the field with its value; of several objects, that of the first) and
+`page`.
 """
 
 NEEDS = {
@@ -60,7 +63,8 @@ def _theme(title: str) -> Iterator[str]:
 
 def _rule(rule: Rule) -> Iterator[str]:
     yield f"### {rule.name}\n"
-    first, _, rest = inspect.cleandoc(rule.check.__doc__ or "").partition("\n\n")
+    text = re.sub(r"\s*\(facts: [^)]*\)", "", inspect.cleandoc(rule.check.__doc__ or ""))
+    first, _, rest = text.partition("\n\n")
     yield f"**{rule.severity}**: {first}\n"
     if rest:
         yield f"{rest}\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from bgpctl.core.doctor.finding import Severity
 from bgpctl.render.columns import table
 from bgpctl.render.envelope import Document, envelope
 from bgpctl.render.formats import Page, renderers
-from bgpctl.render.text import Cell, Line, Span, line, prose
+from bgpctl.render.text import GAP, Cell, Line, Span, folded, line, printable, prose, wrapped
 from bgpctl.render.units import count
 
 if TYPE_CHECKING:
@@ -18,20 +19,43 @@ if TYPE_CHECKING:
 COMMAND = "doctor"
 HEADER = ("SEVERITY", "RULE", "OBJECT", "WHY", "FIX")
 MOST = 3
+FIX = "  fix: "
+COMMAND_LINE = re.compile(r"(bgpctl|kubectl) ")
 PAGES = "docs/doctor.md"
 
 
 def text(page: Page, report: Report) -> list[Line]:
-    """A table where there is something to say, then what was not checked, then the summary."""
-    rows = [_cells(row) for row in report.rows]
-    lines = table(HEADER, rows, width=page.width) if rows else []
+    """What there is to say, then what was not checked, then the summary. A pipe gets one line for each finding;
+    a terminal short paragraphs, in which no command is broken."""
+    lines = _lines(report) if page.width is None else _paragraphs(report, page.width)
     lines += prose(told, page.width) if (told := not_checked(report)) else []
     return [*lines, line(Span(summary(report), "accent" if report.fails else "bold"))]
 
 
-def _cells(row: Row) -> tuple[Cell, ...]:
-    severity = Span(row.severity, "accent") if row.severity is Severity.ERROR else str(row.severity)
-    return severity, row.rule, _objects(row.objects), row.why, row.fix
+def _lines(report: Report) -> list[Line]:
+    rows = [(_severity(row), row.rule, _objects(row.objects), row.why, row.fix) for row in report.rows]
+    return table(HEADER, rows) if rows else []
+
+
+def _paragraphs(report: Report, width: int) -> list[Line]:
+    found: list[Line] = []
+    for row in report.rows:
+        head = line(_severity(row), GAP, Span(row.rule, "bold"), GAP, _objects(row.objects))
+        found += folded(head, width, len(row.severity) + len(GAP))
+        found += [line(GAP, text) for text in wrapped(row.why, width - len(GAP))]
+        found += _fix(row.fix, width)
+        found.append(line(""))
+    return found
+
+
+def _fix(fix: str, width: int) -> list[Line]:
+    whole = COMMAND_LINE.match(fix)
+    texts = [printable(fix)] if whole else wrapped(fix, width - len(FIX))
+    return [line(Span(" " * len(FIX) if number else FIX, "dim"), text) for number, text in enumerate(texts)]
+
+
+def _severity(row: Row) -> Cell:
+    return Span(row.severity, "accent") if row.severity is Severity.ERROR else str(row.severity)
 
 
 def _objects(names: Sequence[str]) -> str:
@@ -41,14 +65,16 @@ def _objects(names: Sequence[str]) -> str:
 
 
 def not_checked(report: Report) -> str:
-    """In one sentence, by reason; "" = every rule could judge everything. Of rules that could judge some
-    objects only, how many they could not."""
+    """The first reasons in one sentence; "" = every rule could judge everything. Of rules that could judge
+    only some objects: how many they could not. JSON has all."""
     reasons: dict[str, list[Unchecked]] = {}
     for one in report.unchecked:
         reasons.setdefault(one.why, []).append(one)
     if not reasons:
         return ""
-    return f"not checked: {'; '.join(f'{_who(some)}: {why}' for why, some in reasons.items())}"
+    told = [f"{_who(some)}: {why}" for why, some in reasons.items()]
+    more = [f"{count(len(told) - MOST, 'reason')} more (-o json)"] if len(told) > MOST + 1 else told[MOST:]
+    return f"not checked: {'; '.join((*told[:MOST], *more))}"
 
 
 def _who(some: Sequence[Unchecked]) -> str:

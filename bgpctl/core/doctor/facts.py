@@ -194,6 +194,11 @@ class Side:
     channels: tuple[Channel, ...] = ()
 
     @property
+    def kind(self) -> str:
+        """Of the probe: bird, frr, gobgp, openbgpd."""
+        return self.router.partition(" ")[0]
+
+    @property
     def up(self) -> bool:
         """Is the session up, by the router's word?"""
         return self.session == "established"

@@ -8,7 +8,12 @@ from bgpctl.core.doctor.facts import Facts
 from bgpctl.core.doctor.finding import Finding, Rule, Said, Severity
 
 FORGOTTEN_SECONDS = 86400.0
-UNTRUE = ("announces-again", "uncordoned", "unknown")
+UNTRUE = {
+    "announces-again": "it was drained, and announces again",
+    "uncordoned": "it was drained, and was uncordoned since",
+    "unknown": "it was drained, and what it announces now is not known",
+}
+"""What became of it, by the word of `node status`."""
 
 
 def run_stopped(facts: Facts) -> Iterator[Said]:
@@ -43,8 +48,7 @@ def drain_untrue(facts: Facts) -> Iterator[Said]:
     """
     for run in facts.runs or ():
         if run.service in UNTRUE and not run.stopped and not run.problem:
-            why = f"it was drained, and is {run.service} since"
-            yield Finding(run.node, why, f"bgpctl node status {run.node}", run.node)
+            yield Finding(run.node, UNTRUE[run.service], f"bgpctl node status {run.node}", run.node)
 
 
 def drain_forgotten(facts: Facts) -> Iterator[Said]:

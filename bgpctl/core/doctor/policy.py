@@ -198,14 +198,13 @@ def router_id_twice(facts: Facts) -> Iterator[Said]:
     for name, intent in (facts.intents or {}).items():
         for peer in intent.peers:
             holders.setdefault((peer.router_id, str(peer.address), peer.port), []).append(name)
-    for (identifier, _, _), names in holders.items():
+    for (identifier, address, _), names in holders.items():
         distinct = sorted(set(names))
         for name in distinct if len(distinct) > 1 else ():
             fix = (
                 f"kubectl annotate node {name} cilium.io/bgp-virtual-router.ASN=router-id=ADDRESS --overwrite"
             )
-            others = ", ".join(other for other in distinct if other != name)
-            why = f"its router ID {identifier} is that of {others} too"
+            why = f"{len(distinct)} nodes that peer with {address} have the router ID {identifier}"
             yield Finding(name, why, fix, name)
 
 

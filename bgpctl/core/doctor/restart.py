@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from math import ceil
 
 from bgpctl.core.doctor.facts import Facts, Took, peer_of
@@ -12,7 +11,7 @@ from bgpctl.core.doctor.settings import change
 from bgpctl.core.state import NodeState, PeerState
 from bgpctl.core.timing.facts import facts_from_state
 from bgpctl.core.timing.nbit import advice
-from bgpctl.core.timing.profiles import UNKNOWN_ROUTER
+from bgpctl.core.timing.profiles import find_profile
 
 LONG_RESTART = 300
 LONG_LIVED = 3600
@@ -139,17 +138,15 @@ def notification_bit(facts: Facts) -> Iterator[Said]:
     pays where sessions of nodes that forward on are ended by NOTIFICATIONs or by the hold timer; where there
     is no such reason, do without it.
     """
-    for found in _told(facts):
-        if isinstance(found, Unknown):
-            yield found
-            continue
-        state, peer = found
-        known = facts_from_state(peer)
-        if not (known.local_n and known.peer_n):
-            continue
-        if said := advice(known, replace(UNKNOWN_ROUTER)):
+    for met in facts.routers or ():
+        known = facts_from_state(met.peer)
+        if known.peer_n is None:
+            yield Unknown(UNTOLD, met.node)
+        elif known.local_n and known.peer_n and (said := advice(known, find_profile(met.side.kind))):
             fix = 'remove the annotation bgpctl.io/graceful-notification: "true" from the policy or Node'
-            yield Finding(peer_of(state, peer), f"the N bit is on at both ends. {said}", fix, state.node)
+            yield Finding(
+                f"{met.node} peer {met.peer.address}", f"the N bit is on at both ends. {said}", fix, met.node
+            )
 
 
 def long_lived_stale(facts: Facts) -> Iterator[Said]:
@@ -219,6 +216,6 @@ RULES = (
     Rule("restart-time-below-pull", Severity.WARNING, restart_time_below_pull, ("states", "pulls")),
     Rule("restart-time-long", Severity.WARNING, restart_time_long, ("states",)),
     Rule("stale-cap-short", Severity.WARNING, stale_cap_short, ("routers",)),
-    Rule("notification-bit", Severity.NOTE, notification_bit, ("states",)),
+    Rule("notification-bit", Severity.NOTE, notification_bit, ("routers",)),
     Rule("long-lived-stale", Severity.WARNING, long_lived_stale, ("states",)),
 )

@@ -111,8 +111,7 @@ def speaker_waits(facts: Facts) -> Iterator[Said]:
     """
     for state in facts.live:
         if state.waits and state.waits != WAITS:
-            fix = f"kubectl label node {state.node} bgpctl.io/stack=bgpctl --overwrite"
-            yield Finding(state.node, state.waits, fix, state.node)
+            yield Finding(state.node, state.waits, "bgpctl providers", state.node)
 
 
 def speaker_starting(facts: Facts) -> Iterator[Said]:
