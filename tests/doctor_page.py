@@ -16,8 +16,8 @@ HEAD = """# What the doctor looks for
 
 `bgpctl doctor` looks at the cluster's objects, at what the speakers publish and, with `--router-probe`, at
 the routers' side of the sessions. It changes nothing. A rule says nothing of what is not known: that is
-listed as *not checked*. This page is made of the rules themselves (`bgpctl/core/doctor/`, one file per theme) by
-`python -m tests.doctor_page`.
+listed as *not checked*. This page is made of the rules themselves (`bgpctl/core/doctor/`, one file per
+theme) by `python -m tests.doctor_page`.
 
 **error**: traffic is lost now, or at the next drain. **warning**: it will be, when something else happens.
 **note**: worth knowing. The exit code is 1 with an error or a warning, and 0 with nothing or only notes.

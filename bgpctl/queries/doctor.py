@@ -130,6 +130,8 @@ class _Look:
         if pools is None:
             self.missing.setdefault("pools", "no right to read pools")
         known = pools is not None and services is not None
+        if services is None:
+            self.missing.setdefault("pools", self.missing["reaches"])
         return replace(
             facts,
             intents=intents,

@@ -54,7 +54,7 @@ def _owners(facts: Facts) -> Mapping[str, str]:
         locals_ = (address for one in state.locals for address in one.addresses)
         sessions = (str(p.session.local_address) for p in state.peers if p.session.local_address)
         found.update({own_address(address): state.node for address in (*locals_, *sessions)})
-    return found
+    return {address: node for address, node in found.items() if address}
 
 
 def _met(report: RouterReport, owners: Mapping[str, str], states: Mapping[str, NodeState]) -> Iterator[Met]:

@@ -231,6 +231,8 @@ def report_of(
     now: float,
     typed: CommandLine = BARE,
 ) -> NodeReport:
+    """One Node, with what its speaker published and its Lease (None = it has none). `now` is epoch seconds by
+    the API server's clock; a Lease held at this moment is somebody at work."""
     metadata, conditions = document["metadata"], (document.get("status") or {}).get("conditions") or ()
     lost, orphan, hint = None, False, ""
     try:

@@ -25,8 +25,8 @@ PAGES = "docs/doctor.md"
 
 
 def text(page: Page, report: Report) -> list[Line]:
-    """What there is to say, then what was not checked, then the summary. A pipe gets one line for each finding;
-    a terminal short paragraphs, in which no command is broken."""
+    """What there is to say, then what was not checked, then the summary. A pipe gets one line for each
+    finding; a terminal short paragraphs, in which no command is broken."""
     lines = _lines(report) if page.width is None else _paragraphs(report, page.width)
     lines += prose(told, page.width) if (told := not_checked(report)) else []
     return [*lines, line(Span(summary(report), "accent" if report.fails else "bold"))]
@@ -73,7 +73,7 @@ def not_checked(report: Report) -> str:
     if not reasons:
         return ""
     told = [f"{_who(some)}: {why}" for why, some in reasons.items()]
-    more = [f"{count(len(told) - MOST, 'reason')} more (-o json)"] if len(told) > MOST + 1 else told[MOST:]
+    more = [f"{len(told) - MOST} more reasons (-o json)"] if len(told) > MOST + 1 else told[MOST:]
     return f"not checked: {'; '.join((*told[:MOST], *more))}"
 
 

@@ -254,6 +254,7 @@ class Bird:
         self._line.__exit__()
 
     def ask(self, command: str) -> Reply:
+        """One command. Raises Unanswered."""
         self._line.say(command.encode() + b"\n")
         text = self._line.hear(_whole).decode(errors="replace")
         return next(split_replies(text))

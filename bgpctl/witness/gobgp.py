@@ -55,6 +55,7 @@ class GobgpProbe:
         return replace(seen, forgets=dynamic(view))
 
     def client_of(self) -> Client:
+        """Its client program, pointed at this router, with one deadline for all that it is asked."""
         host, _, port = self.target.rpartition(":")
         where = ("-u", (host or self.target).strip("[]"), "-p", port or "50051")
         return Client(f"gobgp {self.target}", (self.client, *where))

@@ -44,6 +44,7 @@ class OpenbgpdProbe:
         return replace(seen, machine=this_machine())
 
     def client_of(self) -> Client:
+        """Its client program, pointed at this router, with one deadline for all that it is asked."""
         return Client(f"openbgpd {self.target}", (self.client, "-s", self.target, "-j", "show"))
 
 

@@ -27,8 +27,8 @@ SPEAKERS: Sequence[Mapping[str, str]] = (
     {"k8s-app": "calico-node"},
     {"app": "metallb", "component": "speaker"},
     {"app.kubernetes.io/name": "metallb", "app.kubernetes.io/component": "speaker"},
-    {"app": "frr-k8s", "component": "frr-k8s"},
-    {"app.kubernetes.io/name": "frr-k8s"},
+    {"app": "frr-k8s"},
+    {"app.kubernetes.io/component": "frr-k8s"},
     {"k8s-app": "kube-router"},
 )
 """The labels of the pods that speak BGP, as the stacks' own manifests and charts have them."""

@@ -170,6 +170,8 @@ def routes_filtered(facts: Facts) -> Iterator[Said]:
         came = channel.received
         if came is None and channel.filter and facts.settled((facts.states or {})[met.node], met.peer):
             came = met.peer.session.advertised.get(channel.family)
+        if channel.filter == "" and came is None:
+            continue  # nothing filters
         if came is None or channel.accepted is None:
             yield Unknown(UNTOLD_FILTER, met.node)
         elif channel.accepted < came:
@@ -207,6 +209,8 @@ def routes_missing(facts: Facts) -> Iterator[Said]:
     for met, channel in _channels(facts):
         state = (facts.states or {})[met.node]
         announced = met.peer.session.advertised.get(channel.family)
+        if met.peer.session.families and channel.family not in met.peer.session.families:
+            continue
         came = channel.received if channel.received is not None else channel.accepted
         filtered = channel.received is None and (channel.filter or channel.discards)
         if announced is None or came is None or filtered:

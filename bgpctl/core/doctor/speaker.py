@@ -88,8 +88,14 @@ def speaker_problem(facts: Facts) -> Iterator[Said]:
     """
     for state in facts.live:
         for problem in state.problems:
-            if not problem.startswith((ANOTHER_SPEAKER, WAITS)):
-                yield Finding(state.node, problem, f"bgpctl routes {state.node} --absent", state.node)
+            if problem.startswith((ANOTHER_SPEAKER, WAITS)):
+                continue
+            if not state.sessions_told:
+                yield Unknown(problem, state.node)
+                continue
+            named = re.search(r"`((?:bgpctl|kubectl) [^`]+)`", problem)
+            fix = named[1] if named else f"bgpctl routes {state.node} --absent"
+            yield Finding(state.node, problem, fix, state.node)
 
 
 def policy_held(facts: Facts) -> Iterator[Said]:
