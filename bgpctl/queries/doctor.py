@@ -152,7 +152,7 @@ class _Look:
             return None
         selected = [node for node in objects.nodes if intents[name_of(node)].selected]
         alive = [node for node in selected if cluster.announces(facts.states.get(name_of(node)), facts.now)]
-        return reaches(fleet, [objects.announcer(node) for node in alive])
+        return reaches(fleet, [objects.announcer(node) for node in alive], intents)
 
     # -- pods
 

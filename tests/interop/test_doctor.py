@@ -69,6 +69,8 @@ def test_a_healthy_lab_is_silent(any_lab: Lab) -> None:
     ran = kit.run_ok(any_lab, "doctor")
     assert ran.out.splitlines()[-1].endswith("rules: nothing found"), ran.out
     assert ran.out.startswith("not checked: ")
+    nobody = kit.run(any_lab, "doctor", "--node", "worker-99")
+    assert nobody.code == 2 and "worker-99" in nobody.err and nobody.out == ""
     document = json.loads(kit.run_ok(any_lab, "doctor", "-o", "json").out)
     assert document["schema"] == "bgpctl/v1" and document["status"] == "done" and document["findings"] == []
 

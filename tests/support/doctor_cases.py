@@ -37,8 +37,8 @@ from bgpctl.core.policy.owners import read_claims
 from bgpctl.core.policy.v2.compile import read_resources
 from bgpctl.core.reading.selectors import LabelSelector
 from bgpctl.core.state import ANOTHER_SPEAKER, WAITS, NodeState, PeerState
+from tests.support import node_states, v2
 from tests.support import objects as kit
-from tests.support import v2
 
 NOW = 1_800_000_000.0
 NAMES = ("worker-1", "worker-2")
@@ -50,9 +50,7 @@ Change = Callable[[Facts], Facts]
 # --- a healthy cluster --------------------------------------------------------------------------------------
 
 
-def _session(**changes: Any) -> Any:
-    from tests.support.node_states import session
-
+def session(**changes: Any) -> Any:
     told = {
         "hold_time": 9,
         "keepalive_time": 3,
@@ -63,12 +61,12 @@ def _session(**changes: Any) -> Any:
         "received": {},
         "local_address": ip_address("192.0.2.11"),
     }
-    return session(NOW, **{**told, **changes})
+    return node_states.session(NOW, **{**told, **changes})
 
 
 def peer(**changes: Any) -> PeerState:
-    session = changes.pop("session", None) or _session()
-    told = PeerState("65001/192.0.2.1", "192.0.2.1", 179, 65000, 65001, session, 120, 9, 3, 3, 3)
+    one = changes.pop("session", None) or session()
+    told = PeerState("65001/192.0.2.1", "192.0.2.1", 179, 65000, 65001, one, 120, 9, 3, 3, 3)
     return replace(told, **changes)
 
 
@@ -196,7 +194,7 @@ def with_peer(**changes: Any) -> Change:
 
 
 def with_session(**changes: Any) -> Change:
-    return with_peer(session=_session(**changes))
+    return with_peer(session=session(**changes))
 
 
 def with_state(**changes: Any) -> Change:
@@ -256,9 +254,9 @@ def _both(*changes: Change) -> Change:
     return change
 
 
-_DOWN = peer(session=_session(state=SessionState.ACTIVE, established_at=None))
-_BOTH_N = peer(
-    session=_session(local_gr=replace(GR, notification=True), peer_gr=GracefulRestart(120, notification=True))
+_DOWN = peer(session=session(state=SessionState.ACTIVE, established_at=None))
+BOTH_N = peer(
+    session=session(local_gr=replace(GR, notification=True), peer_gr=GracefulRestart(120, notification=True))
 )
 _EXPIRED = LastError(NOW - 60, "received", "Hold Timer Expired (4/0)", 4, 0)
 _OS = ("kubernetes.io/os", "linux")
@@ -268,7 +266,7 @@ _IDLE = kit.policy(name="idle", nodeSelector={"matchLabels": {"a": "b"}})
 _UNLABELLED = v2.advertisement(name="idle", labels={})
 
 CASES: Mapping[str, Change] = {
-    "session-down": with_peer(session=_session(state=SessionState.ACTIVE, established_at=None)),
+    "session-down": with_peer(session=session(state=SessionState.ACTIVE, established_at=None)),
     "session-flaps": with_session(flaps=40, last_error=LastError(NOW, "local", "connection lost")),
     "session-trouble": with_session(troubles=("it does not read what it is sent",)),
     "routes-pending": with_session(pending=7),
@@ -278,23 +276,23 @@ CASES: Mapping[str, Change] = {
     "end-of-rib-missing": with_session(end_of_rib=False),
     "families-differ": with_session(families=(IPV6,)),
     "graceful-restart-one-sided": with_session(peer_gr=None),
-    "graceful-restart-unused": with_peer(session=_session(local_gr=None), configured_restart_time=None),
+    "graceful-restart-unused": with_peer(session=session(local_gr=None), configured_restart_time=None),
     "graceful-restart-families": with_session(families=(IPV4, IPV6)),
     "graceful-restart-router-off": with_side(graceful=False),
     "restart-time-short": with_facts(restarts=(Took("worker-1", 130.4, "container speaker"),)),
     "restart-time-below-pull": with_facts(pulls=(Took("worker-1", 200.0, "image speaker:1"),)),
     "restart-time-long": with_peer(configured_restart_time=900),
     "stale-cap-short": with_side(stale_cap=30.0),
-    "notification-bit": with_side(router="frr /var/run/frr", met=_BOTH_N),
+    "notification-bit": with_side(router="frr /var/run/frr", met=BOTH_N),
     "long-lived-stale": with_session(long_lived=86400),
     "keepalive-slow": with_peer(configured_keepalive_time=9),
     "hold-time-off": with_session(hold_time=0),
     "hold-time-lowered": with_session(hold_time=6),
     "hold-time-too-short": with_session(flaps=1, last_error=_EXPIRED),
-    "hold-time-long": with_side(met=peer(session=_session(hold_time=90))),
+    "hold-time-long": with_side(met=peer(session=session(hold_time=90))),
     "bfd-not-up": with_side(bfd=Bfd(False)),
     "bfd-slower-than-hold": with_side(
-        bfd=Bfd(True, 10.0), met=peer(configured_restart_time=None, session=_session(hold_time=9))
+        bfd=Bfd(True, 10.0), met=peer(configured_restart_time=None, session=session(hold_time=9))
     ),
     "bfd-against-restart": with_side(bfd=Bfd(True, 0.9)),
     "heartbeat-stale": with_state(heartbeat=NOW - 900, reported_at=NOW - 900),

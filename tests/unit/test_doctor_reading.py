@@ -102,7 +102,8 @@ def found(*policies: Any, services: Any, slices: Any, nodes: Any = NODES) -> dic
         [read_shared(one) for one in slices],
     )
     announcers = [Announcer(node, True, {}) for node in nodes]
-    return {str(reach.prefix): reach for reach in reaches(fleet, announcers)}
+    bare = {node["metadata"]["name"]: fleet.bare(node, True) for node in nodes}
+    return {str(reach.prefix): reach for reach in reaches(fleet, announcers, bare)}
 
 
 def test_an_address_of_the_cluster_is_announced_by_every_node_and_a_local_one_where_its_endpoints_are() -> (

@@ -8,7 +8,7 @@ endpoints are.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bgpctl.core.doctor.facts import Reach
@@ -30,21 +30,24 @@ class _Class:
     names: frozenset[str]
 
 
-def reaches(fleet: Fleet, announcers: Sequence[Announcer]) -> tuple[Reach, ...]:
+def reaches(fleet: Fleet, announcers: Sequence[Announcer], bare: Mapping[str, Intent]) -> tuple[Reach, ...]:
     """Every Service address that one of `announcers` announces, or would if it had an endpoint: of those that
-    have none anywhere too (`announcers` 0). Aggregates and PodCIDRs are left out."""
+    have none anywhere too (`announcers` 0). `bare` are their intents without Services. Aggregates and
+    PodCIDRs are left out."""
     everywhere = replace(fleet, slices=[_here(each) for each in fleet.slices])
-    classes = [_class(everywhere, alike) for alike in _alike(fleet, announcers).values()]
+    classes = [_class(everywhere, alike) for alike in _alike(fleet, announcers, bare).values()]
     holders = {one.intent.node: one.names for one in classes}
     answering = _Answering(fleet)
     found = vips((one.intent for one in classes), fleet.services, fleet.slices)
     return tuple(_reach(vip, [holders[name] for name in vip.announcers], answering) for vip in found)
 
 
-def _alike(fleet: Fleet, announcers: Sequence[Announcer]) -> dict[Hashable, list[Announcer]]:
+def _alike(
+    fleet: Fleet, announcers: Sequence[Announcer], bare: Mapping[str, Intent]
+) -> dict[Hashable, list[Announcer]]:
     found: dict[Hashable, list[Announcer]] = defaultdict(list)
     for each in announcers:
-        likeness = fleet.likeness(each.node, fleet.bare(each.node, each.opened), each.opened, each.sessions)
+        likeness = fleet.likeness(each.node, bare[name_of(each.node)], each.opened, each.sessions)
         if likeness is not None:
             found[likeness].append(each)
     return found
