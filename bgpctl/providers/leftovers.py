@@ -10,6 +10,7 @@ from bgpctl.core.reading.selectors import LabelSelector
 from bgpctl.kube.client import Client
 from bgpctl.providers.changes import Change
 
+BY_POLICIES = {"bgpctl", "cilium"}
 CHANGES = ("create", "keep")  # what is missing was never asked for
 
 
@@ -40,10 +41,13 @@ def _calico(client: Client) -> tuple[Change, ...]:
 _PREPARES: Mapping[str, Callable[[Client], tuple[Change, ...]]] = {"cilium": _cilium, "calico": _calico}
 
 
-def fleet_of_policies(client: Client) -> Fleet:
-    """What nodes run by the policies alone, for whoever may not list Services."""
+def fleet_of_policies(client: Client, stacks: Sequence[str]) -> Fleet | None:
+    """What nodes run by the policies alone, for whoever may not list Services; None where no stack of these
+    runs by them."""
     from bgpctl.providers import policies
 
+    if not BY_POLICIES & set(stacks):
+        return None
     return Fleet(policies.read_policies(client)[0])
 
 

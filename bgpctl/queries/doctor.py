@@ -36,6 +36,7 @@ T = TypeVar("T")
 Document = Mapping[str, Any]
 
 EVENTS = "/api/v1/events"
+PART = "no right to read all of Services, EndpointSlices, policies and states"
 NO_PROBE = "no router was asked (--router-probe)"
 
 
@@ -108,10 +109,10 @@ class _Look:
         found = self._try("services", self._provider.outlook)
         if found is not None:
             return found
-        why = self.missing["services"]
+        self.missing["services"] = self.missing["reaches"] = PART
         states = self._try("states", lambda: self._provider.states() or ())
-        fleet = self._try("policies", lambda: leftovers.fleet_of_policies(self._client))
-        self.missing["reaches"] = why
+        stacks = self._provider.name.split(" and ")
+        fleet = self._try("policies", lambda: leftovers.fleet_of_policies(self._client, stacks))
         return Outlook(
             {state.node: state for state in states or ()}, fleet, missing=self.missing.get("states", "")
         )
@@ -119,7 +120,8 @@ class _Look:
     def _policies(self, facts: Facts, objects: cluster.Objects) -> Facts:
         fleet = objects.outlook.fleet
         if fleet is None:
-            why = f"what {self._provider.name}'s nodes should announce cannot be told from outside"
+            untold = f"what {self._provider.name}'s nodes should announce cannot be told from outside"
+            why = self.missing.get("policies", untold)
             names = ("intents", "claims", "resources", "selectors", "services", "reaches", "pools")
             self.missing.update({name: why for name in names if name not in self.missing})
             return facts
@@ -222,15 +224,14 @@ class _Look:
         touched = (node for node in nodes if _touched(node, facts, leases))
         return tuple(_run(node, facts, leases.get(name_of(node))) for node in touched)
 
-    def _leftovers(self) -> tuple[Leftover, ...]:
+    def _leftovers(self) -> tuple[Leftover, ...] | None:
         try:
             return leftovers.leftovers(self._client, self._provider.name.split(" and "))
         except (ApiError, NotFound):
             raise
         except BgpctlError as error:
-            return (
-                Leftover("copies for drains", error.message, error.hint or "bgpctl providers", gone=False),
-            )
+            self.missing["leftovers"] = error.message
+            return None
 
     # -- the cluster itself
 

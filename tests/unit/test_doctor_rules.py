@@ -91,6 +91,15 @@ NEAR: Mapping[str, tuple[str, Change]] = {
         "heartbeat-stale",
         kit.with_state(phase="Stopped", heartbeat=NOW - 900, reported_at=NOW - 900),
     ),
+    "a node that was taken out is off": (
+        "heartbeat-stale",
+        lambda facts: replace(
+            kit.with_state(phase="Withdrawn", selected_by="", heartbeat=NOW - 900, reported_at=NOW - 900)(
+                facts
+            ),
+            intents={},
+        ),
+    ),
     "a copy for drains selects nobody": (
         "policy-selects-nothing",
         kit.with_policies(

@@ -19,11 +19,14 @@ def heartbeat_stale(facts: Facts) -> Iterator[Said]:
     """A speaker has not reported for 150 s (its heartbeat is every 60 s).
 
     It hangs, is dead, or cannot reach the API server. What the node announces is not known, and a drain of it
-    waits for the worst case. A speaker that has stopped said so, and is not meant here.
+    waits for the worst case. A speaker that has stopped said so, and that of a node which was taken out may
+    be off: they are not meant here.
     """
-    there = {node.name for node in facts.nodes}
+    there, intents = {node.name for node in facts.nodes}, facts.intents or {}
     for state in (facts.states or {}).values():
-        if state.node in there and not state.unreadable and state.stale(facts.now) and not state.ended:
+        intent = intents.get(state.node)
+        out = state.ended or not (state.in_service or (intent is not None and intent.selected))
+        if state.node in there and not state.unreadable and state.stale(facts.now) and not out:
             fix = f"kubectl get pods -A -o wide --field-selector spec.nodeName={state.node}"
             yield Finding(state.node, "its speaker does not report any more", fix, state.node)
 
