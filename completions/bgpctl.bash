@@ -4,7 +4,7 @@
 _bgpctl_offer() {
     commands='' options='' arguments=''
     case $1 in
-        '') commands='routes explain logs providers peers node speaker policy cilium calico lab' options='--context --kubeconfig --version -h --help' arguments='' ;;
+        '') commands='routes explain logs doctor providers peers node speaker policy cilium calico lab' options='--context --kubeconfig --version -h --help' arguments='' ;;
         'routes') commands='' options='--peer --absent --directory --provider --output -o --context --kubeconfig -h --help' arguments='@node' ;;
         'explain') commands='' options='--from --to --namespace -n --router-probe --provider --output -o --context --kubeconfig -h --help' arguments='' ;;
         'logs') commands='' options='--follow -f --peer --since --file --pod-selector --namespace -n --output -o --context --kubeconfig -h --help' arguments='@node' ;;

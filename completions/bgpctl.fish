@@ -8,8 +8,8 @@ function __bgpctl_at
         if test $value = yes
             set value no
         else if string match -q -- '-*' $word
-            contains -- $word --context --deselect-label --directory --engine --expect --file --from --grace-period --graceful-shutdown-soak --kubeconfig --listen --log-format --log-level --max-unavailable --namespace --next-hop --node-name --nodes --order --output --peer --peer-profile --pod-selector --provider --ready-command --ready-url --restart-command --router --router-probe --secrets-namespace --settle --shutdown-command --since --skip-wait-for-delete-timeout --soak --source-address --stack --timeout --to -f -n -o; and set value yes
-        else if contains -- (string join ' ' $path $word) 'routes' 'explain' 'logs' 'providers' 'peers' 'peers status' 'node' 'node drain' 'node restore' 'node status' 'node estimate' 'speaker' 'speaker run' 'speaker status' 'speaker restart' 'speaker engine' 'speaker engine run' 'speaker engine stop' 'policy' 'policy check' 'cilium' 'cilium prepare' 'calico' 'calico prepare' 'lab' 'lab demo' 'lab up'
+            contains -- $word --context --deselect-label --directory --engine --expect --file --from --grace-period --graceful-shutdown-soak --kubeconfig --listen --log-format --log-level --max-unavailable --namespace --next-hop --node --node-name --nodes --order --output --peer --peer-profile --pod-selector --provider --ready-command --ready-url --restart-command --router --router-probe --secrets-namespace --settle --shutdown-command --since --skip-wait-for-delete-timeout --soak --source-address --stack --timeout --to -f -n -o; and set value yes
+        else if contains -- (string join ' ' $path $word) 'routes' 'explain' 'logs' 'doctor' 'providers' 'peers' 'peers status' 'node' 'node drain' 'node restore' 'node status' 'node estimate' 'speaker' 'speaker run' 'speaker status' 'speaker restart' 'speaker engine' 'speaker engine run' 'speaker engine stop' 'policy' 'policy check' 'cilium' 'cilium prepare' 'calico' 'calico prepare' 'lab' 'lab demo' 'lab up'
             set -a path $word
         end
     end

@@ -146,8 +146,8 @@ def test_a_node_that_cannot_be_read_is_no_second_path_and_blocks_its_own_drain(
     _, kubeconfig = two
     client = Client(load_access(str(kubeconfig)))
     objects = cluster.read(client, Bgpctl(client))
-    assert not cluster._announces(objects.states["n1"], time.time())
-    assert cluster._announces(objects.states["n2"], time.time())
+    assert not cluster.announces(objects.states["n1"], time.time())
+    assert cluster.announces(objects.states["n2"], time.time())
 
     with pytest.raises(Blocked) as caught:
         Bgpctl(client).state("n1")
