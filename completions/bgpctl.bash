@@ -4,11 +4,12 @@
 _bgpctl_offer() {
     commands='' options='' arguments=''
     case $1 in
-        '') commands='routes explain logs forecast providers peers node speaker policy cilium calico lab' options='--context --kubeconfig --version -h --help' arguments='' ;;
+        '') commands='routes explain logs forecast doctor providers peers node speaker policy cilium calico lab' options='--context --kubeconfig --version -h --help' arguments='' ;;
         'routes') commands='' options='--peer --absent --directory --provider --output -o --context --kubeconfig -h --help' arguments='@node' ;;
         'explain') commands='' options='--from --to --namespace -n --router-probe --provider --output -o --context --kubeconfig -h --help' arguments='' ;;
         'logs') commands='' options='--follow -f --peer --since --file --pod-selector --namespace -n --output -o --context --kubeconfig -h --help' arguments='@node' ;;
         'forecast') commands='' options='--all --event --set --scheme --restart-takes --peer-profile --provider --output -o --context --kubeconfig -h --help' arguments='@node' ;;
+        'doctor') commands='' options='--node --router-probe --provider --output -o --context --kubeconfig -h --help' arguments='' ;;
         'providers') commands='' options='--output -o --context --kubeconfig -h --help' arguments='' ;;
         'peers') commands='status' options='-h --help' arguments='' ;;
         'peers status') commands='' options='--output -o --watch -w --provider --context --kubeconfig -h --help' arguments='@node' ;;
@@ -73,6 +74,12 @@ _bgpctl_values() {
         'forecast:--output'|'forecast:-o') echo 'text json html' ;;
         'forecast:--context') echo '' ;;
         'forecast:--kubeconfig') echo '@file' ;;
+        'doctor:--node') echo '@node' ;;
+        'doctor:--router-probe') echo '' ;;
+        'doctor:--provider') echo 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' ;;
+        'doctor:--output'|'doctor:-o') echo 'text json' ;;
+        'doctor:--context') echo '' ;;
+        'doctor:--kubeconfig') echo '@file' ;;
         'providers:--output'|'providers:-o') echo 'text json yaml' ;;
         'providers:--context') echo '' ;;
         'providers:--kubeconfig') echo '@file' ;;

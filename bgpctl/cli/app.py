@@ -8,7 +8,20 @@ from typing import Annotated, Any
 import typer
 
 from bgpctl import __version__
-from bgpctl.cli import errors, explain, forecast, lab, logs, node, peers, policy, providers, routes, speaker
+from bgpctl.cli import (
+    doctor,
+    errors,
+    explain,
+    forecast,
+    lab,
+    logs,
+    node,
+    peers,
+    policy,
+    providers,
+    routes,
+    speaker,
+)
 from bgpctl.cli.flags import Context, Given, Kubeconfig
 
 app = typer.Typer(
@@ -27,6 +40,7 @@ app.command("routes")(routes.routes)
 app.command("explain")(explain.explain)
 app.command("logs")(logs.logs)
 app.command("forecast")(forecast.forecast)
+app.command("doctor")(doctor.doctor)
 app.add_typer(node.app, name="node")
 app.add_typer(speaker.app, name="speaker")
 app.add_typer(policy.app, name="policy")

@@ -14,6 +14,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bgpctl.errors import Temporary, UsageError
@@ -30,12 +31,14 @@ CONNECTIONS = 32
 @dataclass(frozen=True, slots=True)
 class Access:
     """An API server that can be asked: `pool` speaks TLS as configured, `authorization` gives the header
-    value of this moment (tokens rotate), `extensions` are the kubeconfig context's own."""
+    value of this moment (tokens rotate), `extensions` are the kubeconfig context's own. `certificate`: the
+    client's, PEM, b"" where it has none."""
 
     host: str
     pool: urllib3.PoolManager = field(repr=False)
     authorization: Callable[[], str | None] = field(repr=False)
     extensions: Mapping[str, Any] = field(default_factory=dict)
+    certificate: bytes = field(default=b"", repr=False)
 
 
 def load_access(kubeconfig: str | None = None, context: str | None = None) -> Access:
@@ -207,7 +210,20 @@ def _access(configuration: Any, extensions: Mapping[str, Any] | None = None) -> 
         return str(bearer["value"]).strip() if bearer and bearer["value"] else None
 
     pool = RESTClientObject(configuration).pool_manager
-    return Access(configuration.host.rstrip("/"), pool, authorization, extensions or {})
+    return Access(
+        configuration.host.rstrip("/"),
+        pool,
+        authorization,
+        extensions or {},
+        _octets(configuration.cert_file),
+    )
+
+
+def _octets(path: str | None) -> bytes:
+    try:
+        return Path(path).read_bytes() if path else b""
+    except OSError:
+        return b""
 
 
 def keepalive() -> list[tuple[int, int, int]]:

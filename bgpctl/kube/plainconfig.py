@@ -51,7 +51,8 @@ def _access(path: Path, wanted: str | None) -> Access:
     server = _text(cluster["server"]).rstrip("/")
     pool = _pool(server.startswith("https://"), cluster, user, path.parent)
     extensions = {e["name"]: e["extension"] for e in context.get("extensions") or ()}
-    return Access(server, pool, _authorization(user), extensions)
+    certificate = _octets(user, FILES[1], path.parent)
+    return Access(server, pool, _authorization(user), extensions, certificate)
 
 
 def _parsed(path: Path) -> Document:

@@ -160,7 +160,7 @@ def node_reports(
     leases = _leases(client, [name for name, d in documents.items() if _has_journal(d)])
     chosen = dict.fromkeys(names or sorted(documents))
     now = client.present()
-    reports = (_report(documents[name], told.get(name), leases.get(name), now, typed) for name in chosen)
+    reports = (report_of(documents[name], told.get(name), leases.get(name), now, typed) for name in chosen)
     return tuple(
         replace(
             report,
@@ -224,13 +224,15 @@ def _has_journal(document: dict[str, Any]) -> bool:
     return ANNOTATION in (document["metadata"].get("annotations") or {})
 
 
-def _report(
+def report_of(
     document: dict[str, Any],
     state: NodeState | None,
     held: LeaseView | None,
     now: float,
     typed: CommandLine = BARE,
 ) -> NodeReport:
+    """One Node, with what its speaker published and its Lease (None = it has none). `now` is epoch seconds by
+    the API server's clock; a Lease held at this moment is somebody at work."""
     metadata, conditions = document["metadata"], (document.get("status") or {}).get("conditions") or ()
     lost, orphan, hint = None, False, ""
     try:

@@ -109,11 +109,11 @@ def policy_facts(provider: Provider, node: Document, journal: Journal | None) ->
 def read(client: Client, provider: Provider) -> Objects:
     """Every object that decides what nodes announce, and what their speakers published."""
     outlook = provider.outlook()
-    nodes, _ = client.read_list(paths.NODES, {}, _slim)
+    nodes, _ = client.read_list(paths.NODES, {}, slim)
     return Objects(nodes, outlook)
 
 
-def _slim(node: Document) -> Document:
+def slim(node: Document) -> Document:
     """Of a Node without what is large and says nothing here: there are thousands."""
     metadata = {key: value for key, value in node["metadata"].items() if key != "managedFields"}
     status = node.get("status")

@@ -89,7 +89,7 @@ class BirdProbe:
         return ask(router, neighbor, lambda address: self._routes_from(router, str(address)))
 
     def _routes_from(self, router: str, neighbor: str) -> RouterAnswer:
-        with _Bird(self.target) as bird:
+        with Bird(self.target) as bird:
             protocols = protocols_of(bird.ask("show protocols all"), neighbor)
             replies = [bird.ask(f"show route protocol {_quoted(p.name)} all") for p in protocols]
             own = router_id(bird.ask("show status"))
@@ -127,15 +127,20 @@ def protocols_of(reply: Reply, neighbor: str) -> list[Protocol]:
 
 
 def read_protocols(reply: Reply) -> list[Protocol]:
-    """`show protocols all` -> the BGP protocols. The code 1002 starts a protocol, 1006 carries its
-    details."""
+    """`show protocols all` -> the BGP protocols."""
+    return [_protocol(block) for block in bgp_blocks(reply)]
+
+
+def bgp_blocks(reply: Reply) -> list[list[str]]:
+    """The lines of each BGP protocol, without blanks around them. The code 1002 starts a protocol,
+    1006 carries its details."""
     blocks: list[list[str]] = []
     for code, line in reply.lines:
         if code == 1002:
             blocks.append([line])
         elif code == 1006 and blocks:
             blocks[-1].append(line.strip())
-    return [_protocol(block) for block in blocks if re.match(r"\S+\s+BGP\s", block[0])]
+    return [block for block in blocks if re.match(r"\S+\s+BGP\s", block[0])]
 
 
 def _protocol(block: list[str]) -> Protocol:
@@ -144,10 +149,10 @@ def _protocol(block: list[str]) -> Protocol:
     own = block[: starts[0]] if starts else block
     return Protocol(
         name=block[0].split()[0],
-        neighbor=_value(own, "Neighbor address"),
-        session=_value(own, "BGP state").lower(),
-        source=_value(own, "Source address"),
-        restart_timer=_seconds(_value(own, "Restart timer")),
+        neighbor=value(own, "Neighbor address"),
+        session=value(own, "BGP state").lower(),
+        source=value(own, "Source address"),
+        restart_timer=_seconds(value(own, "Restart timer")),
         channels=tuple(
             _channel(block[start:end]) for start, end in pairwise((*starts, len(block))) if starts
         ),
@@ -157,13 +162,13 @@ def _protocol(block: list[str]) -> Protocol:
 def _channel(section: list[str]) -> Channel:
     return Channel(
         name=section[0].split()[1],
-        table=_value(section, "Table"),
-        stale=_value(section, "Neighbor GR") != "",
-        long_lived_timer=_seconds(_value(section, "LL stale timer")),
+        table=value(section, "Table"),
+        stale=value(section, "Neighbor GR") != "",
+        long_lived_timer=_seconds(value(section, "LL stale timer")),
     )
 
 
-def _value(lines: Iterable[str], key: str) -> str:
+def value(lines: Iterable[str], key: str) -> str:
     """The text after `key:`, "" when the key is missing."""
     return next((line.partition(":")[2].strip() for line in lines if line.startswith(f"{key}:")), "")
 
@@ -229,13 +234,13 @@ def split_replies(text: str) -> Iterator[Reply]:
 # --- asking -----------------------------------------------------------------------------------------------
 
 
-class _Bird:
+class Bird:
     """One connection to BIRD, made read-only by its own `restrict` before anything is asked."""
 
     def __init__(self, path: str) -> None:
         self._line = Conversation(path, "BIRD", TIMEOUT_SECONDS)
 
-    def __enter__(self) -> _Bird:
+    def __enter__(self) -> Bird:
         self._line.__enter__()
         try:
             self._line.hear(_whole)
@@ -249,6 +254,7 @@ class _Bird:
         self._line.__exit__()
 
     def ask(self, command: str) -> Reply:
+        """One command. Raises Unanswered."""
         self._line.say(command.encode() + b"\n")
         text = self._line.hear(_whole).decode(errors="replace")
         return next(split_replies(text))

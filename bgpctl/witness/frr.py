@@ -46,7 +46,7 @@ class FrrProbe:
     def _routes_from(self, router: str, neighbor: IPAddress) -> RouterAnswer:
         """Both unicast tables as a whole: FRR's list of one neighbor's routes refuses a family that is not
         activated and, while the session is down, may leave stale paths out that forward."""
-        with _Vty(self.target) as vty:
+        with Vty(self.target) as vty:
             told = vty.ask(f"show bgp neighbors {neighbor} json")
             unknown = Foreign(told).flag("bgpNoSuchNeighbor")
             span = dynamic_range(vty.ask("show bgp peer-group json"), neighbor) if unknown else ""
@@ -130,7 +130,7 @@ def _next_hop(entry: Foreign) -> str | None:
 # --- asking -----------------------------------------------------------------------------------------------
 
 
-class _Vty:
+class Vty:
     """One connection to bgpd. It begins in the view node, where nothing can be changed, and stays there:
     `enable` is never sent."""
 
@@ -138,7 +138,7 @@ class _Vty:
         path = str(FilePath(directory) / "bgpd.vty")
         self._line = Conversation(path, "FRR's bgpd", TIMEOUT_SECONDS)
 
-    def __enter__(self) -> _Vty:
+    def __enter__(self) -> Vty:
         self._line.__enter__()
         return self
 

@@ -43,7 +43,7 @@ class GobgpProbe:
         return ask(router, neighbor, lambda address: self._routes_from(router, str(address)))
 
     def _routes_from(self, router: str, neighbor: str) -> RouterAnswer:
-        client = self._client()
+        client = self.client_of()
         view = neighbor_of(client.ask("neighbor", "-j"), neighbor)
         tables = [client.ask("global", "rib", "-a", family, "-j") for family in families(view)]
         paths = tuple(
@@ -54,7 +54,8 @@ class GobgpProbe:
         seen = answered(router, neighbor, paths, session_of(view), None, local=local, router_id=own)
         return replace(seen, forgets=dynamic(view))
 
-    def _client(self) -> Client:
+    def client_of(self) -> Client:
+        """Its client program, pointed at this router, with one deadline for all that it is asked."""
         host, _, port = self.target.rpartition(":")
         where = ("-u", (host or self.target).strip("[]"), "-p", port or "50051")
         return Client(f"gobgp {self.target}", (self.client, *where))

@@ -36,14 +36,15 @@ class OpenbgpdProbe:
         return ask(router, neighbor, lambda address: self._routes_from(router, str(address)))
 
     def _routes_from(self, router: str, neighbor: str) -> RouterAnswer:
-        client = self._client()
+        client = self.client_of()
         view = Foreign(neighbor_of(client.ask("neighbor", neighbor), neighbor))
         paths = tuple(read_rib(client.ask("rib", "neighbor", neighbor)))
         local = view.child("session").child("local").text("address")
         seen = answered(router, neighbor, paths, view.text("state").lower(), None, local=local)
         return replace(seen, machine=this_machine())
 
-    def _client(self) -> Client:
+    def client_of(self) -> Client:
+        """Its client program, pointed at this router, with one deadline for all that it is asked."""
         return Client(f"openbgpd {self.target}", (self.client, "-s", self.target, "-j", "show"))
 
 

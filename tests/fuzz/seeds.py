@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import json
 from ipaddress import ip_network
@@ -16,7 +17,7 @@ from bgpctl.exabgp.record import Record
 from bgpctl.lab.stacks.calico import documents as calico
 from bgpctl.lab.stacks.frr_k8s import documents as metallb
 from bgpctl.runbooks import journal
-from tests.support import node_states, objects, snapshots
+from tests.support import doctor_objects, node_states, objects, snapshots
 from tests.unit import test_cilium_states as cilium
 from tests.unit import test_frr_k8s_core as frr
 
@@ -270,6 +271,19 @@ def node_routes() -> Any:
     }
     absent = {"origin": "o", "prefix": "10.0.0.0/24", "reason": "r", "detail": "d", "peer": "p"}
     return {"node": "n", "at": NOW, "peers": [peer], "absent": [absent], "problems": ["x"]}
+
+
+CERTIFICATE = (DATA.parent / "certificate.pem").read_bytes()
+
+
+def der() -> bytes:
+    """The same without its armour."""
+    return base64.b64decode(b"".join(CERTIFICATE.split(b"-----")[2].split()))
+
+
+def doctored() -> list[Any]:
+    """A DaemonSet, a pod that was restarted, an event about its image, a pool, a CRD."""
+    return [*doctor_objects.ALL]
 
 
 def bird_seeds() -> list[bytes]:

@@ -20,11 +20,14 @@ from typing import Any
 from bgpctl.core import loglines, state_document
 from bgpctl.core.bgp import capabilities
 from bgpctl.core.cilium import nodeconfig, states
+from bgpctl.core.doctor import reading
 from bgpctl.core.drain import budgets, guards, pods
 from bgpctl.core.intent.compile import ClusterObjects, compile_intent
 from bgpctl.core.intent.routeview import read_node_routes
 from bgpctl.core.policy.inputs import password_of
 from bgpctl.core.policy.v2.status import written_by_others
+from bgpctl.core.reading.certificates import expiry, pem_expiry
+from bgpctl.core.reading.foreign import Foreign
 from bgpctl.core.timing import servertime
 from bgpctl.documents.files import objects_from_documents, read_documents
 from bgpctl.documents.stream import Lines, read_stream
@@ -36,7 +39,17 @@ from bgpctl.kube.config import load_access
 from bgpctl.lab.stacks.calico import documents as calico
 from bgpctl.runbooks import journal
 from bgpctl.runbooks import objects as objects_
-from bgpctl.witness import bird, exabgp, frr, gobgp, openbgpd
+from bgpctl.witness import (
+    bird,
+    bird_neighbors,
+    exabgp,
+    frr,
+    frr_neighbors,
+    gobgp,
+    gobgp_neighbors,
+    openbgpd,
+    openbgpd_neighbors,
+)
 from bgpctl.witness.command import read_json
 from tests.fuzz import mutate, seeds
 from tests.support import objects
@@ -335,6 +348,41 @@ def _bird(text: bytes) -> object:
     return found
 
 
+def _frr_sides(document: Any) -> object:
+    answer = read_json(document, "FRR")
+    if not isinstance(answer, dict):
+        return None
+    return list(frr_neighbors.read("frr x", answer)), list(frr_neighbors.crowds("frr x", answer))
+
+
+def _gobgp_sides(document: Any) -> object:
+    return list(gobgp_neighbors.read("gobgp x", read_json(document, "gobgp"), Foreign({})))
+
+
+def _openbgpd_sides(document: Any) -> object:
+    return list(openbgpd_neighbors.read("openbgpd x", read_json(document, "openbgpd")))
+
+
+def _bird_sides(text: bytes) -> object:
+    replies = bird.split_replies(text.decode(errors="replace"))
+    return [list(bird_neighbors.read("bird x", reply)) for reply in replies]
+
+
+def _doctored(document: Any) -> object:
+    """Cluster objects as the doctor reads them."""
+    if not isinstance(document, dict):
+        return None
+    pods = list(reading.restarts([document])), list(reading.pulls([document], {"p": "n"}))
+    pools = reading.read_pools([document], [])
+    return (
+        reading.read_node(document),
+        reading.read_workload(document),
+        pods,
+        pools,
+        reading.lacking({}, document),
+    )
+
+
 # --- the engine -------------------------------------------------------------------------------------------
 
 
@@ -482,6 +530,7 @@ def targets() -> tuple[Target, ...]:
         Target("kube-router", [seeds.kube_router()], _kube_router),
         Target("managed fields", [seeds.MANAGED], written_by_others),
         Target("secret", [objects.password_secret("hush")], _secret),
+        Target("doctor's objects", seeds.doctored(), _doctored),
     ]
     text = [
         Target("journal", seeds.journals(), _journal, text=True),
@@ -501,6 +550,10 @@ def targets() -> tuple[Target, ...]:
         Target(
             "openbgpd rib", seeds.answers("openbgpd", "routes.live", "prefix.stale"), _openbgpd_rib, text=True
         ),
+        Target("frr's side", seeds.answers("frr", "neighbors.odd", "neighbor.live"), _frr_sides, text=True),
+        Target("frr's crowds", seeds.answers("frr", "table4.live"), _frr_sides, text=True),
+        Target("gobgp's side", seeds.answers("gobgp", "neighbors.odd"), _gobgp_sides, text=True),
+        Target("openbgpd's side", seeds.answers("openbgpd", "neighbors.odd"), _openbgpd_sides, text=True),
         Target("exabgp file", seeds.answers("exabgp", "rib.live", "rib.stale"), _exabgp, text=True),
         Target("engine event", [seeds.session()], _event, text=True),
         Target("log line", [seeds.JSON_LOG], _log, text=True),
@@ -508,6 +561,9 @@ def targets() -> tuple[Target, ...]:
     ]
     raw = [
         Target("bird", seeds.bird_seeds(), _bird),
+        Target("bird's side", seeds.bird_seeds(), _bird_sides),
+        Target("certificate", [seeds.CERTIFICATE], pem_expiry),
+        Target("DER", [seeds.der()], expiry),
         Target("Date header", [b"Sat, 28 Nov 2026 17:43:09 GMT"], _date),
         Target("annotations", [b"1m30s", b"rack in (a,b),!c"], _annotation),
         Target("text log line", [seeds.LOG], _log),

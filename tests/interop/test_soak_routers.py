@@ -18,7 +18,7 @@ from bgpctl.core.model import Attributes, Intent, Route
 from bgpctl.core.policy.annotations import GRACEFUL_NOTIFICATION, GRACEFUL_SHUTDOWN_SOAK
 from bgpctl.core.timing.soak import shut_down
 from bgpctl.lab.cluster import Lab
-from bgpctl.witness.frr import _Vty
+from bgpctl.witness.frr import Vty
 from tests.support import lab as kit
 from tests.support.engines import engine, peer
 from tests.support.require import require
@@ -39,7 +39,7 @@ def eye(directory: str, prefix: str) -> Iterator[list[tuple[float, dict[str, Any
 
     def look() -> None:
         while not over.wait(0.02):
-            with _Vty(directory) as bgpd:
+            with Vty(directory) as bgpd:
                 seen.append((time.time(), paths(bgpd, prefix)))
 
     watcher = threading.Thread(target=look)
@@ -51,7 +51,7 @@ def eye(directory: str, prefix: str) -> Iterator[list[tuple[float, dict[str, Any
         watcher.join()
 
 
-def paths(bgpd: _Vty, prefix: str) -> dict[str, Any]:
+def paths(bgpd: Vty, prefix: str) -> dict[str, Any]:
     answer = bgpd.ask(f"show bgp ipv4 unicast {prefix} json")
     return {path["peer"]["peerId"]: path for path in answer.get("paths", ())}
 
@@ -106,7 +106,7 @@ def notified(lab: Lab) -> bool:
 
 def last_notification(directory: str, neighbor: str) -> tuple[object, ...]:
     """What FRR found in it, was it in a Hard Reset, and the operator's words."""
-    with _Vty(directory) as bgpd:
+    with Vty(directory) as bgpd:
         view = bgpd.ask(f"show bgp neighbors {neighbor} json")[neighbor]
     keys = ("lastNotificationReason", "lastNotificationHardReset", "lastShutdownDescription")
     return tuple(view.get(key) for key in keys)
@@ -126,7 +126,7 @@ def shared(lab: Lab, directory: str) -> str:
     """A prefix that both nodes announce."""
 
     def found() -> str:
-        with _Vty(directory) as bgpd:
+        with Vty(directory) as bgpd:
             table = bgpd.ask("show bgp ipv4 unicast json")["routes"]
         both = [p for p, entries in table.items() if len({e.get("peerId") for e in entries}) == 2]
         return min(both, default="")
@@ -157,6 +157,6 @@ def test_to_our_own_as_the_local_preference_is_0(workshop: Workshop) -> None:
 
 
 def _preference(directory: str, prefix: str) -> int | None:
-    with _Vty(directory) as bgpd:
+    with Vty(directory) as bgpd:
         (path, *_) = [*paths(bgpd, prefix).values(), {}]
     return path.get("locPrf")

@@ -73,7 +73,7 @@ def _question(probe: Probe, node: str, other: str) -> Question:
     def table() -> tuple[Iterable[Path], Iterable[Path]] | None:
         assert isinstance(probe, GobgpProbe)
         try:
-            paths = list(read_rib(probe._client().ask("global", "rib", "-a", "ipv4", "-j")))
+            paths = list(read_rib(probe.client_of().ask("global", "rib", "-a", "ipv4", "-j")))
         except Unanswered:
             return None
         return [p for p in paths if p.neighbor == node], [p for p in paths if p.neighbor == other]

@@ -20,19 +20,19 @@ def paths(probe: Probe, prefix: IPNetwork) -> tuple[Path, ...]:
 def _all(probe: Probe, prefix: IPNetwork) -> Iterator[Path]:
     match probe:
         case bird.BirdProbe():
-            with bird._Bird(probe.target) as asked:
+            with bird.Bird(probe.target) as asked:
                 protocols = bird.read_protocols(asked.ask("show protocols all"))
                 for table in bird_tables(protocols, f"ipv{prefix.version}"):
                     reply = asked.ask(f"show route {prefix} table {bird._quoted(table)} all")
                     yield from bird.read_routes(reply, protocols)
         case frr.FrrProbe():
-            with frr._Vty(probe.target) as vty:
+            with frr.Vty(probe.target) as vty:
                 yield from frr_prefix(vty.ask(f"show bgp ipv{prefix.version} unicast {prefix} json"), prefix)
         case gobgp.GobgpProbe():
             words = ("global", "rib", str(prefix), "-a", f"ipv{prefix.version}", "-j")
-            yield from gobgp.read_rib(probe._client().ask(*words))
+            yield from gobgp.read_rib(probe.client_of().ask(*words))
         case openbgpd.OpenbgpdProbe():
-            yield from openbgpd.read_rib(probe._client().ask("rib", str(prefix)))
+            yield from openbgpd.read_rib(probe.client_of().ask("rib", str(prefix)))
         case exabgp.ExabgpProbe():
             for address, view in probe._load().items():
                 yield from exabgp.read_routes(address, view)

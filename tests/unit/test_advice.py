@@ -9,7 +9,7 @@ import pytest
 
 from bgpctl.errors import Tells
 from bgpctl.kube.lease import lost, taken_over
-from bgpctl.queries.nodes import NodeReport, _report
+from bgpctl.queries.nodes import NodeReport, report_of
 from bgpctl.runbooks import advice
 from bgpctl.runbooks.claim import Claimed
 from bgpctl.runbooks.command_line import CommandLine
@@ -268,10 +268,10 @@ def document(**annotations: str) -> dict[str, Any]:
 
 
 def test_status_knows_that_a_lease_was_deleted() -> None:
-    found = _report(document(run=dump(ASKED)), running(), None, NOW, TYPED)
+    found = report_of(document(run=dump(ASKED)), running(), None, NOW, TYPED)
     assert found.stopped == "somebody deleted the Lease kube-system/bgpctl-node-n1, which ends a run"
     assert GO_ON in found.ways
-    held = _report(document(run=dump(ASKED)), running(), lease(expires=NOW - 1), NOW)
+    held = report_of(document(run=dump(ASKED)), running(), lease(expires=NOW - 1), NOW)
     assert held.stopped == "its process was killed, or could not write down how it ended"
 
 
@@ -280,7 +280,7 @@ def test_status_knows_that_a_lease_was_deleted() -> None:
     [("1a2b-1", "run 1a2b"), (LEAVE, "a run"), ("`reboot`-1", "a run"), ("x" * 999, "a run")],
 )
 def test_status_knows_that_a_run_lost_its_journal_and_the_copy(leave: str, run: str) -> None:
-    found = _report(document(leave=leave), running(), None, NOW)
+    found = report_of(document(leave=leave), running(), None, NOW)
     place = "the Lease kube-system/bgpctl-node-n1 with its copy"
     assert found.problem == f"somebody removed the journal of {run}, and {place}"
     assert found.ways == (
@@ -290,7 +290,7 @@ def test_status_knows_that_a_run_lost_its_journal_and_the_copy(leave: str, run: 
         "to let pods in again: kubectl uncordon n1",
         "and then, so that this is not told again: kubectl annotate node n1 bgpctl.io/leave-",
     )
-    assert _report(document(), running(), None, NOW).problem == ""
+    assert report_of(document(), running(), None, NOW).problem == ""
     assert ANNOTATION == "bgpctl.io/run"
 
 

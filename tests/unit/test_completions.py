@@ -23,6 +23,7 @@ CASES = [
             "peers",
             "routes",
             "explain",
+            "doctor",
             "logs",
             "forecast",
             "node",

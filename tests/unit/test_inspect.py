@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bgpctl.kube.lease import LeaseView
-from bgpctl.queries.nodes import NodeReport, _report
+from bgpctl.queries.nodes import NodeReport, report_of
 from bgpctl.runbooks.journal import ANNOTATION, dump
 from tests.support.snapshots import NOW, OTHER, journal, lease, running, withdrawn
 
@@ -113,7 +113,7 @@ def kept(text: str) -> LeaseView:
 def test_what_is_read(
     annotations: Any, held: Any, holder: str, found: tuple[bool, bool], problem: str
 ) -> None:
-    report = _report(document(**annotations), running(), held, NOW)
+    report = report_of(document(**annotations), running(), held, NOW)
     assert report.holder == holder
     assert (report.journal is not None, report.lost is not None) == found
     assert problem in report.problem

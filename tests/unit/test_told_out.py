@@ -295,10 +295,10 @@ def test_a_node_that_somebody_left_withdrawn_is_adopted() -> None:
 
 
 def test_a_node_whose_close_is_not_told_yet_is_no_second_path_and_not_back_in_service() -> None:
-    from bgpctl.runbooks.cluster import _announces
+    from bgpctl.runbooks.cluster import announces
 
-    assert not _announces(told(), NOW)
-    assert _announces(told(told_out=False), NOW)
+    assert not announces(told(), NOW)
+    assert announces(told(told_out=False), NOW)
     done = relabelled(steps={"ShutDown": NOW - 5})
     assert since(done, told(), True, NOW) is None
     assert since(done, told(told_out=False, announced=None), True, NOW) is not None

@@ -284,6 +284,6 @@ def test_octets_that_are_no_text_cost_nothing_of_birds_answer(tmp_path: FilePath
 
         thread = threading.Thread(target=answer, daemon=True)
         thread.start()
-        with bird._Bird(str(tmp_path / "x")) as asked:
+        with bird.Bird(str(tmp_path / "x")) as asked:
             assert asked.ask("show status").lines[0] == (1011, "caf\ufffd")
         thread.join(5.0)

@@ -50,7 +50,7 @@ def down(*families: str) -> dict[str, Any]:
 
 
 def look(monkeypatch: pytest.MonkeyPatch, vty: FakeVty, neighbor: str = NODE) -> RouterAnswer:
-    monkeypatch.setattr(frr, "_Vty", lambda directory: vty)
+    monkeypatch.setattr(frr, "Vty", lambda directory: vty)
     return frr.FrrProbe("/nowhere").routes_from(neighbor)
 
 

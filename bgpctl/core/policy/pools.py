@@ -77,14 +77,15 @@ def read_pools(documents: Iterable[Mapping[str, Any]] | None, problems: list[str
         try:
             spec = document.get("spec") or {}
             if not spec.get("disabled"):
-                blocks = tuple(_block(b) for b in spec.get("blocks") or spec.get("cidrs") or ())
+                blocks = tuple(read_block(b) for b in spec.get("blocks") or spec.get("cidrs") or ())
                 pools.append((labels_of(document), blocks))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             problems.append(f"CiliumLoadBalancerIPPool {name_of(document)} was left out: {error}")
     return Pools(tuple(pools), known=True)
 
 
-def _block(block: Mapping[str, str]) -> Block:
+def read_block(block: Mapping[str, str]) -> Block:
+    """One entry of `spec.blocks`: `cidr`, or `start` and perhaps `stop`. Raises one of MALFORMED."""
     if "cidr" in block:
         network = parse_network(block["cidr"], strict=False)
         return Block(network.network_address, network.broadcast_address)

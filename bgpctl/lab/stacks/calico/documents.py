@@ -112,13 +112,14 @@ def daemonset() -> Document:
     """Whose pods calico-node is in."""
     labels = {"k8s-app": "calico-node"}
     containers = [{"name": "calico-node", "image": "quay.io/calico/node:v3.32.1"}]
+    pod = {"hostNetwork": True, "priorityClassName": "system-node-critical", "containers": containers}
     return {
         "apiVersion": "apps/v1",
         "kind": "DaemonSet",
         "metadata": {"name": "calico-node", "namespace": "kube-system"},
         "spec": {
             "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": {"containers": containers}},
+            "template": {"metadata": {"labels": labels}, "spec": pod},
         },
     }
 

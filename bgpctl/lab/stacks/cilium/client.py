@@ -18,13 +18,14 @@ def daemonset() -> Document:
     """Whose pods the agents are."""
     labels = {"k8s-app": "cilium"}
     containers = [{"name": "cilium-agent", "image": "quay.io/cilium/cilium:v1.18.3"}]
+    pod = {"hostNetwork": True, "priorityClassName": "system-node-critical", "containers": containers}
     return {
         "apiVersion": "apps/v1",
         "kind": "DaemonSet",
         "metadata": {"name": "cilium", "namespace": "kube-system"},
         "spec": {
             "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": {"containers": containers}},
+            "template": {"metadata": {"labels": labels}, "spec": pod},
         },
     }
 

@@ -182,12 +182,13 @@ def daemonset() -> Document:
     labels = {"app.kubernetes.io/component": "frr-k8s"}
     images = {"controller": "quay.io/metallb/frr-k8s:v0.0.25", "frr": "quay.io/frrouting/frr:10.4.3"}
     containers = [{"name": name, "image": image} for name, image in images.items()]
+    pod = {"hostNetwork": True, "containers": containers}
     return {
         "apiVersion": "apps/v1",
         "kind": "DaemonSet",
         "metadata": {"name": "frr-k8s", "namespace": NAMESPACE},
         "spec": {
             "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": {"containers": containers}},
+            "template": {"metadata": {"labels": labels}, "spec": pod},
         },
     }

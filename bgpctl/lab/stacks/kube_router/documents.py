@@ -16,7 +16,8 @@ def daemonset(selector: Mapping[str, str], *arguments: str) -> Document:
     """Its pods run on the nodes that have these labels."""
     labels = {"k8s-app": NAME}
     container = {"name": NAME, "image": "docker.io/cloudnativelabs/kube-router:v2.11.1", "args": [*arguments]}
-    pod = {"nodeSelector": dict(selector), "hostNetwork": True, "containers": [container]}
+    pod: Document = {"nodeSelector": dict(selector), "hostNetwork": True, "containers": [container]}
+    pod["priorityClassName"] = "system-node-critical"
     return {
         "apiVersion": "apps/v1",
         "kind": "DaemonSet",

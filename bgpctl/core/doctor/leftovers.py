@@ -1,0 +1,109 @@
+"""Rules about what runs of bgpctl left: journals, Leases, copies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bgpctl.core.doctor.facts import Facts
+from bgpctl.core.doctor.finding import Finding, Rule, Said, Severity
+
+FORGOTTEN_SECONDS = 86400.0
+UNTRUE = {
+    "announces-again": "it was drained, and announces again",
+    "uncordoned": "it was drained, and was uncordoned since",
+    "unknown": "it was drained, and what it announces now is not known",
+}
+"""What became of it, by the word of `node status`."""
+
+
+def run_stopped(facts: Facts) -> Iterator[Said]:
+    """A drain, a restore or a restart stopped half-way, and nobody goes on with it.
+
+    The node is neither in service nor out of it. The same command goes on where the world is; its undoing
+    brings the node back.
+    """
+    for run in facts.runs or ():
+        if run.stopped:
+            command = run.service.removesuffix("-stopped")
+            verb = "speaker restart" if command == "restart" else f"node {command}"
+            why = f"its {command} stopped, and nobody goes on: {run.stopped}"
+            yield Finding(run.node, why, f"bgpctl {verb} {run.node}", run.node)
+
+
+def run_unreadable(facts: Facts) -> Iterator[Said]:
+    """What bgpctl wrote down of a node cannot be read, or was removed.
+
+    No run goes on until that is cleared: guessing the state before it could undo somebody's cordon.
+    """
+    for run in facts.runs or ():
+        if run.problem:
+            fix = next((line for line in run.hint.splitlines() if line), f"bgpctl node status {run.node}")
+            yield Finding(run.node, run.problem, fix, run.node)
+
+
+def drain_untrue(facts: Facts) -> Iterator[Said]:
+    """A node that was drained announces again, or pods may run on it again.
+
+    "Safe to power off" was true then, and is not now.
+    """
+    for run in facts.runs or ():
+        if run.service in UNTRUE and not run.stopped and not run.problem:
+            yield Finding(run.node, UNTRUE[run.service], f"bgpctl node status {run.node}", run.node)
+
+
+def drain_forgotten(facts: Facts) -> Iterator[Said]:
+    """A node was drained more than a day ago, and is still out.
+
+    Perhaps it is meant to be; its addresses have one next hop less.
+    """
+    for run in facts.runs or ():
+        if run.service == "drained" and run.age > FORGOTTEN_SECONDS:
+            yield Finding(
+                run.node, "it was drained more than a day ago", f"bgpctl node restore {run.node}", run.node
+            )
+
+
+def lease_orphaned(facts: Facts) -> Iterator[Said]:
+    """A Lease of a run is there, and its Node is not, or has no journal and nobody holds it.
+
+    It is in the way of nobody, but it keeps the copy of a journal that no node has any more.
+    """
+    for held in facts.leases or ():
+        if held.holder or (held.node_there and held.journal):
+            continue
+        why = "its Node is gone" if not held.node_there else "nobody holds it, and its Node has no journal"
+        yield Finding(
+            f"Lease kube-system/{held.name}", why, f"kubectl -n kube-system delete lease {held.name}"
+        )
+
+
+def copies_orphaned(facts: Facts) -> Iterator[Said]:
+    """Something that bgpctl made for drains is for nothing any more.
+
+    A copy whose original was deleted, or what a node was made to withdraw by that is gone: a new node of its
+    name would announce nothing.
+    """
+    for left in facts.leftovers or ():
+        if left.gone:
+            yield Finding(left.object, left.why, left.clears)
+
+
+def copies_outdated(facts: Facts) -> Iterator[Said]:
+    """A copy that bgpctl made for drains differs from its original.
+
+    A drain refuses it: with it the node's sessions would be reset, or announce what they should not.
+    """
+    for left in facts.leftovers or ():
+        if not left.gone:
+            yield Finding(left.object, left.why, left.clears)
+
+
+RULES = (
+    Rule("run-stopped", Severity.WARNING, run_stopped, ("runs",)),
+    Rule("run-unreadable", Severity.ERROR, run_unreadable, ("runs",)),
+    Rule("drain-untrue", Severity.WARNING, drain_untrue, ("runs",)),
+    Rule("drain-forgotten", Severity.NOTE, drain_forgotten, ("runs",)),
+    Rule("lease-orphaned", Severity.WARNING, lease_orphaned, ("leases",)),
+    Rule("copies-orphaned", Severity.WARNING, copies_orphaned, ("leftovers",)),
+    Rule("copies-outdated", Severity.WARNING, copies_outdated, ("leftovers",)),
+)
