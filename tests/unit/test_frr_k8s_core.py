@@ -121,7 +121,7 @@ def test_a_neighbor_with_everything() -> None:
             versions=(4, 6),
             hold_time=90,
             keepalive_time=30,
-            restart_time=120,
+            graceful=True,
             prefixes=frozenset({"203.0.113.7/32", "2001:db8:f::/64"}),
         ),
     )
@@ -130,7 +130,7 @@ def test_a_neighbor_with_everything() -> None:
 @pytest.mark.parametrize(
     ("peer", "attributes"),
     [
-        ({}, {"hold_time": 180, "keepalive_time": 60, "restart_time": None, "versions": (4,), "port": 179}),
+        ({}, {"hold_time": 180, "keepalive_time": 60, "graceful": False, "versions": (4,), "port": 179}),
         ({"asn": 0, "dynamicASN": "internal"}, {"asn": 65001}),
         ({"asn": 0, "dynamicASN": "external"}, {"asn": 0}),
         ({"sourceaddress": "eth0"}, {"local": ""}),

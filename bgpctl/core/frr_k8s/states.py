@@ -13,7 +13,7 @@ from ipaddress import ip_address
 from types import MappingProxyType
 
 from bgpctl.core.frr_k8s import leave
-from bgpctl.core.frr_k8s.config import KIND, Configuration, Neighbor, Unread, merged
+from bgpctl.core.frr_k8s.config import KIND, RESTART_TIME, Configuration, Neighbor, Unread, merged
 from bgpctl.core.frr_k8s.running import mentioned, strange
 from bgpctl.core.frr_k8s.told import SESSION_LAG, NodeStatus, Sessions
 from bgpctl.core.model import Session, SessionState
@@ -189,10 +189,10 @@ def _peer(one: Neighbor, host: Host, told: Sessions, *, loud: bool, taken: bool)
             gr_told=False,
             end_of_rib=None,
         ),
-        configured_restart_time=one.restart_time,
+        configured_restart_time=RESTART_TIME,
         configured_hold_time=one.hold_time,
         configured_keepalive_time=one.keepalive_time,
-        configured_notification=one.restart_time is not None,
+        configured_notification=one.graceful,
         intended=0 if not loud else None if _raw(host) else intended,
         announced=said.sent if said else 0 if taken else None,
     )
