@@ -20,7 +20,9 @@ from bgpctl.errors import Blocked
 from bgpctl.kube import paths
 from bgpctl.kube.client import ApiError, Client, NotFound
 from bgpctl.ports import NOTHING_KNOWN, Outlook, Provider
+from bgpctl.providers import cilium_v1_beside
 from bgpctl.providers.bgpctl_stack import alive
+from bgpctl.providers.cilium import Cilium
 
 if TYPE_CHECKING:
     from bgpctl.core.drain.lever import Lever
@@ -115,6 +117,8 @@ def beside(client: Client, node: str) -> Look:
             state = stack.provider(client).state(node)
             here.append(Neighbour(name, stack.TITLE, stack.SIGN, state is not None and _closed(state)))
         elsewhere = elsewhere or bool(row.groups and stack.speaks(client))
+    if not here and _may_be(Cilium.name, served) and (older := cilium_v1_beside.neighbour(client, node)):
+        here.append(older)
     return Look(tuple(here), elsewhere)
 
 
