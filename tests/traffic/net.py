@@ -33,6 +33,7 @@ from tests.support.wait import eventually
 from tests.traffic import router
 from tests.traffic.counting import Request
 from tests.traffic.node import PORT
+from tests.traffic.requests import PORT as PORT_ASKED
 
 NODE = "worker-1"
 ADDRESS = seed.WEB_VIP
@@ -40,6 +41,7 @@ RATE, MOST = 400.0, 60_000
 HOLD_SECONDS = 9
 UP_SECONDS = 90.0
 COMMAND_SECONDS = 120.0
+_BOUND = f":{PORT_ASKED:04X} "  # in /proc/net/udp
 
 
 class Net:
@@ -87,8 +89,10 @@ class Net:
         self._spawn(host, "tests.traffic.node", *words)
 
     def start_answering(self, name: str) -> None:
+        """Returns when it does: a busy machine takes its time to start it."""
         host = self.nodes[name]
         self._answering[name] = self._spawn(host, "tests.traffic.requests", "answer", ADDRESS, name)
+        eventually(lambda: _BOUND in host.run("cat", "/proc/net/udp"), why=f"{name} answers")
 
     def stop_engine(self, name: str) -> None:
         """SIGKILL to all that speaks BGP there. What answers goes on."""
