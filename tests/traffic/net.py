@@ -27,6 +27,7 @@ from bgpctl.lab import seed, stacks
 from bgpctl.lab.api import ApiServer
 from bgpctl.lab.routers import Neighbor, RouterSpec
 from bgpctl.lab.routers.process import die_with_parent
+from bgpctl.witness.probe import parse_probe
 from tests.support.cli import Ran, bgpctl, clean_environment
 from tests.support.netlab import Host, NetLab
 from tests.support.wait import eventually
@@ -126,6 +127,13 @@ class Net:
         found = self.router.run("ip", "route", "show", ADDRESS)
         return self.nodes[name].address in re.findall(r"via (\S+)", found)
 
+    def serves(self, name: str) -> bool:
+        """The same, by routes of a session that is up: those of one that ended may be kept for minutes."""
+        found = parse_probe(self.probe).routes_from(self.nodes[name].address)
+        live = {str(path.prefix) for path in found.paths if not path.stale}
+        up = found.session == "established" and f"{ADDRESS}/32" in live
+        return up and self.forwards_to(name)
+
     def bgpctl(self, *words: str) -> Ran:
         with self.control.inside():
             kubeconfig = self.directory / "kubeconfig"
@@ -165,7 +173,7 @@ class Net:
             self.start_engine(name)
             self.start_answering(name)
         for name in self.nodes:
-            eventually(lambda name=name: self.forwards_to(name), UP_SECONDS, why=f"{name} serves")  # type: ignore[misc]
+            eventually(lambda name=name: self.serves(name), UP_SECONDS, why=f"{name} serves")  # type: ignore[misc]
         for words in stacks.STACKS[self.stack].prepare:
             ran = self.bgpctl(*words)
             assert ran.code == 0, ran.err

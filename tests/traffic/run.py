@@ -40,7 +40,7 @@ def measure(net: Net, cell: Cell) -> Result:
         time.sleep(BOOT_SECONDS)
         net.start_answering(NODE)
         RETURNS[cell.way](net, cell)
-        eventually(lambda: net.forwards_to(NODE), UP_SECONDS, why="its routes are back")
+        eventually(lambda: net.serves(NODE), UP_SECONDS, why="its routes are back")
         time.sleep(STEADY_SECONDS)
         requests = stop()
     end = time.time()
