@@ -4,14 +4,15 @@
 _bgpctl_offer() {
     commands='' options='' arguments=''
     case $1 in
-        '') commands='routes logs providers peers node speaker policy cilium calico lab' options='--context --kubeconfig --version -h --help' arguments='' ;;
+        '') commands='routes explain logs providers peers node speaker policy cilium calico lab' options='--context --kubeconfig --version -h --help' arguments='' ;;
         'routes') commands='' options='--peer --absent --directory --provider --output -o --context --kubeconfig -h --help' arguments='@node' ;;
+        'explain') commands='' options='--from --to --namespace -n --router-probe --provider --output -o --context --kubeconfig -h --help' arguments='' ;;
         'logs') commands='' options='--follow -f --peer --since --file --pod-selector --namespace -n --output -o --context --kubeconfig -h --help' arguments='@node' ;;
         'providers') commands='' options='--output -o --context --kubeconfig -h --help' arguments='' ;;
         'peers') commands='status' options='-h --help' arguments='' ;;
         'peers status') commands='' options='--output -o --watch -w --provider --context --kubeconfig -h --help' arguments='@node' ;;
         'node') commands='drain restore status estimate' options='-h --help' arguments='' ;;
-        'node drain') commands='' options='--dry-run --order --timeout --settle --soak --deselect-label --shutdown-command --router-probe --peer-profile --ignore-daemonsets --no-ignore-daemonsets --force --no-force --delete-emptydir-data --no-delete-emptydir-data --grace-period --disable-eviction --pod-selector --skip-wait-for-delete-timeout --allow-last-path --no-allow-last-path --allow-address-gap --no-allow-address-gap --require-confirmed --no-require-confirmed --assume-dead --max-unavailable --provider --take-over --output -o --context --kubeconfig -h --help' arguments='@node' ;;
+        'node drain') commands='' options='--dry-run --order --timeout --settle --soak --deselect-label --shutdown-command --router-probe --peer-profile --ignore-daemonsets --no-ignore-daemonsets --force --no-force --delete-emptydir-data --no-delete-emptydir-data --grace-period --disable-eviction --pod-selector --skip-wait-for-delete-timeout --allow-last-path --no-allow-last-path --allow-address-gap --no-allow-address-gap --beside-another-stack --no-beside-another-stack --require-confirmed --no-require-confirmed --assume-dead --max-unavailable --provider --take-over --output -o --context --kubeconfig -h --help' arguments='@node' ;;
         'node restore') commands='' options='--timeout --router-probe --provider --take-over --dry-run --output -o --context --kubeconfig -h --help' arguments='@node' ;;
         'node status') commands='' options='--provider --output -o --context --kubeconfig -h --help' arguments='@node' ;;
         'node estimate') commands='' options='--peer-profile --provider --output -o --context --kubeconfig -h --help' arguments='@node' ;;
@@ -46,6 +47,14 @@ _bgpctl_values() {
         'routes:--output'|'routes:-o') echo 'table wide json yaml' ;;
         'routes:--context') echo '' ;;
         'routes:--kubeconfig') echo '@file' ;;
+        'explain:--from') echo '@node' ;;
+        'explain:--to') echo '' ;;
+        'explain:--namespace'|'explain:-n') echo '' ;;
+        'explain:--router-probe') echo '' ;;
+        'explain:--provider') echo 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' ;;
+        'explain:--output'|'explain:-o') echo 'text json' ;;
+        'explain:--context') echo '' ;;
+        'explain:--kubeconfig') echo '@file' ;;
         'logs:--peer') echo '' ;;
         'logs:--since') echo '' ;;
         'logs:--file') echo '@file' ;;

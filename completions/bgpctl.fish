@@ -8,8 +8,8 @@ function __bgpctl_at
         if test $value = yes
             set value no
         else if string match -q -- '-*' $word
-            contains -- $word --context --deselect-label --directory --engine --expect --file --grace-period --graceful-shutdown-soak --kubeconfig --listen --log-format --log-level --max-unavailable --namespace --next-hop --node-name --nodes --order --output --peer --peer-profile --pod-selector --provider --ready-command --ready-url --restart-command --router --router-probe --secrets-namespace --settle --shutdown-command --since --skip-wait-for-delete-timeout --soak --source-address --stack --timeout -f -n -o; and set value yes
-        else if contains -- (string join ' ' $path $word) 'routes' 'logs' 'providers' 'peers' 'peers status' 'node' 'node drain' 'node restore' 'node status' 'node estimate' 'speaker' 'speaker run' 'speaker status' 'speaker restart' 'speaker engine' 'speaker engine run' 'speaker engine stop' 'policy' 'policy check' 'cilium' 'cilium prepare' 'calico' 'calico prepare' 'lab' 'lab demo' 'lab up'
+            contains -- $word --context --deselect-label --directory --engine --expect --file --from --grace-period --graceful-shutdown-soak --kubeconfig --listen --log-format --log-level --max-unavailable --namespace --next-hop --node-name --nodes --order --output --peer --peer-profile --pod-selector --provider --ready-command --ready-url --restart-command --router --router-probe --secrets-namespace --settle --shutdown-command --since --skip-wait-for-delete-timeout --soak --source-address --stack --timeout --to -f -n -o; and set value yes
+        else if contains -- (string join ' ' $path $word) 'routes' 'explain' 'logs' 'providers' 'peers' 'peers status' 'node' 'node drain' 'node restore' 'node status' 'node estimate' 'speaker' 'speaker run' 'speaker status' 'speaker restart' 'speaker engine' 'speaker engine run' 'speaker engine stop' 'policy' 'policy check' 'cilium' 'cilium prepare' 'calico' 'calico prepare' 'lab' 'lab demo' 'lab up'
             set -a path $word
         end
     end
@@ -38,6 +38,7 @@ end
 for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'\'' -f
     complete -c $program -n '__bgpctl_at \'\'' -a routes -d 'Show intended and announced routes, with their attributes and reasons'
+    complete -c $program -n '__bgpctl_at \'\'' -a explain -d 'Explain why something is, or is not, announced, link by link from the object to the router'
     complete -c $program -n '__bgpctl_at \'\'' -a logs -d 'Show the BGP control plane\'s log lines of all selected nodes, merged by time'
     complete -c $program -n '__bgpctl_at \'\'' -a providers -d 'Show who speaks BGP in the cluster, what a drain\'s lever does there, and which rights are missing'
     complete -c $program -n '__bgpctl_at \'\'' -a peers -d 'The BGP sessions of the speakers'
@@ -60,6 +61,16 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'routes\'' -l context -x -d 'The kubeconfig context to use'
     complete -c $program -n '__bgpctl_at \'routes\'' -l kubeconfig -r -F -d 'The kubeconfig file'
     complete -c $program -n '__bgpctl_at \'routes\'' -s h -l help -d 'Show help and exit.'
+    complete -c $program -n '__bgpctl_at \'explain\'' -f
+    complete -c $program -n '__bgpctl_at \'explain\'' -l from -x -a '(__bgpctl_nodes)' -d 'Only the routes of this node'
+    complete -c $program -n '__bgpctl_at \'explain\'' -l to -x -d 'Only to the peer of this address, or this name'
+    complete -c $program -n '__bgpctl_at \'explain\'' -l namespace -s n -x -d 'Where the Service or the Pod is'
+    complete -c $program -n '__bgpctl_at \'explain\'' -l router-probe -x -d 'Ask a local router what it has of the node\'s routes: bird=/run/bird/bird.ctl, frr=DIR, gobgp=HOST:PORT, openbgpd=SOCKET; KIND alone takes its default, none asks no router'
+    complete -c $program -n '__bgpctl_at \'explain\'' -l provider -x -a 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' -d 'Who speaks BGP on the node: bgpctl\'s own speaker, or another stack'
+    complete -c $program -n '__bgpctl_at \'explain\'' -l output -s o -x -a 'text json' -d 'How to print the result'
+    complete -c $program -n '__bgpctl_at \'explain\'' -l context -x -d 'The kubeconfig context to use'
+    complete -c $program -n '__bgpctl_at \'explain\'' -l kubeconfig -r -F -d 'The kubeconfig file'
+    complete -c $program -n '__bgpctl_at \'explain\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'logs\'' -f -a '(__bgpctl_nodes)'
     complete -c $program -n '__bgpctl_at \'logs\'' -l follow -s f -d 'Go on as lines are written'
     complete -c $program -n '__bgpctl_at \'logs\'' -l peer -x -d 'Only lines that name this peer'
@@ -111,6 +122,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'node drain\'' -l skip-wait-for-delete-timeout -x -d 'Do not wait for pods that were deleted longer ago than this; 0 = wait for all'
     complete -c $program -n '__bgpctl_at \'node drain\'' -l allow-last-path -l no-allow-last-path -d 'Go on although this node is a route\'s last path'
     complete -c $program -n '__bgpctl_at \'node drain\'' -l allow-address-gap -l no-allow-address-gap -d 'Go on although an address is announced from nowhere until its evicted pods run elsewhere'
+    complete -c $program -n '__bgpctl_at \'node drain\'' -l beside-another-stack -l no-beside-another-stack -d 'Go on although another BGP stack has the node too, or may have: its routes are neither withdrawn nor asked about, and the proof says so'
     complete -c $program -n '__bgpctl_at \'node drain\'' -l require-confirmed -l no-require-confirmed -d 'Take only the routers\' word that the routes are gone'
     complete -c $program -n '__bgpctl_at \'node drain\'' -l assume-dead -d 'You know that a speaker which no longer reports is dead, not just hung or cut off'
     complete -c $program -n '__bgpctl_at \'node drain\'' -l max-unavailable -x -d 'How many nodes may be out of service at once, this one among them'

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from bgpctl import __version__
-from bgpctl.cli import errors, lab, logs, node, peers, policy, providers, routes, speaker
+from bgpctl.cli import errors, explain, lab, logs, node, peers, policy, providers, routes, speaker
 from bgpctl.cli.flags import Context, Given, Kubeconfig
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app = typer.Typer(
 )
 app.add_typer(peers.app, name="peers")
 app.command("routes")(routes.routes)
+app.command("explain")(explain.explain)
 app.command("logs")(logs.logs)
 app.add_typer(node.app, name="node")
 app.add_typer(speaker.app, name="speaker")

@@ -78,6 +78,14 @@ AllowAddressGap = Annotated[
         help="Go on although an address is announced from nowhere until its evicted pods run elsewhere.",
     ),
 ]
+BesideAnotherStack = Annotated[
+    bool,
+    typer.Option(
+        "--beside-another-stack/--no-beside-another-stack",
+        help="Go on although another BGP stack has the node too, or may have: its routes are neither "
+        "withdrawn nor asked about, and the proof says so.",
+    ),
+]
 RequireConfirmed = Annotated[
     bool,
     typer.Option(
@@ -160,7 +168,9 @@ def options(node: str, values: Mapping[str, Any]) -> DrainOptions:
         ),
         profiles=parse.profiles(values["peer_profiles"] or ()),
         lifted=lifted(
-            allow_last_path=values["allow_last_path"], allow_address_gap=values["allow_address_gap"]
+            allow_last_path=values["allow_last_path"],
+            allow_address_gap=values["allow_address_gap"],
+            beside_another_stack=values["beside_another_stack"],
         ),
         max_unavailable=values["max_unavailable"],
         take_over=values["take_over"],

@@ -58,6 +58,7 @@ def drain(
     skip_wait_for_delete_timeout: flags.SkipWaitForDelete = 0.0,
     allow_last_path: flags.AllowLastPath = False,
     allow_address_gap: flags.AllowAddressGap = False,
+    beside_another_stack: flags.BesideAnotherStack = False,
     require_confirmed: flags.RequireConfirmed = False,
     assume_dead: flags.AssumeDead = False,
     max_unavailable: flags.MaxUnavailable = 1,

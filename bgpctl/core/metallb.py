@@ -22,7 +22,7 @@ from bgpctl.core.reading.durations import seconds
 from bgpctl.core.reading.fields import Range
 from bgpctl.core.reading.foreign import Foreign, Unreadable
 from bgpctl.core.reading.selectors import LabelSelector
-from bgpctl.core.state import NodeState, PeerState
+from bgpctl.core.state import NodeState, PeerState, placed
 
 KIND = "BGPPeer"
 CONTAINER = "speaker"
@@ -205,7 +205,7 @@ def _state(peer: Peer, said: Told | None) -> PeerState:
     )
     return PeerState(
         peer.name,
-        peer.address,
+        placed(peer.vrf, peer.address),
         peer.port,
         peer.asn,
         peer.local_asn,

@@ -30,7 +30,8 @@ SAME_CLOCK_SECONDS = 2.0
 
 MOST_WRITES = 2**53  # of one state, by all speakers of a node: exact in every JSON reader
 
-MOST_LOCAL_PEERS, MOST_LOCALS = 256, 8  # routers, and addresses of the node towards one of them
+MOST_LOCAL_PEERS, MOST_LOCALS = 256, 32
+"""Routers, and addresses of the node towards one of them: Cilium allows 16 instances, each with its own."""
 
 UNTOLD = ""  # a phase that nobody tells
 PHASES = ("Starting", "Waiting", "Running", "Leaving", "Withdrawn", "Idle", "Stopped")
@@ -62,8 +63,9 @@ ANOTHER_SESSION = (CONNECTION_REJECTED, COLLISION)
 
 @dataclass(frozen=True, slots=True)
 class PeerState:
-    """One peer: its definition, its session, and how many routes it should get. `instance` is the name of its
-    BGP instance, "" when an older speaker wrote it."""
+    """One peer: its definition, its session, and how many routes it should get. `address`: in another VRF
+    than the default one `VRF/ADDRESS` (`placed`), since two routers may share one. `instance` is the name of
+    its BGP instance, "" when an older speaker wrote it."""
 
     name: str
     address: str
@@ -165,6 +167,7 @@ class NodeState:
     `engine_asked`: sessions and counts are what its BGP engine itself said just now, and by whom it was
     asked; "" = they are what somebody wrote.
     `sessions_told` False: whether a session is up nobody will ever tell.
+    `assumes`: what has to be so for `announced` to be true, "that …"; "" = it is what was told.
     """
 
     node: str
@@ -197,6 +200,7 @@ class NodeState:
     told_out: bool = False
     engine_asked: str = ""
     sessions_told: bool = True
+    assumes: str = ""
 
     @property
     def last_seen(self) -> float:
@@ -280,6 +284,16 @@ def others(peers: Iterable[PeerState], known: Iterable[PeerState]) -> tuple[Peer
         return locals_ is not None and (local is None or None in locals_ or local in locals_)
 
     return tuple(peer for peer in peers if not is_known(peer))
+
+
+def placed(vrf: str, address: str) -> str:
+    """The address of a router, within its VRF; "" = the default one."""
+    return f"{vrf}/{address}" if vrf else address
+
+
+def unplaced(address: str) -> str:
+    """The address alone."""
+    return address.rpartition("/")[2]
 
 
 def is_another(problem: str) -> bool:

@@ -117,10 +117,12 @@ class Client:
         items: list[T] = []
         page = dict(query)
         while True:
-            found, version, rest = _listed(self.request("GET", path, query=page), path)
+            found, version, rest, left = _listed(self.request("GET", path, query=page), path)
             items.extend(map(read, found))
-            if not rest:
+            if not rest and not left:
                 return items, version
+            if not rest:
+                raise Temporary(f"GET {path}: the list is not whole, and its server says so")
             if len(items) > MOST_ITEMS or not found:
                 raise Temporary(f"GET {path}: the list does not end")
             page["continue"] = rest
@@ -345,13 +347,15 @@ def _whole(response: Any, what: str) -> bytes:
     return bytes(data)
 
 
-def _listed(answer: Document, path: str) -> tuple[list[Document], str, str]:
-    """The items of one page, the list's resourceVersion, and where it goes on ("" = nowhere)."""
+def _listed(answer: Document, path: str) -> tuple[list[Document], str, str, bool]:
+    """The items of one page, the list's resourceVersion, where it goes on ("" = nowhere), and whether there
+    are more than these."""
     items, metadata = answer.get("items", ""), answer.get("metadata") or {}
     if not isinstance(items, list | None) or not all(map(_is_object, items or ())):
         # Anything else with status 200 (a login page, a proxy) must never pass for an empty cluster.
         raise Temporary(f"GET {path}: the answer is no list of Kubernetes objects")
-    return items or [], str(metadata.get("resourceVersion") or ""), str(metadata.get("continue") or "")
+    version, rest = (str(metadata.get(name) or "") for name in ("resourceVersion", "continue"))
+    return items or [], version, rest, bool(metadata.get("remainingItemCount"))
 
 
 def _is_object(item: Any) -> bool:

@@ -98,7 +98,12 @@ def _from_kubeconfig(paths: list[str], context: str | None) -> Access:
     if not has_server:
         raise UsageError(f"kubeconfig {shown}: the cluster has no server", "add `server: https://…` to it")
     _require_credential(loader, configuration, errors, shown)
-    return _access(configuration, extensions)
+    try:
+        return _access(configuration, extensions)
+    except (ValueError, ImportError):  # an address that is none, or SOCKS, which needs another library
+        raise UsageError(
+            f"kubeconfig {shown}: the proxy-url of its cluster cannot be used", "write it as http://HOST:PORT"
+        ) from None
 
 
 def _loader(paths: list[str], context: str | None) -> Any:

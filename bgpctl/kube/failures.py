@@ -69,6 +69,10 @@ def _status(data: bytes) -> Document:
 
 
 def _excerpt(data: bytes) -> str:
+    """The beginning of a page that somebody else sent. Of an object that was cut short nothing is told: it
+    may be a Secret."""
+    if data.lstrip()[:1] in (b"{", b"["):
+        return f"{len(data)} octets of JSON that are not whole"
     return " ".join(data[:200].decode(errors="replace").split()) or "it is empty"
 
 

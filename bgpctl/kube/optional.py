@@ -25,6 +25,19 @@ def optional(client: Client, *versions: str) -> Sequence[Document]:
     return served(client, *versions) or ()
 
 
+def serves(client: Client, group: str, plural: str) -> bool:
+    """Is there such a kind in a cluster that does not let us list it? By discovery, which all may read; True
+    where that tells nothing: an API server forbids also what it does not know."""
+    try:
+        versions = client.get(f"/apis/{group}").get("versions") or ()
+        listed = [client.get(f"/apis/{one['groupVersion']}").get("resources") or () for one in versions]
+        return any(resource["name"] == plural for resources in listed for resource in resources)
+    except NotFound:
+        return False
+    except (ApiError, KeyError, TypeError, AttributeError):
+        return True
+
+
 def permitted(client: Client, *versions: str) -> Sequence[Document] | None:
     """As `optional`; None where we may not look: what is found without them is still worth having."""
     try:

@@ -71,6 +71,16 @@ def config_map(namespace: str, name: str) -> str:
     return f"/api/v1/namespaces/{named(namespace)}/configmaps/{named(name)}"
 
 
+def service(namespace: str, name: str) -> str:
+    """Of one Service."""
+    return f"/api/v1/namespaces/{named(namespace)}/services/{named(name)}"
+
+
+def slices(namespace: str) -> str:
+    """The EndpointSlices of a namespace."""
+    return f"/apis/discovery.k8s.io/v1/namespaces/{named(namespace)}/endpointslices"
+
+
 def secrets(namespace: str) -> str:
     return f"/api/v1/namespaces/{named(namespace)}/secrets"
 

@@ -22,6 +22,7 @@ Key = tuple[str, str]  # namespace, name
 T = TypeVar("T")
 
 STORM = 3  # watches in a row that end with 410, or at once without an event: one is usual
+BROKEN = 6  # that break before one: an API server that restarts breaks one or two of each speaker
 LONGEST_WISH = 30.0  # of a Retry-After, in seconds: a wrong one must not blind a speaker
 
 
@@ -242,16 +243,22 @@ class Mirror(Generic[T]):
         self.refused = False
         self._set_problem(self._state())
         event = None
-        for event in stream:
-            self._handle(event)
+        try:
+            for event in stream:
+                self._handle(event)
+        except Temporary:
+            if event is None:
+                self._ended_at_once(BROKEN)
+            raise
         self._sent_away = time.monotonic() < until - 1.0  # of a second of its clock
         if event is None:
             self._ended_at_once()
 
-    def _ended_at_once(self) -> None:
-        """One watch gave nothing. Of several in a row (a proxy's empty page, say) none can be believed."""
+    def _ended_at_once(self, most: int = STORM) -> None:
+        """One watch gave nothing. Of several in a row (a proxy's empty page, or its limit for an event) none
+        can be believed."""
         self._storm += 1
-        if self._storm < STORM:
+        if self._storm < most:
             return
         self._version = ""
         news = not self.problem

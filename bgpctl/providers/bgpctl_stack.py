@@ -40,6 +40,11 @@ def alive(state: NodeState, now: float) -> bool:
     return bool(state.unreadable) or not (state.stale(now) or state.phase in ("Stopped", "Waiting"))
 
 
+def announces(state: NodeState) -> bool:
+    """May our speaker have routes of the node at routers? One that is silent never said that it ended."""
+    return bool(state.unreadable or (state.peers and not state.ended) or state.phase == "Leaving")
+
+
 def summary(client: Client) -> Summary:
     told = Bgpctl(client).states() or ()
     now = client.present()

@@ -13,15 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 from bgpctl import providers
 from bgpctl.core import handover
+from bgpctl.core.drain.guards import OtherStack
 from bgpctl.core.handover import Look, Neighbour
 from bgpctl.core.reading.documents import labels_of, name_of
 from bgpctl.core.state import NodeState
 from bgpctl.errors import Blocked
 from bgpctl.kube import paths
 from bgpctl.kube.client import ApiError, Client, NotFound
+from bgpctl.kube.optional import serves
 from bgpctl.ports import NOTHING_KNOWN, Outlook, Provider
 from bgpctl.providers import cilium_v1_beside
-from bgpctl.providers.bgpctl_stack import alive
+from bgpctl.providers.bgpctl_stack import alive, announces
 from bgpctl.providers.cilium import Cilium
 
 if TYPE_CHECKING:
@@ -120,6 +122,50 @@ def beside(client: Client, node: str) -> Look:
     if not here and _may_be(Cilium.name, served) and (older := cilium_v1_beside.neighbour(client, node)):
         here.append(older)
     return Look(tuple(here), elsewhere)
+
+
+def others(client: Client, node: str, than: str) -> Iterator[OtherStack]:
+    """The stacks that may announce for a node beside `than`, the one that a run is about. One that was made
+    to leave, and has no session, is none."""
+    served = _groups(client)
+    for name, row in providers.TABLE.items():
+        if than in (name, row.daemons_of) or name == providers.TABLE[than].daemons_of:
+            continue
+        if row.groups and not _may_be(name, served):
+            continue
+        stack = providers.stack_of(name)
+        try:
+            if _may_announce(client, name, node):
+                yield OtherStack(stack.TITLE, stack.SIGN)
+            elif name == Cilium.name and (older := cilium_v1_beside.neighbour(client, node)):
+                yield OtherStack(older.title, older.sign)
+        except Blocked as error:
+            yield OtherStack(stack.TITLE, unseen=error.message)
+        except ApiError as error:
+            if error.code != 403:
+                raise
+            if _is_served(client, error):
+                yield OtherStack(stack.TITLE, unseen=error.message)
+
+
+def _is_served(client: Client, refused: ApiError) -> bool:
+    """Is there what we may not see?"""
+    details = refused.status.get("details")
+    group, plural = (details.get("group"), details.get("kind")) if isinstance(details, dict) else ("", "")
+    if not (isinstance(group, str) and isinstance(plural, str) and group and plural):
+        return True
+    return serves(client, group, plural)
+
+
+def _may_announce(client: Client, name: str, node: str) -> bool:
+    stack = providers.stack_of(name)
+    if name == providers.DEFAULT:
+        state = stack.provider(client).state(node)
+        return state is not None and announces(state)
+    if not stack.on(client, node):
+        return False
+    state = stack.provider(client).state(node)
+    return state is None or not _closed(state)
 
 
 def handed_to(node: Mapping[str, Any] | None) -> str:

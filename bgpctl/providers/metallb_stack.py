@@ -34,6 +34,9 @@ def may_speak(client: Client) -> bool:
 
 
 def on(client: Client, node: str) -> bool:
+    """Not where frr-k8s has its sessions."""
+    if frr_k8s_stack.speaks(client):
+        return False
     state = MetalLB(client).state(node)
     return state is not None and bool(state.peers)
 

@@ -10,10 +10,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import inf
 
-from bgpctl.errors import UsageError
+from bgpctl.errors import BgpctlError, UsageError
 from bgpctl.runbooks import warden
 
 TAIL = 4096  # octets of output that are kept
@@ -50,8 +50,9 @@ def run(
     reader = threading.Thread(target=_keep, args=(process.stdout.fileno(), tail), daemon=True)
     reader.start()
     try:
-        with _guarded(process.pid):
-            code = _ended(process, inf if timeout is None else time.monotonic() + timeout, still)
+        with _guarded(process.pid) as guarded:
+            ends = inf if timeout is None else time.monotonic() + timeout
+            code = _ended(process, ends, (guarded, still))
     except BaseException:
         with contextlib.suppress(OSError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -63,18 +64,26 @@ def run(
 
 
 @contextlib.contextmanager
-def _guarded(group: int) -> Iterator[None]:
-    """While somebody sees to it that the process group does not live longer than this process."""
+def _guarded(group: int) -> Iterator[Callable[[], None]]:
+    """While somebody sees to it that the process group does not live longer than this process. What is
+    yielded raises BgpctlError once nobody does."""
     argv = [sys.executable, "-I", "-S", warden.__file__, str(group), str(os.getpid())]
     null = subprocess.DEVNULL
     with subprocess.Popen(argv, stdin=null, stdout=null, start_new_session=True) as it:
+
+        def guarded() -> None:
+            if it.poll() is not None:
+                raise BgpctlError(
+                    "the process that ends the command with its run was killed: both were ended"
+                )
+
         try:
-            yield
+            yield guarded
         finally:
             it.kill()
 
 
-def _ended(process: subprocess.Popen[bytes], ends: float, still: Callable[[], None]) -> int:
+def _ended(process: subprocess.Popen[bytes], ends: float, still: Iterable[Callable[[], None]]) -> int:
     """Its exit code."""
     while True:
         left = ends - time.monotonic()
@@ -83,7 +92,8 @@ def _ended(process: subprocess.Popen[bytes], ends: float, still: Callable[[], No
         except subprocess.TimeoutExpired:
             if left <= ASK_EVERY:
                 raise
-        still()
+        for ask in still:
+            ask()
 
 
 def _keep(descriptor: int, tail: bytearray) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from bgpctl.core.state import timestamp
 from bgpctl.errors import Tells
 from bgpctl.kube.lease import WATCHED_SECONDS
 from bgpctl.runbooks import advice, kept
 from bgpctl.runbooks.actions import ChangeNode, ReleaseLease, TakeLease
 from bgpctl.runbooks.command_line import CommandLine
+from bgpctl.runbooks.drain_steps import SHUTTING_DOWN
 from bgpctl.runbooks.journal import AGAIN, Journal
 from bgpctl.runbooks.kept import Options
 from bgpctl.runbooks.model import Decision, Goal, Status
@@ -49,7 +51,7 @@ class Claimed(Goal):
             nothing = "bgpctl did not take this node out: nothing to restore"
             return Decision(Status.DONE, nothing if self.command == "restore" else f"run {self.run}")
         if s.journal.command != self.command:
-            text = f"undo {s.journal.command} {s.journal.run}"
+            text = f"undo {s.journal.command} {s.journal.run}{_command(s.journal)}"
             return Decision(Status.ACT, text, (ChangeNode(text, journal=self._turned(s)),))
         if s.journal.holder != s.holder:
             ours = replace(self._ours(s, s.journal), ending={}).with_mark(AGAIN, s.now)
@@ -173,3 +175,15 @@ class Released(Goal):
         if s.holds_lease:
             return Decision(Status.ACT, "nothing is left to do", (ReleaseLease(),))
         return Decision(Status.DONE, "the node is free")
+
+
+def _command(journal: Journal) -> str:
+    """The command that would switch the node off may run still: its run was killed, and whatever would have
+    ended it with that."""
+    began = journal.marks.get(SHUTTING_DOWN)
+    if began is None or journal.finished("ShutDown"):
+        return ""
+    return (
+        f"; its shutdown command began at {timestamp(began)} and nobody saw it end well: make sure that it "
+        f"does not run any more where that run was ({journal.holder})"
+    )

@@ -22,6 +22,7 @@ from bgpctl.kube import paths
 from bgpctl.kube.client import Client
 from bgpctl.kube.optional import permitted
 from bgpctl.ports import Outlook, Provider
+from bgpctl.providers import detect
 from bgpctl.runbooks.journal import ANNOTATION, Journal, load
 
 Document = dict[str, Any]
@@ -32,10 +33,12 @@ KURED_DAEMONSET = "/apis/apps/v1/namespaces/kube-system/daemonsets/kured"
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """The verdicts of all guards, and how the node can be made to leave."""
+    """The verdicts of all guards, how the node can be made to leave, and which other BGP stacks may announce
+    for it, by their titles."""
 
     guards: tuple[Guard, ...]
     lever: Lever
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +85,14 @@ def look(
     objects = read(client, provider)
     lever = provider.lever(node, journal.prior if journal else {}, override, objects.outlook)
     known = guard.known_kinds(objects.outlook.missing)
-    verdicts = (known, *_paths(node, objects, now), *_owners(client, node, objects, maximum, now))
-    return Cluster(guard.lift(verdicts, lifted), lever)
+    others = tuple(detect.others(client, name_of(node), provider.name))
+    verdicts = (
+        known,
+        guard.other_stacks(name_of(node), others),
+        *_paths(node, objects, now),
+        *_owners(client, node, objects, maximum, now),
+    )
+    return Cluster(guard.lift(verdicts, lifted), lever, tuple(one.title for one in others))
 
 
 def policy_facts(provider: Provider, node: Document, journal: Journal | None) -> tuple[PeerFacts, ...]:
@@ -107,7 +116,9 @@ def read(client: Client, provider: Provider) -> Objects:
 def _slim(node: Document) -> Document:
     """Of a Node without what is large and says nothing here: there are thousands."""
     metadata = {key: value for key, value in node["metadata"].items() if key != "managedFields"}
-    status = {key: value for key, value in (node.get("status") or {}).items() if key != "images"}
+    status = node.get("status")
+    if isinstance(status, dict):
+        status = {key: value for key, value in status.items() if key != "images"}
     return {**node, "metadata": metadata, "status": status}
 
 

@@ -81,10 +81,12 @@ def over(s: Snapshot, journal: Journal, word: Word, note: str) -> Decision:
     unseen = word is Word.UNLISTED and not withdrew
     if SAW_WITHDRAWN not in journal.marks:
         return saw(s, journal, UNLISTED if unseen else "the sessions are closed")
-    closed = f"{UNLISTED}, assuming {UNSEEN}" if unseen else "the sessions were seen closed"
+    closed = UNLISTED if unseen else "the sessions were seen closed"
     what = EMPTY if word is Word.EMPTY else closed
     asked = s.state.engine_asked
-    found = {"assumed": UNSEEN} if unseen else {"by": asked} if asked else {}
+    assumed = UNSEEN if unseen else s.state.assumes
+    found = {"assumed": assumed} if assumed else {"by": asked} if asked else {}
+    what += f", assuming {assumed}" if assumed else ""
     return until(s, journal.marks[SAW_WITHDRAWN], estimates, f"{what}{note}", found)
 
 

@@ -24,7 +24,7 @@ def gone(evidence: Mapping[str, Any]) -> str:
             missing = "; ".join(evidence.get("missing") or ["no router was asked"])
             return f"{routes} gone, estimated: {missing}{_assumed(evidence)}"
         case _:
-            return "it announced no routes"
+            return f"it announced no routes{_assumed(evidence)}"
 
 
 def _assumed(evidence: Mapping[str, Any]) -> str:

@@ -44,7 +44,7 @@ SHAPES = {
     "--pod-selector": rf"({_TEXT}| ){{1,1000}}",
     "--namespace": r"[a-z0-9-]{1,63}",
     "--peer-profile": rf"({_TEXT}|[<>]){{1,200}}",
-    "--router-probe": r"[a-z]{1,16}(=[\w.:/\[\]\-]{1,256})?(@[0-9A-Fa-f.:%\w\[\]]{1,128})?",
+    "--router-probe": r"[a-z]{1,16}(=[\w.:/\[\]\-]{1,256})?(@[0-9A-Fa-f./:%\w\[\]-]{1,128})?",
     "--shutdown-command": "",
     "--restart-command": "",
 }
@@ -57,6 +57,7 @@ SWITCHES = (
     "--ignore-daemonsets",
     "--allow-last-path",
     "--allow-address-gap",
+    "--beside-another-stack",
     "--allow-route-loss",
 )
 REPEATABLE = ("--peer-profile", "--router-probe")

@@ -41,6 +41,7 @@ class Observer:
     _first_lease: LeaseView | None = None
     _watching_since: float | None = None
     _uid: str = ""
+    _others: tuple[str, ...] = ()
 
     def look(self, needs: frozenset[str], **hands: Any) -> Snapshot:
         """The Node and its Lease always; the rest as the step needs it. `hands`: what is known of the run
@@ -71,6 +72,7 @@ class Observer:
                 now,
             )
             parts |= {"guards": found.guards, "lever": found.lever}
+            self._others = found.others
         elif "policies" in needs:
             parts["lever"] = self.provider.lever(document, prior.prior if prior else {})
         if "pods" in needs:
@@ -92,6 +94,7 @@ class Observer:
             holder=hold.holder,
             released=hold.released,
             provider=self.provider.name,
+            others=self._others,
             **parts,
             **hands,
         )

@@ -1,6 +1,8 @@
-"""What each router of a node is called: by its peer address, and where two share one, by the port too. Pure.
+"""What each router of a node is called: by its peer address (of another VRF with that: `red/192.0.2.1`), and
+where two share one, by the port too. Pure.
 
-A policy may name two routers at one address with different ports: what the one says is not the other's word.
+Two routers may have one address, with different ports or in different VRFs: what the one says is not the
+other's word.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from bgpctl.core.reading.addresses import parse_zoned
-from bgpctl.core.state import NodeState, PeerState, newest
+from bgpctl.core.state import NodeState, PeerState, newest, placed
 from bgpctl.runbooks.journal import Journal
 
 Endpoint = tuple[str, int | None]
@@ -23,7 +25,8 @@ _PORTED = re.compile(r"(?:\[(?P<six>[^]]*)\]|(?P<four>[^:]*)):(?P<port>\d{1,5})"
 
 @lru_cache(256)
 def parse(text: str) -> Endpoint:
-    """`ADDRESS`, `[ADDRESS]`, `ADDRESS:PORT` of IPv4, `[ADDRESS]:PORT`; other text is as it is."""
+    """`ADDRESS`, `[ADDRESS]`, `ADDRESS:PORT` of IPv4, `[ADDRESS]:PORT`, each with `VRF/` in front of the
+    address or not; other text is as it is."""
     if match := _PORTED.fullmatch(text):
         return _spelled(match["six"] or match["four"] or ""), int(match["port"])
     return _spelled(text.removeprefix("[").removesuffix("]")), None
@@ -92,7 +95,8 @@ def _name(one: Endpoint, ported: bool) -> str:
 
 
 def _spelled(host: str) -> str:
+    vrf, _, address = host.rpartition("/")
     try:
-        return str(parse_zoned(host))
+        return placed(vrf, str(parse_zoned(address)))
     except ValueError:
         return host

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from bgpctl.core.reading.addresses import parse_zoned
-from bgpctl.core.state import UNTOLD, NodeState, newest
+from bgpctl.core.state import MOST_LOCALS, UNTOLD, NodeState, newest, unplaced
 from bgpctl.runbooks.drain_steps import pulled
 from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.peers import Endpoint, Names, endpoint, names, own, parse, peers_of
@@ -23,6 +23,7 @@ from bgpctl.witness.model import RouterAnswer, RouteState, same_host
 from bgpctl.witness.probe import Probe
 
 SHOWN = (RouteState.PRESENT, RouteState.STALE)
+TOO_MANY = f"the node had {MOST_LOCALS} addresses towards it or more: of older ones nobody can be sure"
 LONGEST_TARGET = 300  # characters of a probe's target that a witness is named by
 TWO = "at one address, two ports are two routers; name the probe of each"
 
@@ -102,6 +103,8 @@ class Routers:
             return peer, partial(_unasked, probe, peer, f"{_named(probe)} is given for {other} too: {TWO}")
         if not known:
             return peer, partial(_unasked, probe, peer, _unknown(peer))
+        if len(known) >= MOST_LOCALS:
+            return peer, partial(_unasked, probe, peer, TOO_MANY)
         others = [a for a in dict.fromkeys((*known, *_like(addresses, one[0]))) if a != known[-1]]
 
         def ask() -> RouterAnswer:
@@ -167,7 +170,7 @@ def _which(probe: Probe, peers: Sequence[str]) -> str:
 def _like(addresses: Sequence[str], peer: str) -> list[str]:
     """The Node's addresses of the peer's IP version: what a session to it may come from."""
     try:
-        version = parse_zoned(peer).version
+        version = parse_zoned(unplaced(peer)).version
     except ValueError:
         return []
     return [address for address in addresses if parse_zoned(address).version == version]
@@ -200,6 +203,7 @@ _WORST = (RouteState.PRESENT, RouteState.STALE, RouteState.UNKNOWN, RouteState.A
 def _of_peer(answer: RouterAnswer, peer: str) -> RouterAnswer:
     """Another router may know the node as well, and have its routes: what that one says is not the peer's
     word. The end of the session that the router calls its own tells them apart."""
+    peer = unplaced(peer)
     if answer.session != "established" or any(same_host(each, peer) for each in answer.local.split(", ")):
         return answer
     detail = f"its session with this node is from {answer.local}, not {peer}: another router?"

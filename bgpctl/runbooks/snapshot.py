@@ -67,7 +67,8 @@ class Snapshot:
     `released`: this run held the Lease, and gave it back.
     `lease_contested`: somebody else renewed the Lease while we watched, which is `lease_watched` seconds.
     `budgets`: the PodDisruptionBudgets, None = they cannot be listed, or one of them not be read.
-    `provider` speaks BGP on the node. `estimates` hold for a deselect, `dead_estimates` for a node whose
+    `provider` speaks BGP on the node; `others`: the titles of those that may besides, as far as was looked.
+    `estimates` hold for a deselect, `dead_estimates` for a node whose
     speaker no longer reports.
     `began`: the instant before the first of them was read. `clock` names that of `now`.
     `fenced`: objects whose versions this run moved.
@@ -86,6 +87,7 @@ class Snapshot:
     lease_watched: float = inf
     guards: tuple[Guard, ...] = ()
     provider: str = ""
+    others: tuple[str, ...] = ()
     lever: Lever = field(default_factory=Lever)
     pods: tuple[PodVerdict, ...] = ()
     budgets: tuple[Budget, ...] | None = ()

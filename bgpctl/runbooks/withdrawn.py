@@ -82,6 +82,7 @@ class Withdrawn(Goal):
         decision = seen or self.by_clock(s, s.journal, word)
         if decision.status is not Status.DONE:
             return _back_again(s, s.journal, word, decision) or decision
+        decision = _besides(s, decision)
         if lesser := self._too_little(s, decision.evidence, word):
             return replace(lesser, reason=f"{lesser.reason} ({decision.reason})")
         return _still(s.journal.evidence, decision) if s.journal.finished(self.name) else decision
@@ -254,6 +255,16 @@ def _back_again(s: Snapshot, journal: Journal, word: Word, decision: Decision) -
     void = replace(journal.without(LEAVING), marks=marks)
     write = ChangeNode("what was seen before is void: it came back", journal=void)
     return replace(decision, status=Status.ACT, actions=(write,))
+
+
+def _besides(s: Snapshot, decision: Decision) -> Decision:
+    """What another BGP stack on the node announces, nobody asked about: that went on by the operator's
+    word."""
+    if not s.others:
+        return decision
+    told = f"that {' and '.join(s.others)} announced nothing of it"
+    assumed = "; ".join(filter(None, (decision.evidence.get("assumed"), told)))
+    return replace(decision, evidence={**decision.evidence, "assumed": assumed})
 
 
 def _who(journal: Journal) -> tuple[object, ...]:

@@ -11,6 +11,7 @@ import fcntl
 import os
 import pwd
 import shlex
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -153,10 +154,16 @@ def _in_directory(directory: Path) -> Iterator[None]:
 
 
 def _lock(directory: Path) -> TextIO:
+    """A file of its own: what a link there leads to is somebody else's, and nothing else can be locked."""
     try:
-        return open(os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600), "r+")
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+        opened = os.open(directory / "lock", flags, 0o600)
     except OSError as error:
         raise _unusable(directory, error) from None
+    if not stat.S_ISREG(os.fstat(opened).st_mode):
+        os.close(opened)
+        raise UsageError(f"{directory / 'lock'} is no file", "remove it, or pass another --directory")
+    return open(opened, "r+")
 
 
 def _unusable(directory: Path, error: OSError) -> UsageError:

@@ -3,13 +3,20 @@ so that the guide's `grep "subsys=bgp-control-plane"` works here too."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import os
+import queue
 import sys
 import threading
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 SUBSYS = "bgp-control-plane"
+MOST_WAITING = 10_000  # records, for whoever reads the log
+LAST_WORDS_SECONDS = 1.0  # for them when the process ends
 
 log = logging.getLogger("bgpctl.speaker")
 
@@ -61,9 +68,59 @@ def _quoted(value: object) -> str:
     return text if text and bare else json.dumps(text)
 
 
+class Aside(logging.Handler):
+    """Writes in a thread of its own: nobody who reads the log slowly, or not at all (a full pipe), keeps the
+    speaker from withdrawing. What is too much is dropped, and counted once it is read again."""
+
+    def __init__(self, write: Callable[[str], object]) -> None:
+        super().__init__()
+        self._put, self._dropped = write, 0
+        self._waiting: queue.Queue[logging.LogRecord] = queue.Queue(MOST_WAITING)
+        threading.Thread(target=self._write, name="log", daemon=True).start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Put it aside, at once."""
+        try:
+            self._waiting.put_nowait(record)
+        except queue.Full:
+            self._dropped += 1
+
+    def flush(self) -> None:
+        """Wait for what was said, not for ever. Asked by `logging` when the process ends."""
+        until = time.monotonic() + LAST_WORDS_SECONDS
+        while self._waiting.unfinished_tasks and time.monotonic() < until:
+            time.sleep(0.01)
+
+    def _write(self) -> None:
+        while True:
+            record = self._waiting.get()
+            with contextlib.suppress(Exception):  # one that cannot be written costs itself
+                self._put(self.format(record) + "\n")
+            self._waiting.task_done()
+            dropped, self._dropped = self._dropped, 0
+            if dropped:
+                log.warning("log.dropped", extra={"lines": dropped, "why": "nobody read them in time"})
+
+
+def _to_stderr() -> Callable[[str], object]:
+    """Past Python's own file, whose lock somebody who is stuck in it would hold while the process ends."""
+    stream = sys.stderr
+    try:
+        descriptor = stream.fileno()
+    except OSError:
+        return stream.write  # no file of the system's
+
+    def write(line: str) -> None:
+        rest = line.encode(errors="backslashreplace")
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+
+    return write
+
+
 def configure(log_format: str, level: str, node: str) -> None:
     """Set up the root logger once, at the speaker's start. Every line carries the node's name."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = Aside(_to_stderr())
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
 
     def add_node(record: logging.LogRecord) -> bool:

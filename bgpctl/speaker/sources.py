@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -93,7 +93,7 @@ class KubeSource:
     def observe(self) -> ClusterObjects:
         owners = zip(OWNER_KINDS, (self._policies, self._cluster_configs), strict=True)
         return ClusterObjects(
-            node=next(iter(self._node.items()), None),
+            node=self._own(self._node.items()),
             policies=self._policies.items(),
             services=self._services.items(),
             endpoint_slices=self._slices.items(),
@@ -104,7 +104,7 @@ class KubeSource:
             overrides=self._overrides.items(),
             lb_pools=self._lb_pools.items() if self._lb_pools.served else None,
             pod_pools=self._pod_pools.items() if self._pod_pools.synced.is_set() else None,
-            cilium_node=next(iter(self._cilium_node.items()), None),
+            cilium_node=self._own(self._cilium_node.items()),
             interfaces=self._host.readings.interfaces,
             gateways=self._host.readings.gateways,
             unserved=frozenset(kind for kind, mirror in owners if not mirror.served),
@@ -121,7 +121,8 @@ class KubeSource:
         """metadata.uid of the Node, "" = there is no such Node, None = not known yet."""
         if not self._node.synced.is_set():
             return None
-        return next((str(metadata(node).get("uid") or "") for node in self._node.items()), "")
+        node = self._own(self._node.items())
+        return str(metadata(node).get("uid") or "") if node else ""
 
     def last_look(self) -> tuple[bool, Document | None]:
         """Asked in a thread, because a request may take longer than a stop has time for. As a list, which is
@@ -138,12 +139,16 @@ class KubeSource:
                 }
                 log.warning("speaker.node_not_read", extra=facts)
             else:
-                found.append(next(iter(nodes), None))
+                found.append(self._own(nodes))
 
         asking = threading.Thread(target=ask, name="last look", daemon=True)
         asking.start()
         asking.join(LAST_LOOK_SECONDS)
-        return (True, found[0]) if found else (False, next(iter(self._node.items()), None))
+        return (True, found[0]) if found else (False, self._own(self._node.items()))
+
+    def _own(self, listed: Iterable[Document]) -> Document | None:
+        """Ours of them: not everything between us and the API server minds a field selector."""
+        return next((one for one in listed if name_of(one) == self._name), None)
 
 
 class FileSource:

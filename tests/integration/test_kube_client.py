@@ -212,7 +212,12 @@ def test_an_untrusted_certificate_is_a_matter_of_configuration() -> None:
         ),
         (wire_server.http("200 OK", b""), "it is empty"),
         (wire_server.http("200 OK", b"[]"), "not from a Kubernetes API"),
+        (
+            wire_server.http("200 OK", b' {"items": [{"data": {"password": "c2VjcmV0"}}'),
+            "not from a Kubernetes API: 46 octets of JSON that are not whole$",
+        ),
         (wire_server.http("200 OK", b'{"message": "welcome"}'), "no list of Kubernetes objects"),
+        (wire_server.http("200 OK", b'{"items": [], "metadata": {"remainingItemCount": 7}}'), "not whole"),
         (wire_server.http("302 Found", b"", "Location: http://127.0.0.1:1/"), "redirected"),
         (wire_server.reset, "reset by peer"),
         (lambda connection: connection.sendall(b"220 mail ready\r\n"), "did not answer"),
@@ -221,7 +226,18 @@ def test_an_untrusted_certificate_is_a_matter_of_configuration() -> None:
             "did not answer",
         ),
     ],
-    ids=["login page", "empty", "list", "other JSON", "redirect", "reset", "another protocol", "cut off"],
+    ids=[
+        "login page",
+        "empty",
+        "list",
+        "half a Secret",
+        "other JSON",
+        "not all",
+        "redirect",
+        "reset",
+        "another protocol",
+        "cut off",
+    ],
 )
 def test_nothing_but_a_list_passes_for_a_list(behaviour: wire_server.Behaviour, words: str) -> None:
     with wire_server.answering(behaviour) as url, pytest.raises(Temporary, match=words) as caught:

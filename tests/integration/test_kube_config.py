@@ -169,6 +169,13 @@ def test_a_document_that_is_wrong(tmp_path: Path, change: Any, words: str) -> No
         assert not words, "it was accepted"
 
 
+@pytest.mark.parametrize("scheme", ["socks5://joe:{}@127.0.0.1:1", "http://joe:{}@127.0.0.1:notaport"])
+def test_a_proxy_that_cannot_be_used(tmp_path: Path, scheme: str) -> None:
+    made = document()
+    made["clusters"][0]["cluster"]["proxy-url"] = scheme.format(SECRET)
+    assert "proxy-url" in refused(written(tmp_path / "config", made)).message
+
+
 @pytest.mark.parametrize("text", ["", "[]", '"text"', "\x00", "a: b"])
 def test_a_file_that_is_no_kubeconfig(tmp_path: Path, text: str) -> None:
     assert "kubeconfig" in str(refused(written(tmp_path / "a", text)))

@@ -369,6 +369,25 @@ def test_events_that_make_no_sense_end_nothing(body: bytes) -> None:
         assert made._thread.is_alive()
 
 
+def test_a_watch_that_always_breaks_within_an_event_is_read_again_as_a_list() -> None:
+    """A proxy with a limit: going on from the last version would ask for the same event for ever."""
+    asked: list[bytes] = []
+
+    def answer(connection: Any) -> None:
+        if b"watch=true" in asked[-1]:
+            half = b'HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n{"type": "ADDED", "object": {"met'
+            connection.sendall(half)
+            return
+        lists = sum(b"watch=true" not in one for one in asked)
+        name = b"old" if lists == 1 else b"new"
+        body = b'{"items": [{"metadata": {"name": "%s"}}], "metadata": {"resourceVersion": "5"}}' % name
+        wire_server.http("200 OK", body)(connection)
+
+    with wire_server.answering(answer, asked) as url, mirror(clients.plain_client(url)) as made:
+        eventually(lambda: names(made) == ["new"])
+        assert made.problem
+
+
 def test_a_slim_that_fails_is_told_and_tried_again(server: ApiServer) -> None:
     server.apply(objects.node("a"))
     broken = threading.Event()

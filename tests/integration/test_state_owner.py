@@ -385,13 +385,15 @@ def test_whoever_else_touches_the_object_is_no_speaker(place: Place) -> None:
     assert published(place).contested == ""
 
 
-def test_without_the_right_to_read_it_is_written_all_the_same(place: Place) -> None:
+def test_without_the_right_to_read_it_another_one_is_seen_all_the_same(place: Place) -> None:
+    """A patch of nothing shows the object, and changes nothing (issue 7)."""
+    place.server.faults.add(Fault("answer", verb="get", resource="bgpnodestates", code=403))
     place.sink.write(A)
     twin(place).write(B)
-    place.server.faults.add(Fault("answer", verb="get", resource="bgpnodestates", code=403))
     place.sink.write(replace(A, announced=3))
     place.server.faults.clear()
     assert (published(place).uid, published(place).announced) == ("process-a", 3)
+    assert "process-b" in published(place).contested
 
 
 def test_two_that_make_the_object_at_once(place: Place) -> None:

@@ -170,6 +170,7 @@ def test_without_a_router_it_waits_until_cilium_counts_nothing(stack: Stack) -> 
         code, drained = stack.document("node", "drain", NODE, "--settle", "0", "--timeout", "60")
     assert (code, drained["status"], drained.get("proof")) == (0, "done", "estimated"), drained
     assert drained["evidence"]["worstSeconds"] <= 6
+    assert f"assuming {states.END_OF_RIB}" in drained["message"], "its count is 1"
     assert time.time() - began < 30, "not the worst case of a session that ended without a withdraw"
     assert stack.has(NODE) is RouteState.ABSENT
     code, text = stack.bgpctl("node", "status", NODE)

@@ -166,6 +166,29 @@ def test_one_before_us_that_never_had_a_peer_keeps_nothing_down() -> None:
     assert one.joined(down(A)).contested == ""
 
 
+def test_one_before_us_that_hung_while_it_started_may_have_what_it_never_told() -> None:
+    """Until all of our sessions are up: he may keep one of them (issue 7)."""
+    one = Beside()
+    one.recall(replace(A, uid="b", engine_mode="own", phase="Starting", peers=()), "p")
+    assert one.joined(LEFT).other_speakers == ("b",), "also where none of ours is wanted"
+    half = replace(A, peers=(*A.peers, *down(A).peers))
+    assert one.joined(half).other_speakers == ("b",)
+    assert one.joined(A).contested == "" == one.joined(LEFT).contested
+
+
+@pytest.mark.parametrize(
+    ("ours", "others"), [(A, ()), (B, ("b",)), (LEFT, ("b",))], ids=["here", "else", "no"]
+)
+def test_one_before_us_that_had_left_may_have_come_back_and_not_been_able_to_tell(
+    ours: NodeState, others: tuple[str, ...]
+) -> None:
+    """It reads its label from a server that refuses its writes (issue 7)."""
+    place = LocalAddresses("192.0.2.1", 179, ("10.0.0.11",))
+    one = Beside()
+    one.recall(replace(LEFT, uid="b", engine_mode="own", locals=(place,)), "p")
+    assert one.joined(ours).other_speakers == others
+
+
 @pytest.mark.parametrize("after", ["it has peers", "it has left"])
 def test_of_an_object_that_is_gone_nobody_knows_what_stood_in_it(after: str, clock: Clock) -> None:
     record = WithdrawnRecord("leave", 1.0, 1.0, 1.0, (WithdrawnPeer(A.peers[0], 6),))

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from bgpctl.errors import Blocked
-from bgpctl.runbooks import child
+from bgpctl.errors import BgpctlError, Blocked
+from bgpctl.runbooks import child, warden
 from tests.support.wait import eventually
 
 
@@ -52,6 +52,28 @@ def test_it_does_not_outlive_who_started_it(how: signal.Signals, tmp_path: Path)
             eventually(lambda: not any(map(_alive, pids)), why="the command and its child have ended")
         finally:
             run.kill()
+
+
+def test_it_ends_with_what_would_end_it(tmp_path: Path) -> None:
+    """An OOM killer takes the smallest: then nothing ends the command with its run any more (issue 7)."""
+
+    def still() -> None:
+        if (tmp_path / "pid").exists():
+            (guard,) = (pid for pid in _children(os.getpid()) if warden.__file__ in _words(pid))
+            os.kill(guard, signal.SIGKILL)
+
+    with pytest.raises(BgpctlError, match="was killed"):
+        child.run(("sh", "-c", f"sleep 30 & echo $! > {tmp_path}/pid; wait"), 60, still)
+    pid = int((tmp_path / "pid").read_text())
+    eventually(lambda: not _alive(pid), why="the command's child was killed")
+
+
+def _children(pid: int) -> list[int]:
+    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _words(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
 
 
 def test_it_ends_when_it_is_not_to_go_on(tmp_path: Path) -> None:

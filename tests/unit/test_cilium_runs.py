@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from bgpctl.core.cilium import copies
-from bgpctl.core.cilium.states import LAG
+from bgpctl.core.cilium.states import END_OF_RIB, LAG
 from bgpctl.kube import paths
 from bgpctl.kube.client import Client
 from bgpctl.lab.stacks.cilium.documents import CLUSTER_CONFIGS, PEER_CONFIGS, advertisement
@@ -81,6 +81,8 @@ def test_it_leaves_and_comes_back() -> None:
     drained = runs.run("drain")
     assert drained.status == "done", drained
     assert proved(runs)
+    journal = load(runs.cluster.client.get(paths.node(NODE))["metadata"]["annotations"])
+    assert journal is not None and END_OF_RIB in gone(journal.evidence), "a count of 1 may be a route"
     assert runs.run("restore").status == "done"
     assert runs.cluster.objects() == before
     assert runs.cluster.told(OTHER) == [], "the other node was never touched"

@@ -135,6 +135,7 @@ def test_what_is_left_of_a_node_that_was_told_to_withdraw(
     seen = state(out(said(now), before=before), settings)
     assert (seen.told_out, seen.selected_by, seen.announced) == (True, "", left)
     assert seen.unwithdrawn == () and seen.selected_by_kind == ""
+    assert bool(seen.assumes) == (left == 0 and now == 1), "it may be a route, where nobody negotiated"
 
 
 def test_a_family_that_was_not_counted_before_tells_nothing() -> None:

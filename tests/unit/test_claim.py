@@ -8,6 +8,7 @@ import pytest
 
 from bgpctl.runbooks.actions import ChangeNode, TakeLease
 from bgpctl.runbooks.claim import Claimed
+from bgpctl.runbooks.drain_steps import SHUTTING_DOWN
 from bgpctl.runbooks.journal import AGAIN
 from bgpctl.runbooks.model import Decision, Status
 from tests.support.snapshots import ME, NOW, ROUTER, journal, lease, snapshot
@@ -108,3 +109,11 @@ def test_a_restart_that_is_undone_takes_no_cordon_away() -> None:
     assert turn.journal.prior_unschedulable
     (turn,) = Claimed("restore", "run-b").decide(snapshot(journal=journal(), node=node)).actions
     assert isinstance(turn, ChangeNode) and turn.journal is not None and not turn.journal.prior_unschedulable
+
+
+@pytest.mark.parametrize(("steps", "said"), [({}, True), ({"ShutDown": NOW}, False)])
+def test_who_undoes_a_drain_hears_of_its_command(steps: dict[str, float], said: bool) -> None:
+    """It may run still, and would switch off a node that is back in service (issue 7)."""
+    record = replace(journal(), steps=steps, marks={SHUTTING_DOWN: NOW - 9}, holder="root@jump:7/run-a")
+    decision = Claimed("restore", "run-b").decide(snapshot(journal=record))
+    assert ("nobody saw it end well" in decision.reason and "root@jump:7" in decision.reason) == said

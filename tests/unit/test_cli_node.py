@@ -78,6 +78,7 @@ def test_every_flag_of_a_drain_arrives(cluster: Cluster, asked: dict[str, Any]) 
         "--router-probe frr --router-probe bird=/run/b.ctl --peer-profile 192.0.2.1=stale:300 "
         "--no-ignore-daemonsets --force --delete-emptydir-data --grace-period 7 --disable-eviction "
         "--pod-selector app=web --skip-wait-for-delete-timeout 1m --allow-last-path --allow-address-gap "
+        "--beside-another-stack "
         "--require-confirmed --assume-dead --max-unavailable 2 --take-over"
     )
     words = ("node", "drain", "worker-1", "--shutdown-command", "ssh {node} 'power off'", *text.split())
@@ -102,7 +103,7 @@ def test_every_flag_of_a_drain_arrives(cluster: Cluster, asked: dict[str, Any]) 
         ),
         probes=("frr", "bird=/run/b.ctl"),
         profiles=options.profiles,
-        lifted=frozenset({"--allow-last-path", "--allow-address-gap"}),
+        lifted=frozenset({"--allow-last-path", "--allow-address-gap", "--beside-another-stack"}),
         max_unavailable=2,
         require_confirmed=True,
         assume_dead=True,
@@ -125,6 +126,7 @@ def test_every_flag_of_a_drain_arrives(cluster: Cluster, asked: dict[str, Any]) 
             "--skip-wait-for-delete-timeout": ("60",),
             "--allow-last-path": (),
             "--allow-address-gap": (),
+            "--beside-another-stack": (),
             "--require-confirmed": (),
             "--assume-dead": (),
             "--max-unavailable": ("2",),

@@ -108,6 +108,7 @@ def test_a_node_that_may_go(wire: Wire) -> None:
         (name, "ok")
         for name in (
             "known-kinds",
+            "other-stacks",
             "last-path",
             "sole-endpoint",
             "out-of-service",

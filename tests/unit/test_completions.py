@@ -19,7 +19,19 @@ SUPPORT = Path(__file__).resolve().parent.parent / "support"
 CASES = [
     (
         "bgpctl ",
-        {"peers", "routes", "logs", "node", "speaker", "policy", "providers", "calico", "cilium", "lab"},
+        {
+            "peers",
+            "routes",
+            "explain",
+            "logs",
+            "node",
+            "speaker",
+            "policy",
+            "providers",
+            "calico",
+            "cilium",
+            "lab",
+        },
     ),
     ("bgpctl node ", {"drain", "restore", "status", "estimate"}),
     ("kubectl-bgp node dr", {"drain"}),

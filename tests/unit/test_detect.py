@@ -17,12 +17,13 @@ from bgpctl.core.state import STALE_AFTER_SECONDS
 from bgpctl.core.state_document import to_document
 from bgpctl.errors import BgpctlError, Blocked, UsageError
 from bgpctl.kube import paths
+from bgpctl.lab.api.status import ApiError
 from bgpctl.lab.stacks.cilium.documents import NODE_CONFIGS, cilium_node, crd
 from bgpctl.providers import detect
 from bgpctl.providers.bgpctl import Bgpctl
 from bgpctl.runbooks import whose
 from bgpctl.runbooks.journal import ANNOTATION, dump
-from tests.support import direct, node_states, objects
+from tests.support import direct, node_states, objects, snapshots
 from tests.support.direct import EPOCH
 from tests.support.kinds import KINDS
 from tests.support.snapshots import journal
@@ -232,3 +233,61 @@ def test_a_run_sees_the_nodes_of_every_stack() -> None:
         assert (one.name, set(one.outlook().states)) == (name, {"n1", "n2"})
     alone = detect.among(direct.Wire(api(state("n2"), cilium=False)).client(), "bgpctl")
     assert isinstance(alone, Bgpctl)
+
+
+# --- beside the one that a run is about -------------------------------------------------------------------
+
+HUNG = EPOCH - 10 * STALE_AFTER_SECONDS
+
+
+def speaking(name: str, at: float = EPOCH, **more: Any) -> dict[str, Any]:
+    return to_document(replace(node_states.state(name, at), peers=(snapshots.peer(),), **more))
+
+
+def others(made: direct.Api, than: str, refused: str = "") -> list[tuple[str, bool]]:
+    """(title, could nobody look?) of each."""
+    wire = direct.Wire(made)
+    client = wire.client()
+    client.get(paths.NODES)  # a refusal at the very start may pass
+    details = {"group": "cilium.io", "kind": refused}
+    answer = direct.refusal(ApiError(403, "Forbidden", "cannot get it", details))
+    wire.before = lambda asked: answer if refused and refused in asked.path else None
+    return [(one.title, bool(one.unseen)) for one in detect.others(client, "n1", than)]
+
+
+@pytest.mark.parametrize(
+    ("documents", "than", "found"),
+    [
+        ((config("n1"),), "bgpctl", ["Cilium"]),
+        ((config("n2"),), "bgpctl", []),
+        ((left("n1"),), "bgpctl", []),
+        ((config("n1"), speaking("n1")), "cilium", ["bgpctl's speaker"]),
+        ((config("n1"), speaking("n1", HUNG)), "cilium", ["bgpctl's speaker"]),
+        ((config("n1"), speaking("n1", HUNG, phase="Stopped", engine_mode="own")), "cilium", []),
+        ((config("n1"), state("n1")), "cilium", []),
+        ((config("n1"), speaking("n2")), "cilium", []),
+    ],
+    ids=[
+        "has it",
+        "has another",
+        "was closed",
+        "ours",
+        "ours, silent",
+        "ours, ended",
+        "ours, idle",
+        "elsewhere",
+    ],
+)
+def test_who_may_announce_beside_the_one_that_a_run_is_about(
+    documents: tuple[Any, ...], than: str, found: list[str]
+) -> None:
+    """By whatever name or label that one was chosen (issue 7)."""
+    assert others(api(*documents), than) == [(title, False) for title in found]
+
+
+@pytest.mark.parametrize(("cilium", "told"), [(True, [("Cilium", True)]), (False, [])], ids=["served", "not"])
+def test_who_may_not_look_for_it_is_told_where_the_kind_is_served(
+    cilium: bool, told: list[tuple[str, bool]]
+) -> None:
+    """An API server forbids also what it does not know."""
+    assert others(api(state("n1"), cilium=cilium), "bgpctl", "ciliumbgpnodeconfigs") == told

@@ -99,6 +99,7 @@ HARMLESS = options_of(
 )
 HARMFUL = options_of(
     "--force --delete-emptydir-data --disable-eviction --allow-last-path --allow-address-gap "
+    "--beside-another-stack "
     "--allow-route-loss --max-unavailable 99 --assume-dead --peer-profile 192.0.2.1=bird "
     "--grace-period 0 --skip-wait-for-delete-timeout 1 --ignore-daemonsets "
     "--deselect-label node-restriction.kubernetes.io/tenant=x "

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.state import LocalAddresses, NodeState, PeerState, newest
+from bgpctl.core.state import MOST_LOCALS, LocalAddresses, NodeState, PeerState, newest
+from bgpctl.runbooks import proof
 from bgpctl.runbooks.drain_steps import Deselected
 from bgpctl.runbooks.peers import locals_of
 from bgpctl.runbooks.routers import Routers
@@ -145,7 +146,7 @@ def test_a_peer_without_an_address_is_no_target() -> None:
 
 def test_what_is_kept_is_bounded_and_the_newest_last() -> None:
     assert newest(("a", "b", "a")) == ("b", "a")
-    assert newest(map(str, range(20))) == tuple(map(str, range(12, 20)))
+    assert newest(map(str, range(40))) == tuple(map(str, range(8, 40)))
     state = running(at(NEW), locals=(LocalAddresses(ROUTER, 179, (OLDEST,)),))
     assert locals_of(state, journal(locals={ROUTER: (OLD,), ROUTER_2: (OLD,)})) == {
         ROUTER: (OLD, OLDEST, NEW),
@@ -158,3 +159,33 @@ def test_the_addresses_are_written_down_with_the_request_to_leave() -> None:
     s = snapshot(state=running(at(NEW)), journal=journal(locals={ROUTER: (OLD,)}))
     (change,) = Deselected().decide(s).actions
     assert change.journal.locals == {ROUTER: (OLD, NEW)}  # type: ignore[union-attr]
+
+
+def test_sixteen_sessions_of_a_node_with_one_router_are_all_asked_about() -> None:
+    """So many instances Cilium allows. One of them moved to another address, and left stale routes at the
+    one before (issue 7)."""
+    here = tuple(at(f"10.0.0.{number}") for number in range(20, 36))
+    router = Told({str(each.session.local_address): None for each in here} | {OLD: True})
+    state = running(*here, unwithdrawn=(at(OLD),))
+    (told,) = Routers((router,)).look(state, journal(), lambda: 0)
+    assert (told.answer.routes, set(router.asked)) == (RouteState.STALE, set(router.neighbors))
+
+
+def test_of_more_addresses_than_are_kept_nobody_can_be_sure() -> None:
+    many = tuple(at(f"10.0.0.{number}") for number in range(20, 20 + MOST_LOCALS))
+    router = Told({str(each.session.local_address): None for each in many})
+    (told,) = Routers((router,)).look(running(*many), journal(), lambda: 0)
+    assert told.answer.routes is RouteState.UNKNOWN and "nobody can be sure" in told.answer.detail
+
+
+def test_two_routers_of_one_address_in_two_vrfs_are_two() -> None:
+    """The word of one is not the other's (issue 7)."""
+    red = replace(at(OLD), address=f"red/{ROUTER}", name=f"red/{ROUTER}")
+    probes = (Told({NEW: None}, f"{ROUTER}"), Told({OLD: True}, f"red/{ROUTER}", target="/run/red"))
+    told = Routers(probes).look(running(at(NEW), red), journal(), lambda: 0)
+    assert [(one.peer, one.answer.routes) for one in told] == [
+        (ROUTER, RouteState.ABSENT),
+        (f"red/{ROUTER}", RouteState.STALE),
+    ]
+    s = snapshot(state=running(at(NEW), red), answers=told[:1])
+    assert proof.unasked(s) == (f"red/{ROUTER}",)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 
@@ -39,7 +41,13 @@ def lines(log_format: str, monkeypatch: pytest.MonkeyPatch) -> Log:
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
     logs.configure(log_format, "info", "worker-1")
-    return lambda: stream.getvalue().split("\n")[:-1]
+    return lambda: written() or stream.getvalue().split("\n")[:-1]
+
+
+def written() -> None:
+    """Until what was said is."""
+    for handler in logging.getLogger().handlers:
+        handler.flush()
 
 
 def fields(line: str) -> dict[str, object]:
@@ -76,6 +84,7 @@ def test_every_line_is_tagged(lines: Log) -> None:
 def test_the_guides_grep_finds_text_lines(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("text", "info", "n")
     logging.getLogger("bgpctl.speaker").info("x", extra={"a": 1})
+    written()
     assert " subsys=bgp-control-plane" in capsys.readouterr().err
 
 
@@ -155,4 +164,21 @@ def test_the_level_is_obeyed(capsys: pytest.CaptureFixture[str]) -> None:
     logging.getLogger("x").info("quiet")
     logging.getLogger("urllib3.connectionpool").debug("never")
     logging.getLogger("x").warning("loud")
+    written()
     assert [fields(line)["msg"] for line in capsys.readouterr().err.splitlines()] == ["loud"]
+
+
+def test_whoever_does_not_read_the_log_keeps_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full pipe: the speaker has to withdraw all the same (issue 7)."""
+    reading, writing = os.pipe()
+    monkeypatch.setattr(logs, "MOST_WAITING", 50)
+    with os.fdopen(reading) as reader, os.fdopen(writing, "w") as writer:
+        monkeypatch.setattr(sys, "stderr", writer)
+        logs.configure("json", "info", "n")
+        began = time.monotonic()
+        for number in range(3000):
+            logging.getLogger("x").info("line", extra={"number": number, "filler": "x" * 200})
+        assert time.monotonic() - began < 10
+        said = map(json.loads, reader)
+        dropped = next(line for line in said if line["msg"] == "log.dropped")
+        assert dropped["lines"] > 0 and dropped["level"] == "warning"

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from bgpctl.core.state import LocalAddresses, NodeState
+from bgpctl.core.model import SessionState
+from bgpctl.core.state import MOST_WRITES, LocalAddresses, NodeState
 from bgpctl.core.state_document import to_document
 from bgpctl.errors import BgpctlError, Temporary
 from bgpctl.speaker import places
@@ -245,3 +246,22 @@ def test_counts_wait_on_the_way_to_the_api_server_only(tmp_path: Path) -> None:
     assert memory._told._waiting is not None
     assert memory._kept is not None and memory._kept._waiting is None
     assert Memory("n", kept(tmp_path))._told._waiting is None, "a speaker without Kubernetes"
+
+
+def test_a_session_that_is_not_up_hides_no_router_of_the_process_before() -> None:
+    here = peer(ROUTER)
+    own = replace(running(here), node="n", sequence=7, uid="process-1")
+    off = replace(here.session, state=SessionState.ACTIVE, local_address=None)
+    told = replace(own, peers=(replace(here, session=off),), sequence=9, uid="process-2")
+    found = newest("n", told, own)
+    assert found is not None and found.unwithdrawn == (here,)
+    assert newest("n", told, replace(own, peers=told.peers)) == told
+
+
+def test_where_the_numbers_have_come_to_their_end_no_router_is_forgotten() -> None:
+    """A damaged file: whichever of the two was told later, nobody knows any more (issue 7)."""
+    both = replace(running(peer(ROUTER), peer(ROUTER_2)), node="n", sequence=MOST_WRITES, uid="process-1")
+    one = replace(both, peers=(peer(ROUTER),))
+    for found in ((one, both), (both, one)):
+        last = newest("n", *found)
+        assert last is not None and {each.address for each in last.holders} == {ROUTER, ROUTER_2}

@@ -140,3 +140,14 @@ def test_another_user_in_another_container(node: str) -> None:
     error = rules._squatter(Holder(0, uid=4242), "bgpctl-engine-x", node)
     assert error.message.startswith("a process of user 4242 has the name")
     assert error.hint == "to see who that is, as root on the node: ss -xap | grep bgpctl-engine-x"
+
+
+@pytest.mark.parametrize("what", ["link", "fifo"])
+def test_a_lock_that_is_no_file_of_its_own_is_not_touched(what: str, tmp_path: Path, node: str) -> None:
+    victim, place = tmp_path / "victim", tmp_path / "speaker"
+    victim.write_text("precious")
+    place.mkdir()
+    (place / "lock").symlink_to(victim) if what == "link" else os.mkfifo(place / "lock")
+    with pytest.raises(UsageError) as told, alone(place, node, None):
+        pass
+    assert "None" not in str(told.value) and victim.read_text() == "precious"

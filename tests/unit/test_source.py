@@ -16,6 +16,7 @@ from bgpctl.core.intent.compile import compile_intent
 from bgpctl.core.intent.endpoints import read_slice
 from bgpctl.core.intent.services import read_service
 from bgpctl.errors import UsageError
+from bgpctl.kube import paths
 from bgpctl.kube.watch import Mirror, Timing
 from bgpctl.lab.api.faults import Fault
 from bgpctl.lab.seed import crds
@@ -269,5 +270,22 @@ def test_the_last_look_tells_an_api_that_has_no_such_node_from_one_that_does_not
                 server.faults.clear()
             clients.client(server).delete(f"/api/v1/nodes/{NAME}")
             assert source.last_look() == (True, None)
+        finally:
+            source.stop()
+
+
+def test_a_selector_that_nobody_minds_gives_no_speaker_another_ones_node() -> None:
+    """A proxy between it and the API server (issue 7)."""
+    with apiserver.running(controllers=False) as server:
+        server.apply(*crds(), objects.node("worker-0"), objects.node(NAME))
+        source = KubeSource(clients.client(server), NAME, "kube-system", lambda: None)
+        source._node = Mirror(clients.client(server), paths.NODES, lambda: None)  # without the selector
+        source._required = (source._node, *source._required[1:])
+        source.start()
+        try:
+            eventually(source.ready)
+            node = source.observe().node
+            assert node is not None and node["metadata"]["name"] == NAME
+            assert source.node_uid() == node["metadata"]["uid"]
         finally:
             source.stop()

@@ -7,7 +7,8 @@ alive. What it does not tell stays unknown:
 - With graceful restart negotiated a count is one too high (it counts the End-of-RIB), and whether it was is
   not told. So a count is believed where graceful restart is off, or where it is 0.
 - Of a node that was made to withdraw, nothing is left where each count that was 2 or more has come down to 1
-  or 0: of two or more routes not one is there, or one more than was there is not counted.
+  or 0: of two or more routes not one is there. That the one which is left is the End-of-RIB is assumed, and
+  said: the agent's own word and the routers' go without it.
 - A status sticks at "established" when the peers are taken away: only peers of the spec count.
 """
 
@@ -28,6 +29,9 @@ LAG = 7.0  # seconds that Cilium's word may be old: it looks every 5 s, give or 
 UNTOLD = (
     "Cilium reports no session of this node: version 1.16 never does, newer ones only with "
     "bgpControlPlane.statusReport"
+)
+END_OF_RIB = (
+    "that the one route which Cilium still counts is the End-of-RIB of graceful restart, which it counts too"
 )
 NOT_TOLD: Mapping[str, Told] = MappingProxyType({})
 DEFAULT = BGPPeerConfig("")  # what a peer without a reference gets
@@ -61,7 +65,13 @@ def node_state(
         lag=0.0 if told else LAG,
         told_out=config.withdrawn,
         engine_asked=by if told else "",
+        assumes=END_OF_RIB if any(map(_assumes, peers, config.peers)) and not told else "",
     )
+
+
+def _assumes(peer: PeerState, said: Peer) -> bool:
+    """Is it taken for without a route, though a route is counted?"""
+    return peer.announced == 0 and bool(said.reported and any(said.reported.advertised.values()))
 
 
 def _not_told(peer: PeerState) -> PeerState:

@@ -27,6 +27,7 @@ __all__ = [
     "last_path",
     "lift",
     "medik8s",
+    "other_stacks",
     "out_of_service",
     "protected",
     "removal_taints",
@@ -39,6 +40,7 @@ Level = Literal["ok", "warn", "wait", "refuse"]
 ALLOW_LAST_PATH = "--allow-last-path"
 ALLOW_ADDRESS_GAP = "--allow-address-gap"
 MAX_UNAVAILABLE = "--max-unavailable"
+BESIDE_ANOTHER = "--beside-another-stack"
 
 MEDIK8S_NAMESPACE = "medik8s-leases"
 LONGEST_LOCK = 256 << 10  # of annotations, in octets
@@ -49,6 +51,8 @@ REMOVAL_TAINTS = {
     "karpenter.sh/disrupted": "Karpenter",
     "medik8s.io/drain": "the node-maintenance-operator",
 }
+
+OTHER_STACKS = "other-stacks"
 
 NOBODY: Mapping[str, str] = {}
 
@@ -128,6 +132,31 @@ def known_kinds(missing: str) -> Guard:
     if missing:
         return Guard(name, "refuse", missing)
     return Guard(name, "ok", "the cluster serves what tells nodes to speak BGP, and what they say of it")
+
+
+@dataclass(frozen=True, slots=True)
+class OtherStack:
+    """A BGP stack that may announce for the node beside the one that a run is about. `sign`: by what it is
+    seen there; `unseen`: why nobody could look, "" = somebody did."""
+
+    title: str
+    sign: str = ""
+    unseen: str = ""
+
+
+def other_stacks(node: str, found: Sequence[OtherStack]) -> Guard:
+    """Does another BGP stack announce for the node too? What that one announces, the drain neither withdraws
+    nor has anybody asked about."""
+    told = [
+        f"whether {one.title} has {node} too is not known ({one.unseen})"
+        if one.unseen
+        else f"{one.title}, {one.sign}, has {node} too"
+        for one in found
+    ]
+    if not told:
+        return Guard(OTHER_STACKS, "ok", f"no other BGP stack has {node}")
+    end = "its routes this drain neither withdraws nor proves gone"
+    return Guard(OTHER_STACKS, "refuse", f"{'; '.join(told)}: {end}", BESIDE_ANOTHER)
 
 
 def paths_unknown() -> Guard:

@@ -28,6 +28,9 @@ HOLD_TIME, KEEPALIVE_TIME, RESTART_TIME = 180, 60, 120
 """FRR's own, where nobody says anything else. It offers the Restart Time in any case: without graceful
 restart for no family, but beside the long-lived capability for each, by which BIRD 2.0.12 keeps the routes so
 long all the same (measured: 129 s after a power-off, hold time 9 s)."""
+LONGEST_RESTART, LONGEST_HOLD = 2**24 - 1, 2**16 - 1
+"""What lines of somebody else may make of it: the long-lived stale time has 24 bits (RFC 9494), the hold time
+16 (RFC 4271)."""
 LABEL, LABELLED = "bgpctl.io/withdrawn", "true"
 """Of the one by which a node withdraws."""
 

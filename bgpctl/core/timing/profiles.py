@@ -13,6 +13,7 @@ from enum import StrEnum
 from math import inf
 
 from bgpctl.core.reading.addresses import parse_zoned
+from bgpctl.core.state import placed
 from bgpctl.errors import UsageError
 
 # "The product has no stale timer of its own": the node's Restart Time alone bounds the wait.
@@ -298,8 +299,9 @@ def _with_stale_cap(profile: Profile, value: str, text: str) -> Profile:
 
 
 def _canonical(address: str, text: str) -> str:
+    vrf, _, host = address.strip().rpartition("/")
     try:
-        return str(parse_zoned(address.strip()))
+        return placed(vrf, str(parse_zoned(host)))
     except ValueError as error:
         raise UsageError(
             f"--peer-profile {text!r}: {address!r} is not an IP address", "name the peer by its address"

@@ -128,11 +128,12 @@ class Beside:
         )
 
     def _suspect(self, state: NodeState) -> tuple[str, ...]:
-        """The problem that whoever told last may be. A session of ours from where his came says that he is
-        gone, one from elsewhere that he may not be; and he may be what keeps ours from coming up. Where none
-        is wanted, because the node leaves, only the operator knows."""
+        """The problem that whoever told last may be, also one who had left: he may have come back since, and
+        not have been able to tell. A session of ours from where his came says that he is gone, one from
+        elsewhere that he may not be; and he may be what keeps ours from coming up. Where none is wanted,
+        because the node leaves, only the operator knows."""
         before = self._before
-        if before is None or not before.peers:
+        if before is None or not (before.peers or before.locals or before.phase == "Starting"):
             return ()
         if _elsewhere(state, before):
             self._before = None
@@ -163,8 +164,11 @@ def _elsewhere(state: NodeState, before: NodeState) -> bool:
 
 
 def _in_his_place(state: NodeState, before: NodeState) -> bool:
-    """Does a session of ours come from where his to the same router came? Where that is not known, none."""
+    """Does a session of ours come from where his to the same router came? Where that is not known, none; but
+    one who was only starting told of no place, and of no peer: his places are taken when all of ours are."""
     had = _places(before)
+    if not had and not before.peers:
+        return state.established == len(state.peers) > 0
     return any(had.get(router) == local for router, local in _up(state).items())
 
 
@@ -187,7 +191,7 @@ def _places(before: NodeState) -> dict[Router, str]:
 
 
 def _problem(other: NodeState) -> str:
-    towards = {str(peer.session.local_address) for peer in other.peers if peer.session.local_address}
+    towards = set(_places(other).values())
     where = f" from {', '.join(sorted(towards))}" if towards else UNPLACED
     since = f", started {timestamp(other.started_at)}" if other.started_at else ""
     return (

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 
-from bgpctl.core.state import MOST_WRITES, NodeState, others
+from bgpctl.core.state import MOST_WRITES, NodeState, PeerState, others
 from bgpctl.errors import BgpctlError, Temporary
 from bgpctl.ports import Sink
 from bgpctl.speaker.status.addresses import Addresses
@@ -24,7 +24,8 @@ log = logging.getLogger("bgpctl.speaker")
 def newest(node: str, *found: NodeState | None) -> NodeState | None:
     """Of those that are this node's, the one that was told last, of equals the first. A process numbers what
     it tells. Of two processes one may not have known what the other told, so whatever routers either of them
-    names may have routes. Addresses that another speaker told stand in one of the two places only."""
+    names may have routes; so too where the numbers have come to their end (a damaged file), which orders
+    nothing any more. Addresses that another speaker told stand in one of the two places only."""
     ours = [state for state in found if state is not None and state.node == node]
     last = max(
         ours, key=lambda state: (state.sequence, 0 if state.sequence else state.heartbeat), default=None
@@ -35,11 +36,19 @@ def newest(node: str, *found: NodeState | None) -> NodeState | None:
     for state in (*ours, last):
         known.remember(state.locals)
     last = replace(last, locals=known.told)
-    foreign = [state for state in ours if not state.uid or state.uid != last.uid]
+    ended = last.sequence >= MOST_WRITES
+    foreign = [state for state in ours if ended or not state.uid or state.uid != last.uid]
     for state in foreign:
-        lost = others(state.holders, last.holders)
+        lost = _missed(state.holders, last.holders)
         last = replace(last, unwithdrawn=(*last.unwithdrawn, *lost)) if lost else last
     return last
+
+
+def _missed(peers: tuple[PeerState, ...], known: tuple[PeerState, ...]) -> tuple[PeerState, ...]:
+    """Those that are not among the known. A session that is not up says nothing of one from an address."""
+    placed = [peer for peer in peers if peer.session.local_address]
+    sure = [peer for peer in known if peer.session.local_address]
+    return (*others(placed, sure), *others((peer for peer in peers if peer not in placed), known))
 
 
 def remembered(state: NodeState) -> Hashable:

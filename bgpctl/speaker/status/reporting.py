@@ -106,7 +106,7 @@ class Reporting:
     def _problems(self, intent: Intent, observed: Observed, error: str) -> tuple[str, ...]:
         own = (self._leaving.problem, self._engine.trouble, error, self._unkept(), self._beside.told)
         seen = (*troubles_of(observed), *self._silence.problems(intent, observed, time.monotonic()))
-        return tuple(dict.fromkeys(filter(None, (*intent.problems, *self._source.problems(), *seen, *own))))
+        return tuple(dict.fromkeys(filter(None, (*own, *intent.problems, *self._source.problems(), *seen))))
 
     def _phase(self, observed: Observed) -> str:
         if self._leaving.with_speaker:

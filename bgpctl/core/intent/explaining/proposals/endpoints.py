@@ -1,0 +1,100 @@
+"""Where a Service would have to have a ready endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bgpctl.core.intent.endpoints import SERVICE_NAME_LABEL, answers, port_names
+from bgpctl.core.intent.explaining.proposals.case import Case, documents, items
+from bgpctl.core.intent.explaining.repair import Document, Ref, Repair, Repairs, appending, setting
+from bgpctl.core.intent.services import RULES
+from bgpctl.core.reading.documents import labels_of, name_of, namespace_of
+
+SLICE = "EndpointSlice"
+EXAMPLE = {4: "192.0.2.1", 6: "2001:db8::1"}
+
+
+def slices_of(case: Case) -> list[Document]:
+    """The EndpointSlices of the target's Service."""
+    service = case.service
+    if service is None:
+        return []
+    key = namespace_of(service), name_of(service)
+    return [
+        one
+        for one in documents(case.objects.endpoint_slices)
+        if (namespace_of(one), labels_of(one).get(SERVICE_NAME_LABEL)) == key
+    ]
+
+
+def ready(case: Case) -> Iterator[Repairs]:
+    """One on this node that becomes ready, one more, ports of the Service's names, or another policy."""
+    service = case.service
+    if service is None:
+        return
+    own = [one for one in slices_of(case) if one.get("addressType") in (f"IPv{case.version}", None)]
+    for each in own:
+        yield from _readier(case, each)
+    for each in own:
+        yield from _reached(case, service, each)
+    for each in own:
+        yield (_one_more(case, each),)
+    yield (_new_slice(case, service),)
+    for kind in case.kinds:
+        field = ("spec", RULES[kind].policy)
+        yield (setting("Service", service, field, "Cluster"),)
+
+
+def _words(case: Case) -> str:
+    return f"a ready IPv{case.version} endpoint on {case.node}"
+
+
+def _readier(case: Case, each: Document) -> Iterator[Repairs]:
+    for place, endpoint in enumerate(items(each, "endpoints")):
+        conditions = endpoint.get("conditions") or {} if isinstance(endpoint, Mapping) else {}
+        if (
+            isinstance(endpoint, Mapping)
+            and endpoint.get("nodeName") == case.node
+            and conditions.get("ready") is False
+        ):
+            yield (setting(SLICE, each, ("endpoints", place, "conditions", "ready"), True),)
+
+
+def _reached(case: Case, service: Document, each: Document) -> Iterator[Repairs]:
+    """A slice whose ports the Service does not lead to."""
+    wanted = items(service, "spec", "ports")
+    if not answers(port_names(items(each, "ports")), port_names(wanted)):
+        named = [{"name": port["name"], "port": port.get("port")} for port in wanted]
+        repair = setting(SLICE, each, ("ports",), named, "ports with the names of the Service's")
+        yield (repair,)
+        yield (repair, _one_more(case, each))
+
+
+def _endpoint(case: Case) -> dict[str, Any]:
+    return {"addresses": [EXAMPLE[case.version]], "nodeName": case.node, "conditions": {"ready": True}}
+
+
+def _one_more(case: Case, each: Document) -> Repair:
+    return appending(SLICE, each, ("endpoints",), _endpoint(case), _words(case))
+
+
+def _new_slice(case: Case, service: Document) -> Repair:
+    name, namespace = name_of(service), namespace_of(service)
+    made: dict[str, Any] = {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": SLICE,
+        "metadata": {
+            "name": f"{name}-ipv{case.version}",
+            "namespace": namespace,
+            "labels": {SERVICE_NAME_LABEL: name},
+        },
+        "addressType": f"IPv{case.version}",
+        "endpoints": [_endpoint(case)],
+        "ports": [
+            {k: v for k, v in port.items() if k in ("name", "port", "protocol")}
+            for port in items(service, "spec", "ports")
+        ],
+    }
+    words = f"there, with {_words(case)}: a pod there that its selector matches, and that is ready"
+    return Repair(Ref(SLICE, made["metadata"]["name"], namespace), (), made, None, words)

@@ -1,0 +1,1 @@
+"""`explain`: why something is, or is not, announced. Reads, changes nothing."""
