@@ -31,12 +31,14 @@ NOT_LOOKED = "whether another BGP stack has the node is not known yet"
 @dataclass(frozen=True, slots=True)
 class Neighbour:
     """Another stack that has the node: its provider's `name`, `title` for people, the `sign` by which it is
-    seen. `closed`: it was made to leave there, and has no session any more."""
+    seen. `closed`: it was made to leave there, and has no session any more. `ends`: how it is ended where no
+    drain hands the node over, a sentence without its stop."""
 
     name: str
     title: str
     sign: str
     closed: bool = False
+    ends: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ def decide(node: str, label: str, looks: Looks, *, serves: bool, ran: bool, allo
         return Word(NOT_LOOKED)
     if looks.last.here:
         first = looks.last.here[0]
-        return Word(f"{WAITS} {first.title} has {node}, {first.sign}{_to_hand_over(node, first.name)}")
+        return Word(f"{WAITS} {first.title} has {node}, {first.sign}{_how(node, first)}")
     was = looks.before.here[0].title if looks.before and looks.before.here else ""
     if was or (looks.last.elsewhere and looks.before is None and not ran):
         gone = f"{was} had {node} until a moment ago" if was else "another stack speaks BGP on other nodes"
@@ -109,6 +111,13 @@ def _goes_on(looks: Looks, *, allowed: bool) -> str:
     whose = "; ".join(f"{one.title} has this node too, {one.sign}" for one in speaking)
     why = FLAG if allowed else "it announced already, or the node was handed over to it"
     return f"{whose}: this speaker goes on ({why}); two take each other's sessions: end one of them here"
+
+
+def _how(node: str, one: Neighbour) -> str:
+    if not one.ends:
+        return _to_hand_over(node, one.name)
+    label = f"kubectl label node {node} {LABEL}={OURS} --overwrite"
+    return f". {one.ends}. This one begins then; to say at once that it may: `{label}`"
 
 
 def _to_hand_over(node: str, name: str) -> str:

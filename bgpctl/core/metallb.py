@@ -48,7 +48,9 @@ Document = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """One BGPPeer. `versions`: of IP, which it gets routes of. `selectors`: of nodes, () = all have it."""
+    """One BGPPeer. `versions`: of IP, which it gets routes of. `graceful`: graceful restart is enabled; where
+    it is not, an FRR offers it all the same (`frr_k8s.config`), and MetalLB natively does not. `selectors`:
+    of nodes, () = all have it."""
 
     name: str
     vrf: str
@@ -60,7 +62,7 @@ class Peer:
     versions: tuple[int, ...]
     hold_time: int
     keepalive_time: int
-    restart_time: int | None
+    graceful: bool
     selectors: tuple[LabelSelector, ...]
 
     def selects(self, labels: Mapping[str, str]) -> bool:
@@ -115,7 +117,7 @@ def _peer(document: Document) -> Peer:
         (4, 6) if spec.flag("dualStackAddressFamily") else (address.version,),
         hold,
         _duration(spec, "keepaliveTime", hold // 3),
-        RESTART_TIME if spec.flag("enableGracefulRestart") else None,
+        spec.flag("enableGracefulRestart"),
         read_selectors(spec, "nodeSelectors"),
     )
 
@@ -185,7 +187,7 @@ def node_state(
 def _lost(peer: Peer, told: Sessions) -> Told | None:
     """A session that is down, or one on which a router that keeps routes was not told yet that it has all."""
     said = told.get(peer.neighbor.key)
-    if said is None or (said.state is SessionState.ESTABLISHED and (said.ended or peer.restart_time is None)):
+    if said is None or (said.state is SessionState.ESTABLISHED and (said.ended or not peer.graceful)):
         return None
     return said
 
@@ -208,10 +210,10 @@ def _state(peer: Peer, said: Told | None) -> PeerState:
         peer.asn,
         peer.local_asn,
         session,
-        configured_restart_time=peer.restart_time,
+        configured_restart_time=RESTART_TIME,
         configured_hold_time=peer.hold_time,
         configured_keepalive_time=peer.keepalive_time,
-        configured_notification=peer.restart_time is not None,
+        configured_notification=peer.graceful,
         intended=None,
         announced=None,
     )

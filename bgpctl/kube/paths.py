@@ -67,6 +67,10 @@ def eviction(namespace: str, name: str) -> str:
     return f"{pod(namespace, name)}/eviction"
 
 
+def config_map(namespace: str, name: str) -> str:
+    return f"/api/v1/namespaces/{named(namespace)}/configmaps/{named(name)}"
+
+
 def service(namespace: str, name: str) -> str:
     """Of one Service."""
     return f"/api/v1/namespaces/{named(namespace)}/services/{named(name)}"

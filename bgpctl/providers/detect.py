@@ -22,7 +22,9 @@ from bgpctl.kube import paths
 from bgpctl.kube.client import ApiError, Client, NotFound
 from bgpctl.kube.optional import serves
 from bgpctl.ports import NOTHING_KNOWN, Outlook, Provider
+from bgpctl.providers import cilium_v1_beside
 from bgpctl.providers.bgpctl_stack import alive, announces
+from bgpctl.providers.cilium import Cilium
 
 if TYPE_CHECKING:
     from bgpctl.core.drain.lever import Lever
@@ -117,6 +119,8 @@ def beside(client: Client, node: str) -> Look:
             state = stack.provider(client).state(node)
             here.append(Neighbour(name, stack.TITLE, stack.SIGN, state is not None and _closed(state)))
         elsewhere = elsewhere or bool(row.groups and stack.speaks(client))
+    if not here and _may_be(Cilium.name, served) and (older := cilium_v1_beside.neighbour(client, node)):
+        here.append(older)
     return Look(tuple(here), elsewhere)
 
 
@@ -133,6 +137,8 @@ def others(client: Client, node: str, than: str) -> Iterator[OtherStack]:
         try:
             if _may_announce(client, name, node):
                 yield OtherStack(stack.TITLE, stack.SIGN)
+            elif name == Cilium.name and (older := cilium_v1_beside.neighbour(client, node)):
+                yield OtherStack(older.title, older.sign)
         except Blocked as error:
             yield OtherStack(stack.TITLE, unseen=error.message)
         except ApiError as error:

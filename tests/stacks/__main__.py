@@ -1,7 +1,8 @@
 """`python -m tests.stacks [--stack S]… [--router R]… [--gr G]… [--event E]… [--points N] [--jobs N]`
 
-Exit code 0 when every cell is in order, 1 when one is not, 2 for a wrong word. What cannot run here is named
-at the end, and is a failure with BGPCTL_REQUIRE=all.
+Exit code 0 when every cell is in order, 1 when one is not, 2 for a wrong word. With --again a cell that is
+not is run once more when nothing else runs, and both outcomes are told: it has failed all the same. What
+cannot run here is named at the end, and is a failure with BGPCTL_REQUIRE=all.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -33,6 +35,7 @@ def _arguments(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--points", type=int, default=0, help="kill at so many writes of a run (all)")
     parser.add_argument("--seed", default="", help="which")
     parser.add_argument("--jobs", type=int, default=2, help="places at a time (2)")
+    parser.add_argument("--again", action="store_true", help="run what failed once more, alone")
     parser.add_argument("-o", "--output", choices=("text", "json"), default="text")
     return parser.parse_args(words)
 
@@ -43,14 +46,21 @@ def main(words: Sequence[str]) -> int:
     missing = Counter(part for part in {"bird", "gobgp", *routers} if not require.PARTS[part].present())
     names = [name for name in names if not stacks.STACKS[STACKS[name].lab].missing()]
     chosen = places(names, [r for r in routers if not missing[r]], list(map(Graceful, asked.gr or Graceful)))
-    events, results = list(map(Event, asked.event or Event)), []
+    events, results, began = list(map(Event, asked.event or Event)), [], time.monotonic()
+
+    def told(place: Place, events: Sequence[Event]) -> list[Result]:
+        found = run(place, events, asked.points, asked.seed)
+        for result in found:
+            print(result.to_json() if asked.output == "json" else result, flush=True)
+        return found
+
     with ThreadPoolExecutor(max_workers=asked.jobs) as pool:
-        for found in pool.map(lambda place: run(place, events, asked.points, asked.seed), chosen):
+        for found in pool.map(lambda place: told(place, events), chosen):
             results += found
-            for result in found:
-                print(result.to_json() if asked.output == "json" else result, flush=True)
+    failed = [result for result in results if result.complaints] if asked.again else []
+    again = [found for result in failed for found in told(result.place, [result.event])]
     if asked.output == "text":
-        print("", *table(results), sep="\n")
+        print("", *table(results, again), f"in {(time.monotonic() - began) / 60:.0f} minutes", sep="\n")
     print("\n".join(require.closing_block(missing)), end="\n" if missing else "", file=sys.stderr)
     lacking = bool(missing) and os.environ.get(require.VARIABLE) == "all"
     return int(lacking or any(result.complaints for result in results))
@@ -61,15 +71,16 @@ def run(place: Place, events: Sequence[Event], points: int = 0, seed: str = "") 
     return run_in_turn(
         "tests.stacks.run",
         (place.stack, place.router, place.graceful, str(points), seed),
-        events,
+        place.events(events),
         Result.from_json,
         lambda event, why: Result.broken(place, Event(event), why),
         PLACE_SECONDS,
     )
 
 
-def table(results: Sequence[Result]) -> Iterator[str]:
-    """A row per stack and event, a column per router and graceful restart; "–" = not run."""
+def table(results: Sequence[Result], again: Sequence[Result] = ()) -> Iterator[str]:
+    """A row per stack and event, a column per router and graceful restart; "–" = not run. `again`: those
+    that failed, alone."""
     found = {(r.stack, r.event, r.router, r.graceful): r for r in results}
     columns = [key for key in ((r, g) for r in ROUTERS for g in Graceful) if key in {k[2:] for k in found}]
     rows = [(s, e) for s in STACKS for e in Event if (s, e) in {k[:2] for k in found}]
@@ -81,6 +92,7 @@ def table(results: Sequence[Result]) -> Iterator[str]:
     commands = sum(result.runs for result in results)
     yield from ("", f"{len(results)} cells, {commands} commands, {len(failed)} cells failed")
     yield from map(str, failed)
+    yield from (f"once more, alone: {result}" for result in again)
 
 
 def _word(result: Result | None) -> str:

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import product
 
+from bgpctl.lab import stacks
 from tests.matrix.cells import Graceful
 
 ROUTERS = ("bird", "frr", "gobgp")
 
 
 class Event(StrEnum):
-    """What happens to a drain or to its restore."""
+    """What happens to a drain or to its restore. Where a stack refuses drains, only those in `ORDERS`."""
 
     GUIDE = "guide"  # nothing; the guide's order
     WITHDRAW_FIRST = "withdraw-first"  # nothing; traffic moves away before pods go
@@ -46,13 +47,21 @@ class Stack:
     optional: bool = False
     notification: bool = False
 
+    @property
+    def drains(self) -> bool:
+        """Is there anything that makes one node of it withdraw?"""
+        return stacks.STACKS[self.lab].drains
+
 
 STACKS: dict[str, Stack] = {
     "bgpctl": Stack("bgpctl", "nodes", keeps=False, speaks=True, notification=True),
     "cilium": Stack("cilium", "ciliumbgpnodeconfigs", optional=True, notification=True),
     "relabel": Stack("cilium", "nodes", prepared=False, withdraws=False, keeps=False, notification=True),
     "calico": Stack("calico", "bgppeers", stays=True),
+    "frr-k8s": Stack("frr-k8s", "frrconfigurations", stays=True),
+    "kube-router": Stack("kube-router", "", stays=True),
 }
+ORDERS = (Event.GUIDE, Event.WITHDRAW_FIRST)
 ABSENCES = (Event.AWAY, Event.DOWN)
 NOTIFIED = ("frr", "gobgp")
 """Routers that send the N bit (RFC 8538)."""
@@ -66,12 +75,16 @@ class Place:
     router: str
     graceful: Graceful
 
+    def events(self, asked: Sequence[Event]) -> list[Event]:
+        """Of these, the ones that there are."""
+        return [event for event in asked if STACKS[self.stack].drains or event in ORDERS]
+
     def __str__(self) -> str:
         return f"{self.stack} / {self.router} / graceful restart {self.graceful}"
 
 
-def places(stacks: Sequence[str], routers: Sequence[str], settings: Sequence[Graceful]) -> Iterator[Place]:
+def places(names: Sequence[str], routers: Sequence[str], settings: Sequence[Graceful]) -> Iterator[Place]:
     """The N bit only where both sides can send it."""
-    for stack, router, graceful in product(stacks, routers, settings):
+    for stack, router, graceful in product(names, routers, settings):
         if graceful is not Graceful.NOTIFICATION or (STACKS[stack].notification and router in NOTIFIED):
             yield Place(stack, router, graceful)

@@ -21,9 +21,12 @@ class Result:
     runs: int = 0
     seconds: float = 0.0
 
+    @property
+    def place(self) -> Place:
+        return Place(self.stack, self.router, self.graceful)
+
     def __str__(self) -> str:
-        place = Place(self.stack, self.router, self.graceful)
-        return f"{place} / {self.event}: {'; '.join(self.complaints) or 'in order'}"
+        return f"{self.place} / {self.event}: {'; '.join(self.complaints) or 'in order'}"
 
     @classmethod
     def broken(cls, place: Place, event: Event, words: str) -> Result:

@@ -18,9 +18,9 @@ from itertools import count
 from typing import Any
 
 from bgpctl.core.state import seconds
+from bgpctl.errors import Exit
 from bgpctl.witness.model import RouteState
 from tests.matrix.cells import Graceful
-from tests.stacks import command
 from tests.stacks.cells import ABSENCES, Event, Place
 from tests.stacks.command import KILLED
 from tests.stacks.eye import Eye
@@ -32,6 +32,7 @@ from tests.support.cli import Ran
 FEWEST_WRITES = 10  # a run has so many at least
 AWAY_SECONDS = 3.0
 NOTHING = "nothing to restore"  # of a drain that was killed before it was written down
+REFUSAL = "nothing by which one node withdraws"
 SHORT = "8"  # seconds that a run may take which cannot end
 SETTLED_SECONDS = 40.0
 DRAIN = ("node", "drain", NODE, "--settle", "0", "--timeout", "120", "-o", "json")
@@ -92,10 +93,24 @@ def events(ran: Ran) -> list[dict[str, Any]]:
 
 
 def _leaves(visit: Visit, *more: str) -> None:
+    if not visit.site.stack.drains:
+        _stays(visit, *more)
+        return
     visit.out(visit.run(*DRAIN, *more))
     shown = visit.run("node", "status", NODE, "-o", "json")
     if '"service": "drained"' not in shown.out:
         visit.says.append(f"`node status` does not say that it is drained: {shown.out}{shown.err}")
+    visit.back(visit.run(*RESTORE))
+
+
+def _stays(visit: Visit, *more: str) -> None:
+    """It is refused, and nothing happens."""
+    ran = visit.run(*DRAIN, *more)
+    last = dict(([{}, *events(ran)])[-1])
+    if ran.code != Exit.BLOCKED or REFUSAL not in str(last.get("message")):
+        visit.says.append(f"a drain is not refused: {ran.code}, {last.get('message') or ran.err}")
+    if not visit.site.routes(NODE):
+        visit.says.append("the router has no routes, though the drain was refused")
     visit.back(visit.run(*RESTORE))
 
 
@@ -117,9 +132,9 @@ def _refused(visit: Visit) -> None:
 def _away(visit: Visit) -> None:
     """For some seconds in the middle of it."""
     with visit.site.halted():
-        process = visit.site.start(*DRAIN)
+        drain = visit.site.start(*DRAIN)
         time.sleep(AWAY_SECONDS)
-    visit.out(visit.took(command.ended(process)))
+    visit.out(visit.took(drain.ended()))
     visit.back(visit.run(*RESTORE))
 
 

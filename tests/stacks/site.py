@@ -5,7 +5,6 @@ For a process of its own: what it shortens and switches off it does to the stack
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from bgpctl.core.policy.annotations import GRACEFUL_NOTIFICATION
+from bgpctl.errors import Exit
 from bgpctl.lab import cluster, seed, stacks
 from bgpctl.lab.api.faults import Fault
 from bgpctl.lab.cluster import Lab
@@ -21,11 +21,13 @@ from bgpctl.lab.stacks.calico.node import CalicoNode
 from bgpctl.lab.stacks.cilium import CiliumStack
 from bgpctl.lab.stacks.cilium.agent import Agent
 from bgpctl.lab.stacks.cilium.operator import Operator
+from bgpctl.lab.stacks.frr_k8s.daemon import FrrK8s
 from bgpctl.lab.stacks.gobgp import Gobgp
 from bgpctl.witness.probe import Probe, parse_probe
 from tests.matrix.cells import Graceful
 from tests.stacks import command
 from tests.stacks.cells import STACKS, Place, Stack
+from tests.stacks.command import Command
 from tests.support.cli import Ran
 from tests.support.wait import eventually
 
@@ -34,6 +36,8 @@ UP_SECONDS = 60.0
 RESTART_SECONDS = 15  # that a router keeps routes of a session that ended without a word
 UNCOMPARED = ("pods", "endpointslices", "events", "bgpnodestates")
 """What an eviction makes anew, and what is told all the time."""
+DERIVED = tuple(f"frrconfigurations metallb-system/metallb-{name}" for name in (NODE, OTHER))
+"""What MetalLB's speaker makes of the endpoints: no pod comes back to a node because that is restored."""
 
 
 class Hurried(CiliumStack):
@@ -60,12 +64,12 @@ class Site:
     def addresses(self) -> dict[str, str]:
         return {name: self.lab.address_of(name) for name in (NODE, OTHER)}
 
-    def start(self, *words: str, dies: int = -1) -> subprocess.Popen[str]:
+    def start(self, *words: str, dies: int = -1) -> Command:
         """`bgpctl node WORDS…`; it asks the router that the kubeconfig names."""
         return command.start(self.lab.kubeconfig, *words, dies=dies)
 
     def bgpctl(self, *words: str, dies: int = -1) -> Ran:
-        return command.ended(self.start(*words, dies=dies))
+        return self.start(*words, dies=dies).ended()
 
     def routes(self, node: str) -> int:
         """Those that are live and those that are stale: both forward."""
@@ -86,12 +90,12 @@ class Site:
                 metadata = {k: v for k, v in document["metadata"].items() if v and k not in counted}
                 rest = {k: v for k, v in document.items() if k not in ("metadata", "status")}
                 found[f"{plural} {metadata.get('namespace', '')}/{metadata['name']}"] = (metadata, rest)
-        return found
+        return {name: found[name] for name in found if name not in DERIVED}
 
     @contextmanager
     def refused(self) -> Iterator[None]:
         """Nobody may pull the lever."""
-        fault = Fault("answer", verb="patch", resource=self.stack.lever, code=403)
+        fault = Fault("answer", verb="patch|create", resource=self.stack.lever, code=403)
         number = self.lab.api.faults.add(fault)
         try:
             yield
@@ -125,7 +129,13 @@ def running(place: Place) -> Iterator[Site]:
             ran = site.bgpctl(*words)
             assert ran.code == 0, ran.err
         plan = ("node", "drain", NODE, "--dry-run")
-        eventually(lambda: site.bgpctl(*plan).code == 0, UP_SECONDS, interval=0.5, why="it may be drained")
+        wanted = Exit.DONE if stack.drains else Exit.BLOCKED
+        eventually(
+            lambda: site.bgpctl(*plan).code == wanted,
+            UP_SECONDS,
+            interval=0.5,
+            why=f"a drain would end with {wanted}",
+        )
         yield site
 
 
@@ -169,4 +179,5 @@ HALTED: Mapping[str, Callable[[Lab], AbstractContextManager[None]]] = {
     "cilium": partial(_rounds, Operator),
     "relabel": partial(_rounds, Operator),
     "calico": partial(_rounds, CalicoNode),
+    "frr-k8s": partial(_rounds, FrrK8s),
 }

@@ -55,6 +55,13 @@ class Recorder:
         self.running = wanted
         self.exported = tuple(re.findall(r"if net = (\S+) then return true", text))
 
+    def up(self, router: str) -> bool:
+        return router in self.running and router not in self.down
+
+    def sent(self, router: str) -> tuple[str, ...]:
+        """What it has sent on a session that is up."""
+        return self.exported if self.up(router) and self.running[router][1] else ()
+
     def sessions(self) -> dict[str, tuple[str, str]]:
         return {r: ("Active" if r in self.down else "Established", "12:00:00") for r in self.running}
 
@@ -92,12 +99,15 @@ class Cluster:
         self.provider = Calico(self.client)
         self.round()
 
+    def tick(self) -> None:
+        """One round of each agent, at this moment."""
+        for agent in self.agents:
+            agent.once()
+
     def round(self) -> None:
-        for agent in self.agents:
-            agent.once()
+        self.tick()
         self.api.time.move(20)
-        for agent in self.agents:
-            agent.once()
+        self.tick()
 
     def prepare(self) -> None:
         calico_prepare.perform(self.client, calico_prepare.prepared(self.client))

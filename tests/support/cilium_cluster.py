@@ -89,13 +89,16 @@ class Cluster:
         self.provider = Cilium(self.client)
         self.round()
 
-    def round(self) -> None:
+    def tick(self) -> None:
+        """One round of each agent, at this moment."""
         for agent in self.agents:
             agent.once()
+
+    def round(self) -> None:
+        self.tick()
         self.operator.once()
         self.api.time.move(10)
-        for agent in self.agents:
-            agent.once()
+        self.tick()
 
     def prepare(self, wait: float = copies.SETTLE_SECONDS, *, soak: bool = False) -> None:
         cilium_copies.perform(self.client, cilium_copies.prepared(self.client, soak=soak))

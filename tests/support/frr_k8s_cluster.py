@@ -75,9 +75,12 @@ class Recorder:
         self.sessions, self.silent = wanted, filtered
         return "\n".join(failed)
 
+    def up(self, router: str) -> bool:
+        return router in self.sessions and router not in self.down
+
     def sent(self, router: str) -> list[str]:
         """What it has sent on a session that is up."""
-        if router in self.silent or router in self.down or router not in self.sessions:
+        if router in self.silent or not self.up(router):
             return []
         return [
             what

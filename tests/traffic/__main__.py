@@ -1,4 +1,4 @@
-"""`python -m tests.traffic [--stack S]… [--router R]… [--way W]… [--write]`
+"""`python -m tests.traffic [--stack S]… [--router R]… [--way W]… [--write] [--jobs N]`
 
 Exit code 0 when every cell is in order, 1 when one is not, 2 for a wrong word. What cannot run here is named
 at the end, and is a failure with BGPCTL_REQUIRE=all.
@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from pathlib import Path
 
@@ -34,6 +35,7 @@ def _arguments(words: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--router", action="append", choices=ROUTERS)
     parser.add_argument("--way", action="append", choices=list(map(str, Way)))
+    parser.add_argument("--jobs", type=int, default=1, help="networks at a time (1)")
     parser.add_argument("--write", action="store_true", help=f"write {DOCUMENT} with what was run")
     return parser.parse_args(words)
 
@@ -43,10 +45,11 @@ def main(words: Sequence[str]) -> int:
     missing = Counter(part for part in ("netns", *(asked.router or ROUTERS)) if not _present(part))
     routers = [kind for kind in asked.router or ROUTERS if not missing["netns"] and not missing[kind]]
     results: list[Result] = []
-    for stack, router in product(asked.stack or STACKS, routers):
-        found = run(router, stack, list(map(Way, asked.way or Way)))
-        print(*found, sep="\n", flush=True)
-        results += found
+    ways, chosen = list(map(Way, asked.way or Way)), list(product(asked.stack or STACKS, routers))
+    with ThreadPoolExecutor(max_workers=asked.jobs) as pool:
+        for found in pool.map(lambda place: run(place[1], place[0], ways), chosen):
+            print(*found, sep="\n", flush=True)
+            results += found
     if results:
         print("\n".join(("", *table.markdown(results), "", *table.summary(results))))
     if results and asked.write:

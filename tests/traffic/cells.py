@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bgpctl.core.drain.lever import EXCLUDE
-from bgpctl.lab import seed
+from bgpctl.lab import seed, stacks
 
 ROUTERS = ("bird", "frr")
 
@@ -17,7 +17,7 @@ ROUTERS = ("bird", "frr")
 class Way(StrEnum):
     """What precedes the power-off of a node, and what follows when it is on again."""
 
-    DRAIN = "drain"  # bgpctl node drain; bgpctl node restore
+    DRAIN = "drain"  # bgpctl node drain; bgpctl node restore. Where it refuses: what it says instead
     LABEL = "label"  # the stack's own label by hand; and back
     STOP = "stop"  # whatever speaks BGP on the node is killed, as when its pod goes
     POWER_OFF = "power-off"  # nothing
@@ -37,6 +37,8 @@ STACKS: dict[str, Stack] = {
     "bgpctl": Stack({seed.LABEL: "false"}, {seed.LABEL: "true"}, f"label `{seed.LABEL}=false`"),
     "cilium": Stack({seed.LABEL: None}, {seed.LABEL: "true"}, f"label `{seed.LABEL}` removed"),
     "calico": Stack({EXCLUDE: "true"}, {EXCLUDE: None}, "the exclude label"),
+    "frr-k8s": Stack({EXCLUDE: "true"}, {EXCLUDE: None}, "the exclude label"),
+    "kube-router": Stack({seed.LABEL: None}, {seed.LABEL: "true"}, "its pod deleted"),
 }
 
 
@@ -52,6 +54,11 @@ class Cell:
     def promised(self) -> bool:
         """Must nothing be lost? The other ways are measured; a power-off must lose, or nothing was proved."""
         return self.way is Way.DRAIN
+
+    @property
+    def drains(self) -> bool:
+        """Is there anything that makes a node of it withdraw?"""
+        return stacks.STACKS[self.stack].drains
 
     def __str__(self) -> str:
         return f"{self.router} / {self.stack} / {self.way}"

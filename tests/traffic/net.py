@@ -27,12 +27,14 @@ from bgpctl.lab import seed, stacks
 from bgpctl.lab.api import ApiServer
 from bgpctl.lab.routers import Neighbor, RouterSpec
 from bgpctl.lab.routers.process import die_with_parent
+from bgpctl.witness.probe import parse_probe
 from tests.support.cli import Ran, bgpctl, clean_environment
 from tests.support.netlab import Host, NetLab
 from tests.support.wait import eventually
 from tests.traffic import router
 from tests.traffic.counting import Request
 from tests.traffic.node import PORT
+from tests.traffic.requests import PORT as PORT_ASKED
 
 NODE = "worker-1"
 ADDRESS = seed.WEB_VIP
@@ -40,6 +42,7 @@ RATE, MOST = 400.0, 60_000
 HOLD_SECONDS = 9
 UP_SECONDS = 90.0
 COMMAND_SECONDS = 120.0
+_BOUND = f":{PORT_ASKED:04X} "  # in /proc/net/udp
 
 
 class Net:
@@ -74,7 +77,6 @@ class Net:
         api.write_kubeconfig(kubeconfig)
         nodes = tuple(stacks.Node(name, host.address, "") for name, host in self.nodes.items())
         site = stacks.Site(self.directory, nodes, self.spec, self.probe, kubeconfig)
-        api.apply(*seed.crds())
         api.apply(*seed.cluster(addresses, driver.documents(site)))
         return site.client()
 
@@ -88,8 +90,10 @@ class Net:
         self._spawn(host, "tests.traffic.node", *words)
 
     def start_answering(self, name: str) -> None:
+        """Returns when it does: a busy machine takes its time to start it."""
         host = self.nodes[name]
         self._answering[name] = self._spawn(host, "tests.traffic.requests", "answer", ADDRESS, name)
+        eventually(lambda: _BOUND in host.run("cat", "/proc/net/udp"), why=f"{name} answers")
 
     def stop_engine(self, name: str) -> None:
         """SIGKILL to all that speaks BGP there. What answers goes on."""
@@ -122,6 +126,13 @@ class Net:
         """Does the router's kernel send requests to the node?"""
         found = self.router.run("ip", "route", "show", ADDRESS)
         return self.nodes[name].address in re.findall(r"via (\S+)", found)
+
+    def serves(self, name: str) -> bool:
+        """The same, by routes of a session that is up: those of one that ended may be kept for minutes."""
+        found = parse_probe(self.probe).routes_from(self.nodes[name].address)
+        live = {str(path.prefix) for path in found.paths if not path.stale}
+        up = found.session == "established" and f"{ADDRESS}/32" in live
+        return up and self.forwards_to(name)
 
     def bgpctl(self, *words: str) -> Ran:
         with self.control.inside():
@@ -162,10 +173,13 @@ class Net:
             self.start_engine(name)
             self.start_answering(name)
         for name in self.nodes:
-            eventually(lambda name=name: self.forwards_to(name), UP_SECONDS, why=f"{name} serves")  # type: ignore[misc]
+            eventually(lambda name=name: self.serves(name), UP_SECONDS, why=f"{name} serves")  # type: ignore[misc]
         for words in stacks.STACKS[self.stack].prepare:
             ran = self.bgpctl(*words)
             assert ran.code == 0, ran.err
 
     def may_be_drained(self) -> bool:
+        """Also where its stack knows no drain."""
+        if not stacks.STACKS[self.stack].drains:
+            return True
         return self.bgpctl("node", "drain", NODE, "--dry-run", "--router-probe", self.probe).code == 0

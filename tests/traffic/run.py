@@ -3,6 +3,7 @@ line of JSON for each, and ends with the first that is not in order."""
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 import sys
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
+from bgpctl.errors import Exit
 from tests.support.wait import eventually
 from tests.traffic.cells import STACKS, Cell, Way
 from tests.traffic.counting import answered, complaints, lost
@@ -38,7 +40,7 @@ def measure(net: Net, cell: Cell) -> Result:
         time.sleep(BOOT_SECONDS)
         net.start_answering(NODE)
         RETURNS[cell.way](net, cell)
-        eventually(lambda: net.forwards_to(NODE), UP_SECONDS, why="its routes are back")
+        eventually(lambda: net.serves(NODE), UP_SECONDS, why="its routes are back")
         time.sleep(STEADY_SECONDS)
         requests = stop()
     end = time.time()
@@ -63,11 +65,28 @@ def _until(holds: Callable[[], bool], seconds: float) -> bool:
 
 
 def _drain(net: Net, cell: Cell) -> None:
-    _bgpctl(net, "node", "drain", NODE, "--router-probe", net.probe)
+    if not cell.drains:
+        _as_told(net, cell)
+    else:
+        _bgpctl(net, "node", "drain", NODE, "--router-probe", net.probe)
 
 
 def _restore(net: Net, cell: Cell) -> None:
-    _bgpctl(net, "node", "restore", NODE, "--router-probe", net.probe)
+    if not cell.drains:
+        _unlabel(net, cell)
+    else:
+        _bgpctl(net, "node", "restore", NODE, "--router-probe", net.probe)
+
+
+def _as_told(net: Net, cell: Cell) -> None:
+    """By the words with which a drain refuses: the speaker is stopped, and so many seconds pass."""
+    ran = net.bgpctl("node", "drain", NODE, "--router-probe", net.probe)
+    told = re.search(r"and wait (\d+) s before it is switched off", ran.out)
+    assert ran.code == Exit.BLOCKED and told, (
+        f"it did not refuse, but ended with {ran.code}: {ran.err or ran.out}"
+    )
+    net.label(STACKS[cell.stack].label)
+    time.sleep(int(told[1]))
 
 
 def _bgpctl(net: Net, *words: str) -> None:

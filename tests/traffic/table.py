@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import product
 
+from bgpctl.lab import stacks
 from tests.traffic.cells import STACKS, Cell, Way
 from tests.traffic.counting import Lost
 from tests.traffic.result import Result
@@ -34,8 +35,15 @@ def markdown(results: Sequence[Result]) -> Iterator[str]:
     for stack, way in product(STACKS, Way):
         here = [found.get(Cell(kind, stack, way)) for kind in routers]
         if any(here):
-            leaves = WAYS.get(way) or f"{STACKS[stack].says} by hand"
-            yield _row(f"`{stack}`", leaves, *(word for result in here for word in _words(result)))
+            yield _row(
+                f"`{stack}`", _leaves(stack, way), *(word for result in here for word in _words(result))
+            )
+
+
+def _leaves(stack: str, way: Way) -> str:
+    if way is Way.DRAIN and not stacks.STACKS[stack].drains:
+        return "what `node drain` says when it refuses: stopped, then waited"
+    return WAYS.get(way) or f"{STACKS[stack].says} by hand"
 
 
 def summary(results: Sequence[Result]) -> Iterator[str]:

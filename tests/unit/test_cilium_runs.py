@@ -3,119 +3,48 @@ operator away. No session is closed before the node has withdrawn, and everythin
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
 
 from bgpctl.core.cilium import copies
 from bgpctl.core.cilium.states import END_OF_RIB, LAG
 from bgpctl.kube import paths
+from bgpctl.kube.client import Client
 from bgpctl.lab.stacks.cilium.documents import CLUSTER_CONFIGS, PEER_CONFIGS, advertisement
+from bgpctl.ports import Provider
 from bgpctl.providers.cilium import Cilium
-from bgpctl.runbooks import engine
-from bgpctl.runbooks import world as worlds
-from bgpctl.runbooks.catalogue import node_drain, node_restore
 from bgpctl.runbooks.estimated import UNSEEN
 from bgpctl.runbooks.evidence import gone
-from bgpctl.runbooks.hold import Hold
 from bgpctl.runbooks.journal import load
-from bgpctl.runbooks.model import Result
-from bgpctl.runbooks.options import DrainOptions, RestoreOptions
-from bgpctl.runbooks.routers import Routers
-from tests.support import direct
+from bgpctl.runbooks.options import DrainOptions
+from tests.support import stack_runs
 from tests.support.cilium_cluster import NODE, OTHER, Cluster
-
-
-class Killed(BaseException):
-    """kill -9: nothing of the run happens any more."""
+from tests.support.stack_runs import Killed, killed_at_each_write
 
 
 @dataclass
-class Clock:
-    """While a run waits, time passes and Cilium works."""
+class Runs(stack_runs.Runs[Cluster]):
+    """No router is asked. `operator`: is Cilium's there? `confirmed`: is an estimate refused?"""
 
-    cluster: Cluster
     operator: bool = True
-    hold: Hold | None = None
-    name = ""
-
-    def now(self) -> float:
-        return self.cluster.api.time.now
-
-    monotonic = now
-
-    def sleep(self, seconds: float) -> None:
-        self.cluster.api.time.move(max(seconds, 2.0))
-        if self.operator:
-            self.cluster.operator.once()
-        for agent in self.cluster.agents:
-            agent.once()
-        if self.hold and self.hold.lock:
-            self.hold.lock.renew_when_due()
-
-
-@dataclass
-class Runs:
-    """Runs on one cluster. `dies`: asked before each write that a run makes, by its number; True = now."""
-
-    cluster: Cluster
-    operator: bool = True
-    number: int = 0
-    writes: int = 0
-    forbidden: str = ""  # what may not be written
-    confirmed: bool = False  # is an estimate refused?
+    confirmed: bool = False
     soak: float = 0.0
 
-    def run(
-        self, command: str, dies: Callable[[int], bool] = lambda _: False, *, after: bool = False
-    ) -> Result:
-        self.number, self.writes, dead = self.number + 1, 0, False
-        name, clock = f"{self.number:08x}", Clock(self.cluster, self.operator)
-        wire = direct.Wire(self.cluster.api)
+    shortest = 2.0
 
-        def count(asked: direct.Asked) -> Any:
-            nonlocal dead
-            if dead:
-                raise Killed
-            if asked.writes and self.forbidden and self.forbidden in asked.path:
-                return direct.refused(403)
-            if asked.writes:
-                self.writes += 1
-                dead = dies(self.writes)
-                if dead and not after:
-                    raise Killed
-            return None
+    def provider(self, client: Client) -> Provider:
+        return Cilium(client)
 
-        def carried(asked: direct.Asked, answer: Any) -> None:
-            if dead:
-                raise Killed
-
-        wire.before, wire.after = count, carried  # type: ignore[assignment]
-        client = wire.client()
-        world = worlds.build(
-            client,
-            NODE,
-            name,
-            provider=Cilium(client),
-            timeout=600,
-            routers=Routers(),
-            clock=clock,  # type: ignore[arg-type]
-            background=False,
-        )
-        clock.hold = world.hold
-        drain = DrainOptions(
+    def options(self) -> DrainOptions:
+        return DrainOptions(
             NODE, settle=0, provider="cilium", require_confirmed=self.confirmed, soak=self.soak
         )
-        steps = node_drain(drain, name) if command == "drain" else node_restore(RestoreOptions(NODE), name)
-        events = engine.run(command, NODE, name, steps, world, 600)
-        while True:
-            try:
-                next(events)
-            except StopIteration as end:
-                result: Result = end.value
-                return result
+
+    def tick(self) -> None:
+        if self.operator:
+            self.cluster.operator.once()
+        self.cluster.tick()
 
 
 def fresh() -> Runs:
@@ -161,13 +90,7 @@ def test_it_leaves_and_comes_back() -> None:
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_killed_at_any_write_it_goes_on_and_is_undone(after: bool) -> None:
-    whole = fresh()
-    whole.run("drain")
-    for number in range(1, whole.writes + 1):
-        runs = fresh()
-        before = runs.cluster.objects()
-        with pytest.raises(Killed):
-            runs.run("drain", lambda n, number=number: n == number, after=after)
+    for number, runs, before in killed_at_each_write(fresh, after=after):
         assert runs.run("drain").status == "done", number
         assert proved(runs), number
         assert runs.run("restore").status == "done", number
@@ -175,27 +98,13 @@ def test_killed_at_any_write_it_goes_on_and_is_undone(after: bool) -> None:
 
 
 def test_undone_after_any_write() -> None:
-    whole = fresh()
-    whole.run("drain")
-    for number in range(2, whole.writes + 1):
-        runs = fresh()
-        before = runs.cluster.objects()
-        with pytest.raises(Killed):
-            runs.run("drain", lambda n, number=number: n == number, after=True)
+    for number, runs, before in killed_at_each_write(fresh):
         assert runs.run("restore").status == "done", number
         assert runs.cluster.objects() == before, number
 
 
 def test_a_restore_that_is_killed_at_any_write_goes_on() -> None:
-    whole = fresh()
-    whole.run("drain")
-    whole.run("restore")
-    for number in range(1, whole.writes + 1):
-        runs = fresh()
-        before = runs.cluster.objects()
-        runs.run("drain")
-        with pytest.raises(Killed):
-            runs.run("restore", lambda n, number=number: n == number, after=True)
+    for number, runs, before in killed_at_each_write(fresh, "restore"):
         assert runs.run("restore").status == "done", number
         assert runs.cluster.objects() == before, number
 
@@ -215,15 +124,9 @@ def test_a_soak_goes_before_the_withdraw_with_the_sessions_up() -> None:
 
 
 def test_a_soak_that_is_killed_after_any_write_goes_on_and_is_undone() -> None:
-    whole = soaking()
-    whole.run("drain")
-    for number in range(1, whole.writes + 1):
-        for command in ("drain", "restore"):
-            runs = soaking()
-            before = runs.cluster.objects()
-            with pytest.raises(Killed):
-                runs.run("drain", lambda n, number=number: n == number, after=True)
-            if command == "drain":
+    for goes_on in (True, False):
+        for number, runs, before in killed_at_each_write(soaking):
+            if goes_on:
                 assert runs.run("drain").status == "done", number
                 assert proved(runs, "soak"), number
             assert runs.run("restore").status == "done", number

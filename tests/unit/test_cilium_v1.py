@@ -12,6 +12,7 @@ import pytest
 from bgpctl.core.cilium import copies, policies
 from bgpctl.core.cilium.agent import PEERS
 from bgpctl.core.drain.lever import Effect
+from bgpctl.core.handover import Look, Looks, decide
 from bgpctl.core.reading.foreign import Unreadable
 from bgpctl.errors import BgpctlError, Blocked
 from bgpctl.kube import paths
@@ -572,3 +573,53 @@ def test_a_policy_that_is_nested_too_deep_has_no_second_one() -> None:
     first = pair(extra=deep).original
     second = {"metadata": {"name": SECOND}, "spec": first["spec"]}
     assert not policies.same(policies.pairs([first, second])[0]), "whatever there is"
+
+
+# --- beside our own speaker, which runs by the same kind ----------------------------------------------------
+
+
+def beside(*, enabled: dict[str, str], version: str = "v1.18.3", there: bool = True) -> Look:
+    """What our speaker sees on a node of such a Cilium. `there`: its network is on this node."""
+    cluster = Cluster()
+    image = f"quay.io/cilium/cilium:{version}@sha256:{'0' * 64}"
+    spec = {"nodeName": NODE, "containers": [{"name": "cilium-agent", "image": image}]}
+    pod = {"name": "cilium-x", "namespace": "cilium", "labels": CILIUM}
+    config = {"name": "cilium-config", "namespace": "cilium"}
+    cluster.api.server.apply(
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "cilium"}},
+        {"apiVersion": "v1", "kind": "Pod", "metadata": pod, "spec": spec},
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": config, "data": enabled},
+    )
+    if not there:
+        cluster.client.delete(f"{paths.CILIUM_NODES}/{NODE}")
+    return detect.beside(cluster.client, NODE)
+
+
+def test_our_speaker_sees_that_ciliums_agent_runs_by_its_policy() -> None:
+    (found,) = beside(enabled={"enable-bgp-control-plane": "true"}).here
+    assert (found.name, found.sign) == ("cilium", "which CiliumBGPPeeringPolicy rack-1 selects")
+    told = decide(NODE, "", Looks(Look((found,))), serves=False, ran=False, allowed=False).waits
+    assert "enable-bgp-control-plane to false in the ConfigMap cilium/cilium-config" in told
+    assert "node drain" not in told and f"kubectl label node {NODE} bgpctl.io/stack=bgpctl" in told
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        {"enabled": {"enable-bgp-control-plane": "false"}},
+        {"enabled": {}},
+        {"enabled": {"enable-bgp-control-plane": "true"}, "version": "v1.19.0"},
+        {"enabled": {"enable-bgp-control-plane": "true"}, "there": False},
+    ],
+    ids=["its BGP is off", "nothing is said of it", "too new for the kind", "Cilium is not on the node"],
+)
+def test_our_speaker_begins_beside_ciliums_network(known: dict[str, Any]) -> None:
+    assert beside(**known) == Look(elsewhere=beside(**known).elsewhere)
+
+
+def test_our_speaker_that_may_not_see_how_cilium_is_set_up_knows_nothing() -> None:
+    cluster = Cluster()
+    wire = direct.Wire(cluster.api)
+    wire.before = lambda asked: direct.refused(403) if asked.path.startswith(paths.PODS) else None  # type: ignore[assignment]
+    with pytest.raises(ApiError):
+        detect.beside(wire.client(), NODE)

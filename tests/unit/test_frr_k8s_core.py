@@ -121,7 +121,7 @@ def test_a_neighbor_with_everything() -> None:
             versions=(4, 6),
             hold_time=90,
             keepalive_time=30,
-            restart_time=120,
+            graceful=True,
             prefixes=frozenset({"203.0.113.7/32", "2001:db8:f::/64"}),
         ),
     )
@@ -130,7 +130,7 @@ def test_a_neighbor_with_everything() -> None:
 @pytest.mark.parametrize(
     ("peer", "attributes"),
     [
-        ({}, {"hold_time": 180, "keepalive_time": 60, "restart_time": None, "versions": (4,), "port": 179}),
+        ({}, {"hold_time": 180, "keepalive_time": 60, "graceful": False, "versions": (4,), "port": 179}),
         ({"asn": 0, "dynamicASN": "internal"}, {"asn": 65001}),
         ({"asn": 0, "dynamicASN": "external"}, {"asn": 0}),
         ({"sourceaddress": "eth0"}, {"local": ""}),
@@ -255,6 +255,43 @@ def test_a_list_that_lets_something_out_or_nobody_is_no_withdrawal(change: tuple
 )
 def test_lines_that_ours_would_not_go_with(raw: str, word: str) -> None:
     assert running.strange(raw) == word
+
+
+def has(one: Neighbor, raw: str = "") -> Configuration:
+    return Configuration("r", "s", "u", "1", 0.0, LabelSelector(), (one,), raw, ours=False)
+
+
+@pytest.mark.parametrize(
+    ("lines", "keeps", "hold"),
+    [
+        ("", 120, 9),
+        (" bgp graceful-restart restart-time 600\n", 600, 9),
+        (" bgp graceful-restart restart-time 20\n", 120, 9),
+        (" bgp long-lived-graceful-restart stale-time 86400\n", 86400, 9),
+        (" neighbor 192.0.2.1 timers 60 240\n", 120, 240),
+        (" neighbor 2001:db8::1 timers 60 240\n", 120, 9),
+        (" timers bgp 60 200\n neighbor 192.0.2.1 timers 3 9\n", 120, 200),
+    ],
+)
+def test_what_somebodys_own_lines_let_routers_keep_counts(lines: str, keeps: int, hold: int) -> None:
+    """As FRR says that it has taken them in (issue 7)."""
+    said = running.read(
+        RUNNING.replace(" neighbor 192.0.2.1 remote", f"{lines} neighbor 192.0.2.1 remote", 1)
+    )
+    host = Host("n1", {}, (has(neighbor(hold_time=9)),), status=told.NodeStatus("n1", said, "", ""))
+    (peer,) = node_state(host).peers
+    assert (peer.configured_restart_time, peer.configured_hold_time) == (keeps, hold)
+
+
+@pytest.mark.parametrize(
+    ("raw", "worst"), [("bgp graceful-restart", True), ("timers bgp 1 3", True), ("x", False)]
+)
+def test_lines_that_frr_has_not_told_yet_may_be_the_worst(raw: str, worst: bool) -> None:
+    (peer,) = node_state(Host("n1", {}, (has(neighbor(), raw),))).peers
+    found = (
+        (config.LONGEST_RESTART, config.LONGEST_HOLD) if worst else (config.RESTART_TIME, config.HOLD_TIME)
+    )
+    assert (peer.configured_restart_time, peer.configured_hold_time) == found
 
 
 # --- what is told -------------------------------------------------------------------------------------------

@@ -3,10 +3,8 @@ reset or closed, and everything is afterwards as before."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import ip_network
-from typing import Any
 
 import pytest
 
@@ -14,132 +12,35 @@ from bgpctl import providers
 from bgpctl.core.drain.lever import EXCLUDE
 from bgpctl.core.frr_k8s import leave
 from bgpctl.kube import paths
+from bgpctl.kube.client import Client
 from bgpctl.lab.stacks.frr_k8s.documents import configuration, neighbor, peer
 from bgpctl.lab.stacks.frr_k8s.speaker import Speaker
-from bgpctl.runbooks import engine
-from bgpctl.runbooks import world as worlds
-from bgpctl.runbooks.catalogue import node_drain, node_restore
-from bgpctl.runbooks.hold import Hold
-from bgpctl.runbooks.model import Result
-from bgpctl.runbooks.options import DrainOptions, RestoreOptions
-from bgpctl.runbooks.routers import Routers
-from bgpctl.witness.model import Path, RouterAnswer, answered
-from tests.support import direct
+from bgpctl.ports import Provider
+from bgpctl.runbooks.options import DrainOptions
+from tests.support import direct, stack_runs
 from tests.support.frr_k8s_cluster import BASE, NODE, OTHER, OWN, PREFIXES, ROUTER_ASN, ROUTERS, Cluster
+from tests.support.stack_runs import Probe, killed_at_each_write, proof, verbs
 
 NAME = leave.name_for(NODE)
 WITHDREW = {router: ["withdraw"] for router in ROUTERS}
 ANNOUNCED = {router: ["announce"] for router in ROUTERS}
 
 
-class Killed(BaseException):
-    """kill -9: nothing of the run happens any more."""
-
-
 @dataclass
-class Probe:
-    """A router that has what the node's FRR sends it."""
+class Runs(stack_runs.Runs[Cluster]):
+    """`asked`: are the routers?"""
 
-    cluster: Cluster
-    peer: str
-    kind: str = "test"
-    target: str = ""
-
-    def routes_from(self, neighbor: str) -> RouterAnswer:
-        bgpd = self.cluster.engines[NODE]
-        up = self.peer in bgpd.sessions and self.peer not in bgpd.down
-        found = tuple(Path(ip_network(one), neighbor, False) for one in bgpd.sent(self.peer))
-        session = "established" if up else "active"
-        return answered(f"test {self.peer}", neighbor, found, session, None, local=self.peer)
-
-
-@dataclass
-class Clock:
-    """While a run waits, time passes and frr-k8s works."""
-
-    cluster: Cluster
-    hold: Hold | None = None
-    name = ""
-
-    def now(self) -> float:
-        return self.cluster.api.time.now
-
-    monotonic = now
-
-    def sleep(self, seconds: float) -> None:
-        self.cluster.api.time.move(max(seconds, 1.0))
-        self.cluster.tick()
-        if self.hold and self.hold.lock:
-            self.hold.lock.renew_when_due()
-
-
-@dataclass
-class Runs:
-    """Runs on one cluster. `dies`: asked before each write that a run makes, by its number; True = now."""
-
-    cluster: Cluster
     asked: bool = True
     stack: str = "frr-k8s"
-    number: int = 0
-    writes: int = 0
-    forbidden: str = ""  # what may not be written
 
-    def run(
-        self, command: str, dies: Callable[[int], bool] = lambda _: False, *, after: bool = False
-    ) -> Result:
-        self.number, self.writes, dead = self.number + 1, 0, False
-        name, clock = f"{self.number:08x}", Clock(self.cluster)
-        wire = direct.Wire(self.cluster.api)
+    def provider(self, client: Client) -> Provider:
+        return providers.named(client, self.stack)
 
-        def count(asked: direct.Asked) -> Any:
-            nonlocal dead
-            if dead:
-                raise Killed
-            if asked.writes and self.forbidden and self.forbidden in asked.path:
-                return direct.refused(403)
-            if asked.writes:
-                self.writes += 1
-                dead = dies(self.writes)
-                if dead and not after:
-                    raise Killed
-            return None
+    def options(self) -> DrainOptions:
+        return DrainOptions(NODE, settle=0, provider=self.stack)
 
-        def carried(asked: direct.Asked, answer: Any) -> None:
-            if dead:
-                raise Killed
-
-        wire.before, wire.after = count, carried  # type: ignore[assignment]
-        client = wire.client()
-        probes = [Probe(self.cluster, router, target=router) for router in ROUTERS] if self.asked else []
-        world = worlds.build(
-            client,
-            NODE,
-            name,
-            provider=providers.named(client, self.stack),
-            timeout=600,
-            routers=Routers(probes),  # type: ignore[arg-type]
-            clock=clock,  # type: ignore[arg-type]
-            background=False,
-        )
-        clock.hold = world.hold
-        drain = DrainOptions(NODE, settle=0, provider=self.stack)
-        steps = node_drain(drain, name) if command == "drain" else node_restore(RestoreOptions(NODE), name)
-        return finished(engine.run(command, NODE, name, steps, world, 600))
-
-
-def finished(events: Any) -> Result:
-    while True:
-        try:
-            next(events)
-        except StopIteration as end:
-            result: Result = end.value
-            return result
-
-
-def proof(result: Result) -> str:
-    """By what the routes are gone, or back."""
-    told = [step.text for step in result.steps if step.step in ("Withdrawn", "Announced")]
-    return "confirmed" if "confirmed by" in told[-1] else told[-1]
+    def probes(self) -> Sequence[Probe]:
+        return [Probe(self.cluster.engines[NODE], router) for router in ROUTERS] if self.asked else []
 
 
 def fresh() -> Runs:
@@ -147,13 +48,6 @@ def fresh() -> Runs:
     for name in (NODE, OTHER):
         cluster.told(name)
     return Runs(cluster)
-
-
-def verbs(told: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for verb, router in told:
-        found.setdefault(router, []).append(verb)
-    return found
 
 
 def test_it_leaves_and_comes_back() -> None:
@@ -171,13 +65,7 @@ def test_it_leaves_and_comes_back() -> None:
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_killed_at_any_write_it_goes_on_and_is_undone(after: bool) -> None:
-    whole = fresh()
-    whole.run("drain")
-    for number in range(1, whole.writes + 1):
-        runs = fresh()
-        before = runs.cluster.objects()
-        with pytest.raises(Killed):
-            runs.run("drain", lambda n, number=number: n == number, after=after)
+    for number, runs, before in killed_at_each_write(fresh, after=after):
         assert runs.run("drain").status == "done", number
         runs.cluster.round()
         assert verbs(runs.cluster.told()) == WITHDREW, number
@@ -188,28 +76,14 @@ def test_killed_at_any_write_it_goes_on_and_is_undone(after: bool) -> None:
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_undone_from_any_write_on_without_a_reset(after: bool) -> None:
-    whole = fresh()
-    whole.run("drain")
-    for number in range(1, whole.writes + 1):
-        runs = fresh()
-        before = runs.cluster.objects()
-        with pytest.raises(Killed):
-            runs.run("drain", lambda n, number=number: n == number, after=after)
+    for number, runs, before in killed_at_each_write(fresh, after=after):
         assert runs.run("restore").status == "done", number
         assert runs.cluster.objects() == before, number
         assert not {"close", "reset", "open"} & {verb for verb, _ in runs.cluster.told()}, number
 
 
 def test_a_restore_that_is_killed_at_any_write_goes_on() -> None:
-    whole = fresh()
-    whole.run("drain")
-    whole.run("restore")
-    for number in range(1, whole.writes + 1):
-        runs = fresh()
-        before = runs.cluster.objects()
-        runs.run("drain")
-        with pytest.raises(Killed):
-            runs.run("restore", lambda n, number=number: n == number, after=True)
+    for number, runs, before in killed_at_each_write(fresh, "restore"):
         assert runs.run("restore").status == "done", number
         assert runs.cluster.objects() == before, number
 
@@ -343,13 +217,9 @@ def test_metallb_withdraws_by_the_exclude_label_killed_at_any_write() -> None:
     assert proof(whole.run("drain")) == "confirmed"
     node = whole.cluster.client.get(paths.node(NODE))
     assert node["metadata"]["labels"][EXCLUDE] == "true"
-    writes = whole.writes
     assert whole.run("restore").status == "done" and whole.cluster.objects() == before
     assert whole.cluster.told() == [], "no session ended"
-    for number in range(1, writes + 1, 3):
-        runs = by_label()
-        with pytest.raises(Killed):
-            runs.run("drain", lambda n, number=number: n == number, after=True)
+    for number, runs, before in killed_at_each_write(by_label, step=3):
         assert runs.run("drain").status == "done", number
         assert runs.run("restore").status == "done", number
         assert runs.cluster.objects() == before, number

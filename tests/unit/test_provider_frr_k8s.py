@@ -10,6 +10,7 @@ from bgpctl.core.drain.lever import Create, Delete, Effect, Patch
 from bgpctl.core.frr_k8s import leave
 from bgpctl.core.frr_k8s.config import GROUP
 from bgpctl.core.model import SessionState
+from bgpctl.core.timing.withdrawal import Event, estimate
 from bgpctl.kube import paths, rights
 from bgpctl.kube.client import Conflict
 from bgpctl.lab.stacks.frr_k8s.documents import VERSION, configuration, made, neighbor
@@ -96,9 +97,18 @@ def test_what_is_read_of_a_node_that_serves() -> None:
         OWN,
     )
     assert (peer.configured_hold_time, peer.configured_keepalive_time) == (9, 3)
-    assert (peer.configured_restart_time, peer.session.state) == (None, SessionState.ESTABLISHED)
+    assert (peer.configured_restart_time, peer.session.state) == (120, SessionState.ESTABLISHED)
     facts = cluster.provider.facts(cluster.client.get(paths.node(NODE)))
     assert [(one.address, one.hold_time) for one in facts] == [(router, 9) for router in ROUTERS]
+
+
+def test_without_graceful_restart_frr_offers_it_and_bird_keeps_the_routes() -> None:
+    """By the long-lived capability that FRR sends beside it: 120 s after a crash, and after the hold time."""
+    cluster = fresh()
+    facts, *_ = cluster.provider.facts(cluster.client.get(paths.node(NODE)))
+    crash, power_off = (estimate(event, facts) for event in (Event.CRASH, Event.POWER_OFF))
+    assert (crash.best, crash.worst, power_off.worst) == (0.02, 125.0, 129.0)
+    assert crash.unknown[0] == "whether graceful restart is negotiated"
 
 
 def test_a_session_that_is_down_is_told_two_minutes_late() -> None:

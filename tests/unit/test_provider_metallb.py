@@ -82,7 +82,7 @@ def test_what_is_read_of_its_nodes() -> None:
     assert (one.configured_hold_time, one.configured_keepalive_time, one.configured_restart_time) == (
         9,
         3,
-        None,
+        120,
     )
     assert one.session.state is SessionState.UNKNOWN and state.problems == (metallb.UNTOLD,)
     assert MetalLB(client).state("n1") == state
@@ -163,7 +163,7 @@ def test_a_peer_with_everything() -> None:
         "localASN": 7,
     }
     found = metallb.read(peer("p", "2001:db8::1", 65000, 65001, enableGracefulRestart=True, **spec))
-    assert found == Peer("p", "", "2001:db8::1", 1790, 65000, 7, "10.0.0.1", (6,), 9, 2, 120, ())
+    assert found == Peer("p", "", "2001:db8::1", 1790, 65000, 7, "10.0.0.1", (6,), 9, 2, True, ())
 
 
 UP, KEY = SessionState.ESTABLISHED, ("", "192.0.2.1")

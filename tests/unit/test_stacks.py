@@ -6,7 +6,7 @@ import pytest
 
 from tests.matrix.cells import Graceful
 from tests.stacks.__main__ import table
-from tests.stacks.cells import ROUTERS, STACKS, Event, places
+from tests.stacks.cells import ROUTERS, STACKS, Event, Place, places
 from tests.stacks.eye import Look, Sight
 from tests.stacks.judging import changed, seen
 from tests.stacks.result import Result
@@ -60,7 +60,14 @@ def test_objects_that_are_not_as_before_are_named_with_what_differs() -> None:
 
 def test_every_event_happens_and_every_stack_can_be_halted() -> None:
     assert {*ONCE, *AT_WRITES} == set(Event)
-    assert HALTED.keys() == STACKS.keys()
+    assert HALTED.keys() == {name for name in STACKS if STACKS[name].drains}
+
+
+def test_a_stack_that_refuses_every_drain_is_asked_in_both_orders_and_no_more() -> None:
+    for name, stack in STACKS.items():
+        found = Place(name, "bird", Graceful.ON).events(list(Event))
+        assert found == (list(Event) if stack.drains else [Event.GUIDE, Event.WITHDRAW_FIRST]), name
+    assert not STACKS["kube-router"].drains
 
 
 def test_the_n_bit_only_where_both_can_send_it() -> None:
@@ -81,4 +88,7 @@ def test_the_report_has_a_word_for_each_cell_and_names_what_failed() -> None:
         "2 cells, 5 commands, 1 cells failed",
         "bgpctl / frr / graceful restart off / down: it stays",
     ]
+    *_, failed, again = table([good, bad], [Result("bgpctl", "frr", Graceful.OFF, Event.DOWN, runs=3)])
+    assert failed == "bgpctl / frr / graceful restart off / down: it stays"
+    assert again == "once more, alone: bgpctl / frr / graceful restart off / down: in order"
     assert Result.from_json(bad.to_json()) == bad

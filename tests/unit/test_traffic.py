@@ -57,6 +57,12 @@ def test_complaints(
     assert complaints(promised, *counts, silent=silent) == words
 
 
+def test_a_refused_drain_has_a_row_of_its_own() -> None:
+    *_, row = table.markdown([Result("bird", "kube-router", Way.DRAIN, Lost(3000), Lost(2000))])
+    leaves = "what `node drain` says when it refuses: stopped, then waited"
+    assert row == f"| `kube-router` | {leaves} | 0 of 3000 | 0 of 2000 |"
+
+
 RESULTS = [
     Result("bird", "bgpctl", Way.DRAIN, Lost(3000), Lost(2000)),
     Result("bird", "bgpctl", Way.STOP, Lost(9000, 2700, 20.0), Lost(2000, 7, 0.1), endless=True),

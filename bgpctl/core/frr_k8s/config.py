@@ -25,7 +25,12 @@ VERSION = f"{GROUP}/v1beta1"
 KIND = "FRRConfiguration"
 DEFAULT_PORT = 179
 HOLD_TIME, KEEPALIVE_TIME, RESTART_TIME = 180, 60, 120
-"""FRR's own, where nobody says anything else."""
+"""FRR's own, where nobody says anything else. It offers the Restart Time in any case: without graceful
+restart for no family, but beside the long-lived capability for each, by which BIRD 2.0.12 keeps the routes so
+long all the same (measured: 129 s after a power-off, hold time 9 s)."""
+LONGEST_RESTART, LONGEST_HOLD = 2**24 - 1, 2**16 - 1
+"""What lines of somebody else may make of it: the long-lived stale time has 24 bits (RFC 9494), the hold time
+16 (RFC 4271)."""
 LABEL, LABELLED = "bgpctl.io/withdrawn", "true"
 """Of the one by which a node withdraws."""
 
@@ -43,7 +48,7 @@ Key = tuple[str, str]
 @dataclass(frozen=True, slots=True)
 class Neighbor:
     """A peer of a node. `asn` 0 = any but the node's own (`dynamicASN: external`). `local` "" = the kernel
-    chooses the address. `versions`: the unicast families. `restart_time` None = without graceful restart.
+    chooses the address. `versions`: the unicast families. `graceful`: graceful restart is enabled.
     `prefixes` None = which are announced to it is not told. `evpn`: it gets more than unicast routes.
     `source`: the FRRConfiguration that it is of."""
 
@@ -58,7 +63,7 @@ class Neighbor:
     versions: tuple[int, ...] = (4,)
     hold_time: int = HOLD_TIME
     keepalive_time: int = KEEPALIVE_TIME
-    restart_time: int | None = None
+    graceful: bool = False
     prefixes: frozenset[str] | None = frozenset()
     evpn: bool = False
 
@@ -178,7 +183,6 @@ def _neighbor(read_: Foreign, source: str, vrf: str, asn: int) -> Neighbor:
         read_.refuse("address", "an IP address")
     families = read_.texts("addressFamilies", 10)
     both = read_.flag("dualStackAddressFamily")
-    graceful = read_.flag("enableGracefulRestart")
     internal = read_.text("dynamicASN") == "internal"
     return Neighbor(
         source,
@@ -192,7 +196,7 @@ def _neighbor(read_: Foreign, source: str, vrf: str, asn: int) -> Neighbor:
         (4, 6) if both else (address.version,) if not families or "unicast" in families else (),
         _duration(read_, "holdTime", HOLD_TIME),
         _duration(read_, "keepaliveTime", KEEPALIVE_TIME),
-        RESTART_TIME if graceful else None,
+        read_.flag("enableGracefulRestart"),
         evpn="evpn" in families,
     )
 

@@ -19,6 +19,10 @@ _FAMILY = re.compile(r"address-family (ipv[46]) unicast$")
 _DENIES = re.compile(r"(ip|ipv6) prefix-list (\S{1,100}) seq \d{1,10} (deny any|.{1,200})$")
 _NEIGHBOR = re.compile(r"neighbor (\S{1,64}) (.{1,200})$")
 _OUT = re.compile(r"prefix-list (\S{1,100}) out$")
+_KEEPS = re.compile(
+    r"bgp (?:graceful-restart restart-time|long-lived-graceful-restart stale-time) (\d{1,8})$"
+)
+_TIMERS = re.compile(r"timers (?:bgp )?\d{1,5} (\d{1,5})$")
 
 VERSIONS = {"ipv4": 4, "ipv6": 6, "ip": 4}
 
@@ -27,12 +31,20 @@ VERSIONS = {"ipv4": 4, "ipv6": 6, "ip": 4}
 class Running:
     """`neighbors`: those of every VRF that have an AS number. `filters`: by the neighbor and the IP version
     the prefix list of what goes out. `denying`: the lists that let nothing through. `grouped`: it has peer
-    groups, whose members are not told by their lines alone."""
+    groups, whose members are not told by their lines alone. `keeps`: for how many seconds it lets routers
+    keep routes, the longest that it says; `holds`: the hold times that it offers, of all by None. 0 = it says
+    nothing."""
 
     neighbors: set[Key] = field(default_factory=set)
     filters: dict[tuple[Key, int], str] = field(default_factory=dict)
     denying: set[tuple[int, str]] = field(default_factory=set)
     grouped: bool = False
+    keeps: int = 0
+    holds: dict[Key | None, int] = field(default_factory=dict)
+
+    def holding(self, key: Key) -> int:
+        """The longest hold time in seconds that it may offer to this neighbor; 0 = it does not say."""
+        return max(self.holds.get(key, 0), self.holds.get(None, 0))
 
     def silences(self, neighbor: Neighbor, name: str) -> bool:
         """Is nothing let out to it by the list of this name, in any of its families?"""
@@ -58,6 +70,10 @@ def read(text: str) -> Running:
             lists[of] = lists.get(of, True) and match[3] == "deny any"
         elif vrf is not None and (match := _NEIGHBOR.match(line)):
             _neighbor(found, (vrf, _spelled(match[1])), version, match[2])
+        elif match := _KEEPS.match(line):
+            found.keeps = max(found.keeps, int(match[1]))
+        elif match := _TIMERS.match(line):
+            found.holds[None] = max(found.holds.get(None, 0), int(match[1]))
         found.grouped = found.grouped or "peer-group" in line or line.startswith("bgp listen range")
     found.denying.update(name for name, denies in lists.items() if denies)
     return found
@@ -66,6 +82,8 @@ def read(text: str) -> Running:
 def _neighbor(found: Running, key: Key, version: int, rest: str) -> None:
     if rest.startswith(("remote-as ", "interface remote-as ")):
         found.neighbors.add(key)
+    elif match := _TIMERS.match(rest):
+        found.holds[key] = int(match[1])
     elif version and (match := _OUT.match(rest)):
         found.filters[key, version] = match[1]
 
@@ -85,6 +103,15 @@ def strange(raw: str) -> str:
     """What lines of somebody else have that a filter of ours would not go together with; "" = nothing."""
     match = _STRANGE.search(raw)
     return " ".join(match[0].split()) if match else ""
+
+
+_TIMED = re.compile(r"\b(?:graceful-restart|long-lived|timers|minimum-holdtime)\b")
+
+
+def timed(raw: str) -> bool:
+    """May lines of somebody else change how long routers keep routes? What they say FRR tells, once it has
+    taken them in."""
+    return bool(_TIMED.search(raw))
 
 
 def mentioned(running: Running, raw: Iterable[str], known: Iterable[Key]) -> tuple[Key, ...]:

@@ -13,8 +13,17 @@ from ipaddress import ip_address
 from types import MappingProxyType
 
 from bgpctl.core.frr_k8s import leave
-from bgpctl.core.frr_k8s.config import KIND, Configuration, Neighbor, Unread, merged
-from bgpctl.core.frr_k8s.running import mentioned, strange
+from bgpctl.core.frr_k8s.config import (
+    KIND,
+    LONGEST_HOLD,
+    LONGEST_RESTART,
+    RESTART_TIME,
+    Configuration,
+    Neighbor,
+    Unread,
+    merged,
+)
+from bgpctl.core.frr_k8s.running import mentioned, strange, timed
 from bgpctl.core.frr_k8s.told import SESSION_LAG, NodeStatus, Sessions
 from bgpctl.core.model import Session, SessionState
 from bgpctl.core.state import NodeState, PeerState, placed
@@ -170,6 +179,7 @@ def _peer(one: Neighbor, host: Host, told: Sessions, *, loud: bool, taken: bool)
     said = told.get(one.key)
     state = (host.sessions or {}).get(one.key, SessionState.UNKNOWN)
     intended = None if one.prefixes is None else len(one.prefixes)
+    keeps, hold = _timers(one, host)
     return PeerState(
         one.name,
         placed(one.vrf, one.address),
@@ -185,13 +195,24 @@ def _peer(one: Neighbor, host: Host, told: Sessions, *, loud: bool, taken: bool)
             gr_told=False,
             end_of_rib=None,
         ),
-        configured_restart_time=one.restart_time,
-        configured_hold_time=one.hold_time,
+        configured_restart_time=keeps,
+        configured_hold_time=hold,
         configured_keepalive_time=one.keepalive_time,
-        configured_notification=one.restart_time is not None,
+        configured_notification=one.graceful,
         intended=0 if not loud else None if _raw(host) else intended,
         announced=said.sent if said else 0 if taken else None,
     )
+
+
+def _timers(one: Neighbor, host: Host) -> tuple[int, int]:
+    """The Restart Time and hold time that it offers: by the typed fields, and by lines that somebody added.
+    Of those that FRR has not told yet the worst."""
+    if host.status is not None:
+        said = host.status.running
+        return max(said.keeps, RESTART_TIME), max(said.holding(one.key), one.hold_time)
+    if any(timed(one.raw) for one in host.configurations):
+        return LONGEST_RESTART, LONGEST_HOLD
+    return RESTART_TIME, one.hold_time
 
 
 def _raw(host: Host) -> bool:
