@@ -184,6 +184,11 @@ def node_state(
     )
 
 
+def unread(state: NodeState) -> tuple[str, ...]:
+    """Its BGPPeers that cannot be read: whom they are for nobody knows."""
+    return tuple(problem for problem in state.problems if problem not in (UNTOLD, EXCLUDED))
+
+
 def _lost(peer: Peer, told: Sessions) -> Told | None:
     """A session that is down, or one on which a router that keeps routes was not told yet that it has all."""
     said = told.get(peer.neighbor.key)

@@ -24,13 +24,11 @@ FEW = 20
 class Row:
     """What has to be known of a stack before its modules are worth loading. `groups`: the API groups of which
     one is served wherever it is; none = it has no resources, and is looked for where nobody else is.
-    `daemons_of`: the provider with whose daemons it speaks, "" = it has its own.
     `closes_apart`: it withdraws with the sessions up, and closes them by another act. `left_behind`: what a
     run leaves of a node that is deleted meanwhile, and who clears it away."""
 
     load: Callable[[], Stack]
     groups: frozenset[str] = frozenset()
-    daemons_of: str = ""
     closes_apart: bool = False
     left_behind: str = "nothing is left to do on it; its speaker withdraws the routes of a deleted node"
 
@@ -104,7 +102,7 @@ TABLE: dict[str, Row] = {
         left_behind="nothing is left to do on it: the FRRConfiguration by which it announced nothing is "
         "owned by its Node, and goes with it",
     ),
-    "metallb": Row(_metallb, frozenset({"metallb.io"}), daemons_of="frr-k8s"),
+    "metallb": Row(_metallb, frozenset({"metallb.io"})),
     "kube-router": Row(_kube_router),
     "isovalent": Row(_isovalent, frozenset({"isovalent.com"})),
     "openperouter": Row(_openperouter, frozenset({"openpe.openperouter.github.io"})),

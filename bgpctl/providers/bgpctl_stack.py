@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bgpctl.core.state import NodeState
+from bgpctl.core.state import NodeState, timestamp
 from bgpctl.kube import paths
 from bgpctl.kube.client import Client
 from bgpctl.ports import Provider
@@ -40,9 +40,15 @@ def alive(state: NodeState, now: float) -> bool:
     return bool(state.unreadable) or not (state.stale(now) or state.phase in ("Stopped", "Waiting"))
 
 
-def announces(state: NodeState) -> bool:
-    """May our speaker have routes of the node at routers? One that is silent never said that it ended."""
-    return bool(state.unreadable or (state.peers and not state.ended) or state.phase == "Leaving")
+def announcing(state: NodeState | None, now: float) -> str:
+    """By what our speaker is seen that may have routes of the node at routers; "" = it has none. One that is
+    silent never said that it ended."""
+    if state is None or not (state.unreadable or (state.holders and not state.ended)):
+        return ""
+    if alive(state, now):
+        return SIGN
+    gone = f"if it has: kubectl delete bgpnodestate {state.node}"
+    return f"silent since {timestamp(state.last_seen)}, which never said that it ended ({gone})"
 
 
 def summary(client: Client) -> Summary:

@@ -22,9 +22,12 @@ from bgpctl.kube import paths
 from bgpctl.kube.client import ApiError, Client, NotFound
 from bgpctl.kube.optional import serves
 from bgpctl.ports import NOTHING_KNOWN, Outlook, Provider
-from bgpctl.providers import cilium_v1_beside
-from bgpctl.providers.bgpctl_stack import alive, announces
+from bgpctl.providers import cilium_v1_beside, frr_k8s_stack
+from bgpctl.providers.bgpctl_stack import alive, announcing
 from bgpctl.providers.cilium import Cilium
+from bgpctl.providers.frr_k8s import FrrK8s
+from bgpctl.providers.kube_router import KubeRouter
+from bgpctl.providers.metallb import MetalLB
 
 if TYPE_CHECKING:
     from bgpctl.core.drain.lever import Lever
@@ -129,23 +132,19 @@ def others(client: Client, node: str, than: str) -> Iterator[OtherStack]:
     to leave, and has no session, is none."""
     served = _groups(client)
     for name, row in providers.TABLE.items():
-        if than in (name, row.daemons_of) or name == providers.TABLE[than].daemons_of:
+        if name == than or (row.groups and not _may_be(name, served)):
             continue
-        if row.groups and not _may_be(name, served):
-            continue
-        stack = providers.stack_of(name)
+        title = providers.stack_of(name).TITLE
         try:
-            if _may_announce(client, name, node):
-                yield OtherStack(stack.TITLE, stack.SIGN)
-            elif name == Cilium.name and (older := cilium_v1_beside.neighbour(client, node)):
-                yield OtherStack(older.title, older.sign)
+            if sign := _sign(client, name, node, than):
+                yield OtherStack(title, sign)
         except Blocked as error:
-            yield OtherStack(stack.TITLE, unseen=error.message)
+            yield OtherStack(title, unseen=error.message)
         except ApiError as error:
             if error.code != 403:
                 raise
             if _is_served(client, error):
-                yield OtherStack(stack.TITLE, unseen=error.message)
+                yield OtherStack(title, unseen=error.message)
 
 
 def _is_served(client: Client, refused: ApiError) -> bool:
@@ -157,15 +156,28 @@ def _is_served(client: Client, refused: ApiError) -> bool:
     return serves(client, group, plural)
 
 
-def _may_announce(client: Client, name: str, node: str) -> bool:
+def _sign(client: Client, name: str, node: str, than: str) -> str:
+    """By what a stack is seen to announce for a node, "" = it does not."""
     stack = providers.stack_of(name)
     if name == providers.DEFAULT:
-        state = stack.provider(client).state(node)
-        return state is not None and announces(state)
-    if not stack.on(client, node):
-        return False
+        return announcing(stack.provider(client).state(node), client.present())
+    if name == KubeRouter.name:
+        client.get(paths.DAEMONSETS, limit="1")  # which its own look passes over where they are forbidden
+    if not _has(client, name, node, than):
+        older = cilium_v1_beside.neighbour(client, node) if name == Cilium.name else None
+        return older.sign if older else ""
     state = stack.provider(client).state(node)
-    return state is None or not _closed(state)
+    return "" if state is not None and _closed(state) else stack.SIGN
+
+
+def _has(client: Client, name: str, node: str, than: str) -> bool:
+    if name == FrrK8s.name:
+        # Beneath MetalLB are its own daemons; what others write for them is not MetalLB's.
+        return frr_k8s_stack.speaks_on(client, node, without_metallb=than == MetalLB.name)
+    if name == Cilium.name and than != providers.DEFAULT and not providers.stack_of(name).on(client, node):
+        state = Cilium(client).state(node)  # by an older policy, by which our own speaker may run, too
+        return bool(state and state.peers)
+    return providers.stack_of(name).on(client, node)
 
 
 def handed_to(node: Mapping[str, Any] | None) -> str:

@@ -17,7 +17,11 @@ from bgpctl.core.reading.foreign import Unreadable
 from bgpctl.core.reading.selectors import valid_label_value
 from bgpctl.kube import paths
 from bgpctl.kube.client import ApiError, Client, NotFound
+from bgpctl.kube.optional import optional
 from bgpctl.providers.stack import any_of
+
+METALLB_NAME = "metallb-"
+"""How the FRRConfiguration begins that MetalLB's speaker writes for a node, whose name follows."""
 
 Document = Mapping[str, Any]
 Labels = tuple[str, Mapping[str, str]]
@@ -147,6 +151,17 @@ class Objects:
     def named(self, hostname: str) -> int:
         """How many Nodes have this host name among their labels?"""
         return len(self.client.items(paths.NODES, labelSelector=f"{HOSTNAME}={hostname}"))
+
+    def of_metallb(self, node: str = "") -> bool:
+        """Does MetalLB's speaker write an FRRConfiguration for the node ("" = for any)? Then frr-k8s has its
+        sessions there. It is called `metallb-NODE`; those of other names are other people's."""
+        path, name = f"{paths.FRR_K8S}/frrconfigurations", f"{METALLB_NAME}{node}"
+        if not node:
+            return any(name_of(one).startswith(name) for one in optional(self.client, path))
+        try:
+            return bool(self.client.items(path, fieldSelector=f"metadata.name={name}"))
+        except NotFound:
+            return False
 
     def in_use(self) -> bool | None:
         """Does any FRRConfiguration give a node a peer? None: the kind is not served, or not shown to us."""

@@ -11,7 +11,7 @@ from bgpctl.kube import paths
 from bgpctl.kube.client import Client
 from bgpctl.ports import Provider
 from bgpctl.providers.frr_k8s import FrrK8s
-from bgpctl.providers.frr_k8s_objects import Objects
+from bgpctl.providers.frr_k8s_objects import METALLB_NAME, Objects
 from bgpctl.providers.stack import ALWAYS, Right, Summary, image_tag, lacking
 
 TITLE = "MetalLB (frr-k8s)"
@@ -40,9 +40,24 @@ def may_speak(client: Client) -> bool:
 
 
 def on(client: Client, node: str) -> bool:
-    document = client.find(paths.node(node))
-    host = Objects(client).host(document) if document else None
+    host = _host(client, node)
     return host is not None and host.concerned
+
+
+def speaks_on(client: Client, node: str, *, without_metallb: bool) -> bool:
+    """May it have peers there, also by lines of FRR's own? `without_metallb`: by another FRRConfiguration
+    than the one that MetalLB's speaker writes."""
+    host = _host(client, node)
+    if host is None:
+        return False
+    mine = f"{METALLB_NAME}{node}" if without_metallb else ""
+    by = [one for one in host.configurations if one.name != mine]
+    return bool(host.unread or any(one.neighbors or "neighbor" in one.raw for one in by))
+
+
+def _host(client: Client, node: str) -> Host | None:
+    document = client.find(paths.node(node))
+    return Objects(client).host(document) if document else None
 
 
 def summary(client: Client) -> Summary:

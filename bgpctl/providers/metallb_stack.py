@@ -8,7 +8,7 @@ from bgpctl.kube import paths
 from bgpctl.kube.client import Client
 from bgpctl.kube.optional import permitted
 from bgpctl.ports import Provider
-from bgpctl.providers import frr_k8s_stack
+from bgpctl.providers.frr_k8s_objects import Objects
 from bgpctl.providers.metallb import MetalLB
 from bgpctl.providers.stack import ALWAYS, Right, Summary, any_of, image_tag, lacking
 
@@ -25,7 +25,7 @@ def provider(client: Client) -> Provider:
 def speaks(client: Client) -> bool | None:
     """Where its speaker writes FRRConfigurations, frr-k8s has the sessions."""
     told = any_of(client, *paths.METALLB_PEERS)
-    return told and not frr_k8s_stack.speaks(client)
+    return told and not Objects(client).of_metallb()
 
 
 def may_speak(client: Client) -> bool:
@@ -35,10 +35,10 @@ def may_speak(client: Client) -> bool:
 
 def on(client: Client, node: str) -> bool:
     """Not where frr-k8s has its sessions."""
-    if frr_k8s_stack.speaks(client):
+    if Objects(client).of_metallb(node):
         return False
     state = MetalLB(client).state(node)
-    return state is not None and bool(state.peers)
+    return state is not None and bool(state.peers or metallb.unread(state))
 
 
 def summary(client: Client) -> Summary:

@@ -10,7 +10,7 @@ from bgpctl.core.drain.lever import Effect, Lever
 from bgpctl.core.reading.documents import name_of
 from bgpctl.core.state import NodeState
 from bgpctl.kube.client import Client
-from bgpctl.kube.optional import permitted
+from bgpctl.kube.optional import optional, permitted
 from bgpctl.ports import NOTHING_KNOWN, Outlook, Provider
 from bgpctl.providers.stack import Summary, any_of
 
@@ -69,7 +69,7 @@ class UnsupportedStack:
         return False
 
     def on(self, client: Client, node: str) -> bool:
-        return node in self._nodes(client)
+        return node in map(name_of, optional(client, *self.by_node))
 
     def summary(self, client: Client) -> Summary:
         nodes = self._nodes(client)

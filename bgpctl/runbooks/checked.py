@@ -139,11 +139,12 @@ class Checked(Goal):
 
     def _never_confirmed(self, s: Snapshot) -> Iterator[Refusal]:
         """What is known before the first change to keep the routers from ever confirming it."""
-        if s.others:
-            whose = f"what {' and '.join(s.others)} may announce of {s.node.name}"
-            yield Refusal(f"{REQUIRE_CONFIRMED} needs a word about {whose} too, which nobody gives here")
         lesser = content(self.typed) if s.journal else self.typed.without(REQUIRE_CONFIRMED)
         estimated = f"take the estimate: {lesser}"
+        if s.others:
+            whose = f"what {' and '.join(s.others)} may announce of {s.node.name}"
+            text = f"{REQUIRE_CONFIRMED} needs a word about {whose} too, which nobody gives here"
+            yield Refusal(text, advice=f"end it there, or {estimated}")
         if unasked := proof.unasked(s):
             probes = " ".join(f"--router-probe KIND=TARGET@{peer}" for peer in unasked)
             text = f"{REQUIRE_CONFIRMED} needs a router probe for every peer; none asks {', '.join(unasked)}"

@@ -25,7 +25,7 @@ from bgpctl.witness.probe import Probe
 SHOWN = (RouteState.PRESENT, RouteState.STALE)
 TOO_MANY = f"the node had {MOST_LOCALS} addresses towards it or more: of older ones nobody can be sure"
 LONGEST_TARGET = 300  # characters of a probe's target that a witness is named by
-TWO = "at one address, two ports are two routers; name the probe of each"
+TWO = "at one address, two ports or two VRFs are two routers; name the probe of each"
 
 
 @dataclass(slots=True)
@@ -115,10 +115,11 @@ class Routers:
 
     def _twice(self, probe: Probe, one: Endpoint, called: Names) -> str:
         """Another peer at the same address that the same router is said to be, "" = none: two ports are two
-        routers, and the word of one of them is not the other's."""
+        routers, and so are two VRFs, and the word of one of them is not the other's."""
         same = [each for each in self.probes if each is not probe and _named(each) == _named(probe)]
         meant = (each for probe in same if len(each := _meant(probe, called)) == 1)
-        return next((called[at] for (at,) in meant if at[0] == one[0] and at != one), "")
+        host = unplaced(one[0])
+        return next((called[at] for (at,) in meant if unplaced(at[0]) == host and at != one), "")
 
     def _row(self, key: tuple[int, str], answer: RouterAnswer) -> tuple[float | None, int]:
         if answer.routes is not RouteState.ABSENT:

@@ -25,6 +25,7 @@ from bgpctl.core.drain.lever import Effect
 from bgpctl.core.state import UNTOLD, NodeState, timestamp
 from bgpctl.core.timing.withdrawal import worst_of
 from bgpctl.errors import Tells
+from bgpctl.ports import NOTHING_KNOWN
 from bgpctl.runbooks import proof
 from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.baseline import asked, noted
@@ -82,10 +83,11 @@ class Withdrawn(Goal):
         decision = seen or self.by_clock(s, s.journal, word)
         if decision.status is not Status.DONE:
             return _back_again(s, s.journal, word, decision) or decision
-        decision = _besides(s, decision)
-        if lesser := self._too_little(s, decision.evidence, word):
+        if lesser := self._too_little(s, _besides(s, decision).evidence, word):
             return replace(lesser, reason=f"{lesser.reason} ({decision.reason})")
-        return _still(s.journal.evidence, decision) if s.journal.finished(self.name) else decision
+        if not s.journal.finished(self.name):
+            return _besides(s, decision)
+        return _besides(s, _still(s.journal.evidence, decision), s.journal.evidence)
 
     def preview(self, s: Snapshot) -> str:
         """For --dry-run: what will end the wait."""
@@ -257,13 +259,14 @@ def _back_again(s: Snapshot, journal: Journal, word: Word, decision: Decision) -
     return replace(decision, status=Status.ACT, actions=(write,))
 
 
-def _besides(s: Snapshot, decision: Decision) -> Decision:
+def _besides(s: Snapshot, decision: Decision, before: Mapping[str, Any] = NOTHING_KNOWN) -> Decision:
     """What another BGP stack on the node announces, nobody asked about: that went on by the operator's
-    word."""
+    word. `before`: the evidence that stands where the decision has none of its own."""
     if not s.others:
         return decision
     told = f"that {' and '.join(s.others)} announced nothing of it"
-    assumed = "; ".join(filter(None, (decision.evidence.get("assumed"), told)))
+    already = str((decision.evidence if "proof" in decision.evidence else before).get("assumed") or "")
+    assumed = already if told in already else "; ".join(filter(None, (already, told)))
     return replace(decision, evidence={**decision.evidence, "assumed": assumed})
 
 

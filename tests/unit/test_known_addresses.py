@@ -187,5 +187,8 @@ def test_two_routers_of_one_address_in_two_vrfs_are_two() -> None:
         (ROUTER, RouteState.ABSENT),
         (f"red/{ROUTER}", RouteState.STALE),
     ]
+    same = (probes[0], replace(probes[1], target=probes[0].target))
+    told_twice = Routers(same).look(running(at(NEW), red), journal(), lambda: 0)
+    assert all("given for" in one.answer.detail for one in told_twice), "one router for both"
     s = snapshot(state=running(at(NEW), red), answers=told[:1])
     assert proof.unasked(s) == (f"red/{ROUTER}",)

@@ -515,3 +515,19 @@ def test_two_speakers_under_one_name_are_not_one_word(answers: Any) -> None:
     assert "process-2" in Withdrawn().preview(at(state=replace(running(), problems=twins.problems)))
     there = (seen(RouteState.PRESENT),)
     assert Withdrawn().decide(at(answers=there, state=twins)).status is WAIT
+
+
+def test_what_another_stack_on_the_node_announces_is_assumed_whenever_it_is_first_seen() -> None:
+    """`--beside-another-stack` went past the guard: then the proof says so (issue 7)."""
+    told = "that MetalLB announced nothing of it"
+    first = Withdrawn().decide(at(answers=(GONE,), others=("MetalLB",)))
+    assert first.status is DONE and first.evidence["assumed"] == told
+    assert gone(first.evidence).endswith(f"assuming {told}")
+    for before, both in (({}, told), ({"assumed": "X"}, f"X; {told}"), ({"assumed": told}, told)):
+        done = replace(
+            SAW, steps={"Withdrawn": NOW - 20}, evidence={"proof": "confirmed", "by": "b", **before}
+        )
+        later = Withdrawn().decide(at(journal=done, answers=(GONE,), others=("MetalLB",)))
+        assert (later.status, later.evidence) == (DONE, {"assumed": both})
+    assert Withdrawn(require_confirmed=True).decide(at(answers=(GONE,), others=("MetalLB",))).status is WAIT
+    assert "assumed" not in Withdrawn().decide(at(answers=(GONE,))).evidence
