@@ -24,7 +24,7 @@ from bgpctl.core.reading.selectors import valid_label_key, valid_label_value
 from bgpctl.core.state import NodeState
 from bgpctl.errors import Blocked
 from bgpctl.kube import paths
-from bgpctl.kube.client import Client, NotFound
+from bgpctl.kube.client import ApiError, Client, NotFound
 from bgpctl.kube.optional import permitted, served
 
 Document = Mapping[str, Any]
@@ -44,15 +44,26 @@ class Objects:
     def base(self) -> str:
         """The path of the API that is served, "" = none."""
         if self._base is None:
-            self._base = next((base for base in paths.CALICO if self._serves(base)), "")
+            self._base = self._found()
         return self._base
 
-    def _serves(self, base: str) -> bool:
-        try:
-            self.client.get(f"{base}/bgppeers", limit="1")
-        except NotFound:
-            return False
-        return True
+    def _found(self) -> str:
+        """One that is forbidden may not be there at all: then the other one counts, where we may see it."""
+        refused: ApiError | None = None
+        for base in paths.CALICO:
+            try:
+                self.client.get(f"{base}/bgppeers", limit="1")
+            except NotFound:
+                continue
+            except ApiError as error:
+                if error.code != 403:
+                    raise
+                refused = refused or error
+            else:
+                return base
+        if refused is not None:
+            raise refused
+        return ""
 
     @property
     def group(self) -> str:

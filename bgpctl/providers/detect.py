@@ -15,6 +15,7 @@ from bgpctl import providers
 from bgpctl.core import handover
 from bgpctl.core.drain.guards import OtherStack
 from bgpctl.core.handover import Look, Neighbour
+from bgpctl.core.policy.peering import KIND as PEERING
 from bgpctl.core.reading.documents import labels_of, name_of
 from bgpctl.core.state import NodeState
 from bgpctl.errors import Blocked
@@ -143,17 +144,17 @@ def others(client: Client, node: str, than: str) -> Iterator[OtherStack]:
         except ApiError as error:
             if error.code != 403:
                 raise
-            if _is_served(client, error):
+            if _is_served(client, error, row.groups):
                 yield OtherStack(title, unseen=error.message)
 
 
-def _is_served(client: Client, refused: ApiError) -> bool:
-    """Is there what we may not see?"""
+def _is_served(client: Client, refused: ApiError, groups: Collection[str]) -> bool:
+    """Is there what we may not see? A stack may have several groups, of which one is served."""
     details = refused.status.get("details")
     group, plural = (details.get("group"), details.get("kind")) if isinstance(details, dict) else ("", "")
     if not (isinstance(group, str) and isinstance(plural, str) and group and plural):
         return True
-    return serves(client, group, plural)
+    return any(serves(client, one, plural) for one in {group, *groups})
 
 
 def _sign(client: Client, name: str, node: str, than: str) -> str:
@@ -167,7 +168,10 @@ def _sign(client: Client, name: str, node: str, than: str) -> str:
         older = cilium_v1_beside.neighbour(client, node) if name == Cilium.name else None
         return older.sign if older else ""
     state = stack.provider(client).state(node)
-    return "" if state is not None and _closed(state) else stack.SIGN
+    if state is not None and _closed(state):
+        return ""
+    by_policy = state is not None and state.selected_by_kind == PEERING and not stack.on(client, node)
+    return f"which {PEERING} {state.selected_by} selects" if by_policy and state else stack.SIGN
 
 
 def _has(client: Client, name: str, node: str, than: str) -> bool:

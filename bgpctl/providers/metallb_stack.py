@@ -13,7 +13,7 @@ from bgpctl.providers.metallb import MetalLB
 from bgpctl.providers.stack import ALWAYS, Right, Summary, any_of, image_tag, lacking
 
 TITLE = "MetalLB"
-SIGN = "which has a BGPPeer of MetalLB, and no FRRConfiguration"
+SIGN = "which has a BGPPeer, and no FRRConfiguration of MetalLB's"
 
 NEEDED: tuple[Right, ...] = (*ALWAYS, ("list", "", "nodes", ""), ("list", "metallb.io", "bgppeers", ""))
 

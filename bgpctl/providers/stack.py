@@ -58,8 +58,7 @@ class Stack(Protocol):
 
 
 def any_of(client: Client, *versions: str) -> bool | None:
-    """Is there an object in the first of these collections that is served? None: none is, or it is not shown
-    to us."""
+    """Is there an object in the first of these collections that is served and shown to us? None: none is."""
     for path in versions:
         try:
             return bool(client.get(path, limit="1").get("items"))
@@ -68,7 +67,6 @@ def any_of(client: Client, *versions: str) -> bool | None:
         except ApiError as error:
             if error.code != 403:
                 raise
-            return None
     return None
 
 

@@ -38,6 +38,8 @@ def run(
     whoever of its children still holds its output. `still` is asked again and again, and raises what ends it;
     it ends with this process, too. Raises OSError, ValueError, and subprocess.TimeoutExpired after `timeout`
     seconds: in all these cases it and its children were killed."""
+    if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:  # inherited: the kernel would tell no exit code
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     process = subprocess.Popen(
         list(argv),
         stdin=subprocess.DEVNULL,

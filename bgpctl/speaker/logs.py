@@ -58,11 +58,11 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             document["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(document, default=str)
+        return json.dumps(document, default=str, skipkeys=True)
 
 
 def _quoted(value: object) -> str:
-    text = json.dumps(value, default=str) if isinstance(value, list | dict) else str(value)
+    text = json.dumps(value, default=str, skipkeys=True) if isinstance(value, list | dict) else str(value)
     # A router's own words are in here: nothing of theirs may begin a line or a field.
     bare = text.isprintable() and not any(c in text for c in ' "=\\')
     return text if text and bare else json.dumps(text)
@@ -75,13 +75,13 @@ class Aside(logging.Handler):
     def __init__(self, write: Callable[[str], object]) -> None:
         super().__init__()
         self._put, self._dropped = write, 0
-        self._waiting: queue.Queue[logging.LogRecord] = queue.Queue(MOST_WAITING)
+        self._waiting: queue.Queue[str] = queue.Queue(MOST_WAITING)
         threading.Thread(target=self._write, name="log", daemon=True).start()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Put it aside, at once."""
         try:
-            self._waiting.put_nowait(record)
+            self._waiting.put_nowait(self.format(record) + "\n")
         except queue.Full:
             self._dropped += 1
 
@@ -93,13 +93,22 @@ class Aside(logging.Handler):
 
     def _write(self) -> None:
         while True:
-            record = self._waiting.get()
-            with contextlib.suppress(Exception):  # one that cannot be written costs itself
-                self._put(self.format(record) + "\n")
+            self._say(self._waiting.get())
+            if self._dropped and self._waiting.empty():
+                dropped, self._dropped = self._dropped, 0
+                self._say(self._notice(dropped))
             self._waiting.task_done()
-            dropped, self._dropped = self._dropped, 0
-            if dropped:
-                log.warning("log.dropped", extra={"lines": dropped, "why": "nobody read them in time"})
+
+    def _say(self, line: str) -> None:
+        with contextlib.suppress(OSError):  # nobody is there any more
+            self._put(line)
+
+    def _notice(self, dropped: int) -> str:
+        """What is said of lines that were dropped; not put aside itself, where it would be one more."""
+        told = {"lines": dropped, "why": "nobody read them in time"}
+        record = log.makeRecord(log.name, logging.WARNING, "", 0, "log.dropped", (), None, extra=told)
+        self.filter(record)
+        return self.format(record) + "\n"
 
 
 def _to_stderr() -> Callable[[str], object]:

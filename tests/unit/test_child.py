@@ -23,6 +23,12 @@ def test_exit_code_and_last_line() -> None:
     assert child.run(("printf", "\\377\\n"), 10) == (0, "\ufffd")
 
 
+def test_an_ignored_sigchld_hides_no_failure() -> None:
+    ours = "from bgpctl.runbooks import child; print(child.run(('sh', '-c', 'exit 7'), 9)[0])"
+    shell = f"trap '' CHLD; exec {sys.executable} -c \"{ours}\""
+    assert subprocess.run(["sh", "-c", shell], capture_output=True, text=True, check=True).stdout == "7\n"
+
+
 def test_it_has_ended_when_it_ends_whoever_holds_its_output(tmp_path: Path) -> None:
     """An ssh that leaves a master behind, say."""
     began = time.monotonic()

@@ -164,11 +164,9 @@ def _elsewhere(state: NodeState, before: NodeState) -> bool:
 
 
 def _in_his_place(state: NodeState, before: NodeState) -> bool:
-    """Does a session of ours come from where his to the same router came? Where that is not known, none; but
-    one who was only starting told of no place, and of no peer: his places are taken when all of ours are."""
+    """Does a session of ours come from where his to the same router came? Where that is not known, none: of
+    one who was only starting, and told of no place, only the operator knows."""
     had = _places(before)
-    if not had and not before.peers:
-        return state.established == len(state.peers) > 0
     return any(had.get(router) == local for router, local in _up(state).items())
 
 
