@@ -5,6 +5,7 @@ typer turns the errors raised here into "Invalid value for '--timeout': …" and
 
 from __future__ import annotations
 
+import difflib
 import re
 import shlex
 from collections.abc import Sequence
@@ -96,6 +97,9 @@ def command_line(
         raise UsageError(f"{flag} cannot be split into words: {error}", hint) from None
     if not words:
         raise UsageError(f"{flag} is empty", hint)
+    for word in re.findall(r"(?<!\$)\{(\w+)\}", text):
+        if word != "node" and difflib.get_close_matches(word.lower(), ("node", "nodename")):
+            raise UsageError(f"{flag}: {{{word}}} stays as it is; the node's name is {{node}}", hint)
     if "…" in text:
         raise UsageError(f"{flag}: … stands for words that were not kept; put your own there", hint)
     return words

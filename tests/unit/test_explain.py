@@ -305,7 +305,7 @@ def test_a_drained_node_is_restored_not_mended(api: Api) -> None:
     api.server.apply(objects.node("worker-1", labels=labels, annotations={ANNOTATION: "{}"}))
     found = asked(api)
     assert [one.name for one in only(found).broken] == ["drain", "policy", "withdrawal"]
-    assert only(found).broken[0].command == "bgpctl node restore worker-1"
+    assert only(found).broken[0].command == "bgpctl node status worker-1"
 
 
 class Router:

@@ -255,7 +255,7 @@ def _drained(node: Mapping[str, Any], route: Route | None, told: Sequence[Link])
     if not out or ANNOTATION not in annotations_of(node):
         return ()
     says = "bgpctl has taken this node out of service; a restore undoes all that it changed"
-    command = f"bgpctl node restore {name_of(node)}"
+    command = f"bgpctl node status {name_of(node)}"
     return (Link("drain", Status.BROKEN, says, command=command, reason="drained"),)
 
 
