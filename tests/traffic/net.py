@@ -157,6 +157,9 @@ class Net:
                 preexec_fn=die_with_parent(os.getpid()),
             )
 
+        assert process.stdout is not None
+        process.stdout.readline()  # a busy machine takes its time to start it
+
         def stop() -> list[Request]:
             out, _ = process.communicate(timeout=COMMAND_SECONDS)
             return [(float(at), str(node)) for at, node in json.loads(out)]

@@ -3,8 +3,8 @@
     python -m tests.traffic.requests answer ADDRESS NODE
     python -m tests.traffic.requests ask ADDRESS RATE MOST
 
-`ask` sends until its input is closed, at most MOST, each from a port of its own, waits for what is still on
-its way, and prints what became of each as JSON.
+`ask` prints an empty line, then sends until its input is closed, at most MOST, each from a port of its own,
+waits for what is still on its way, and prints what became of each as JSON.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ def ask(address: str, rate: float, most: int) -> None:
     answers: dict[int, str] = {}
     with selectors.DefaultSelector() as waiting:
         waiting.register(sys.stdin, selectors.EVENT_READ)
+        print(flush=True)
         began = time.time()
         while len(sent) < most and _hear(waiting, answers, began + len(sent) / rate):
             with contextlib.suppress(OSError):  # an ICMP error of one that was sent before
