@@ -68,6 +68,7 @@ def eviction(namespace: str, name: str) -> str:
 
 
 def config_map(namespace: str, name: str) -> str:
+    """Of one ConfigMap."""
     return f"/api/v1/namespaces/{named(namespace)}/configmaps/{named(name)}"
 
 

@@ -65,6 +65,13 @@ def test_bad_command_lines(text: str) -> None:
         parse.command_line(text)
 
 
+@pytest.mark.parametrize("text", ["ssh {nod} poweroff", "ssh {Node} x", "ssh {nodes} x"])
+def test_a_mistyped_placeholder_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match=r"name is \{node\}"):
+        parse.command_line(text)
+    assert parse.command_line("awk '{print}' ${NODE}")
+
+
 def test_addresses() -> None:
     assert parse.ip("2001:db8::1") == ip_address("2001:db8::1")
     with pytest.raises(UsageError, match="not an IP address"):

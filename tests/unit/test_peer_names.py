@@ -173,7 +173,7 @@ def test_one_router_is_not_two(tmp_path: Path) -> None:
         assert [answer.answer.routes for answer in told] == [RouteState.UNKNOWN] * 2
         assert told[0].answer.detail == (
             f"bird=/run/bird.ctl is given for {SECOND} too: "
-            "at one address, two ports are two routers; name the probe of each"
+            "at one address, two ports or two VRFs are two routers; name the probe of each"
         )
     probes = (
         FakeProbe([(1.0, RouteState.PRESENT)], peer=FIRST),

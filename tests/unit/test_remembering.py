@@ -56,8 +56,8 @@ def test_a_speaker_of_the_version_before_told_it_with_its_peers(tmp_path: Path) 
 
 def test_how_much_is_kept(tmp_path: Path) -> None:
     """The newest: of addresses and of routers."""
-    changing = [running(at(f"10.0.0.{n}")) for n in range(20)]
-    assert speaker(tmp_path, *changing).locals[0].addresses == tuple(f"10.0.0.{n}" for n in range(12, 20))
+    changing = [running(at(f"10.0.0.{n}")) for n in range(40)]
+    assert speaker(tmp_path, *changing).locals[0].addresses == tuple(f"10.0.0.{n}" for n in range(8, 40))
     many = [at(FIRST, f"10.1.{n // 200}.{n % 200}") for n in range(300)]
     told = speaker(tmp_path, running(*many), running(at(FIRST)))
     assert len(told.locals) == 256

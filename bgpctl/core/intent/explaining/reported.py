@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from bgpctl.core.intent.damping import DAMPED
 from bgpctl.core.intent.explaining.chain import Link, Status
 from bgpctl.core.intent.nexthops import refused
-from bgpctl.core.model import Intent, Route
+from bgpctl.core.model import Intent, Route, SessionState
 from bgpctl.core.state import NodeState, PeerState
 
 WITHDRAWN, SESSION, SPEAKER = "withdrawal", "session", "speaker"
@@ -74,7 +74,7 @@ def _left(state: NodeState, command: str) -> Iterator[Link]:
 
 def _session(state: NodeState, peer: PeerState, command: str) -> Link:
     session = peer.session
-    if not state.sessions_told:
+    if not state.sessions_told or session.state is SessionState.UNKNOWN:
         return Link(SESSION, Status.UNKNOWN, "whether the session is up nobody tells", command=command)
     if session.established:
         return Link(SESSION, Status.OK, f"Established with {peer.address}", command=command)
