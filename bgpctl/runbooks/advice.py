@@ -130,7 +130,13 @@ def _lines(
         yield f"{'to go on' if begun else 'to run it again'}: {typed}"
     if Tells.LESSER in result.tells:
         yield f"to be content with the estimate: {content(typed.again())}"
-    if journal is not None and begun and journal.command == "drain" and Tells.BACK not in result.tells:
+    undoes = result.command == "restore"  # interrupted before it had turned the journal
+    if (
+        journal is not None
+        and begun
+        and journal.command == "drain"
+        and not (undoes or Tells.BACK in result.tells)
+    ):
         yield f"to undo it: {undo(node, typed)}"
 
 

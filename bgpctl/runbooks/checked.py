@@ -135,7 +135,11 @@ class Checked(Goal):
         if not guard.back:
             return ""
         how = "to be told how {} comes back" if guard.by_hand else "to bring {} back first"
-        return f"{how.format(guard.back)}: {self.typed.other('node', 'restore', guard.back)}"
+        restore = f"{how.format(guard.back)}: {self.typed.other('node', 'restore', guard.back)}"
+        if guard.by_hand:
+            return restore
+        look = self.typed.other("node", "status", guard.back)
+        return f"to see whether somebody is at work on {guard.back}: {look}\n{restore}"
 
     def _never_confirmed(self, s: Snapshot) -> Iterator[Refusal]:
         """What is known before the first change to keep the routers from ever confirming it."""

@@ -158,6 +158,14 @@ def test_what_has_not_begun_or_is_on_its_way_back_is_not_undone(record: Any, aga
     assert hint(stopped("it broke"), record)[1:] == [again]
 
 
+def test_a_restore_that_was_interrupted_at_its_beginning_is_not_undone_by_itself() -> None:
+    """The journal still says drain."""
+    begun = journal(steps={"Claimed": NOW, "Checked": NOW})
+    assert any(row.startswith("to undo it") for row in hint(stopped("interrupted", ""), begun))
+    back = replace(stopped("interrupted", ""), command="restore")
+    assert not any(row.startswith("to undo it") for row in hint(back, begun))
+
+
 @pytest.mark.parametrize("status", ["done", "planned"])
 def test_a_run_that_came_to_its_end_is_told_nothing_more(status: str) -> None:
     assert hint(stopped("safe to power off", "said already", status), ASKED) == ["said already"]
