@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Protocol
 import typer
 
 from bgpctl.cli import parse
+from bgpctl.providers import SPEAKER_PODS as SPEAKER_PODS
 
 
 def duration(name: str, text: str, parser: Callable[[str], float] = parse.duration) -> Any:
@@ -137,7 +138,6 @@ def text_of(value: object) -> str:
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show every step and refusal; change nothing.")]
 
-SPEAKER_PODS = "app.kubernetes.io/name=bgpctl-speaker"
 Namespace = Annotated[
     str, typer.Option("--namespace", "-n", metavar="NS", help="Where these pods are. Default: anywhere.")
 ]

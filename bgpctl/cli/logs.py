@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bgpctl.cli import errors, flags, parse
-from bgpctl.cli.flags import Context, Given, Kubeconfig, Report, given
+from bgpctl.cli.flags import Context, Given, Kubeconfig, Provider, Report, given
 from bgpctl.cli.program import typed
 
 if TYPE_CHECKING:
     from bgpctl.kube.client import Client
+    from bgpctl.providers.pods import Pods
     from bgpctl.queries.logs import Log
 
     Find = Callable[[], Sequence[Log]]
@@ -35,9 +36,14 @@ def logs(
     ] = None,
     since: Since = 0.0,
     file: Files = None,
+    provider: Provider = None,
     pod_selector: Annotated[
-        str, flags.pod_selector("The labels of the pods to read; k8s-app=cilium reads Cilium's agents.")
-    ] = flags.SPEAKER_PODS,
+        str | None,
+        flags.pod_selector(
+            "The labels of the pods to read, all of their containers. Default: those of who speaks BGP.",
+            show_default=False,
+        ),
+    ] = None,
     namespace: flags.Namespace = "",
     output: Report = "text",
     context: Context = None,
@@ -45,7 +51,8 @@ def logs(
 ) -> None:
     """Show the BGP control plane's log lines of all selected nodes, merged by time.
 
-    Reads text and JSON lines, of bgpctl's speakers and of Cilium. Times are UTC.
+    Reads the lines of bgpctl's speakers and Cilium's agents, as text and JSON, of MetalLB's speakers and
+    kube-router, of FRR and of Calico's BIRD. Times are UTC.
     """
     with errors.guard("logs", output):
         import sys
@@ -64,7 +71,7 @@ def logs(
         wanted = Wanted(names, address, time.time() - since if since else 0.0)
 
         kube = given(ctx, context, kubeconfig)
-        find = _files(file) if file else _pods(kube, pod_selector, namespace, names, complain)
+        find = _files(file) if file else _pods(kube, (pod_selector, provider), namespace, names, complain)
         lines = Follower(find, wanted, complain).lines() if follow else once(find(), wanted, complain)
         for line in lines:
             RENDERERS[output](line)
@@ -94,8 +101,28 @@ def _files(paths: Sequence[Path]) -> Find:
     return lambda: found
 
 
+def _chosen(client: Client, selector: str | None, provider: str | None) -> Sequence[Pods]:
+    """Which pods to read. Whose cluster does not tell who speaks BGP in it gets our own speaker's."""
+    from bgpctl.cli import wire
+    from bgpctl.errors import BgpctlError
+    from bgpctl.providers.pods import TABLE, Pods
+
+    if selector:
+        return (Pods((selector,)),)
+    try:
+        return wire.pods(client, provider)
+    except BgpctlError:
+        if provider:
+            raise
+        return (TABLE["bgpctl"],)
+
+
 def _pods(
-    kube: Given, selector: str, namespace: str, nodes: Sequence[str], complain: Callable[[str], None]
+    kube: Given,
+    which: tuple[str | None, str | None],
+    namespace: str,
+    nodes: Sequence[str],
+    complain: Callable[[str], None],
 ) -> Find:
     """What it returns raises BgpctlError when there is none, and complains about nodes without one: silence
     would pass for a quiet cluster."""
@@ -104,32 +131,25 @@ def _pods(
     from bgpctl.kube.podlogs import pod_logs
 
     client = wire.client(kube)
-    _look_for(client, nodes)
+    wire.look_for(client, nodes)
+    stacks = _chosen(client, *which)
+    selector = " or ".join(one for stack in stacks for one in stack.selectors)
     told: set[str] = set()  # nodes without such a pod, each complained about once
 
     def find() -> Sequence[Log]:
-        found = pod_logs(client, selector, namespace, nodes)
+        found = {
+            log.key: log
+            for stack in stacks
+            for one in stack.selectors
+            for log in pod_logs(client, one, namespace, nodes, stack.logs)
+        }
         if not found:
             where = f" on {', '.join(nodes)}" if nodes else ""
             hint = "choose the speakers' pods with --pod-selector and --namespace, or read files with --file"
             raise BgpctlError(f"no pod with labels {selector}{where}", _of_a_lab(kube, nodes) or hint)
-        for name in sorted({*nodes} - {log.node for log in found} - told):
+        for name in sorted({*nodes} - {log.node for log in found.values()} - told):
             told.add(name)
             complain(f"no pod with labels {selector} on {name}")
-        return found
+        return tuple(found.values())
 
     return find
-
-
-def _look_for(client: Client, nodes: Sequence[str]) -> None:
-    """Raises UsageError for names that are no nodes; whoever may not read Nodes hears of the pods only."""
-    from contextlib import suppress
-
-    from bgpctl.cli import wire
-    from bgpctl.kube.client import ApiError
-    from bgpctl.runbooks.objects import no_such_node
-
-    with suppress(ApiError):
-        known = wire.existing_nodes(client, nodes)
-        if missing := [name for name in nodes if name not in known]:
-            raise no_such_node(*missing)

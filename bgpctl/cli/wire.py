@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from bgpctl.core.state import NodeState
     from bgpctl.kube.client import Client
     from bgpctl.ports import Provider
+    from bgpctl.providers.pods import Pods
 
 PROBES_EXTENSION = "bgpctl.io/router-probes"
 
@@ -65,6 +66,35 @@ def existing_nodes(client: Client, names: Iterable[str]) -> frozenset[str]:
     from bgpctl.kube import paths
 
     return frozenset(name for name in names if client.find(paths.node(name)))
+
+
+def look_for(client: Client, nodes: Sequence[str]) -> None:
+    """Raises UsageError for names that are no nodes; whoever may not read Nodes hears of the pods only."""
+    from contextlib import suppress
+
+    from bgpctl.kube.client import ApiError
+    from bgpctl.runbooks.objects import no_such_node
+
+    with suppress(ApiError):
+        known = existing_nodes(client, nodes)
+        if missing := [name for name in nodes if name not in known]:
+            raise no_such_node(*missing)
+
+
+def pods(client: Client, name: str | None) -> tuple[Pods, ...]:
+    """In which pods BGP is spoken: by the provider of that name, None = by those that the cluster's objects
+    tell of. Raises UsageError where the pods of none of them are known."""
+    from bgpctl.providers import detect
+    from bgpctl.providers.pods import TABLE
+
+    names = (name,) if name else detect.look(client).stacks
+    known = tuple(TABLE[one] for one in names if one in TABLE)
+    if not known:
+        raise UsageError(
+            f"it is not known in which pods {', '.join(names)} speaks BGP",
+            f"choose another with --provider: {', '.join(TABLE)}",
+        )
+    return known
 
 
 def probes_in(flags: Sequence[str], found: Sequence[str]) -> str:

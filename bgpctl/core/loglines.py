@@ -1,25 +1,23 @@
-"""Log lines of BGP control planes, ours and Cilium's: read, chosen, merged by time. Pure.
+"""Log lines of BGP control planes, whoever's: read, chosen, merged by time. Pure.
 
-Both write `subsys=bgp-control-plane`, as logfmt or as one JSON object a line. Lines without that tag
-belong to something else in the same log and are left out.
+Each is known by its own form (`logforms`), so that a log needs no word about who wrote it. Lines of none
+of them belong to something else in the same log and are left out.
 """
 
 from __future__ import annotations
 
 import heapq
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from bgpctl.core import logforms
 from bgpctl.core.reading.addresses import parse_zoned
 from bgpctl.core.reading.foreign import LAST_INSTANT
 
-SUBSYSTEMS = ("bgp-control-plane", "bgp-cp-operator")
-
-# Where a word begins, and nowhere inside it: a long word without `=` is looked through once.
-_PAIR = re.compile(r'(?<!\S)([^\s="]+)=("(?:[^"\\]|\\.)*"|[^\s"]*)(?=\s|$)')
+# What an API server puts before a line when it is asked for the time at which it was written.
+_STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z) (.*)", re.ASCII | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,32 +40,15 @@ class LogLine:
 
 
 def read(text: str, node: str, before: float = 0.0) -> LogLine | None:
-    """One line of a log, None when it is not the BGP control plane's. `node` is the log's node, for lines
-    that do not name one; a line without a time has that of the line before it."""
-    fields = _fields(text.strip())
-    if fields.get("subsys") not in SUBSYSTEMS:
+    """One line of a log, None when it is not a BGP control plane's. `node` is the log's node, for lines
+    that do not name one; a line without a time has the API server's, or that of the line before it."""
+    stamped = _STAMP.match(text)
+    fields = logforms.fields(stamped[2] if stamped else text)
+    if fields is None:
         return None
-    at = _time(fields.pop("time", "") or fields.pop("ts", ""))
+    own = fields.pop("time", "") or fields.pop("ts", "")
+    at = _time(own) or (_time(stamped[1]) if stamped else None)
     return LogLine(max(at or before, before), fields.pop("node", "") or node, fields)
-
-
-def _fields(text: str) -> dict[str, str]:
-    if not text.startswith("{"):
-        return {key: _unquoted(value) for key, value in _PAIR.findall(text)}
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return {key: v if isinstance(v, str) else json.dumps(v) for key, v in document.items()}
-
-
-def _unquoted(value: str) -> str:
-    if not value.startswith('"'):
-        return value
-    try:
-        return str(json.loads(value))
-    except (ValueError, RecursionError):
-        return value.strip('"')  # Go escapes that JSON does not have
 
 
 def _time(text: str) -> float | None:

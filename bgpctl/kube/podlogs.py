@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
@@ -34,8 +34,9 @@ class PodLog:
         return f"pod {self.namespace}/{self.pod} ({self.container})"
 
     def lines(self, follow: bool, since_seconds: float | None) -> Iterator[str]:
-        """Lines from `since_seconds` ago on, None = all that are kept. Raises Temporary and ApiError."""
-        query = {"container": self.container}
+        """Lines from `since_seconds` ago on, None = all that are kept, each after the time (RFC 3339) at
+        which it was written and a blank. Raises Temporary and ApiError."""
+        query = {"container": self.container, "timestamps": "true"}
         if follow:
             query["follow"] = "true"
         if since_seconds is not None:
@@ -44,11 +45,15 @@ class PodLog:
         yield from self.client.lines(path, query, FOLLOW_TIMEOUT if follow else None)
 
 
-def pod_logs(client: Client, selector: str, namespace: str, nodes: Sequence[str]) -> tuple[PodLog, ...]:
-    """The logs of every pod with these labels, on these nodes (none = all); `namespace` "" = anywhere."""
+def pod_logs(
+    client: Client, selector: str, namespace: str, nodes: Sequence[str], containers: Collection[str] = ()
+) -> tuple[PodLog, ...]:
+    """The logs of every pod with these labels, on these nodes, of containers of these names (none = all);
+    `namespace` "" = anywhere."""
     path = f"/api/v1/namespaces/{paths.named(namespace)}/pods" if namespace else paths.PODS
     pods = client.items(path, labelSelector=selector)
-    return tuple(log for pod in pods for log in _of_pod(client, pod) if not nodes or log.node in nodes)
+    found = (log for pod in pods for log in _of_pod(client, pod) if not nodes or log.node in nodes)
+    return tuple(log for log in found if not containers or log.container in containers)
 
 
 def _of_pod(client: Client, pod: dict[str, Any]) -> Iterator[PodLog]:

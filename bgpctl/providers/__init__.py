@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bgpctl.providers.stack import Stack
 
 DEFAULT = "bgpctl"
+SPEAKER_PODS = "app.kubernetes.io/name=bgpctl-speaker"
 FEW = 20
 
 

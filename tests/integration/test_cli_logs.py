@@ -149,6 +149,8 @@ def api(pods: Pods, directory: Path) -> Iterator[Path]:
             parts, query = url.path.split("/"), parse_qs(url.query)
             if pods.missing(url.path):
                 self._json(404, {"kind": "Status", "reason": "NotFound", "message": "not found"})
+            elif url.path == "/apis":
+                self._json(200, {"kind": "APIGroupList", "groups": [{"name": "bgpctl.io"}]})
             elif parts[-1] != "log":
                 self._json(200, {"kind": "PodList", "items": pods.items(), "metadata": {}})
             elif parts[-2] in pods.refused:

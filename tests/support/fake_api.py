@@ -24,11 +24,13 @@ LEASES = paths.leases(NAMESPACE)  # every API server serves them
 
 
 class FakeApi:
-    """Objects by collection path. `refuse` answers every request with that status and message."""
+    """Objects by collection path. `refuse` answers every request with that status and message; `texts` are
+    what pods answer through the proxy, by path: a status and a text."""
 
     def __init__(self) -> None:
         self.collections: dict[str, list[Document]] = {LEASES: []}
         self.refuse: tuple[int, str] | None = None
+        self.texts: dict[str, tuple[int, str]] = {}
         self.requests: list[str] = []
         self.watchers: list[queue.Queue[Document | None]] = []
         self.watching = threading.Event()
@@ -100,6 +102,8 @@ def _handler(api: FakeApi) -> type[BaseHTTPRequestHandler]:
             url = urlsplit(self.path)
             if api.refuse:
                 return self._status(*api.refuse)
+            if url.path in api.texts:
+                return self._write(*api.texts[url.path], "text/plain")
             if "watch" in parse_qs(url.query):
                 return self._watch()
             found = api.find(url.path)
@@ -125,9 +129,12 @@ def _handler(api: FakeApi) -> type[BaseHTTPRequestHandler]:
             self._answer(code, {"kind": "Status", "code": code, "message": message, "reason": "Test"})
 
         def _answer(self, code: int, body: Document) -> None:
-            data = json.dumps(body).encode()
+            self._write(code, json.dumps(body), "application/json")
+
+        def _write(self, code: int, text: str, kind: str) -> None:
+            data = text.encode()
             self.send_response(code)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)

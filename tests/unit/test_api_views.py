@@ -38,6 +38,10 @@ DOCUMENTS = st.recursive(
         ("/api/v1/namespaces/d/status", Target("", "v1", "namespaces", "", "d", "status")),
         ("/api/v1/namespaces/d/pods", Target("", "v1", "pods", "d")),
         ("/api/v1/namespaces/d/pods/p/eviction", Target("", "v1", "pods", "d", "p", "eviction")),
+        (
+            "/api/v1/namespaces/d/pods/https:p:9962/proxy/metrics",
+            Target("", "v1", "pods", "d", "https:p:9962", "proxy"),
+        ),
         ("/apis/policy/v1/namespaces/d/x", Target("policy", "v1", "x", "d")),
         ("/apis/cilium.io/v2alpha1/y/z", Target("cilium.io", "v2alpha1", "y", "", "z")),
         ("/version", None),

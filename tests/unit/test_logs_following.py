@@ -16,8 +16,11 @@ import pytest
 from bgpctl.cli.logs import _files
 from bgpctl.core.loglines import LogLine, Wanted, Window
 from bgpctl.errors import BgpctlError, UsageError
+from bgpctl.kube import paths
 from bgpctl.queries import logs as module
 from bgpctl.queries.logs import Follower, once
+from tests.support.cli import inside
+from tests.support.fake_api import fake_api
 
 BEGUN = 1_800_000_000.0
 
@@ -279,3 +282,22 @@ def test_a_turn_takes_a_tenth_of_a_second(clock: Time) -> None:
     made._queue = Empty()  # type: ignore[assignment]
     made._take(window)
     assert taken == [0.1]
+
+
+def test_which_pods_and_containers_are_read(tmp_path: Path) -> None:
+    """Those that the table names of who speaks BGP, with the times at which their lines were written."""
+    with fake_api(tmp_path) as (api, kubeconfig):
+        containers = [{"name": name} for name in ("controller", "frr", "reloader")]
+        meta = {"name": "frr-k8s-1", "namespace": "frr", "uid": "u"}
+        api.collections[paths.PODS] = [
+            {"metadata": meta, "spec": {"nodeName": "a", "containers": containers}}
+        ]
+        said = "2026-11-23T18:32:55Z 2026/11/23 18:32:55 BGP: %ADJCHANGE: neighbor 192.0.2.1 Down\n"
+        api.texts = {f"{paths.pod('frr', 'frr-k8s-1')}/log": (200, said)}
+        code, out = inside("logs", "--provider", "frr-k8s", kubeconfig=kubeconfig)
+        assert code == 0 and "%ADJCHANGE: neighbor 192.0.2.1 Down" in out
+        asked = [path for path in api.requests if "/log?" in path]
+        assert len(asked) == 1 and "container=frr" in asked[0] and "timestamps=true" in asked[0]
+        api.requests.clear()
+        inside("logs", "--pod-selector", "app=x", kubeconfig=kubeconfig)
+        assert sum("/log?" in path for path in api.requests) == 3

@@ -47,12 +47,17 @@ def refusal(error: status.ApiError) -> Answer:
     return Answer(error.code, dump(error.document()), retry_after=error.retry_after)
 
 
+NEED_A_PROCESS = {"pods/log": "they have no logs", "pods/proxy": "nothing listens in them"}
+
+
 def answer(operations: Operations, request: Request) -> Answer | Watch:
     """Carry out the request; raises ApiError for everything that is refused."""
     target = request.target
     resource = operations.registry.find(target.group, target.version, target.plural)
     if resource is None or (target.namespace and not resource.namespaced):
         raise status.no_such_path()
+    if target.resource_text in NEED_A_PROCESS:
+        raise status.bad_request(f"pods of the lab run no process: {NEED_A_PROCESS[target.resource_text]}")
     _check_subresource(resource, target)
     if target.subresource == "eviction":
         return _evict(operations, resource, request)

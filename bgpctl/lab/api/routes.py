@@ -45,7 +45,7 @@ def _below(group: str, version: str, parts: list[str]) -> Target:
     namespace = ""
     if parts[0] == "namespaces" and len(parts) > 2 and parts[2] not in _NAMESPACE_SUBRESOURCES:
         namespace, parts = parts[1], parts[2:]
-    if len(parts) > 3:
+    if len(parts) > 3 and not (parts[0] == "pods" and parts[2] == "proxy"):
         raise status.no_such_path()
     plural, name, subresource = (*parts, "", "")[:3]
     return Target(group, version, plural, namespace, name, subresource)
