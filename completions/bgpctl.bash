@@ -4,10 +4,11 @@
 _bgpctl_offer() {
     commands='' options='' arguments=''
     case $1 in
-        '') commands='routes explain logs forecast doctor providers peers node speaker policy cilium calico lab' options='--context --kubeconfig --version -h --help' arguments='' ;;
+        '') commands='routes explain logs metrics forecast doctor providers peers node speaker policy cilium calico lab' options='--context --kubeconfig --version -h --help' arguments='' ;;
         'routes') commands='' options='--peer --absent --directory --provider --output -o --context --kubeconfig -h --help' arguments='@node' ;;
         'explain') commands='' options='--from --to --namespace -n --router-probe --provider --output -o --context --kubeconfig -h --help' arguments='' ;;
-        'logs') commands='' options='--follow -f --peer --since --file --pod-selector --namespace -n --output -o --context --kubeconfig -h --help' arguments='@node' ;;
+        'logs') commands='' options='--follow -f --peer --since --file --provider --pod-selector --namespace -n --output -o --context --kubeconfig -h --help' arguments='@node' ;;
+        'metrics') commands='' options='--provider --output -o --context --kubeconfig -h --help' arguments='@node' ;;
         'forecast') commands='' options='--all --event --set --scheme --restart-takes --peer-profile --provider --output -o --context --kubeconfig -h --help' arguments='@node' ;;
         'doctor') commands='' options='--node --router-probe --provider --output -o --context --kubeconfig -h --help' arguments='' ;;
         'providers') commands='' options='--output -o --context --kubeconfig -h --help' arguments='' ;;
@@ -60,11 +61,16 @@ _bgpctl_values() {
         'logs:--peer') echo '' ;;
         'logs:--since') echo '' ;;
         'logs:--file') echo '@file' ;;
+        'logs:--provider') echo 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' ;;
         'logs:--pod-selector') echo '' ;;
         'logs:--namespace'|'logs:-n') echo '' ;;
         'logs:--output'|'logs:-o') echo 'text json' ;;
         'logs:--context') echo '' ;;
         'logs:--kubeconfig') echo '@file' ;;
+        'metrics:--provider') echo 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' ;;
+        'metrics:--output'|'metrics:-o') echo 'text json' ;;
+        'metrics:--context') echo '' ;;
+        'metrics:--kubeconfig') echo '@file' ;;
         'forecast:--event') echo 'agent-down restart upgrade node-down deselect power-off link-down remote-link-down operator-down no-backends' ;;
         'forecast:--set') echo '' ;;
         'forecast:--scheme') echo '' ;;

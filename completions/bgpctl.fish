@@ -9,7 +9,7 @@ function __bgpctl_at
             set value no
         else if string match -q -- '-*' $word
             contains -- $word --context --deselect-label --directory --engine --event --expect --file --from --grace-period --graceful-shutdown-soak --kubeconfig --listen --log-format --log-level --max-unavailable --namespace --next-hop --node --node-name --nodes --order --output --peer --peer-profile --pod-selector --provider --ready-command --ready-url --restart-command --restart-takes --router --router-probe --scheme --secrets-namespace --set --settle --shutdown-command --since --skip-wait-for-delete-timeout --soak --source-address --stack --timeout --to -f -n -o; and set value yes
-        else if contains -- (string join ' ' $path $word) 'routes' 'explain' 'logs' 'forecast' 'doctor' 'providers' 'peers' 'peers status' 'node' 'node drain' 'node restore' 'node status' 'node estimate' 'speaker' 'speaker run' 'speaker status' 'speaker restart' 'speaker engine' 'speaker engine run' 'speaker engine stop' 'policy' 'policy check' 'cilium' 'cilium prepare' 'calico' 'calico prepare' 'lab' 'lab demo' 'lab up'
+        else if contains -- (string join ' ' $path $word) 'routes' 'explain' 'logs' 'metrics' 'forecast' 'doctor' 'providers' 'peers' 'peers status' 'node' 'node drain' 'node restore' 'node status' 'node estimate' 'speaker' 'speaker run' 'speaker status' 'speaker restart' 'speaker engine' 'speaker engine run' 'speaker engine stop' 'policy' 'policy check' 'cilium' 'cilium prepare' 'calico' 'calico prepare' 'lab' 'lab demo' 'lab up'
             set -a path $word
         end
     end
@@ -40,6 +40,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'\'' -a routes -d 'Show intended and announced routes, with their attributes and reasons'
     complete -c $program -n '__bgpctl_at \'\'' -a explain -d 'Explain why something is, or is not, announced, link by link from the object to the router'
     complete -c $program -n '__bgpctl_at \'\'' -a logs -d 'Show the BGP control plane\'s log lines of all selected nodes, merged by time'
+    complete -c $program -n '__bgpctl_at \'\'' -a metrics -d 'Show the documented BGP metrics of the cluster\'s speakers: sessions, routes, reconciles'
     complete -c $program -n '__bgpctl_at \'\'' -a forecast -d 'Forecast what each failure would cost a node: when routes go, what traffic does, and what helps'
     complete -c $program -n '__bgpctl_at \'\'' -a doctor -d 'Find what is wrong with the cluster\'s BGP: policies, speakers, sessions, routers, Services, what runs left'
     complete -c $program -n '__bgpctl_at \'\'' -a providers -d 'Show who speaks BGP in the cluster, what a drain\'s lever does there, and which rights are missing'
@@ -78,12 +79,19 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'logs\'' -l peer -x -d 'Only lines that name this peer'
     complete -c $program -n '__bgpctl_at \'logs\'' -l since -x -d 'Only the last of them'
     complete -c $program -n '__bgpctl_at \'logs\'' -l file -r -F -d 'Read this log file instead of pods'
-    complete -c $program -n '__bgpctl_at \'logs\'' -l pod-selector -x -d 'The labels of the pods to read; k8s-app=cilium reads Cilium\'s agents'
+    complete -c $program -n '__bgpctl_at \'logs\'' -l provider -x -a 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' -d 'Who speaks BGP on the node: bgpctl\'s own speaker, or another stack'
+    complete -c $program -n '__bgpctl_at \'logs\'' -l pod-selector -x -d 'The labels of the pods to read, all of their containers'
     complete -c $program -n '__bgpctl_at \'logs\'' -l namespace -s n -x -d 'Where these pods are'
     complete -c $program -n '__bgpctl_at \'logs\'' -l output -s o -x -a 'text json' -d 'How to print the result'
     complete -c $program -n '__bgpctl_at \'logs\'' -l context -x -d 'The kubeconfig context to use'
     complete -c $program -n '__bgpctl_at \'logs\'' -l kubeconfig -r -F -d 'The kubeconfig file'
     complete -c $program -n '__bgpctl_at \'logs\'' -s h -l help -d 'Show help and exit.'
+    complete -c $program -n '__bgpctl_at \'metrics\'' -f -a '(__bgpctl_nodes)'
+    complete -c $program -n '__bgpctl_at \'metrics\'' -l provider -x -a 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' -d 'Who speaks BGP on the node: bgpctl\'s own speaker, or another stack'
+    complete -c $program -n '__bgpctl_at \'metrics\'' -l output -s o -x -a 'text json' -d 'How to print the result'
+    complete -c $program -n '__bgpctl_at \'metrics\'' -l context -x -d 'The kubeconfig context to use'
+    complete -c $program -n '__bgpctl_at \'metrics\'' -l kubeconfig -r -F -d 'The kubeconfig file'
+    complete -c $program -n '__bgpctl_at \'metrics\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'forecast\'' -f -a '(__bgpctl_nodes)'
     complete -c $program -n '__bgpctl_at \'forecast\'' -l all -d 'Sum up every node, what costs most first'
     complete -c $program -n '__bgpctl_at \'forecast\'' -l event -x -a 'agent-down restart upgrade node-down deselect power-off link-down remote-link-down operator-down no-backends' -d 'Only this one, with every instant and why; node-down is deselect and power-off'

@@ -15,6 +15,7 @@ from bgpctl.cli import (
     forecast,
     lab,
     logs,
+    metrics,
     node,
     peers,
     policy,
@@ -39,6 +40,7 @@ app.add_typer(peers.app, name="peers")
 app.command("routes")(routes.routes)
 app.command("explain")(explain.explain)
 app.command("logs")(logs.logs)
+app.command("metrics")(metrics.metrics)
 app.command("forecast")(forecast.forecast)
 app.command("doctor")(doctor.doctor)
 app.add_typer(node.app, name="node")

@@ -62,6 +62,13 @@ def pod(namespace: str, name: str) -> str:
     return f"/api/v1/namespaces/{named(namespace)}/pods/{named(name)}"
 
 
+def pod_metrics(namespace: str, name: str, port: int, https: bool) -> str:
+    """What a pod serves at `/metrics` of this port, through the API server: needs the right to get
+    pods/proxy."""
+    scheme = "https:" if https else ""
+    return f"/api/v1/namespaces/{named(namespace)}/pods/{scheme}{named(name)}:{port}/proxy/metrics"
+
+
 def eviction(namespace: str, name: str) -> str:
     """Takes a policy/v1 Eviction of this pod; answers 429 while a budget does not let it go."""
     return f"{pod(namespace, name)}/eviction"

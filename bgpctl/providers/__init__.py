@@ -1,7 +1,8 @@
 """Who speaks BGP on the nodes: two files per stack, `NAME.py`, a `bgpctl.ports.Provider`, and
 `NAME_stack.py`, by what it is recognised and how it is summed up.
 
-To add one: write them, enter it in `TABLE`, and say in docs/providers.md what it knows."""
+To add one: write them, enter it in `TABLE` and its pods in `pods.py`, and say in docs/providers.md what it
+knows."""
 
 from __future__ import annotations
 

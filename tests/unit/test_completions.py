@@ -25,6 +25,7 @@ CASES = [
             "explain",
             "doctor",
             "logs",
+            "metrics",
             "forecast",
             "node",
             "speaker",
