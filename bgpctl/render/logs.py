@@ -15,10 +15,11 @@ _HEAD = ("level", "msg", "subsys")
 
 
 def text(one: LogLine) -> Line:
-    """`2026-11-23 18:32:55.803  worker-1  info  speaker.started  key=value …`"""
+    """`2026-11-23 18:32:55.803  worker-1  info  speaker.started  key=value …`. BIRD writes no time: in a file
+    it is not known."""
     rest = " ".join(f"{key}={_quoted(value)}" for key, value in one.fields.items() if key not in _HEAD)
     level = Span(f"{one.level or '-':7}", "accent" if one.level in _LOUD else "dim")
-    at = f"{units.day(one.at)} {units.clock(one.at)}"
+    at = f"{units.day(one.at)} {units.clock(one.at)}" if one.at else f"{'time not told':23}"
     return line(Span(f"{at}  ", "dim"), Span(one.node, "bold"), "  ", level, " ", one.message, f"  {rest}")
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bgpctl.core.loglines import merged, read
+from bgpctl.render import logs as out
+from bgpctl.render.text import plain
 
 T = "2026-11-23T18:32:55.803000000Z"
 AT = 1795458775.803
@@ -40,6 +42,13 @@ def test_forms(text: str, level: str, message: str) -> None:
     assert line is not None
     assert (line.level, line.message, line.node) == (level, message, "worker-1")
     assert line.at == pytest.approx(AT, abs=1e-3)
+
+
+def test_a_time_that_nobody_told_is_not_1970() -> None:
+    line = read("bird: Started", "worker-1")
+    assert line is not None
+    assert plain(out.text(line)).startswith("time not told            worker-1  info    Started")
+    assert out.document(line)["time"] is None
 
 
 def test_a_notification_is_loud() -> None:
