@@ -239,7 +239,9 @@ def test_a_hundred_thousand_lines_take_seconds_and_one_message(write: Write) -> 
     assert problem.path.endswith("neighbors[24999].peerPort") and "must be 1..65535" in problem.message
     assert problem.line is not None
     assert small_enough.splitlines()[problem.line - 1].strip() == "peerPort: 70000"
-    assert time.process_time() - start < 5
+    assert time.process_time() - start < 20, (
+        "a quadratic reader takes minutes; beside other tests this takes 6 s"
+    )
 
 
 def test_a_policy_that_no_cluster_can_store(write: Write) -> None:

@@ -54,6 +54,10 @@ def test_it_does_not_outlive_who_started_it(how: signal.Signals, tmp_path: Path)
         try:
             eventually((tmp_path / "pid").exists, why="the command runs")
             pids = [int((tmp_path / name).read_text()) for name in ("pid", "child")]
+            eventually(
+                lambda: any(warden.__file__ in _words(pid) for pid in _children(run.pid)),
+                why="its warden too",
+            )
             os.kill(run.pid, how)
             eventually(lambda: not any(map(_alive, pids)), why="the command and its child have ended")
         finally:
