@@ -114,7 +114,8 @@ def test_what_is_wrong_at_bird(bird_lab: Lab, old: str, new: str, rules: set[str
         configure(directory, good.replace(old, new))
         becomes(bird_lab, rules)
         ran = kit.run(bird_lab, "doctor")
-        notes = rules <= {"hold-time-lowered"}
+        # Each case reconfigures the router of one lab twice, which in the end is a finding of its own.
+        notes = rules <= {"hold-time-lowered"} and "session-flaps" not in ran.out
         assert ran.code == (0 if notes else 1), ran.out
     finally:
         configure(directory, good)
