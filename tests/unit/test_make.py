@@ -14,7 +14,9 @@ LONG = r"20 to 40 minutes on two cores \(ARGS=tests/unit: 3\)"
 def planned(*words: str) -> str:
     """What `make test` would run; without the words of a `make test ARGS=…` that may be running this."""
     environment = {
-        name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKEOVERRIDES")
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("ARGS", "MAKEFLAGS", "MAKEOVERRIDES")
     }
     make = ["make", "-n", "test", *words]
     return subprocess.run(make, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
