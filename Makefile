@@ -40,7 +40,7 @@ stacks: $(VENV)/.installed
 traffic: $(VENV)/.installed
 	@$(PY) -m tests.traffic $(ARGS)
 
-# Runs of bgpctl among second writers that act between any two requests: 20,000 (CI: 12,000).
+# Runs of bgpctl among second writers that act between any two requests: 20,000 (CI: 4,000).
 interleavings: $(VENV)/.installed
 	@BGPCTL_INTERLEAVINGS=20000 $(PY) -m pytest -q tests/interleaving $(ARGS)
 

@@ -31,13 +31,15 @@ DEAD = "dead"
 
 @dataclass(slots=True)
 class Router:
-    """`routes`: node -> prefix -> until when a stale one is kept (None = it is live)."""
+    """`routes`: node -> prefix -> until when a stale one is kept (None = it is live). `met`: the nodes that
+    it ever had routes of."""
 
     sim: Sim
     address: str
     down: bool = False
     answers: bool = True
     routes: dict[str, dict[str, float | None]] = field(default_factory=dict)
+    met: set[str] = field(default_factory=set)
 
     def has(self, node: str) -> dict[str, float | None]:
         """What traffic of this router still follows to the node."""
@@ -129,6 +131,7 @@ class Speaker:
             if not router.down and router.address in peers:
                 self.sessions.add(router.address)
                 router.routes[self.node] = dict.fromkeys(self.routes, None)
+                router.met.add(self.node)
 
     def _withdraw(self) -> None:
         now = self._now()

@@ -2,6 +2,7 @@
 
 never "safe to power off", and no shutdown command, while a router has a route of the node or a pod that was
     to go runs there; and the routes do not come back by themselves afterwards
+never *confirmed* by fewer routers than had routes of the node
 never a write, an eviction or a command by a run that was replaced (but the request under way at that moment)
 never is the prior state lost: whatever happened, a restore brings it back
 dry-run and status write nothing
@@ -16,7 +17,7 @@ from typing import Any
 
 from bgpctl.errors import BgpctlError
 from bgpctl.kube import paths
-from bgpctl.runbooks.journal import load
+from bgpctl.runbooks.journal import Journal, load
 from tests.interleaving import seeded
 from tests.interleaving.models import World
 from tests.support.direct import Asked
@@ -28,11 +29,12 @@ class Broken(AssertionError):
 
 @dataclass(slots=True)
 class Promise:
-    """Watches one interleaving. `safe`: the runs that said it; `late`: requests under way when their run was
-    replaced."""
+    """Watches one interleaving. `safe`: the runs that said it; `powered`: whose command ran; `late`: requests
+    under way when their run was replaced."""
 
     sim: World
     safe: list[str] = field(default_factory=list)
+    powered: list[str] = field(default_factory=list)
     late: int = 0
     budget: int = 1
 
@@ -60,11 +62,22 @@ class Promise:
         told = journal is not None and journal.command == "drain" and journal.finished("ShutDown")
         if told and run.name not in self.safe and journal is not None and journal.holder == run.holder:
             self.safe.append(run.name)
-            self.truth(run, "says that the node is safe to power off")
+            if run.name not in self.powered:  # it says that the command ended: asked when it began
+                self.truth(run, "says that the node is safe to power off")
+            self._confirmed(run, journal)
+
+    def _confirmed(self, run: Any, journal: Journal) -> None:
+        if not run.probes or journal.evidence.get("proof") != "confirmed":
+            return
+        peers = {router.address for router in self.sim.routers.values() if run.node in router.met}
+        silent = peers - {probe.target for probe in run.probes}
+        if silent:
+            raise Broken(f"{run.name} calls it confirmed, and nobody asked {', '.join(silent)}")
 
     def powered_off(self, run: Any) -> None:
         if self.sim.lease_holder(run.node) != run.holder and not run.fenced:
             raise Broken(f"{run.name} was replaced, and runs its shutdown command")
+        self.powered.append(run.name)
         self.truth(run, "runs its shutdown command")
 
     def truth(self, run: Any, says: str) -> None:

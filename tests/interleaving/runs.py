@@ -75,6 +75,8 @@ class Run:
     world: Any = None
     fenced: bool = False  # its last request read or renewed a Lease that names it
     writes: list[str] = field(default_factory=list)
+    wrote_at: list[int] = field(default_factory=list)  # the turns of these writes
+    probes: tuple[Probe, ...] = ()
     dies: int = -1  # kill -9: 2n before its n-th write, 2n + 1 after it
 
     @property
@@ -99,6 +101,7 @@ class Run:
         self.fenced = leases and self.sim.lease_holder(self.node) == self.holder
         if asked.writes:
             self.writes.append(str(asked))
+            self.wrote_at.append(self.sim.turns)
             if found.code < 300:
                 self.sim.say(f"{self.name}: {asked}")
                 self.sim.promise.after(self, asked)  # type: ignore[attr-defined]
@@ -158,7 +161,7 @@ def drain(
     timeout: float = TIMEOUT,
     dies: int = -1,
 ) -> Run:
-    run = Run(sim, name, node, dies=dies)
+    run = Run(sim, name, node, probes=probes, dies=dies)
     options = DrainOptions(
         node,
         order,

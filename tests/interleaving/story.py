@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
+from random import Random
 from typing import Any
 
 from bgpctl.kube import lease, paths
@@ -15,7 +17,7 @@ from tests.interleaving.models import Probe, World
 from tests.interleaving.promise import Broken, Promise
 from tests.interleaving.runs import Run
 
-SPAN = 130  # turns in which second writers act; an undisturbed drain has about as many
+JUST_BEFORE = 8  # turns before a write in which what it was decided on may still change
 WATCHED = 90.0  # seconds for which routes have to stay away after the last word
 
 
@@ -76,15 +78,19 @@ class Story(World):
             do(self)
 
 
-def tell(seed: int) -> Story:
-    """Plan the interleaving of this number and live it. Raises Broken (or Endless)."""
+def tell(seed: int, *always: writers.Writer) -> Story:
+    """Plan the interleaving of this number, in which these writers act too, and live it. Raises Broken (or
+    Endless)."""
     story = Story(seed)
-    perform.child = runs.Commands(story)  # type: ignore[assignment]
     rng = story.rng
     probe = _probes(story)
     order = rng.choice(("guide", "guide", "withdraw-first"))
-    first = story.begin(runs.drain(story, "first", order=order, command=rng.random() < 0.3, probes=probe))
-    story.plan = sorted(_plan(story, probe, first), key=lambda entry: entry[0])
+    how = {"order": order, "command": rng.random() < 0.3}
+    first = story.begin(runs.drain(story, "first", **how, probes=probe))
+    when = _undisturbed(tuple(how.items()), tuple((one.target, one.peer) for one in probe))
+    perform.child = runs.Commands(story)  # type: ignore[assignment]
+    acts = (*_plan(story, probe, first, when), *((_moment(rng, when), one.__name__, one) for one in always))
+    story.plan = sorted(acts, key=lambda entry: entry[0])
     story.run()
     for run in story.commands:
         story.promise.ended(run)
@@ -94,6 +100,24 @@ def tell(seed: int) -> Story:
     return story
 
 
+@cache
+def _undisturbed(how: tuple[tuple[str, Any], ...], probes: tuple[tuple[str, Any], ...]) -> tuple[int, ...]:
+    """The turns at which a drain of this kind writes while nobody else does anything; at last, its end."""
+    story = Story(0)
+    perform.child = runs.Commands(story)  # type: ignore[assignment]
+    asked = tuple(Probe(story, *one) for one in probes)
+    run = story.begin(runs.drain(story, "first", **dict(how), probes=asked))
+    story.run()
+    return (*run.wrote_at, story.turns)
+
+
+def _moment(rng: Random, when: tuple[int, ...]) -> int:
+    """A turn: any, or one shortly before a write, which is where a promise breaks."""
+    if rng.random() < 0.5:
+        return rng.randrange(when[-1])
+    return max(0, rng.choice(when) - rng.randrange(JUST_BEFORE))
+
+
 def _probes(story: Story) -> tuple[Probe, ...]:
     """No router asked, the right one, both that the node may come to have, or one that is another router."""
     first, second = Probe(story, seeded.ROUTER, seeded.ROUTER), Probe(story, seeded.SECOND, seeded.SECOND)
@@ -101,14 +125,16 @@ def _probes(story: Story) -> tuple[Probe, ...]:
     return story.rng.choice(((), (first,), (first,), (first, second), (wrong,)))
 
 
-def _plan(story: Story, probe: tuple[Probe, ...], first: Run) -> Iterator[tuple[int, str, Any]]:
+def _plan(
+    story: Story, probe: tuple[Probe, ...], first: Run, when: tuple[int, ...]
+) -> Iterator[tuple[int, str, Any]]:
     rng = story.rng
     for _ in range(rng.randint(1, 3)):
         writer = rng.choice(writers.WRITERS)
-        yield rng.randrange(SPAN), writer.__name__, writer
+        yield _moment(rng, when), writer.__name__, writer
     for number in range(rng.choice((0, 1, 1, 2))):
         name, what, begin = _another(story, probe, first, f"more{number}")
-        yield rng.randrange(SPAN), f"{name}: {what}", begin
+        yield _moment(rng, when), f"{name}: {what}", begin
 
 
 def _another(story: Story, probe: tuple[Probe, ...], first: Run, name: str) -> tuple[str, str, Any]:
