@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import inf
 
 from bgpctl.errors import BgpctlError, UsageError
@@ -36,66 +37,62 @@ def run(
 ) -> tuple[int, str]:
     """Exit code and last line. It has a session of its own and no terminal; it has ended when *it* ends,
     whoever of its children still holds its output. `still` is asked again and again, and raises what ends it;
-    it ends with this process, too. Raises OSError, ValueError, and subprocess.TimeoutExpired after `timeout`
-    seconds: in all these cases it and its children were killed."""
+    it ends with this process, too (`warden`). Raises OSError, ValueError, BgpctlError, and
+    subprocess.TimeoutExpired after `timeout` seconds: in all these cases it and its children were killed."""
     if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:  # inherited: the kernel would tell no exit code
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    process = subprocess.Popen(
-        list(argv),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
     tail = bytearray()
-    assert process.stdout is not None
-    reader = threading.Thread(target=_keep, args=(process.stdout.fileno(), tail), daemon=True)
-    reader.start()
-    try:
-        with _guarded(process.pid) as guarded:
-            ends = inf if timeout is None else time.monotonic() + timeout
-            code = _ended(process, ends, (guarded, still))
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.killpg(process.pid, signal.SIGKILL)
+    with _started(argv) as (process, report):
+        assert process.stdout is not None
+        reader = threading.Thread(target=_keep, args=(process.stdout.fileno(), tail), daemon=True)
+        reader.start()
+        try:
+            code = _ended(report, argv, timeout, still)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise
         process.wait()
-        raise
     reader.join(LAST_WORDS)
     lines = bytes(tail).decode(errors="replace").strip().splitlines()
     return code, lines[-1] if lines else ""
 
 
 @contextlib.contextmanager
-def _guarded(group: int) -> Iterator[Callable[[], None]]:
-    """While somebody sees to it that the process group does not live longer than this process. What is
-    yielded raises BgpctlError once nobody does."""
-    argv = [sys.executable, "-I", "-S", warden.__file__, str(group), str(os.getpid())]
-    null = subprocess.DEVNULL
-    with subprocess.Popen(argv, stdin=null, stdout=null, start_new_session=True) as it:
-
-        def guarded() -> None:
-            if it.poll() is not None:
-                raise BgpctlError(
-                    "the process that ends the command with its run was killed: both were ended"
-                )
-
+def _started(argv: Sequence[str]) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """The command's warden, and the descriptor from which it is heard."""
+    ours, theirs = os.pipe()
+    try:
         try:
-            yield guarded
+            process = subprocess.Popen(
+                [sys.executable, "-I", "-S", warden.__file__, str(os.getpid()), str(theirs), *argv],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                pass_fds=(theirs,),
+            )
         finally:
-            it.kill()
+            os.close(theirs)
+        yield process, ours
+    finally:
+        os.close(ours)
 
 
-def _ended(process: subprocess.Popen[bytes], ends: float, still: Iterable[Callable[[], None]]) -> int:
-    """Its exit code."""
-    while True:
-        left = ends - time.monotonic()
-        try:
-            return process.wait(max(0.0, min(ASK_EVERY, left)))
-        except subprocess.TimeoutExpired:
-            if left <= ASK_EVERY:
-                raise
-        for ask in still:
-            ask()
+def _ended(report: int, argv: Sequence[str], timeout: float | None, still: Callable[[], None]) -> int:
+    """The command's exit code; negative: the signal that ended it."""
+    ends = inf if timeout is None else time.monotonic() + timeout
+    while not select.select([report], [], [], max(0.0, min(ASK_EVERY, ends - time.monotonic())))[0]:
+        if timeout is not None and time.monotonic() >= ends:
+            raise subprocess.TimeoutExpired(list(argv), timeout)
+        still()
+    match os.read(report, 64).split():
+        case [b"code", code]:
+            return int(code)
+        case [b"error", number]:
+            raise OSError(int(number), os.strerror(int(number)), argv[0])
+    raise BgpctlError("the process that ends the command with its run was killed: both were ended")
 
 
 def _keep(descriptor: int, tail: bytearray) -> None:

@@ -1,29 +1,60 @@
-"""Ends an operator's command with the process that started it: `python warden.py GROUP PARENT` beside it.
+"""Starts an operator's command and ends it with the run: `python warden.py RUN REPORT PROGRAM [ARGUMENT…]`.
 
 A run that was killed hard cannot end its command any more, and one that is stopped does not learn that
-another run took the node over; the command would switch off a node that was brought back meanwhile. Run by
-its path, without the package: it is to be there at once."""
+another run took the node over; the command would switch off a node that was brought back meanwhile. `RUN` is
+the run's process id. To the descriptor `REPORT` goes how it went: `code N` (negative: the signal that ended
+it) or `error ERRNO` where it could not be started; nothing = this process was killed. Run by its path,
+without the package: it is to be there at once."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import signal
+import subprocess
 import sys
-import time
 
 EVERY = 0.25  # seconds between two looks
 STOPPED_SECONDS = 1.0  # less than a run waits which takes the node over (`kube.lease.FRESH_SECONDS`)
+PR_SET_PDEATHSIG = 1
 
 
-def guard(group: int, parent: int) -> None:
-    """Return once `parent` has ended, or has been stopped for a while; then the process group has ended."""
+def main(run: int, report: int, argv: list[str]) -> None:
+    if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:  # inherited: the kernel would tell no exit code
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    if os.getppid() != run:
+        return  # it was killed before the command began
+    os.set_inheritable(report, False)
+    this = os.getpid()
+    try:
+        process = subprocess.Popen(argv, preexec_fn=lambda: _end_with(this))
+    except OSError as error:
+        word = f"error {error.errno}"
+    else:
+        word = f"code {_guarded(process, run)}"
+    os.write(report, word.encode())
+
+
+def _end_with(this: int) -> None:
+    """In the command, before it is one: the kernel ends it with this process (Linux; prctl(2))."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != this:
+            os._exit(1)
+
+
+def _guarded(process: subprocess.Popen[bytes], run: int) -> int:
+    """The command's exit code. Where the run ended before, or has been stopped for a while, the whole process
+    group is killed, and this process with it."""
     stopped = 0.0
-    while os.getppid() == parent and stopped < STOPPED_SECONDS:
-        stopped = stopped + EVERY if _stopped(parent) else 0.0
-        time.sleep(EVERY)
-    with contextlib.suppress(ProcessLookupError):  # it had ended by itself
-        os.killpg(group, signal.SIGKILL)
+    while True:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.wait(EVERY)
+        stopped = stopped + EVERY if _stopped(run) else 0.0
+        if os.getppid() != run or stopped >= STOPPED_SECONDS:
+            os.killpg(0, signal.SIGKILL)
 
 
 def _stopped(process: int) -> bool:
@@ -36,4 +67,4 @@ def _stopped(process: int) -> bool:
 
 
 if __name__ == "__main__":
-    guard(int(sys.argv[1]), int(sys.argv[2]))
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])

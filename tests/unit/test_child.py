@@ -54,14 +54,37 @@ def test_it_does_not_outlive_who_started_it(how: signal.Signals, tmp_path: Path)
         try:
             eventually((tmp_path / "pid").exists, why="the command runs")
             pids = [int((tmp_path / name).read_text()) for name in ("pid", "child")]
-            eventually(
-                lambda: any(warden.__file__ in _words(pid) for pid in _children(run.pid)),
-                why="its warden too",
-            )
             os.kill(run.pid, how)
             eventually(lambda: not any(map(_alive, pids)), why="the command and its child have ended")
         finally:
             run.kill()
+
+
+def test_it_does_not_outlive_both_who_started_it_and_its_warden(tmp_path: Path) -> None:
+    command = f"echo $$ > {tmp_path}/pid; while :; do :; done"
+    script = f"from bgpctl.runbooks import child; child.run(('sh', '-c', {command!r}), 60)"
+    with subprocess.Popen([sys.executable, "-c", script]) as run:
+        try:
+            eventually(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text(), why="it runs")
+            pid = int((tmp_path / "pid").read_text())
+            (guard,) = _children(run.pid)
+            os.kill(run.pid, signal.SIGSTOP)
+            os.kill(guard, signal.SIGKILL)
+            eventually(lambda: not _alive(pid), why="the kernel ended the command")
+        finally:
+            run.kill()
+
+
+def test_a_run_that_is_gone_starts_no_command(tmp_path: Path) -> None:
+    """Killed between its warden's start and the command's."""
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    ours, theirs = os.pipe()
+    argv = [sys.executable, "-I", "-S", warden.__file__, str(gone.pid), str(theirs)]
+    subprocess.run([*argv, "touch", f"{tmp_path}/ran"], pass_fds=(theirs,), check=True)
+    os.close(theirs)
+    assert os.read(ours, 64) == b"" and not (tmp_path / "ran").exists()
+    os.close(ours)
 
 
 def test_it_ends_with_what_would_end_it(tmp_path: Path) -> None:
@@ -111,8 +134,12 @@ def test_of_a_flood_only_the_end_is_kept() -> None:
 
 
 def test_what_cannot_be_run() -> None:
-    with pytest.raises(OSError, match="No such file"):
+    with pytest.raises(FileNotFoundError, match=r"No such file.*/nonexistent"):
         child.run(("/nonexistent",), 1)
+    with pytest.raises(PermissionError):
+        child.run(("/etc/passwd",), 1)
+    with pytest.raises(ValueError, match="null"):
+        child.run(("a\0b",), 1)
 
 
 def test_the_last_line_is_the_last_that_says_something() -> None:
@@ -158,19 +185,21 @@ def test_who_reads_it_holds_no_process_up(monkeypatch: pytest.MonkeyPatch) -> No
     assert joins == [(0.5, True)]
 
 
-def test_when_it_is_interrupted_nothing_of_it_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_when_it_is_interrupted_nothing_of_it_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """^C: killed, and waited for, so that it is no zombie of ours."""
-    made: list[subprocess.Popen[bytes]] = []
-    real = subprocess.Popen
 
-    class Interrupted(real):  # type: ignore[misc, valid-type]
-        def wait(self, timeout: float | None = None) -> int:
-            if not made:
-                made.append(self)
-                raise KeyboardInterrupt
-            return int(super().wait(timeout))
+    def still() -> None:
+        if (tmp_path / "pid").exists():
+            raise KeyboardInterrupt
 
-    monkeypatch.setattr(child.subprocess, "Popen", Interrupted)
     with pytest.raises(KeyboardInterrupt):
-        child.run(("sleep", "8"), None)
-    assert made[0].returncode == -9
+        child.run(
+            ("sh", "-c", f"echo $$ > {tmp_path}/new; mv {tmp_path}/new {tmp_path}/pid; sleep 8"), None, still
+        )
+    pid = int((tmp_path / "pid").read_text())
+    eventually(lambda: not _alive(pid), why="it was killed")
+    assert not [one for one in _children(os.getpid()) if warden.__file__ in _words(one)]
+
+
+def test_the_signal_that_ended_it() -> None:
+    assert child.run(("sh", "-c", "kill -9 $$"), 10) == (-9, "")
