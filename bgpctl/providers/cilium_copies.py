@@ -17,6 +17,7 @@ from bgpctl.errors import BgpctlError, Blocked
 from bgpctl.kube import paths
 from bgpctl.kube.client import Client, NotFound
 from bgpctl.kube.optional import optional
+from bgpctl.providers import bgpctl_stack, cilium_stack
 from bgpctl.providers.changes import Change, perform
 
 __all__ = ["Change", "perform", "prepared", "undone"]
@@ -27,6 +28,7 @@ Document = Mapping[str, Any]
 def prepared(client: Client, *, soak: bool = False) -> tuple[Change, ...]:
     """What `prepare` would do. `soak`: also what announces with GRACEFUL_SHUTDOWN; what of it is there is
     kept up to date anyway. Raises BgpctlError where Cilium is not, or a soak would be every node's."""
+    _meant(client)
     older = tuple(_seconds(client))
     base, found = _peer_configs(client, needed=not older)
     originals = [one for one in found.values() if not copies.is_copy(one)]
@@ -40,6 +42,15 @@ def prepared(client: Client, *, soak: bool = False) -> tuple[Change, ...]:
     left = [name for name, one in found.items() if copies.is_copy(one) and name not in kept]
     dropped = [Change("delete", f"{base}/{name}", name, "its original is gone") for name in sorted(left)]
     return (*made, *tagged, *dropped, *older, *_abandoned(client))
+
+
+def _meant(client: Client) -> None:
+    """Our own speaker reads the same policies, and would obey what is made for Cilium's agents."""
+    if bgpctl_stack.speaks(client) and not (cilium_stack.speaks(client) or cilium_stack.may_speak(client)):
+        raise BgpctlError(
+            "nothing of Cilium runs here: bgpctl's own speakers have the nodes, and withdraw without copies",
+            "to see who speaks BGP in this cluster: bgpctl providers",
+        )
 
 
 def _soaking(

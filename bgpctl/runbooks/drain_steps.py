@@ -280,6 +280,8 @@ class Closed(Goal):
 
     def preview(self, s: Snapshot) -> str:
         """For --dry-run: now the node has not withdrawn yet."""
+        if s.lever.effect is Effect.CLOSES and s.lever.policies:
+            return "nothing more: the change that takes the node out closes them"
         return "close the sessions" if s.lever.effect is Effect.WITHDRAWS else ""
 
     def decide(self, s: Snapshot) -> Decision:

@@ -35,7 +35,8 @@ class Soaked(Goal):
         journal = s.journal
         assert journal is not None, "Checked comes first"
         if begun(journal) or not s.lever.policies:
-            return Decision(Status.DONE, "the node was told to leave")
+            late = "" if SOAKING in journal.marks else "too late for a soak: "
+            return Decision(Status.DONE, f"{late}the node was told to leave")
         if s.unfenced:
             return fence(s)
         if s.lever.soak:

@@ -67,7 +67,7 @@ LEASE = {"spec": {"holderIdentity": "nmo", "renewTime": "2027-01-15T07:00:00Z", 
             lambda: sole_endpoint(NODE, [vip(NODE, local=True, worker_1=1)], ["worker-2"]),
             "refuse",
             f"all ready endpoints of {WEB} are on worker-1 (traffic policy Local): "
-            "not announced from the eviction until a replacement is ready elsewhere",
+            "announced by nobody until a replacement is ready elsewhere",
             ALLOW_ADDRESS_GAP,
         ),
         (

@@ -108,7 +108,7 @@ def sole_endpoint(node: str, addresses: Iterable[Vip], others: Collection[str]) 
         return Guard(name, "ok", f"no Service with the traffic policy Local has its only endpoints on {node}")
     start = f"all ready endpoints of {_named(lost)} are on {node} (traffic policy Local)"
     if set(others) - {node}:
-        message = f"{start}: not announced from the eviction until a replacement is ready elsewhere"
+        message = f"{start}: announced by nobody until a replacement is ready elsewhere"
         return Guard(name, "refuse", message, ALLOW_ADDRESS_GAP)
     message = f"{start}, and no other node could announce: nothing does afterwards"
     return Guard(name, "refuse", message, ALLOW_LAST_PATH)
