@@ -29,7 +29,9 @@ SLICE = 100
 
 def test_the_promise_holds_in_every_interleaving() -> None:
     slices = [range(begin, min(begin + SLICE, COUNT)) for begin in range(0, COUNT, SLICE)]
-    with ProcessPoolExecutor() as pool:
+    cores = os.cpu_count() or 1
+    beside = "PYTEST_XDIST_WORKER" in os.environ  # files whose deadlines are not to wait for ours
+    with ProcessPoolExecutor(max(1, cores // 2) if beside else cores) as pool:
         found = [fault for part in pool.map(told, slices) for fault in part]
     assert not found, "\n".join(found[:10])
 
