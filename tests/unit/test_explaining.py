@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,6 +23,7 @@ from bgpctl.core.policy.nodeconfig import AddressType, Source
 from tests.support import changing, v2
 from tests.support import objects as kit
 from tests.support.changing import NAME
+from tests.support.intents import world
 
 UNTOLD = (NO_INTERFACE_ADDRESS,)
 """Reasons that no object of the cluster says anything about: named, and without a repair."""
@@ -146,3 +148,25 @@ def modern_clusters(draw: st.DrawFn) -> ClusterObjects:
 @given(modern_clusters())
 def test_every_one_by_the_v2_resources_too(objects: ClusterObjects) -> None:
     all_explained(objects)
+
+
+def _of_selector(labels: Any) -> Any:
+    """What is said of a Local Service with this selector, whose EndpointSlice is empty."""
+    service = kit.service("shop", "203.0.113.9", local=True, selector=labels)
+    objects = world(service, slices=[kit.endpoint_slice("shop")])
+    (absent,) = compile_intent(objects, NAME).absent
+    (repair,) = explained(objects, absent, "").repairs
+    return repair
+
+
+def test_a_selector_that_matches_no_pod_is_named() -> None:
+    """Nobody mends an EndpointSlice by hand."""
+    repair = _of_selector({"app": "wbe"})
+    assert repair.wanted == "a ready IPv4 endpoint on worker-1, of a ready Pod there with app=wbe"
+    assert repair.command == "kubectl get pods -n default -l app=wbe -o wide"
+
+
+@pytest.mark.parametrize("labels", [None, {}, "app", {"app": "x; reboot"}, {"app": 7, "$(id)": "x"}])
+def test_a_selector_that_is_none_or_no_labels_is_in_no_command(labels: Any) -> None:
+    repair = _of_selector(labels)
+    assert repair.wanted == "a ready IPv4 endpoint on worker-1" and "get endpointslice" in repair.command

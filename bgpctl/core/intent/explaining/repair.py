@@ -64,13 +64,14 @@ def ref(kind: str, document: Document) -> Ref:
 class Repair:
     """`path` of `object` is `found` (None = it is not there) and would have to be `needed` (None = not to be
     there). No path: the object is not there, and `needed` is one that would do. `words`: what is needed,
-    where many values would do."""
+    where many values would do. `shows`: the command that shows it, where that is another object's."""
 
     object: Ref
     path: Path
     needed: Any
     found: Any = None
     words: str = ""
+    shows: str = ""
 
     @property
     def field(self) -> str:
@@ -85,6 +86,8 @@ class Repair:
     @property
     def command(self) -> str:
         """What shows the field as it is; of a new item of a list, the list."""
+        if self.shows:
+            return self.shows
         if self.path:
             new_item = self.found is None and isinstance(self.path[-1], int)
             return self.object.command(self.path[:-1] if new_item else self.path)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from bgpctl.core.intent.endpoints import SERVICE_NAME_LABEL, answers, port_names
@@ -12,6 +14,8 @@ from bgpctl.core.intent.services import RULES
 from bgpctl.core.reading.documents import labels_of, name_of, namespace_of
 
 SLICE = "EndpointSlice"
+MOST_LABELS = 5  # of a selector in a sentence
+_PAIR = re.compile(r"[A-Za-z0-9._/-]{1,317}=[A-Za-z0-9._-]{0,63}")
 EXAMPLE = {4: "192.0.2.1", 6: "2001:db8::1"}
 
 
@@ -47,7 +51,17 @@ def ready(case: Case) -> Iterator[Repairs]:
 
 
 def _words(case: Case) -> str:
-    return f"a ready IPv{case.version} endpoint on {case.node}"
+    pod = f", of a ready Pod there with {chosen}" if (chosen := _selector(case)) else ""
+    return f"a ready IPv{case.version} endpoint on {case.node}{pod}"
+
+
+def _selector(case: Case) -> str:
+    """The labels by which the Service finds its Pods, as `kubectl get -l` takes them; "" = it has none, and
+    somebody writes its EndpointSlices."""
+    spec = (case.service or {}).get("spec")
+    labels = spec.get("selector") if isinstance(spec, Mapping) else None
+    pairs = [f"{key}={value}" for key, value in labels.items()] if isinstance(labels, Mapping) else []
+    return ",".join(pairs) if all(map(_PAIR.fullmatch, pairs)) and len(pairs) <= MOST_LABELS else ""
 
 
 def _readier(case: Case, each: Document) -> Iterator[Repairs]:
@@ -76,7 +90,10 @@ def _endpoint(case: Case) -> dict[str, Any]:
 
 
 def _one_more(case: Case, each: Document) -> Repair:
-    return appending(SLICE, each, ("endpoints",), _endpoint(case), _words(case))
+    added = appending(SLICE, each, ("endpoints",), _endpoint(case), _words(case))
+    chosen = _selector(case)
+    pods = f"kubectl get pods -n {namespace_of(each)} -l {chosen} -o wide" if chosen else ""
+    return replace(added, shows=pods)
 
 
 def _new_slice(case: Case, service: Document) -> Repair:
@@ -96,5 +113,5 @@ def _new_slice(case: Case, service: Document) -> Repair:
             for port in items(service, "spec", "ports")
         ],
     }
-    words = f"there, with {_words(case)}: a pod there that its selector matches, and that is ready"
+    words = f"there, with {_words(case)}"
     return Repair(Ref(SLICE, made["metadata"]["name"], namespace), (), made, None, words)
