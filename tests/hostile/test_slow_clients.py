@@ -77,7 +77,7 @@ def test_a_speaker_answers_its_health_checks_among_hundreds_that_trickle() -> No
         given = ("--node-name", NAME, "--source-address", "127.88.1.2", "--file", path)
         speaker = SpeakerProcess(place / "s", *given, listen=f"127.0.0.1:{port}").start()
         try:
-            eventually(lambda: POD in router.routes(), 15)
+            eventually(lambda: POD in router.routes(), 45)
             assert speaker.process is not None
             pid = speaker.process.pid
             threads, files = count(pid, "task"), count(pid, "fd")

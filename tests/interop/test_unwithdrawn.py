@@ -78,7 +78,7 @@ def test_a_router_that_still_forwards_is_not_forgotten_over_any_restart(kind: st
             state = lab.node_state(NODE)
             assert state["phase"] == "Idle" and UNPROVED in state["problems"]
             assert [peer["announced"] > 0 for peer in state["unwithdrawn"]] == [True]
-            ran = drain(lab, "--timeout", "2")
+            ran = drain(lab, "--timeout", "5")
             assert look(lab) is RouteState.STALE
             assert (ran.code, "proof" in ran.document) == (DEADLINE, False), ran.out
             assert "was seen started, and the one before it did not withdraw" in ran.document["message"]
@@ -138,7 +138,7 @@ def test_a_speaker_that_could_never_publish_a_word_is_remembered(
         state = lab.node_state(NODE)
         assert UNPROVED in state["problems"] and look(lab) is RouteState.STALE
         assert [peer["peerAddress"] for peer in state["unwithdrawn"]] == [lab.place.router_address]
-        ran = drain(lab, "--timeout", "2")
+        ran = drain(lab, "--timeout", "5")
         assert (ran.code, "proof" in ran.document) == (DEADLINE, False), ran.out
         assert "was seen started, and the one before it did not withdraw" in ran.document["message"]
         assert f"do not power off {NODE}: routers may still" in kit.run(lab, "node", "status", NODE).out
