@@ -2,8 +2,9 @@
 # Both make their own virtual environment first; neither needs root, a cluster or a router.
 VENV := .venv
 PY   := $(VENV)/bin/python
-# A file of tests runs in one process. More of them than this would keep each other's deadlines waiting.
-AT_ONCE := $(shell n=$$(nproc 2>/dev/null || echo 1); echo $$((n < 4 ? n : 4)))
+# A file of tests runs in one process, which waits for routers for a third of its time. More of them than this
+# would keep each other's deadlines waiting.
+AT_ONCE := $(shell n=$$(nproc 2>/dev/null || echo 1); echo $$((n < 4 ? n + 1 : 5)))
 
 .PHONY: demo test bench matrix stacks traffic interleavings mutants fuzz lint completions clean
 
@@ -21,7 +22,7 @@ demo: $(VENV)/.installed
 # Those that measure a promised time run by themselves, after the rest. 5: ARGS select none of this pass.
 test: $(VENV)/.installed
 	@echo "running $(if $(ARGS),$(ARGS),all tests, 20 to 40 minutes on two cores (ARGS=tests/unit: 3)); $(AT_ONCE) files at once"
-	@$(PY) -m pytest -q -n $(AT_ONCE) --dist loadfile -m "not alone" $(ARGS) || test $$? -eq 5
+	@$(PY) -m pytest -q -n $(AT_ONCE) --dist loadfile --no-loadscope-reorder -m "not alone" $(ARGS) || test $$? -eq 5
 	@echo "and those of them that have to run alone"
 	@$(PY) -m pytest -q -m alone $(ARGS) || test $$? -eq 5
 
