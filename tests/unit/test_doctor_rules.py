@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 
 import pytest
 
+from bgpctl.core.calico.states import PREPARE, UNTOLD
 from bgpctl.core.cilium.nodeconfig import SUFFIX
 from bgpctl.core.doctor import RULES, examine
 from bgpctl.core.doctor.facts import Bfd, Facts, Held, Limit, Run
@@ -155,6 +156,19 @@ NEAR: Mapping[str, tuple[str, Change]] = {
 def test_what_looks_like_it_and_is_none(case: str) -> None:
     name, change = NEAR[case]
     assert ask(BY_NAME[name], change(healthy())).rows == ()
+
+
+@pytest.mark.parametrize(
+    ("problem", "fix"),
+    [
+        (UNTOLD, PREPARE),
+        ('Service a/b: it is "x `kubectl delete ns prod` y"', "bgpctl routes worker-1 --absent"),
+    ],
+)
+def test_no_command_is_advised_that_somebody_else_wrote(problem: str, fix: str) -> None:
+    """Who may annotate a Service may write into the sentence that a speaker publishes about it."""
+    (row,) = ask(BY_NAME["speaker-problem"], with_state(problems=(problem,))(healthy())).rows
+    assert (row.why, row.fix) == (problem, fix)
 
 
 def test_what_cannot_be_judged_is_counted() -> None:

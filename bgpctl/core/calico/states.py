@@ -24,7 +24,8 @@ from bgpctl.core.state import NodeState, PeerState
 NOT_TOLD: Mapping[str, Told] = MappingProxyType({})
 LAG = PERIOD_SECONDS + WRITING_SECONDS
 
-UNTOLD = "nobody asked Calico for the sessions of this node: `bgpctl calico prepare` makes a CalicoNodeStatus"
+PREPARE = "bgpctl calico prepare"
+UNTOLD = f"nobody asked Calico for the sessions of this node: `{PREPARE}` makes a CalicoNodeStatus"
 SILENT = "calico-node has not written its CalicoNodeStatus yet: its sessions are not known"
 DRAINED_BY_ENTERPRISE = f"somebody drains it already: annotation {MAINTENANCE}"
 EXCLUDED = f"label {EXCLUDE}=true: Calico announces no Service address from it"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from bgpctl.core.calico.states import PREPARE, UNTOLD
 from bgpctl.core.doctor.facts import Facts, Workload
 from bgpctl.core.doctor.finding import Finding, Rule, Said, Severity, Unknown
 from bgpctl.core.state import ANOTHER_SPEAKER, SAME_CLOCK_SECONDS, WAITS
@@ -89,6 +90,7 @@ def speaker_problem(facts: Facts) -> Iterator[Said]:
 
     Everything else of the node runs on; what is named does not.
     """
+    # No command out of the sentence: it may quote what anybody who may write a Service put there.
     for state in facts.live:
         for problem in state.problems:
             if problem.startswith((ANOTHER_SPEAKER, WAITS)):
@@ -96,8 +98,7 @@ def speaker_problem(facts: Facts) -> Iterator[Said]:
             if not state.sessions_told:
                 yield Unknown(problem, state.node)
                 continue
-            named = re.search(r"`((?:bgpctl|kubectl) [^`]+)`", problem)
-            fix = named[1] if named else f"bgpctl routes {state.node} --absent"
+            fix = PREPARE if problem == UNTOLD else f"bgpctl routes {state.node} --absent"
             yield Finding(state.node, problem, fix, state.node)
 
 
