@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 MOST_SAMPLES = 20_000  # of the metrics that are wanted, of one endpoint
 LONGEST_LINE = 4096  # characters
 
-_LABEL = r'[a-zA-Z_][a-zA-Z0-9_]*\s*=\s*"(?:[^"\\]|\\.)*"'
+# Blanks are never given back (`*+`): whoever writes the line would have us try every split of them.
+_LABEL = r'[a-zA-Z_][a-zA-Z0-9_]*\s*+=\s*+"(?:[^"\\]|\\.)*"'
 _SAMPLE = re.compile(
-    rf"([a-zA-Z_:][a-zA-Z0-9_:]*)\s*(?:\{{\s*((?:{_LABEL}\s*,\s*)*(?:{_LABEL})?)\s*\}})?\s+(\S+)(?:\s+-?\d+)?",
+    rf"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\s*+\{{\s*+((?:{_LABEL}\s*+,\s*+)*(?:{_LABEL})?)\s*+\}})?"
+    r"\s++(\S++)(?:\s++-?\d+)?",
     re.ASCII,
 )
 _PAIR = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)\s*=\s*"((?:[^"\\]|\\.)*)"', re.ASCII)

@@ -92,9 +92,17 @@ def test_what_is_too_much_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["a{" + 'b="c",' * 600, "a" + " " * 4000, 'a{b="' + "\\" * 4000, "a{b=" + '"x"y' * 900]
+    "line",
+    [
+        "a{" + 'b="c",' * 600,
+        "a" + " " * 4000,
+        "a" + " " * 4000 + "b c",
+        "a{" + " " * 4000 + "b",
+        'a{b="' + "\\" * 4000,
+        "a{b=" + '"x"y' * 900,
+    ],
 )
 def test_no_line_takes_long(line: str) -> None:
     began = time.process_time()
     read([line[: exposition.LONGEST_LINE]] * 20, ("a",))
-    assert time.process_time() - began < 2
+    assert time.process_time() - began < 0.5
