@@ -41,14 +41,15 @@ class LogLine:
 
 def read(text: str, node: str, before: float = 0.0) -> LogLine | None:
     """One line of a log, None when it is not a BGP control plane's. `node` is the log's node, for lines
-    that do not name one; a line without a time has the API server's, or that of the line before it."""
+    that do not name one; a line without a time, or with a later one than when it came, has the API server's,
+    or that of the line before it."""
     stamped = _STAMP.match(text)
     fields = logforms.fields(stamped[2] if stamped else text)
     if fields is None:
         return None
     own = fields.pop("time", "") or fields.pop("ts", "")
-    at = _time(own) or (_time(stamped[1]) if stamped else None)
-    return LogLine(max(at or before, before), fields.pop("node", "") or node, fields)
+    told = filter(None, (_time(own), _time(stamped[1]) if stamped else None))
+    return LogLine(max(min(told, default=before), before), fields.pop("node", "") or node, fields)
 
 
 def _time(text: str) -> float | None:

@@ -14,6 +14,7 @@ from bgpctl.errors import BgpctlError, UsageError
 
 FIND_AGAIN = 5.0  # seconds after which new pods are looked for, and logs that ended are begun again
 STEP = 0.1
+MOST_WAITING = 10_000  # lines; while nobody takes them (a pager), no more are read
 
 
 class Log(Protocol):
@@ -63,7 +64,7 @@ class Follower:
     find: Callable[[], Sequence[Log]]
     wanted: Wanted
     complain: Complain
-    _queue: queue.SimpleQueue[tuple[str, LogLine | None]] = field(default_factory=queue.SimpleQueue)
+    _queue: queue.Queue[tuple[str, LogLine | None]] = field(default_factory=lambda: queue.Queue(MOST_WAITING))
     _running: set[str] = field(default_factory=set)
     _last: dict[str, float] = field(default_factory=dict)
     _told: set[str] = field(default_factory=set)

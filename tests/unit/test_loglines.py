@@ -180,6 +180,8 @@ def test_what_a_line_says(text: str, level: str, message: str) -> None:
         (f"time=9999-12-31T23:59:59+00:00 {NAME}", 253402300799.0),
         (f"time=9999-12-31T23:59:59-01:00 {NAME}", 7.0),
         (f"time=0001-01-01T00:00:00+23:00 {NAME}", 7.0),
+        (f"2026-11-23T18:32:55Z time=9999-12-31T23:59:59+00:00 {NAME}", AT),
+        (f"9999-11-23T18:32:55Z time=2026-11-23T18:32:55Z {NAME}", AT),
         (NAME, 7.0),
         ('  {"time": "2026-11-23T18:32:55Z", "subsys": "bgp-control-plane"}  ', AT),
     ],

@@ -21,6 +21,7 @@ from bgpctl.queries import logs as module
 from bgpctl.queries.logs import Follower, once
 from tests.support.cli import inside
 from tests.support.fake_api import fake_api
+from tests.support.wait import eventually
 
 BEGUN = 1_800_000_000.0
 
@@ -260,6 +261,22 @@ def test_an_error_that_is_none_of_ours_ends_the_log_all_the_same(clock: Time, at
         assert told([next(follower(clock, lambda: [log]).lines())]) == [("n1", "a", 1.0)]
     finally:
         threading.excepthook = hook
+
+
+def test_no_more_is_read_than_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever pages through what is followed takes nothing for hours."""
+    monkeypatch.setattr(module, "MOST_WAITING", 3)
+    given: list[int] = []
+
+    def endless() -> Iterator[str]:
+        for number in range(1000):
+            given.append(number)
+            yield line(number / 1000)
+
+    made = Follower(lambda: [], Wanted(), lambda text: pytest.fail(text))
+    made._begin([Log("n1", [endless()])])
+    eventually(lambda: made._queue.qsize() >= 3)
+    assert made._queue.full() and len(given) <= 4
 
 
 def test_a_turn_takes_a_tenth_of_a_second(clock: Time) -> None:
