@@ -21,6 +21,7 @@ from bgpctl.core.policy.peering import KIND
 from bgpctl.core.reading.documents import labels_of, name_of
 from bgpctl.core.state import NodeState, PeerState, describe_peer
 from bgpctl.core.timing.withdrawal import Close
+from bgpctl.errors import Blocked
 from bgpctl.kube import paths
 from bgpctl.kube.client import Client
 from bgpctl.kube.optional import permitted
@@ -41,10 +42,13 @@ BOUGHT = f"{copies.PREPARE}, run a minute before a drain, lets it withdraw first
 
 
 def state(client: Client, agents: Agents, name: str) -> NodeState | None:
-    """Of one node; None where no such policy selects it."""
+    """Of one node; None where no such policy selects it. Raises Blocked for one that cannot be read."""
     documents = permitted(client, paths.PEERING_POLICIES) or ()
     node = client.find(paths.node(name)) if documents else None
     found = next(_states(client, documents, [node]), None) if node else None
+    if found and found.unreadable:
+        hint = f"to see it: kubectl get ciliumbgppeeringpolicy {found.selected_by} -o yaml"
+        raise Blocked(f"what node {name} announces is unknown: {found.unreadable}", hint)
     return _heard(found, agents, client.present()) if found else None
 
 
@@ -97,7 +101,11 @@ def _states(client: Client, documents: Sequence[Document], nodes: Sequence[Docum
         return
     fleet = Fleet(read_policies(client)[0])
     for node, pair in chosen:
-        out = pair.has_out(labels_of(node))
+        intent, out = fleet.bare(node, opened=True), pair.has_out(labels_of(node))
+        if intent.undecided:  # Cilium may take it all the same
+            why = "; ".join(intent.problems) or f"{KIND} {pair.name} cannot be read"
+            yield NodeState(name_of(node), selected_by=pair.name, selected_by_kind=KIND, unreadable=why)
+            continue
         yield NodeState(
             name_of(node),
             phase="",
@@ -106,7 +114,7 @@ def _states(client: Client, documents: Sequence[Document], nodes: Sequence[Docum
             problems=(UNTOLD,),
             intended=None,
             announced=None,
-            peers=tuple(map(_peer, fleet.bare(node, opened=True).peers)),
+            peers=tuple(map(_peer, intent.peers)),
             lag=LAG,
             told_out=out,
             sessions_told=False,

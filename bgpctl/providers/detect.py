@@ -179,7 +179,9 @@ def _has(client: Client, name: str, node: str, than: str) -> bool:
         # Beneath MetalLB are its own daemons; what others write for them is not MetalLB's.
         return frr_k8s_stack.speaks_on(client, node, without_metallb=than == MetalLB.name)
     if name == Cilium.name and than != providers.DEFAULT and not providers.stack_of(name).on(client, node):
-        state = Cilium(client).state(node)  # by an older policy, by which our own speaker may run, too
+        # By an older policy. Our own speaker runs by that kind too, where there may be no Cilium at all.
+        there = client.find(f"{paths.CILIUM_NODES}/{paths.named(node)}")
+        state = Cilium(client).state(node) if there else None
         return bool(state and state.peers)
     return providers.stack_of(name).on(client, node)
 

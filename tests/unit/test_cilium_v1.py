@@ -499,6 +499,24 @@ def pair(**spec: Any) -> policies.Pair:
     return policies.pairs([document])[0]
 
 
+def test_a_policy_that_our_speaker_would_not_run_is_none_without_peers(cluster: Cluster) -> None:
+    """Cilium takes it all the same: what it announces by it is not known, and nobody takes it for nothing."""
+    path = f"{paths.PEERING_POLICIES}/rack-1"
+    routers = cluster.client.get(path)["spec"]["virtualRouters"]
+    routers[0]["serviceSelector"] = {"matchLabels": {"no key": "x"}}
+    cluster.client.patch(path, {"spec": {"virtualRouters": routers}})
+    with pytest.raises(Blocked, match="what node n1 announces is unknown: CiliumBGPPeeringPolicy rack-1"):
+        cluster.provider.state(NODE)
+    told = {state.node: state for state in cluster.provider.states() or ()}
+    assert "no key" in told[NODE].unreadable
+    (other,) = detect.others(cluster.client, NODE, "metallb")
+    assert other.title == "Cilium" and "rack-1 is invalid" in other.unseen
+    before = cluster.objects()
+    blocked = cluster.run("drain", asked=False)
+    assert blocked.status == "blocked" and "is unknown" in blocked.message
+    assert cluster.objects() == before and cluster.told() == []
+
+
 def test_the_second_policy_to_the_letter() -> None:
     """The same peers; no selector but those that it had selects anything, and no PodCIDR is announced."""
     routers = [

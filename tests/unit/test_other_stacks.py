@@ -34,6 +34,7 @@ CALICO = (*calico.crds(), calico.peer("a", TOR))
 SPEAKS = kube_router.daemonset({}, "--run-router=true")
 NOTES = {"metadata": {"annotations": kube_router.notes(TOR, 65000, 179, asn=65001)}}
 UNREAD = frr.made(frr.METALLB, "BGPPeer", "u", myASN=1, peerASN=2, interface="eth0")
+UNREAD_CALICO = calico.made("BGPPeer", "u", peerIP=TOR, asNumber=65000, maxRestartTime="48h")
 BY_LINES = frr.configuration("x", None, raw=f"router bgp 65001\n neighbor {TOR} remote-as 65000")
 OLDER = {
     "apiVersion": "cilium.io/v2alpha1",
@@ -50,6 +51,7 @@ OLDER = {
         ],
     },
 }
+WAITING = to_document(replace(node_states.state("n1", EPOCH), phase="Waiting", peers=(), selected_by=""))
 LOST = replace(node_states.state("n1", EPOCH), phase="Withdrawn", unwithdrawn=(snapshots.peer(),))
 
 
@@ -87,6 +89,7 @@ def found(
         (WITH_FRR, "metallb"),
         ((kube_router.daemonset({}, "--run-router=false"),), "bgpctl"),
         ((SPEAKS,), "bgpctl"),
+        ((OLDER, WAITING, *NATIVE), "metallb"),
     ],
     ids=[
         "Cilium's network",
@@ -97,6 +100,7 @@ def found(
         "the same, about MetalLB",
         "kube-router without BGP",
         "kube-router without a peer",
+        "our speaker, which waits for MetalLB to leave, and no Cilium",
     ],
 )
 def test_in_an_ordinary_cluster_there_is_none(documents: Documents, than: str) -> None:
@@ -112,6 +116,7 @@ def test_in_an_ordinary_cluster_there_is_none(documents: Documents, than: str) -
         ((*WITH_FRR, frr.configuration("x", None, ROUTER)), "metallb", "MetalLB (frr-k8s)"),
         ((*FRR_K8S, BY_LINES), "bgpctl", "MetalLB (frr-k8s)"),
         ((*METALLB, UNREAD), "bgpctl", "MetalLB"),
+        ((*calico.crds(), UNREAD_CALICO), "bgpctl", "Calico"),
         ((OLDER, cilium_node("n1"), *NATIVE), "metallb", "Cilium"),
         ((OLDER, cilium_node("n1"), *CALICO), "calico", "Cilium"),
         ((to_document(LOST),), "cilium", "bgpctl's speaker"),
@@ -123,6 +128,7 @@ def test_in_an_ordinary_cluster_there_is_none(documents: Documents, than: str) -
         "beside what MetalLB writes",
         "by lines of FRR's own",
         "a BGPPeer that cannot be read",
+        "one of Calico's",
         "Cilium up to 1.18 beside MetalLB",
         "and beside Calico",
         "our speaker left without a withdraw",

@@ -21,6 +21,7 @@ from bgpctl.core.drain.lever import EXCLUDE
 from bgpctl.core.model import Session, SessionState
 from bgpctl.core.state import NodeState, PeerState
 
+UNREAD = "BGPPeer"
 NOT_TOLD: Mapping[str, Told] = MappingProxyType({})
 LAG = PERIOD_SECONDS + WRITING_SECONDS
 
@@ -90,7 +91,12 @@ class Unread:
     def __str__(self) -> str:
         known = self.node or self.nodes.text
         whose = "" if known else ": for which nodes it is, is not known"
-        return f"BGPPeer {self.name} cannot be read ({self.why}){whose}"
+        return f"{UNREAD} {self.name} cannot be read ({self.why}){whose}"
+
+
+def unread(state: NodeState) -> tuple[str, ...]:
+    """What is said of its BGPPeers that cannot be read: what they give the node nobody knows."""
+    return tuple(problem for problem in state.problems if problem.startswith(f"{UNREAD} "))
 
 
 @dataclass(frozen=True, slots=True)
