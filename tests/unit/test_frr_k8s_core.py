@@ -271,6 +271,8 @@ def has(one: Neighbor, raw: str = "") -> Configuration:
         (" neighbor 192.0.2.1 timers 60 240\n", 120, 240),
         (" neighbor 2001:db8::1 timers 60 240\n", 120, 9),
         (" timers bgp 60 200\n neighbor 192.0.2.1 timers 3 9\n", 120, 200),
+        (" timers bgp 0 0\n", 120, 0),
+        (" neighbor 192.0.2.1 timers 0 0\n", 120, 0),
     ],
 )
 def test_what_somebodys_own_lines_let_routers_keep_counts(lines: str, keeps: int, hold: int) -> None:

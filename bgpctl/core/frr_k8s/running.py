@@ -32,8 +32,8 @@ class Running:
     """`neighbors`: those of every VRF that have an AS number. `filters`: by the neighbor and the IP version
     the prefix list of what goes out. `denying`: the lists that let nothing through. `grouped`: it has peer
     groups, whose members are not told by their lines alone. `keeps`: for how many seconds it lets routers
-    keep routes, the longest that it says; `holds`: the hold times that it offers, of all by None. 0 = it says
-    nothing."""
+    keep routes, the longest that it says, 0 = it says nothing; `holds`: the hold times that it offers, of all
+    by None, 0 = none at all."""
 
     neighbors: set[Key] = field(default_factory=set)
     filters: dict[tuple[Key, int], str] = field(default_factory=dict)
@@ -42,9 +42,11 @@ class Running:
     keeps: int = 0
     holds: dict[Key | None, int] = field(default_factory=dict)
 
-    def holding(self, key: Key) -> int:
-        """The longest hold time in seconds that it may offer to this neighbor; 0 = it does not say."""
-        return max(self.holds.get(key, 0), self.holds.get(None, 0))
+    def holding(self, key: Key, typed: int) -> int:
+        """The longest hold time in seconds that it may offer to this neighbor, by these lines or `typed`; 0 =
+        none, so that no silence is noticed (RFC 4271 section 4.2)."""
+        offered = [typed, *(self.holds[one] for one in (key, None) if one in self.holds)]
+        return max(offered) if all(offered) else 0
 
     def silences(self, neighbor: Neighbor, name: str) -> bool:
         """Is nothing let out to it by the list of this name, in any of its families?"""
@@ -73,10 +75,15 @@ def read(text: str) -> Running:
         elif match := _KEEPS.match(line):
             found.keeps = max(found.keeps, int(match[1]))
         elif match := _TIMERS.match(line):
-            found.holds[None] = max(found.holds.get(None, 0), int(match[1]))
+            found.holds[None] = _longer(found.holds.get(None), int(match[1]))
         found.grouped = found.grouped or "peer-group" in line or line.startswith("bgp listen range")
     found.denying.update(name for name, denies in lists.items() if denies)
     return found
+
+
+def _longer(one: int | None, other: int) -> int:
+    """Of two hold times; of two VRFs each may say one for all."""
+    return other if one is None else max(one, other) if one and other else 0
 
 
 def _neighbor(found: Running, key: Key, version: int, rest: str) -> None:

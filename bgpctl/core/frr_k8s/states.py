@@ -209,7 +209,7 @@ def _timers(one: Neighbor, host: Host) -> tuple[int, int]:
     Of those that FRR has not told yet the worst."""
     if host.status is not None:
         said = host.status.running
-        return max(said.keeps, RESTART_TIME), max(said.holding(one.key), one.hold_time)
+        return max(said.keeps, RESTART_TIME), said.holding(one.key, one.hold_time)
     if any(timed(one.raw) for one in host.configurations):
         return LONGEST_RESTART, LONGEST_HOLD
     return RESTART_TIME, one.hold_time
