@@ -369,7 +369,8 @@ def _listed(answer: Document, path: str) -> tuple[list[Document], str, str, bool
     """The items of one page, the list's resourceVersion, where it goes on ("" = nowhere), and whether there
     are more than these."""
     items, metadata = answer.get("items", ""), answer.get("metadata") or {}
-    if not isinstance(items, list | None) or not all(map(_is_object, items or ())):
+    whole = isinstance(items, list | None) and isinstance(metadata, dict)
+    if not whole or not all(map(_is_object, items or ())):
         # Anything else with status 200 (a login page, a proxy) must never pass for an empty cluster.
         raise Temporary(f"GET {path}: the answer is no list of Kubernetes objects")
     version, rest = (str(metadata.get(name) or "") for name in ("resourceVersion", "continue"))

@@ -170,7 +170,7 @@ class Finder:
         own = [read_service(raw) for key in keys[:MOST] if (raw := self._service(*key)) is not None]
         texts = {text for service in own for _, listed in service.texts for text in listed}
         sharers = [s.key for s in self.known if any(t in texts for _, listed in s.texts for t in listed)]
-        around = dict.fromkeys([*(service.key for service in own), *sharers])
+        around = dict.fromkeys([*keys[:MOST], *sharers])
         raws = tuple(raw for key in list(around)[: 2 * MOST] if (raw := self._service(*key)) is not None)
         slices = tuple(each for raw in raws for each in self._slices(raw))
         targets = tuple(target for service in own for target in _targets(service, prefix))
