@@ -25,8 +25,8 @@ T = TypeVar("T")
 
 
 class Asking(Generic[T]):
-    """Of pods that `selector` selects, one per node, by their container. `client`: the program that is run in
-    it, for people."""
+    """Of pods that `selector` selects, one per node, in its own network, by their container. `client`: the
+    program that is run in it, for people."""
 
     def __init__(
         self,
@@ -71,5 +71,12 @@ class Asking(Generic[T]):
         """The one that runs there. Two are none: it is being replaced."""
         where = {"labelSelector": self._selector, "fieldSelector": f"spec.nodeName={node}"}
         pods = self._client.items(paths.PODS, **where)
-        staying = [pod for pod in pods if not metadata(pod).get("deletionTimestamp")]
+        staying = [pod for pod in pods if on_host(pod) and not metadata(pod).get("deletionTimestamp")]
         return staying[0] if len(staying) == 1 else None
+
+
+def on_host(pod: Document) -> bool:
+    """Is it in its node's own network, as what speaks BGP there is? Any label anybody may give to a pod, that
+    only who is trusted with the node."""
+    spec = pod.get("spec")
+    return isinstance(spec, Mapping) and spec.get("hostNetwork") is True

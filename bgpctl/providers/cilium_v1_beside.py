@@ -20,6 +20,7 @@ from bgpctl.core.reading.foreign import Foreign, Unreadable
 from bgpctl.kube import paths
 from bgpctl.kube.client import Client
 from bgpctl.kube.optional import optional
+from bgpctl.providers.asking import on_host
 from bgpctl.providers.cilium_agent import CONTAINER, SELECTOR
 
 ENABLED = "enable-bgp-control-plane"
@@ -38,14 +39,23 @@ def neighbour(client: Client, node: str) -> Neighbour | None:
     there = policies.pairs(optional(client, paths.PEERING_POLICIES))
     labels = labels_of(client.find(paths.node(node)) or {}) if there else {}
     mine = next((pair for pair in there if pair.selects(labels) or pair.has_out(labels)), None)
-    pods = client.get(paths.PODS, labelSelector=SELECTOR, limit="1").get("items") if mine else ()
-    if mine is None or not pods or _too_new(pods[0]):
+    pod = _agent(client, node) if mine else None
+    if mine is None or pod is None or _too_new(pod):
         return None
-    where = namespace_of(pods[0]), "cilium-config"
+    where = namespace_of(pod), "cilium-config"
     if not _enabled(client.find(paths.config_map(*where)) or {}):
         return None
     sign = f"which {KIND} {mine.name} selects"
     return Neighbour("cilium", "Cilium", sign, ends=ENDS.format(where="/".join(where)))
+
+
+def _agent(client: Client, node: str) -> Mapping[str, Any] | None:
+    """The pod of a node's agent, else of any: it may just be replaced."""
+    for query in ({"fieldSelector": f"spec.nodeName={node}"}, {}):
+        pods = client.items(paths.PODS, labelSelector=SELECTOR, **query)
+        if found := next(filter(on_host, pods), None):
+            return found
+    return None
 
 
 def _enabled(config: Mapping[str, Any]) -> bool:

@@ -200,11 +200,13 @@ def test_its_peers_are_those_of_its_policy_and_nobody_tells_of_their_sessions(cl
 
 def told_by(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, *answers: Any) -> list[str]:
     """Agents' pods, and what `cilium-dbg bgp peers` answers in each in turn; who was asked."""
+    stays = {"kubernetes.io/config.mirror": "stays"}
     for name in (NODE, OTHER):
-        pod: dict[str, Any] = {"metadata": {"name": f"cilium-{name}", "namespace": "kube-system"}}
-        pod["metadata"] |= {"labels": CILIUM, "annotations": {"kubernetes.io/config.mirror": "stays"}}
-        spec = {"nodeName": name, "containers": [{"name": "cilium-agent", "image": "x"}]}
-        cluster.api.server.apply({"apiVersion": "v1", "kind": "Pod", **pod, "spec": spec})
+        containers = [{"name": "cilium-agent", "image": "x"}]
+        for namespace, host in (("kube-system", True), ("default", False)):  # the latter is somebody's
+            meta = {"name": f"cilium-{name}", "namespace": namespace, "labels": CILIUM, "annotations": stays}
+            spec = {"nodeName": name, "hostNetwork": host, "containers": containers}
+            cluster.api.server.apply({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec})
     asked: list[str] = []
 
     def run(client: Any, namespace: str, pod: str, container: str, words: Any) -> str:
@@ -600,12 +602,15 @@ def beside(*, enabled: dict[str, str], version: str = "v1.18.3", there: bool = T
     """What our speaker sees on a node of such a Cilium. `there`: its network is on this node."""
     cluster = Cluster()
     image = f"quay.io/cilium/cilium:{version}@sha256:{'0' * 64}"
-    spec = {"nodeName": NODE, "containers": [{"name": "cilium-agent", "image": image}]}
+    agent = {"nodeName": NODE, "containers": [{"name": "cilium-agent", "image": image}]}
+    spec, somebodys = {**agent, "hostNetwork": True}, {"name": "a", "namespace": "aa", "labels": CILIUM}
     pod = {"name": "cilium-x", "namespace": "cilium", "labels": CILIUM}
     config = {"name": "cilium-config", "namespace": "cilium"}
     cluster.api.server.apply(
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "cilium"}},
         {"apiVersion": "v1", "kind": "Pod", "metadata": pod, "spec": spec},
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "aa"}},
+        {"apiVersion": "v1", "kind": "Pod", "metadata": somebodys, "spec": agent},
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": config, "data": enabled},
     )
     if not there:
