@@ -17,7 +17,7 @@ from bgpctl.core.model import Intent
 from bgpctl.core.policy.annotations import LEAVE
 from bgpctl.core.policy.owners import read_claims
 from bgpctl.core.policy.v2.compile import read_resources
-from bgpctl.core.reading.documents import annotations_of, name_of
+from bgpctl.core.reading.documents import annotations_of, name_of, namespace_of
 from bgpctl.core.reading.foreign import Unreadable
 from bgpctl.errors import BgpctlError
 from bgpctl.kube import certificates, lease, paths
@@ -202,11 +202,19 @@ class _Look:
         if pods is None:
             self.missing["pulls"] = self.missing["pods"]
             return None
-        where = {name_of(pod): str((pod.get("spec") or {}).get("nodeName") or "") for pod in pods}
+        where = {
+            (namespace_of(pod), name_of(pod)): str((pod.get("spec") or {}).get("nodeName") or "")
+            for pod in pods
+        }
         if not where:
             return ()
-        events = self._try("pulls", lambda: self._client.items(EVENTS, fieldSelector="reason=Pulled"))
-        return None if events is None else tuple(reading.pulls(events, where))
+        query = {"fieldSelector": "reason=Pulled"}  # anybody makes events, as many and as long as they like
+
+        def took(event: Document) -> tuple[Took, ...]:
+            return tuple(reading.pulls([event], where))
+
+        found = self._try("pulls", lambda: self._client.read_list(EVENTS, query, took)[0])
+        return None if found is None else tuple(one for each in found for one in each)
 
     # -- what runs left
 
@@ -259,7 +267,8 @@ def _short_pod(pod: Document) -> Document:
     status = pod.get("status") or {}
     kept = {key: status.get(key) for key in ("conditions", "containerStatuses")}
     node = (pod.get("spec") or {}).get("nodeName")
-    return {"metadata": {"name": name_of(pod)}, "spec": {"nodeName": node}, "status": kept}
+    meta = {"name": name_of(pod), "namespace": namespace_of(pod)}
+    return {"metadata": meta, "spec": {"nodeName": node}, "status": kept}
 
 
 def _view(document: Document) -> lease.LeaseView | str:

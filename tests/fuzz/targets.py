@@ -372,7 +372,7 @@ def _doctored(document: Any) -> object:
     """Cluster objects as the doctor reads them."""
     if not isinstance(document, dict):
         return None
-    pods = list(reading.restarts([document])), list(reading.pulls([document], {"p": "n"}))
+    pods = list(reading.restarts([document])), list(reading.pulls([document], {("", "p"): "n"}))
     pools = reading.read_pools([document], [])
     return (
         reading.read_node(document),

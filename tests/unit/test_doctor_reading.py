@@ -33,6 +33,7 @@ def test_daemonsets_that_speak_and_kube_proxys_are_found_by_their_labels() -> No
     assert cilium is not None and not cilium.ours and cilium.priority == ""
     proxy = reading.read_workload(made.daemonset("kube-proxy", {"k8s-app": "kube-proxy"}))
     assert proxy is not None and proxy.proxy
+    assert reading.read_workload(made.daemonset("x", {"k8s-app": "kube-proxy"}, hostNetwork=None)) is None
     assert reading.read_workload(made.daemonset("other", {"app": "x"})) is None
     assert reading.read_workload({"spec": 7}) is None
 
@@ -48,9 +49,12 @@ def test_a_restart_took_from_the_end_of_one_container_to_the_start_of_the_next()
 )
 def test_a_pull_is_read_from_its_event(took: str, seconds: float | None) -> None:
     assert reading.go_seconds(took) == seconds
-    found = [one.seconds for one in reading.pulls([made.pulled(took)], {"speaker-x": "worker-1"})]
+    found = [
+        one.seconds for one in reading.pulls([made.pulled(took)], {("kube-system", "speaker-x"): "worker-1"})
+    ]
     assert found == ([] if seconds is None else [seconds])
-    assert list(reading.pulls([made.pulled(took)], {"another": "worker-1"})) == []
+    others = {("kube-system", "another"): "worker-1", ("aa", "speaker-x"): "worker-1"}
+    assert list(reading.pulls([made.pulled(took)], others)) == []
 
 
 def test_pools_know_how_many_of_their_addresses_are_in_use() -> None:

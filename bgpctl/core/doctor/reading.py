@@ -15,7 +15,7 @@ from bgpctl.core.model import IPAddress
 from bgpctl.core.policy.nodeconfig import AddressType
 from bgpctl.core.policy.pools import read_block
 from bgpctl.core.reading.addresses import parse_address
-from bgpctl.core.reading.documents import MALFORMED, labels_of, name_of
+from bgpctl.core.reading.documents import MALFORMED, labels_of, name_of, namespace_of
 from bgpctl.core.reading.foreign import Foreign, Unreadable
 
 Document = Mapping[str, Any]
@@ -64,6 +64,9 @@ def _workload(document: Foreign) -> Workload | None:
     proxy = _has(labels, PROXY)
     if not proxy and not any(_has(labels, wanted) for wanted in SPEAKERS):
         return None
+    ours, host = _has(labels, OURS), spec.child("template").child("spec").flag("hostNetwork")
+    if not ours and not host:
+        return None  # somebody's, under the same labels: each of these needs its node's network
     pod, update = spec.child("template").child("spec"), spec.child("updateStrategy")
     most = update.child("rollingUpdate").value.get("maxUnavailable")
     return Workload(
@@ -71,9 +74,9 @@ def _workload(document: Foreign) -> Workload | None:
         name=metadata.text("name"),
         selector=",".join(f"{key}={value}" for key, value in sorted(_matched(spec).items())),
         proxy=proxy,
-        ours=_has(labels, OURS),
+        ours=ours,
         priority=pod.text("priorityClassName"),
-        host_network=pod.flag("hostNetwork"),
+        host_network=host,
         strategy=update.text("type") or "RollingUpdate",
         max_unavailable="" if most is None else str(most)[:10],
         unavailable=document.child("status").integer("numberUnavailable"),
@@ -113,13 +116,15 @@ def restarts(pods: Iterable[Document]) -> Iterator[Took]:
             continue
 
 
-def pulls(events: Iterable[Document], nodes: Mapping[str, str]) -> Iterator[Took]:
-    """How long images took to come. `nodes`: where the speakers' pods are, by their names; others do not
-    count. kubelet says it as Go prints a duration (1m2.5s)."""
+def pulls(events: Iterable[Document], nodes: Mapping[tuple[str, str], str]) -> Iterator[Took]:
+    """How long images took to come. `nodes`: where the speakers' pods are, by namespace and name; others do
+    not count, and an event is in the namespace of what it is about. kubelet says it as Go prints a duration
+    (1m2.5s)."""
     for document in events:
         try:
             event = Foreign.of(document)
-            node = nodes.get(event.child("involvedObject").text("name"), "")
+            about = namespace_of(document), event.child("involvedObject").text("name")
+            node = nodes.get(about, "")
             found = _PULLED.match(event.text("message")) if node else None
         except Unreadable:
             continue
