@@ -68,6 +68,8 @@ class Settings:
 def read_settings(daemonset: Document) -> Settings | None:
     """None: it is not kube-router, or does not speak BGP. Raises Unreadable."""
     pod = Foreign.of(daemonset).child("spec").child("template").child("spec")
+    if not pod.flag("hostNetwork"):
+        return None  # somebody's, whatever it is called: kube-router needs its node's network
     for container in pod.children("containers", 100):
         if CONTAINER in (container.text("name"), _image(container.text("image"))):
             flags = _flags((*container.texts("command", 100), *container.texts("args", 1000)))

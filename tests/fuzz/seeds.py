@@ -98,7 +98,7 @@ def metallb_peer() -> Any:
 def kube_router() -> Any:
     words = ["--peer-router-ips=192.0.2.1", "--peer-router-asns", "65000", "--bgp-graceful-restart"]
     container = {"name": "kube-router", "image": "x/kube-router:v2", "command": ["x"], "args": words}
-    pod = {"containers": [container], "nodeSelector": {"bgp": "yes"}}
+    pod = {"hostNetwork": True, "containers": [container], "nodeSelector": {"bgp": "yes"}}
     return {"metadata": {"name": "kube-router"}, "spec": {"template": {"spec": pod}}}
 
 

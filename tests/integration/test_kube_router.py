@@ -36,7 +36,10 @@ def daemonset() -> dict[str, Any]:
         "metadata": {"name": "kube-router", "namespace": "kube-system"},
         "spec": {
             "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {"hostNetwork": True, "containers": [container]},
+            },
         },
     }
 

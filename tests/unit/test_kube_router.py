@@ -41,7 +41,7 @@ def daemonset(*arguments: str, name: str = "kube-router", image: str = "", **pod
             "selector": {"matchLabels": {"k8s-app": name}},
             "template": {
                 "metadata": {"labels": {"k8s-app": name}},
-                "spec": {"containers": [container], **pod},
+                "spec": {"hostNetwork": True, "containers": [container], **pod},
             },
         },
     }
@@ -130,6 +130,7 @@ def test_a_hundred_peers_are_read_and_no_more() -> None:
 
 def test_what_is_not_it_is_none() -> None:
     assert read_settings(daemonset(*GLOBAL, name="web", image="docker.io/library/web:1")) is None
+    assert read_settings(daemonset(*GLOBAL, hostNetwork=False)) is None
     assert read_settings(daemonset(*GLOBAL, "--run-router=false")) is None
     assert read_settings(daemonset(name="kr", image="reg:5000/kube-router@sha256:0")) is not None
 
