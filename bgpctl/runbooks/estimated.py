@@ -29,6 +29,7 @@ EMPTY = "its BGP stack said that it announces nothing"
 RESTARTED = "a session ended after the node was told to withdraw, and is up again"
 UNLISTED = "its BGP stack lists no session of the node any more"
 UNSEEN = "that its BGP stack closed the sessions that it was told to end, which nobody saw"
+CONFIGURED = "that its sessions were opened with the timers that are configured now"
 
 
 def fell_silent(s: Snapshot, journal: Journal) -> float:
@@ -54,8 +55,19 @@ def dead(s: Snapshot, journal: Journal, note: str, *, assumed: bool) -> Decision
         return nobody(journal) if s.state is None else no_peer(s.state, journal)
     what = "the speaker fell silent, assuming that it died" if assumed else "the speaker stopped"
     begun = min(fell_silent(s, journal), s.now)
-    assumption = ASSUMED if assumed else ALONE
+    assumption = _all_of(ASSUMED if assumed else ALONE, configured(s))
     return until(s, begun, s.dead_estimates, f"{what}{note}", {"assumed": assumption})
+
+
+def configured(s: Snapshot) -> str:
+    """What the worst case stands on where nobody tells what a session agreed to: a stack that reads its
+    configuration anew keeps the session that it had (FRR does, and says only what it will offer next)."""
+    peers = s.state.peers if s.state else ()
+    return CONFIGURED if any(not peer.session.gr_told for peer in peers) else ""
+
+
+def _all_of(*assumptions: str) -> str:
+    return ", and ".join(filter(None, assumptions))
 
 
 def saw(s: Snapshot, journal: Journal, text: str) -> Decision:
@@ -84,7 +96,7 @@ def over(s: Snapshot, journal: Journal, word: Word, note: str) -> Decision:
     closed = UNLISTED if unseen else "the sessions were seen closed"
     what = EMPTY if word is Word.EMPTY else closed
     asked = s.state.engine_asked
-    assumed = UNSEEN if unseen else s.state.assumes
+    assumed = _all_of(UNSEEN if unseen else s.state.assumes, "" if withdrew else configured(s))
     found = {"assumed": assumed} if assumed else {"by": asked} if asked else {}
     what += f", assuming {assumed}" if assumed else ""
     return until(s, journal.marks[SAW_WITHDRAWN], estimates, f"{what}{note}", found)

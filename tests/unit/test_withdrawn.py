@@ -318,6 +318,16 @@ def test_a_silent_speaker_is_dead_only_by_the_operators_word(
         assert last.endswith(", assuming that its speaker died when it fell silent")
 
 
+@pytest.mark.parametrize("told", [True, False])
+def test_timers_that_no_session_told_are_assumed_to_be_those_of_its_open(told: bool) -> None:
+    """FRR keeps a session whose restart time was edited since, and tells only the new one (issue 7)."""
+    state = replace(SILENT, peers=(peer(gr_told=told),))
+    decision = Withdrawn(assume_dead=True).decide(at(state=state, now=NOW + 9_999))
+    last = _drained(Result("drain", "n1", "done", ""), decision.evidence)
+    words = ", and that its sessions were opened with the timers that are configured now"
+    assert last.endswith("when it fell silent" + ("" if told else words))
+
+
 def test_the_hint_about_a_silent_speaker_is_the_whole_command() -> None:
     typed = CommandLine(("bgpctl", "node", "drain", "n1", "--force"))
     decision = Withdrawn(typed=typed).decide(at(state=SILENT, now=NOW + 9_999))
