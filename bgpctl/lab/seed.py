@@ -40,18 +40,18 @@ def cluster(addresses: Sequence[str], policies: Iterable[Document]) -> Iterator[
     """Everything else, in the order in which it must be applied. One node per address; `policies` are what
     makes them speak BGP."""
     for number, address in enumerate(addresses, start=1):
-        yield _node(f"worker-{number}", number, address)
+        yield node(f"worker-{number}", number, address)
     yield from policies
     replicas = max(2, len(addresses) - 1)
     yield _deployment("web", replicas)
     yield _deployment("api", replicas)
     yield _daemonset("node-agent")
     yield _budget("api", replicas - 1)
-    yield _service("web", WEB_VIP, "Cluster")
-    yield _service("api", API_VIP, "Local")
+    yield service("web", WEB_VIP, "Cluster")
+    yield service("api", API_VIP, "Local")
 
 
-def _node(name: str, number: int, address: str) -> Document:
+def node(name: str, number: int, address: str) -> Document:
     return {
         "apiVersion": "v1",
         "kind": "Node",
@@ -140,7 +140,7 @@ def _budget(name: str, minimum: int) -> Document:
     }
 
 
-def _service(name: str, vip: str, traffic_policy: str) -> Document:
+def service(name: str, vip: str, traffic_policy: str) -> Document:
     return {
         "apiVersion": "v1",
         "kind": "Service",

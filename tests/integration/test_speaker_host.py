@@ -10,7 +10,7 @@ from ipaddress import ip_address
 import pytest
 
 from bgpctl.speaker import netlink
-from tests.support.netlab import Host, NetLab
+from bgpctl.lab.traffic.network import Host, NetLab
 from tests.support.require import require
 from tests.support.wait import eventually, throughout
 

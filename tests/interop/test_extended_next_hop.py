@@ -21,7 +21,7 @@ from bgpctl.lab import routers
 from bgpctl.lab.routers import Neighbor, RouterSpec
 from bgpctl.witness.probe import Probe, parse_probe
 from tests.support import objects, v2
-from tests.support.netlab import Host, NetLab
+from bgpctl.lab.traffic.network import Host, NetLab
 from tests.support.require import require
 from tests.support.router_paths import paths
 from tests.support.speakers import SpeakerProcess, workplace

@@ -11,7 +11,7 @@ from bgpctl.lab import routers
 from bgpctl.lab.routers import Neighbor, RouterSpec
 from bgpctl.witness.model import RouteState
 from bgpctl.witness.probe import parse_probe
-from tests.support.netlab import NetLab
+from bgpctl.lab.traffic.network import NetLab
 from tests.support.require import require
 from tests.support.router_paths import paths
 from tests.support.routers import Workshop

@@ -18,7 +18,7 @@ from bgpctl.lab.routers.spec import Recipe
 from bgpctl.witness.frr import FrrProbe
 from bgpctl.witness.model import RouterAnswer, RouteState
 from tests.support import vty
-from tests.support.netlab import Host, NetLab
+from bgpctl.lab.traffic.network import Host, NetLab
 from tests.support.require import require
 from tests.support.routers import Workshop
 from tests.support.wait import eventually

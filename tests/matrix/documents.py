@@ -10,7 +10,7 @@ from bgpctl.core.shutdown import SHUTTING_DOWN
 from bgpctl.lab import seed
 from tests.matrix.cells import HOLD_SECONDS, KEEPALIVE_SECONDS, RESTART_SECONDS, Graceful
 from tests.support import objects
-from tests.support.netlab import Host
+from bgpctl.lab.traffic.network import Host
 
 NODE, OTHER = "worker-1", "worker-2"
 NODE_ASN = {NODE: 65001, OTHER: 65002}

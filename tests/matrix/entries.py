@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bgpctl.witness import openbgpd
-from tests.support.netlab import Host
+from bgpctl.lab.traffic.network import Host
 
 
 @dataclass(frozen=True, slots=True)

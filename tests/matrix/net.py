@@ -20,7 +20,7 @@ from tests.matrix.cells import Graceful
 from tests.matrix.complaints import Bounds
 from tests.matrix.documents import NODE, OTHER, Policy
 from tests.support.cli import bgpctl, clean_environment
-from tests.support.netlab import Host, NetLab
+from bgpctl.lab.traffic.network import Host, NetLab
 from tests.support.speakers import SpeakerProcess
 
 UP_SECONDS = 40.0

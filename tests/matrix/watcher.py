@@ -16,7 +16,7 @@ from bgpctl.witness.gobgp import GobgpProbe, read_rib
 from bgpctl.witness.model import Path, RouteState, Unanswered
 from bgpctl.witness.probe import Probe
 from tests.matrix.seeing import Look, Routes
-from tests.support.netlab import Host
+from bgpctl.lab.traffic.network import Host
 
 INTERVAL = 0.1
 

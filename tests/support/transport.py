@@ -26,7 +26,7 @@ from bgpctl.lab.routers.process import Router
 from bgpctl.lab.routers.spec import Recipe
 from bgpctl.witness.probe import Probe, parse_probe
 from tests.support import objects, v2
-from tests.support.netlab import Host, NetLab
+from bgpctl.lab.traffic.network import Host, NetLab
 from tests.support.speakers import SpeakerProcess
 from tests.support.wait import eventually
 

@@ -10,15 +10,14 @@ externalTrafficPolicy Cluster whatever pods are on the node.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 from bgpctl.kube import paths
@@ -27,22 +26,19 @@ from bgpctl.lab import seed, stacks
 from bgpctl.lab.api import ApiServer
 from bgpctl.lab.routers import Neighbor, RouterSpec
 from bgpctl.lab.routers.process import die_with_parent
+from bgpctl.lab.traffic import forwarding, requests
+from bgpctl.lab.traffic.counting import Request
+from bgpctl.lab.traffic.network import Host, NetLab
 from bgpctl.witness.probe import parse_probe
 from tests.support.cli import Ran, bgpctl, clean_environment
-from tests.support.netlab import Host, NetLab
 from tests.support.wait import eventually
-from tests.traffic import router
-from tests.traffic.counting import Request
 from tests.traffic.node import PORT
-from tests.traffic.requests import PORT as PORT_ASKED
 
 NODE = "worker-1"
 ADDRESS = seed.WEB_VIP
-RATE, MOST = 400.0, 60_000
 HOLD_SECONDS = 9
 UP_SECONDS = 90.0
 COMMAND_SECONDS = 120.0
-_BOUND = f":{PORT_ASKED:04X} "  # in /proc/net/udp
 
 
 class Net:
@@ -56,8 +52,7 @@ class Net:
         self.client = self._lab.cable(self.router, "10.78.0.1/24", "cl", "10.78.0.2/24")
         names = enumerate(seed.node_names(3), start=11)
         self.nodes = {name: self._lab.host(f"n{n}", f"10.77.0.{n}/24") for n, name in names}
-        for setting in ("ip_forward=1", "fib_multipath_hash_policy=1"):  # by ports too
-            self.router.run("sysctl", "-qw", f"net.ipv4.{setting}")
+        forwarding.enable(self.router)
         for host in self.nodes.values():
             host.run("ip", "address", "add", f"{ADDRESS}/32", "dev", "lo")
             host.run("ip", "route", "add", "default", "via", self.router.address)
@@ -65,7 +60,7 @@ class Net:
         address = self.router.address
         self.spec = RouterSpec(kind, address, PORT, seed.ROUTER_ASN, neighbors, hold_time=HOLD_SECONDS)
         with self.router.inside():
-            self.probe = parts.enter_context(router.running(self.spec, directory / "router")).probe()
+            self.probe = parts.enter_context(forwarding.running(self.spec, directory / "router")).probe()
         self._api = self._start_api(parts)
         self._answering: dict[str, int] = {}
 
@@ -92,8 +87,7 @@ class Net:
     def start_answering(self, name: str) -> None:
         """Returns when it does: a busy machine takes its time to start it."""
         host = self.nodes[name]
-        self._answering[name] = self._spawn(host, "tests.traffic.requests", "answer", ADDRESS, name)
-        eventually(lambda: _BOUND in host.run("cat", "/proc/net/udp"), why=f"{name} answers")
+        self._answering[name] = requests.answering(host, name, [ADDRESS]).pid
 
     def stop_engine(self, name: str) -> None:
         """SIGKILL to all that speaks BGP there. What answers goes on."""
@@ -144,31 +138,9 @@ class Net:
         with self.control.inside():
             self._api.patch(paths.node(NODE), {"metadata": {"labels": labels}})
 
-    @contextmanager
-    def asking(self) -> Iterator[Callable[[], list[Request]]]:
+    def asking(self) -> AbstractContextManager[Callable[[], list[Request]]]:
         """Requests are sent meanwhile. What it hands out ends that, and tells what became of each."""
-        words = ("tests.traffic.requests", "ask", ADDRESS, str(RATE), str(MOST))
-        with self.client.inside():
-            process = subprocess.Popen(
-                [sys.executable, "-m", *words],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-                preexec_fn=die_with_parent(os.getpid()),
-            )
-
-        assert process.stdout is not None
-        process.stdout.readline()  # a busy machine takes its time to start it
-
-        def stop() -> list[Request]:
-            out, _ = process.communicate(timeout=COMMAND_SECONDS)
-            return [(float(at), str(node)) for at, node in json.loads(out)]
-
-        try:
-            yield stop
-        finally:
-            process.kill()
-            process.wait()
+        return requests.asking(self.client, [ADDRESS])
 
     def come_up(self) -> None:
         """All nodes serve, and one may be drained."""

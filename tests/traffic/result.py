@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 
 from tests.traffic.cells import Cell, Way
-from tests.traffic.counting import Lost
+from bgpctl.lab.traffic.counting import Lost
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bgpctl.errors import Exit
+from bgpctl.lab.traffic.counting import answered, lost
 from tests.support.wait import eventually
 from tests.traffic.cells import STACKS, Cell, Way
-from tests.traffic.counting import answered, complaints, lost
+from tests.traffic.counting import complaints
 from tests.traffic.net import NODE, UP_SECONDS, Net
 from tests.traffic.result import Result
 

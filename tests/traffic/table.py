@@ -8,7 +8,7 @@ from itertools import product
 
 from bgpctl.lab import stacks
 from tests.traffic.cells import STACKS, Cell, Way
-from tests.traffic.counting import Lost
+from bgpctl.lab.traffic.counting import Lost
 from tests.traffic.result import Result
 
 NAMES = {"bird": "BIRD", "frr": "FRR"}

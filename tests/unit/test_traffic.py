@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from bgpctl.lab.traffic.counting import Lost, Request, answered, gaps, lost, moved
 from tests.traffic import table
 from tests.traffic.cells import Cell, Way
-from tests.traffic.counting import Lost, answered, complaints, lost
+from tests.traffic.counting import complaints
 from tests.traffic.result import Result
 
-REQUESTS = [(0.0, "a"), (1.0, "b"), (2.0, ""), (3.0, "a"), (4.5, ""), (5.0, "a")]
+REQUESTS = [Request(at, node) for at, node in zip((0, 1, 2, 3, 4.5, 5), ("a", "b", "", "a", "", "a"), strict=True)]
 
 
 @pytest.mark.parametrize(

@@ -23,13 +23,15 @@ HTTP_PORT = 9180
 
 @dataclass(slots=True)
 class Speaker:
-    """One node's speaker process. `stop` is a SIGTERM (a restart), `kill` a SIGKILL (a crash)."""
+    """One node's speaker process. `stop` is a SIGTERM (a restart), `kill` a SIGKILL (a crash). `objects`: a
+    file that it reads in place of a cluster."""
 
     node: str
     address: str
     directory: Path
     kubeconfig: Path
     next_hop: str
+    objects: Path | None = None
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -39,10 +41,11 @@ class Speaker:
     def start(self) -> None:
         """A session of its own, its output in `log_path`; it gets a SIGTERM when we die, however we do."""
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        reads = ("--file", self.objects) if self.objects else ("--kubeconfig", self.kubeconfig)
         argv = [
             *(sys.executable, "-m", "bgpctl", "speaker", "run"),
             *("--node-name", self.node),
-            *("--kubeconfig", str(self.kubeconfig)),
+            *map(str, reads),
             *("--source-address", self.address),
             *("--directory", str(self.directory)),
             *("--listen", f"{self.address}:{HTTP_PORT}"),

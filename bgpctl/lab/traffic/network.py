@@ -1,8 +1,8 @@
-"""A small network of namespaces for tests that pull cables: hosts around one switch, each with a veth cable.
+"""A small network of namespaces in which cables are pulled: hosts around one switch, each with a veth cable.
 
 The switch is a bridge in a namespace of its own, so that a cable pulled at one host does not take the carrier
-away from the others: they see silence, as after a power failure. Needs root; `require("netns")` first.
-Everything is removed on exit, also what runs inside.
+away from the others: they see silence, as after a power failure. Needs root and iproute2. Everything is
+removed on exit, also what runs inside.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import itertools
 import os
 import signal
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +57,7 @@ class NetLab:
         self._prefix = f"bgpctl{os.getpid()}x{next(_numbers)}"
         self._switch = f"{self._prefix}sw"
         self._hosts: list[Host] = []
+        self._cables: Counter[str] = Counter()
 
     def __enter__(self) -> NetLab:
         if os.geteuid() != 0:
@@ -93,13 +95,15 @@ class NetLab:
 
     def cable(self, host: Host, address: str, name: str, other: str) -> Host:
         """Another host that has a cable to this one alone, not to the switch: `host` gets `address` on its
-        eth1, and is its default gateway. It is no host for `unplug`."""
+        eth1 (eth2 …), and is its default gateway. It is no host for `unplug`."""
+        self._cables[host.name] += 1
+        here = f"eth{self._cables[host.name]}"
         made = Host(f"{self._prefix}{name}", other.partition("/")[0], "")
         _run("ip", "netns", "add", made.name)
         self._hosts.append(made)
-        cable = ("type", "veth", "peer", "name", "eth1", "netns", host.name)
+        cable = ("type", "veth", "peer", "name", here, "netns", host.name)
         _run("ip", "link", "add", "eth0", "netns", made.name, *cable)
-        for end, link, own in ((made, "eth0", other), (host, "eth1", address)):
+        for end, link, own in ((made, "eth0", other), (host, here, address)):
             _run("ip", "-n", end.name, "address", "add", own, "dev", link)
             _run("ip", "-n", end.name, "link", "set", link, "up")
         _run("ip", "-n", made.name, "link", "set", "lo", "up")
@@ -112,6 +116,10 @@ class NetLab:
 
     def plug(self, host: Host) -> None:
         self._in_switch("link", "set", host.port, "master", "br0")
+
+    def cut(self, host: Host) -> None:
+        """Its cable breaks: its own interface sees that, nobody else's does."""
+        self._in_switch("link", "set", host.port, "down")
 
     def power_off(self, host: Host) -> None:
         """Unplug, then SIGKILL everything inside: no FIN and no NOTIFICATION gets out."""
