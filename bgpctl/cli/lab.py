@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from bgpctl.cli import errors
+from bgpctl.cli import errors, parse
+from bgpctl.cli.flags import Report
 
 app = typer.Typer(no_args_is_help=True, help="A small cluster on this machine, with real BGP sessions.")
 
@@ -26,6 +28,19 @@ Nodes = Annotated[
     int,
     typer.Option("--nodes", metavar="N", min=2, max=50, help="How many nodes, named worker-1 and so on."),
 ]
+
+
+class Scenario(StrEnum):
+    """The words of `lab drill`, as `core.timing.drills.SETTINGS` has them, and all of them."""
+
+    AGENT_DOWN = "agent-down"
+    RESTART = "restart"
+    DESELECT = "deselect"
+    POWER_OFF = "power-off"
+    LINK_DOWN = "link-down"
+    REMOTE_LINK_DOWN = "remote-link-down"
+    NO_BACKENDS = "no-backends"
+    ALL = "all"
 
 
 @app.command()
@@ -60,6 +75,43 @@ def up(
         from bgpctl.lab.up import up as run
 
         raise SystemExit(run(router=router, nodes=nodes, kubeconfig=kubeconfig, stack=stack))
+
+
+@app.command()
+def drill(
+    scenario: Annotated[Scenario, typer.Argument(show_default=False, help="What happens to a node.")],
+    router: Annotated[
+        Literal["auto", "bird", "frr", "gobgp", "openbgpd"],
+        typer.Option("--router", help="The router it happens to; auto takes one that is installed."),
+    ] = "auto",
+    graceful_restart: Annotated[
+        str | None,
+        typer.Option(
+            "--graceful-restart",
+            metavar="SECONDS|off",
+            show_default=False,
+            parser=parse.graceful_restart,
+            help="With this Restart Time alone, or without.  [default: with and without]",
+        ),
+    ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="Write forecast and fact as one page with a timeline."),
+    ] = None,
+    output: Report = "text",
+) -> None:
+    """Let a failure of the operation guide happen to a real router under traffic, and judge the forecast.
+
+    Two nodes with real speakers and a client, in network namespaces; 400 requests a second go through the
+    router's kernel. Each with and without the guide's mitigation. Needs root; no cluster. Exit code 1 where
+    traffic was lost for longer than the worst case, or for less time than the best case.
+    """
+    with errors.guard("lab drill", output):
+        from bgpctl.core.timing.failures import Scenario as Happens
+        from bgpctl.lab.drill.drill import drill as run
+
+        chosen = None if scenario is Scenario.ALL else Happens(scenario)
+        raise SystemExit(run(chosen, router, graceful_restart, html, output))
 
 
 def _complete() -> None:

@@ -24,6 +24,7 @@ _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
 _LABEL = re.compile(rf"(?:[a-z0-9](?:[a-z0-9.-]{{0,251}}[a-z0-9])?/)?{_NAME}")
 _VALUE = re.compile(rf"(?:{_NAME})?")
 
+LONGEST_RESTART = 4095
 DURATIONS = "write 30s, 10m, 1h, 1h30m or a number of seconds"
 
 
@@ -43,6 +44,13 @@ def positive_duration(text: str | float) -> float:
     if length <= 0:
         raise typer.BadParameter(f"it must be longer than 0; {DURATIONS}.")
     return length
+
+
+def graceful_restart(text: str) -> str:
+    """A Restart Time in whole seconds, 1..4095 (12 bits, RFC 4724 section 3), or "off"; as it was written."""
+    if text == "off" or (re.fullmatch(r"[0-9]{1,4}", text) and 1 <= int(text) <= LONGEST_RESTART):
+        return text
+    raise typer.BadParameter(f"{text!r} is no Restart Time; write 1 to {LONGEST_RESTART} seconds, or off.")
 
 
 def label_change(text: str) -> str:

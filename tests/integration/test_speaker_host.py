@@ -9,8 +9,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from bgpctl.speaker import netlink
 from bgpctl.lab.traffic.network import Host, NetLab
+from bgpctl.speaker import netlink
 from tests.support.require import require
 from tests.support.wait import eventually, throughout
 

@@ -19,9 +19,9 @@ from bgpctl.core.state import NodeState
 from bgpctl.core.state_document import from_document
 from bgpctl.lab import routers
 from bgpctl.lab.routers import Neighbor, RouterSpec
+from bgpctl.lab.traffic.network import Host, NetLab
 from bgpctl.witness.probe import Probe, parse_probe
 from tests.support import objects, v2
-from bgpctl.lab.traffic.network import Host, NetLab
 from tests.support.require import require
 from tests.support.router_paths import paths
 from tests.support.speakers import SpeakerProcess, workplace

@@ -9,9 +9,9 @@ import pytest
 
 from bgpctl.lab import routers
 from bgpctl.lab.routers import Neighbor, RouterSpec
+from bgpctl.lab.traffic.network import NetLab
 from bgpctl.witness.model import RouteState
 from bgpctl.witness.probe import parse_probe
-from bgpctl.lab.traffic.network import NetLab
 from tests.support.require import require
 from tests.support.router_paths import paths
 from tests.support.routers import Workshop

@@ -15,9 +15,9 @@ import pytest
 
 from bgpctl.lab import routers
 from bgpctl.lab.routers import Neighbor, RouterSpec
+from bgpctl.lab.traffic.network import Host, NetLab
 from bgpctl.witness.model import RouteState
 from bgpctl.witness.probe import Probe, parse_probe
-from bgpctl.lab.traffic.network import Host, NetLab
 from tests.support.require import require
 from tests.support.routers import Workshop
 from tests.support.stock_exabgp import StockSpeaker

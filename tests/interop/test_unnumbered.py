@@ -15,10 +15,10 @@ import pytest
 
 from bgpctl.lab.routers.process import clean, end, spawn, write
 from bgpctl.lab.routers.spec import Recipe
+from bgpctl.lab.traffic.network import Host, NetLab
 from bgpctl.witness.frr import FrrProbe
 from bgpctl.witness.model import RouterAnswer, RouteState
 from tests.support import vty
-from bgpctl.lab.traffic.network import Host, NetLab
 from tests.support.require import require
 from tests.support.routers import Workshop
 from tests.support.wait import eventually

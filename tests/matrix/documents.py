@@ -8,9 +8,9 @@ from typing import Any
 from bgpctl.core.policy.annotations import GRACEFUL_NOTIFICATION
 from bgpctl.core.shutdown import SHUTTING_DOWN
 from bgpctl.lab import seed
+from bgpctl.lab.traffic.network import Host
 from tests.matrix.cells import HOLD_SECONDS, KEEPALIVE_SECONDS, RESTART_SECONDS, Graceful
 from tests.support import objects
-from bgpctl.lab.traffic.network import Host
 
 NODE, OTHER = "worker-1", "worker-2"
 NODE_ASN = {NODE: 65001, OTHER: 65002}

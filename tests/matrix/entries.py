@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from bgpctl.witness import openbgpd
 from bgpctl.lab.traffic.network import Host
+from bgpctl.witness import openbgpd
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,13 +14,13 @@ from typing import Any
 from bgpctl.lab import routers, seed
 from bgpctl.lab.api import ApiServer
 from bgpctl.lab.routers import Neighbor, RouterSpec
+from bgpctl.lab.traffic.network import Host, NetLab
 from bgpctl.witness.probe import Probe, parse_probe
 from tests.matrix import documents
 from tests.matrix.cells import Graceful
 from tests.matrix.complaints import Bounds
 from tests.matrix.documents import NODE, OTHER, Policy
 from tests.support.cli import bgpctl, clean_environment
-from bgpctl.lab.traffic.network import Host, NetLab
 from tests.support.speakers import SpeakerProcess
 
 UP_SECONDS = 40.0

@@ -12,11 +12,11 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 
+from bgpctl.lab.traffic.network import Host
 from bgpctl.witness.gobgp import GobgpProbe, read_rib
 from bgpctl.witness.model import Path, RouteState, Unanswered
 from bgpctl.witness.probe import Probe
 from tests.matrix.seeing import Look, Routes
-from bgpctl.lab.traffic.network import Host
 
 INTERVAL = 0.1
 

@@ -24,9 +24,9 @@ from bgpctl.core.state_document import from_document
 from bgpctl.lab.routers import Neighbor, RouterSpec, bird, frr
 from bgpctl.lab.routers.process import Router
 from bgpctl.lab.routers.spec import Recipe
+from bgpctl.lab.traffic.network import Host, NetLab
 from bgpctl.witness.probe import Probe, parse_probe
 from tests.support import objects, v2
-from bgpctl.lab.traffic.network import Host, NetLab
 from tests.support.speakers import SpeakerProcess
 from tests.support.wait import eventually
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 
-from tests.traffic.cells import Cell, Way
 from bgpctl.lab.traffic.counting import Lost
+from tests.traffic.cells import Cell, Way
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 
 from bgpctl.lab import stacks
-from tests.traffic.cells import STACKS, Cell, Way
 from bgpctl.lab.traffic.counting import Lost
+from tests.traffic.cells import STACKS, Cell, Way
 from tests.traffic.result import Result
 
 NAMES = {"bird": "BIRD", "frr": "FRR"}

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from bgpctl.lab.traffic.counting import Lost, Request, answered, gaps, lost, moved
+from bgpctl.lab.traffic.counting import Lost, Request, answered, lost
 from tests.traffic import table
 from tests.traffic.cells import Cell, Way
 from tests.traffic.counting import complaints
 from tests.traffic.result import Result
 
-REQUESTS = [Request(at, node) for at, node in zip((0, 1, 2, 3, 4.5, 5), ("a", "b", "", "a", "", "a"), strict=True)]
+REQUESTS = [
+    Request(at, node) for at, node in zip((0, 1, 2, 3, 4.5, 5), ("a", "b", "", "a", "", "a"), strict=True)
+]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ holds what was lost against `failures.foretell`. **The verdict** of one class of
 - A best case far below its worst one is no hope but a matter of chance (in which second of a hold timer a
   node falls silent), and one drill cannot tell.
 
-`SLACK_SECONDS` is what the measurement itself takes: the kernel's table, its mirror, the distance of requests.
+`SLACK_SECONDS` is what the measurement itself takes: the kernel's table, its mirror, gaps between requests.
 """
 
 from __future__ import annotations
@@ -40,6 +40,11 @@ class Setting(NamedTuple):
     def __str__(self) -> str:
         graceful = "GR off" if self.restart is None else f"GR {self.restart} s"
         return f"{graceful}, hold {self.hold} s"
+
+    @property
+    def short(self) -> str:
+        """`20/9`, `off/3`: graceful restart and hold time."""
+        return f"{'off' if self.restart is None else self.restart}/{self.hold}"
 
 
 # The guide's mitigations: graceful restart, or none; the smallest timers.
@@ -79,7 +84,7 @@ class Drill(NamedTuple):
     setting: Setting
 
 
-def plan(scenarios: Sequence[Scenario], restart: int | None | bool = True) -> Iterator[Drill]:
+def plan(scenarios: Sequence[Scenario], restart: int | bool | None = True) -> Iterator[Drill]:
     """Each with and without its mitigation. `restart`: with this graceful restart alone (None = without)."""
     for scenario in scenarios:
         settings = SETTINGS[scenario]

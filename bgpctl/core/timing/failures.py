@@ -185,8 +185,10 @@ def _routes(
 ) -> Estimate:
     """Until when the router has the routes."""
     event = _EVENTS[scenario]
+    if scenario is Scenario.LINK_DOWN and profile.watches_link is False:
+        event = Event.POWER_OFF
     found = estimate(event, facts, profile, close=close if event is Event.DESELECT else None, soak=soak)
-    if scenario is not Scenario.LINK_DOWN:
+    if event is not Event.LINK_DOWN:
         return found
     if profile.watches_link:
         why = f"{profile.product} drops the next hops of its own link at once, graceful restart or not."

@@ -51,7 +51,8 @@ class Profile:
     error. `earliest_hold`: the part of the hold time after which its hold timer may run out already (RFC 4271
     section 10 lets a timer be shortened to three quarters; BIRD does it to this one too). `remembers`: a
     neighbor that had graceful restart once keeps it though a later session did not negotiate it.
-    `watches_link`: do its routes go with its own link, at once (3.6)? None = not known.
+    `watches_link`: do its routes go with its own link, at once (3.6)? None = not known: of
+    GoBGP and OpenBGPD it depends on what tells them of the kernel's.
     """
 
     name: str

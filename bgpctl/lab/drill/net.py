@@ -3,9 +3,9 @@
     client ── router ──┬── switch ── worker-1     to which it happens
                        └── worker-2               which goes on
 
-The router's own cable ends at the switch: what breaks on the router's side of it, the router sees; what breaks
-behind it, it does not. Every node answers at the addresses that it announces. Speakers read their objects from
-a file, so there is no API server.
+The router's own cable ends at the switch: where that breaks, the router sees it; what breaks behind the
+switch it does not. Every node answers at the addresses that it announces. Speakers read their objects from a
+file, so there is no API server.
 """
 
 from __future__ import annotations

@@ -26,9 +26,11 @@ from bgpctl.errors import BgpctlError
 from bgpctl.lab.drill.events import HAPPENS
 from bgpctl.lab.drill.net import ADDRESSES, NODE, Net
 from bgpctl.lab.traffic.counting import Request, gaps, moved
+from bgpctl.lab.traffic.forwarding import MIRRORED
 
 STEADY_SECONDS = 2.0  # of requests before anything happens, and after everything has
-# The lab's BIRD and GoBGP are told to take a node back at once (bgpctl/lab/routers).
+# The lab's BIRD and GoBGP are told to take a node back at once (bgpctl/lab/routers), and what only a mirror
+# brings to the kernel learns nothing from it.
 READMITS = {"bird": (1.0, 2.0), "gobgp": (1.0, 1.0)}
 
 
@@ -78,7 +80,8 @@ def course(drill: Drill, facts: PeerFacts, kind: RouteClass, profile: Profile, a
 
 def _profile(kind: str) -> Profile:
     found = find_profile(kind)
-    return replace(found, error_wait=READMITS.get(kind, found.error_wait))
+    watches = False if kind in MIRRORED else found.watches_link
+    return replace(found, error_wait=READMITS.get(kind, found.error_wait), watches_link=watches)
 
 
 def measured(requests: Sequence[Request], address: str, event: float) -> Measured:

@@ -1,4 +1,4 @@
-"""The lab's routers as ones that forward: what they choose goes into the kernel's table, equal paths too (ECMP).
+"""The lab's routers as ones that forward: what they choose is in the kernel's table, with equal paths (ECMP).
 
 BIRD does it by itself and FRR through zebra. GoBGP does so only beside FRR's zebra, and OpenBGPD not at all
 on Linux: a mirror stands in for that, which copies their table every 0.2 s.

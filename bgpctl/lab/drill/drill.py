@@ -1,0 +1,102 @@
+"""The command: what it needs, one drill after the other, and the result."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from bgpctl.core.timing import drills
+from bgpctl.core.timing.failures import Scenario
+from bgpctl.errors import BgpctlError, Exit, UsageError
+from bgpctl.lab.routers import DRIVERS
+from bgpctl.lab.traffic import forwarding
+
+ROUTERS = ("bird", "frr", "gobgp", "openbgpd")
+
+
+def drill(
+    scenario: Scenario | None,
+    router: str = "auto",
+    graceful_restart: str | None = None,
+    html: Path | None = None,
+    output: str = "text",
+) -> int:
+    """Run and show them. `scenario` None = all. `graceful_restart`: seconds, "off", or None = both.
+
+    Returns the exit code: 1 where one was not as foretold. UsageError, before anything is started: what is
+    missing here.
+    """
+    from bgpctl.lab.drill.run import run
+    from bgpctl.render.drill import RENDERERS, page
+
+    kind = _able(router)
+    if html is not None:
+        _writable(html)
+    restart = True if graceful_restart is None else _restart(graceful_restart)
+    planned = list(drills.plan([scenario] if scenario else list(drills.SETTINGS), restart))
+    signal.signal(signal.SIGTERM, _interrupt)
+    reports = []
+    for number, one in enumerate(planned, start=1):
+        _say(f"{kind}, {number} of {len(planned)}: {one.scenario}, {one.setting}")
+        reports.append(run(kind, one))
+    if html is not None:
+        _write(html, page(reports))
+    RENDERERS[output](reports)
+    return Exit.DONE if all(one.passed for one in reports) else Exit.FAILED
+
+
+def _restart(text: str) -> int | None:
+    return None if text == "off" else int(text)
+
+
+def _able(router: str) -> str:
+    """The kind of router to take. UsageError says what a drill needs and this machine has not."""
+    if os.geteuid() != 0:
+        raise UsageError(
+            "a drill needs root: it makes network namespaces, and routers that write into their tables",
+            "run it with sudo, on a machine where that is welcome; nothing outside of the namespaces changes",
+        )
+    if shutil.which("ip") is None:
+        raise UsageError("a drill needs ip(8), which is not installed", "apt install iproute2")
+    if subprocess.run(("unshare", "-n", "true"), capture_output=True).returncode != 0:
+        raise UsageError(
+            "a drill makes network namespaces, which is not allowed here",
+            "in a container: give it CAP_SYS_ADMIN and CAP_NET_ADMIN",
+        )
+    lacking = {kind: forwarding.missing(kind) for kind in ROUTERS}
+    if router == "auto":
+        able = [kind for kind, lacks in lacking.items() if not lacks]
+        if not able:
+            raise UsageError(f"none of {', '.join(ROUTERS)} is installed", DRIVERS["bird"].install)
+        return able[0]
+    if lacking[router]:
+        raise UsageError(f"{router} is not installed", f"{lacking[router]}, or leave the choice to auto")
+    return router
+
+
+def _writable(path: Path) -> None:
+    """Found out before minutes have passed."""
+    if path.is_dir() or not os.access(path.absolute().parent, os.W_OK):
+        raise UsageError(
+            f"cannot write {path}: it is a directory, or in one that is not there", "--html FILE"
+        )
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text)
+    except OSError as error:
+        raise BgpctlError(f"cannot write {path}: {error.strerror}", "choose another path") from None
+
+
+def _interrupt(*_: object) -> None:
+    """As ^C: everything is taken down."""
+    raise KeyboardInterrupt
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
