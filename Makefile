@@ -6,7 +6,7 @@ PY   := $(VENV)/bin/python
 # would keep each other's deadlines waiting.
 AT_ONCE := $(shell n=$$(nproc 2>/dev/null || echo 1); echo $$((n < 4 ? n + 1 : 5)))
 
-.PHONY: demo test bench matrix stacks traffic interleavings mutants fuzz lint completions clean
+.PHONY: demo test bench matrix stacks traffic drills interleavings mutants fuzz lint completions clean
 
 $(VENV)/.installed: pyproject.toml
 	@echo "making $(VENV) with what bgpctl needs; once, about a minute"
@@ -40,6 +40,11 @@ stacks: $(VENV)/.installed
 # Requests that are lost while a node leaves and comes back, stack by stack: root. ARGS=--write: docs/traffic.md.
 traffic: $(VENV)/.installed
 	@$(PY) -m tests.traffic $(ARGS)
+
+# The operation guide's failures at every router, against their forecast: root, half an hour. ARGS=--write:
+# docs/operation-guide.md.
+drills: $(VENV)/.installed
+	@$(PY) -m tests.drills $(ARGS)
 
 # Runs of bgpctl among second writers that act between any two requests: 20,000 (CI: 4,000).
 interleavings: $(VENV)/.installed

@@ -32,9 +32,10 @@ _bgpctl_offer() {
         'cilium prepare') commands='' options='--undo --soak --dry-run --output -o --context --kubeconfig -h --help' arguments='' ;;
         'calico') commands='prepare' options='-h --help' arguments='' ;;
         'calico prepare') commands='' options='--undo --dry-run --output -o --context --kubeconfig -h --help' arguments='' ;;
-        'lab') commands='demo up' options='-h --help' arguments='' ;;
+        'lab') commands='demo up drill' options='-h --help' arguments='' ;;
         'lab demo') commands='' options='--router --nodes --stack -h --help' arguments='' ;;
         'lab up') commands='' options='--router --nodes --kubeconfig --stack -h --help' arguments='' ;;
+        'lab drill') commands='' options='--router --graceful-restart --html --output -o -h --help' arguments='' ;;
     esac
 }
 
@@ -168,6 +169,10 @@ _bgpctl_values() {
         'lab up:--nodes') echo '' ;;
         'lab up:--kubeconfig') echo '@file' ;;
         'lab up:--stack') echo 'bgpctl cilium calico frr-k8s kube-router' ;;
+        'lab drill:--router') echo 'auto bird frr gobgp openbgpd' ;;
+        'lab drill:--graceful-restart') echo '' ;;
+        'lab drill:--html') echo '@file' ;;
+        'lab drill:--output'|'lab drill:-o') echo 'text json' ;;
         *) return 1 ;;
     esac
 }

@@ -8,8 +8,8 @@ function __bgpctl_at
         if test $value = yes
             set value no
         else if string match -q -- '-*' $word
-            contains -- $word --context --deselect-label --directory --engine --event --expect --file --from --grace-period --graceful-shutdown-soak --kubeconfig --listen --log-format --log-level --max-unavailable --namespace --next-hop --node --node-name --nodes --order --output --peer --peer-profile --pod-selector --provider --ready-command --ready-url --restart-command --restart-takes --router --router-probe --scheme --secrets-namespace --set --settle --shutdown-command --since --skip-wait-for-delete-timeout --soak --source-address --stack --timeout --to -f -n -o; and set value yes
-        else if contains -- (string join ' ' $path $word) 'routes' 'explain' 'logs' 'metrics' 'forecast' 'doctor' 'providers' 'peers' 'peers status' 'node' 'node drain' 'node restore' 'node status' 'node estimate' 'speaker' 'speaker run' 'speaker status' 'speaker restart' 'speaker engine' 'speaker engine run' 'speaker engine stop' 'policy' 'policy check' 'cilium' 'cilium prepare' 'calico' 'calico prepare' 'lab' 'lab demo' 'lab up'
+            contains -- $word --context --deselect-label --directory --engine --event --expect --file --from --grace-period --graceful-restart --graceful-shutdown-soak --html --kubeconfig --listen --log-format --log-level --max-unavailable --namespace --next-hop --node --node-name --nodes --order --output --peer --peer-profile --pod-selector --provider --ready-command --ready-url --restart-command --restart-takes --router --router-probe --scheme --secrets-namespace --set --settle --shutdown-command --since --skip-wait-for-delete-timeout --soak --source-address --stack --timeout --to -f -n -o; and set value yes
+        else if contains -- (string join ' ' $path $word) 'routes' 'explain' 'logs' 'metrics' 'forecast' 'doctor' 'providers' 'peers' 'peers status' 'node' 'node drain' 'node restore' 'node status' 'node estimate' 'speaker' 'speaker run' 'speaker status' 'speaker restart' 'speaker engine' 'speaker engine run' 'speaker engine stop' 'policy' 'policy check' 'cilium' 'cilium prepare' 'calico' 'calico prepare' 'lab' 'lab demo' 'lab up' 'lab drill'
             set -a path $word
         end
     end
@@ -272,6 +272,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'lab\'' -f
     complete -c $program -n '__bgpctl_at \'lab\'' -a demo -d 'Watch one node leave service and come back, over real BGP sessions'
     complete -c $program -n '__bgpctl_at \'lab\'' -a up -d 'Keep such a cluster in the foreground for use from another terminal; ^C takes it down'
+    complete -c $program -n '__bgpctl_at \'lab\'' -a drill -d 'Let a failure of the operation guide happen to a real router under traffic, and judge the forecast'
     complete -c $program -n '__bgpctl_at \'lab\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'lab demo\'' -f
     complete -c $program -n '__bgpctl_at \'lab demo\'' -l router -x -a 'auto bird frr gobgp exabgp' -d 'The router to peer with; auto takes one that is installed'
@@ -284,4 +285,10 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'lab up\'' -l kubeconfig -r -F -d 'Where to write the kubeconfig to use'
     complete -c $program -n '__bgpctl_at \'lab up\'' -l stack -x -a 'bgpctl cilium calico frr-k8s kube-router' -d 'Who speaks BGP on the nodes'
     complete -c $program -n '__bgpctl_at \'lab up\'' -s h -l help -d 'Show help and exit.'
+    complete -c $program -n '__bgpctl_at \'lab drill\'' -f
+    complete -c $program -n '__bgpctl_at \'lab drill\'' -l router -x -a 'auto bird frr gobgp openbgpd' -d 'The router it happens to; auto takes one that is installed'
+    complete -c $program -n '__bgpctl_at \'lab drill\'' -l graceful-restart -x -d 'With this Restart Time alone, or without'
+    complete -c $program -n '__bgpctl_at \'lab drill\'' -l html -r -F -d 'Write forecast and fact as one page with a timeline'
+    complete -c $program -n '__bgpctl_at \'lab drill\'' -l output -s o -x -a 'text json' -d 'How to print the result'
+    complete -c $program -n '__bgpctl_at \'lab drill\'' -s h -l help -d 'Show help and exit.'
 end

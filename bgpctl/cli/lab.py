@@ -79,7 +79,14 @@ def up(
 
 @app.command()
 def drill(
-    scenario: Annotated[Scenario, typer.Argument(show_default=False, help="What happens to a node.")],
+    scenario: Annotated[
+        Scenario,
+        typer.Argument(
+            metavar="SCENARIO",
+            show_default=False,
+            help="agent-down, restart, deselect, power-off, link-down, remote-link-down, no-backends; all.",
+        ),
+    ],
     router: Annotated[
         Literal["auto", "bird", "frr", "gobgp", "openbgpd"],
         typer.Option("--router", help="The router it happens to; auto takes one that is installed."),
@@ -96,7 +103,7 @@ def drill(
     ] = None,
     html: Annotated[
         Path | None,
-        typer.Option("--html", metavar="FILE", help="Write forecast and fact as one page with a timeline."),
+        typer.Option("--html", metavar="PATH", help="Write forecast and fact as one page with a timeline."),
     ] = None,
     output: Report = "text",
 ) -> None:

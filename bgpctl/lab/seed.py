@@ -52,6 +52,7 @@ def cluster(addresses: Sequence[str], policies: Iterable[Document]) -> Iterator[
 
 
 def node(name: str, number: int, address: str) -> Document:
+    """Node number N has the PodCIDR 10.244.N.0/24, and the label that the policy selects."""
     return {
         "apiVersion": "v1",
         "kind": "Node",
@@ -141,6 +142,7 @@ def _budget(name: str, minimum: int) -> Document:
 
 
 def service(name: str, vip: str, traffic_policy: str) -> Document:
+    """One that has its address, and is to be announced."""
     return {
         "apiVersion": "v1",
         "kind": "Service",

@@ -99,6 +99,7 @@ def _report(one: Report) -> Document:
         "holdTimeSeconds": setting.hold,
         "keepAliveTimeSeconds": setting.keepalive,
         "restartTimeSeconds": setting.restart,
+        "notification": setting.notification,
         "passed": one.passed,
         "problem": one.problem,
         "routes": [_held(row) for row in one.rows],

@@ -134,6 +134,7 @@ class Scale:
         self.end = max(LEAST, longest * 1.6)
 
     def x(self, seconds: float) -> float:
+        """In the picture's units; what is beyond the end stands at it."""
         return LEFT + WIDTH * min(1.0, log1p(min(seconds, self.end)) / log1p(self.end))
 
 

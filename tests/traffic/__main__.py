@@ -53,7 +53,7 @@ def main(words: Sequence[str]) -> int:
     if results:
         print("\n".join(("", *table.markdown(results), "", *table.summary(results))))
     if results and asked.write:
-        DOCUMENT.write_text(table.written(DOCUMENT.read_text(), results, _machine()))
+        DOCUMENT.write_text(table.written(DOCUMENT.read_text(), results, machine()))
     print("\n".join(require.closing_block(missing)), end="\n" if missing else "", file=sys.stderr)
     lacking = bool(missing) and os.environ.get(require.VARIABLE) == "all"
     return int(lacking or any(result.complaints for result in results))
@@ -77,7 +77,7 @@ def _present(part: str) -> bool:
     return require.PARTS[part].present()
 
 
-def _machine() -> str:
+def machine() -> str:
     """On what it was measured."""
     commit = subprocess.run(("git", "rev-parse", "--short", "HEAD"), capture_output=True, text=True)
     kernel = platform.release().partition("-")[0]

@@ -31,31 +31,36 @@ RESTART_SECONDS = 20  # longer than what is restarted in a drill takes, shorter 
 
 
 class Setting(NamedTuple):
-    """How a node's sessions are configured, in seconds. `restart` None = without graceful restart."""
+    """How a node's sessions are configured, in seconds. `restart` None = without graceful restart.
+    `notification`: with the N bit (RFC 8538), which counts where the router sends it too."""
 
     hold: int
     keepalive: int
     restart: int | None
+    notification: bool = False
 
     def __str__(self) -> str:
-        graceful = "GR off" if self.restart is None else f"GR {self.restart} s"
-        return f"{graceful}, hold {self.hold} s"
+        bit = "+N" if self.notification else ""
+        graceful = "off" if self.restart is None else f"{self.restart} s{bit}"
+        return f"GR {graceful}, hold {self.hold} s"
 
     @property
     def short(self) -> str:
-        """`20/9`, `off/3`: graceful restart and hold time."""
-        return f"{'off' if self.restart is None else self.restart}/{self.hold}"
+        """`20+N/9`, `off/3`: graceful restart and hold time."""
+        bit = "+N" if self.notification else ""
+        return f"{'off' if self.restart is None else f'{self.restart}{bit}'}/{self.hold}"
 
 
 # The guide's mitigations: graceful restart, or none; the smallest timers.
 OFF, ON = Setting(9, 3, None), Setting(9, 3, RESTART_SECONDS)
+ON_N = ON._replace(notification=True)
 SHORT_OFF, SHORT_ON = Setting(3, 1, None), Setting(3, 1, RESTART_SECONDS)
 
 SETTINGS: dict[Scenario, tuple[Setting, ...]] = {
     Scenario.AGENT_DOWN: (OFF, ON),
     Scenario.RESTART: (OFF, ON),
-    Scenario.DESELECT: (OFF, ON),
-    Scenario.POWER_OFF: (ON, OFF, SHORT_OFF),
+    Scenario.DESELECT: (OFF, ON, ON_N),
+    Scenario.POWER_OFF: (ON_N, ON, OFF, SHORT_OFF),
     Scenario.LINK_DOWN: (ON, SHORT_ON),
     Scenario.REMOTE_LINK_DOWN: (ON, SHORT_ON),
     Scenario.NO_BACKENDS: (ON,),
@@ -89,8 +94,12 @@ def plan(scenarios: Sequence[Scenario], restart: int | bool | None = True) -> It
     for scenario in scenarios:
         settings = SETTINGS[scenario]
         if restart is not True:
-            settings = tuple(dict.fromkeys(one._replace(restart=restart) for one in settings))
+            settings = tuple(dict.fromkeys(_with(one, restart) for one in settings))
         yield from (Drill(scenario, setting) for setting in settings)
+
+
+def _with(setting: Setting, restart: int | None) -> Setting:
+    return setting._replace(restart=restart, notification=setting.notification and restart is not None)
 
 
 class Verdict(StrEnum):
@@ -124,6 +133,7 @@ class Measured:
 
     @property
     def seconds(self) -> float:
+        """For how long requests were lost, without the time between stretches."""
         return sum(end - begin for begin, end in self.stretches)
 
 
@@ -136,6 +146,7 @@ class Held:
 
     @property
     def verdict(self) -> Verdict:
+        """See the module's docstring."""
         return judge(self.course.loss, self.measured.seconds)
 
 
@@ -151,6 +162,7 @@ class Report:
 
     @property
     def passed(self) -> bool:
+        """Did all go as foretold, and was it measured?"""
         return not self.problem and all(row.verdict is Verdict.HELD for row in self.rows)
 
 

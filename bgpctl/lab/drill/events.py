@@ -26,6 +26,7 @@ Happening = Callable[[Net, float], Span | None]
 
 
 def agent_down(net: Net, worst: float) -> Span:
+    """SIGKILL to speaker and engine; started again after a while."""
     began = time.monotonic()
     net.speakers[NODE].kill()
     time.sleep(AWAY_SECONDS)
@@ -33,6 +34,7 @@ def agent_down(net: Net, worst: float) -> Span:
 
 
 def restart(net: Net, worst: float) -> Span:
+    """SIGTERM, and started again at once."""
     began = time.monotonic()
     net.speakers[NODE].stop()
     return _back(net, began)
@@ -56,6 +58,7 @@ def deselect(net: Net, worst: float) -> None:
 
 
 def power_off(net: Net, worst: float) -> None:
+    """Silence, without a word before."""
     net.lab.power_off(net.node)
     _gone(net, worst)
 
@@ -67,6 +70,7 @@ def link_down(net: Net, worst: float) -> None:
 
 
 def remote_link_down(net: Net, worst: float) -> None:
+    """The node's, behind the switch: all interfaces keep their carrier."""
     net.lab.unplug(net.node)
     _gone(net, worst)
 
@@ -76,6 +80,7 @@ def _gone(net: Net, worst: float) -> None:
 
 
 def no_backends(net: Net, worst: float) -> Span:
+    """No process answers on any node and no Service has endpoints, for a while."""
     began = time.monotonic()
     for name in net.hosts:
         net.silence(name)

@@ -18,6 +18,7 @@ from pathlib import Path
 from subprocess import Popen
 from typing import TYPE_CHECKING, Any
 
+from bgpctl.core.policy.annotations import GRACEFUL_NOTIFICATION
 from bgpctl.core.timing.drills import Setting
 from bgpctl.core.timing.failures import RouteClass
 from bgpctl.lab import seed
@@ -68,6 +69,7 @@ class Net:
             tuple(Neighbor(host.address, seed.NODE_ASN) for host in self.hosts.values()),
             graceful_restart=helper,
             hold_time=setting.hold,
+            notification=setting.notification,
         )
         with self.router.inside():
             parts.enter_context(forwarding.running(spec, directory / "router"))
@@ -102,10 +104,12 @@ class Net:
     # --- what may happen ----------------------------------------------------------------------------------
 
     def start(self, name: str = NODE) -> None:
+        """Its speaker; returns at once."""
         with self.hosts[name].inside():
             self.speakers[name].start()
 
     def answer(self, name: str) -> None:
+        """Its data plane; returns when it answers."""
         self._answering[name] = requests.answering(self.hosts[name], name, addresses_of(name))
 
     def silence(self, name: str) -> None:
@@ -180,6 +184,8 @@ def addresses_of(name: str) -> list[str]:
 def policy(router: str, setting: Setting) -> seed.Document:
     """The lab's, with these timers."""
     document = seed.policy(router, PORT)
+    if setting.notification:
+        document["metadata"]["annotations"] = {GRACEFUL_NOTIFICATION: "true"}
     neighbor = document["spec"]["virtualRouters"][0]["neighbors"][0]
     neighbor |= {
         "holdTimeSeconds": setting.hold,

@@ -47,6 +47,7 @@ class Host:
                 _setns(libc, home.fileno())
 
     def pids(self) -> list[int]:
+        """Of all that runs inside."""
         return [int(pid) for pid in _run("ip", "netns", "pids", self.name).split()]
 
 
@@ -115,6 +116,7 @@ class NetLab:
         self._in_switch("link", "set", host.port, "nomaster")
 
     def plug(self, host: Host) -> None:
+        """Undoes `unplug` and `power_off`; what ran does not come back."""
         self._in_switch("link", "set", host.port, "master", "br0")
 
     def cut(self, host: Host) -> None:

@@ -1,0 +1,54 @@
+"""`bgpctl lab drill`: failures under traffic at a real router, a slice of `make drills`; and drills that must
+fail, because a mitigation was claimed that is not in force."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from bgpctl.core.timing.drills import ON, Drill, Verdict
+from bgpctl.core.timing.failures import RouteClass, Scenario
+from bgpctl.lab.drill.run import run
+from tests.support.cli import bgpctl
+from tests.support.require import require
+
+pytestmark = pytest.mark.interop
+
+
+def _ours() -> set[str]:
+    """Namespaces of this process."""
+    place = Path("/run/netns")
+    found = {path.name for path in place.iterdir()} if place.exists() else set()
+    return {name for name in found if name.startswith(f"bgpctl{os.getpid()}x")}
+
+
+@pytest.mark.parametrize(
+    ("words", "lost"),
+    [
+        (("agent-down", "--graceful-restart", "20"), [("PodCIDR", False), ("Cluster", False)]),
+        (("power-off", "--graceful-restart", "off"), [("Cluster", True), ("Cluster", True)]),
+    ],
+)
+def test_failures_go_as_foretold(
+    words: tuple[str, ...], lost: list[tuple[str, bool]], tmp_path: Path
+) -> None:
+    require("netns", "bird")
+    page = tmp_path / "page.html"
+    ran = bgpctl("lab", "drill", *words, "--router", "bird", "--html", page, "-o", "json", deadline=120)
+    assert ran.code == 0, ran.out + ran.err
+    rows = [row for one in ran.document["drills"] for row in one["routes"]]
+    assert [(row["routes"], row["lost"] > 0) for row in rows] == lost
+    assert all(row["sent"] > 500 and row["verdict"] == "held" for row in rows)
+    assert "<svg" in page.read_text()
+
+
+def test_a_mitigation_that_is_not_in_force_fails_the_drill() -> None:
+    """The router is no helper: what graceful restart would have kept is lost."""
+    require("netns", "bird")
+    found = run("bird", Drill(Scenario.AGENT_DOWN, ON), helper=False)
+    assert found.problem == "graceful restart was not negotiated" and not found.passed
+    verdicts = {row.course.kind: row.verdict for row in found.rows}
+    assert verdicts == {RouteClass.POD_CIDR: Verdict.LONGER, RouteClass.CLUSTER: Verdict.HELD}
+    assert not _ours(), "nothing is left behind"

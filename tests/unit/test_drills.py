@@ -1,0 +1,141 @@
+"""Drills: which are made, and what is a failure of a forecast."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import inf
+
+import pytest
+
+from bgpctl.core.timing.drills import (
+    CLASSES,
+    FACTOR,
+    OFF,
+    ON,
+    SETTINGS,
+    SHORT_OFF,
+    SLACK_SECONDS,
+    Drill,
+    Held,
+    Measured,
+    Report,
+    Setting,
+    Verdict,
+    claimed,
+    judge,
+    plan,
+    unapplied,
+)
+from bgpctl.core.timing.facts import PeerFacts
+from bgpctl.core.timing.failures import RouteClass, Scenario, Span, foretell
+from bgpctl.core.timing.profiles import BIRD2, GOBGP3
+from bgpctl.lab.drill.events import HAPPENS
+from bgpctl.lab.drill.run import measured
+from bgpctl.lab.traffic.counting import Request
+from bgpctl.lab.traffic.mirror import changes, table
+from bgpctl.witness.model import RouterAnswer, RouteState
+
+NEGOTIATED = PeerFacts("r", "10.77.0.1", 9, 3, 20, True, False, False, None, negotiated=True)
+
+
+@pytest.mark.parametrize(
+    ("forecast", "seconds", "verdict"),
+    [
+        (Span(5, 9), 8.5, Verdict.HELD),
+        (Span(5, 9), 9 + SLACK_SECONDS, Verdict.HELD),
+        (Span(5, 9), 9.1 + SLACK_SECONDS, Verdict.LONGER),
+        (Span(5, 9), 4.9 - SLACK_SECONDS, Verdict.SHORTER),
+        (Span(0, 9), 8.5, Verdict.HELD),  # chance: not the best case's fault
+        (Span(0, 0), SLACK_SECONDS, Verdict.HELD),
+        (Span(0, 0), 0.1 + SLACK_SECONDS, Verdict.LONGER),
+        (Span(4, 4), 4 * FACTOR, Verdict.HELD),  # one instant is a figure
+        (Span(4, 4), 4 * FACTOR + 0.1 + SLACK_SECONDS, Verdict.LONGER),
+        (Span(4, 4), 3.3, Verdict.SHORTER),
+        (Span(1, inf), 10000.0, Verdict.HELD),
+        (Span(inf, inf), 100.0, Verdict.SHORTER),
+    ],
+)
+def test_verdicts(forecast: Span, seconds: float, verdict: Verdict) -> None:
+    assert judge(forecast, seconds) is verdict
+
+
+@pytest.mark.parametrize(
+    ("setting", "facts", "words"),
+    [
+        (ON, NEGOTIATED, ""),
+        (ON, replace(NEGOTIATED, graceful=False), "graceful restart was not negotiated"),
+        (ON, replace(NEGOTIATED, graceful=None), "graceful restart was not negotiated"),
+        (OFF, NEGOTIATED, "graceful restart was negotiated"),
+        (OFF, replace(NEGOTIATED, graceful=False, restart_time=None), ""),
+        (SHORT_OFF, replace(NEGOTIATED, graceful=False), "a hold time of 9 s was negotiated"),
+        (ON, replace(NEGOTIATED, negotiated=False), "no session was negotiated"),
+    ],
+)
+def test_a_mitigation_that_is_not_in_force_is_named(setting: Setting, facts: PeerFacts, words: str) -> None:
+    assert unapplied(setting, facts) == words
+    assert not unapplied(setting, claimed(setting, facts))
+
+
+def test_every_scenario_has_its_event_its_settings_and_its_routes() -> None:
+    assert set(SETTINGS) == set(CLASSES) == set(HAPPENS)
+    assert set(Scenario) - set(SETTINGS) == {Scenario.UPGRADE, Scenario.OPERATOR_DOWN}
+    assert all(any(one is ON for one in settings) for settings in SETTINGS.values())
+
+
+def test_all_drills_or_those_with_one_restart_time() -> None:
+    assert len([*plan(list(SETTINGS))]) == 16
+    assert [*plan([Scenario.POWER_OFF], None)] == [
+        Drill(Scenario.POWER_OFF, OFF),
+        Drill(Scenario.POWER_OFF, SHORT_OFF),
+    ]
+    assert [*plan([Scenario.POWER_OFF], 30)][:2] == [
+        Drill(Scenario.POWER_OFF, Setting(9, 3, 30, notification=True)),
+        Drill(Scenario.POWER_OFF, Setting(9, 3, 30)),
+    ]
+    assert [*plan([Scenario.RESTART], 30)] == [Drill(Scenario.RESTART, Setting(9, 3, 30))]
+
+
+def test_what_became_of_requests() -> None:
+    said = ["a", "a", "", "", "b", "", "b", "b"]
+    requests = [Request(9.8 + 0.2 * n, who, "x", n % 2, refused=n == 3) for n, who in enumerate(said)]
+    found = measured([*requests, Request(11.0, "", "y")], "x", 10.0)
+    assert (found.sent, found.lost, found.refused, found.moved) == (7, 3, 1, 1.0)
+    assert [(round(begin, 3), round(end, 3)) for begin, end in found.stretches] == [(0.2, 0.4), (0.8, 0.8)]
+    assert found.seconds == pytest.approx(0.2)
+
+
+def test_one_row_of_another_length_fails_the_drill() -> None:
+    course = foretell(Scenario.POWER_OFF, NEGOTIATED, RouteClass.CLUSTER, BIRD2, elsewhere=True)
+    good = Held(course, Measured(9, 3, 0, 0.5, ((0.0, 8.0),)))
+    bad = Held(course, Measured(9, 3, 0, 0.5, ((0.0, 8.0), (9.0, 11.0))))
+    drill = Drill(Scenario.POWER_OFF, ON)
+    assert Report("bird", drill, (good,)).passed
+    assert not Report("bird", drill, (good, bad)).passed
+    assert not Report("bird", drill, (good,), "nothing was asked").passed
+
+
+def test_a_router_that_does_not_watch_its_link_waits_for_the_hold_timer() -> None:
+    blind = replace(GOBGP3, watches_link=False)
+    words = (NEGOTIATED, RouteClass.CLUSTER)
+    found = foretell(Scenario.LINK_DOWN, *words, blind, elsewhere=True)
+    assert found.loss == foretell(Scenario.POWER_OFF, *words, blind, elsewhere=True).loss == Span(24.0, 29.0)
+    assert foretell(Scenario.LINK_DOWN, *words, GOBGP3, elsewhere=True).loss == Span(0.0, 29.0)
+
+
+def test_a_mirror_keeps_the_kernel_as_the_router() -> None:
+    from bgpctl.witness.model import Path
+
+    def said(neighbor: str, *prefixes: str, stale: bool = False) -> RouterAnswer:
+        from ipaddress import ip_network
+
+        paths = tuple(Path(ip_network(prefix), neighbor, stale=stale) for prefix in prefixes)
+        return RouterAnswer("gobgp", neighbor, RouteState.PRESENT, paths)
+
+    both = table([said("10.0.0.2", "1.0.0.0/24"), said("10.0.0.1", "1.0.0.0/24", "2.0.0.0/24", stale=True)])
+    assert both == {"1.0.0.0/24": ("10.0.0.1", "10.0.0.2"), "2.0.0.0/24": ("10.0.0.1",)}
+    left = table([said("10.0.0.2", "1.0.0.0/24"), said("10.0.0.1")])
+    assert [*changes(both, left)] == [
+        ("replace", "1.0.0.0/24", "nexthop", "via", "10.0.0.2"),
+        ("del", "2.0.0.0/24"),
+    ]
+    assert not [*changes(both, both)]
