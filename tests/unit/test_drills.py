@@ -10,6 +10,7 @@ import pytest
 from bgpctl.core.timing.drills import (
     CLASSES,
     FACTOR,
+    NOTHING_SECONDS,
     OFF,
     ON,
     SETTINGS,
@@ -46,11 +47,12 @@ NEGOTIATED = PeerFacts("r", "10.77.0.1", 9, 3, 20, True, False, False, None, neg
         (Span(5, 9), 9.1 + SLACK_SECONDS, Verdict.LONGER),
         (Span(5, 9), 4.9 - SLACK_SECONDS, Verdict.SHORTER),
         (Span(0, 9), 8.5, Verdict.HELD),  # chance: not the best case's fault
-        (Span(0, 0), SLACK_SECONDS, Verdict.HELD),
-        (Span(0, 0), 0.1 + SLACK_SECONDS, Verdict.LONGER),
+        (Span(0, 0), NOTHING_SECONDS, Verdict.HELD),
+        (Span(0, 0), 0.1 + NOTHING_SECONDS, Verdict.LONGER),
+        (Span(0, 0.7), 0.7 + SLACK_SECONDS, Verdict.HELD),
         (Span(4, 4), 4 * FACTOR, Verdict.HELD),  # one instant is a figure
         (Span(4, 4), 4 * FACTOR + 0.1 + SLACK_SECONDS, Verdict.LONGER),
-        (Span(4, 4), 3.3, Verdict.SHORTER),
+        (Span(4, 4), 2.9, Verdict.SHORTER),
         (Span(1, inf), 10000.0, Verdict.HELD),
         (Span(inf, inf), 100.0, Verdict.SHORTER),
     ],
@@ -97,17 +99,17 @@ def test_all_drills_or_those_with_one_restart_time() -> None:
 
 def test_what_became_of_requests() -> None:
     said = ["a", "a", "", "", "b", "", "b", "b"]
-    requests = [Request(9.8 + 0.2 * n, who, "x", n % 2, refused=n == 3) for n, who in enumerate(said)]
+    requests = [Request(9.7 + 0.3 * n, who, "x", n % 2, refused=n == 3) for n, who in enumerate(said)]
     found = measured([*requests, Request(11.0, "", "y")], "x", 10.0)
     assert (found.sent, found.lost, found.refused, found.moved) == (7, 3, 1, 1.0)
-    assert [(round(begin, 3), round(end, 3)) for begin, end in found.stretches] == [(0.2, 0.4), (0.8, 0.8)]
-    assert found.seconds == pytest.approx(0.2)
+    assert [(round(begin, 3), round(end, 3)) for begin, end in found.stretches] == [(0.3, 0.6), (1.2, 1.2)]
+    assert found.seconds == pytest.approx(0.3)
 
 
 def test_one_row_of_another_length_fails_the_drill() -> None:
     course = foretell(Scenario.POWER_OFF, NEGOTIATED, RouteClass.CLUSTER, BIRD2, elsewhere=True)
     good = Held(course, Measured(9, 3, 0, 0.5, ((0.0, 8.0),)))
-    bad = Held(course, Measured(9, 3, 0, 0.5, ((0.0, 8.0), (9.0, 11.0))))
+    bad = Held(course, Measured(9, 3, 0, 0.5, ((0.0, 8.0), (9.0, 12.0))))
     drill = Drill(Scenario.POWER_OFF, ON)
     assert Report("bird", drill, (good,)).passed
     assert not Report("bird", drill, (good, bad)).passed

@@ -12,6 +12,7 @@ holds what was lost against `failures.foretell`. **The verdict** of one class of
   node falls silent), and one drill cannot tell.
 
 `SLACK_SECONDS` is what the measurement itself takes: the kernel's table, its mirror, gaps between requests.
+Where nothing is to be lost it is less: `NOTHING_SECONDS`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from typing import NamedTuple
 from bgpctl.core.timing.facts import PeerFacts
 from bgpctl.core.timing.failures import Course, RouteClass, Scenario, Span
 
-SLACK_SECONDS = 0.6
+SLACK_SECONDS = 1.0
+NOTHING_SECONDS = 0.3
 POINT_SECONDS = 0.1
 FACTOR = 1.5
 RESTART_SECONDS = 20  # longer than what is restarted in a drill takes, shorter than anybody wants to wait
@@ -114,9 +116,10 @@ def judge(forecast: Span, seconds: float) -> Verdict:
     """Was traffic lost for as long as was foretold? See the module's docstring."""
     point = forecast.worst - forecast.best <= POINT_SECONDS
     worst = forecast.best * FACTOR if point else forecast.worst
-    if seconds > worst + SLACK_SECONDS:
+    slack = SLACK_SECONDS if forecast.worst else NOTHING_SECONDS
+    if seconds > worst + slack:
         return Verdict.LONGER
-    return Verdict.SHORTER if seconds < forecast.best - SLACK_SECONDS else Verdict.HELD
+    return Verdict.SHORTER if seconds < forecast.best - slack else Verdict.HELD
 
 
 @dataclass(frozen=True, slots=True)

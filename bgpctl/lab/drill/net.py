@@ -23,7 +23,7 @@ from bgpctl.core.timing.drills import Setting
 from bgpctl.core.timing.failures import RouteClass
 from bgpctl.lab import seed
 from bgpctl.lab.routers import Neighbor, RouterSpec
-from bgpctl.lab.stacks.speakers import Speaker, stop_all
+from bgpctl.lab.stacks.speakers import Speaker
 from bgpctl.lab.traffic import forwarding, requests
 from bgpctl.lab.traffic.network import Host, NetLab
 from bgpctl.lab.waiting import until
@@ -55,6 +55,7 @@ class Net:
         self.node = self.lab.host("n1", "10.77.0.11/24")
         other = self.lab.cable(self.router, "10.79.0.1/24", "n2", "10.79.0.12/24")
         self.hosts = {NODE: self.node, OTHER: other}
+        self._routers = {NODE: self.router.address, OTHER: "10.79.0.1"}
         self._setting, self._directory = setting, directory
         self._objects = directory / "objects.json"
         self._selected = self._backends = True
@@ -66,7 +67,10 @@ class Net:
             self.router.address,
             PORT,
             seed.ROUTER_ASN,
-            tuple(Neighbor(host.address, seed.NODE_ASN) for host in self.hosts.values()),
+            tuple(
+                Neighbor(host.address, seed.NODE_ASN, self._routers[name])
+                for name, host in self.hosts.items()
+            ),
             graceful_restart=helper,
             hold_time=setting.hold,
             notification=setting.notification,
@@ -74,7 +78,8 @@ class Net:
         with self.router.inside():
             parts.enter_context(forwarding.running(spec, directory / "router"))
         self.speakers = {name: self._speaker(name, host) for name, host in self.hosts.items()}
-        parts.callback(lambda: stop_all(list(self.speakers.values())))
+        for speaker in self.speakers.values():
+            parts.callback(speaker.kill)  # nobody has to be told
 
     def _prepare(self) -> None:
         forwarding.enable(self.router)
@@ -169,7 +174,8 @@ class Net:
             selected = self._selected or name != NODE
             node["metadata"]["labels"][seed.LABEL] = "true" if selected else "false"
             yield node
-        yield policy(self.router.address, self._setting)
+        for name, router in self._routers.items():
+            yield policy(name, router, self._setting)
         yield seed.service("web", ADDRESSES[RouteClass.CLUSTER], "Cluster")
         yield seed.service("api", ADDRESSES[RouteClass.LOCAL], "Local")
         yield _slice("web", (NODE, OTHER) if self._backends else ())
@@ -181,9 +187,11 @@ def addresses_of(name: str) -> list[str]:
     return list(ADDRESSES.values()) if name == NODE else [ADDRESSES[RouteClass.CLUSTER]]
 
 
-def policy(router: str, setting: Setting) -> seed.Document:
-    """The lab's, with these timers."""
+def policy(node: str, router: str, setting: Setting) -> seed.Document:
+    """The lab's, for one node, with these timers."""
     document = seed.policy(router, PORT)
+    document["metadata"]["name"] = node
+    document["spec"]["nodeSelector"]["matchLabels"]["kubernetes.io/hostname"] = node
     if setting.notification:
         document["metadata"]["annotations"] = {GRACEFUL_NOTIFICATION: "true"}
     neighbor = document["spec"]["virtualRouters"][0]["neighbors"][0]

@@ -46,7 +46,7 @@ def _protocol(spec: RouterSpec, number: int, neighbor: Neighbor) -> str:
     graceful = "aware" if spec.graceful_restart else "off"
     direct = "multihop" if neighbor.on_loopback else "direct"
     return f"""protocol bgp node{number} {{
-  local {spec.address} port {spec.port} as {spec.asn};
+  local {spec.toward(neighbor)} port {spec.port} as {spec.asn};
   neighbor {neighbor.address} as {neighbor.asn};
   {direct};
   strict bind yes;

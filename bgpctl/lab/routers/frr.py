@@ -17,7 +17,7 @@ def recipe(spec: RouterSpec, directory: Path, program: str) -> Recipe:
     """How to run `program` (bgpd) as `spec` in `directory`. `-P 0`: no telnet port; `-Z`: no zebra; `-S`:
     stay the user we are. bgpd keeps a scratch directory in /var/tmp that only a clean exit removes."""
     where = ("--vty_socket", str(directory), "-i", str(directory / "bgpd.pid"))
-    listen = ("-l", spec.address, "-p", str(spec.port))
+    listen = (*(word for address in spec.addresses for word in ("-l", address)), "-p", str(spec.port))
     return Recipe(
         argv=(program, "-f", str(directory / "bgpd.conf"), *where, *listen, "-P", "0", "-Z", "-S"),
         files={"bgpd.conf": config(spec, directory)},

@@ -6,6 +6,7 @@ GoBGP before 3.20 treats an IPv4 route whose next hop is in 127.0.0.0/8 as withd
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from bgpctl.lab.routers.find import program as find
@@ -31,7 +32,7 @@ def config(spec: RouterSpec) -> str:
 as = {spec.asn}
 router-id = "{spec.router_id}"
 port = {spec.port}
-local-address-list = ["{spec.address}"]
+local-address-list = {json.dumps(spec.addresses)}
 [global.use-multiple-paths.config]
 enabled = {str(spec.multipath).lower()}
 """
@@ -48,7 +49,7 @@ neighbor-address = "{neighbor.address}"
 peer-as = {neighbor.asn}
 [neighbors.transport.config]
 passive-mode = true
-local-address = "{spec.address}"
+local-address = "{spec.toward(neighbor)}"
 [neighbors.timers.config]
 hold-time = {spec.hold_time}
 keepalive-interval = {max(1, spec.hold_time // 3)}

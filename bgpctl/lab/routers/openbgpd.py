@@ -32,9 +32,9 @@ def config(spec: RouterSpec, control: Path) -> str:
     head = f"""AS {spec.asn}
 router-id {spec.router_id}
 fib-update no
-listen on {spec.address} port {spec.port}
 socket "{control}"
 """
+    head += "".join(f"listen on {address} port {spec.port}\n" for address in spec.addresses)
     return head + "".join(_neighbor(spec, neighbor) for neighbor in spec.neighbors) + "allow from any\n"
 
 
@@ -43,7 +43,7 @@ def _neighbor(spec: RouterSpec, neighbor: Neighbor) -> str:
     hops = "  multihop 2\n" if neighbor.on_loopback and neighbor.asn != spec.asn else ""
     return f"""neighbor {neighbor.address} {{
   remote-as {neighbor.asn}
-  local-address {spec.address}
+  local-address {spec.toward(neighbor)}
   passive
 {hops}  announce IPv4 unicast
   announce IPv6 unicast

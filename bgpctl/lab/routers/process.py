@@ -109,7 +109,7 @@ class Router:
         return control and all(listening(*place) for place in self._listens(recipe))
 
     def _listens(self, recipe: Recipe) -> tuple[tuple[str, int], ...]:
-        return ((self.spec.address, self.spec.port), *recipe.ports)
+        return (*((address, self.spec.port) for address in self.spec.addresses), *recipe.ports)
 
     def _last_words(self) -> str:
         lines = self.log_path.read_text(errors="replace").strip().splitlines()

@@ -15,10 +15,12 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Neighbor:
-    """One node that peers with the router."""
+    """One node that peers with the router. `router`: the router's address on the link between them, "" = the
+    one that it has for all."""
 
     address: str
     asn: int
+    router: str = ""
 
     @property
     def on_loopback(self) -> bool:
@@ -49,6 +51,15 @@ class RouterSpec:
     def router_id(self) -> str:
         """A BGP Identifier is four octets (RFC 4271 section 4.2), also of a router with an IPv6 address."""
         return self.address if ip_address(self.address).version == 4 else "10.255.255.254"
+
+    def toward(self, neighbor: Neighbor) -> str:
+        """The router's own end of this session."""
+        return neighbor.router or self.address
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """All that it listens on."""
+        return tuple(dict.fromkeys((self.address, *map(self.toward, self.neighbors))))
 
     @property
     def bracketed(self) -> str:

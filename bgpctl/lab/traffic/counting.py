@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-APART_SECONDS = 0.3
+APART_SECONDS = 0.5
 """Losses that are no further apart are one: the flows of one node out of two send every 5 ms on average."""
 
 
