@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from math import isinf
 
 from bgpctl.core.timing.drills import Held, Measured, Report, Verdict
+from bgpctl.core.timing.failures import Fate
 from bgpctl.render import forecast_words as words
 from bgpctl.render import timeline, units
 from bgpctl.render.columns import table
@@ -131,7 +132,8 @@ RENDERERS = renderers(lambda page, reports: text(reports, page.width), document)
 
 
 LEAD = (
-    "Thick bars: the forecast, of what was negotiated. Thin bars: what became of requests, dark while lost."
+    "Thick bars: the forecast, of what was negotiated. Thin bars: what became of requests, dark while they "
+    "were lost. 20+N/9: graceful restart of 20 s with the N bit, hold time 9 s."
 )
 LONGEST = 120.0  # of the axis: a router may take a node back after minutes, at worst
 
@@ -181,5 +183,6 @@ class _Fact:
 
     def __call__(self, scale: timeline.Scale, y: float, height: float) -> Iterator[str]:
         yield from timeline.rectangle(scale, 0.0, scale.end, y, height, "var(--unharmed)")
+        fate = Fate.RESET if self._found.refused * 2 > self._found.lost else Fate.BLACK_HOLED
         for begin, end in self._found.stretches:
-            yield from timeline.rectangle(scale, begin, end, y, height, "var(--black-holed)")
+            yield from timeline.rectangle(scale, begin, end, y, height, f"var(--{fate})")

@@ -38,7 +38,7 @@ svg .end { text-anchor: middle; }
 FATES = (Fate.UNHARMED, Fate.REDIRECTED, Fate.BLACK_HOLED, Fate.UNREACHABLE, Fate.RESET)
 
 # Of the picture, in its own units.
-KINDS, LEFT, WIDTH, RIGHT = 130.0, 215.0, 520.0, 165.0
+KINDS, LEFT, WIDTH, RIGHT = 130.0, 240.0, 495.0, 165.0
 BAR, STEP, GAP = 14.0, 24.0, 10.0
 TICKS = (1, 3, 10, 30, 60, 120, 300, 900, 3600, 14400, 86400)
 LEAST = 10.0  # seconds that an axis shows at least
@@ -142,7 +142,9 @@ def bar(course: Course, scale: Scale, y: float, height: float) -> Iterator[str]:
     """Segments from the event to the end of the axis, and a line under it while the session may be lost."""
     never = Span(inf, inf)
     gone, back = course.gone or never, course.back or never
-    if course.gone is not None and back.worst <= gone.best:
+    if course.gone is None and course.back is not None:
+        gone = Span(back.best, back.best)  # the routes stay, and it is mended
+    elif back.worst <= gone.best:
         gone, back = never, never
     changes = (
         (0.0, gone.best, course.meanwhile, None),

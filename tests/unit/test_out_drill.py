@@ -88,6 +88,21 @@ def test_the_page_shows_forecast_and_fact_by_itself() -> None:
     assert "http" not in html and "<script" not in html and "\x1b" not in html
 
 
+def test_what_was_refused_and_is_mended_is_drawn_so() -> None:
+    held = _held(S.NO_BACKENDS, C.CLUSTER, Measured(9, 4, 4, 0.0, ((0.0, 6.0),)), Span(6.0, 7.0))
+    html = page([Report("bird", Drill(S.NO_BACKENDS, ON), (held,))])
+    picture = ElementTree.fromstring(html[html.index("<svg") : html.index("</svg>") + 6])
+    bars = [one for one in picture.iter("rect") if one.get("height") in ("14", "7") and one.get("y") != "2"]
+    fills = [(one.get("height"), one.get("style", "").removeprefix("fill: ")) for one in bars]
+    assert fills == [
+        ("14", "var(--reset)"),
+        ("14", "url(#reset-or-unharmed)"),
+        ("14", "var(--unharmed)"),
+        ("7", "var(--unharmed)"),
+        ("7", "var(--reset)"),
+    ]
+
+
 def test_the_document_has_every_figure() -> None:
     found = document(REPORTS)
     assert (found["schema"], found["command"], found["status"]) == ("bgpctl/v1", "lab drill", "failed")

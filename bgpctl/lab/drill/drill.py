@@ -62,7 +62,7 @@ def _able(router: str) -> str:
         )
     if shutil.which("ip") is None:
         raise UsageError("a drill needs ip(8), which is not installed", "apt install iproute2")
-    if subprocess.run(("unshare", "-n", "true"), capture_output=True).returncode != 0:
+    if not _may_make_namespaces():
         raise UsageError(
             "a drill makes network namespaces, which is not allowed here",
             "in a container: give it CAP_SYS_ADMIN and CAP_NET_ADMIN",
@@ -76,6 +76,10 @@ def _able(router: str) -> str:
     if lacking[router]:
         raise UsageError(f"{router} is not installed", f"{lacking[router]}, or leave the choice to auto")
     return router
+
+
+def _may_make_namespaces() -> bool:
+    return subprocess.run(("unshare", "-n", "true"), capture_output=True).returncode == 0
 
 
 def _writable(path: Path) -> None:

@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import itertools
 import os
+import re
 import signal
 import subprocess
 from collections import Counter
@@ -18,6 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+_PREFIX = "bgpctl"
 _CLONE_NEWNET = 0x40000000
 _numbers = itertools.count(1)
 
@@ -55,7 +57,7 @@ class NetLab:
     """Hosts around one switch. Names carry our process id, so labs of parallel runs never meet."""
 
     def __init__(self) -> None:
-        self._prefix = f"bgpctl{os.getpid()}x{next(_numbers)}"
+        self._prefix = f"{_PREFIX}{os.getpid()}x{next(_numbers)}"
         self._switch = f"{self._prefix}sw"
         self._hosts: list[Host] = []
         self._cables: Counter[str] = Counter()
@@ -63,6 +65,7 @@ class NetLab:
     def __enter__(self) -> NetLab:
         if os.geteuid() != 0:
             raise PermissionError("network namespaces need root")
+        _remove_leftovers()
         _run("ip", "netns", "add", self._switch)
         try:
             self._in_switch("link", "add", "br0", "type", "bridge")
@@ -73,10 +76,8 @@ class NetLab:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for host in self._hosts:
-            self._kill(host)
         for name in (*(host.name for host in self._hosts), self._switch):
-            subprocess.run(("ip", "netns", "del", name), check=False, capture_output=True)
+            _remove(name)
         self._hosts.clear()
 
     def host(self, name: str, address: str) -> Host:
@@ -136,6 +137,23 @@ class NetLab:
 
     def _in_switch(self, *words: str) -> None:
         _run("ip", "-n", self._switch, *words)
+
+
+def _remove_leftovers() -> None:
+    """Namespaces of labs that were killed, and what runs on in them: FRR's zebra, which becomes another user
+    and so does not end with its parent."""
+    for name in _run("ip", "netns", "list").split():
+        found = re.match(rf"{_PREFIX}(\d+)x\d", name)
+        if found and not Path(f"/proc/{found[1]}").exists():
+            _remove(name)
+
+
+def _remove(namespace: str) -> None:
+    pids = subprocess.run(("ip", "netns", "pids", namespace), check=False, capture_output=True, text=True)
+    for pid in pids.stdout.split():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(pid), signal.SIGKILL)
+    subprocess.run(("ip", "netns", "del", namespace), check=False, capture_output=True)
 
 
 def _setns(libc: ctypes.CDLL, descriptor: int) -> None:

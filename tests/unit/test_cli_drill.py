@@ -1,0 +1,67 @@
+"""`bgpctl lab drill`: what it needs is said before anything is started."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from bgpctl.errors import UsageError
+from bgpctl.lab.drill import drill
+from bgpctl.lab.routers import DRIVERS
+from bgpctl.lab.traffic import forwarding
+from tests.support.cli import bgpctl
+
+
+@pytest.fixture
+def able(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """A machine with everything; nothing is ever run."""
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(shutil, "which", lambda name: f"/bin/{name}")
+    monkeypatch.setattr(drill, "_may_make_namespaces", lambda: True)
+    monkeypatch.setattr(forwarding, "missing", lambda kind: "")
+    return monkeypatch
+
+
+def _refused(router: str = "bird", html: Path | None = None) -> UsageError:
+    with pytest.raises(UsageError) as refused:
+        drill.drill(None, router, html=html)
+    assert refused.value.exit_code == 2
+    return refused.value
+
+
+def test_it_needs_root(able: pytest.MonkeyPatch) -> None:
+    able.setattr(os, "geteuid", lambda: 1000)
+    assert "needs root" in _refused().message and "sudo" in _refused().hint
+
+
+def test_it_needs_ip_and_namespaces(able: pytest.MonkeyPatch) -> None:
+    able.setattr(drill, "_may_make_namespaces", lambda: False)
+    assert "CAP_SYS_ADMIN" in _refused().hint
+    able.setattr(shutil, "which", lambda name: None)
+    assert _refused().hint == "apt install iproute2"
+
+
+def test_it_needs_the_router(able: pytest.MonkeyPatch) -> None:
+    able.setattr(forwarding, "missing", lambda kind: DRIVERS[kind].install)
+    assert _refused("frr").message == "frr is not installed"
+    assert _refused("frr").hint == "apt install frr, or leave the choice to auto"
+    assert "none of bird, frr, gobgp, openbgpd" in _refused("auto").message
+
+
+def test_a_page_that_cannot_be_written_is_found_first(able: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "none" / "page.html"):
+        assert f"cannot write {path}" in _refused(html=path).message
+
+
+@pytest.mark.parametrize("words", ["0", "4096", "-1", "1.5", "no", ""])
+def test_a_restart_time_has_twelve_bits(words: str) -> None:
+    ran = bgpctl("lab", "drill", "restart", f"--graceful-restart={words}")
+    assert ran.code == 2 and "write 1 to 4095 seconds, or off" in ran.err
+
+
+def test_an_unknown_scenario_names_those_there_are() -> None:
+    ran = bgpctl("lab", "drill", "flood")
+    assert ran.code == 2 and "remote-link-down" in ran.err
