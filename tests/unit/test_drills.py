@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import ip_network
 from math import inf
+from pathlib import Path
 
 import pytest
 
@@ -32,8 +34,10 @@ from bgpctl.core.timing.failures import RouteClass, Scenario, Span, foretell
 from bgpctl.core.timing.profiles import BIRD2, GOBGP3
 from bgpctl.lab.drill.events import HAPPENS
 from bgpctl.lab.drill.run import measured
+from bgpctl.lab.routers import DRIVERS, Neighbor, RouterSpec
 from bgpctl.lab.traffic.counting import Request
 from bgpctl.lab.traffic.mirror import changes, table
+from bgpctl.witness import model as witness
 from bgpctl.witness.model import RouterAnswer, RouteState
 
 NEGOTIATED = PeerFacts("r", "10.77.0.1", 9, 3, 20, True, False, False, None, negotiated=True)
@@ -125,12 +129,8 @@ def test_a_router_that_does_not_watch_its_link_waits_for_the_hold_timer() -> Non
 
 
 def test_a_mirror_keeps_the_kernel_as_the_router() -> None:
-    from bgpctl.witness.model import Path
-
     def said(neighbor: str, *prefixes: str, stale: bool = False) -> RouterAnswer:
-        from ipaddress import ip_network
-
-        paths = tuple(Path(ip_network(prefix), neighbor, stale=stale) for prefix in prefixes)
+        paths = tuple(witness.Path(ip_network(prefix), neighbor, stale=stale) for prefix in prefixes)
         return RouterAnswer("gobgp", neighbor, RouteState.PRESENT, paths)
 
     both = table([said("10.0.0.2", "1.0.0.0/24"), said("10.0.0.1", "1.0.0.0/24", "2.0.0.0/24", stale=True)])
@@ -141,3 +141,21 @@ def test_a_mirror_keeps_the_kernel_as_the_router() -> None:
         ("del", "2.0.0.0/24"),
     ]
     assert not [*changes(both, both)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("bird", "local 10.79.0.1 port 1790 as 65000;\n  neighbor 10.79.0.12"),
+        ("frr", "-l 10.77.0.1 -l 10.79.0.1 "),
+        ("gobgp", 'local-address-list = ["10.77.0.1", "10.79.0.1"]'),
+        ("gobgp", 'local-address = "10.79.0.1"'),
+        ("openbgpd", "listen on 10.79.0.1 port 1790"),
+        ("openbgpd", "local-address 10.79.0.1"),
+    ],
+)
+def test_a_router_has_an_address_on_each_of_its_links(kind: str, words: str, tmp_path: Path) -> None:
+    neighbors = (Neighbor("10.77.0.11", 65001), Neighbor("10.79.0.12", 65001, "10.79.0.1"))
+    spec = RouterSpec(kind, "10.77.0.1", 1790, 65000, neighbors)
+    recipe = DRIVERS[kind].recipe(spec, tmp_path, kind)
+    assert words in " ".join((*recipe.argv, *recipe.files.values()))
