@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
-import pytest
-
-from bgpctl.core.timing.drills import OFF, ON, Drill, Held, Measured, Report
+from bgpctl.core.timing.drills import (
+    NOTHING_SECONDS,
+    OFF,
+    ON,
+    SETTINGS,
+    SLACK_SECONDS,
+    Drill,
+    Held,
+    Measured,
+    Report,
+)
 from bgpctl.core.timing.facts import PeerFacts
 from bgpctl.core.timing.failures import RouteClass, Scenario, Span, foretell
+from bgpctl.core.timing.forecast import WORDS
 from bgpctl.core.timing.profiles import BIRD2
 from bgpctl.render.drill import document, page, text
 from bgpctl.render.text import plain
 from tests import drills
 
+GUIDE = Path("docs/operation-guide.md")
 FACTS = PeerFacts("r", "10.77.0.1", 9, 3, 20, True, False, False, None, negotiated=True)
 
 
@@ -130,9 +141,16 @@ def test_the_guide_has_a_column_per_router() -> None:
     assert drills.summary(_drills()) == "4 drills, 3 not as foretold; 8211 requests after the events."
 
 
-@pytest.mark.skipif(not drills.DOCUMENT.exists(), reason="not written yet")
 def test_the_guide_is_written_between_its_marks_and_again() -> None:
-    document = Path("docs/operation-guide.md").read_text()
-    once = drills.written(document, _drills(), "here")
+    text = GUIDE.read_text()
+    once = drills.written(text, _drills(), "here")
     assert "2.5 s (0–0) LONGER" in once and "## " in once
     assert drills.written(once, _drills(), "here") == once
+
+
+def test_the_guide_names_commands_and_figures_that_there_are() -> None:
+    text = " ".join(GUIDE.read_text().split())
+    assert set(re.findall(r"--event ([a-z-]+)", text)) <= set(WORDS)
+    assert {f"`{one}`" for one in SETTINGS} <= set(re.findall(r"`[a-z-]+`", text))
+    assert f"may be off by {SLACK_SECONDS:g} s, and by {NOTHING_SECONDS:g} s where" in text
+    assert "docs/operation-guide.md" in Path("README.md").read_text()

@@ -18,8 +18,8 @@ AWAY_SECONDS = 5.0
 RUNS_SECONDS = 30.0
 # OpenBGPD refuses a peer for 30 s after an error, and longer each time.
 BACK_SECONDS = 120.0
-# A speaker reads its file every 0.3 s; what it says then needs a moment on its way.
-NOTICED_SECONDS = 1.0
+# A speaker reads its file every 0.3 s; what it says then needs a moment on its way, and to a mirror.
+NOTICED_SECONDS = 2.0
 
 Happening = Callable[[Net, float], Span | None]
 """Given the network, and for how long the router has the routes of a node that stays away, at worst."""

@@ -28,6 +28,7 @@ from bgpctl.lab.drill.net import ADDRESSES, NODE, Net
 from bgpctl.lab.traffic.counting import Request, gaps, moved
 from bgpctl.lab.traffic.forwarding import MIRRORED
 
+SETTLING_SECONDS = 1.0  # in which the router may still be arranging its paths
 STEADY_SECONDS = 2.0  # of requests before anything happens, and after everything has
 # The lab's BIRD and GoBGP are told to take a node back at once (bgpctl/lab/routers), and what only a mirror
 # brings to the kernel learns nothing from it.
@@ -59,6 +60,7 @@ def _happen(net: Net, kind: str, drill: Drill) -> Report:
         facts = claimed(drill.setting, facts)
     classes = CLASSES[drill.scenario]
     first = course(drill, facts, classes[-1], profile, None)
+    time.sleep(SETTLING_SECONDS)
     with net.asking(classes) as stop:
         time.sleep(STEADY_SECONDS)
         event = time.time()
