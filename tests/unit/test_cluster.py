@@ -160,7 +160,7 @@ def test_a_node_that_no_policy_selects_takes_nothing_with_it(wire: Wire) -> None
     assert (found.lever.policies, found.lever.ways_in) == ((), (("enable-bgp", "true"),))
 
 
-GAP = f"all ready endpoints of {WEB} are on {NODE} (traffic policy Local): not announced from the eviction"
+GAP = f"all ready endpoints of {WEB} are on {NODE} (traffic policy Local): announced by nobody until"
 NOWHERE = (
     f"all ready endpoints of {WEB} are on {NODE} (traffic policy Local), and no other node could announce"
 )
