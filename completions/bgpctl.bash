@@ -4,7 +4,7 @@
 _bgpctl_offer() {
     commands='' options='' arguments=''
     case $1 in
-        '') commands='routes explain logs metrics forecast doctor providers peers node speaker policy cilium calico lab' options='--context --kubeconfig --version -h --help' arguments='' ;;
+        '') commands='routes explain logs metrics forecast doctor providers peers preflight node speaker policy cilium calico lab' options='--context --kubeconfig --version -h --help' arguments='' ;;
         'routes') commands='' options='--peer --absent --directory --provider --output -o --context --kubeconfig -h --help' arguments='@node' ;;
         'explain') commands='' options='--from --to --namespace -n --router-probe --provider --output -o --context --kubeconfig -h --help' arguments='' ;;
         'logs') commands='' options='--follow -f --peer --since --file --provider --pod-selector --namespace -n --output -o --context --kubeconfig -h --help' arguments='@node' ;;
@@ -14,6 +14,8 @@ _bgpctl_offer() {
         'providers') commands='' options='--output -o --context --kubeconfig -h --help' arguments='' ;;
         'peers') commands='status' options='-h --help' arguments='' ;;
         'peers status') commands='' options='--output -o --watch -w --provider --context --kubeconfig -h --help' arguments='@node' ;;
+        'preflight') commands='upgrade' options='-h --help' arguments='' ;;
+        'preflight upgrade') commands='' options='--image --nodes --selector -l --canary --allow-route-loss --pod-selector --namespace -n --timeout --peer-profile --router-probe --provider --output -o --context --kubeconfig -h --help' arguments='' ;;
         'node') commands='drain restore status estimate' options='-h --help' arguments='' ;;
         'node drain') commands='' options='--dry-run --order --timeout --settle --soak --deselect-label --shutdown-command --router-probe --peer-profile --ignore-daemonsets --no-ignore-daemonsets --force --no-force --delete-emptydir-data --no-delete-emptydir-data --grace-period --disable-eviction --pod-selector --skip-wait-for-delete-timeout --allow-last-path --no-allow-last-path --allow-address-gap --no-allow-address-gap --beside-another-stack --no-beside-another-stack --require-confirmed --no-require-confirmed --assume-dead --max-unavailable --provider --take-over --output -o --context --kubeconfig -h --help' arguments='@node' ;;
         'node restore') commands='' options='--timeout --router-probe --provider --take-over --dry-run --output -o --context --kubeconfig -h --help' arguments='@node' ;;
@@ -94,6 +96,19 @@ _bgpctl_values() {
         'peers status:--provider') echo 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' ;;
         'peers status:--context') echo '' ;;
         'peers status:--kubeconfig') echo '@file' ;;
+        'preflight upgrade:--image') echo '' ;;
+        'preflight upgrade:--nodes') echo '' ;;
+        'preflight upgrade:--selector'|'preflight upgrade:-l') echo '' ;;
+        'preflight upgrade:--canary') echo '@node' ;;
+        'preflight upgrade:--pod-selector') echo '' ;;
+        'preflight upgrade:--namespace'|'preflight upgrade:-n') echo '' ;;
+        'preflight upgrade:--timeout') echo '' ;;
+        'preflight upgrade:--peer-profile') echo '' ;;
+        'preflight upgrade:--router-probe') echo '' ;;
+        'preflight upgrade:--provider') echo 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' ;;
+        'preflight upgrade:--output'|'preflight upgrade:-o') echo 'text json' ;;
+        'preflight upgrade:--context') echo '' ;;
+        'preflight upgrade:--kubeconfig') echo '@file' ;;
         'node drain:--order') echo 'guide withdraw-first' ;;
         'node drain:--timeout') echo '' ;;
         'node drain:--settle') echo '' ;;

@@ -8,8 +8,8 @@ function __bgpctl_at
         if test $value = yes
             set value no
         else if string match -q -- '-*' $word
-            contains -- $word --context --deselect-label --directory --engine --event --expect --file --from --grace-period --graceful-restart --graceful-shutdown-soak --html --kubeconfig --listen --log-format --log-level --max-unavailable --namespace --next-hop --node --node-name --nodes --order --output --peer --peer-profile --pod-selector --provider --ready-command --ready-url --restart-command --restart-takes --router --router-probe --scheme --secrets-namespace --set --settle --shutdown-command --since --skip-wait-for-delete-timeout --soak --source-address --stack --timeout --to -f -n -o; and set value yes
-        else if contains -- (string join ' ' $path $word) 'routes' 'explain' 'logs' 'metrics' 'forecast' 'doctor' 'providers' 'peers' 'peers status' 'node' 'node drain' 'node restore' 'node status' 'node estimate' 'speaker' 'speaker run' 'speaker status' 'speaker restart' 'speaker engine' 'speaker engine run' 'speaker engine stop' 'policy' 'policy check' 'cilium' 'cilium prepare' 'calico' 'calico prepare' 'lab' 'lab demo' 'lab up' 'lab drill'
+            contains -- $word --canary --context --deselect-label --directory --engine --event --expect --file --from --grace-period --graceful-restart --graceful-shutdown-soak --html --image --kubeconfig --listen --log-format --log-level --max-unavailable --namespace --next-hop --node --node-name --nodes --order --output --peer --peer-profile --pod-selector --provider --ready-command --ready-url --restart-command --restart-takes --router --router-probe --scheme --secrets-namespace --selector --set --settle --shutdown-command --since --skip-wait-for-delete-timeout --soak --source-address --stack --timeout --to -f -l -n -o; and set value yes
+        else if contains -- (string join ' ' $path $word) 'routes' 'explain' 'logs' 'metrics' 'forecast' 'doctor' 'providers' 'peers' 'peers status' 'preflight' 'preflight upgrade' 'node' 'node drain' 'node restore' 'node status' 'node estimate' 'speaker' 'speaker run' 'speaker status' 'speaker restart' 'speaker engine' 'speaker engine run' 'speaker engine stop' 'policy' 'policy check' 'cilium' 'cilium prepare' 'calico' 'calico prepare' 'lab' 'lab demo' 'lab up' 'lab drill'
             set -a path $word
         end
     end
@@ -45,6 +45,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'\'' -a doctor -d 'Find what is wrong with the cluster\'s BGP: policies, speakers, sessions, routers, Services, what runs left'
     complete -c $program -n '__bgpctl_at \'\'' -a providers -d 'Show who speaks BGP in the cluster, what a drain\'s lever does there, and which rights are missing'
     complete -c $program -n '__bgpctl_at \'\'' -a peers -d 'The BGP sessions of the speakers'
+    complete -c $program -n '__bgpctl_at \'\'' -a preflight -d 'Find out what an upgrade would cost, before it is begun'
     complete -c $program -n '__bgpctl_at \'\'' -a node -d 'Take a node out of service, and bring it back'
     complete -c $program -n '__bgpctl_at \'\'' -a speaker -d 'The per-node daemon that announces routes'
     complete -c $program -n '__bgpctl_at \'\'' -a policy -d 'Validate policies before they are applied'
@@ -127,6 +128,25 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'peers status\'' -l context -x -d 'The kubeconfig context to use'
     complete -c $program -n '__bgpctl_at \'peers status\'' -l kubeconfig -r -F -d 'The kubeconfig file'
     complete -c $program -n '__bgpctl_at \'peers status\'' -s h -l help -d 'Show help and exit.'
+    complete -c $program -n '__bgpctl_at \'preflight\'' -f
+    complete -c $program -n '__bgpctl_at \'preflight\'' -a upgrade -d 'Pull an image on every node, and tell where an upgrade to it ends before routers drop the routes'
+    complete -c $program -n '__bgpctl_at \'preflight\'' -s h -l help -d 'Show help and exit.'
+    complete -c $program -n '__bgpctl_at \'preflight upgrade\'' -f
+    complete -c $program -n '__bgpctl_at \'preflight upgrade\'' -l image -x -d 'What is upgraded to'
+    complete -c $program -n '__bgpctl_at \'preflight upgrade\'' -l nodes -x -d 'Only these nodes'
+    complete -c $program -n '__bgpctl_at \'preflight upgrade\'' -l selector -s l -x -d 'Only the nodes with these labels'
+    complete -c $program -n '__bgpctl_at \'preflight upgrade\'' -l canary -x -a '(__bgpctl_nodes)' -d 'Restart what speaks BGP on this node, to measure how long that takes: its pod is deleted'
+    complete -c $program -n '__bgpctl_at \'preflight upgrade\'' -l allow-route-loss -d 'Restart the canary although its routers may drop the routes meanwhile'
+    complete -c $program -n '__bgpctl_at \'preflight upgrade\'' -l pod-selector -x -d 'The labels of the pods that speak BGP'
+    complete -c $program -n '__bgpctl_at \'preflight upgrade\'' -l namespace -s n -x -d 'Where the pods that pull are made'
+    complete -c $program -n '__bgpctl_at \'preflight upgrade\'' -l timeout -x -d 'Give up after this long (exit 4); running again resumes'
+    complete -c $program -n '__bgpctl_at \'preflight upgrade\'' -l peer-profile -x -d 'What product a peer is, for its stale timers: frr, junos …, or stale:SECONDS when you know for how long it keeps stale routes (stale:300 = 300 seconds)'
+    complete -c $program -n '__bgpctl_at \'preflight upgrade\'' -l router-probe -x -d 'Ask a local router what it has of the node\'s routes: bird=/run/bird/bird.ctl, frr=DIR, gobgp=HOST:PORT, openbgpd=SOCKET; KIND alone takes its default, none asks no router'
+    complete -c $program -n '__bgpctl_at \'preflight upgrade\'' -l provider -x -a 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' -d 'Who speaks BGP on the node: bgpctl\'s own speaker, or another stack'
+    complete -c $program -n '__bgpctl_at \'preflight upgrade\'' -l output -s o -x -a 'text json' -d 'How to print the result'
+    complete -c $program -n '__bgpctl_at \'preflight upgrade\'' -l context -x -d 'The kubeconfig context to use'
+    complete -c $program -n '__bgpctl_at \'preflight upgrade\'' -l kubeconfig -r -F -d 'The kubeconfig file'
+    complete -c $program -n '__bgpctl_at \'preflight upgrade\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'node\'' -f
     complete -c $program -n '__bgpctl_at \'node\'' -a drain -d 'Take a node out of service: cordon, evict, withdraw its routes, wait until the routers let go'
     complete -c $program -n '__bgpctl_at \'node\'' -a restore -d 'Bring a drained node back: label, sessions, routes, and only then pods'

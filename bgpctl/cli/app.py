@@ -19,6 +19,7 @@ from bgpctl.cli import (
     node,
     peers,
     policy,
+    preflight,
     providers,
     routes,
     speaker,
@@ -43,6 +44,7 @@ app.command("logs")(logs.logs)
 app.command("metrics")(metrics.metrics)
 app.command("forecast")(forecast.forecast)
 app.command("doctor")(doctor.doctor)
+app.add_typer(preflight.app, name="preflight")
 app.add_typer(node.app, name="node")
 app.add_typer(speaker.app, name="speaker")
 app.add_typer(policy.app, name="policy")

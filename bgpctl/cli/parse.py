@@ -81,6 +81,15 @@ def pod_selector(text: str) -> str:
     return text
 
 
+def image(text: str) -> str:
+    """The name of a container image."""
+    from bgpctl.core.reading.images import RULE, valid_image
+
+    if not valid_image(text):
+        raise typer.BadParameter(f"{text!r} is no name of an image; write {RULE}.")
+    return text
+
+
 def at_least_one(text: str | int) -> int:
     """How many nodes may be out of service: the one that is drained is among them."""
     number = int(text) if re.fullmatch(r"-?[0-9]{1,9}", str(text)) else None

@@ -286,6 +286,19 @@ def doctored() -> list[Any]:
     return [*doctor_objects.ALL]
 
 
+def pulling() -> Any:
+    waiting = {"waiting": {"reason": "ErrImagePull", "message": "not found"}}
+    took = 'Successfully pulled image "x:1" in 3.2s (1m2.5s including waiting). Image size: 3 bytes.'
+    return {
+        "pod": {
+            "metadata": {"name": "p", "uid": "u", "labels": {"bgpctl.io/run": "r"}},
+            "spec": {"nodeName": "n"},
+            "status": {"phase": "Pending", "containerStatuses": [{"name": "pull", "state": waiting}]},
+        },
+        "event": {"involvedObject": {"name": "p", "uid": "u"}, "message": took},
+    }
+
+
 def bird_seeds() -> list[bytes]:
     return [file.read_bytes() for file in sorted((DATA / "bird").glob("*o*.*"))]
 

@@ -26,6 +26,7 @@ from bgpctl.core.intent.compile import ClusterObjects, compile_intent
 from bgpctl.core.intent.routeview import read_node_routes
 from bgpctl.core.policy.inputs import password_of
 from bgpctl.core.policy.v2.status import written_by_others
+from bgpctl.core.preflight import pulling
 from bgpctl.core.reading.certificates import expiry, pem_expiry
 from bgpctl.core.reading.foreign import Foreign
 from bgpctl.core.timing import servertime
@@ -270,6 +271,13 @@ def _report(state: Any) -> Any:
     from bgpctl.queries.nodes import NodeReport
 
     return NodeReport(state.node, True, False, state, None)
+
+
+def _pulling(documents: Any) -> object:
+    found = documents if isinstance(documents, dict) else {}
+    pod, event = found.get("pod"), found.get("event")
+    told = pulling.seconds_told([event] if isinstance(event, dict) else [], "p", "u")
+    return pulling.seen(pod), told
 
 
 def _lease(document: Any) -> object:
@@ -531,6 +539,7 @@ def targets() -> tuple[Target, ...]:
         Target("managed fields", [seeds.MANAGED], written_by_others),
         Target("secret", [objects.password_secret("hush")], _secret),
         Target("doctor's objects", seeds.doctored(), _doctored),
+        Target("preflight's pods", [seeds.pulling()], _pulling),
     ]
     text = [
         Target("journal", seeds.journals(), _journal, text=True),

@@ -27,6 +27,7 @@ CASES = [
             "logs",
             "metrics",
             "forecast",
+            "preflight",
             "node",
             "speaker",
             "policy",
@@ -88,7 +89,7 @@ def bash_replies(words: list[str]) -> list[str]:
 
 def ask_zsh(line: str) -> set[str]:
     shown = _output(["zsh", "-f", str(SUPPORT / "zsh_tab.zsh"), str(completions.DIRECTORY), line])
-    listing = shown.split("\x1b[J")[-1].split("\x1b[A")[0]
+    listing = re.split(r"\x1b\[\d*A", shown.split("\x1b[J")[-1])[0]  # up again, by one row or several
     return set(re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", " ", listing).split())
 
 

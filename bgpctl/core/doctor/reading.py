@@ -34,7 +34,10 @@ SPEAKERS: Sequence[Mapping[str, str]] = (
 """The labels of the pods that speak BGP, as the stacks' own manifests and charts have them."""
 PROXY = {"k8s-app": "kube-proxy"}
 
-_PULLED = re.compile(r'Successfully pulled image "(?P<image>[^"]{1,512})" in (?P<took>[0-9.hmsµu]{1,40})')
+_PULLED = re.compile(
+    r'Successfully pulled image "(?P<image>[^"]{1,512})" in (?P<took>[0-9.hmsµu]{1,40})'
+    r"(?: \((?P<whole>[0-9.hmsµu]{1,40}) including waiting\))?"
+)
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "µs": 1e-6, "us": 1e-6}
 
 
@@ -116,10 +119,12 @@ def restarts(pods: Iterable[Document]) -> Iterator[Took]:
             continue
 
 
-def pulls(events: Iterable[Document], nodes: Mapping[tuple[str, str], str]) -> Iterator[Took]:
+def pulls(
+    events: Iterable[Document], nodes: Mapping[tuple[str, str], str], *, waiting: bool = False
+) -> Iterator[Took]:
     """How long images took to come. `nodes`: where the speakers' pods are, by namespace and name; others do
     not count, and an event is in the namespace of what it is about. kubelet says it as Go prints a duration
-    (1m2.5s)."""
+    (1m2.5s), and beside it how long it was `waiting` for the pulls before it as well."""
     for document in events:
         try:
             event = Foreign.of(document)
@@ -128,7 +133,7 @@ def pulls(events: Iterable[Document], nodes: Mapping[tuple[str, str], str]) -> I
             found = _PULLED.match(event.text("message")) if node else None
         except Unreadable:
             continue
-        seconds = go_seconds(found["took"]) if found else None
+        seconds = go_seconds((waiting and found["whole"]) or found["took"]) if found else None
         if found and seconds is not None:
             yield Took(node, seconds, f"image {found['image']}")
 

@@ -14,6 +14,7 @@ from bgpctl.errors import UsageError
 from bgpctl.lab.api import auth, exec, http, kubeconfig, tls
 from bgpctl.lab.api.auth import Tokens
 from bgpctl.lab.api.controllers import Controllers
+from bgpctl.lab.api.controllers.images import Images
 from bgpctl.lab.api.documents import Document, clone, metadata, name_of, namespace_of
 from bgpctl.lab.api.faults import Faults
 from bgpctl.lab.api.operations import Operations
@@ -51,11 +52,12 @@ class ApiServer:
         self.rights: auth.Rights = auth.EVERYTHING
         self.commands: exec.Commands = exec.no_containers
         self.faults = Faults()
+        self.images = Images()
         self.store = Store()
         self.registry = Registry()
         self.operations = Operations(self.store, self.registry, clock)
         self._controllers = (
-            Controllers(self.operations, grace_cap=grace_cap, start_delay=start_delay)
+            Controllers(self.operations, grace_cap=grace_cap, start_delay=start_delay, images=self.images)
             if controllers
             else None
         )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from ipaddress import ip_network
 
 from bgpctl.lab.api.controllers.cluster import Cluster, terminating
+from bgpctl.lab.api.controllers.images import Images, pulled_event
 from bgpctl.lab.api.controllers.placement import choose, node_ready
 from bgpctl.lab.api.documents import Document, clone, name_of
 
@@ -66,6 +67,15 @@ def _container(container: Document, now: str) -> Document:
     }
 
 
+def unpulled_status(pod: Document, image: str) -> Document:
+    """The status of a pod whose image no registry has."""
+    message = f'failed to pull and unpack image "{image}": not found'
+    waiting = {"waiting": {"reason": "ErrImagePull", "message": message}}
+    names = (container["name"] for container in pod["spec"]["containers"])
+    statuses = [{"name": name, "ready": False, "state": waiting} for name in names]
+    return {**(pod.get("status") or {}), "containerStatuses": statuses}
+
+
 def unschedulable_status(pod: Document, now: str) -> Document:
     """The status of a pod that no node takes."""
     status = clone(pod.get("status") or {})
@@ -79,14 +89,22 @@ def unschedulable_status(pod: Document, now: str) -> Document:
 class Kubelets:
     """All nodes' kubelets and the scheduler. `clock` in seconds, monotonic.
 
-    A pod starts `start_delay` after it was bound, and stops after its grace period or `grace_cap`, whichever
-    is shorter: a process that exits soon after SIGTERM. Nothing happens on a node that is not Ready.
+    A pod starts `start_delay` after it was bound and its image was pulled, and stops after its grace period
+    or `grace_cap`, whichever is shorter: a process that exits soon after SIGTERM. Nothing happens on a node
+    that is not Ready.
     """
 
     def __init__(
-        self, cluster: Cluster, clock: Callable[[], float], *, start_delay: float, grace_cap: float
+        self,
+        cluster: Cluster,
+        clock: Callable[[], float],
+        images: Images,
+        *,
+        start_delay: float,
+        grace_cap: float,
     ) -> None:
         self._cluster = cluster
+        self._images = images
         self._clock = clock
         self._start_delay = start_delay
         self._grace_cap = grace_cap
@@ -106,13 +124,23 @@ class Kubelets:
 
     def forget(self, pod: Document) -> None:
         """For a pod that is gone: its delays are counted no more."""
-        for phase in ("start", "stop"):
+        for phase in ("start", "stop", "pull"):
             self._since.pop((phase, pod["metadata"]["uid"]), None)
 
     def _left(self, phase: str, pod: Document, delay: float) -> float:
         """Seconds until `delay` is over, counted from the first time that this was asked for the pod."""
         now = self._clock()
         return self._since.setdefault((phase, pod["metadata"]["uid"]), now) + delay - now
+
+    def _pull(self, pod: Document, node: str) -> float:
+        """Seconds until its images are there, 0 = they are; then the kubelet says how long that took."""
+        takes = self._images.pulls(pod, node)
+        if takes is None:
+            return 0.0
+        left = self._left("pull", pod, takes)
+        if left <= 0 and not self._images.lacks(pod) and self._images.arrived(pod, node):
+            self._cluster.create("events", pod["metadata"]["namespace"], pulled_event(pod, node, takes))
+        return left
 
     def _stop(self, pod: Document, node: Document | None) -> float | None:
         if node is None or not node_ready(node):
@@ -132,6 +160,11 @@ class Kubelets:
             self._cluster.set_status("pods", pod, unschedulable_status(pod, self._cluster.stamp()))
 
     def _start(self, pod: Document, node: Document) -> float | None:
+        if (left := self._pull(pod, name_of(node))) > 0:
+            return left
+        if lacked := self._images.lacks(pod):
+            self._cluster.set_status("pods", pod, unpulled_status(pod, lacked))
+            return None
         left = self._left("start", pod, self._start_delay)
         if left > 0:
             return left

@@ -12,6 +12,7 @@ from threading import Thread
 from bgpctl.lab.api.controllers import budgets, endpoints, nodes, workloads
 from bgpctl.lab.api.controllers.cluster import Cluster
 from bgpctl.lab.api.controllers.garbage import Garbage
+from bgpctl.lab.api.controllers.images import Images
 from bgpctl.lab.api.controllers.kubelet import Kubelets
 from bgpctl.lab.api.documents import Document, controller_of, metadata, name_of, namespace_of
 from bgpctl.lab.api.eviction import guards
@@ -45,11 +46,14 @@ class Controllers:
         grace_cap: float,
         start_delay: float,
         clock: Callable[[], float] = time.monotonic,
+        images: Images | None = None,
     ) -> None:
         self._operations, self._clock = operations, clock
         self._cluster = Cluster(operations)
         self._garbage = Garbage(self._cluster)
-        self._kubelets = Kubelets(self._cluster, clock, start_delay=start_delay, grace_cap=grace_cap)
+        self._kubelets = Kubelets(
+            self._cluster, clock, images or Images(), start_delay=start_delay, grace_cap=grace_cap
+        )
         self._waiting: dict[Item, None] = {}
         self._later: list[tuple[float, Item]] = []
         self._events: Subscription | None = None

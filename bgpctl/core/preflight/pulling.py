@@ -1,0 +1,151 @@
+"""The pod that lets one node pull an image and does nothing else, and what its status says. Pure.
+
+Its command is no file of the image, so nothing of the image ever runs: the kubelet pulls (`Always`), and only
+then makes the container and fails to start it (k8s.io/kubernetes pkg/kubelet/kuberuntime/
+kuberuntime_container.go, `startContainer`: "Step 1: pull the image").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from bgpctl.core.doctor import reading
+from bgpctl.core.reading.documents import namespace_of
+from bgpctl.core.reading.foreign import Foreign
+
+NAME = "bgpctl-preflight"
+NAME_LABEL, RUN_LABEL = "app.kubernetes.io/name", "bgpctl.io/run"
+SELECTOR = f"{NAME_LABEL}={NAME}"
+COMMAND = "/bgpctl-only-pulls-this-image"
+NOBODY = 65534  # a user that no image means: `runAsNonRoot` refuses images of root without one
+LONGEST_WHY = 300  # characters, of what a kubelet says
+
+# What a container waits for while its image is not there (pkg/kubelet/images/types.go) …
+_FAILED = frozenset(
+    {
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "InvalidImageName",
+        "ImageInspectError",
+        "RegistryUnavailable",
+        "SignatureValidationFailed",
+    }
+)
+# … and before that is known.
+_NOT_YET = frozenset({"", "ContainerCreating", "PodInitializing"})
+
+
+class Stage(StrEnum):
+    """How far a pod is."""
+
+    WAITING = "waiting"
+    PULLED = "pulled"
+    FAILED = "failed"  # the node could not get the image
+    REFUSED = "refused"  # it did not take the pod, or took it away: of the image that says nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One pod as it is listed. `why`: of the last two stages, in the kubelet's words."""
+
+    name: str
+    uid: str
+    node: str
+    run: str
+    stage: Stage
+    why: str = ""
+
+
+def pod(image: str, node: str, run: str, seconds: int, secrets: Sequence[str] = ()) -> dict[str, Any]:
+    """The Pod. It is bound already (no scheduler, no taint keeps it away), has no token, no rights and next
+    to no requests, and the kubelet ends it after so many `seconds` whatever becomes of us. `secrets`: what
+    its node needs to log in at the registry."""
+    confined = {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "generateName": f"{NAME}-",
+            "labels": {NAME_LABEL: NAME, "app.kubernetes.io/managed-by": "bgpctl", RUN_LABEL: run},
+        },
+        "spec": {
+            "nodeName": node,
+            "restartPolicy": "Never",
+            "activeDeadlineSeconds": seconds,
+            "terminationGracePeriodSeconds": 0,
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "tolerations": [{"operator": "Exists"}],
+            **({"imagePullSecrets": [{"name": name} for name in secrets]} if secrets else {}),
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": NOBODY,
+                "runAsGroup": NOBODY,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "containers": [
+                {
+                    "name": "pull",
+                    "image": image,
+                    "imagePullPolicy": "Always",
+                    "command": [COMMAND],
+                    "resources": {"requests": {"cpu": "1m", "memory": "1Mi"}},
+                    "securityContext": confined,
+                }
+            ],
+        },
+    }
+
+
+def seen(document: Any) -> Seen:
+    """A Pod as it is now. Raises Unreadable."""
+    read = Foreign.of(document, "pod")
+    meta, status = read.child("metadata"), read.child("status")
+    stage, why = _stage(status)
+    return Seen(
+        meta.required("name"),
+        meta.required("uid"),
+        read.child("spec").text("nodeName"),
+        meta.child("labels").text(RUN_LABEL),
+        stage,
+        why[:LONGEST_WHY],
+    )
+
+
+def _stage(status: Foreign) -> tuple[Stage, str]:
+    for container in status.children("containerStatuses")[:1]:
+        state = container.child("state")
+        waiting, ended = state.child("waiting"), state.child("terminated")
+        if state.has("running"):
+            return Stage.PULLED, ""
+        if ended.has("reason") and ended.text("reason") != "ContainerStatusUnknown":
+            return Stage.PULLED, ""
+        reason = waiting.text("reason")
+        if reason in _FAILED:
+            return Stage.FAILED, ": ".join(filter(None, (reason, waiting.text("message"))))
+        if state.has("waiting") and reason not in _NOT_YET:
+            return Stage.PULLED, ""  # the container cannot be made or started, which was to be expected
+    if status.text("phase") in ("Failed", "Succeeded"):
+        told = filter(None, (status.text("reason"), status.text("message")))
+        return Stage.REFUSED, ": ".join(told) or "the kubelet ended the pod, and does not say why"
+    return Stage.WAITING, ""
+
+
+def seconds_told(events: Iterable[Mapping[str, Any]], name: str, uid: str) -> float | None:
+    """How long the pull of this pod's image took by its kubelet's event, with the pulls that it waited for as
+    an upgrade would; None = it has not said so."""
+    ours = (event for event in events if _about(event) == (name, uid))
+    told = (reading.pulls([one], {(namespace_of(one), name): "its"}, waiting=True) for one in ours)
+    return next((took.seconds for some in told for took in some), None)
+
+
+def _about(event: Mapping[str, Any]) -> tuple[object, object]:
+    of = event.get("involvedObject")
+    return (of.get("name"), of.get("uid")) if isinstance(of, Mapping) else (None, None)

@@ -1,0 +1,212 @@
+"""Let nodes pull an image: one short-lived pod on each, timed, and removed again however this ends.
+
+A pod that is left behind all the same (a SIGKILL, an API server that is away) is found by its label by the
+next run, and ended by its kubelet before that.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import ceil
+from typing import Any
+
+from bgpctl.core.preflight.pulling import RUN_LABEL, SELECTOR, Seen, Stage, pod, seconds_told, seen
+from bgpctl.core.preflight.verdict import Measured, Word
+from bgpctl.core.reading.foreign import Unreadable
+from bgpctl.errors import BgpctlError, Blocked, Temporary, UsageError
+from bgpctl.kube import paths
+from bgpctl.kube.client import ApiError, Client, NotFound
+from bgpctl.runbooks.clock import Clock
+
+AT_ONCE = 20  # nodes that pull at the same time: a registry has other guests
+LOOK_EVERY = 0.5  # seconds
+EVENT_PATIENCE = 3.0  # seconds for the kubelet's event, which comes apart from the pod's status
+OUTLIVES = 60  # seconds that a pod may live on when its run has no time left
+REMOVE_TRIES = 5
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """What came of one node. `failed`: why it could not get the image, "" = it could, or nobody knows."""
+
+    took: Measured
+    failed: str = ""
+
+
+@dataclass(slots=True)
+class _Open:
+    """A pod that is at it: since when, by our clock, and since when its image is there."""
+
+    node: str
+    name: str
+    began: float
+    there: float | None = None
+
+
+@dataclass(slots=True)
+class Pulls:
+    """One run's pods in `namespace`. A context: nothing of it is left behind its end. `until`: the instant
+    (`Clock.monotonic`) at which time is up. `secrets`: names of what logs in at the registry. `late`: the
+    nodes that were not done by then."""
+
+    client: Client
+    clock: Clock
+    namespace: str
+    image: str
+    run: str
+    until: float
+    say: Say
+    secrets: Sequence[str] = ()
+    late: list[str] = field(default_factory=list)
+    _open: dict[str, _Open] = field(default_factory=dict)
+    _made: bool = False
+
+    def __enter__(self) -> Pulls:
+        """Clears away what an earlier run left."""
+        if number := sum(1 for one in self._listed() if one.run != self.run and self._delete(one)):
+            self.say(f"removed {number} pod{'s' if number > 1 else ''} that an earlier preflight left")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._made:
+            self._remove_all()
+
+    def on(self, nodes: Sequence[str]) -> Iterator[tuple[str, Pulled]]:
+        """Each node as it is done. Raises Blocked where the API server takes no such pod."""
+        waiting = deque(nodes)
+        while waiting or self._open:
+            while waiting and len(self._open) < AT_ONCE and self._create(waiting[0]):
+                waiting.popleft()
+            self.clock.sleep(LOOK_EVERY)
+            yield from self._look()
+            if self.clock.monotonic() >= self.until:
+                yield from self._give_up(waiting)
+                return
+
+    # -- pods
+
+    def _create(self, node: str) -> bool:
+        """False: the API server does not answer; it is tried again."""
+        left = max(1.0, self.until - self.clock.monotonic())
+        body = pod(self.image, node, self.run, ceil(left) + OUTLIVES, self.secrets)
+        began, self._made = self.clock.monotonic(), True
+        try:
+            made = seen(self.client.create(self._pods, body))
+        except NotFound:
+            raise UsageError(
+                f"namespace {self.namespace} does not exist", "choose another with --namespace"
+            ) from None
+        except ApiError as error:
+            what = f"the API server takes no pod of a preflight in namespace {self.namespace}"
+            raise Blocked(f"{what}: {error.message}", "choose another namespace with --namespace") from None
+        except (Temporary, Unreadable):
+            return False
+        self._open[made.uid] = _Open(node, made.name, began)
+        return True
+
+    @property
+    def _pods(self) -> str:
+        return f"/api/v1/namespaces/{paths.named(self.namespace)}/pods"
+
+    def _listed(self, selector: str = SELECTOR) -> list[Seen]:
+        """Those that cannot be read are not ours to touch."""
+        found = (_seen(one) for one in self.client.items(self._pods, labelSelector=selector))
+        return [one for one in found if one is not None]
+
+    def _delete(self, one: Seen) -> bool:
+        options = {"preconditions": {"uid": one.uid}, "gracePeriodSeconds": 0}
+        try:
+            self.client.delete(paths.pod(self.namespace, one.name), options)
+        except ApiError as error:
+            if error.code not in (404, 409):
+                raise
+            return False
+        return True
+
+    def _remove_all(self) -> None:
+        """Also one whose creation was never answered: by the label."""
+        why = ""
+        for _ in range(REMOVE_TRIES):
+            try:
+                left = self._listed(f"{SELECTOR},{RUN_LABEL}={self.run}")
+                if not left:
+                    return
+                for one in left:
+                    self._delete(one)
+                continue
+            except BgpctlError as error:
+                why = f" ({error.message})"
+            self.clock.sleep(LOOK_EVERY)
+        self.say(
+            f"warning: pods of this preflight may be left{why}; another preflight removes them, or: "
+            f"kubectl delete pod -n {self.namespace} -l {SELECTOR}"
+        )
+
+    # -- what became of them
+
+    def _look(self) -> Iterator[tuple[str, Pulled]]:
+        try:
+            listed = {one.uid: one for one in self._listed(f"{SELECTOR},{RUN_LABEL}={self.run}")}
+        except Temporary:
+            return
+        now = self.clock.monotonic()
+        events = self._events() if any(one.stage is Stage.PULLED for one in listed.values()) else ()
+        for uid, ours in list(self._open.items()):
+            result = self._result(ours, uid, listed.get(uid), events, now)
+            if result is not None:
+                del self._open[uid]
+                if one := listed.get(uid):
+                    self._delete(one)
+                yield ours.node, result
+
+    def _events(self) -> Sequence[Mapping[str, Any]]:
+        """What kubelets say that they pulled; nothing where we may not look."""
+        path = f"/api/v1/namespaces/{paths.named(self.namespace)}/events"
+        try:
+            return self.client.items(path, fieldSelector="reason=Pulled")
+        except (ApiError, Temporary):
+            return ()
+
+    def _result(
+        self, ours: _Open, uid: str, one: Seen | None, events: Sequence[Mapping[str, Any]], now: float
+    ) -> Pulled | None:
+        """None: it is not done."""
+        if one is None:
+            return Pulled(Measured(how="somebody else removed its pod"))
+        if one.stage is Stage.WAITING:
+            return None
+        if one.stage is Stage.FAILED:
+            return Pulled(Measured(how=one.why), one.why)
+        if one.stage is Stage.REFUSED:
+            return Pulled(Measured(how=f"the node did not run the pod: {one.why}"))
+        if ours.there is None:
+            ours.there = now
+        told = seconds_told(events, ours.name, uid)
+        if told is not None:
+            return Pulled(Measured(told, Word.REPORTED, "by its kubelet"))
+        if now - ours.there < EVENT_PATIENCE:
+            return None
+        how = "from the order for its pod until the image was there: its kubelet told no time"
+        return Pulled(Measured(ours.there - ours.began, Word.ESTIMATED, how))
+
+    def _give_up(self, waiting: Sequence[str]) -> Iterator[tuple[str, Pulled]]:
+        now = self.clock.monotonic()
+        for ours in self._open.values():
+            took = now - ours.began
+            self.late.append(ours.node)
+            yield ours.node, Pulled(Measured(how="time was up before it ended", least=took))
+        self._open.clear()
+        for node in waiting:
+            self.late.append(node)
+            yield node, Pulled(Measured(how="time was up before it began"))
+
+
+def _seen(document: Any) -> Seen | None:
+    try:
+        return seen(document)
+    except Unreadable:
+        return None
