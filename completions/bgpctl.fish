@@ -8,8 +8,8 @@ function __bgpctl_at
         if test $value = yes
             set value no
         else if string match -q -- '-*' $word
-            contains -- $word --canary --context --deselect-label --directory --engine --event --expect --file --from --grace-period --graceful-restart --graceful-shutdown-soak --html --image --kubeconfig --listen --log-format --log-level --max-unavailable --namespace --next-hop --node --node-name --nodes --order --output --peer --peer-profile --pod-selector --provider --ready-command --ready-url --restart-command --restart-takes --router --router-probe --scheme --secrets-namespace --selector --set --settle --shutdown-command --since --skip-wait-for-delete-timeout --soak --source-address --stack --timeout --to -f -l -n -o; and set value yes
-        else if contains -- (string join ' ' $path $word) 'routes' 'explain' 'logs' 'metrics' 'forecast' 'doctor' 'providers' 'peers' 'peers status' 'preflight' 'preflight upgrade' 'node' 'node drain' 'node restore' 'node status' 'node estimate' 'speaker' 'speaker run' 'speaker status' 'speaker restart' 'speaker engine' 'speaker engine run' 'speaker engine stop' 'policy' 'policy check' 'cilium' 'cilium prepare' 'calico' 'calico prepare' 'lab' 'lab demo' 'lab up' 'lab drill'
+            contains -- $word --canary --container --context --deselect-label --directory --engine --event --expect --file --from --grace-period --graceful-restart --graceful-shutdown-soak --html --image --kubeconfig --listen --log-format --log-level --max-unavailable --namespace --next-hop --node --node-name --nodes --order --output --peer --peer-profile --pod-selector --provider --ready-command --ready-url --restart-command --restart-takes --router --router-probe --scheme --secrets-namespace --selector --set --settle --shutdown-command --since --skip-wait-for-delete-timeout --soak --source-address --stack --timeout --to -f -l -n -o; and set value yes
+        else if contains -- (string join ' ' $path $word) 'routes' 'explain' 'logs' 'metrics' 'forecast' 'doctor' 'providers' 'peers' 'peers status' 'preflight' 'preflight upgrade' 'node' 'node drain' 'node restore' 'node status' 'node estimate' 'speaker' 'speaker run' 'speaker status' 'speaker restart' 'speaker upgrade' 'speaker engine' 'speaker engine run' 'speaker engine stop' 'policy' 'policy check' 'cilium' 'cilium prepare' 'calico' 'calico prepare' 'lab' 'lab demo' 'lab up' 'lab drill'
             set -a path $word
         end
     end
@@ -209,6 +209,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'speaker\'' -a run -d 'Run one node\'s speaker in the foreground, until SIGTERM'
     complete -c $program -n '__bgpctl_at \'speaker\'' -a status -d 'Show what the speaker on this machine says of itself'
     complete -c $program -n '__bgpctl_at \'speaker\'' -a restart -d 'Restart a node\'s speaker the safe way, and wait until its sessions and routes are back'
+    complete -c $program -n '__bgpctl_at \'speaker\'' -a upgrade -d 'Give every node\'s speaker another image, one node after the other, and stop at the first lost route'
     complete -c $program -n '__bgpctl_at \'speaker\'' -a engine -d 'The BGP engine (ExaBGP) by itself, for speakers that adopt it'
     complete -c $program -n '__bgpctl_at \'speaker\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -f
@@ -250,6 +251,22 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'speaker restart\'' -l context -x -d 'The kubeconfig context to use'
     complete -c $program -n '__bgpctl_at \'speaker restart\'' -l kubeconfig -r -F -d 'The kubeconfig file'
     complete -c $program -n '__bgpctl_at \'speaker restart\'' -s h -l help -d 'Show help and exit.'
+    complete -c $program -n '__bgpctl_at \'speaker upgrade\'' -f
+    complete -c $program -n '__bgpctl_at \'speaker upgrade\'' -l image -x -d 'What is upgraded to'
+    complete -c $program -n '__bgpctl_at \'speaker upgrade\'' -l nodes -x -d 'Only these nodes'
+    complete -c $program -n '__bgpctl_at \'speaker upgrade\'' -l container -x -d 'Which containers get the image'
+    complete -c $program -n '__bgpctl_at \'speaker upgrade\'' -l pod-selector -x -d 'The labels of the speakers\' pods'
+    complete -c $program -n '__bgpctl_at \'speaker upgrade\'' -l namespace -s n -x -d 'Where these pods are'
+    complete -c $program -n '__bgpctl_at \'speaker upgrade\'' -l expect -x -d 'How long a restart may take: routers must keep the routes at least that long'
+    complete -c $program -n '__bgpctl_at \'speaker upgrade\'' -l allow-route-loss -d 'Go on although routers may drop the routes meanwhile'
+    complete -c $program -n '__bgpctl_at \'speaker upgrade\'' -l timeout -x -d 'Give up when one node takes longer than this (exit 4); running again goes on'
+    complete -c $program -n '__bgpctl_at \'speaker upgrade\'' -l router-probe -x -d 'Ask a local router what it has of the node\'s routes: bird=/run/bird/bird.ctl, frr=DIR, gobgp=HOST:PORT, openbgpd=SOCKET; KIND alone takes its default, none asks no router'
+    complete -c $program -n '__bgpctl_at \'speaker upgrade\'' -l take-over -d 'Take the node over from another run that still holds its lease'
+    complete -c $program -n '__bgpctl_at \'speaker upgrade\'' -l dry-run -d 'Show every step and refusal; change nothing'
+    complete -c $program -n '__bgpctl_at \'speaker upgrade\'' -l output -s o -x -a 'text json' -d 'How to print the result'
+    complete -c $program -n '__bgpctl_at \'speaker upgrade\'' -l context -x -d 'The kubeconfig context to use'
+    complete -c $program -n '__bgpctl_at \'speaker upgrade\'' -l kubeconfig -r -F -d 'The kubeconfig file'
+    complete -c $program -n '__bgpctl_at \'speaker upgrade\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'speaker engine\'' -f
     complete -c $program -n '__bgpctl_at \'speaker engine\'' -a run -d 'Run ExaBGP in the foreground, without a speaker'
     complete -c $program -n '__bgpctl_at \'speaker engine\'' -a stop -d 'End an engine that no speaker manages'

@@ -127,7 +127,7 @@ def upgrade(
         probes = wire.router_probes(client, router_probes or ())
         asked = Asked(
             image,
-            tuple(filter(None, nodes.split(","))),
+            names(nodes),
             selector,
             namespace,
             pod_selector,
@@ -141,6 +141,16 @@ def upgrade(
         report = examined(client, wire.provider(client, provider), asked, _say)
         heard.shown(RENDERERS[output], report)
         raise SystemExit(int(report.exit_code))
+
+
+def names(nodes: str) -> tuple[str, ...]:
+    """Those of --nodes, each once; () = it was not given. Raises UsageError where it names none."""
+    from bgpctl.errors import UsageError
+
+    found = tuple(dict.fromkeys(name.strip() for name in nodes.split(",") if name.strip()))
+    if nodes and not found:
+        raise UsageError(f"--nodes {nodes!r} names no node", "write --nodes worker-1,worker-2")
+    return found
 
 
 def _say(text: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from bgpctl.cli import engine as engine_commands
-from bgpctl.cli import errors, flags, parse
+from bgpctl.cli import errors, flags, parse, upgrade
 from bgpctl.cli.flags import (
     Context,
     Document,
@@ -308,6 +308,9 @@ def restart(
         title = f"{'plan: ' if dry_run else ''}restart the speaker of {node}"
         result = RENDERERS[output](run, title, plan=dry_run)
         raise SystemExit(int(result.exit_code))
+
+
+app.command()(upgrade.upgrade)
 
 
 def _of_a_lab(kube: Given) -> str:

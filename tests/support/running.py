@@ -59,6 +59,10 @@ class Running:
                 return event
         raise AssertionError(f"it ended before {step}: {self.seen[-1:]}")
 
+    @property
+    def ended(self) -> bool:
+        return self._process.poll() is not None
+
     def interrupt(self) -> None:
         """^C."""
         self._process.send_signal(signal.SIGINT)

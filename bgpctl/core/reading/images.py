@@ -22,5 +22,10 @@ RULE = "[REGISTRY[:PORT]/]NAME[:TAG][@DIGEST], as in quay.io/cilium/cilium:v1.18
 
 def valid_image(text: str) -> bool:
     """Could a kubelet ask a registry for it?"""
+    return 0 < len(repository(text)) <= LONGEST_NAME
+
+
+def repository(text: str) -> str:
+    """Its name without tag and digest; "" = it is no image's."""
     found = _IMAGE.fullmatch(text) if len(text) <= LONGEST else None
-    return found is not None and len(found["name"]) <= LONGEST_NAME
+    return found["name"] if found else ""

@@ -1,0 +1,251 @@
+"""`speaker upgrade`: every node's speaker gets another image, one node after the other.
+
+    pull everywhere -> patch the DaemonSet (image, OnDelete) -> per node: `speaker restart` -> strategy back
+
+Each node is restarted by the runbook of `speaker restart`, with its refusals, its Lease, its journal and its
+watch over the routers; the first node that does not come back, or that a router lost a route of, is the last.
+What is left to do is seen in the cluster: the image of each pod, and the DaemonSet's annotation.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+from bgpctl.core.drain.lever import Patch
+from bgpctl.core.preflight.rollout import ON_DELETE, Container, Rollout, begin, end
+from bgpctl.errors import BgpctlError, Blocked, UsageError
+from bgpctl.kube.client import ApiError, Client
+from bgpctl.runbooks import restart as restarts
+from bgpctl.runbooks.clock import Clock
+from bgpctl.runbooks.engine import Events
+from bgpctl.runbooks.model import Event, Result, StepReport
+from bgpctl.runbooks.preflight.pulls import Pulls
+from bgpctl.runbooks.restart_steps import LIFT
+from bgpctl.runbooks.upgrade_look import Look, UpgradeOptions
+
+NAME = "speaker upgrade"
+SHOWN = 5  # reasons in a sentence
+PULLED, PATCHED, GIVEN_BACK = "Pulled", "Template", "Strategy"
+
+Told = Generator[Event, None, None]
+
+
+def upgrade(client: Client, options: UpgradeOptions) -> Events:
+    """Roll it, or say at which node it stopped and why. Raises UsageError before anything is changed."""
+    work = _Work(client, options)
+    status, error, message = "failed", BgpctlError(""), ""
+    try:
+        message = yield from work.all()
+        status = "done"
+    except UsageError:
+        raise
+    except Blocked as blocked:
+        status, error = "blocked", blocked
+    except _Ended as stopped:
+        status, error = stopped.status, stopped
+    except BgpctlError as failed:
+        error = failed
+    except KeyboardInterrupt:
+        status, error = "interrupted", BgpctlError("interrupted")
+    return work.result(status, message or error.told, error.hint)
+
+
+def plan(client: Client, options: UpgradeOptions) -> Events:
+    """What it would do, decided on the world as it is, up to the first node that may not be restarted."""
+    work = _Work(client, options)
+    one = work.begin()
+    first = begin(one, options.image, work.containers)
+    yield work.tell(PULLED, "planned", f"pull {options.image} on {', '.join(work.todo) or 'no node'}")
+    yield work.tell(PATCHED, "planned", first.what if first else "is so already")
+    for node in work.todo:
+        result = yield from work.followed(node, restarts.plan(client, options.restart_of(node, one)))
+        if result.status != "planned":
+            return work.result(result.status, f"{node}: {result.message}", result.hint)
+    return work.result("planned", "nothing was changed; without --dry-run this is what happens")
+
+
+class _Ended(BgpctlError):
+    """The restart of a node that did not come to its end, with its status."""
+
+    def __init__(self, status: str, message: str, hint: str) -> None:
+        super().__init__(message, hint)
+        self.status = status
+
+
+@dataclass
+class _Work:
+    """One run. `changed`: it has changed something. `containers`: those that get the image; `todo`: the nodes
+    to restart, `out`: those that keep what they run."""
+
+    client: Client
+    options: UpgradeOptions
+    run: str = field(default_factory=lambda: secrets.token_hex(4))
+    where: str = "speakers"
+    changed: bool = False
+    containers: tuple[Container, ...] = ()
+    todo: tuple[str, ...] = ()
+    out: tuple[str, ...] = ()
+    reports: dict[str, StepReport] = field(default_factory=dict)
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.clock = Clock(self.client)
+        self.look = Look(self.client, self.options)
+        self.started = self.clock.now()
+
+    def all(self) -> Generator[Event, None, str]:
+        """Everything, in its order. Returns the last words."""
+        one = self.begin()
+        self._graceful()
+        yield from self._pull(one)
+        yield from self._patch(PATCHED, one, begin(one, self.options.image, self.containers))
+        for number, node in enumerate(self.todo, start=1):
+            yield from self._restart(node, len(self.todo) - number)
+        if not self.out:
+            one = self.look.daemon_set()
+            yield from self._patch(GIVEN_BACK, one, end(one))
+        return self._done()
+
+    def begin(self) -> Rollout:
+        """What is there, and what is to be done. Raises UsageError, and Blocked where it may not be done."""
+        one = self.look.daemon_set()
+        self.where, self.containers = one.where, self.look.containers(one)
+        left = self.look.left(one, self.containers)
+        self.todo, self.out = left.todo, left.out
+        self.look.check(one)
+        return one
+
+    # -- progress
+
+    def tell(self, step: str, state: str, text: str, node: str = "") -> Event:
+        """One line of progress, kept for the result."""
+        now, before = self.clock.now(), self.reports.get(step)
+        self.reports[step] = StepReport(step, step, state, text, before.started_at if before else now, now)
+        return Event(now, "step", step, step, state, text, node=node)
+
+    def followed(self, node: str, run: Events) -> Events:
+        """The restart of a node: all of it is on one line."""
+        advance = partial(next, run)
+        while True:
+            try:
+                event = advance()
+            except StopIteration as stop:
+                result: Result = stop.value
+                return result
+            text = f"{event.step}: {event.text}"
+            self.tell(node, event.state, text)
+            advance = partial(next, run)
+            try:
+                yield replace(event, step=node, title="restart its speaker", text=text)
+            except KeyboardInterrupt as interrupt:  # it is the restart's, which knows what it waited for
+                advance = partial(run.throw, interrupt)
+
+    # -- what is done
+
+    def _graceful(self) -> None:
+        """Raises Blocked where routers would not keep the routes of every node meanwhile."""
+        lost = () if self.options.allow_route_loss else self.look.refusals(self.todo)
+        if lost:
+            more = f" (and {len(lost) - SHOWN} more)" if len(lost) > SHOWN else ""
+            raise Blocked(
+                f"{'; '.join(lost[:SHOWN])}{more}",
+                f"to go on anyway: {self.options.typed.with_flags([LIFT])}",
+            )
+
+    def _pull(self, one: Rollout) -> Told:
+        """On all of them, before anything is changed. Raises Blocked where one cannot get the image."""
+        clock, image, failed, notes = self.clock, self.options.image, list[str](), list[str]()
+        yield self.tell(PULLED, "waiting", f"{image} on {len(self.todo)} nodes")
+        until = clock.monotonic() + self.options.timeout
+        with Pulls(self.client, clock, one.namespace, image, self.run, until, notes.append) as pulls:
+            for node, pulled in pulls.on(self.todo):
+                took = pulled.took
+                if took.seconds is None:
+                    failed.append(f"{node}: {pulled.failed or took.how}")
+                else:
+                    yield self.tell(PULLED, "waiting", f"{node}: {took.seconds:.1f} s")
+        for note in notes:
+            yield Event(clock.now(), "note", PULLED, PULLED, "waiting", note)
+        if failed:
+            raise Blocked(f"{image} was not pulled on {'; '.join(failed)}", "no speaker was restarted")
+        yield self.tell(PULLED, "done", f"the image is on {len(self.todo)} nodes")
+
+    def _patch(self, step: str, one: Rollout, patch: Patch | None) -> Told:
+        """One guarded change of the DaemonSet. Raises Blocked where somebody changed it meanwhile."""
+        if patch is None:
+            yield self.tell(step, "done", "is so already")
+            return
+        try:
+            self.client.patch(patch.path, list(patch.operations), "json")
+        except ApiError as error:
+            raise Blocked(
+                f"{one.where} could not be changed: {error.message}",
+                "somebody may have changed it at the same time",
+            ) from None
+        self.changed = True
+        yield self.tell(step, "done", patch.what)
+
+    def _restart(self, node: str, more: int) -> Told:
+        """Raises _Ended or Blocked where this node is to be the last."""
+        one, image = self.look.daemon_set(), self.options.image
+        if not one.held or any(c.image != image for c in self.look.containers(one)):
+            raise Blocked(f"somebody changed {one.where} meanwhile: its image or its update strategy")
+        left = f"; {more} more keep the old image" if more else ""
+        self.changed = True
+        result = yield from self.followed(
+            node, restarts.restart(self.client, self.options.restart_of(node, one))
+        )
+        self.evidence[node] = dict(result.evidence)
+        if result.status != "done":
+            raise _Ended(result.status, f"{node}: {result.message}{left}", result.hint)
+        if self.look.is_old(one, self.containers, node):
+            raise Blocked(f"{node}: its new pod runs another image than {image}{left}")
+        if lost(result):
+            text = f"{node}: a router lost routes: {result.message.rpartition(' — ')[2]}"
+            yield self.tell(node, "blocked", text, node)
+            raise Blocked(f"{text}{left}", "find out why before the next node is restarted")
+        yield self.tell(node, "done", result.message.removeprefix(f"{node}: "), node)
+
+    # -- how it ended
+
+    def _done(self) -> str:
+        image = self.options.image
+        if not self.todo:
+            return f"every speaker runs {image}" if not self.out else f"these nodes run {image} already"
+        watched = sum(bool(one.get("watched")) for one in self.evidence.values())
+        seen = "no router lost a route" if watched == len(self.todo) else "not all routers were watched"
+        if not self.out:
+            return f"every speaker runs {image}; {seen}"
+        kept = f"{', '.join(self.out)} keep the old one, and the DaemonSet stays at {ON_DELETE}"
+        return f"{', '.join(self.todo)} run {image}; {seen}; {kept}"
+
+    def result(self, status: str, message: str, hint: str = "") -> Result:
+        """With what is so now, and how it goes on."""
+        rows = [*hint.splitlines()]
+        if status not in ("done", "planned"):
+            go_on = f"to go on: {self.options.typed}"
+            kept = f"the DaemonSet keeps updateStrategy {ON_DELETE}: no other node is touched meanwhile"
+            rows += [kept, go_on] if self.changed else ["the DaemonSet was not changed"]
+        text = self.options.typed.aimed("\n".join(dict.fromkeys(filter(None, rows))))
+        return Result(
+            NAME,
+            self.where,
+            status,
+            message,
+            hint=text,
+            run=self.run,
+            started_at=self.started,
+            ended_at=self.clock.now(),
+            steps=tuple(self.reports.values()),
+            evidence=self.evidence,
+        )
+
+
+def lost(result: Result) -> bool:
+    """Was a router seen to lack a route meanwhile?"""
+    routers: Sequence[Any] = result.evidence.get("routers") or ()
+    return any(one["gone"] or one["longestGapSeconds"] for one in routers)
