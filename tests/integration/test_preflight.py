@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from bgpctl.core.state import NodeState
 from bgpctl.core.state_document import to_document
 from bgpctl.lab.api import ApiServer
 from bgpctl.lab.seed import crds
+from bgpctl.lab.stacks.cilium import documents
 from tests.support.apiserver import running
 from tests.support.cli import Ran, bgpctl, clean_environment, inside
 from tests.support.node_states import peer, state
@@ -44,17 +46,19 @@ def speaking(node: str, restart_time: int = 120, ago: float = 30.0) -> NodeState
     return state(node, now, one, started_at=now - ago)
 
 
-def daemon_set() -> Document:
-    container = {"name": "speaker", "image": "quay.io/example/speaker:v1"}
+def daemon_set(
+    name: str = "bgpctl-speaker", labels: dict[str, str] = LABELS, container: str = "speaker"
+) -> Document:
+    one = {"name": container, "image": "quay.io/example/speaker:v1"}
     return {
         "apiVersion": "apps/v1",
         "kind": "DaemonSet",
-        "metadata": {"name": "bgpctl-speaker", "namespace": "bgp"},
+        "metadata": {"name": name, "namespace": "bgp"},
         "spec": {
-            "selector": {"matchLabels": LABELS},
+            "selector": {"matchLabels": labels},
             "template": {
-                "metadata": {"labels": LABELS},
-                "spec": {"containers": [container], "imagePullSecrets": [{"name": "registry"}]},
+                "metadata": {"labels": labels},
+                "spec": {"containers": [one], "imagePullSecrets": [{"name": "registry"}]},
             },
         },
     }
@@ -275,6 +279,66 @@ def test_the_canary_does_not_come_back(server: ApiServer, kubeconfig: Path) -> N
     assert not server.objects("leases", "kube-system")
 
 
+# --- Cilium's agents ----------------------------------------------------------------------------------------
+
+
+def cilium(node: str, established: float) -> Document:
+    """What its agent has written of the session, as of then."""
+    peer = {
+        "name": "tor",
+        "peerAddress": "192.0.2.1",
+        "peerASN": 65000,
+        "peeringState": "established",
+        "establishedTime": datetime.fromtimestamp(established, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "timers": {"appliedHoldTimeSeconds": 9, "appliedKeepaliveSeconds": 3},
+    }
+    config = documents.peer("tor", "192.0.2.1", "tor")
+    return {
+        "apiVersion": documents.API,
+        "kind": "CiliumBGPNodeConfig",
+        "metadata": {"name": node},
+        "spec": {"bgpInstances": [{"name": "main", "localASN": 65001, "peers": [config]}]},
+        "status": {"bgpInstances": [{"name": "main", "localASN": 65001, "peers": [peer]}]},
+    }
+
+
+@pytest.fixture
+def agents(server: ApiServer) -> ApiServer:
+    server.apply(documents.crd())
+    server.apply(documents.peer_config("tor"), daemon_set("cilium", {"k8s-app": "cilium"}, "cilium-agent"))
+    for name in NODES:
+        server.apply(cilium(name, time.time() - 600))
+    eventually(lambda: len(server.objects("pods", "bgp")) == 2, why="the agents' pods")
+    return server
+
+
+def test_ciliums_agents(agents: ApiServer, kubeconfig: Path) -> None:
+    """Whether graceful restart was negotiated Cilium does not tell: without a router's word nothing fits."""
+    flags = ("--provider", "cilium", *KNOWN)
+    ran = preflight(kubeconfig, *flags)
+    assert ran.code == 1 and "offers graceful restart is not told" in " ".join(ran.out.split())
+    refused = preflight(kubeconfig, *flags, "--canary", "worker-1")
+    assert refused.code == 3 and "--allow-route-loss" in refused.err
+
+    (old,) = [pod for pod in agents.objects("pods", "bgp") if pod["spec"]["nodeName"] == "worker-1"]
+    lifted = (*flags, "--canary", "worker-1", "--allow-route-loss", "-o", "json")
+    with Process(kubeconfig, *lifted) as run:
+        gone = old["metadata"]["uid"]
+        eventually(
+            lambda: gone not in {pod["metadata"]["uid"] for pod in agents.objects("pods", "bgp")},
+            deadline=20,
+            why="the agent is restarted",
+        )
+        time_of_return = time.time()
+        assert run.runs, "what was established before does not count as back"
+        agents.apply(cilium("worker-1", time_of_return + 1))
+        code, told = run.finish()
+    document = Ran(code, told, "").document
+    one = document["nodes"][0]
+    assert code == 1 and one["restart"]["word"] == "reported" and one["restart"]["seconds"] > 0
+    assert one["verdict"] == "unknown", "how long it takes does not tell whether routes are kept"
+
+
 def speakers(server: ApiServer) -> list[Document]:
     found = server.objects("pods", "bgp")
     return [pod for pod in found if pod["metadata"]["labels"] == LABELS and pod["spec"].get("nodeName")]
@@ -303,6 +367,10 @@ class Process:
     def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._process.wait()
+
+    @property
+    def runs(self) -> bool:
+        return self._process.poll() is None
 
     def end(self, number: int) -> tuple[int, str]:
         self._process.send_signal(number)

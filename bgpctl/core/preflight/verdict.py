@@ -182,7 +182,8 @@ def _patience(peer: Peering) -> Patience:
         lost = ", ".join(sorted(map(str, peer.uncovered)))
         return Patience(address, 0.0, Word.REPORTED, f"graceful restart with {address} does not cover {lost}")
     if graceful is None:
-        return Patience(address, None, Word.UNKNOWN, f"whether {address} offers graceful restart is not told")
+        why = f"whether {address} offers graceful restart is not told (--router-probe asks it)"
+        return Patience(address, None, Word.UNKNOWN, why)
     cap, word = _cap(peer)
     if cap is None:
         why = f"whether {address} drops stale routes before {facts.restart_time} s is not known"

@@ -19,11 +19,12 @@ from bgpctl.kube import lease, paths
 from bgpctl.kube.client import ApiError, Client
 from bgpctl.kube.lease import NodeLock
 from bgpctl.ports import Provider
-from bgpctl.runbooks.clock import UNCERTAIN, Clock
+from bgpctl.runbooks.clock import Clock
 from bgpctl.runbooks.journal import load
 from bgpctl.runbooks.objects import no_such_node, uid_of
 
 LOOK_EVERY = 0.2  # seconds
+SAME_SESSION = 2.0  # seconds
 LIFT = "--allow-route-loss"
 
 Document = Mapping[str, Any]
@@ -51,7 +52,6 @@ class Canary:
         """How long it took. Raises Blocked where it may not or cannot be done, DeadlineExceeded where the
         sessions did not come back in time."""
         pod, before = self.pod(), self._up()
-        with_sessions = {peer.name for peer in before.peers}
         document = self.client.find(paths.node(self.node))
         if document is None:
             raise no_such_node(self.node)
@@ -70,10 +70,10 @@ class Canary:
         self._claim(lock)
         try:
             lock.confirm(fresh=True)
-            began, at = self.clock.monotonic(), self.clock.now()
+            began = self.clock.monotonic()
             options = {"preconditions": {"uid": pod.uid}}
             self.client.delete(paths.pod(pod.namespace, pod.name), options)
-            self._await(before, with_sessions, at)
+            self._await(before)
             took = self.clock.monotonic() - began
         except ApiError as error:
             raise Blocked(f"pod {pod.where} cannot be deleted: {error.message}") from None
@@ -123,9 +123,9 @@ class Canary:
             )
         lock.acquire(held)
 
-    def _await(self, before: NodeState, wanted: set[str], at: float) -> None:
-        """Until each of its sessions began after the deletion and is up."""
-        missing = wanted
+    def _await(self, before: NodeState) -> None:
+        """Until each of its sessions is another one than before, and up."""
+        missing = wanted = {peer.name for peer in before.peers}
         while missing:
             if self.clock.monotonic() >= self.until:
                 raise DeadlineExceeded(
@@ -135,14 +135,13 @@ class Canary:
                 )
             self.clock.sleep(LOOK_EVERY)
             try:
-                missing = wanted - _back(self.provider.state(self.node), before, at)
+                missing = wanted - _back(self.provider.state(self.node), before)
             except Temporary:
                 continue
 
 
-def _back(state: NodeState | None, before: NodeState, at: float) -> set[str]:
-    """The peers whose session is another one than before, and up. `at`: of the deletion, by the API server's
-    clock."""
+def _back(state: NodeState | None, before: NodeState) -> set[str]:
+    """The peers whose session is another one than before, and up."""
     if state is None or state.unreadable:
         return set()
     another = bool(state.uid) and state.uid != before.uid
@@ -150,13 +149,14 @@ def _back(state: NodeState | None, before: NodeState, at: float) -> set[str]:
     return {
         peer.name
         for peer in state.peers
-        if peer.session.established
-        and (another or _later(state, peer.session.established_at, old.get(peer.name), at))
+        if peer.session.established and (another or _later(peer.session.established_at, old.get(peer.name)))
     }
 
 
-def _later(state: NodeState, began: float | None, before: float | None, at: float) -> bool:
-    return began is not None and began != before and state.by_server(began) > at - UNCERTAIN
+def _later(began: float | None, before: float | None) -> bool:
+    """By the node's own clock both times. Cilium counts back from how long a session is up, so that it may
+    tell of one and the same by a second more or less."""
+    return began is not None and (before is None or began > before + SAME_SESSION)
 
 
 def _view(document: Document) -> PodView | None:

@@ -154,26 +154,23 @@ class Pulls:
         except Temporary:
             return
         now = self.clock.monotonic()
-        events = self._events() if any(one.stage is Stage.PULLED for one in listed.values()) else ()
         for uid, ours in list(self._open.items()):
-            result = self._result(ours, uid, listed.get(uid), events, now)
+            result = self._result(ours, uid, listed.get(uid), now)
             if result is not None:
                 del self._open[uid]
                 if one := listed.get(uid):
                     self._delete(one)
                 yield ours.node, result
 
-    def _events(self) -> Sequence[Mapping[str, Any]]:
-        """What kubelets say that they pulled; nothing where we may not look."""
+    def _events(self, name: str) -> Sequence[Mapping[str, Any]]:
+        """What the kubelet says that it pulled for this pod; nothing where we may not look."""
         path = f"/api/v1/namespaces/{paths.named(self.namespace)}/events"
         try:
-            return self.client.items(path, fieldSelector="reason=Pulled")
+            return self.client.items(path, fieldSelector=f"involvedObject.name={name},reason=Pulled")
         except (ApiError, Temporary):
             return ()
 
-    def _result(
-        self, ours: _Open, uid: str, one: Seen | None, events: Sequence[Mapping[str, Any]], now: float
-    ) -> Pulled | None:
+    def _result(self, ours: _Open, uid: str, one: Seen | None, now: float) -> Pulled | None:
         """None: it is not done."""
         if one is None:
             return Pulled(Measured(how="somebody else removed its pod"))
@@ -185,7 +182,7 @@ class Pulls:
             return Pulled(Measured(how=f"the node did not run the pod: {one.why}"))
         if ours.there is None:
             ours.there = now
-        told = seconds_told(events, ours.name, uid)
+        told = seconds_told(self._events(ours.name), ours.name, uid)
         if told is not None:
             return Pulled(Measured(told, Word.REPORTED, "by its kubelet"))
         if now - ours.there < EVENT_PATIENCE:
