@@ -127,7 +127,7 @@ class _Look:
         selectors = (asked.pod_selector,) if asked.pod_selector else _selectors(provider.name)
         self._documents = {name_of(one): one for one in client.read_list(paths.NODES, {}, cluster.slim)[0]}
         self._pods = self._running(selectors)
-        self._states = {state.node: state for state in provider.states(providers.few(asked.nodes)) or ()}
+        self._states = {state.node: state for state in provider.states(self._asked_for()) or ()}
         self.nodes = self._named()
         facts = {name: reading.read_node(self._documents[name]) for name in self.nodes}
         self.ready = tuple(name for name in self.nodes if facts[name].ready is not False)
@@ -135,6 +135,11 @@ class _Look:
         self._met = self._routers(tuple(facts.values()))
 
     # -- which
+
+    def _asked_for(self) -> Sequence[str]:
+        """The nodes whose state alone is needed, () = everybody's."""
+        wanted = (*self._asked.nodes, *filter(None, (self._asked.canary,))) if self._asked.nodes else ()
+        return providers.few(wanted)
 
     def _running(self, selectors: Sequence[str]) -> Mapping[str, Sequence[Document]]:
         """The pods that speak BGP, by node; each once."""
@@ -249,7 +254,9 @@ class _Look:
         name = self._asked.canary
         if not name:
             return None
-        lost = [one.why for one in judge(self._told_of(name)).patience if not one.seconds]
+        told = self._told_of(name)
+        lost = [one.why for one in judge(told).patience if not one.seconds]
+        lost += [told.doubt] if told.doubt else []
         if lost and not self._asked.allow_route_loss:
             raise Blocked(
                 f"a restart of the canary {name} may lose routes: {'; '.join(lost)}",

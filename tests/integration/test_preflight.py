@@ -18,6 +18,7 @@ from bgpctl.core.model import IPV4, IPV6, GracefulRestart
 from bgpctl.core.state import NodeState
 from bgpctl.core.state_document import to_document
 from bgpctl.lab.api import ApiServer
+from bgpctl.lab.api.faults import Fault
 from bgpctl.lab.seed import crds
 from bgpctl.lab.stacks.cilium import documents
 from tests.support.apiserver import running
@@ -236,6 +237,22 @@ def test_who_may_not_see_events_gets_an_estimate(server: ApiServer, kubeconfig: 
     pull = ran.document["nodes"][0]["pull"]
     assert pull["word"] == "estimated" and pull["seconds"] >= 0.5, "not shorter than it was"
     assert ran.code == 0
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("cut", "create", "pods", count=1),
+        Fault("answer", "delete", "pods", count=2, code=500),
+        Fault("answer", "list", "events", count=3, code=503),
+    ],
+    ids=["a pod of which nobody told", "no removal", "no events"],
+)
+def test_an_api_server_in_trouble(server: ApiServer, kubeconfig: Path, fault: Fault) -> None:
+    server.faults.add(fault)
+    ran = preflight(kubeconfig, *KNOWN)
+    assert ran.code == 0, ran.out + ran.err
+    assert pods(server) == []
 
 
 def test_a_node_that_is_not_ready_is_unknown(server: ApiServer, kubeconfig: Path) -> None:

@@ -189,6 +189,11 @@ def shorter_restart_time(lab: Lab, seconds: int) -> None:
 
 def test_it_stops_at_the_first_node_that_does_not_come_back_and_goes_on(lab: Lab) -> None:
     """Its pod is made anew, and nobody speaks in it."""
+    with upgrade(lab) as run:
+        eventually(lambda: images(lab).get("worker-1") == NEW, deadline=30, why="its pod is another one")
+        run.interrupt()
+        ran = run.finish()
+    assert ran.code == 130 and "updateStrategy OnDelete" in ran.document["hint"], ran.out + ran.err
     with upgrade(lab, "--timeout", "6s") as run:
         ran = run.finish(60)
     assert ran.code == 4, ran.out + ran.err

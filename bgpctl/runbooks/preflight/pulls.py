@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Any
@@ -159,7 +160,8 @@ class Pulls:
             if result is not None:
                 del self._open[uid]
                 if one := listed.get(uid):
-                    self._delete(one)
+                    with suppress(Temporary):  # it is removed at the end at the latest
+                        self._delete(one)
                 yield ours.node, result
 
     def _events(self, name: str) -> Sequence[Mapping[str, Any]]:
