@@ -212,12 +212,16 @@ class _Work:
 
     # -- how it ended
 
+    @property
+    def _watched(self) -> bool:
+        """Were the routers of every node watched?"""
+        return all(self.evidence.get(node, {}).get("watched") for node in self.todo)
+
     def _done(self) -> str:
         image = self.options.image
         if not self.todo:
             return f"every speaker runs {image}" if not self.out else f"these nodes run {image} already"
-        watched = sum(bool(one.get("watched")) for one in self.evidence.values())
-        seen = "no router lost a route" if watched == len(self.todo) else "not all routers were watched"
+        seen = "no router lost a route" if self._watched else "not all routers were watched"
         if not self.out:
             return f"every speaker runs {image}; {seen}"
         kept = f"{', '.join(self.out)} keep the old one, and the DaemonSet stays at {ON_DELETE}"
@@ -229,7 +233,7 @@ class _Work:
         if status not in ("done", "planned"):
             go_on = f"to go on: {self.options.typed}"
             kept = f"the DaemonSet keeps updateStrategy {ON_DELETE}: no other node is touched meanwhile"
-            rows += [kept, go_on] if self.changed else ["the DaemonSet was not changed"]
+            rows = [*rows, kept, go_on] if self.changed else ["the DaemonSet was not changed", *rows]
         text = self.options.typed.aimed("\n".join(dict.fromkeys(filter(None, rows))))
         return Result(
             NAME,
@@ -238,6 +242,7 @@ class _Work:
             message,
             hint=text,
             run=self.run,
+            proof="confirmed" if status == "done" and self.todo and self._watched else "",
             started_at=self.started,
             ended_at=self.clock.now(),
             steps=tuple(self.reports.values()),

@@ -159,7 +159,7 @@ class Look:
             ("create", "coordination.k8s.io", "leases", NAMESPACE),
         )
         if missing := lacking(self.client, needed):
-            raise Blocked(f"the right to {', '.join(missing)} is missing", "nothing was changed; ask for it")
+            raise Blocked(f"the right to {', '.join(missing)} is missing", "ask for it")
 
 
 def _node_of(pod: Document) -> str:

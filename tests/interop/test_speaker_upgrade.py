@@ -111,6 +111,7 @@ def test_bird_keeps_every_route_while_all_speakers_are_upgraded(lab: Lab) -> Non
             assert routes[node] and eye.lowest(node, began) >= routes[node], "a route left"
     assert ran.code == 0, ran.out + ran.err
     assert ran.document["message"] == f"every speaker runs {NEW}; no router lost a route"
+    assert ran.document["proof"] == "confirmed"
     assert images(lab) == dict.fromkeys(NODES, NEW)
     after = strategy(lab)
     assert after["spec"]["updateStrategy"] == ROLLING
