@@ -25,6 +25,7 @@ from bgpctl.errors import BgpctlError, Blocked, Exit, UsageError
 from bgpctl.kube import paths
 from bgpctl.kube.client import Client
 from bgpctl.ports import Provider
+from bgpctl.providers.asking import on_host
 from bgpctl.providers.pods import TABLE
 from bgpctl.providers.stack import lacking
 from bgpctl.queries.doctor_routers import ask_all, matched
@@ -142,10 +143,13 @@ class _Look:
         return providers.few(wanted)
 
     def _running(self, selectors: Sequence[str]) -> Mapping[str, Sequence[Document]]:
-        """The pods that speak BGP, by node; each once."""
+        """The pods that speak BGP, by node; each once. Labels that everybody knows anybody may give: by those
+        only what is in its node's own network counts."""
         found: dict[str, dict[str, Document]] = {}
         for selector in selectors:
             for pod in self._client.items(paths.PODS, labelSelector=selector):
+                if not (self._asked.pod_selector or on_host(pod)):
+                    continue
                 spec = pod.get("spec")
                 node = spec.get("nodeName") if isinstance(spec, Mapping) else None
                 if isinstance(node, str) and node:

@@ -48,7 +48,11 @@ def speaking(node: str, restart_time: int = 120, ago: float = 30.0) -> NodeState
 
 
 def daemon_set(
-    name: str = "bgpctl-speaker", labels: dict[str, str] = LABELS, container: str = "speaker"
+    name: str = "bgpctl-speaker",
+    labels: dict[str, str] = LABELS,
+    container: str = "speaker",
+    *,
+    host_network: bool = True,
 ) -> Document:
     one = {"name": container, "image": "quay.io/example/speaker:v1"}
     return {
@@ -59,7 +63,11 @@ def daemon_set(
             "selector": {"matchLabels": labels},
             "template": {
                 "metadata": {"labels": labels},
-                "spec": {"containers": [one], "imagePullSecrets": [{"name": "registry"}]},
+                "spec": {
+                    "hostNetwork": host_network,
+                    "containers": [one],
+                    "imagePullSecrets": [{"name": "registry"}],
+                },
             },
         },
     }
@@ -286,6 +294,14 @@ def test_the_canary_is_restarted_and_measured(server: ApiServer, kubeconfig: Pat
     assert other["restart"]["word"] == "estimated" and other["restart"]["how"] == "as on the canary worker-1"
     assert uids(server) - {old["metadata"]["uid"]}, "its DaemonSet made another"
     assert not server.objects("leases", "kube-system")
+
+
+def test_who_only_has_the_labels_is_not_asked(server: ApiServer, kubeconfig: Path) -> None:
+    """Else his namespace would get the pods that pull, and his Secrets would be named in them."""
+    server.apply(daemon_set(host_network=False))
+    eventually(lambda: len(speakers(server)) == 2, why="somebody's pods")
+    code, told = inside("preflight", "upgrade", "--image", IMAGE, *KNOWN, kubeconfig=kubeconfig)
+    assert code == 0 and "pods in namespace kube-system" in told
 
 
 def test_the_canary_does_not_come_back(server: ApiServer, kubeconfig: Path) -> None:

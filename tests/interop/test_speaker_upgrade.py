@@ -51,6 +51,7 @@ def daemon_set() -> Document:
             "template": {
                 "metadata": {"labels": LABELS},
                 "spec": {
+                    "hostNetwork": True,
                     "containers": [{"name": "speaker", "image": OLD}],
                     "terminationGracePeriodSeconds": 0,
                 },
