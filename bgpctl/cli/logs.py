@@ -108,7 +108,7 @@ def _chosen(client: Client, selector: str | None, provider: str | None) -> Seque
     from bgpctl.providers.pods import TABLE, Pods
 
     if selector:
-        return (Pods((selector,)),)
+        return (Pods((selector,), chosen=True),)
     try:
         return wire.pods(client, provider)
     except BgpctlError:
@@ -141,7 +141,7 @@ def _pods(
             log.key: log
             for stack in stacks
             for one in stack.selectors
-            for log in pod_logs(client, one, namespace, nodes, stack.logs)
+            for log in pod_logs(client, one, namespace, nodes, stack.logs, stack.counts)
         }
         if not found:
             where = f" on {', '.join(nodes)}" if nodes else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
@@ -46,12 +46,17 @@ class PodLog:
 
 
 def pod_logs(
-    client: Client, selector: str, namespace: str, nodes: Sequence[str], containers: Collection[str] = ()
+    client: Client,
+    selector: str,
+    namespace: str,
+    nodes: Sequence[str],
+    containers: Collection[str] = (),
+    counts: Callable[[dict[str, Any]], bool] = lambda pod: True,
 ) -> tuple[PodLog, ...]:
-    """The logs of every pod with these labels, on these nodes, of containers of these names (none = all);
-    `namespace` "" = anywhere."""
+    """The logs of every pod with these labels that `counts`, on these nodes, of containers of these names
+    (none = all); `namespace` "" = anywhere."""
     path = f"/api/v1/namespaces/{paths.named(namespace)}/pods" if namespace else paths.PODS
-    pods = client.items(path, labelSelector=selector)
+    pods = filter(counts, client.items(path, labelSelector=selector))
     found = (log for pod in pods for log in _of_pod(client, pod) if not nodes or log.node in nodes)
     return tuple(log for log in found if not containers or log.container in containers)
 

@@ -17,6 +17,7 @@ from bgpctl.core.calico import bird
 from bgpctl.core.frr_k8s import told
 from bgpctl.core.reading.documents import annotations_of
 from bgpctl.providers import SPEAKER_PODS
+from bgpctl.providers.asking import on_host
 from bgpctl.providers.cilium_agent import CONTAINER as CILIUM_AGENT
 from bgpctl.providers.cilium_agent import SELECTOR as CILIUM_PODS
 
@@ -39,12 +40,18 @@ class Endpoint:
 class Pods:
     """`selectors`: one for each way to install it. `logs`: the containers that write about BGP, () = all.
     `metrics`: those that serve metrics, each with its documented port; 0 = off unless somebody turned it on.
-    `prefixes`: how the names of its BGP metrics begin; the first is the one that goes without saying."""
+    `prefixes`: how the names of its BGP metrics begin; the first is the one that goes without saying.
+    `chosen`: somebody named the labels, and means whatever has them."""
 
     selectors: tuple[str, ...]
     logs: tuple[str, ...] = ()
     metrics: tuple[tuple[str, int], ...] = ()
     prefixes: tuple[str, ...] = ()
+    chosen: bool = False
+
+    def counts(self, pod: Mapping[str, Any]) -> bool:
+        """Is a pod with these labels one of the stack's?"""
+        return self.chosen or on_host(pod)
 
 
 TABLE: Mapping[str, Pods] = {

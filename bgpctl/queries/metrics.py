@@ -72,7 +72,7 @@ def metrics(client: Client, stacks: Sequence[Pods], nodes: Collection[str]) -> R
         for stack in stacks
         for selector in stack.selectors
         for pod in client.items(paths.PODS, labelSelector=selector)
-        if not nodes or _node(pod) in nodes
+        if stack.counts(pod) and (not nodes or _node(pod) in nodes)
     }
     if not asked:
         where = f" on {', '.join(sorted(nodes))}" if nodes else ""

@@ -131,7 +131,11 @@ class Pods:
         return [
             {
                 "metadata": {"name": name, "namespace": "kube-system", "uid": f"uid-{name}"},
-                "spec": {"nodeName": f"node-of-{name}", "containers": [{"name": "speaker"}]},
+                "spec": {
+                    "hostNetwork": True,
+                    "nodeName": f"node-of-{name}",
+                    "containers": [{"name": "speaker"}],
+                },
             }
             for name in self.logs
         ]

@@ -23,7 +23,11 @@ def server() -> Iterator[ApiServer]:
                 "apiVersion": "v1",
                 "kind": "Pod",
                 "metadata": {"name": "cilium-1", "namespace": "kube-system", "labels": {"k8s-app": "cilium"}},
-                "spec": {"nodeName": "worker-1", "containers": [{"name": "cilium-agent", "image": "x"}]},
+                "spec": {
+                    "nodeName": "worker-1",
+                    "hostNetwork": True,
+                    "containers": [{"name": "cilium-agent", "image": "x"}],
+                },
                 "status": {"phase": "Running"},
             }
         )

@@ -46,7 +46,11 @@ FORBIDDEN = json.dumps(
 def pod(node: str, *containers: dict[str, Any], **notes: str) -> dict[str, Any]:
     return {
         "metadata": {"name": f"p-{node}", "namespace": "kube-system", "annotations": notes},
-        "spec": {"nodeName": node, "containers": list(containers) or [{"name": "cilium-agent"}]},
+        "spec": {
+            "nodeName": node,
+            "hostNetwork": True,
+            "containers": list(containers) or [{"name": "cilium-agent"}],
+        },
         "status": {"phase": "Running"},
     }
 
@@ -134,6 +138,18 @@ def test_a_node_without_a_pod_is_named(cluster: tuple[FakeApi, Path]) -> None:
     code, out = inside("metrics", "worker-1", "worker-3", "--provider", "cilium", kubeconfig=cluster[1])
     assert code == 1
     assert "worker-3: no pod with labels k8s-app=cilium" in out and "session_state" in out
+
+
+def test_a_tenants_pod_with_the_labels_speaks_for_no_node(cluster: tuple[FakeApi, Path]) -> None:
+    """Labels anybody may give to a pod of his own; the network of its node not."""
+    api, kubeconfig = cluster
+    forged = pod("worker-3")
+    del forged["spec"]["hostNetwork"]
+    api.collections[paths.PODS].append(forged)
+    api.texts[page("worker-3", 9962)] = (200, CILIUM)
+    code, out = inside("metrics", "worker-3", "--provider", "cilium", kubeconfig=kubeconfig)
+    assert code == 1 and "session_state" not in out and "no pod with labels" in out
+    assert not [path for path in api.requests if "proxy" in path]
 
 
 def test_what_is_wrong_with_the_command_line(cluster: tuple[FakeApi, Path]) -> None:

@@ -307,7 +307,7 @@ def test_which_pods_and_containers_are_read(tmp_path: Path) -> None:
         containers = [{"name": name} for name in ("controller", "frr", "reloader")]
         meta = {"name": "frr-k8s-1", "namespace": "frr", "uid": "u"}
         api.collections[paths.PODS] = [
-            {"metadata": meta, "spec": {"nodeName": "a", "containers": containers}}
+            {"metadata": meta, "spec": {"hostNetwork": True, "nodeName": "a", "containers": containers}}
         ]
         said = "2026-11-23T18:32:55Z 2026/11/23 18:32:55 BGP: %ADJCHANGE: neighbor 192.0.2.1 Down\n"
         api.texts = {f"{paths.pod('frr', 'frr-k8s-1')}/log": (200, said)}
@@ -318,3 +318,7 @@ def test_which_pods_and_containers_are_read(tmp_path: Path) -> None:
         api.requests.clear()
         inside("logs", "--pod-selector", "app=x", kubeconfig=kubeconfig)
         assert sum("/log?" in path for path in api.requests) == 3
+        api.requests.clear()
+        del api.collections[paths.PODS][0]["spec"]["hostNetwork"]  # a tenant's, with the stack's labels
+        code, out = inside("logs", "--provider", "frr-k8s", kubeconfig=kubeconfig)
+        assert code == 1 and "ADJCHANGE" not in out and not any("/log?" in path for path in api.requests)
