@@ -60,6 +60,30 @@ def test_it_says_nothing_of_what_is_not_known(name: str) -> None:
     assert list(BY_NAME[name].check(Facts(NOW))) == []
 
 
+# Other ways in which a fault shows.
+ALSO: Mapping[str, tuple[str, Change]] = {
+    "the router is in another AS": ("asn-differs", kit.with_side(local_asn=65009)),
+    "it does not tell its own, and expects another": (
+        "asn-differs",
+        kit.with_side(local_asn=None, asn=65009),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ALSO)
+def test_it_fires_in_other_cases_too(case: str) -> None:
+    name, change = ALSO[case]
+    assert len(ask(BY_NAME[name], change(healthy())).rows) == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["graceful-restart-one-sided", "graceful-restart-unused", "graceful-restart-families"]
+)
+def test_what_was_negotiated_and_nobody_tells_is_not_checked(name: str) -> None:
+    report = ask(BY_NAME[name], kit.with_session(gr_told=False)(CASES[name](healthy())))
+    assert report.rows == () and report.unchecked != ()
+
+
 # What looks like a fault and is none.
 NEAR: Mapping[str, tuple[str, Change]] = {
     "a node that leaves has no sessions": (
@@ -69,6 +93,25 @@ NEAR: Mapping[str, tuple[str, Change]] = {
     "three flaps in a month": (
         "session-flaps",
         kit.with_state(started_at=NOW - 30 * 86400, peers=(kit.peer(session=kit.session(flaps=3)),)),
+    ),
+    "a state that cannot be read says nothing of its sessions": (
+        "session-down",
+        kit.with_state(
+            unreadable="status is a list", peers=(kit.peer(session=kit.session(state=SessionState.IDLE)),)
+        ),
+    ),
+    "a session that has just come up, and no route yet": (
+        "nothing-to-announce",
+        kit.with_peer(intended=0, announced=0, session=kit.session(established_at=NOW - 5)),
+    ),
+    "a router that forwards by no path yet": (
+        "router-few-next-hops",
+        lambda facts: replace(
+            (sick := CASES["router-few-next-hops"](facts)),
+            crowds=tuple(
+                replace(one, paths=tuple((hop, False) for hop, _ in one.paths)) for one in sick.crowds or ()
+            ),
+        ),
     ),
     "a session that has just come up": (
         "routes-pending",
