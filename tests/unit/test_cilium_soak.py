@@ -71,6 +71,21 @@ def test_what_announces_nothing_is_copied_as_it_is() -> None:
     assert one.spec == bare["spec"] and same(one, made_of(one, "cilium.io/v2", NOW))
 
 
+def test_of_two_one_that_has_no_copy_yet_is_named() -> None:
+    """Where none has one, nobody prepared a soak."""
+    both = read(document(peers=[peer(peerConfigRef={"name": name}) for name in ("pc", "later")]))
+    configs, adverts = [peer_config("pc"), peer_config("later")], [ADVERTISED]
+    copies = made(*configs, ADVERTISED)
+    of_one = [one for one in copies if "later" not in one["metadata"]["name"]]
+
+    def told(*there: dict[str, Any]) -> Any:
+        documents = (*configs, *adverts, *there)
+        return readiness(both, _of("PeerConfig", documents), _of("Adv", documents), NOW)
+
+    assert told(*of_one).trouble == "CiliumBGPPeerConfig later has no copy for a soak yet"
+    assert told().missing and not told(*copies).trouble
+
+
 @pytest.mark.parametrize("selector", [{}, {"matchExpressions": [{"key": "a", "operator": "DoesNotExist"}]}])
 def test_who_would_choose_the_copies_too_forbids_them(selector: dict[str, Any]) -> None:
     greedy = peer_config("greedy", families=[{"afi": "ipv4", "safi": "unicast", "advertisements": selector}])

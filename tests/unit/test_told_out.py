@@ -188,6 +188,9 @@ def test_what_is_waited_for_first_is_said() -> None:
     assert Withdrawn().decide(unlisted()).reason == UNLISTED
     closed = Withdrawn().decide(unlisted(engine_asked="cilium-dbg", lag=0.0))
     assert closed.reason == "the sessions are closed"
+    since = relabelled(marks=marks(30, SawWithdrawn=NOW - 1))
+    waits = Withdrawn().decide(replace(unlisted(engine_asked="cilium-dbg", lag=0.0), journal=since))
+    assert "since the sessions were seen closed" in waits.reason
     serves = Withdrawn().decide(at(state=told(peer(), told_out=False)))
     assert serves.reason.startswith("waiting for the sessions to be closed (1 up)")
 

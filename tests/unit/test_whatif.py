@@ -28,7 +28,7 @@ def test_what_is_typed() -> None:
     given = [
         "holdTimeSeconds=3",
         "spec.timers.keepAliveTimeSeconds=1",
-        "gracefulRestart.restartTimeSeconds=30",
+        "gracefulRestart.restartTimeSeconds = 30 ",
     ]
     found = parse_settings(given)
     assert found == Settings(3, 1, None, 30)
