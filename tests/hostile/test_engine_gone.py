@@ -23,7 +23,7 @@ from tests.support.wait import eventually, throughout
 
 pytestmark = pytest.mark.hostile
 
-NODE = "127.88.1.2"
+NODE = hostile_node.SOURCE
 HANGS = 60  # seconds; a speaker is in service after some 3 on an idle machine
 
 

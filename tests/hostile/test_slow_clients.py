@@ -74,7 +74,7 @@ def test_a_speaker_answers_its_health_checks_among_hundreds_that_trickle() -> No
         policy = objects.policy(objects.router(neighbor))
         path = written(place / "state.yaml", objects.node(NAME), policy, *service("web", "192.0.2.80"))
         port = free_port()
-        given = ("--node-name", NAME, "--source-address", "127.88.1.2", "--file", path)
+        given = ("--node-name", NAME, "--source-address", hostile_node.SOURCE, "--file", path)
         speaker = SpeakerProcess(place / "s", *given, listen=f"127.0.0.1:{port}").start()
         try:
             eventually(lambda: POD in router.routes(), 45)

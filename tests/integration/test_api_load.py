@@ -24,7 +24,7 @@ from tests.support.wait import eventually
 
 pytestmark = pytest.mark.integration
 
-NODE, ROUTER, NAME = "127.88.7.2", "127.88.7.1", "worker-1"
+NODE, ROUTER, NAME = "127.88.17.2", "127.88.17.1", "worker-1"
 GRACEFUL = bytes.fromhex("0078" + "00010180" + "00020180")
 KINDS = {
     "nodes",

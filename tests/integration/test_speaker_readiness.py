@@ -20,7 +20,7 @@ from tests.support.worlds import World
 
 pytestmark = pytest.mark.integration
 
-NODE, ROUTER = "127.88.9.2", "127.88.9.1"
+NODE, ROUTER = "127.88.19.2", "127.88.19.1"
 GRACEFUL = bytes.fromhex("0078" + "00010180" + "00020180")
 WEB, POD = ip_network("192.0.2.80/32"), ip_network("10.244.1.0/24")
 AWAY = {"enable-bgp": "false"}

@@ -21,6 +21,9 @@ from tests.support.speakers import SpeakerProcess
 from tests.support.wait import eventually
 
 NAME, NOWHERE = "worker-1", "127.0.0.9"
+SOURCE = (
+    engines.new_address()
+)  # of one name and address a machine has one speaker; other files' tests run beside
 WEB, POD = ip_network("192.0.2.80/32"), ip_network("10.244.1.0/24")
 Document = dict[str, Any]
 
@@ -123,7 +126,7 @@ class Node:
 def node(
     place: Path, *arguments: str | Path, environment: Mapping[str, str] = {}, witness: BgpPeer
 ) -> Iterator[Node]:
-    given = ("--node-name", NAME, "--source-address", "127.88.1.2", *arguments)
+    given = ("--node-name", NAME, "--source-address", SOURCE, *arguments)
     speaker = SpeakerProcess(place / "speaker", *given).start(**environment)
     try:
         yield Node(speaker, witness)
