@@ -32,7 +32,7 @@ def test_present_stale_absent_over_ipv6(helper_kind: str, workshop: Workshop) ->
     with NetLab() as net, ExitStack() as stack:
         router, node = net.host("r", f"{ROUTER_ADDRESS}/64"), net.host("n", f"{NODE.address}/64")
         speaker = stack.enter_context(
-            StockSpeaker(NODE, ROUTER_ADDRESS, PORT, ASN, workshop.directory / "node", restart_time=3)
+            StockSpeaker(NODE, ROUTER_ADDRESS, PORT, ASN, workshop.directory / "node", restart_time=8)
         )
         with router.inside():
             part = stack.enter_context(routers.make(spec))
@@ -49,5 +49,5 @@ def test_present_stale_absent_over_ipv6(helper_kind: str, workshop: Workshop) ->
             speaker.announce("fd00:a::/64")
             eventually(lambda: len(words().paths) == 2)
             speaker.kill()
-            eventually(lambda: words().routes is RouteState.STALE, deadline=4)
-            eventually(lambda: words().routes is RouteState.ABSENT, deadline=6)
+            eventually(lambda: words().routes is RouteState.STALE, deadline=7)
+            eventually(lambda: words().routes is RouteState.ABSENT, deadline=20)
