@@ -30,6 +30,7 @@ from bgpctl.runbooks.upgrade_look import Look, UpgradeOptions
 NAME = "speaker upgrade"
 SHOWN = 5  # reasons in a sentence
 PULLED, PATCHED, GIVEN_BACK = "Pulled", "Template", "Strategy"
+UNCHANGED = "the DaemonSet was not changed"
 
 Told = Generator[Event, None, None]
 
@@ -179,14 +180,15 @@ class _Work:
         if patch is None:
             yield self.tell(step, "done", "is so already")
             return
+        before, self.changed = self.changed, True  # also where the answer is lost
         try:
             self.client.patch(patch.path, list(patch.operations), "json")
         except ApiError as error:
+            self.changed = before
             raise Blocked(
                 f"{one.where} could not be changed: {error.message}",
                 "somebody may have changed it at the same time",
             ) from None
-        self.changed = True
         yield self.tell(step, "done", patch.what)
 
     def _restart(self, node: str, more: int) -> Told:
@@ -227,13 +229,25 @@ class _Work:
         kept = f"{', '.join(self.out)} keep the old one, and the DaemonSet stays at {ON_DELETE}"
         return f"{', '.join(self.todo)} run {image}; {seen}; {kept}"
 
+    def _standing(self) -> str:
+        """How the DaemonSet is now, whoever left it so: what is safe rests on that, not on what we did."""
+        try:
+            one = self.look.daemon_set()
+        except BgpctlError:
+            return "how the DaemonSet is now cannot be seen" if self.changed else UNCHANGED
+        if one.kept is None and not self.changed:
+            return UNCHANGED
+        if one.held:
+            return f"the DaemonSet keeps updateStrategy {ON_DELETE}: no other node is touched meanwhile"
+        kind = one.strategy.get("type")
+        return f"the DaemonSet has updateStrategy {kind}: its controller replaces pods of an older image itself"
+
     def result(self, status: str, message: str, hint: str = "") -> Result:
         """With what is so now, and how it goes on."""
         rows = [*hint.splitlines()]
         if status not in ("done", "planned"):
-            go_on = f"to go on: {self.options.typed}"
-            kept = f"the DaemonSet keeps updateStrategy {ON_DELETE}: no other node is touched meanwhile"
-            rows = [*rows, kept, go_on] if self.changed else ["the DaemonSet was not changed", *rows]
+            go_on, now = f"to go on: {self.options.typed}", self._standing()
+            rows = [*rows, now, go_on] if self.changed else [now, *rows]
         text = self.options.typed.aimed("\n".join(dict.fromkeys(filter(None, rows))))
         return Result(
             NAME,

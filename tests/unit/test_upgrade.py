@@ -1,0 +1,80 @@
+"""`speaker upgrade`: what it says of the DaemonSet is so, also where an answer was lost or somebody wrote."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from bgpctl.core.preflight.rollout import ANNOTATION, begin
+from bgpctl.errors import BgpctlError
+from bgpctl.lab.api import ApiServer
+from bgpctl.lab.api.faults import Fault
+from bgpctl.runbooks.command_line import CommandLine
+from bgpctl.runbooks.upgrade import PATCHED, UNCHANGED, _Work
+from bgpctl.runbooks.upgrade_look import UpgradeOptions
+from tests.support.apiserver import running
+from tests.support.clients import client
+
+Document = dict[str, Any]
+
+PATH = "/apis/apps/v1/namespaces/bgp/daemonsets/bgpctl-speaker"
+LABELS = {"app.kubernetes.io/name": "bgpctl-speaker"}
+OLD, NEW = "quay.io/example/speaker:v1", "quay.io/example/speaker:v2"
+ROLLING = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1}}
+HELD = "keeps updateStrategy OnDelete: no other node is touched meanwhile"
+
+
+@pytest.fixture
+def server() -> Iterator[ApiServer]:
+    with running() as api:
+        api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "bgp"}})
+        template = {"metadata": {"labels": LABELS}, "spec": {"containers": [{"name": "s", "image": OLD}]}}
+        spec = {"selector": {"matchLabels": LABELS}, "updateStrategy": ROLLING, "template": template}
+        metadata = {"name": "bgpctl-speaker", "namespace": "bgp"}
+        api.apply({"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": metadata, "spec": spec})
+        yield api
+
+
+@pytest.fixture
+def work(server: ApiServer) -> _Work:
+    typed = CommandLine(("bgpctl", "speaker", "upgrade", "--image", NEW))
+    selector = "app.kubernetes.io/name=bgpctl-speaker"
+    return _Work(client(server), UpgradeOptions(NEW, selector, typed=typed))
+
+
+def patched(work: _Work) -> None:
+    one = work.begin()
+    list(work._patch(PATCHED, one, begin(one, NEW, work.containers)))
+
+
+def hint(work: _Work) -> str:
+    return " ".join(work.result("blocked", "why").hint.split())
+
+
+def test_the_hint_says_how_the_daemonset_is_now(server: ApiServer, work: _Work) -> None:
+    assert UNCHANGED in hint(work)
+    patched(work)
+    assert HELD in hint(work)
+    client(server).patch(PATH, {"spec": {"updateStrategy": ROLLING}})
+    assert "has updateStrategy RollingUpdate" in hint(work) and "OnDelete" not in hint(work)
+    server.faults.add(Fault("answer", resource="daemonsets", code=503))
+    assert "cannot be seen" in hint(work)
+
+
+@pytest.mark.parametrize(("effect", "told"), [("cut", HELD), ("drop", "has updateStrategy RollingUpdate")])
+def test_a_patch_whose_answer_is_lost(server: ApiServer, work: _Work, effect: str, told: str) -> None:
+    server.faults.add(Fault(effect, "patch", "daemonsets"))
+    with contextlib.suppress(BgpctlError):
+        patched(work)
+    assert told in hint(work) and UNCHANGED not in hint(work)
+
+
+def test_one_that_goes_on_and_is_refused(server: ApiServer, work: _Work) -> None:
+    """An earlier run left it half done: "not changed" would be of this run alone."""
+    patched(work)
+    again = _Work(work.client, work.options)
+    assert HELD in hint(again)
+    assert ANNOTATION in client(server).get(PATH)["metadata"]["annotations"]
