@@ -9,14 +9,16 @@ What is left to do is seen in the cluster: the image of each pod, and the Daemon
 
 from __future__ import annotations
 
+import json
 import secrets
-from collections.abc import Generator, Sequence
+import shlex
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from bgpctl.core.drain.lever import Patch
-from bgpctl.core.preflight.rollout import ON_DELETE, Container, Rollout, begin, end
+from bgpctl.core.preflight.rollout import ANNOTATION, ON_DELETE, Container, Rollout, begin, end
 from bgpctl.errors import BgpctlError, Blocked, UsageError
 from bgpctl.kube.client import ApiError, Client
 from bgpctl.runbooks import restart as restarts
@@ -107,8 +109,10 @@ class _Work:
         for number, node in enumerate(self.todo, start=1):
             yield from self._restart(node, len(self.todo) - number)
         if not self.out:
-            one = self.look.daemon_set()
-            yield from self._patch(GIVEN_BACK, one, end(one))
+            now = self.look.daemon_set()
+            if now.held and now.kept is None and not (one.held and one.kept is None):
+                raise _strategy_lost(now, one.kept or one.strategy)
+            yield from self._patch(GIVEN_BACK, now, end(now))
         return self._done()
 
     def begin(self) -> Rollout:
@@ -148,7 +152,14 @@ class _Work:
     # -- what is done
 
     def _graceful(self) -> None:
-        """Raises Blocked where routers would not keep the routes of every node meanwhile."""
+        """Raises Blocked where another run has a node, or routers would not keep its routes meanwhile."""
+        if taken := self.look.taken(self.todo):
+            free = ",".join(node for node in self.todo if node not in taken)
+            leave_out = f"to leave them out: {self.options.typed.with_flags([f'--nodes {free}'])}"
+            raise Blocked(
+                "; ".join(f"{node}: {why}" for node, why in taken.items()),
+                f"see `bgpctl node status`\n{leave_out if free else ''}",
+            )
         lost = () if self.options.allow_route_loss else self.look.refusals(self.todo)
         if lost:
             more = f" (and {len(lost) - SHOWN} more)" if len(lost) > SHOWN else ""
@@ -240,7 +251,9 @@ class _Work:
         if one.held:
             return f"the DaemonSet keeps updateStrategy {ON_DELETE}: no other node is touched meanwhile"
         kind = one.strategy.get("type")
-        return f"the DaemonSet has updateStrategy {kind}: its controller replaces pods of an older image itself"
+        return (
+            f"the DaemonSet has updateStrategy {kind}: its controller replaces pods of an older image itself"
+        )
 
     def result(self, status: str, message: str, hint: str = "") -> Result:
         """With what is so now, and how it goes on."""
@@ -262,6 +275,15 @@ class _Work:
             steps=tuple(self.reports.values()),
             evidence=self.evidence,
         )
+
+
+def _strategy_lost(one: Rollout, before: Mapping[str, Any]) -> Blocked:
+    """Somebody took the annotation away, and nothing in the cluster tells any more what was there before."""
+    patch = shlex.quote(json.dumps({"spec": {"updateStrategy": before}}))
+    return Blocked(
+        f"all nodes are done, but annotation {ANNOTATION} of {one.where} is gone: its update strategy stays",
+        f"kubectl patch daemonset {one.name} -n {one.namespace} --type merge -p {patch}",
+    )
 
 
 def lost(result: Result) -> bool:

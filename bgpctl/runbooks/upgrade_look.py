@@ -8,8 +8,8 @@ from typing import Any
 
 from bgpctl import providers
 from bgpctl.core.drain.restart import refusals
-from bgpctl.core.preflight.rollout import Container, Rollout, chosen, outdated, rollout
-from bgpctl.core.reading.documents import labels_of, name_of, namespace_of
+from bgpctl.core.preflight.rollout import ANNOTATION, Container, Rollout, chosen, outdated, rollout
+from bgpctl.core.reading.documents import annotations_of, labels_of, name_of, namespace_of
 from bgpctl.core.reading.foreign import Unreadable
 from bgpctl.core.reading.selectors import LabelSelector, parse_selector
 from bgpctl.errors import Blocked, UsageError
@@ -18,7 +18,7 @@ from bgpctl.kube.client import Client
 from bgpctl.kube.lease import NAMESPACE
 from bgpctl.providers.stack import lacking
 from bgpctl.runbooks.command_line import BARE, CommandLine
-from bgpctl.runbooks.journal import load
+from bgpctl.runbooks.journal import Journal, load
 from bgpctl.runbooks.objects import no_such_node
 from bgpctl.runbooks.options import DEFAULT_TIMEOUT, RestartOptions
 
@@ -87,7 +87,12 @@ class Look:
         try:
             return rollout(found[0])
         except Unreadable as error:
-            raise Blocked(f"DaemonSet {name_of(found[0])} cannot be read: {error.message}") from None
+            name, namespace = name_of(found[0]), namespace_of(found[0])
+            forget = ""
+            if ANNOTATION in annotations_of(found[0]):
+                command = f"kubectl annotate daemonset {name} -n {namespace} {ANNOTATION}-"
+                forget = f"to forget the update strategy that an earlier upgrade kept there: {command}"
+            raise Blocked(f"DaemonSet {namespace}/{name} cannot be read: {error.message}", forget) from None
 
     def _runs(self, document: Document, wanted: LabelSelector) -> bool:
         spec = document.get("spec")
@@ -138,6 +143,15 @@ class Look:
             for reason in refusals(states.get(node), now, self.options.expected)
         )
 
+    def taken(self, nodes: Sequence[str]) -> Mapping[str, str]:
+        """Those of the nodes that a drain or a restore has, and which one: no restart is for them."""
+        found = _journals(self.client.items(paths.NODES))
+        return {
+            name: f"{journal.command} {journal.run} has the node"
+            for name, journal in found
+            if name in nodes and journal.command != "restart"
+        }
+
     def is_old(self, one: Rollout, containers: Sequence[Container], node: str) -> bool:
         """Does a pod of it on this node run another image?"""
         return node in self._outdated(self._pods(one), containers)
@@ -170,10 +184,14 @@ def _node_of(pod: Document) -> str:
 
 def _begun(nodes: Sequence[Document]) -> Iterator[str]:
     """The nodes on which a restart is not at its end."""
+    return (name for name, journal in _journals(nodes) if journal.command == "restart")
+
+
+def _journals(nodes: Sequence[Document]) -> Iterator[tuple[str, Journal]]:
     for node in nodes:
         try:
             journal = load(node["metadata"].get("annotations"), name_of(node))
         except Blocked:
             continue  # its own restart refuses it
-        if journal is not None and journal.command == "restart":
-            yield name_of(node)
+        if journal is not None:
+            yield name_of(node), journal

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from bgpctl.core.preflight.rollout import ANNOTATION, begin
-from bgpctl.errors import BgpctlError
+from bgpctl.errors import BgpctlError, Blocked
 from bgpctl.lab.api import ApiServer
 from bgpctl.lab.api.faults import Fault
 from bgpctl.runbooks.command_line import CommandLine
+from bgpctl.runbooks.journal import ANNOTATION as JOURNAL
+from bgpctl.runbooks.journal import Journal, dump
 from bgpctl.runbooks.upgrade import PATCHED, UNCHANGED, _Work
 from bgpctl.runbooks.upgrade_look import UpgradeOptions
 from tests.support.apiserver import running
@@ -78,3 +80,37 @@ def test_one_that_goes_on_and_is_refused(server: ApiServer, work: _Work) -> None
     again = _Work(work.client, work.options)
     assert HELD in hint(again)
     assert ANNOTATION in client(server).get(PATH)["metadata"]["annotations"]
+
+
+def test_an_annotation_that_was_taken_away_meanwhile(server: ApiServer, work: _Work) -> None:
+    """Nobody else knows the update strategy any more: "done" would leave it at OnDelete without a word."""
+    run = work.all()
+    while next(run).step != PATCHED:
+        pass
+    client(server).patch(PATH, {"metadata": {"annotations": {ANNOTATION: None}}})
+    with pytest.raises(Blocked) as told:
+        list(run)
+    assert '"maxUnavailable": 1' in told.value.hint and f"annotation {ANNOTATION}" in told.value.message
+
+
+@pytest.mark.parametrize("written", ["\x1b[31mno", "[]", '{"type": "Boom"}', "[" * 2000])
+def test_an_annotation_that_cannot_be_read(server: ApiServer, work: _Work, written: str) -> None:
+    client(server).patch(PATH, {"metadata": {"annotations": {ANNOTATION: written}}})
+    with pytest.raises(Blocked) as told:
+        work.begin()
+    assert f"annotation {ANNOTATION}" in told.value.message
+    assert told.value.hint.endswith(f"kubectl annotate daemonset bgpctl-speaker -n bgp {ANNOTATION}-")
+
+
+def test_a_node_that_is_drained_is_left_out_or_brought_back(server: ApiServer, work: _Work) -> None:
+    """`--allow-route-loss`, which `Withdrawn` would ask for, helps there least."""
+    for name in ("one", "two"):
+        server.apply({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}})
+    journal = dump(Journal("7", "drain", "evict-first", "somebody", 1.0))
+    write = {"metadata": {"annotations": {JOURNAL: journal}}}
+    client(server).patch("/api/v1/nodes/two", write)
+    work.todo = ("one", "two")
+    with pytest.raises(Blocked) as told:
+        work._graceful()
+    assert told.value.message == "two: drain 7 has the node"
+    assert "--nodes one" in told.value.hint and "--allow-route-loss" not in told.value.hint

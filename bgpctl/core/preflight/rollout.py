@@ -91,7 +91,11 @@ def rollout(document: Any) -> Rollout:
 
 def _strategy(text: str) -> Document:
     """Whoever may write the DaemonSet may write any strategy into it: only its form is checked."""
-    found = Foreign.of(parse_json(text, LONGEST_KEPT), f"annotation {ANNOTATION}")
+    what = f"annotation {ANNOTATION}"
+    try:
+        found = Foreign.of(parse_json(text, LONGEST_KEPT), what)
+    except Unreadable as error:
+        raise Unreadable(f"{what}: {error.message}") from None
     found.choice("type", ("RollingUpdate", ON_DELETE))
     kept: Document = plain(found.value)
     return kept
