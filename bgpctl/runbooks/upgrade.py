@@ -252,7 +252,7 @@ class _Work:
             return f"the DaemonSet keeps updateStrategy {ON_DELETE}: no other node is touched meanwhile"
         kind = one.strategy.get("type")
         return (
-            f"the DaemonSet has updateStrategy {kind}: its controller replaces pods of an older image itself"
+            f"the DaemonSet has updateStrategy {kind}: its controller replaces older pods by itself"
         )
 
     def result(self, status: str, message: str, hint: str = "") -> Result:
@@ -282,7 +282,7 @@ def _strategy_lost(one: Rollout, before: Mapping[str, Any]) -> Blocked:
     patch = shlex.quote(json.dumps({"spec": {"updateStrategy": before}}))
     return Blocked(
         f"all nodes are done, but annotation {ANNOTATION} of {one.where} is gone: its update strategy stays",
-        f"kubectl patch daemonset {one.name} -n {one.namespace} --type merge -p {patch}",
+        f"to give it back: kubectl patch daemonset {one.name} -n {one.namespace} --type merge -p {patch}",
     )
 
 

@@ -90,6 +90,7 @@ def test_an_annotation_that_was_taken_away_meanwhile(server: ApiServer, work: _W
     client(server).patch(PATH, {"metadata": {"annotations": {ANNOTATION: None}}})
     with pytest.raises(Blocked) as told:
         list(run)
+    assert told.value.hint.startswith("to give it back: kubectl patch daemonset bgpctl-speaker -n bgp ")
     assert '"maxUnavailable": 1' in told.value.hint and f"annotation {ANNOTATION}" in told.value.message
 
 
