@@ -251,9 +251,7 @@ class _Work:
         if one.held:
             return f"the DaemonSet keeps updateStrategy {ON_DELETE}: no other node is touched meanwhile"
         kind = one.strategy.get("type")
-        return (
-            f"the DaemonSet has updateStrategy {kind}: its controller replaces older pods by itself"
-        )
+        return f"the DaemonSet has updateStrategy {kind}: its controller replaces older pods by itself"
 
     def result(self, status: str, message: str, hint: str = "") -> Result:
         """With what is so now, and how it goes on."""
