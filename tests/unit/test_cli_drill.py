@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
-from bgpctl.errors import UsageError
+from bgpctl.core.timing.drills import Report
+from bgpctl.core.timing.failures import Scenario
+from bgpctl.errors import BgpctlError, UsageError
 from bgpctl.lab.drill import drill
+from bgpctl.lab.drill import run as runs
 from bgpctl.lab.routers import DRIVERS
-from bgpctl.lab.traffic import forwarding
+from bgpctl.lab.traffic import forwarding, requests
+from bgpctl.lab.traffic.network import Host
 from tests.support.cli import bgpctl
 
 
@@ -52,8 +60,43 @@ def test_it_needs_the_router(able: pytest.MonkeyPatch) -> None:
 
 
 def test_a_page_that_cannot_be_written_is_found_first(able: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for path in (tmp_path, tmp_path / "none" / "page.html"):
+    for path in (tmp_path, tmp_path / "none" / "page.html", tmp_path / ("long" * 80)):
         assert f"cannot write {path}" in _refused(html=path).message
+
+
+def test_a_page_that_cannot_be_written_in_the_end_costs_no_result(
+    able: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    able.setattr(runs, "run", lambda kind, one: Report(kind, one, problem="as foretold"))
+    with pytest.raises(BgpctlError, match="cannot write /dev/full"):
+        drill.drill(Scenario.DESELECT, "bird", html=Path("/dev/full"))
+    assert "as foretold" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_terminal_that_is_closed_ends_it_as_an_interrupt(
+    able: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP)}
+    able.setattr(runs, "run", lambda *_: signal.raise_signal(number))
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            drill.drill(Scenario.DESELECT, "bird")
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+def test_an_interrupt_at_the_terminal_is_ours_alone(able: pytest.MonkeyPatch) -> None:
+    """Else each of the processes that answer shows a traceback."""
+    able.setattr(requests, "until", lambda *_: None)
+    host = SimpleNamespace(inside=contextlib.nullcontext)
+    process = requests.answering(cast(Host, host), "n", [])
+    try:
+        assert os.getsid(process.pid) == process.pid
+    finally:
+        process.kill()
+        process.wait()
 
 
 @pytest.mark.parametrize("words", ["0", "4096", "-1", "1.5", "no", ""])

@@ -39,13 +39,15 @@ def drill(
     restart = True if graceful_restart is None else _restart(graceful_restart)
     planned = list(drills.plan([scenario] if scenario else list(drills.SETTINGS), restart))
     signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # nohup(1) ignores it
+        signal.signal(signal.SIGHUP, _interrupt)
     reports = []
     for number, one in enumerate(planned, start=1):
         _say(f"{kind}, {number} of {len(planned)}: {one.scenario}, {one.setting}")
         reports.append(run(kind, one))
+    RENDERERS[output](reports)  # first: a page that cannot be written must not cost what took minutes
     if html is not None:
         _write(html, page(reports))
-    RENDERERS[output](reports)
     return Exit.DONE if all(one.passed for one in reports) else Exit.FAILED
 
 
@@ -84,10 +86,13 @@ def _may_make_namespaces() -> bool:
 
 def _writable(path: Path) -> None:
     """Found out before minutes have passed."""
-    if path.is_dir() or not os.access(path.absolute().parent, os.W_OK):
-        raise UsageError(
-            f"cannot write {path}: it is a directory, or in one that is not there", "--html FILE"
-        )
+    try:
+        able = not path.is_dir() and os.access(path.absolute().parent, os.W_OK)
+        why = "it is a directory, or in one that is not there"
+    except OSError as error:  # a name that is too long
+        able, why = False, str(error.strerror)
+    if not able:
+        raise UsageError(f"cannot write {path}: {why}", "--html FILE")
 
 
 def _write(path: Path, text: str) -> None:

@@ -48,6 +48,7 @@ def answering(host: Host, node: str, addresses: Sequence[str]) -> subprocess.Pop
         process = subprocess.Popen(
             [sys.executable, "-m", __name__, "answer", node, *addresses],
             stdin=subprocess.DEVNULL,
+            start_new_session=True,  # a terminal's ^C is for us alone
             preexec_fn=die_with_parent(os.getpid()),
         )
     bound = f":{PORT:04X} "
@@ -68,6 +69,7 @@ def asking(host: Host, addresses: Sequence[str]) -> Iterator[Callable[[], list[R
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            start_new_session=True,
             preexec_fn=die_with_parent(os.getpid()),
         )
     assert process.stdout is not None
