@@ -40,6 +40,12 @@ def waiting(reason: str, message: str = "") -> Document:
     return status(waiting={"reason": reason, "message": message})
 
 
+def beside(status: Document) -> Document:
+    """With a sidecar that a webhook put there, which runs; a kubelet lists them by name."""
+    other = {"name": "a-sidecar", "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}}
+    return {**status, "containerStatuses": [other, *status["containerStatuses"]]}
+
+
 def ended(reason: str) -> Document:
     return {**status(terminated={"reason": reason, "exitCode": 128}), "phase": "Failed"}
 
@@ -55,6 +61,11 @@ def ended(reason: str) -> Document:
         (waiting("ErrImagePull", "not found"), Stage.FAILED, "ErrImagePull: not found"),
         (waiting("ImagePullBackOff", "Back-off"), Stage.FAILED, "ImagePullBackOff: Back-off"),
         (waiting("InvalidImageName"), Stage.FAILED, "InvalidImageName"),
+        (waiting("ErrImageNeverPull"), Stage.FAILED, "ErrImageNeverPull"),
+        (waiting("OfWhichNobodyKnows"), Stage.WAITING, ""),
+        (beside(waiting("ContainerCreating")), Stage.WAITING, ""),
+        (beside(waiting("ErrImagePull", "not found")), Stage.FAILED, "ErrImagePull: not found"),
+        (beside(ended("StartError")), Stage.PULLED, ""),
         # The command is not there: containerd fails to start it, CRI-O to create it.
         (ended("StartError"), Stage.PULLED, ""),
         (ended("ContainerCannotRun"), Stage.PULLED, ""),
@@ -93,8 +104,8 @@ def test_what_is_no_pod_is_unreadable(document: Any) -> None:
         seen(document)
 
 
-def event(message: object, name: str = "p", uid: str = "u") -> Document:
-    return {"involvedObject": {"name": name, "uid": uid}, "message": message}
+def event(message: object, name: str = "p", uid: str = "u", **more: str) -> Document:
+    return {"involvedObject": {"name": name, "uid": uid, **more}, "message": message}
 
 
 PULLED = f'Successfully pulled image "{IMAGE}" in '
@@ -112,6 +123,8 @@ PULLED = f'Successfully pulled image "{IMAGE}" in '
         ([event(None)], None),
         ([event(["a"])], None),
         ([event(f"{PULLED}0.1s", uid="another")], None),
+        ([event(f"{PULLED}0.1s", fieldPath="spec.containers{a-sidecar}")], None),
+        ([event(f"{PULLED}2s", fieldPath="spec.containers{pull}")], 2.0),
         ([event(f"{PULLED}0.1s", name="another")], None),
         ([{"involvedObject": 3}, {}, event(f"{PULLED}2s")], 2.0),
         ([], None),

@@ -19,13 +19,16 @@ from bgpctl.core.reading.foreign import Foreign
 NAME = "bgpctl-preflight"
 NAME_LABEL, RUN_LABEL = "app.kubernetes.io/name", "bgpctl.io/run"
 SELECTOR = f"{NAME_LABEL}={NAME}"
+CONTAINER = "pull"
 COMMAND = "/bgpctl-only-pulls-this-image"
 NOBODY = 65534  # a user that no image means: `runAsNonRoot` refuses images of root without one
+_FIELD = f"spec.containers{{{CONTAINER}}}"  # of an event
 LONGEST_WHY = 300  # characters, of what a kubelet says
 
 # What a container waits for while its image is not there (pkg/kubelet/images/types.go) …
 _FAILED = frozenset(
     {
+        "ErrImageNeverPull",
         "ErrImagePull",
         "ImagePullBackOff",
         "InvalidImageName",
@@ -34,8 +37,20 @@ _FAILED = frozenset(
         "SignatureValidationFailed",
     }
 )
-# … and before that is known.
-_NOT_YET = frozenset({"", "ContainerCreating", "PodInitializing"})
+# … and when it is, but not its command (pkg/kubelet/kuberuntime/kuberuntime_container.go). Any other reason
+# tells of no image.
+_PULLED = frozenset(
+    {
+        "CrashLoopBackOff",
+        "CreateContainerConfigError",
+        "CreateContainerError",
+        "PostStartHookError",
+        "PreCreateHookError",
+        "PreStartHookError",
+        "RunContainerError",
+        "StartError",
+    }
+)
 
 
 class Stage(StrEnum):
@@ -92,7 +107,7 @@ def pod(image: str, node: str, run: str, seconds: int, secrets: Sequence[str] = 
             },
             "containers": [
                 {
-                    "name": "pull",
+                    "name": CONTAINER,
                     "image": image,
                     "imagePullPolicy": "Always",
                     "command": [COMMAND],
@@ -120,7 +135,9 @@ def seen(document: Any) -> Seen:
 
 
 def _stage(status: Foreign) -> tuple[Stage, str]:
-    for container in status.children("containerStatuses")[:1]:
+    for container in status.children("containerStatuses"):
+        if container.text("name") != CONTAINER:
+            continue  # a webhook's sidecar: it runs before our image is there
         state = container.child("state")
         waiting, ended = state.child("waiting"), state.child("terminated")
         if state.has("running"):
@@ -130,7 +147,7 @@ def _stage(status: Foreign) -> tuple[Stage, str]:
         reason = waiting.text("reason")
         if reason in _FAILED:
             return Stage.FAILED, ": ".join(filter(None, (reason, waiting.text("message"))))
-        if state.has("waiting") and reason not in _NOT_YET:
+        if reason in _PULLED:
             return Stage.PULLED, ""  # the container cannot be made or started, which was to be expected
     if status.text("phase") in ("Failed", "Succeeded"):
         told = filter(None, (status.text("reason"), status.text("message")))
@@ -148,4 +165,6 @@ def seconds_told(events: Iterable[Mapping[str, Any]], name: str, uid: str) -> fl
 
 def _about(event: Mapping[str, Any]) -> tuple[object, object]:
     of = event.get("involvedObject")
-    return (of.get("name"), of.get("uid")) if isinstance(of, Mapping) else (None, None)
+    if not isinstance(of, Mapping) or of.get("fieldPath", _FIELD) != _FIELD:
+        return None, None
+    return of.get("name"), of.get("uid")
