@@ -100,6 +100,7 @@ def preflight(client: Client, provider: Provider, asked: Asked, say: Say) -> Rep
     if canary is not None and not late:
         say(f"restarting what speaks BGP on the canary {canary.node}")
         restarted = canary.restart()
+    look.again()
     judged = tuple(judge(look.case(name, pulled.get(name), asked.canary, restarted)) for name in look.nodes)
     return Report(asked.image, provider.name, judged, tuple(late), asked.canary if restarted else "")
 
@@ -128,12 +129,21 @@ class _Look:
         selectors = (asked.pod_selector,) if asked.pod_selector else _selectors(provider.name)
         self._documents = {name_of(one): one for one in client.read_list(paths.NODES, {}, cluster.slim)[0]}
         self._pods = self._running(selectors)
-        self._states = {state.node: state for state in provider.states(self._asked_for()) or ()}
+        self._states = self._now()
         self.nodes = self._named()
         facts = {name: reading.read_node(self._documents[name]) for name in self.nodes}
         self.ready = tuple(name for name in self.nodes if facts[name].ready is not False)
         self.namespace = asked.namespace or next(map(namespace_of, self._all_pods()), NAMESPACE)
-        self._met = self._routers(tuple(facts.values()))
+        self._facts = tuple(facts.values())
+        self._met = self._routers(self._facts)
+
+    def again(self) -> None:
+        """What is told of the sessions, as it is now: pulls take minutes, in which they may have changed."""
+        self._states = self._now()
+        self._met = self._routers(self._facts)
+
+    def _now(self) -> dict[str, NodeState]:
+        return {state.node: state for state in self._provider.states(self._asked_for()) or ()}
 
     # -- which
 
