@@ -24,7 +24,7 @@ from bgpctl.lab.stacks.cilium import documents
 from tests.support.apiserver import running
 from tests.support.cli import Ran, bgpctl, clean_environment, inside
 from tests.support.node_states import peer, state
-from tests.support.wait import eventually
+from tests.support.wait import eventually, throughout
 
 pytestmark = pytest.mark.integration
 
@@ -176,6 +176,26 @@ def test_interrupted_it_removes_its_pods(server: ApiServer, kubeconfig: Path, nu
         code, told = run.end(number)
     assert code == 130 and "interrupted" in told
     assert pods(server) == []
+
+
+def test_interrupted_while_a_creation_is_under_way(server: ApiServer, kubeconfig: Path) -> None:
+    """The API server carries it out all the same, when we have looked already."""
+    server.images.seconds[IMAGE] = 30.0
+    server.faults.add(Fault("latency", "create", "pods", count=1, seconds=1.0))
+    with Process(kubeconfig, *KNOWN) as run:
+        eventually(lambda: server.faults.describe()["faults"][0]["left"] == 0, why="the order for a pod")
+        code, _ = run.end(signal.SIGINT)
+    assert code == 130
+    throughout(lambda: pods(server) == [], 2.0, why="it was carried out, and removed")
+
+
+def test_what_changed_while_it_pulled(server: ApiServer, kubeconfig: Path) -> None:
+    server.images.seconds[IMAGE] = 3.0
+    with Process(kubeconfig, *KNOWN) as run:
+        eventually(lambda: len(pods(server)) == 2, why="two pods")
+        server.apply(to_document(speaking("worker-2", restart_time=4)))
+        code, told = run.finish()
+    assert code == 1 and "worker-2 does not fit" in " ".join(told.split()), told
 
 
 def test_killed_it_leaves_them_and_the_next_one_removes_them(server: ApiServer, kubeconfig: Path) -> None:

@@ -65,6 +65,7 @@ class Pulls:
     late: list[str] = field(default_factory=list)
     _open: dict[str, _Open] = field(default_factory=dict)
     _made: bool = False
+    _cut_short: bool = False  # a creation, which may be carried out all the same
 
     def __enter__(self) -> Pulls:
         """Clears away what an earlier run left."""
@@ -97,6 +98,9 @@ class Pulls:
         began, self._made = self.clock.monotonic(), True
         try:
             made = seen(self.client.create(self._pods, body))
+        except KeyboardInterrupt:
+            self._cut_short = True
+            raise
         except NotFound:
             raise UsageError(
                 f"namespace {self.namespace} does not exist", "choose another with --namespace"
@@ -129,16 +133,18 @@ class Pulls:
         return True
 
     def _remove_all(self) -> None:
-        """Also one whose creation was never answered: by the label."""
+        """Also one whose creation was never answered: by the label, and looked for until it is there."""
         why = ""
         for _ in range(REMOVE_TRIES):
             try:
                 left = self._listed(f"{SELECTOR},{RUN_LABEL}={self.run}")
-                if not left:
-                    return
                 for one in left:
                     self._delete(one)
-                continue
+                    self._cut_short &= one.uid in self._open  # else it is the one that was not answered
+                if not left and not self._cut_short:
+                    return
+                if not self._cut_short:
+                    continue
             except BgpctlError as error:
                 why = f" ({error.message})"
             self.clock.sleep(LOOK_EVERY)
