@@ -23,6 +23,7 @@ from bgpctl.errors import BgpctlError, Blocked, UsageError
 from bgpctl.kube.client import ApiError, Client
 from bgpctl.runbooks import restart as restarts
 from bgpctl.runbooks.clock import Clock
+from bgpctl.runbooks.command_line import CommandLine
 from bgpctl.runbooks.engine import Events
 from bgpctl.runbooks.model import Event, Result, StepReport
 from bgpctl.runbooks.preflight.pulls import Pulls
@@ -61,6 +62,8 @@ def plan(client: Client, options: UpgradeOptions) -> Events:
     """What it would do, decided on the world as it is, up to the first node that may not be restarted."""
     work = _Work(client, options)
     one = work.begin()
+    if work.idle(one):
+        return work.result("planned", work.done())
     first = begin(one, options.image, work.containers)
     yield work.tell(PULLED, "planned", f"pull {options.image} on {', '.join(work.todo) or 'no node'}")
     yield work.tell(PATCHED, "planned", first.what if first else "is so already")
@@ -103,6 +106,8 @@ class _Work:
     def all(self) -> Generator[Event, None, str]:
         """Everything, in its order. Returns the last words."""
         one = self.begin()
+        if self.idle(one):
+            return self.done()
         self._graceful()
         yield from self._pull(one)
         yield from self._patch(PATCHED, one, begin(one, self.options.image, self.containers))
@@ -113,7 +118,13 @@ class _Work:
             if now.held and now.kept is None and not (one.held and one.kept is None):
                 raise _strategy_lost(now, one.kept or one.strategy)
             yield from self._patch(GIVEN_BACK, now, end(now))
-        return self._done()
+        return self.done()
+
+    def idle(self, one: Rollout) -> bool:
+        """Is there nothing to do? Then nothing is written either."""
+        return (
+            not self.todo and one.kept is None and all(c.image == self.options.image for c in self.containers)
+        )
 
     def begin(self) -> Rollout:
         """What is there, and what is to be done. Raises UsageError, and Blocked where it may not be done."""
@@ -154,8 +165,8 @@ class _Work:
     def _graceful(self) -> None:
         """Raises Blocked where another run has a node, or routers would not keep its routes meanwhile."""
         if taken := self.look.taken(self.todo):
-            free = ",".join(node for node in self.todo if node not in taken)
-            leave_out = f"to leave them out: {self.options.typed.with_flags([f'--nodes {free}'])}"
+            free = [node for node in self.todo if node not in taken]
+            leave_out = f"to leave them out: {self._only(free)}"
             raise Blocked(
                 "; ".join(f"{node}: {why}" for node, why in taken.items()),
                 f"see `bgpctl node status`\n{leave_out if free else ''}",
@@ -223,6 +234,9 @@ class _Work:
             raise Blocked(f"{text}{left}", "find out why before the next node is restarted")
         yield self.tell(node, "done", result.message.removeprefix(f"{node}: "), node)
 
+    def _only(self, nodes: Sequence[str]) -> CommandLine:
+        return self.options.typed.with_flags([f"--nodes {','.join(nodes)}"])
+
     # -- how it ended
 
     @property
@@ -230,7 +244,8 @@ class _Work:
         """Were the routers of every node watched?"""
         return all(self.evidence.get(node, {}).get("watched") for node in self.todo)
 
-    def _done(self) -> str:
+    def done(self) -> str:
+        """The last words."""
         image = self.options.image
         if not self.todo:
             return f"every speaker runs {image}" if not self.out else f"these nodes run {image} already"
@@ -256,6 +271,8 @@ class _Work:
     def result(self, status: str, message: str, hint: str = "") -> Result:
         """With what is so now, and how it goes on."""
         rows = [*hint.splitlines()]
+        if status == "done" and self.out:
+            rows = [f"for the others: {self._only(self.out)}"]
         if status not in ("done", "planned"):
             go_on, now = f"to go on: {self.options.typed}", self._standing()
             rows = [*rows, now, go_on] if self.changed else [now, *rows]

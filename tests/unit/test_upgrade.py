@@ -13,9 +13,11 @@ from bgpctl.errors import BgpctlError, Blocked
 from bgpctl.lab.api import ApiServer
 from bgpctl.lab.api.faults import Fault
 from bgpctl.runbooks.command_line import CommandLine
+from bgpctl.runbooks.engine import Events
 from bgpctl.runbooks.journal import ANNOTATION as JOURNAL
 from bgpctl.runbooks.journal import Journal, dump
-from bgpctl.runbooks.upgrade import PATCHED, UNCHANGED, _Work
+from bgpctl.runbooks.model import Result
+from bgpctl.runbooks.upgrade import PATCHED, UNCHANGED, _Work, plan, upgrade
 from bgpctl.runbooks.upgrade_look import UpgradeOptions
 from tests.support.apiserver import running
 from tests.support.clients import client
@@ -115,3 +117,28 @@ def test_a_node_that_is_drained_is_left_out_or_brought_back(server: ApiServer, w
         work._graceful()
     assert told.value.message == "two: drain 7 has the node"
     assert "--nodes one" in told.value.hint and "--allow-route-loss" not in told.value.hint
+
+
+def test_where_nothing_is_left_nothing_is_written(server: ApiServer, work: _Work) -> None:
+    image = {"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": NEW}
+    client(server).patch(PATH, [image], "json")
+    before = client(server).get(PATH)
+    assert _last(upgrade(work.client, work.options)).status == "done"
+    planned = _last(plan(work.client, work.options))
+    assert (planned.status, planned.message) == ("planned", f"every speaker runs {NEW}")
+    assert client(server).get(PATH) == before
+
+
+def test_the_nodes_that_were_left_out_have_a_command(work: _Work) -> None:
+    work.todo, work.out = ("one",), ("two", "three")
+    told = work.result("done", work.done()).hint
+    assert told == f"for the others: bgpctl speaker upgrade --image {NEW} --nodes two,three"
+
+
+def _last(run: Events) -> Result:
+    while True:
+        try:
+            next(run)
+        except StopIteration as stop:
+            found: Result = stop.value
+            return found
