@@ -57,7 +57,7 @@ def follow_text(run: Run, title: str, *, plan: bool = False) -> Result:
     say = listener.hears(write)
     head = line(Span(title, "bold"), Span(f"  {units.day(now)}, times are UTC", "dim"))
     follow = _follow_live if interactive() else _follow_plain
-    result = follow(run, listener, lambda: say([head]))
+    result = follow(run, listener, lambda: say(folded(head, width(), 2)))
     say(result_lines(result, width()))
     _told_anyhow(result, listener)
     return result

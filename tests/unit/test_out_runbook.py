@@ -330,3 +330,13 @@ def test_a_wait_that_goes_on_is_still_the_same_wait_on_the_board() -> None:
 def test_the_spinner_turns() -> None:
     symbols: set[Any] = {plain(board(7).lines(AT + 1 + n / 8)[2])[0] for n in range(10)}
     assert len(symbols) == 10
+
+
+def test_a_long_title_is_whole_at_80_columns(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(runbook, "width", lambda: 80)
+    title = f"plan: upgrade the speakers to quay.io/example/{'speaker' * 3}:v1.18.1"
+    runbook.follow_text(run(DONE), title)
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert len(first) <= 80 and first.startswith("plan: upgrade") and second.startswith("  ")
