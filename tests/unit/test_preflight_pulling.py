@@ -122,6 +122,7 @@ PULLED = f'Successfully pulled image "{IMAGE}" in '
         ([event("Pulled")], None),
         ([event(None)], None),
         ([event(["a"])], None),
+        ([event(f"{PULLED}1ms"), event(f"{PULLED}8s")], 8.0),
         ([event(f"{PULLED}0.1s", uid="another")], None),
         ([event(f"{PULLED}0.1s", fieldPath="spec.containers{a-sidecar}")], None),
         ([event(f"{PULLED}2s", fieldPath="spec.containers{pull}")], 2.0),

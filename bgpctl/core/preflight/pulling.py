@@ -157,10 +157,11 @@ def _stage(status: Foreign) -> tuple[Stage, str]:
 
 def seconds_told(events: Iterable[Mapping[str, Any]], name: str, uid: str) -> float | None:
     """How long the pull of this pod's image took by its kubelet's event, with the pulls that it waited for as
-    an upgrade would; None = it has not said so."""
+    an upgrade would; None = it has not said so. Whoever may write events may write this one too: the longest
+    counts."""
     ours = (event for event in events if _about(event) == (name, uid))
     told = (reading.pulls([one], {(namespace_of(one), name): "its"}, waiting=True) for one in ours)
-    return next((took.seconds for some in told for took in some), None)
+    return max((took.seconds for some in told for took in some), default=None)
 
 
 def _about(event: Mapping[str, Any]) -> tuple[object, object]:
