@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from ipaddress import IPv4Network, ip_network
 
 import pytest
@@ -80,6 +80,17 @@ def test_leave_of_a_peer_that_is_not_established_just_drops_it(eng: EngineUnderT
     assert not eng.observed().peers
 
 
+def _stuck(eng: EngineUnderTest) -> Callable[[], bool]:
+    """Does what waits to be sent not become less any more, from one question to the next?"""
+    before = [0]
+
+    def asked() -> bool:
+        before.append(next(iter(eng.observed().sessions.values())).pending)
+        return before[-1] > 0 and before[-1] == before[-2]
+
+    return asked
+
+
 def test_leave_of_a_router_that_stopped_reading_ends_and_says_so(eng: EngineUnderTest) -> None:
     with new_router(receive_buffer=4096) as router:
         one = up(eng, router, ONE, hold_time=90)
@@ -90,7 +101,7 @@ def test_leave_of_a_router_that_stopped_reading_ends_and_says_so(eng: EngineUnde
             fat = Attributes(communities=frozenset(f"{n}:{m}" for m in range(1005)))
             block = tuple(IPv4Network((0x14000000 + n * 512 + i, 32)) for i in range(500))
             eng.perform(Announce(one.name, fat, block))
-        eng.session(lambda s: s.pending)
+        eventually(_stuck(eng), 60, interval=1.0)  # sooner the socket would take the withdrawals, too
         eng.perform(Leave((one.name,)))
         assert eng.departed[one.name].flushed_at is None
         assert not eng.observed().peers
