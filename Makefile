@@ -2,7 +2,7 @@
 # Both make their own virtual environment first; neither needs root, a cluster or a router.
 VENV := .venv
 PY   := $(VENV)/bin/python
-# A file of tests runs in one process, which waits for routers for a third of its time. More of them than this
+# A file of tests runs in one process, which waits for routers for half of its time. More of them than this
 # would keep each other's deadlines waiting.
 AT_ONCE := $(shell n=$$(nproc 2>/dev/null || echo 1); echo $$((n < 4 ? n + 1 : 5)))
 

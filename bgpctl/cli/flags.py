@@ -46,6 +46,17 @@ Timeout = Annotated[
         parse.positive_duration,
     ),
 ]
+Expect = Annotated[
+    float,
+    duration(
+        "--expect",
+        "How long a restart may take: routers must keep the routes at least that long.  [default: 30s]",
+        parse.positive_duration,
+    ),
+]
+AllowRouteLoss = Annotated[
+    bool, typer.Option("--allow-route-loss", help="Go on although routers may drop the routes meanwhile.")
+]
 RouterProbes = Annotated[
     list[str] | None,
     typer.Option(

@@ -256,17 +256,8 @@ def restart(
             help="Restart with this instead of deleting a pod, without a shell; {node} is the node's name.",
         ),
     ] = None,
-    expect: Annotated[
-        float,
-        flags.duration(
-            "--expect",
-            "How long a restart may take: routers must keep the routes at least that long.  [default: 30s]",
-            parse.positive_duration,
-        ),
-    ] = 30.0,
-    allow_route_loss: Annotated[
-        bool, typer.Option("--allow-route-loss", help="Go on although routers may drop the routes meanwhile.")
-    ] = False,
+    expect: flags.Expect = 30.0,
+    allow_route_loss: flags.AllowRouteLoss = False,
     timeout: Timeout = 600.0,
     router_probes: RouterProbes = None,
     take_over: TakeOver = False,

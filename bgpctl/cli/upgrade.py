@@ -20,14 +20,6 @@ Containers = Annotated[
         "it. Repeatable.",
     ),
 ]
-Expect = Annotated[
-    float,
-    flags.duration(
-        "--expect",
-        "How long a restart may take: routers must keep the routes at least that long.  [default: 30s]",
-        parse.positive_duration,
-    ),
-]
 PerNode = Annotated[
     float,
     flags.duration(
@@ -47,10 +39,8 @@ def upgrade(
         str, flags.pod_selector("The labels of the speakers' pods.")
     ] = flags.SPEAKER_PODS,
     namespace: flags.Namespace = "",
-    expect: Expect = 30.0,
-    allow_route_loss: Annotated[
-        bool, typer.Option("--allow-route-loss", help="Go on although routers may drop the routes meanwhile.")
-    ] = False,
+    expect: flags.Expect = 30.0,
+    allow_route_loss: flags.AllowRouteLoss = False,
     timeout: PerNode = 600.0,
     router_probes: RouterProbes = None,
     take_over: TakeOver = False,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bgpctl.core.exposition import Exposition, Sample, read
-from bgpctl.core.reading.documents import name_of, namespace_of
+from bgpctl.core.reading.documents import name_of, namespace_of, node_of
 from bgpctl.errors import BgpctlError
 from bgpctl.kube import paths
 from bgpctl.kube.client import ApiError, Client
@@ -72,7 +72,7 @@ def metrics(client: Client, stacks: Sequence[Pods], nodes: Collection[str]) -> R
         for stack in stacks
         for selector in stack.selectors
         for pod in client.items(paths.PODS, labelSelector=selector)
-        if stack.counts(pod) and (not nodes or _node(pod) in nodes)
+        if stack.counts(pod) and (not nodes or node_of(pod) in nodes)
     }
     if not asked:
         where = f" on {', '.join(sorted(nodes))}" if nodes else ""
@@ -90,15 +90,9 @@ def metrics(client: Client, stacks: Sequence[Pods], nodes: Collection[str]) -> R
     return Report(tuple(sorted(found, key=lambda one: (one.node, one.pod, one.port))), prefixes)
 
 
-def _node(pod: Document) -> str:
-    spec = pod.get("spec")
-    name = spec.get("nodeName") if isinstance(spec, Mapping) else None
-    return name if isinstance(name, str) else ""
-
-
 def _ask(client: Client, pod: Document, stack: Pods) -> Iterator[Answer]:
     """Every endpoint of a pod."""
-    node, name = _node(pod) or "(no node)", f"{namespace_of(pod)}/{name_of(pod)}"
+    node, name = node_of(pod) or "(no node)", f"{namespace_of(pod)}/{name_of(pod)}"
     status = pod.get("status")
     phase = status.get("phase") if isinstance(status, Mapping) else None
     if isinstance(phase, str) and phase != "Running":

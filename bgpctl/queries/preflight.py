@@ -16,7 +16,7 @@ from bgpctl.core.doctor.facts import Facts, Met
 from bgpctl.core.model import SessionState
 from bgpctl.core.preflight.observed import observed
 from bgpctl.core.preflight.verdict import Case, Judged, Measured, Peering, Verdict, Word, judge
-from bgpctl.core.reading.documents import name_of, namespace_of
+from bgpctl.core.reading.documents import name_of, namespace_of, node_of
 from bgpctl.core.state import NodeState, PeerState
 from bgpctl.core.timing.facts import facts_from_state
 from bgpctl.core.timing.forecast import uncovered
@@ -160,9 +160,7 @@ class _Look:
             for pod in self._client.items(paths.PODS, labelSelector=selector):
                 if not (self._asked.pod_selector or on_host(pod)):
                     continue
-                spec = pod.get("spec")
-                node = spec.get("nodeName") if isinstance(spec, Mapping) else None
-                if isinstance(node, str) and node:
+                if node := node_of(pod):
                     found.setdefault(node, {})[f"{namespace_of(pod)}/{name_of(pod)}"] = pod
         return {node: tuple(pods.values()) for node, pods in found.items()}
 

@@ -9,7 +9,7 @@ from typing import Any
 from bgpctl import providers
 from bgpctl.core.drain.restart import refusals
 from bgpctl.core.preflight.rollout import ANNOTATION, Container, Rollout, chosen, outdated, rollout
-from bgpctl.core.reading.documents import annotations_of, labels_of, name_of, namespace_of
+from bgpctl.core.reading.documents import annotations_of, labels_of, name_of, namespace_of, node_of
 from bgpctl.core.reading.foreign import Unreadable
 from bgpctl.core.reading.selectors import LabelSelector, parse_selector
 from bgpctl.errors import Blocked, UsageError
@@ -120,7 +120,7 @@ class Look:
     def left(self, one: Rollout, containers: Sequence[Container]) -> Left:
         """Raises UsageError for a node that does not exist, or on which it does not run."""
         pods, nodes = self._pods(one), self.client.items(paths.NODES)
-        running = {node for pod in pods if (node := _node_of(pod))}
+        running = {node for pod in pods if (node := node_of(pod))}
         old = {*self._outdated(pods, containers), *(running & set(_begun(nodes)))}
         asked, known = self.options.nodes, {name_of(node) for node in nodes}
         if missing := [name for name in asked if name not in known]:
@@ -174,12 +174,6 @@ class Look:
         )
         if missing := lacking(self.client, needed):
             raise Blocked(f"the right to {', '.join(missing)} is missing", "ask for it")
-
-
-def _node_of(pod: Document) -> str:
-    spec = pod.get("spec")
-    node = spec.get("nodeName") if isinstance(spec, Mapping) else None
-    return node if isinstance(node, str) else ""
 
 
 def _begun(nodes: Sequence[Document]) -> Iterator[str]:

@@ -82,15 +82,16 @@ def upgrade(lab: Lab, *flags: str) -> Running:
 def follow(lab: Lab, run: Running, deadline: float = 90.0) -> Ran:
     """Restart the speaker of each new pod, in this thread: children die with the thread that made them."""
     seen = {node: pod["metadata"]["uid"] for node, pod in pods(lab).items()}
-    end = time.monotonic() + deadline
-    while not run.ended:
-        assert time.monotonic() < end, "the upgrade does not end"
+
+    def ended() -> bool:
         for node, pod in pods(lab).items():
             if pod["metadata"]["uid"] != seen.get(node):
                 assert strategy(lab)["spec"]["updateStrategy"] == {"type": "OnDelete"}
                 seen[node] = pod["metadata"]["uid"]
                 restart(lab, node)
-        time.sleep(0.05)
+        return run.ended
+
+    eventually(ended, deadline, why="the upgrade ends")
     return run.finish()
 
 

@@ -48,6 +48,22 @@ def applied(document: Document, patch: Patch | None) -> Document:
     return found
 
 
+@pytest.mark.parametrize(
+    "selector",
+    [
+        {},
+        {"matchLabels": {}},
+        {"matchExpressions": [{"key": "a", "operator": "Exists"}]},
+        {"matchLabels": {"a": "1"}, "matchExpressions": [{"key": "b", "operator": "NotIn", "values": ["x"]}]},
+    ],
+)
+def test_pods_that_labels_alone_do_not_tell_from_others_are_not_replaced(selector: Document) -> None:
+    document = daemon_set()
+    document["spec"]["selector"] = selector
+    with pytest.raises(Unreadable, match="not by matchLabels alone"):
+        rollout(document)
+
+
 def begun(document: Document) -> Document:
     one = rollout(document)
     return applied(document, begin(one, NEW, chosen(one, NEW)))

@@ -73,20 +73,29 @@ def rollout(document: Any) -> Rollout:
     read = Foreign.of(document, "daemonset")
     meta, spec = read.child("metadata"), read.child("spec")
     namespace, name = meta.text("namespace", "default"), meta.required("name")
-    labels = spec.child("selector").child("matchLabels")
+    labels = _labels(spec.child("selector"))
     kept = annotations_of(read.value).get(ANNOTATION)
     listed = spec.child("template").child("spec").children("containers")
     return Rollout(
         namespace,
         name,
         f"/apis/apps/v1/namespaces/{namespace}/daemonsets/{name}",
-        ",".join(f"{key}={labels.text(key)}" for key in sorted(labels.value)),
+        ",".join(f"{key}={value}" for key, value in sorted(labels.items())),
         tuple(Container(n, one.required("name"), one.text("image")) for n, one in enumerate(listed)),
         plain(spec.child("updateStrategy").value, "spec.updateStrategy"),
         _strategy(kept) if kept is not None else None,
         kept or "",
         bool(meta.child("annotations").value),
     )
+
+
+def _labels(selector: Foreign) -> Mapping[str, str]:
+    """Those that all of its pods have, and by which they are asked for: with none, or beside other
+    conditions, pods of others would be taken for its own."""
+    labels = selector.child("matchLabels")
+    if not labels.value or selector.has("matchExpressions"):
+        raise Unreadable("spec.selector is not by matchLabels alone")
+    return {key: labels.text(key) for key in labels.value}
 
 
 def _strategy(text: str) -> Document:

@@ -33,6 +33,13 @@ _METADATA = (
 )
 
 
+def node_of(pod: Mapping[str, Any]) -> str:
+    """The name of the node that a Pod is bound to, "" = none."""
+    spec = pod.get("spec")
+    name = spec.get("nodeName") if isinstance(spec, Mapping) else None
+    return name if isinstance(name, str) else ""
+
+
 def metadata(document: Mapping[str, Any]) -> Mapping[str, Any]:
     """The metadata object; an empty one when there is none worth the name."""
     found = document.get("metadata")

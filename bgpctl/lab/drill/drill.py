@@ -92,7 +92,7 @@ def _writable(path: Path) -> None:
     except OSError as error:  # a name that is too long
         able, why = False, str(error.strerror)
     if not able:
-        raise UsageError(f"cannot write {path}: {why}", "--html FILE")
+        raise UsageError(f"cannot write {path}: {why}", "give --html a file in a directory that is there")
 
 
 def _write(path: Path, text: str) -> None:
