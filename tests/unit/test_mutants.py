@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.mutants import accepted
+from tests.mutants import accepted, report, settings
 from tests.mutants.source import Mutant, Source
 from tests.mutants.swapping import Functions
 
@@ -199,3 +199,11 @@ def test_an_accepted_survivor_is_named_and_one_that_is_no_more_is_told(tmp_path:
 def test_an_entry_without_a_reason_is_refused(line: str) -> None:
     with pytest.raises(ValueError, match=r"accepted\.txt:2"):
         accepted.Accepted(["", line])
+
+
+def test_what_is_accepted_is_still_there() -> None:
+    """Found out here, in seconds, and not when all mutants have run."""
+    known = accepted.read(settings.ACCEPTED)
+    files = {path for path, _, _ in known.reasons if (settings.ROOT / path).exists()}
+    made = [mutant for path in sorted(files) for mutant in Source(settings.ROOT, path).mutants()]
+    assert not list(report.stale(known.stale(made)))
