@@ -46,7 +46,7 @@ traffic: $(VENV)/.installed
 drills: $(VENV)/.installed
 	@$(PY) -m tests.drills $(ARGS)
 
-# Runs of bgpctl among second writers that act between any two requests: 20,000 (CI: 4,000).
+# Runs of bgpctl among second writers that act between any two requests: 20,000 (CI: 1,500).
 interleavings: $(VENV)/.installed
 	@BGPCTL_INTERLEAVINGS=20000 $(PY) -m pytest -q tests/interleaving $(ARGS)
 

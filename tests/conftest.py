@@ -8,7 +8,7 @@ import signal
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.support import require
+from tests.support import require, sample
 from tests.support.routers import helper_kind, router_kind, workshop
 
 # A run in the background of a script starts with SIGINT ignored, and its children would inherit that: ^C
@@ -26,6 +26,25 @@ settings.register_profile("ci", CALM, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "calm")
 
 __all__ = ["helper_kind", "router_kind", "workshop"]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With BGPCTL_SAMPLE=SEED, two of the routers of each test that runs once per router."""
+    if not sample.seed():
+        return
+    tests = {item.nodeid: where for item in items if (where := _router_of(item)) is not None}
+    out = sample.left_out(tests, sample.seed())
+    config.hook.pytest_deselected(items=[item for item in items if item.nodeid in out])
+    items[:] = [item for item in items if item.nodeid not in out]
+
+
+def _router_of(item: pytest.Item) -> tuple[str, str] | None:
+    """The test without its router, and the router, of a test that runs once per router."""
+    parameters = (
+        item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    )
+    router = parameters.get("router_kind") or parameters.get("helper_kind")
+    return (item.nodeid.replace(router, "", 1), router) if router else None
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -309,7 +309,7 @@ def tagged(control: Path, protocol: str) -> Iterator[list[tuple[int, int, float]
     def look() -> None:
         told = bird.ask(f"show route all protocol {protocol} table master4")
         line = next(one for one in bird.ask("show protocols").splitlines() if protocol in one)
-        _, clock, word = line.split()[-3:]
+        clock, word = line.split()[4:6]  # name, protocol, table, state, since, info, and why it is not up
         hours, minutes, seconds = clock.split(":")
         since = int(hours) * 3600 + int(minutes) * 60 + float(seconds) if word == "Established" else -1.0
         seen.append((told.count("BGP.next_hop"), told.count("(65535,0)"), since))

@@ -42,6 +42,10 @@ def look(lab: Lab) -> RouterAnswer:
     return parse_probe(lab.router.probe()).routes_from(lab.address_of(NODE))
 
 
+def back(answer: RouterAnswer, routes: int) -> bool:
+    return answer.routes is RouteState.PRESENT and len(answer.paths) == routes
+
+
 def unproved(ran: Ran, words: str) -> None:
     """It gave up, and said what it had seen."""
     assert ran.code == DEADLINE, ran.out
@@ -96,10 +100,13 @@ def test_a_session_that_the_router_took_down_is_not_confirmed_and_its_routes_com
         try:
             unproved(drain(lab, "--timeout", "2"), f"{routes} paths; session established")
             down(lab)
-            eventually(lambda: look(lab).routes is RouteState.ABSENT, why="the router dropped them")
+            # GoBGP, once in a hundred times on a busy machine, sees that the node closed before it has noted
+            # that it had said Cease itself, and keeps the routes as stale ones.
+            gone = (RouteState.ABSENT, RouteState.STALE)
+            eventually(lambda: look(lab).routes in gone, why="the router dropped them")
             unproved(drain(lab, "--timeout", "4"), "waiting for the speaker to withdraw (now running)")
             up(lab)
-            eventually(lambda: len(look(lab).paths) == routes, deadline=30, why="they come back")
+            eventually(lambda: back(look(lab), routes), deadline=30, why="they come back")
         finally:
             os.kill(lab.speakers[0].pid, signal.SIGCONT)
         ran = drain(lab)

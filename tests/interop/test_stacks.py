@@ -1,9 +1,8 @@
 """A sample of what `make stacks` runs whole: a drain and its restore on each stack, and on one of them
-something that happens on the way. BGPCTL_STACKS is its seed."""
+something that happens on the way. BGPCTL_SAMPLE is its seed."""
 
 from __future__ import annotations
 
-import os
 import random
 
 import pytest
@@ -11,11 +10,12 @@ import pytest
 from tests.matrix.cells import Graceful
 from tests.stacks.__main__ import run
 from tests.stacks.cells import ROUTERS, STACKS, Event, places
+from tests.support import sample
 from tests.support.require import require
 
 pytestmark = pytest.mark.interop
 
-SEED = os.environ.get("BGPCTL_STACKS", "")
+SEED = sample.seed()
 HAPPENS = random.Random(SEED).choice([event for event in Event if event is not Event.GUIDE])
 WHERE = random.Random(SEED).choice(list(STACKS))
 
