@@ -4,28 +4,28 @@
 _bgpctl_offer() {
     commands='' options='' arguments=''
     case $1 in
-        '') commands='routes explain logs metrics forecast doctor providers peers preflight node speaker policy cilium calico lab' options='--context --kubeconfig --version -h --help' arguments='' ;;
-        'routes') commands='' options='--peer --absent --directory --provider --output -o --context --kubeconfig -h --help' arguments='@node' ;;
-        'explain') commands='' options='--from --to --namespace -n --router-probe --provider --output -o --context --kubeconfig -h --help' arguments='' ;;
-        'logs') commands='' options='--follow -f --peer --since --file --provider --pod-selector --namespace -n --output -o --context --kubeconfig -h --help' arguments='@node' ;;
-        'metrics') commands='' options='--provider --output -o --context --kubeconfig -h --help' arguments='@node' ;;
-        'forecast') commands='' options='--all --event --set --scheme --restart-takes --peer-profile --provider --output -o --context --kubeconfig -h --help' arguments='@node' ;;
-        'doctor') commands='' options='--node --router-probe --provider --output -o --context --kubeconfig -h --help' arguments='' ;;
+        '') commands='routes explain logs metrics forecast doctor providers peers preflight node speaker policy cilium calico config lab' options='--context --kubeconfig --version -h --help' arguments='' ;;
+        'routes') commands='' options='--peer --absent --directory --provider --output -o --context --kubeconfig --verbose -v -h --help' arguments='@node' ;;
+        'explain') commands='' options='--from --to --namespace -n --router-probe --provider --output -o --context --kubeconfig --verbose -v -h --help' arguments='' ;;
+        'logs') commands='' options='--follow -f --peer --since --file --provider --pod-selector --namespace -n --output -o --context --kubeconfig --verbose -v -h --help' arguments='@node' ;;
+        'metrics') commands='' options='--provider --output -o --context --kubeconfig --verbose -v -h --help' arguments='@node' ;;
+        'forecast') commands='' options='--all --event --set --scheme --restart-takes --peer-profile --provider --output -o --context --kubeconfig --verbose -v -h --help' arguments='@node' ;;
+        'doctor') commands='' options='--node --router-probe --provider --output -o --context --kubeconfig --verbose -v -h --help' arguments='' ;;
         'providers') commands='' options='--output -o --context --kubeconfig -h --help' arguments='' ;;
         'peers') commands='status' options='-h --help' arguments='' ;;
-        'peers status') commands='' options='--output -o --watch -w --provider --context --kubeconfig -h --help' arguments='@node' ;;
+        'peers status') commands='' options='--output -o --watch -w --provider --context --kubeconfig --verbose -v -h --help' arguments='@node' ;;
         'preflight') commands='upgrade' options='-h --help' arguments='' ;;
-        'preflight upgrade') commands='' options='--image --nodes --selector -l --canary --allow-route-loss --pod-selector --namespace -n --timeout --peer-profile --router-probe --provider --output -o --context --kubeconfig -h --help' arguments='' ;;
+        'preflight upgrade') commands='' options='--image --nodes --selector -l --canary --allow-route-loss --pod-selector --namespace -n --timeout --peer-profile --router-probe --provider --output -o --context --kubeconfig --verbose -v -h --help' arguments='' ;;
         'node') commands='drain restore status estimate' options='-h --help' arguments='' ;;
-        'node drain') commands='' options='--dry-run --order --timeout --settle --soak --deselect-label --shutdown-command --router-probe --peer-profile --ignore-daemonsets --no-ignore-daemonsets --force --no-force --delete-emptydir-data --no-delete-emptydir-data --grace-period --disable-eviction --pod-selector --skip-wait-for-delete-timeout --allow-last-path --no-allow-last-path --allow-address-gap --no-allow-address-gap --beside-another-stack --no-beside-another-stack --require-confirmed --no-require-confirmed --assume-dead --max-unavailable --provider --take-over --output -o --context --kubeconfig -h --help' arguments='@node' ;;
-        'node restore') commands='' options='--timeout --router-probe --provider --take-over --dry-run --output -o --context --kubeconfig -h --help' arguments='@node' ;;
-        'node status') commands='' options='--provider --output -o --context --kubeconfig -h --help' arguments='@node' ;;
-        'node estimate') commands='' options='--peer-profile --provider --output -o --context --kubeconfig -h --help' arguments='@node' ;;
+        'node drain') commands='' options='--dry-run --order --timeout --settle --soak --deselect-label --shutdown-command --router-probe --peer-profile --ignore-daemonsets --no-ignore-daemonsets --force --no-force --delete-emptydir-data --no-delete-emptydir-data --grace-period --disable-eviction --pod-selector --skip-wait-for-delete-timeout --allow-last-path --no-allow-last-path --allow-address-gap --no-allow-address-gap --beside-another-stack --no-beside-another-stack --require-confirmed --no-require-confirmed --assume-dead --max-unavailable --provider --take-over --output -o --context --kubeconfig --verbose -v -h --help' arguments='@node' ;;
+        'node restore') commands='' options='--timeout --router-probe --provider --take-over --dry-run --output -o --context --kubeconfig --verbose -v -h --help' arguments='@node' ;;
+        'node status') commands='' options='--provider --output -o --context --kubeconfig --verbose -v -h --help' arguments='@node' ;;
+        'node estimate') commands='' options='--peer-profile --provider --output -o --context --kubeconfig --verbose -v -h --help' arguments='@node' ;;
         'speaker') commands='run status restart upgrade engine' options='-h --help' arguments='' ;;
         'speaker run') commands='' options='--node-name --file -f --in-cluster --listen --source-address --next-hop --withdraw-without-endpoints --damping --no-damping --graceful-shutdown-soak --ready-url --ready-command --beside-another-stack --secrets-namespace --directory --engine --log-format --log-level --context --kubeconfig -h --help' arguments='' ;;
         'speaker status') commands='' options='--directory --output -o -h --help' arguments='' ;;
-        'speaker restart') commands='' options='--pod-selector --namespace -n --restart-command --expect --allow-route-loss --timeout --router-probe --take-over --dry-run --output -o --context --kubeconfig -h --help' arguments='@node' ;;
-        'speaker upgrade') commands='' options='--image --nodes --container --pod-selector --namespace -n --expect --allow-route-loss --timeout --router-probe --take-over --dry-run --output -o --context --kubeconfig -h --help' arguments='' ;;
+        'speaker restart') commands='' options='--pod-selector --namespace -n --restart-command --expect --allow-route-loss --timeout --router-probe --take-over --dry-run --output -o --context --kubeconfig --verbose -v -h --help' arguments='@node' ;;
+        'speaker upgrade') commands='' options='--image --nodes --container --pod-selector --namespace -n --expect --allow-route-loss --timeout --router-probe --take-over --dry-run --output -o --context --kubeconfig --verbose -v -h --help' arguments='' ;;
         'speaker engine') commands='run stop' options='-h --help' arguments='' ;;
         'speaker engine run') commands='' options='--directory --node-name -h --help' arguments='' ;;
         'speaker engine stop') commands='' options='--directory --node-name --leave -h --help' arguments='' ;;
@@ -35,6 +35,11 @@ _bgpctl_offer() {
         'cilium prepare') commands='' options='--undo --soak --dry-run --output -o --context --kubeconfig -h --help' arguments='' ;;
         'calico') commands='prepare' options='-h --help' arguments='' ;;
         'calico prepare') commands='' options='--undo --dry-run --output -o --context --kubeconfig -h --help' arguments='' ;;
+        'config') commands='view check set unset' options='-h --help' arguments='' ;;
+        'config view') commands='' options='--output -o --context --kubeconfig -h --help' arguments='' ;;
+        'config check') commands='' options='--output -o -h --help' arguments='' ;;
+        'config set') commands='' options='--context -h --help' arguments='' ;;
+        'config unset') commands='' options='--context -h --help' arguments='' ;;
         'lab') commands='demo up drill' options='-h --help' arguments='' ;;
         'lab demo') commands='' options='--router --nodes --stack -h --help' arguments='' ;;
         'lab up') commands='' options='--router --nodes --kubeconfig --stack -h --help' arguments='' ;;
@@ -189,6 +194,12 @@ _bgpctl_values() {
         'calico prepare:--output'|'calico prepare:-o') echo 'text json yaml' ;;
         'calico prepare:--context') echo '' ;;
         'calico prepare:--kubeconfig') echo '@file' ;;
+        'config view:--output'|'config view:-o') echo 'text json yaml' ;;
+        'config view:--context') echo '' ;;
+        'config view:--kubeconfig') echo '@file' ;;
+        'config check:--output'|'config check:-o') echo 'text json' ;;
+        'config set:--context') echo '' ;;
+        'config unset:--context') echo '' ;;
         'lab demo:--router') echo 'auto bird frr gobgp exabgp' ;;
         'lab demo:--nodes') echo '' ;;
         'lab demo:--stack') echo 'bgpctl cilium calico frr-k8s kube-router' ;;

@@ -9,7 +9,7 @@ function __bgpctl_at
             set value no
         else if string match -q -- '-*' $word
             contains -- $word --canary --container --context --deselect-label --directory --engine --event --expect --file --from --grace-period --graceful-restart --graceful-shutdown-soak --html --image --kubeconfig --listen --log-format --log-level --max-unavailable --namespace --next-hop --node --node-name --nodes --order --output --peer --peer-profile --pod-selector --provider --ready-command --ready-url --restart-command --restart-takes --router --router-probe --scheme --secrets-namespace --selector --set --settle --shutdown-command --since --skip-wait-for-delete-timeout --soak --source-address --stack --timeout --to -f -l -n -o; and set value yes
-        else if contains -- (string join ' ' $path $word) 'routes' 'explain' 'logs' 'metrics' 'forecast' 'doctor' 'providers' 'peers' 'peers status' 'preflight' 'preflight upgrade' 'node' 'node drain' 'node restore' 'node status' 'node estimate' 'speaker' 'speaker run' 'speaker status' 'speaker restart' 'speaker upgrade' 'speaker engine' 'speaker engine run' 'speaker engine stop' 'policy' 'policy check' 'cilium' 'cilium prepare' 'calico' 'calico prepare' 'lab' 'lab demo' 'lab up' 'lab drill'
+        else if contains -- (string join ' ' $path $word) 'routes' 'explain' 'logs' 'metrics' 'forecast' 'doctor' 'providers' 'peers' 'peers status' 'preflight' 'preflight upgrade' 'node' 'node drain' 'node restore' 'node status' 'node estimate' 'speaker' 'speaker run' 'speaker status' 'speaker restart' 'speaker upgrade' 'speaker engine' 'speaker engine run' 'speaker engine stop' 'policy' 'policy check' 'cilium' 'cilium prepare' 'calico' 'calico prepare' 'config' 'config view' 'config check' 'config set' 'config unset' 'lab' 'lab demo' 'lab up' 'lab drill'
             set -a path $word
         end
     end
@@ -51,6 +51,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'\'' -a policy -d 'Validate policies before they are applied'
     complete -c $program -n '__bgpctl_at \'\'' -a cilium -d 'Prepare a cluster whose BGP Cilium runs'
     complete -c $program -n '__bgpctl_at \'\'' -a calico -d 'Prepare a cluster whose BGP Calico runs'
+    complete -c $program -n '__bgpctl_at \'\'' -a config -d 'Show, set and check the defaults of flags'
     complete -c $program -n '__bgpctl_at \'\'' -a lab -d 'A small cluster on this machine, with real BGP sessions'
     complete -c $program -n '__bgpctl_at \'\'' -l context -x -d 'The kubeconfig context to use'
     complete -c $program -n '__bgpctl_at \'\'' -l kubeconfig -r -F -d 'The kubeconfig file'
@@ -64,6 +65,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'routes\'' -l output -s o -x -a 'table wide json yaml' -d 'How to print it; wide adds why each route is there'
     complete -c $program -n '__bgpctl_at \'routes\'' -l context -x -d 'The kubeconfig context to use'
     complete -c $program -n '__bgpctl_at \'routes\'' -l kubeconfig -r -F -d 'The kubeconfig file'
+    complete -c $program -n '__bgpctl_at \'routes\'' -l verbose -s v -d 'Say of each flag that has its value from the environment or a file, from where'
     complete -c $program -n '__bgpctl_at \'routes\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'explain\'' -f
     complete -c $program -n '__bgpctl_at \'explain\'' -l from -x -a '(__bgpctl_nodes)' -d 'Only the routes of this node'
@@ -74,6 +76,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'explain\'' -l output -s o -x -a 'text json' -d 'How to print the result'
     complete -c $program -n '__bgpctl_at \'explain\'' -l context -x -d 'The kubeconfig context to use'
     complete -c $program -n '__bgpctl_at \'explain\'' -l kubeconfig -r -F -d 'The kubeconfig file'
+    complete -c $program -n '__bgpctl_at \'explain\'' -l verbose -s v -d 'Say of each flag that has its value from the environment or a file, from where'
     complete -c $program -n '__bgpctl_at \'explain\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'logs\'' -f -a '(__bgpctl_nodes)'
     complete -c $program -n '__bgpctl_at \'logs\'' -l follow -s f -d 'Go on as lines are written'
@@ -86,12 +89,14 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'logs\'' -l output -s o -x -a 'text json' -d 'How to print the result'
     complete -c $program -n '__bgpctl_at \'logs\'' -l context -x -d 'The kubeconfig context to use'
     complete -c $program -n '__bgpctl_at \'logs\'' -l kubeconfig -r -F -d 'The kubeconfig file'
+    complete -c $program -n '__bgpctl_at \'logs\'' -l verbose -s v -d 'Say of each flag that has its value from the environment or a file, from where'
     complete -c $program -n '__bgpctl_at \'logs\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'metrics\'' -f -a '(__bgpctl_nodes)'
     complete -c $program -n '__bgpctl_at \'metrics\'' -l provider -x -a 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' -d 'Who speaks BGP on the node: bgpctl\'s own speaker, or another stack'
     complete -c $program -n '__bgpctl_at \'metrics\'' -l output -s o -x -a 'text json' -d 'How to print the result'
     complete -c $program -n '__bgpctl_at \'metrics\'' -l context -x -d 'The kubeconfig context to use'
     complete -c $program -n '__bgpctl_at \'metrics\'' -l kubeconfig -r -F -d 'The kubeconfig file'
+    complete -c $program -n '__bgpctl_at \'metrics\'' -l verbose -s v -d 'Say of each flag that has its value from the environment or a file, from where'
     complete -c $program -n '__bgpctl_at \'metrics\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'forecast\'' -f -a '(__bgpctl_nodes)'
     complete -c $program -n '__bgpctl_at \'forecast\'' -l all -d 'Sum up every node, what costs most first'
@@ -104,6 +109,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'forecast\'' -l output -s o -x -a 'text json html' -d 'How to print it; html is one page with its timelines'
     complete -c $program -n '__bgpctl_at \'forecast\'' -l context -x -d 'The kubeconfig context to use'
     complete -c $program -n '__bgpctl_at \'forecast\'' -l kubeconfig -r -F -d 'The kubeconfig file'
+    complete -c $program -n '__bgpctl_at \'forecast\'' -l verbose -s v -d 'Say of each flag that has its value from the environment or a file, from where'
     complete -c $program -n '__bgpctl_at \'forecast\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'doctor\'' -f
     complete -c $program -n '__bgpctl_at \'doctor\'' -l node -x -a '(__bgpctl_nodes)' -d 'Only what is about this node, and the cluster as a whole'
@@ -112,6 +118,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'doctor\'' -l output -s o -x -a 'text json' -d 'How to print the result'
     complete -c $program -n '__bgpctl_at \'doctor\'' -l context -x -d 'The kubeconfig context to use'
     complete -c $program -n '__bgpctl_at \'doctor\'' -l kubeconfig -r -F -d 'The kubeconfig file'
+    complete -c $program -n '__bgpctl_at \'doctor\'' -l verbose -s v -d 'Say of each flag that has its value from the environment or a file, from where'
     complete -c $program -n '__bgpctl_at \'doctor\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'providers\'' -f
     complete -c $program -n '__bgpctl_at \'providers\'' -l output -s o -x -a 'text json yaml' -d 'How to print the result'
@@ -127,6 +134,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'peers status\'' -l provider -x -a 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' -d 'Who speaks BGP on the node: bgpctl\'s own speaker, or another stack'
     complete -c $program -n '__bgpctl_at \'peers status\'' -l context -x -d 'The kubeconfig context to use'
     complete -c $program -n '__bgpctl_at \'peers status\'' -l kubeconfig -r -F -d 'The kubeconfig file'
+    complete -c $program -n '__bgpctl_at \'peers status\'' -l verbose -s v -d 'Say of each flag that has its value from the environment or a file, from where'
     complete -c $program -n '__bgpctl_at \'peers status\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'preflight\'' -f
     complete -c $program -n '__bgpctl_at \'preflight\'' -a upgrade -d 'Pull an image on every node, and tell where an upgrade to it ends before routers drop the routes'
@@ -146,6 +154,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'preflight upgrade\'' -l output -s o -x -a 'text json' -d 'How to print the result'
     complete -c $program -n '__bgpctl_at \'preflight upgrade\'' -l context -x -d 'The kubeconfig context to use'
     complete -c $program -n '__bgpctl_at \'preflight upgrade\'' -l kubeconfig -r -F -d 'The kubeconfig file'
+    complete -c $program -n '__bgpctl_at \'preflight upgrade\'' -l verbose -s v -d 'Say of each flag that has its value from the environment or a file, from where'
     complete -c $program -n '__bgpctl_at \'preflight upgrade\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'node\'' -f
     complete -c $program -n '__bgpctl_at \'node\'' -a drain -d 'Take a node out of service: cordon, evict, withdraw its routes, wait until the routers let go'
@@ -181,6 +190,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'node drain\'' -l output -s o -x -a 'text json' -d 'How to print the result'
     complete -c $program -n '__bgpctl_at \'node drain\'' -l context -x -d 'The kubeconfig context to use'
     complete -c $program -n '__bgpctl_at \'node drain\'' -l kubeconfig -r -F -d 'The kubeconfig file'
+    complete -c $program -n '__bgpctl_at \'node drain\'' -l verbose -s v -d 'Say of each flag that has its value from the environment or a file, from where'
     complete -c $program -n '__bgpctl_at \'node drain\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'node restore\'' -f -a '(__bgpctl_nodes)'
     complete -c $program -n '__bgpctl_at \'node restore\'' -l timeout -x -d 'Give up after this long (exit 4); running again resumes'
@@ -191,12 +201,14 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'node restore\'' -l output -s o -x -a 'text json' -d 'How to print the result'
     complete -c $program -n '__bgpctl_at \'node restore\'' -l context -x -d 'The kubeconfig context to use'
     complete -c $program -n '__bgpctl_at \'node restore\'' -l kubeconfig -r -F -d 'The kubeconfig file'
+    complete -c $program -n '__bgpctl_at \'node restore\'' -l verbose -s v -d 'Say of each flag that has its value from the environment or a file, from where'
     complete -c $program -n '__bgpctl_at \'node restore\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'node status\'' -f -a '(__bgpctl_nodes)'
     complete -c $program -n '__bgpctl_at \'node status\'' -l provider -x -a 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' -d 'Who speaks BGP on the node: bgpctl\'s own speaker, or another stack'
     complete -c $program -n '__bgpctl_at \'node status\'' -l output -s o -x -a 'text json yaml' -d 'How to print the result'
     complete -c $program -n '__bgpctl_at \'node status\'' -l context -x -d 'The kubeconfig context to use'
     complete -c $program -n '__bgpctl_at \'node status\'' -l kubeconfig -r -F -d 'The kubeconfig file'
+    complete -c $program -n '__bgpctl_at \'node status\'' -l verbose -s v -d 'Say of each flag that has its value from the environment or a file, from where'
     complete -c $program -n '__bgpctl_at \'node status\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'node estimate\'' -f -a '(__bgpctl_nodes)'
     complete -c $program -n '__bgpctl_at \'node estimate\'' -l peer-profile -x -d 'What product a peer is, for its stale timers: frr, junos …, or stale:SECONDS when you know for how long it keeps stale routes (stale:300 = 300 seconds)'
@@ -204,6 +216,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'node estimate\'' -l output -s o -x -a 'text json yaml' -d 'How to print the result'
     complete -c $program -n '__bgpctl_at \'node estimate\'' -l context -x -d 'The kubeconfig context to use'
     complete -c $program -n '__bgpctl_at \'node estimate\'' -l kubeconfig -r -F -d 'The kubeconfig file'
+    complete -c $program -n '__bgpctl_at \'node estimate\'' -l verbose -s v -d 'Say of each flag that has its value from the environment or a file, from where'
     complete -c $program -n '__bgpctl_at \'node estimate\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'speaker\'' -f
     complete -c $program -n '__bgpctl_at \'speaker\'' -a run -d 'Run one node\'s speaker in the foreground, until SIGTERM'
@@ -250,6 +263,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'speaker restart\'' -l output -s o -x -a 'text json' -d 'How to print the result'
     complete -c $program -n '__bgpctl_at \'speaker restart\'' -l context -x -d 'The kubeconfig context to use'
     complete -c $program -n '__bgpctl_at \'speaker restart\'' -l kubeconfig -r -F -d 'The kubeconfig file'
+    complete -c $program -n '__bgpctl_at \'speaker restart\'' -l verbose -s v -d 'Say of each flag that has its value from the environment or a file, from where'
     complete -c $program -n '__bgpctl_at \'speaker restart\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'speaker upgrade\'' -f
     complete -c $program -n '__bgpctl_at \'speaker upgrade\'' -l image -x -d 'What is upgraded to'
@@ -266,6 +280,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'speaker upgrade\'' -l output -s o -x -a 'text json' -d 'How to print the result'
     complete -c $program -n '__bgpctl_at \'speaker upgrade\'' -l context -x -d 'The kubeconfig context to use'
     complete -c $program -n '__bgpctl_at \'speaker upgrade\'' -l kubeconfig -r -F -d 'The kubeconfig file'
+    complete -c $program -n '__bgpctl_at \'speaker upgrade\'' -l verbose -s v -d 'Say of each flag that has its value from the environment or a file, from where'
     complete -c $program -n '__bgpctl_at \'speaker upgrade\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'speaker engine\'' -f
     complete -c $program -n '__bgpctl_at \'speaker engine\'' -a run -d 'Run ExaBGP in the foreground, without a speaker'
@@ -306,6 +321,26 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'calico prepare\'' -l context -x -d 'The kubeconfig context to use'
     complete -c $program -n '__bgpctl_at \'calico prepare\'' -l kubeconfig -r -F -d 'The kubeconfig file'
     complete -c $program -n '__bgpctl_at \'calico prepare\'' -s h -l help -d 'Show help and exit.'
+    complete -c $program -n '__bgpctl_at \'config\'' -f
+    complete -c $program -n '__bgpctl_at \'config\'' -a view -d 'Show each setting that holds for this context, and where it comes from'
+    complete -c $program -n '__bgpctl_at \'config\'' -a check -d 'Check the file, for every context: all faults at once, each with its line; exit code 2'
+    complete -c $program -n '__bgpctl_at \'config\'' -a set -d 'Write one setting into the file; all else in it stays as it is, with its comments'
+    complete -c $program -n '__bgpctl_at \'config\'' -a unset -d 'Take one setting out of the file'
+    complete -c $program -n '__bgpctl_at \'config\'' -s h -l help -d 'Show help and exit.'
+    complete -c $program -n '__bgpctl_at \'config view\'' -f
+    complete -c $program -n '__bgpctl_at \'config view\'' -l output -s o -x -a 'text json yaml' -d 'How to print the result'
+    complete -c $program -n '__bgpctl_at \'config view\'' -l context -x -d 'The kubeconfig context to use'
+    complete -c $program -n '__bgpctl_at \'config view\'' -l kubeconfig -r -F -d 'The kubeconfig file'
+    complete -c $program -n '__bgpctl_at \'config view\'' -s h -l help -d 'Show help and exit.'
+    complete -c $program -n '__bgpctl_at \'config check\'' -f
+    complete -c $program -n '__bgpctl_at \'config check\'' -l output -s o -x -a 'text json' -d 'How to print the result'
+    complete -c $program -n '__bgpctl_at \'config check\'' -s h -l help -d 'Show help and exit.'
+    complete -c $program -n '__bgpctl_at \'config set\'' -f
+    complete -c $program -n '__bgpctl_at \'config set\'' -l context -x -d 'Only for this context'
+    complete -c $program -n '__bgpctl_at \'config set\'' -s h -l help -d 'Show help and exit.'
+    complete -c $program -n '__bgpctl_at \'config unset\'' -f
+    complete -c $program -n '__bgpctl_at \'config unset\'' -l context -x -d 'Only for this context'
+    complete -c $program -n '__bgpctl_at \'config unset\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'lab\'' -f
     complete -c $program -n '__bgpctl_at \'lab\'' -a demo -d 'Watch one node leave service and come back, over real BGP sessions'
     complete -c $program -n '__bgpctl_at \'lab\'' -a up -d 'Keep such a cluster in the foreground for use from another terminal; ^C takes it down'

@@ -51,11 +51,9 @@ class Command:
 
 def tree() -> Command:
     """The command tree as it is now."""
-    import typer
+    from bgpctl.cli import app
 
-    from bgpctl.cli.app import app
-
-    return _command(typer.main.get_command(app), ())
+    return _command(app.tree(), ())
 
 
 def _command(command: Any, path: tuple[str, ...]) -> Command:

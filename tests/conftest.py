@@ -18,6 +18,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # Who runs the tests has a terminal of some width, and xdist gives its processes one: a test says its own.
 os.environ.pop("COLUMNS", None)
 
+# Nor does it matter which defaults of flags that person has.
+os.environ["BGPCTL_CONFIG"] = os.devnull
+
 # A busy machine is no fault of the code: no deadline, no complaint about slow inputs. CI judges a change and
 # must judge the same twice; a person's runs go on exploring.
 CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -9,6 +9,8 @@ import typer
 
 from bgpctl import __version__
 from bgpctl.cli import (
+    config,
+    defaults,
     doctor,
     errors,
     explain,
@@ -51,6 +53,7 @@ app.add_typer(policy.app, name="policy")
 app.command("providers")(providers.providers)
 app.add_typer(providers.cilium, name="cilium")
 app.add_typer(providers.calico, name="calico")
+app.add_typer(config.app, name="config")
 app.add_typer(lab.app, name="lab")
 
 
@@ -84,10 +87,22 @@ def _in_whole_sentences(group: Any) -> None:
             _in_whole_sentences(command)
 
 
-def run(arguments: Sequence[str], program: str) -> int:
-    """Parse and run one command line; returns the exit code."""
+def tree() -> Any:
+    """The commands as the parser has them."""
     command = typer.main.get_command(app)
     _in_whole_sentences(command)
+    defaults.add_verbose(command)
+    return command
+
+
+def run(arguments: Sequence[str], program: str) -> int:
+    """Parse and run one command line; returns the exit code."""
+    command = tree()
     with errors.parsing(program, arguments):
-        code = command.main(list(arguments), prog_name=program, standalone_mode=False)
+        code = command.main(
+            list(arguments),
+            prog_name=program,
+            standalone_mode=False,
+            default_map=defaults.of_line(command, arguments),
+        )
         return code if isinstance(code, int) else 0

@@ -118,20 +118,27 @@ class Given:
 
 def given(ctx: typer.Context, context: str | None, kubeconfig: str | None) -> Given:
     """The Kubernetes flags of this command line, wherever they stood."""
+    from bgpctl.cli import defaults
+
     before = ctx.find_object(Given) or Given()
-    return before.merge(context, kubeconfig)
+    merged = before.merge(context, kubeconfig)
+    defaults.tell(ctx, merged)
+    return merged
 
 
-def asked(ctx: Parsed) -> Mapping[str, tuple[str, ...]]:
-    """The flags that were typed, by name, with their values as they would be typed again."""
-    return dict(_asked(ctx))
+def asked(ctx: Parsed, source: str = "COMMANDLINE") -> Mapping[str, tuple[str, ...]]:
+    """The flags that were typed, by name, with their values as they would be typed again; or those that have
+    theirs from another source (`DEFAULT_MAP`: the environment and the defaults file)."""
+    return dict(_asked(ctx, source))
 
 
-def _asked(ctx: Parsed) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _asked(ctx: Parsed, wanted: str) -> Iterator[tuple[str, tuple[str, ...]]]:
     for parameter in ctx.command.params:
         name = parameter.name or ""
         source = ctx.get_parameter_source(name)
-        if parameter.param_type_name != "option" or source is None or source.name != "COMMANDLINE":
+        if parameter.param_type_name != "option" or source is None or source.name != wanted:
+            continue
+        if name not in ctx.params:
             continue
         value = ctx.params[name]
         if isinstance(value, bool):

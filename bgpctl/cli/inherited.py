@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
+from bgpctl.cli.defaults import from_elsewhere
 from bgpctl.cli.flags import asked, text_of
 from bgpctl.cli.program import typed
 from bgpctl.errors import Blocked, UsageError
@@ -40,6 +41,16 @@ def with_inherited(
         hint = "\n".join(_ways(ctx, node, tuple(refused)))
         raise Blocked(f"the options in the journal of node {node} cannot be used: {why}", hint)
     return build(node, values)
+
+
+def forgotten(ctx: typer.Context, flags: Sequence[str]) -> bool:
+    """Give those of these flags that have their value from the environment or the defaults file their own
+    default again: a run that goes on is the one that was asked for, whatever the file says now. Had any?"""
+    found = [p for p in ctx.command.params if {*p.opts, *p.secondary_opts} & set(flags)]
+    ours = [p for p in found if p.name in ctx.params and from_elsewhere(ctx, p)]
+    for parameter in ours:
+        ctx.params[parameter.name or ""] = parameter.type_cast_value(ctx, parameter.default)
+    return bool(ours)
 
 
 def _read(ctx: typer.Context, node: str, flag: str, given: tuple[str, ...]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from bgpctl.cli.flags import (
     asked,
     given,
 )
-from bgpctl.cli.inherited import with_inherited
+from bgpctl.cli.inherited import forgotten, with_inherited
 from bgpctl.cli.program import typed
 
 if TYPE_CHECKING:
@@ -90,13 +90,18 @@ def _resumed(ctx: typer.Context, client: Client, options: DrainOptions) -> Drain
     from bgpctl.runbooks import kept
 
     journal = node_queries.journal_of(client, options.node)
-    before = journal.asked if journal and journal.command == "drain" else {}
+    goes_on = journal is not None and journal.command == "drain"
+    before = journal.asked if journal and goes_on else {}
+    by_default = kept.keep(asked(ctx, "DEFAULT_MAP"))
+    if goes_on and forgotten(ctx, kept.INHERITED):
+        options = flags.options(options.node, ctx.params)
     said = kept.keep(asked(ctx))
     if inherited := kept.inherited(before, said):
         options = with_inherited(ctx, options.node, inherited, flags.options)
     left = {f: v for f, v in kept.merged(before, said).items() if f not in (*said, *kept.OF_ATTEMPT)}
     whole = typed().with_words(kept.words(kept.printed(left, "drain")))
-    return replace(options, asked={**inherited, **said}, typed=whole, inherited=inherited)
+    begun = {} if goes_on else by_default  # another machine that goes on has another file
+    return replace(options, asked={**begun, **inherited, **said}, typed=whole, inherited=inherited)
 
 
 def _drain(

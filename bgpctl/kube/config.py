@@ -71,6 +71,18 @@ def files(kubeconfig: str | None = None) -> list[str]:
     return [os.path.expanduser(path) for path in _named(kubeconfig).split(os.pathsep) if path]
 
 
+def current_context(kubeconfig: str | None = None) -> str:
+    """The context that is used where none is named; "" = none, or nobody can read which."""
+    import yaml
+
+    for path in files(kubeconfig):
+        with contextlib.suppress(OSError, ValueError, yaml.YAMLError):
+            found = yaml.load(Path(path).read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+            if isinstance(found, dict) and isinstance(name := found.get("current-context"), str) and name:
+                return name
+    return ""
+
+
 def _named(kubeconfig: str | None) -> str:
     return kubeconfig or os.environ.get("KUBECONFIG") or DEFAULT_KUBECONFIG
 

@@ -1,0 +1,153 @@
+"""The defaults file: what it says, where it is wrong, and edits that leave the rest of it as it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bgpctl.core.settings import SETTINGS, read
+from bgpctl.documents.settings import edit, load
+from bgpctl.errors import UsageError
+
+WRITTEN = """\
+# mine
+defaults:
+    # the routers
+    router-probe:
+    - frr      # one
+    - bird
+    # how
+    order: guide   # as the guide says
+contexts:
+    prod:   # big
+        timeout: 1h
+"""
+
+
+def saved(directory: Path, text: str) -> Path:
+    path = directory / "config.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_a_context_goes_before_what_holds_everywhere(tmp_path: Path) -> None:
+    found, faults = read(yaml.safe_load(WRITTEN))
+    assert not faults
+    assert {name: value.texts for name, value in found.of("prod").items()} == {
+        "router-probe": ("frr", "bird"),
+        "order": ("guide",),
+        "timeout": ("1h",),
+    }
+    assert "timeout" not in found.of("dev")
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "words"),
+    [
+        ("[]", "", "a mapping"),
+        ("default: {}", "default", "there is no such key; use defaults or contexts"),
+        ("defaults: 3", "defaults", "a mapping"),
+        ("defaults: {router_probe: frr}", "defaults.router_probe", "did you mean router-probe?"),
+        ("defaults: {force: true}", "defaults.force", "is no setting; use router-probe"),
+        ("defaults: {order: [guide]}", "defaults.order", "a text or a number"),
+        ("defaults: {timeout: true}", "defaults.timeout", "a text or a number"),
+        ("defaults: {require-confirmed: 1}", "defaults.require-confirmed", "true or false"),
+        ("contexts: {prod: {router-probe: [{}]}}", "contexts[prod].router-probe", "or a list of them"),
+    ],
+)
+def test_every_fault_has_its_place(text: str, path: str, words: str) -> None:
+    found, faults = read(yaml.safe_load(text))
+    assert [one.path for one in faults] == [path]
+    assert words in faults[0].message
+    assert not found.of("prod")
+
+
+def test_the_line_of_a_fault(tmp_path: Path) -> None:
+    file = load(saved(tmp_path, WRITTEN.replace("timeout: 1h", "timeout: 1h\n        ordr: guide")))
+    assert [file.place(fault.path) for fault in file.faults] == [f"{tmp_path}/config.yaml:12"]
+
+
+@pytest.mark.parametrize("text", ["{", "a: 1\n---\nb: 2\n", "a: \x01", "x" * (1 << 21)])
+def test_what_is_no_file_of_defaults(tmp_path: Path, text: str) -> None:
+    with pytest.raises(UsageError, match=r"config\.yaml"):
+        load(saved(tmp_path, text))
+
+
+def test_edits_leave_comments_and_all_else(tmp_path: Path) -> None:
+    path = saved(tmp_path, WRITTEN)
+    for context, name, texts in (
+        (None, "order", ("withdraw-first",)),
+        (None, "router-probe", ("gobgp=127.0.0.1:50051@192.0.2.1",)),
+        ("prod", "timeout", ("20m",)),
+        ("dev", "max-unavailable", ("2",)),
+    ):
+        edit(load(path), context, SETTINGS[name], texts)
+    assert path.read_text() == (
+        "# mine\n"
+        "defaults:\n"
+        "    # the routers\n"
+        '    router-probe: ["gobgp=127.0.0.1:50051@192.0.2.1"]\n'
+        "    # how\n"
+        "    order: withdraw-first   # as the guide says\n"
+        "contexts:\n"
+        "    dev:\n"
+        "      max-unavailable: 2\n"
+        "    prod:   # big\n"
+        "        timeout: 20m\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "context"),
+    [
+        ("defaults: {order: guide}\n", None),
+        ("{}\n", None),
+        ("defaults: &x\n  order: guide\ncontexts: {a: *x}\n", "a"),
+    ],
+)
+def test_what_only_a_person_can_edit_stays_as_it_was(tmp_path: Path, text: str, context: str | None) -> None:
+    path = saved(tmp_path, text)
+    with pytest.raises(UsageError, match="not written as bgpctl can edit"):
+        edit(load(path), context, SETTINGS["timeout"], ("1m",))
+    assert path.read_text() == text
+
+
+TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1, max_size=12)
+EDITS = st.tuples(
+    st.sampled_from([None, "prod", "arn:aws:eks:eu/x", "a.b"]),
+    st.sampled_from(["order", "timeout", "router-probe", "provider"]),
+    st.none() | st.lists(TEXTS, min_size=1, max_size=3).map(tuple),
+)
+
+
+@given(
+    edits=st.lists(EDITS, max_size=8),
+    before=st.sampled_from(["", WRITTEN, "defaults:\ncontexts:\n", "# mine"]),
+)
+def test_an_edit_changes_one_value_whatever_it_is(
+    tmp_path_factory: pytest.TempPathFactory,
+    edits: list[tuple[str | None, str, tuple[str, ...] | None]],
+    before: str,
+) -> None:
+    path = saved(tmp_path_factory.mktemp("edit"), before)
+    for context, name, texts in edits:
+        given = texts[:1] if texts and not SETTINGS[name].many else texts
+        was = said(path)
+        edit(load(path), context, SETTINGS[name], given)
+        now = said(path)
+        assert now.pop((context, name), None) == given
+        was.pop((context, name), None)
+        assert now == was
+
+
+def said(path: Path) -> dict[tuple[str | None, str], tuple[str, ...]]:
+    found = load(path)
+    assert not found.faults
+    sections = {None: found.settings.everywhere, **found.settings.contexts}
+    return {
+        (context, name): value.texts for context, values in sections.items() for name, value in values.items()
+    }
