@@ -33,6 +33,7 @@ CASES = [
             "policy",
             "providers",
             "calico",
+            "config",
             "cilium",
             "lab",
         },
