@@ -1,10 +1,10 @@
-# bash completion for bgpctl and kubectl-bgp. Written by `make completions`; do not edit.
+# bash completion for bgpctl and kubectl-bgp. Written by `bgpctl completion`; do not edit.
 
 # Sets `commands`, `options` and `arguments` for the command whose words are $1.
 _bgpctl_offer() {
     commands='' options='' arguments=''
     case $1 in
-        '') commands='routes explain logs metrics forecast doctor providers peers preflight node speaker policy cilium calico config lab' options='--context --kubeconfig --version -h --help' arguments='' ;;
+        '') commands='routes explain logs metrics forecast doctor providers completion peers preflight node speaker policy cilium calico config lab' options='--context --kubeconfig --version -h --help' arguments='' ;;
         'routes') commands='' options='--peer --absent --directory --provider --output -o --context --kubeconfig --verbose -v -h --help' arguments='@node' ;;
         'explain') commands='' options='--from --to --namespace -n --router-probe --provider --output -o --context --kubeconfig --verbose -v -h --help' arguments='' ;;
         'logs') commands='' options='--follow -f --peer --since --file --provider --pod-selector --namespace -n --output -o --context --kubeconfig --verbose -v -h --help' arguments='@node' ;;
@@ -12,6 +12,7 @@ _bgpctl_offer() {
         'forecast') commands='' options='--all --event --set --scheme --restart-takes --peer-profile --provider --output -o --context --kubeconfig --verbose -v -h --help' arguments='@node' ;;
         'doctor') commands='' options='--node --router-probe --provider --output -o --context --kubeconfig --verbose -v -h --help' arguments='' ;;
         'providers') commands='' options='--output -o --context --kubeconfig -h --help' arguments='' ;;
+        'completion') commands='' options='-h --help' arguments='bash zsh fish' ;;
         'peers') commands='status' options='-h --help' arguments='' ;;
         'peers status') commands='' options='--output -o --watch -w --provider --context --kubeconfig --verbose -v -h --help' arguments='@node' ;;
         'preflight') commands='upgrade' options='-h --help' arguments='' ;;
@@ -38,47 +39,47 @@ _bgpctl_offer() {
         'config') commands='view check set unset' options='-h --help' arguments='' ;;
         'config view') commands='' options='--output -o --context --kubeconfig -h --help' arguments='' ;;
         'config check') commands='' options='--output -o -h --help' arguments='' ;;
-        'config set') commands='' options='--context -h --help' arguments='' ;;
-        'config unset') commands='' options='--context -h --help' arguments='' ;;
+        'config set') commands='' options='--context -h --help' arguments='router-probe peer-profile scheme provider order timeout settle soak deselect-label max-unavailable require-confirmed expect restart-takes' ;;
+        'config unset') commands='' options='--context -h --help' arguments='router-probe peer-profile scheme provider order timeout settle soak deselect-label max-unavailable require-confirmed expect restart-takes' ;;
         'lab') commands='demo up drill' options='-h --help' arguments='' ;;
         'lab demo') commands='' options='--router --nodes --stack -h --help' arguments='' ;;
         'lab up') commands='' options='--router --nodes --kubeconfig --stack -h --help' arguments='' ;;
-        'lab drill') commands='' options='--router --graceful-restart --html --output -o -h --help' arguments='' ;;
+        'lab drill') commands='' options='--router --graceful-restart --html --output -o -h --help' arguments='agent-down restart deselect power-off link-down remote-link-down no-backends all' ;;
     esac
 }
 
-# The values that option $2 of command $1 takes: words, @file, @dir, @node, or nothing to offer. Fails for a
-# switch.
+# The values that option $2 of command $1 takes: words, @ and a kind of names, or nothing to offer. Fails for
+# a switch.
 _bgpctl_values() {
     case "$1:$2" in
-        ':--context') echo '' ;;
+        ':--context') echo '@context' ;;
         ':--kubeconfig') echo '@file' ;;
-        'routes:--peer') echo '' ;;
+        'routes:--peer') echo '@peer' ;;
         'routes:--directory') echo '@dir' ;;
         'routes:--provider') echo 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' ;;
         'routes:--output'|'routes:-o') echo 'table wide json yaml' ;;
-        'routes:--context') echo '' ;;
+        'routes:--context') echo '@context' ;;
         'routes:--kubeconfig') echo '@file' ;;
         'explain:--from') echo '@node' ;;
-        'explain:--to') echo '' ;;
-        'explain:--namespace'|'explain:-n') echo '' ;;
+        'explain:--to') echo '@peer' ;;
+        'explain:--namespace'|'explain:-n') echo '@namespace' ;;
         'explain:--router-probe') echo '' ;;
         'explain:--provider') echo 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' ;;
         'explain:--output'|'explain:-o') echo 'text json' ;;
-        'explain:--context') echo '' ;;
+        'explain:--context') echo '@context' ;;
         'explain:--kubeconfig') echo '@file' ;;
-        'logs:--peer') echo '' ;;
+        'logs:--peer') echo '@peer' ;;
         'logs:--since') echo '' ;;
         'logs:--file') echo '@file' ;;
         'logs:--provider') echo 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' ;;
         'logs:--pod-selector') echo '' ;;
-        'logs:--namespace'|'logs:-n') echo '' ;;
+        'logs:--namespace'|'logs:-n') echo '@namespace' ;;
         'logs:--output'|'logs:-o') echo 'text json' ;;
-        'logs:--context') echo '' ;;
+        'logs:--context') echo '@context' ;;
         'logs:--kubeconfig') echo '@file' ;;
         'metrics:--provider') echo 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' ;;
         'metrics:--output'|'metrics:-o') echo 'text json' ;;
-        'metrics:--context') echo '' ;;
+        'metrics:--context') echo '@context' ;;
         'metrics:--kubeconfig') echo '@file' ;;
         'forecast:--event') echo 'agent-down restart upgrade node-down deselect power-off link-down remote-link-down operator-down no-backends' ;;
         'forecast:--set') echo '' ;;
@@ -87,33 +88,33 @@ _bgpctl_values() {
         'forecast:--peer-profile') echo '' ;;
         'forecast:--provider') echo 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' ;;
         'forecast:--output'|'forecast:-o') echo 'text json html' ;;
-        'forecast:--context') echo '' ;;
+        'forecast:--context') echo '@context' ;;
         'forecast:--kubeconfig') echo '@file' ;;
         'doctor:--node') echo '@node' ;;
         'doctor:--router-probe') echo '' ;;
         'doctor:--provider') echo 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' ;;
         'doctor:--output'|'doctor:-o') echo 'text json' ;;
-        'doctor:--context') echo '' ;;
+        'doctor:--context') echo '@context' ;;
         'doctor:--kubeconfig') echo '@file' ;;
         'providers:--output'|'providers:-o') echo 'text json yaml' ;;
-        'providers:--context') echo '' ;;
+        'providers:--context') echo '@context' ;;
         'providers:--kubeconfig') echo '@file' ;;
         'peers status:--output'|'peers status:-o') echo 'table wide json yaml' ;;
         'peers status:--provider') echo 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' ;;
-        'peers status:--context') echo '' ;;
+        'peers status:--context') echo '@context' ;;
         'peers status:--kubeconfig') echo '@file' ;;
         'preflight upgrade:--image') echo '' ;;
         'preflight upgrade:--nodes') echo '' ;;
         'preflight upgrade:--selector'|'preflight upgrade:-l') echo '' ;;
         'preflight upgrade:--canary') echo '@node' ;;
         'preflight upgrade:--pod-selector') echo '' ;;
-        'preflight upgrade:--namespace'|'preflight upgrade:-n') echo '' ;;
+        'preflight upgrade:--namespace'|'preflight upgrade:-n') echo '@namespace' ;;
         'preflight upgrade:--timeout') echo '' ;;
         'preflight upgrade:--peer-profile') echo '' ;;
         'preflight upgrade:--router-probe') echo '' ;;
         'preflight upgrade:--provider') echo 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' ;;
         'preflight upgrade:--output'|'preflight upgrade:-o') echo 'text json' ;;
-        'preflight upgrade:--context') echo '' ;;
+        'preflight upgrade:--context') echo '@context' ;;
         'preflight upgrade:--kubeconfig') echo '@file' ;;
         'node drain:--order') echo 'guide withdraw-first' ;;
         'node drain:--timeout') echo '' ;;
@@ -129,22 +130,22 @@ _bgpctl_values() {
         'node drain:--max-unavailable') echo '' ;;
         'node drain:--provider') echo 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' ;;
         'node drain:--output'|'node drain:-o') echo 'text json' ;;
-        'node drain:--context') echo '' ;;
+        'node drain:--context') echo '@context' ;;
         'node drain:--kubeconfig') echo '@file' ;;
         'node restore:--timeout') echo '' ;;
         'node restore:--router-probe') echo '' ;;
         'node restore:--provider') echo 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' ;;
         'node restore:--output'|'node restore:-o') echo 'text json' ;;
-        'node restore:--context') echo '' ;;
+        'node restore:--context') echo '@context' ;;
         'node restore:--kubeconfig') echo '@file' ;;
         'node status:--provider') echo 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' ;;
         'node status:--output'|'node status:-o') echo 'text json yaml' ;;
-        'node status:--context') echo '' ;;
+        'node status:--context') echo '@context' ;;
         'node status:--kubeconfig') echo '@file' ;;
         'node estimate:--peer-profile') echo '' ;;
         'node estimate:--provider') echo 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' ;;
         'node estimate:--output'|'node estimate:-o') echo 'text json yaml' ;;
-        'node estimate:--context') echo '' ;;
+        'node estimate:--context') echo '@context' ;;
         'node estimate:--kubeconfig') echo '@file' ;;
         'speaker run:--node-name') echo '@node' ;;
         'speaker run:--file'|'speaker run:-f') echo '@file' ;;
@@ -154,34 +155,34 @@ _bgpctl_values() {
         'speaker run:--graceful-shutdown-soak') echo '' ;;
         'speaker run:--ready-url') echo '' ;;
         'speaker run:--ready-command') echo '' ;;
-        'speaker run:--secrets-namespace') echo '' ;;
+        'speaker run:--secrets-namespace') echo '@namespace' ;;
         'speaker run:--directory') echo '@dir' ;;
         'speaker run:--engine') echo 'own detached external' ;;
         'speaker run:--log-format') echo 'text json' ;;
         'speaker run:--log-level') echo 'debug info warning error' ;;
-        'speaker run:--context') echo '' ;;
+        'speaker run:--context') echo '@context' ;;
         'speaker run:--kubeconfig') echo '@file' ;;
         'speaker status:--directory') echo '@dir' ;;
         'speaker status:--output'|'speaker status:-o') echo 'text json yaml' ;;
         'speaker restart:--pod-selector') echo '' ;;
-        'speaker restart:--namespace'|'speaker restart:-n') echo '' ;;
+        'speaker restart:--namespace'|'speaker restart:-n') echo '@namespace' ;;
         'speaker restart:--restart-command') echo '' ;;
         'speaker restart:--expect') echo '' ;;
         'speaker restart:--timeout') echo '' ;;
         'speaker restart:--router-probe') echo '' ;;
         'speaker restart:--output'|'speaker restart:-o') echo 'text json' ;;
-        'speaker restart:--context') echo '' ;;
+        'speaker restart:--context') echo '@context' ;;
         'speaker restart:--kubeconfig') echo '@file' ;;
         'speaker upgrade:--image') echo '' ;;
         'speaker upgrade:--nodes') echo '' ;;
         'speaker upgrade:--container') echo '' ;;
         'speaker upgrade:--pod-selector') echo '' ;;
-        'speaker upgrade:--namespace'|'speaker upgrade:-n') echo '' ;;
+        'speaker upgrade:--namespace'|'speaker upgrade:-n') echo '@namespace' ;;
         'speaker upgrade:--expect') echo '' ;;
         'speaker upgrade:--timeout') echo '' ;;
         'speaker upgrade:--router-probe') echo '' ;;
         'speaker upgrade:--output'|'speaker upgrade:-o') echo 'text json' ;;
-        'speaker upgrade:--context') echo '' ;;
+        'speaker upgrade:--context') echo '@context' ;;
         'speaker upgrade:--kubeconfig') echo '@file' ;;
         'speaker engine run:--directory') echo '@dir' ;;
         'speaker engine run:--node-name') echo '@node' ;;
@@ -189,17 +190,17 @@ _bgpctl_values() {
         'speaker engine stop:--node-name') echo '@node' ;;
         'policy check:--output'|'policy check:-o') echo 'text json' ;;
         'cilium prepare:--output'|'cilium prepare:-o') echo 'text json yaml' ;;
-        'cilium prepare:--context') echo '' ;;
+        'cilium prepare:--context') echo '@context' ;;
         'cilium prepare:--kubeconfig') echo '@file' ;;
         'calico prepare:--output'|'calico prepare:-o') echo 'text json yaml' ;;
-        'calico prepare:--context') echo '' ;;
+        'calico prepare:--context') echo '@context' ;;
         'calico prepare:--kubeconfig') echo '@file' ;;
         'config view:--output'|'config view:-o') echo 'text json yaml' ;;
-        'config view:--context') echo '' ;;
+        'config view:--context') echo '@context' ;;
         'config view:--kubeconfig') echo '@file' ;;
         'config check:--output'|'config check:-o') echo 'text json' ;;
-        'config set:--context') echo '' ;;
-        'config unset:--context') echo '' ;;
+        'config set:--context') echo '@context' ;;
+        'config unset:--context') echo '@context' ;;
         'lab demo:--router') echo 'auto bird frr gobgp exabgp' ;;
         'lab demo:--nodes') echo '' ;;
         'lab demo:--stack') echo 'bgpctl cilium calico frr-k8s kube-router' ;;
@@ -215,18 +216,40 @@ _bgpctl_values() {
     esac
 }
 
-# Sets `nodes`. The arguments are what was typed of --context and --kubeconfig.
-_bgpctl_nodes() {
-    if [[ "$*" != "${_bgpctl_nodes_of-}" || $SECONDS -gt ${_bgpctl_nodes_until:--1} ]]; then
-        _bgpctl_nodes_of="$*" _bgpctl_nodes_until=$((SECONDS + 10))
-        _bgpctl_nodes_seen=$(timeout 1 kubectl get nodes -o name "$@" 2>/dev/null </dev/null)
-        _bgpctl_nodes_seen=${_bgpctl_nodes_seen//node\//}
+# Sets `names` to those of kind $1, by the cluster's word. After it: what was typed of --context and --kubeconfig.
+_bgpctl_names() {
+    if [[ "$*" != "${_bgpctl_names_of-}" || $SECONDS -gt ${_bgpctl_names_until:--1} ]]; then
+        _bgpctl_names_of="$*" _bgpctl_names_until=$((SECONDS + 10))
+        local kind=$1
+        shift
+        _bgpctl_names_seen=''
+        case $kind in
+        node)
+            _bgpctl_names_seen+=$(_bgpctl_kubectl get nodes -o name "$@")$'\n'
+            _bgpctl_names_seen=${_bgpctl_names_seen//node\//}
+            ;;
+        namespace)
+            _bgpctl_names_seen+=$(_bgpctl_kubectl get namespaces -o name "$@")$'\n'
+            _bgpctl_names_seen=${_bgpctl_names_seen//namespace\//}
+            ;;
+        context)
+            _bgpctl_names_seen+=$(_bgpctl_kubectl config get-contexts -o name "$@")$'\n'
+            ;;
+        peer)
+            _bgpctl_names_seen+=$(_bgpctl_kubectl get bgpnodestates.bgpctl.io -o 'jsonpath={range .items[*].status.peers[*]}{.peerAddress}{"\n"}{end}' "$@")$'\n'
+            _bgpctl_names_seen+=$(_bgpctl_kubectl get ciliumbgpnodeconfigs.cilium.io -o 'jsonpath={range .items[*].spec.bgpInstances[*].peers[*]}{.peerAddress}{"\n"}{end}' "$@")$'\n'
+            ;;
+        esac
     fi
-    nodes=$_bgpctl_nodes_seen
+    names=$_bgpctl_names_seen
+}
+
+_bgpctl_kubectl() {
+    timeout 1 kubectl "$@" 2>/dev/null </dev/null
 }
 
 _bgpctl() {
-    local cur=${COMP_WORDS[COMP_CWORD]} path='' word i commands options arguments values option='' nodes
+    local cur=${COMP_WORDS[COMP_CWORD]} path='' word i commands options arguments values option='' names
     local -a kube=()
     # bash splits --output=json into three words
     for ((i = 1; i < COMP_CWORD; i++)); do
@@ -255,7 +278,9 @@ _bgpctl() {
     case $values in
         @file) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
         @dir) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;
-        @node) _bgpctl_nodes "${kube[@]}"; mapfile -t COMPREPLY < <(compgen -W "$nodes" -- "$cur") ;;
+        @*)
+            _bgpctl_names "${values#@}" "${kube[@]}"
+            mapfile -t COMPREPLY < <(compgen -W "$names" -- "$cur") ;;
         *) mapfile -t COMPREPLY < <(compgen -W "$values" -- "$cur") ;;
     esac
 }

@@ -9,6 +9,7 @@ import typer
 
 from bgpctl import __version__
 from bgpctl.cli import (
+    completion_command,
     config,
     defaults,
     doctor,
@@ -54,6 +55,7 @@ app.command("providers")(providers.providers)
 app.add_typer(providers.cilium, name="cilium")
 app.add_typer(providers.calico, name="calico")
 app.add_typer(config.app, name="config")
+app.command("completion")(completion_command.completion)
 app.add_typer(lab.app, name="lab")
 
 

@@ -16,7 +16,7 @@ Name = Annotated[str, typer.Argument(metavar="SETTING", show_default=False)]
 _UNTIL = "correct them: no command that takes a setting runs until then"
 ForContext = Annotated[
     str | None,
-    typer.Option("--context", metavar="NAME", help="Only for this context. Default: for all."),
+    typer.Option("--context", metavar="CONTEXT", help="Only for this context. Default: for all."),
 ]
 
 

@@ -24,7 +24,7 @@ def pod_selector(text: str, **more: Any) -> Any:
 
 Context = Annotated[
     str | None,
-    typer.Option("--context", metavar="NAME", help="The kubeconfig context to use."),
+    typer.Option("--context", metavar="CONTEXT", help="The kubeconfig context to use."),
 ]
 Kubeconfig = Annotated[
     str | None,

@@ -22,6 +22,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(INTERRUPTED)
 
 
+def complete() -> None:
+    """What kubectl asks on a TAB after `kubectl bgp`. Whatever goes wrong, nothing is offered."""
+    from contextlib import suppress
+
+    from bgpctl.cli.completion import kubectl
+
+    with suppress(Exception, KeyboardInterrupt):
+        print(kubectl.complete(sys.argv[1:]))
+
+
 def _open_streams() -> None:
     """A stream that the caller closed (`2>&-`) reads and writes nothing. Left closed it would be None, which
     ends a run at its first word, and its number would go to the next socket, and words into that."""

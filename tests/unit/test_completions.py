@@ -5,12 +5,18 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from bgpctl.cli import completion
+from bgpctl.cli.completion import kubectl
+from bgpctl.cli.completion.tree import tree, walk
+from bgpctl.cli.main import main
 from tests import completions
 from tests.support.require import require
 
@@ -34,6 +40,7 @@ CASES = [
             "providers",
             "calico",
             "config",
+            "completion",
             "cilium",
             "lab",
         },
@@ -45,6 +52,8 @@ CASES = [
     ("bgpctl node drain worker-1 --order ", {"guide", "withdraw-first"}),
     ("bgpctl node drain --timeout 5m --order w", {"withdraw-first"}),
     ("bgpctl lab demo --rou", {"--router"}),
+    ("bgpctl completion ", {"bash", "zsh", "fish"}),
+    ("bgpctl config set max", {"max-unavailable"}),
 ]
 
 shells = pytest.mark.parametrize(("line", "words"), CASES, ids=[line for line, _ in CASES])
@@ -58,7 +67,7 @@ def test_fresh(name: str) -> None:
 
 def test_every_command_and_option_is_in_every_script() -> None:
     for name, script in completions.scripts().items():
-        for command in completions.walk(completions.tree()):
+        for command in walk(tree()):
             assert all(word in script for word in command.path)
             for option in command.options:
                 for flag in option.flags:
@@ -191,3 +200,61 @@ def test_zsh(line: str, words: set[str]) -> None:
 def test_fish(line: str, words: set[str]) -> None:
     require("fish")
     assert ask_fish(line) == words
+
+
+@shells
+def test_kubectl(line: str, words: set[str]) -> None:
+    assert ask_kubectl(line) == words
+
+
+def ask_kubectl(line: str) -> set[str]:
+    """What kubectl's plugin is asked, without the program's name."""
+    words = line.split()[1:] + ([""] if line.endswith(" ") else [])
+    *rows, directive = kubectl.complete(words).splitlines()
+    assert directive == ":4"
+    return {row.split("\t")[0] for row in rows}
+
+
+def test_kubectl_asks_its_own_plugin(cluster: Path, tmp_path: Path) -> None:
+    require("kubectl")
+    ours = tmp_path / "ours"
+    ours.mkdir()
+    for name, function in (("kubectl-bgp", "main"), ("kubectl_complete-bgp", "complete")):
+        (ours / name).write_text(
+            f"#!{sys.executable}\nfrom bgpctl.cli.main import {function}\n{function}()\n"
+        )
+        (ours / name).chmod(0o755)
+    real = shutil.which("kubectl", path=os.environ["PATH"].partition(":")[2])
+    assert real
+    done = subprocess.run(
+        [real, "__complete", "bgp", "node", "drain", "--context", "lab", "wor"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env={**os.environ, "PATH": f"{ours}:{os.environ['PATH']}", "PYTHONPATH": os.getcwd()},
+    )
+    assert done.stdout.splitlines() == ["worker-1", "worker-2", ":4"]
+    assert cluster.read_text().strip() == "get nodes -o name --context lab"
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (["node", "drain", "--order=w"], (["--order=withdraw-first"], 4)),
+        (["policy", "check", "x"], ([], 0)),
+        (["routes", "--directory", ""], ([], 16)),
+        (["logs", "--peer", "192"], (["192.0.2.1"], 4)),
+        (["--kubeconfig", "/k", "node", "status", ""], (["worker-1"], 4)),
+    ],
+)
+def test_what_kubectl_is_told(words: list[str], offered: tuple[list[str], int]) -> None:
+    names = {"node": ["worker-1"], "peer": ["192.0.2.1", "2001:db8::1"]}
+    assert kubectl.offers(tree(), words, lambda kind, kube: names[kind]) == offered
+
+
+@pytest.mark.parametrize("shell", sorted(ASK))
+def test_the_command_prints_the_same_script(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["completion", shell])
+    assert not ended.value.code
+    assert capsys.readouterr().out == completions.scripts()[completion.FILES[shell]]

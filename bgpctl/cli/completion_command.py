@@ -1,0 +1,29 @@
+"""`bgpctl completion`: the script by which a shell completes bgpctl and kubectl-bgp."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from bgpctl.cli import errors
+
+
+def completion(
+    shell: Annotated[Literal["bash", "zsh", "fish"], typer.Argument(metavar="SHELL", show_default=False)],
+) -> None:
+    """Print the completion script of a shell: bash, zsh or fish.
+
+    It completes commands, flags and their values, and from the cluster nodes, peers, namespaces and contexts
+    (kubectl is asked, for a second at most; what it said holds for ten). `kubectl bgp` is completed by
+    kubectl's own script, which asks kubectl_complete-bgp.
+
+    \b
+      bash   source <(bgpctl completion bash)
+      zsh    bgpctl completion zsh > "${fpath[1]}/_bgpctl"
+      fish   bgpctl completion fish > ~/.config/fish/completions/bgpctl.fish
+    """
+    with errors.guard("completion"):
+        from bgpctl.cli import completion as scripts
+
+        print(scripts.script(shell), end="")
