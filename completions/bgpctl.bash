@@ -4,7 +4,7 @@
 _bgpctl_offer() {
     commands='' options='' arguments=''
     case $1 in
-        '') commands='routes explain logs metrics forecast doctor providers completion peers preflight node speaker policy cilium calico config lab' options='--context --kubeconfig --version -h --help' arguments='' ;;
+        '') commands='routes explain logs metrics forecast doctor providers version completion peers preflight node speaker policy cilium calico config lab' options='--context --kubeconfig --version -h --help' arguments='' ;;
         'routes') commands='' options='--peer --absent --directory --provider --output -o --context --kubeconfig --verbose -v -h --help' arguments='@node' ;;
         'explain') commands='' options='--from --to --namespace -n --router-probe --provider --output -o --context --kubeconfig --verbose -v -h --help' arguments='' ;;
         'logs') commands='' options='--follow -f --peer --since --file --provider --pod-selector --namespace -n --output -o --context --kubeconfig --verbose -v -h --help' arguments='@node' ;;
@@ -12,6 +12,7 @@ _bgpctl_offer() {
         'forecast') commands='' options='--all --event --set --scheme --restart-takes --peer-profile --provider --output -o --context --kubeconfig --verbose -v -h --help' arguments='@node' ;;
         'doctor') commands='' options='--node --router-probe --provider --output -o --context --kubeconfig --verbose -v -h --help' arguments='' ;;
         'providers') commands='' options='--output -o --context --kubeconfig -h --help' arguments='' ;;
+        'version') commands='' options='--client --output -o --context --kubeconfig -h --help' arguments='' ;;
         'completion') commands='' options='-h --help' arguments='bash zsh fish' ;;
         'peers') commands='status' options='-h --help' arguments='' ;;
         'peers status') commands='' options='--output -o --watch -w --provider --context --kubeconfig --verbose -v -h --help' arguments='@node' ;;
@@ -99,6 +100,9 @@ _bgpctl_values() {
         'providers:--output'|'providers:-o') echo 'text json yaml' ;;
         'providers:--context') echo '@context' ;;
         'providers:--kubeconfig') echo '@file' ;;
+        'version:--output'|'version:-o') echo 'text json yaml' ;;
+        'version:--context') echo '@context' ;;
+        'version:--kubeconfig') echo '@file' ;;
         'peers status:--output'|'peers status:-o') echo 'table wide json yaml' ;;
         'peers status:--provider') echo 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' ;;
         'peers status:--context') echo '@context' ;;

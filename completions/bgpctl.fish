@@ -9,7 +9,7 @@ function __bgpctl_at
             set value no
         else if string match -q -- '-*' $word
             contains -- $word --canary --container --context --deselect-label --directory --engine --event --expect --file --from --grace-period --graceful-restart --graceful-shutdown-soak --html --image --kubeconfig --listen --log-format --log-level --max-unavailable --namespace --next-hop --node --node-name --nodes --order --output --peer --peer-profile --pod-selector --provider --ready-command --ready-url --restart-command --restart-takes --router --router-probe --scheme --secrets-namespace --selector --set --settle --shutdown-command --since --skip-wait-for-delete-timeout --soak --source-address --stack --timeout --to -f -l -n -o; and set value yes
-        else if contains -- (string join ' ' $path $word) 'routes' 'explain' 'logs' 'metrics' 'forecast' 'doctor' 'providers' 'completion' 'peers' 'peers status' 'preflight' 'preflight upgrade' 'node' 'node drain' 'node restore' 'node status' 'node estimate' 'speaker' 'speaker run' 'speaker status' 'speaker restart' 'speaker upgrade' 'speaker engine' 'speaker engine run' 'speaker engine stop' 'policy' 'policy check' 'cilium' 'cilium prepare' 'calico' 'calico prepare' 'config' 'config view' 'config check' 'config set' 'config unset' 'lab' 'lab demo' 'lab up' 'lab drill'
+        else if contains -- (string join ' ' $path $word) 'routes' 'explain' 'logs' 'metrics' 'forecast' 'doctor' 'providers' 'version' 'completion' 'peers' 'peers status' 'preflight' 'preflight upgrade' 'node' 'node drain' 'node restore' 'node status' 'node estimate' 'speaker' 'speaker run' 'speaker status' 'speaker restart' 'speaker upgrade' 'speaker engine' 'speaker engine run' 'speaker engine stop' 'policy' 'policy check' 'cilium' 'cilium prepare' 'calico' 'calico prepare' 'config' 'config view' 'config check' 'config set' 'config unset' 'lab' 'lab demo' 'lab up' 'lab drill'
             set -a path $word
         end
     end
@@ -60,6 +60,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'\'' -a forecast -d 'Forecast what each failure would cost a node: when routes go, what traffic does, and what helps'
     complete -c $program -n '__bgpctl_at \'\'' -a doctor -d 'Find what is wrong with the cluster\'s BGP: policies, speakers, sessions, routers, Services, what runs left'
     complete -c $program -n '__bgpctl_at \'\'' -a providers -d 'Show who speaks BGP in the cluster, what a drain\'s lever does there, and which rights are missing'
+    complete -c $program -n '__bgpctl_at \'\'' -a version -d 'Show the versions of bgpctl, the speakers, their engines and the CRD, and what does not fit'
     complete -c $program -n '__bgpctl_at \'\'' -a completion -d 'Print the completion script of a shell: bash, zsh or fish'
     complete -c $program -n '__bgpctl_at \'\'' -a peers -d 'The BGP sessions of the speakers'
     complete -c $program -n '__bgpctl_at \'\'' -a preflight -d 'Find out what an upgrade would cost, before it is begun'
@@ -142,6 +143,12 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'providers\'' -l context -x -a '(__bgpctl_names context)' -d 'The kubeconfig context to use'
     complete -c $program -n '__bgpctl_at \'providers\'' -l kubeconfig -r -F -d 'The kubeconfig file'
     complete -c $program -n '__bgpctl_at \'providers\'' -s h -l help -d 'Show help and exit.'
+    complete -c $program -n '__bgpctl_at \'version\'' -f
+    complete -c $program -n '__bgpctl_at \'version\'' -l client -d 'Only what is installed here'
+    complete -c $program -n '__bgpctl_at \'version\'' -l output -s o -x -a 'text json yaml' -d 'How to print the result'
+    complete -c $program -n '__bgpctl_at \'version\'' -l context -x -a '(__bgpctl_names context)' -d 'The kubeconfig context to use'
+    complete -c $program -n '__bgpctl_at \'version\'' -l kubeconfig -r -F -d 'The kubeconfig file'
+    complete -c $program -n '__bgpctl_at \'version\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'completion\'' -f -a 'bash zsh fish'
     complete -c $program -n '__bgpctl_at \'completion\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'peers\'' -f

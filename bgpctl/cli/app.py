@@ -26,6 +26,7 @@ from bgpctl.cli import (
     providers,
     routes,
     speaker,
+    version,
 )
 from bgpctl.cli.flags import Context, Given, Kubeconfig
 
@@ -54,6 +55,7 @@ app.add_typer(policy.app, name="policy")
 app.command("providers")(providers.providers)
 app.add_typer(providers.cilium, name="cilium")
 app.add_typer(providers.calico, name="calico")
+app.command("version")(version.version)
 app.add_typer(config.app, name="config")
 app.command("completion")(completion_command.completion)
 app.add_typer(lab.app, name="lab")
@@ -72,7 +74,7 @@ def root(
     ctx: typer.Context,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
-    version: Annotated[
+    show_version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:

@@ -25,6 +25,7 @@ from bgpctl.kube.client import ApiError, Client, NotFound
 from bgpctl.kube.optional import permitted
 from bgpctl.ports import Outlook, Provider
 from bgpctl.providers import leftovers
+from bgpctl.queries.crd import lacking
 from bgpctl.queries.doctor_routers import ask_all, matched
 from bgpctl.queries.nodes import report_of
 from bgpctl.runbooks import cluster
@@ -86,7 +87,7 @@ class _Look:
             runs=self._runs(facts, nodes, leases),
             leases=None if leases is None else _held(nodes, leases, now),
             leftovers=self._try("leftovers", self._leftovers),
-            crds=self._try("crds", self._crds),
+            crds=self._try("crds", lambda: lacking(self._client)),
             certificates=self._try("certificates", self._certificates),
         )
 
@@ -242,17 +243,6 @@ class _Look:
             return None
 
     # -- the cluster itself
-
-    def _crds(self) -> tuple[str, ...]:
-        from importlib.resources import files
-
-        import yaml
-
-        there = self._client.find(f"{paths.CRDS}/bgpnodestates.bgpctl.io")
-        if there is None:
-            return ()
-        shipped = files("bgpctl.deploy").joinpath("crds").joinpath("bgpnodestates.bgpctl.io.yaml").read_text()
-        return reading.lacking(yaml.load(shipped, getattr(yaml, "CSafeLoader", yaml.SafeLoader)), there)  # noqa: S506
 
     def _certificates(self) -> tuple[Certificate, ...] | None:
         try:

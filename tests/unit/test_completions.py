@@ -41,6 +41,7 @@ CASES = [
             "calico",
             "config",
             "completion",
+            "version",
             "cilium",
             "lab",
         },
