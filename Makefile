@@ -6,7 +6,7 @@ PY   := $(VENV)/bin/python
 # would keep each other's deadlines waiting.
 AT_ONCE := $(shell n=$$(nproc 2>/dev/null || echo 1); echo $$((n < 4 ? n + 1 : 5)))
 
-.PHONY: demo test bench matrix stacks traffic drills interleavings mutants fuzz lint completions clean
+.PHONY: image image-files image-tree lock demo test bench matrix stacks traffic drills interleavings mutants fuzz lint completions clean
 
 $(VENV)/.installed: pyproject.toml
 	@echo "making $(VENV) with what bgpctl needs; once, about a minute"
@@ -63,6 +63,29 @@ lint: $(VENV)/.installed
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+
+# The container image, by docker, podman or buildah, whichever is there. IMAGE=REGISTRY/NAME:TAG.
+IMAGE ?= bgpctl:$(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' bgpctl/__init__.py)
+BUILDER := $(shell command -v docker || command -v podman || command -v buildah)
+image:
+	@test -n "$(BUILDER)" || { echo "none of docker, podman and buildah is here; make image-tree builds the same files"; exit 2; }
+	$(BUILDER) build -t $(IMAGE) .
+
+# What it has besides Debian's Python, below DEST: bgpctl without its lab, and what it needs, by their hashes.
+image-files:
+	@test -n "$(DEST)" || { echo "DEST=DIRECTORY is missing"; exit 2; }
+	PIP_CONFIG_FILE=/dev/null PIP_ROOT_USER_ACTION=ignore /usr/bin/python3 -m pip install -q --no-compile --no-deps --target $(DEST)/opt/bgpctl .
+	PIP_CONFIG_FILE=/dev/null PIP_ROOT_USER_ACTION=ignore /usr/bin/python3 -m pip install -q --no-compile --no-deps --require-hashes --target $(DEST)/opt/bgpctl -r requirements.lock
+	rm -rf $(DEST)/opt/bgpctl/bgpctl/lab build
+	/usr/bin/python3 -m compileall -q --invalidation-mode unchecked-hash -x 'kubernetes/client|aiohttp|pydantic' -s $(DEST) $(DEST)/opt/bgpctl
+
+# The same files where nothing can build an image: run from a directory, read-only, by nobody (root).
+image-tree: $(VENV)/.installed
+	@$(PY) -m tests.image $(ARGS)
+
+lock: $(VENV)/.installed
+	$(PY) -m pip install --quiet uv
+	$(PY) -m uv pip compile pyproject.toml --python-version 3.11 --universal --generate-hashes --no-header -q -o requirements.lock
 
 completions: $(VENV)/.installed
 	@$(PY) -m tests.completions

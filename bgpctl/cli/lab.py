@@ -10,6 +10,7 @@ import typer
 
 from bgpctl.cli import errors, parse
 from bgpctl.cli.flags import Report
+from bgpctl.errors import UsageError
 
 app = typer.Typer(no_args_is_help=True, help="A small cluster on this machine, with real BGP sessions.")
 
@@ -114,6 +115,7 @@ def drill(
     traffic was lost for longer than the worst case, or for less time than the best case.
     """
     with errors.guard("lab drill", output):
+        _present()
         from bgpctl.core.timing.failures import Scenario as Happens
         from bgpctl.lab.drill.drill import drill as run
 
@@ -123,6 +125,17 @@ def drill(
 
 def _complete() -> None:
     """Found out before anything is started."""
+    _present()
     from bgpctl.lab.api import tls
 
     tls.installed()
+
+
+def _present() -> None:
+    """An image has no lab."""
+    from importlib.util import find_spec
+
+    if find_spec("bgpctl.lab") is None:
+        raise UsageError(
+            "the lab is not in the image of bgpctl", "on your own machine: pip install 'bgpctl[lab]'"
+        )
