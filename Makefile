@@ -87,6 +87,7 @@ lock: $(VENV)/.installed
 	$(PY) -m pip install --quiet uv
 	$(PY) -m uv pip compile pyproject.toml --python-version 3.11 --universal --generate-hashes --no-header -q -o requirements.lock
 
+# The scripts of shells and the manual pages, from the commands as they are.
 completions: $(VENV)/.installed
 	@$(PY) -m tests.completions
 

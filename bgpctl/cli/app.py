@@ -14,6 +14,7 @@ from bgpctl.cli import (
     defaults,
     doctor,
     errors,
+    examples,
     explain,
     forecast,
     lab,
@@ -91,10 +92,23 @@ def _in_whole_sentences(group: Any) -> None:
             _in_whole_sentences(command)
 
 
+def _with_examples(group: Any, path: str = "") -> None:
+    """Each command's help ends with what one may type."""
+    from bgpctl.cli.program import program
+
+    for name, command in group.commands.items():
+        words = f"{path} {name}".strip()
+        if hasattr(command, "commands"):
+            _with_examples(command, words)
+        elif found := examples.of(words, program()):
+            command.epilog = "\n\n".join(f"\b\n{part}" for part in found.split("\n\n"))
+
+
 def tree() -> Any:
     """The commands as the parser has them."""
     command = typer.main.get_command(app)
     _in_whole_sentences(command)
+    _with_examples(command)
     defaults.add_verbose(command)
     return command
 

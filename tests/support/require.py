@@ -68,6 +68,7 @@ PARTS: dict[str, Part] = {
     "bash": _program("bash", "bash"),
     "zsh": _program("zsh", "zsh"),
     "fish": _program("fish", "fish"),
+    "groff": _program("groff", "groff-base"),
     "kubectl": Part(lambda: shutil.which("kubectl") is not None, "install kubectl 1.32 on the PATH"),
     "kube-apiserver": Part(
         lambda: bool(os.environ.get("BGPCTL_TEST_KUBECONFIG")),
