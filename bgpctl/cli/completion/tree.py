@@ -44,6 +44,7 @@ class Command:
 
     @property
     def words(self) -> str:
+        """Its path as it is typed."""
         return " ".join(self.path)
 
 
@@ -93,6 +94,7 @@ def _first_sentence(text: str | None) -> str:
 
 
 def walk(command: Command) -> Iterator[Command]:
+    """The command and all below it."""
     yield command
     for child in command.children:
         yield from walk(child)
