@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import difflib
 import errno
 import os
 import re
@@ -122,14 +123,17 @@ def parsing(program: str, arguments: Sequence[str]) -> Iterator[None]:
 
 
 def _meant(message: str, arguments: Sequence[str]) -> str:
-    """The whole command where a verb was typed without its noun (`bgpctl drain n1`); "" = it is another
-    error."""
+    """The whole command where a verb was typed without its noun (`bgpctl drain n1`, or `dran`); "" = it is
+    another error."""
     found = re.match("No such command '(.+?)'", message)
-    if found is None or found[1] not in arguments:
+    if found is None or found[1] not in arguments or "Did you mean" in message:
         return ""
     at, program = list(arguments).index(found[1]), typed().program
-    nouns = [name for name, group in _root().commands.items() if found[1] in getattr(group, "commands", {})]
-    whole = [shlex.join((*arguments[:at], noun, *arguments[at:])) for noun in nouns]
+    groups = {noun: getattr(group, "commands", {}) for noun, group in _root().commands.items()}
+    verbs = {verb for commands in groups.values() for verb in commands}
+    near = difflib.get_close_matches(found[1], verbs, 1, 0.75)
+    nouns = [noun for noun, commands in groups.items() if near and near[0] in commands]
+    whole = [shlex.join((*arguments[:at], noun, near[0], *arguments[at + 1 :])) for noun in nouns]
     return "\n".join(f"{'or' if n else 'did you mean'}: {program} {words}" for n, words in enumerate(whole))
 
 

@@ -151,6 +151,7 @@ def test_usage_errors(arguments: tuple[str, ...], message: str) -> None:
     [
         ("drain n1 --settle 5", ["hint: did you mean:", "        bgpctl node drain n1 --settle 5"]),
         ("--context lab drain n1", ["hint: did you mean:", "        bgpctl --context lab node drain n1"]),
+        ("estmate n1", ["hint: did you mean:", "        bgpctl node estimate n1"]),
         (
             "status",
             [
