@@ -19,8 +19,8 @@ _bgpctl_offer() {
         'preflight') commands='upgrade' options='-h --help' arguments='' ;;
         'preflight upgrade') commands='' options='--image --nodes --selector -l --canary --allow-route-loss --pod-selector --namespace -n --timeout --peer-profile --router-probe --provider --output -o --context --kubeconfig --verbose -v -h --help' arguments='' ;;
         'node') commands='drain restore status estimate' options='-h --help' arguments='' ;;
-        'node drain') commands='' options='--dry-run --order --timeout --settle --soak --deselect-label --shutdown-command --router-probe --peer-profile --ignore-daemonsets --no-ignore-daemonsets --force --no-force --delete-emptydir-data --no-delete-emptydir-data --grace-period --disable-eviction --pod-selector --skip-wait-for-delete-timeout --allow-last-path --no-allow-last-path --allow-address-gap --no-allow-address-gap --beside-another-stack --no-beside-another-stack --require-confirmed --no-require-confirmed --assume-dead --max-unavailable --provider --take-over --output -o --context --kubeconfig --verbose -v -h --help' arguments='@node' ;;
-        'node restore') commands='' options='--timeout --router-probe --provider --take-over --dry-run --output -o --context --kubeconfig --verbose -v -h --help' arguments='@node' ;;
+        'node drain') commands='' options='--selector -l --dry-run --order --timeout --settle --soak --deselect-label --shutdown-command --router-probe --peer-profile --ignore-daemonsets --no-ignore-daemonsets --force --no-force --delete-emptydir-data --no-delete-emptydir-data --grace-period --disable-eviction --pod-selector --skip-wait-for-delete-timeout --allow-last-path --no-allow-last-path --allow-address-gap --no-allow-address-gap --beside-another-stack --no-beside-another-stack --require-confirmed --no-require-confirmed --assume-dead --max-unavailable --provider --take-over --output -o --context --kubeconfig --verbose -v -h --help' arguments='@node' ;;
+        'node restore') commands='' options='--selector -l --timeout --router-probe --provider --take-over --dry-run --output -o --context --kubeconfig --verbose -v -h --help' arguments='@node' ;;
         'node status') commands='' options='--provider --output -o --context --kubeconfig --verbose -v -h --help' arguments='@node' ;;
         'node estimate') commands='' options='--peer-profile --provider --output -o --context --kubeconfig --verbose -v -h --help' arguments='@node' ;;
         'speaker') commands='run status restart upgrade engine' options='-h --help' arguments='' ;;
@@ -120,6 +120,7 @@ _bgpctl_values() {
         'preflight upgrade:--output'|'preflight upgrade:-o') echo 'text json' ;;
         'preflight upgrade:--context') echo '@context' ;;
         'preflight upgrade:--kubeconfig') echo '@file' ;;
+        'node drain:--selector'|'node drain:-l') echo '' ;;
         'node drain:--order') echo 'guide withdraw-first' ;;
         'node drain:--timeout') echo '' ;;
         'node drain:--settle') echo '' ;;
@@ -136,6 +137,7 @@ _bgpctl_values() {
         'node drain:--output'|'node drain:-o') echo 'text json' ;;
         'node drain:--context') echo '@context' ;;
         'node drain:--kubeconfig') echo '@file' ;;
+        'node restore:--selector'|'node restore:-l') echo '' ;;
         'node restore:--timeout') echo '' ;;
         'node restore:--router-probe') echo '' ;;
         'node restore:--provider') echo 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' ;;

@@ -88,6 +88,10 @@ EXAMPLES: Mapping[str, tuple[Example, ...]] = {
         _one("every step and every refusal, nothing done", "node drain worker-1 --dry-run"),
         _one("take the node out: the last line says whether it may be powered off", "node drain worker-1"),
         _one(
+            "two nodes, one after the other, where the third can carry all of it",
+            "node drain worker-1 worker-2 --max-unavailable 2",
+        ),
+        _one(
             "withdraw first, take only the routers' word, and power off over ssh",
             "node drain worker-1 --order withdraw-first --require-confirmed "
             "--shutdown-command 'ssh {node} sudo poweroff'",
@@ -97,6 +101,7 @@ EXAMPLES: Mapping[str, tuple[Example, ...]] = {
     "node restore": (
         _one("what it would do", "node restore worker-1 --dry-run"),
         _one("bring it back: label, sessions, routes, and only then pods", "node restore worker-1"),
+        _one("all nodes with a label", "node restore --selector kubernetes.io/hostname=worker-2"),
     ),
     "preflight upgrade": (
         _one(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bgpctl.cli import drain_flags as flags
-from bgpctl.cli import errors, parse
+from bgpctl.cli import errors, parse, several
 from bgpctl.cli.flags import (
     Context,
     Document,
@@ -29,7 +29,7 @@ from bgpctl.cli.program import typed
 
 if TYPE_CHECKING:
     from bgpctl.kube.client import Client
-    from bgpctl.runbooks.options import DrainOptions
+    from bgpctl.runbooks.options import DrainOptions, RestoreOptions
 
 app = typer.Typer(no_args_is_help=True, help="Take a node out of service, and bring it back.")
 
@@ -39,7 +39,8 @@ Node = Annotated[str, typer.Argument(metavar="NODE", show_default=False)]
 @app.command()
 def drain(
     ctx: typer.Context,
-    node: Node,
+    nodes: several.Nodes = None,
+    selector: several.Selector = "",
     dry_run: DryRun = False,
     order: flags.Order = "guide",
     timeout: Timeout = 600.0,
@@ -70,6 +71,9 @@ def drain(
 ) -> None:
     """Take a node out of service: cordon, evict, withdraw its routes, wait until the routers let go.
 
+    Several nodes, or those of a --selector, go one after the other, as many as --max-unavailable allows; the
+    first that does not end well is the last.
+
     Ends with "safe to power off" and the proof: confirmed (every router said so), reported (the node's own
     BGP engine did) or estimated (a computed time passed). Running it again goes on where it stopped, with
     the options that it was asked for then; only commands, probes, --assume-dead and --disable-eviction must
@@ -78,10 +82,17 @@ def drain(
     with errors.guard("node drain", output, resumable=True):
         from bgpctl.cli import wire
 
-        options = flags.options(node, ctx.params)
+        several.meant(ctx, nodes or (), selector)
+        flags.options("", ctx.params)  # what is wrong with them is told before anything is asked
         client = wire.client(given(ctx, context, kubeconfig))
-        options = _resumed(ctx, client, options)
-        raise SystemExit(_drain(client, options, router_probes or (), dry_run=dry_run, output=output))
+        chosen = several.chosen(client, nodes or (), selector)
+        several.within(chosen, max_unavailable)
+
+        def run(node: str) -> int:
+            options = _resumed(ctx, client, flags.options(node, ctx.params))
+            return _drain(client, options, router_probes or (), dry_run=dry_run, output=output)
+
+        raise SystemExit(several.one_by_one(ctx, chosen, run))
 
 
 def _resumed(ctx: typer.Context, client: Client, options: DrainOptions) -> DrainOptions:
@@ -124,7 +135,8 @@ def _drain(
 @app.command()
 def restore(
     ctx: typer.Context,
-    node: Node,
+    nodes: several.Nodes = None,
+    selector: several.Selector = "",
     timeout: Timeout = 600.0,
     router_probes: RouterProbes = None,
     provider: Provider = None,
@@ -134,32 +146,42 @@ def restore(
     context: Context = None,
     kubeconfig: Kubeconfig = None,
 ) -> None:
-    """Bring a drained node back: label, sessions, routes, and only then pods.
+    """Bring drained nodes back, one after the other: label, sessions, routes, and only then pods.
 
     Restores what the drain found: a node that an administrator had cordoned before stays cordoned.
     """
     with errors.guard("node restore", output, resumable=True):
         from bgpctl.cli import wire
-        from bgpctl.render.runbook import RENDERERS
-        from bgpctl.runbooks import drain as runbook
         from bgpctl.runbooks import kept
         from bgpctl.runbooks.options import RestoreOptions
 
+        several.meant(ctx, nodes or (), selector)
         client = wire.client(given(ctx, context, kubeconfig))
         probes = wire.router_probes(client, router_probes or ())
-        options = RestoreOptions(
-            node=node,
-            timeout=timeout,
-            probes=probes,
-            take_over=take_over,
-            provider=provider or "",
-            typed=typed(),
-            asked=kept.keep(asked(ctx)),
-        )
-        run = runbook.plan_restore(client, options) if dry_run else runbook.restore(client, options)
-        title = f"{'plan: ' if dry_run else ''}restore {node}"
-        result = RENDERERS[output](run, title, plan=dry_run)
-        raise SystemExit(int(result.exit_code))
+
+        def run(node: str) -> int:
+            options = RestoreOptions(
+                node=node,
+                timeout=timeout,
+                probes=probes,
+                take_over=take_over,
+                provider=provider or "",
+                typed=typed(),
+                asked=kept.keep(asked(ctx)),
+            )
+            return _restore(client, options, dry_run=dry_run, output=output)
+
+        raise SystemExit(several.one_by_one(ctx, several.chosen(client, nodes or (), selector), run))
+
+
+def _restore(client: Client, options: RestoreOptions, *, dry_run: bool, output: str) -> int:
+    """Run or plan the restore and show it; returns the exit code."""
+    from bgpctl.render.runbook import RENDERERS
+    from bgpctl.runbooks import drain as runbook
+
+    run = runbook.plan_restore(client, options) if dry_run else runbook.restore(client, options)
+    title = f"{'plan: ' if dry_run else ''}restore {options.node}"
+    return int(RENDERERS[output](run, title, plan=dry_run).exit_code)
 
 
 @app.command()

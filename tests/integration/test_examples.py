@@ -69,6 +69,11 @@ def test_pasted_into_a_lab_they_work(lab: Lab, tmp_path: Path) -> None:
         assert not re.search(r"Traceback|bug:", done.stdout + done.stderr)
 
 
+def test_a_selector_that_selects_nothing_is_told(lab: Lab) -> None:
+    ran = kit.run(lab, "node", "drain", "-l", "rack=9")
+    assert (ran.code, "no node has the labels rack=9" in ran.err) == (2, True), ran.err
+
+
 def _pasted(example: Example, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """By a shell, as it stands in the help."""
     line = folded(f"{shlex.quote(sys.executable)} -m bgpctl {example.words}")

@@ -55,11 +55,12 @@ def run(*arguments: str) -> int:
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the runbooks were started with; each ends as `asked["status"]` says."""
-    found: dict[str, Any] = {"status": "done"}
+    found: dict[str, Any] = {"status": "done", "nodes": []}
 
     def start(name: str) -> Any:
         def runbook_of(client: object, options: Any) -> Generator[Event, None, Result]:
             found[name] = options
+            found["nodes"].append(options.node)
             yield Event(1.0, "step", "Claimed", "own the node", "done", "run 1a2b3c4d")
             if found["status"] == "interrupt":
                 raise KeyboardInterrupt
@@ -134,7 +135,7 @@ def test_every_flag_of_a_drain_arrives(cluster: Cluster, asked: dict[str, Any]) 
     )
 
 
-NOT_KEPT = {"--dry-run", "--take-over", "--output", "--context", "--kubeconfig"}
+NOT_KEPT = {"--dry-run", "--take-over", "--output", "--context", "--kubeconfig", "--selector"}
 
 
 @pytest.mark.parametrize("command", ["node drain", "node restore", "speaker restart"])
@@ -288,7 +289,7 @@ def test_a_program_that_is_not_there_is_found_out_before_anything_is_done(
     """Not after the evictions, with the node out of service and nobody to switch it off."""
     assert run(*words) == 2
     assert "there is no program 'ipmitoool' on this machine" in capsys.readouterr().err
-    assert set(asked) == {"status"}, "no runbook was begun"
+    assert set(asked) == {"status", "nodes"}, "no runbook was begun"
 
 
 def test_a_program_that_is_named_after_the_node_is_not_looked_for(
@@ -329,7 +330,7 @@ def typed(command: str) -> CommandLine:
 
 def test_a_dry_run_is_a_plan(cluster: Cluster, asked: dict[str, Any]) -> None:
     assert run("node", "drain", "worker-1", "--dry-run") == 0
-    assert set(asked) == {"status", "plan"}
+    assert set(asked) == {"status", "nodes", "plan"}
 
 
 def test_the_contexts_probes_are_used(cluster: Cluster, asked: dict[str, Any]) -> None:
@@ -480,3 +481,55 @@ def test_the_words_of_the_table_are_explained() -> None:
     for word in ("degraded", "unknown", "no-bgp", "drain-stopped", "restore-stopped", "restart-stopped"):
         assert f"    {word}  " in told
         assert f"*{word}*" in readme
+
+
+# --- several nodes ------------------------------------------------------------------------------------------
+
+
+def racked(cluster: Cluster) -> None:
+    """Three nodes; two of them are in rack 7."""
+    api, _ = cluster
+    (first,) = api.collections[paths.NODES]
+    names = {"worker-1": "7", "worker-2": "7", "worker-3": "8"}
+    api.collections[paths.NODES] = [
+        {**first, "metadata": {"name": name, "labels": {"rack": rack}}} for name, rack in names.items()
+    ]
+
+
+def test_nodes_go_one_after_the_other_and_hints_are_about_one(
+    cluster: Cluster, asked: dict[str, Any]
+) -> None:
+    racked(cluster)
+    words = ("node", "drain", "worker-3", "worker-1", "worker-3", "--settle", "1s", "--max-unavailable", "2")
+    assert run(*words) == 0
+    assert asked["nodes"] == ["worker-3", "worker-1"]
+    assert str(asked["drain"].typed) == "bgpctl node drain worker-1 --settle 1s --max-unavailable 2"
+
+
+def test_the_first_that_does_not_end_well_is_the_last(
+    cluster: Cluster, asked: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    racked(cluster)
+    asked["status"] = "blocked"
+    assert run("node", "restore", "worker-1", "worker-2", "worker-3") == 3
+    assert asked["nodes"] == ["worker-1"]
+    assert capsys.readouterr().err == (
+        "not begun: worker-2, worker-3\nto go on with all: bgpctl node restore worker-1 worker-2 worker-3\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("worker-1 worker-2", "2 nodes would be out of service at once, and --max-unavailable is 1"),
+        ("worker-1 -l rack=7", "nodes are named, and there is a --selector"),
+        ("-l rack", "3 nodes would be out of service at once"),
+    ],
+)
+def test_what_is_refused_before_the_first(
+    cluster: Cluster, asked: dict[str, Any], capsys: pytest.CaptureFixture[str], words: str, said: str
+) -> None:
+    racked(cluster)
+    assert run("node", "drain", *words.split()) == 2
+    assert said in capsys.readouterr().err
+    assert asked["nodes"] == []

@@ -1,0 +1,95 @@
+"""Runs on several nodes, one after the other: which are meant, and what stops them (as kubectl drain)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bgpctl.cli import parse
+from bgpctl.cli.program import only, typed
+from bgpctl.errors import UsageError
+from bgpctl.runbooks.command_line import CommandLine
+
+if TYPE_CHECKING:
+    from bgpctl.kube.client import Client
+
+Nodes = Annotated[list[str] | None, typer.Argument(metavar="[NODE]...", show_default=False)]
+Selector = Annotated[
+    str,
+    typer.Option(
+        "--selector",
+        "-l",
+        metavar="SELECTOR",
+        parser=parse.pod_selector,
+        show_default=False,
+        help="The nodes with these labels, in place of names.",
+    ),
+]
+
+
+def meant(ctx: typer.Context, names: Sequence[str], selector: str) -> None:
+    """UsageError where no node is meant, or in two ways: found out before anything is asked."""
+    if names and selector:
+        raise UsageError("nodes are named, and there is a --selector", "give one of the two")
+    if not names and not selector:
+        raise UsageError(
+            "no node is named", f"name one, or give a --selector; see `{ctx.command_path} --help`"
+        )
+
+
+def chosen(client: Client, names: Sequence[str], selector: str) -> tuple[str, ...]:
+    """The nodes that are meant, each once, in the order in which they were named. UsageError where the
+    selector selects none."""
+    from bgpctl.core.reading.documents import name_of
+    from bgpctl.kube import paths
+
+    if selector:
+        found = sorted(name_of(node) for node in client.items(paths.NODES, labelSelector=selector))
+        if not found:
+            raise UsageError(f"no node has the labels {selector}", "see `kubectl get nodes --show-labels`")
+        return tuple(found)
+    return tuple(dict.fromkeys(names))
+
+
+def within(nodes: Sequence[str], at_most: int) -> None:
+    """UsageError when that many may not be out at once: found out before the first is touched."""
+    if len(nodes) > at_most:
+        more = typed().with_flags([f"--max-unavailable {len(nodes)}"])
+        raise UsageError(
+            f"{len(nodes)} nodes would be out of service at once, and --max-unavailable is {at_most}",
+            f"name fewer, or, if the rest can carry all of it: {more}",
+        )
+
+
+def one_by_one(ctx: typer.Context, nodes: Sequence[str], run: Callable[[str], int]) -> int:
+    """The exit code of the first run that does not end well, else 0; the nodes behind it are not begun, and
+    it is said which. What a run tells to type next is about its node alone."""
+    whole = typed()
+    for number, node in enumerate(nodes):
+        with only(CommandLine(tuple(_about(ctx, node, nodes)))):
+            code = run(node)
+        if code:
+            if left := nodes[number + 1 :]:
+                print(f"not begun: {', '.join(left)}\nto go on with all: {whole}", file=sys.stderr)
+            return code
+    return 0
+
+
+def _about(ctx: Any, node: str, nodes: Sequence[str]) -> Iterator[str]:
+    """The words that were typed, with this node in place of all and of what selected them."""
+    options = {flag: one for one in ctx.command.params for flag in (*one.opts, *one.secondary_opts)}
+    words, begun = iter(typed().words), False
+    for word in words:
+        option = options.get(word)
+        if option is not None and option.param_type_name == "option" and not option.is_flag:
+            value = next(words, "")
+            if option.name != "selector":
+                yield from (word, value)
+        elif not begun and word == ctx.info_name:
+            begun = True
+            yield from (word, node)
+        elif not (begun and (word in nodes or word.startswith(("--selector=", "-l")))):
+            yield word
