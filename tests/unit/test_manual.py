@@ -22,7 +22,7 @@ def test_a_page_has_what_help_has() -> None:
     for words in (
         ".TH BGPCTL-NODE-DRAIN 1",
         "bgpctl\\-node\\-drain \\- Take a node out of service",
-        "\\fBbgpctl node drain\\fR [\\fIOPTIONS\\fR] NODE",
+        "\\fBbgpctl node drain\\fR [\\fIOPTIONS\\fR] [NODE]...",
         "\\fB\\-\\-order\\fR \\fIguide|withdraw\\-first\\fR",
         "bgpctl node drain worker\\-1 \\-\\-dry\\-run",
         "\\fBbgpctl\\-node\\fR(1)",
