@@ -45,8 +45,10 @@ def upgrade(client: Client, options: UpgradeOptions) -> Events:
     try:
         message = yield from work.all()
         status = "done"
-    except UsageError:
-        raise
+    except UsageError as wrong:
+        if not work.changed:
+            raise
+        status, error = "blocked", wrong  # somebody changed meanwhile what was typed of: a node, a container
     except Blocked as blocked:
         status, error = "blocked", blocked
     except _Ended as stopped:
@@ -117,6 +119,9 @@ class _Work:
             now = self.look.daemon_set()
             if now.held and now.kept is None and not (one.held and one.kept is None):
                 raise _strategy_lost(now, one.kept or one.strategy)
+            if late := self.look.outdated(now, self.containers):
+                more = f" and {len(late) - SHOWN} more" if len(late) > SHOWN else ""
+                raise Blocked(f"{', '.join(late[:SHOWN])}{more}: a pod of the old image came meanwhile")
             yield from self._patch(GIVEN_BACK, now, end(now))
         return self.done()
 

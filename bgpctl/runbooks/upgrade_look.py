@@ -152,6 +152,10 @@ class Look:
             if name in nodes and journal.command != "restart"
         }
 
+    def outdated(self, one: Rollout, containers: Sequence[Container]) -> tuple[str, ...]:
+        """The nodes on which a pod of it runs another image."""
+        return tuple(sorted(self._outdated(self._pods(one), containers)))
+
     def is_old(self, one: Rollout, containers: Sequence[Container], node: str) -> bool:
         """Does a pod of it on this node run another image?"""
         return node in self._outdated(self._pods(one), containers)
