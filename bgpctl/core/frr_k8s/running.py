@@ -112,13 +112,13 @@ def strange(raw: str) -> str:
     return " ".join(match[0].split()) if match else ""
 
 
-_TIMED = re.compile(r"\b(?:graceful-restart|long-lived|timers|minimum-holdtime)\b")
+_TIMED = ("graceful-restart", "long-lived-graceful-restart", "timers", "minimum-holdtime")
 
 
 def timed(raw: str) -> bool:
     """May lines of somebody else change how long routers keep routes? What they say FRR tells, once it has
-    taken them in."""
-    return bool(_TIMED.search(raw))
+    taken them in. It takes words that are abbreviated, too."""
+    return any(whole.startswith(word) for word in set(raw.split()) for whole in _TIMED)
 
 
 def mentioned(running: Running, raw: Iterable[str], known: Iterable[Key]) -> tuple[Key, ...]:
