@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bgpctl import providers
 from bgpctl.core.drain.eviction import EvictionOptions, PodVerdict, verdicts
 from bgpctl.core.drain.lever import Lever
+from bgpctl.core.model import Session, SessionState
 from bgpctl.core.reading.documents import name_of, namespace_of
 from bgpctl.core.state import UNTOLD, NodeState, PeerState, others
 from bgpctl.core.timing.facts import PeerFacts
@@ -22,6 +23,7 @@ from bgpctl.ports import Provider
 from bgpctl.runbooks import cluster, objects
 from bgpctl.runbooks.hold import Document, Hold
 from bgpctl.runbooks.journal import ANNOTATION, Journal, load
+from bgpctl.runbooks.peers import endpoint, names, parse, still
 from bgpctl.runbooks.routers import Routers
 from bgpctl.runbooks.snapshot import Snapshot
 
@@ -59,7 +61,7 @@ class Observer:
         lost = lost or self._copied(parts.get("lease"), journal)
         prior = journal or lost
         if needs & {"state", "estimates", "routers"}:
-            parts["state"] = self.provider.state(hold.node)
+            parts["state"] = with_vanished(self.provider.state(hold.node), journal)
         if "cluster" in needs:
             found = cluster.look(
                 hold.client,
@@ -211,6 +213,27 @@ def never_read(state: NodeState | None) -> frozenset[str]:
     left = state.withdrawn.peers if state.withdrawn else ()
     deaf = (peer.state for peer in left if not peer.flushed)
     return frozenset(peer.address for peer in (*deaf, *state.unwithdrawn))
+
+
+def with_vanished(state: NodeState | None, journal: Journal | None) -> NodeState | None:
+    """With the peers of a drain that the node has no more. How their sessions ended nobody saw, and their
+    routers may keep what was announced to them. Our own speaker remembers them itself; of other stacks what
+    they would have offered is taken from the peer that offers the most."""
+    if state is None or state.phase != UNTOLD or journal is None or journal.command != "drain":
+        return state
+    called = names(state, journal)
+    there = {called[endpoint(peer)] for peer in state.holders}
+    gone = [name for name in still(called, journal.peers) if name not in there]
+    if not gone or not state.peers:
+        return state
+    like = max(state.peers, key=lambda peer: (peer.configured_restart_time or 0, peer.configured_hold_time))
+    return replace(state, unwithdrawn=(*state.unwithdrawn, *(_vanished(name, like) for name in gone)))
+
+
+def _vanished(name: str, like: PeerState) -> PeerState:
+    host, port = parse(name)
+    session = Session(name, SessionState.UNKNOWN, gr_told=False, end_of_rib=None)
+    return replace(like, name=name, address=host, port=port or like.port, session=session)
 
 
 def known_peers(state: NodeState | None) -> tuple[PeerState, ...]:
