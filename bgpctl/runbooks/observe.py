@@ -77,6 +77,8 @@ class Observer:
             self._others = found.others
         elif "policies" in needs:
             parts["lever"] = self.provider.lever(document, prior.prior if prior else {})
+        if parts.get("lever") and "state" in needs:
+            parts["configured"] = self._configured(parts["state"], parts["lever"], document)
         if "pods" in needs:
             parts["pods"] = self._pods(now)
         if "budgets" in needs:
@@ -100,6 +102,13 @@ class Observer:
             **parts,
             **hands,
         )
+
+    def _configured(self, state: NodeState | None, lever: Lever, document: Document) -> tuple[str, ...]:
+        """Who is a peer by the policies that select the node: a speaker that is killed before it tells of one
+        may have announced to it. Other stacks tell of no more than the same objects do."""
+        if not lever.policies or state is None or state.phase != "Running" or not state.peers:
+            return ()
+        return tuple(fact.address for fact in self.provider.facts(document))
 
     def _read_node(self) -> Document:
         try:
