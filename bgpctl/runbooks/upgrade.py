@@ -87,7 +87,7 @@ class _Ended(BgpctlError):
 @dataclass
 class _Work:
     """One run. `changed`: it has changed something. `containers`: those that get the image; `todo`: the nodes
-    to restart, `out`: those that keep what they run."""
+    to restart, `out`: those that keep what they run, `before`: those that have it already."""
 
     client: Client
     options: UpgradeOptions
@@ -97,6 +97,7 @@ class _Work:
     containers: tuple[Container, ...] = ()
     todo: tuple[str, ...] = ()
     out: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()
     reports: dict[str, StepReport] = field(default_factory=dict)
     evidence: dict[str, Any] = field(default_factory=dict)
 
@@ -136,7 +137,7 @@ class _Work:
         one = self.look.daemon_set()
         self.where, self.containers = one.where, self.look.containers(one)
         left = self.look.left(one, self.containers)
-        self.todo, self.out = left.todo, left.out
+        self.todo, self.out, self.before = left.todo, left.out, left.before
         self.look.check(one)
         return one
 
@@ -254,7 +255,8 @@ class _Work:
         image = self.options.image
         if not self.todo:
             return f"every speaker runs {image}" if not self.out else f"these nodes run {image} already"
-        seen = "no router lost a route" if self._watched else "not all routers were watched"
+        now = f" while {', '.join(self.todo)} restarted" if self.before else ""
+        seen = f"no router lost a route{now}" if self._watched else "not all routers were watched"
         if not self.out:
             return f"every speaker runs {image}; {seen}"
         kept = f"{', '.join(self.out)} keep the old one, and the DaemonSet stays at {ON_DELETE}"

@@ -130,6 +130,14 @@ def test_where_nothing_is_left_nothing_is_written(server: ApiServer, work: _Work
     assert client(server).get(PATH) == before
 
 
+def test_what_is_said_of_the_routers_is_of_this_run(work: _Work) -> None:
+    """The run before may have stopped because a router lost routes: the next one said that none did."""
+    work.todo, work.evidence = ("two",), {"two": {"watched": True}}
+    assert work.done() == f"every speaker runs {NEW}; no router lost a route"
+    work.before = ("one",)
+    assert work.done() == f"every speaker runs {NEW}; no router lost a route while two restarted"
+
+
 def test_the_nodes_that_were_left_out_have_a_command(work: _Work) -> None:
     work.todo, work.out = ("one",), ("two", "three")
     told = work.result("done", work.done()).hint
