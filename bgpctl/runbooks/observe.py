@@ -15,7 +15,7 @@ from bgpctl.core.state import UNTOLD, NodeState, PeerState, others
 from bgpctl.core.timing.facts import PeerFacts
 from bgpctl.core.timing.profiles import Profile
 from bgpctl.core.timing.withdrawal import Close, Estimate, Event, estimate, facts_from_state
-from bgpctl.errors import Blocked
+from bgpctl.errors import Blocked, Tells
 from bgpctl.kube import lease, paths
 from bgpctl.kube.client import NotFound
 from bgpctl.kube.lease import LeaseView
@@ -26,6 +26,10 @@ from bgpctl.runbooks.journal import ANNOTATION, Journal, load
 from bgpctl.runbooks.peers import endpoint, names, parse, still
 from bgpctl.runbooks.routers import Routers
 from bgpctl.runbooks.snapshot import Snapshot
+
+
+OLD_ONE = frozenset((Tells.GO_ON, Tells.BACK))
+"""A Node that is no more is not drained any further, and not brought back."""
 
 
 @dataclass(slots=True)
@@ -118,13 +122,16 @@ class Observer:
                 raise Blocked(
                     f"node {self.hold.node} was deleted meanwhile",
                     providers.left_behind(self.provider.name),
+                    tells=OLD_ONE,
                 ) from None
             raise objects.no_such_node(self.hold.node) from None
         uid = objects.uid_of(document)
         if self._uid and uid != self._uid:
             raise Blocked(
                 f"node {self.hold.node} was deleted and made anew meanwhile: this run is not about it",
+                f"do not power off {self.hold.node}: the new one may be in service\n"
                 f"to see what the new one is: bgpctl node status {self.hold.node}",
+                tells=OLD_ONE | {Tells.SAFE},
             )
         self._uid = uid
         return document

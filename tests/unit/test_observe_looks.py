@@ -11,7 +11,7 @@ import pytest
 from bgpctl.core.drain.eviction import EvictionOptions
 from bgpctl.core.drain.lever import Lever
 from bgpctl.core.timing.profiles import UNKNOWN_ROUTER
-from bgpctl.errors import Blocked, UsageError
+from bgpctl.errors import Blocked, Tells, UsageError
 from bgpctl.kube import lease, paths
 from bgpctl.providers.bgpctl import Bgpctl
 from bgpctl.runbooks.actions import TakeLease
@@ -133,11 +133,16 @@ def test_a_node_that_goes_or_is_made_anew_later_blocks(rig: Rig) -> None:
         world.observe(NOBODY)
     assert told.value.message == f"node {NODE} was deleted meanwhile"
     assert "nothing is left to do on it" in told.value.hint
+    assert told.value.tells == {Tells.GO_ON, Tells.BACK}
     rig.server.apply(objects.node(NODE))
     with pytest.raises(Blocked) as told:
         world.observe(NOBODY)
     assert told.value.message == f"node {NODE} was deleted and made anew meanwhile: this run is not about it"
-    assert told.value.hint == f"to see what the new one is: bgpctl node status {NODE}"
+    assert told.value.hint.splitlines() == [
+        f"do not power off {NODE}: the new one may be in service",
+        f"to see what the new one is: bgpctl node status {NODE}",
+    ]
+    assert told.value.tells == {Tells.SAFE, Tells.GO_ON, Tells.BACK}, "the old one's are of no use"
     eyes(rig)[0].observe(NOBODY)  # another run is
 
 
