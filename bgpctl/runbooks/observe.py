@@ -27,7 +27,6 @@ from bgpctl.runbooks.peers import endpoint, names, parse, still
 from bgpctl.runbooks.routers import Routers
 from bgpctl.runbooks.snapshot import Snapshot
 
-
 OLD_ONE = frozenset((Tells.GO_ON, Tells.BACK))
 """A Node that is no more is not drained any further, and not brought back."""
 
