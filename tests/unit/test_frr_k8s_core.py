@@ -254,10 +254,22 @@ def test_a_list_that_lets_something_out_or_nobody_is_no_withdrawal(change: tuple
         ("bgp listen  range 10.0.0.0/8 peer-group g", "listen range"),
         ("neighbor X route-map m out", ""),
         ("address-family ipv6 unicast\n neighbor X activate", "activate"),
+        ("neighbor X default-originate route-map m", "default-originate"),
+        ("neighbor X def", "def"),
+        ("neighbor X description a b c", ""),
     ],
 )
 def test_lines_that_ours_would_not_go_with(raw: str, word: str) -> None:
     assert running.strange(raw) == word
+
+
+def test_a_default_route_is_kept_back_by_no_list() -> None:
+    """FRR 8.4.4 sends it all the same ("Originating default network", and one more prefix sent), so the node
+    was said to announce nothing (issue 7)."""
+    line = "  neighbor 192.0.2.1 prefix-list bgpctl-leave out\n"
+    text = RUNNING.replace(line, f"  neighbor 192.0.2.1 default-originate\n{line}", 1)
+    assert running.read(RUNNING).silences(neighbor(), leave.LIST)
+    assert text != RUNNING and not running.read(text).silences(neighbor(), leave.LIST)
 
 
 def has(one: Neighbor, raw: str = "") -> Configuration:
