@@ -66,7 +66,11 @@ class Settings:
 
 
 def read_settings(daemonset: Document) -> Settings | None:
-    """None: it is not kube-router, or does not speak BGP. Raises Unreadable."""
+    """None: it is not kube-router, does not speak BGP, or has no pod: whoever may write a DaemonSet may write
+    anything into it, but its pods have to be let into their nodes' network. Raises Unreadable."""
+    status = Foreign.of(daemonset).child("status")
+    if status.has("observedGeneration") and not status.integer("currentNumberScheduled"):
+        return None
     pod = Foreign.of(daemonset).child("spec").child("template").child("spec")
     if not pod.flag("hostNetwork"):
         return None  # somebody's, whatever it is called: kube-router needs its node's network

@@ -68,11 +68,19 @@ class Asking(Generic[T]):
         return (None, "") if found is None else (found, f"{self._program} in pod {namespace}/{name}")
 
     def _pod(self, node: str) -> Document | None:
-        """The one that runs there. Two are none: it is being replaced."""
+        """The one that runs there. Two are none: it is being replaced, and one that is on its way out may
+        speak beside the next (a DaemonSet's maxSurge)."""
         where = {"labelSelector": self._selector, "fieldSelector": f"spec.nodeName={node}"}
         pods = self._client.items(paths.PODS, **where)
-        staying = [pod for pod in pods if on_host(pod) and not metadata(pod).get("deletionTimestamp")]
-        return staying[0] if len(staying) == 1 else None
+        there = [pod for pod in pods if on_host(pod) and not _ended(pod)]
+        alone = len(there) == 1 and not metadata(there[0]).get("deletionTimestamp")
+        return there[0] if alone else None
+
+
+def _ended(pod: Document) -> bool:
+    """For good, as one that was evicted: it stays in the list."""
+    status = pod.get("status")
+    return isinstance(status, Mapping) and status.get("phase") in ("Succeeded", "Failed")
 
 
 def on_host(pod: Document) -> bool:

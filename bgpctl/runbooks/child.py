@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from math import inf
+from typing import IO
 
 from bgpctl.errors import BgpctlError, UsageError
 from bgpctl.runbooks import warden
@@ -44,7 +45,7 @@ def run(
     tail = bytearray()
     with _started(argv) as (process, report):
         assert process.stdout is not None
-        reader = threading.Thread(target=_keep, args=(process.stdout.fileno(), tail), daemon=True)
+        reader = threading.Thread(target=_keep, args=(process.stdout, tail), daemon=True)
         reader.start()
         try:
             code = _ended(report, argv, timeout, still)
@@ -95,8 +96,10 @@ def _ended(report: int, argv: Sequence[str], timeout: float | None, still: Calla
     raise BgpctlError("the process that ends the command with its run was killed: both were ended")
 
 
-def _keep(descriptor: int, tail: bytearray) -> None:
-    with contextlib.suppress(OSError):
-        while piece := os.read(descriptor, 1 << 16):
+def _keep(output: IO[bytes], tail: bytearray) -> None:
+    """To its end, which a process that the command left behind may put off: while it is read it stays open,
+    and no other file gets its descriptor."""
+    with contextlib.suppress(OSError), output:
+        while piece := os.read(output.fileno(), 1 << 16):
             tail += piece
             del tail[:-TAIL]

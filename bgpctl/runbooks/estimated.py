@@ -27,6 +27,7 @@ ASSUMED = "that its speaker died when it fell silent"
 ALONE = "that no other one was started since, which cannot report"
 EMPTY = "its BGP stack said that it announces nothing"
 RESTARTED = "a session ended after the node was told to withdraw, and is up again"
+VANISHED = "a peer that the node had is its peer no more"
 UNLISTED = "its BGP stack lists no session of the node any more"
 UNSEEN = "that its BGP stack closed the sessions that it was told to end, which nobody saw"
 CONFIGURED = "that its sessions were opened with the timers that are configured now"
@@ -89,7 +90,7 @@ def over(s: Snapshot, journal: Journal, word: Word, note: str) -> Decision:
     if not estimates:
         return no_peer(s.state, journal)
     if word is Word.EMPTY and s.state.unwithdrawn and SAW_ENDED not in journal.marks:
-        return saw(s, journal.with_mark(SAW_ENDED, s.now), RESTARTED)
+        return saw(s, journal.with_mark(SAW_ENDED, s.now), VANISHED if s.state.lost else RESTARTED)
     unseen = word is Word.UNLISTED and not withdrew
     if SAW_WITHDRAWN not in journal.marks:
         return saw(s, journal, UNLISTED if unseen else "the sessions are closed")

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bgpctl import providers
 from bgpctl.core.drain.eviction import EvictionOptions, PodVerdict, verdicts
 from bgpctl.core.drain.lever import Lever
+from bgpctl.core.model import Session, SessionState
 from bgpctl.core.reading.documents import name_of, namespace_of
 from bgpctl.core.state import UNTOLD, NodeState, PeerState, others
 from bgpctl.core.timing.facts import PeerFacts
 from bgpctl.core.timing.profiles import Profile
 from bgpctl.core.timing.withdrawal import Close, Estimate, Event, estimate, facts_from_state
-from bgpctl.errors import Blocked
+from bgpctl.errors import Blocked, Tells
 from bgpctl.kube import lease, paths
 from bgpctl.kube.client import NotFound
 from bgpctl.kube.lease import LeaseView
@@ -22,8 +23,12 @@ from bgpctl.ports import Provider
 from bgpctl.runbooks import cluster, objects
 from bgpctl.runbooks.hold import Document, Hold
 from bgpctl.runbooks.journal import ANNOTATION, Journal, load
+from bgpctl.runbooks.peers import endpoint, names, parse, still
 from bgpctl.runbooks.routers import Routers
 from bgpctl.runbooks.snapshot import Snapshot
+
+OLD_ONE = frozenset((Tells.GO_ON, Tells.BACK))
+"""A Node that is no more is not drained any further, and not brought back."""
 
 
 @dataclass(slots=True)
@@ -59,7 +64,7 @@ class Observer:
         lost = lost or self._copied(parts.get("lease"), journal)
         prior = journal or lost
         if needs & {"state", "estimates", "routers"}:
-            parts["state"] = self.provider.state(hold.node)
+            parts["state"] = with_vanished(self.provider.state(hold.node), journal)
         if "cluster" in needs:
             found = cluster.look(
                 hold.client,
@@ -75,6 +80,8 @@ class Observer:
             self._others = found.others
         elif "policies" in needs:
             parts["lever"] = self.provider.lever(document, prior.prior if prior else {})
+        if parts.get("lever") and "state" in needs:
+            parts["configured"] = self._configured(parts["state"], parts["lever"], document)
         if "pods" in needs:
             parts["pods"] = self._pods(now)
         if "budgets" in needs:
@@ -99,6 +106,13 @@ class Observer:
             **hands,
         )
 
+    def _configured(self, state: NodeState | None, lever: Lever, document: Document) -> tuple[str, ...]:
+        """Who is a peer by the policies that select the node: a speaker that is killed before it tells of one
+        may have announced to it. Other stacks tell of no more than the same objects do."""
+        if not lever.policies or state is None or state.phase != "Running" or not state.peers:
+            return ()
+        return tuple(fact.address for fact in self.provider.facts(document))
+
     def _read_node(self) -> Document:
         try:
             document = self.hold.client.get(paths.node(self.hold.node))
@@ -107,13 +121,16 @@ class Observer:
                 raise Blocked(
                     f"node {self.hold.node} was deleted meanwhile",
                     providers.left_behind(self.provider.name),
+                    tells=OLD_ONE,
                 ) from None
             raise objects.no_such_node(self.hold.node) from None
         uid = objects.uid_of(document)
         if self._uid and uid != self._uid:
             raise Blocked(
                 f"node {self.hold.node} was deleted and made anew meanwhile: this run is not about it",
+                f"do not power off {self.hold.node}: the new one may be in service\n"
                 f"to see what the new one is: bgpctl node status {self.hold.node}",
+                tells=OLD_ONE | {Tells.SAFE},
             )
         self._uid = uid
         return document
@@ -211,6 +228,27 @@ def never_read(state: NodeState | None) -> frozenset[str]:
     left = state.withdrawn.peers if state.withdrawn else ()
     deaf = (peer.state for peer in left if not peer.flushed)
     return frozenset(peer.address for peer in (*deaf, *state.unwithdrawn))
+
+
+def with_vanished(state: NodeState | None, journal: Journal | None) -> NodeState | None:
+    """With the peers of a drain that the node has no more. How their sessions ended nobody saw, and their
+    routers may keep what was announced to them. Our own speaker remembers them itself; of other stacks what
+    they would have offered is taken from the peer that offers the most."""
+    if state is None or state.phase != UNTOLD or journal is None or journal.command != "drain":
+        return state
+    called = names(state, journal)
+    there = {called[endpoint(peer)] for peer in state.holders}
+    gone = [name for name in still(called, journal.peers) if name not in there]
+    if not gone or not state.peers:
+        return state
+    like = max(state.peers, key=lambda peer: (peer.configured_restart_time or 0, peer.configured_hold_time))
+    return replace(state, unwithdrawn=(*state.unwithdrawn, *(_vanished(name, like) for name in gone)))
+
+
+def _vanished(name: str, like: PeerState) -> PeerState:
+    host, port = parse(name)
+    session = Session(name, SessionState.UNKNOWN, gr_told=False, end_of_rib=None)
+    return replace(like, name=name, address=host, port=port or like.port, session=session)
 
 
 def known_peers(state: NodeState | None) -> tuple[PeerState, ...]:

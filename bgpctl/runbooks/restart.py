@@ -38,7 +38,8 @@ def restart(client: Client, options: RestartOptions) -> Events:
         )
     finally:
         hands.rest()
-    return advice.completed(_concluded(result, hands.gaps), world.last_journal, options.command_line)
+    told = _concluded(result, hands.gaps, hands.unwatched)
+    return advice.completed(told, world.last_journal, options.command_line)
 
 
 def plan(client: Client, options: RestartOptions) -> Events:
@@ -67,10 +68,11 @@ def _world(client: Client, options: RestartOptions, run: str) -> World:
 @dataclass(slots=True)
 class Restarter:
     """Restarts a speaker and watches the routers meanwhile: two more hands of a world's performer. `gaps`:
-    what each router was seen to lack, once it is at rest."""
+    what each router was seen to lack, once it is at rest; `unwatched`: the peers that no probe looks at."""
 
     world: World
     gaps: tuple[Gaps, ...] = ()
+    unwatched: tuple[str, ...] = ()
     watch: RouterWatch | None = None
 
     def __post_init__(self) -> None:
@@ -81,8 +83,10 @@ class Restarter:
             self.gaps, self.watch = self.watch.stop(), None
 
     def _watch(self, action: WatchRouters) -> bool:
-        targets = self.world.observer.routers.targets()
+        routers = self.world.observer.routers
+        targets = routers.targets()
         if self.watch is None and targets:
+            self.unwatched = routers.untargeted()
             self.watch = RouterWatch(targets)
             self.watch.start()
         return bool(targets)
@@ -96,11 +100,14 @@ class Restarter:
         performer.restarted = True
 
 
-def _concluded(result: Result, watched_gaps: Sequence[Gaps]) -> Result:
-    """What a person reads last: that it is back, and what the routers said meanwhile."""
+def _concluded(result: Result, watched_gaps: Sequence[Gaps], unwatched: Sequence[str]) -> Result:
+    """What a person reads last: that it is back, and what the routers said meanwhile. That no route left is
+    proved where every router was watched all the time."""
     seen = [gaps.sentence() for gaps in watched_gaps]
+    if unwatched:
+        seen.append(f"nobody watched {', '.join(unwatched)}, which no probe asks")
     lost = any(gaps.gone or gaps.longest_gap for gaps in watched_gaps)
-    watched = bool(seen) and all(gaps.routes for gaps in watched_gaps)
+    watched = bool(watched_gaps) and not unwatched and all(gaps.throughout for gaps in watched_gaps)
     evidence = {
         "watched": watched,
         "routers": [_document(gaps) for gaps in watched_gaps],

@@ -13,6 +13,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from bgpctl.core.model import IPNetwork
+from bgpctl.runbooks.routers import Target
 from bgpctl.witness.model import RouteState
 from bgpctl.witness.probe import Probe
 
@@ -53,6 +54,11 @@ class Gaps:
         return len(self._seen)
 
     @property
+    def throughout(self) -> bool:
+        """Had it routes, and answered every look? What happened while it did not, nobody saw."""
+        return bool(self.routes) and not self.unanswered
+
+    @property
     def gone(self) -> int:
         """Routes of the baseline that the last look did not see."""
         return len(self._missing)
@@ -76,39 +82,40 @@ class Gaps:
 class RouterWatch:
     """Looks at every router in a thread of its own, so that a slow one holds nobody up."""
 
-    def __init__(self, targets: Sequence[tuple[Probe, str]], interval: float = INTERVAL) -> None:
+    def __init__(self, targets: Sequence[Target], interval: float = INTERVAL) -> None:
         self._interval = interval
         self._stopped = threading.Event()
-        self._targets = [(probe, neighbor, Gaps(_name(probe))) for probe, neighbor in targets]
+        self._targets = [(target, Gaps(_name(target.probe))) for target in targets]
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
         """Returns after the first look at each: that is the baseline."""
-        for probe, neighbor, gaps in self._targets:
-            _look(probe, neighbor, gaps)
-            thread = threading.Thread(target=self._watch, args=(probe, neighbor, gaps), daemon=True)
+        for target, gaps in self._targets:
+            _look(target, gaps)
+            thread = threading.Thread(target=self._watch, args=(target, gaps), daemon=True)
             self._threads.append(thread)
             thread.start()
 
     def stop(self) -> tuple[Gaps, ...]:
         """End it; what was seen."""
         self._stopped.set()
-        for thread in self._threads:
+        for thread, (_, gaps) in zip(self._threads, self._targets, strict=False):
             thread.join(10)
-        return tuple(gaps for _, _, gaps in self._targets)
+            gaps.unanswered += thread.is_alive()
+        return tuple(gaps for _, gaps in self._targets)
 
-    def _watch(self, probe: Probe, neighbor: str, gaps: Gaps) -> None:
+    def _watch(self, target: Target, gaps: Gaps) -> None:
         due = time.monotonic() + self._interval
         while not self._stopped.wait(max(0.0, due - time.monotonic())):
             due = max(due + self._interval, time.monotonic())
-            _look(probe, neighbor, gaps)
+            _look(target, gaps)
 
 
 def _name(probe: Probe) -> str:
     return f"{probe.kind} {probe.peer or probe.target}"
 
 
-def _look(probe: Probe, neighbor: str, gaps: Gaps) -> None:
-    answer = probe.routes_from(neighbor)
+def _look(target: Target, gaps: Gaps) -> None:
+    answer = target.ask()
     known = answer.routes is not RouteState.UNKNOWN
     gaps.look(answer.at or time.time(), {path.prefix for path in answer.paths} if known else None)

@@ -28,15 +28,29 @@ LONGEST_TARGET = 300  # characters of a probe's target that a witness is named b
 TWO = "at one address, two ports or two VRFs are two routers; name the probe of each"
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A router to watch: who it is among the node's peers, and what it calls the node."""
+
+    probe: Probe
+    peer: Endpoint
+    neighbor: str
+
+    def ask(self) -> RouterAnswer:
+        """What it has of the node's session; of another router than the peer that is not known."""
+        return _of_peer(self.probe.routes_from(self.neighbor), self.peer[0])
+
+
 @dataclass(slots=True)
 class Routers:
     """The probes of one run, and their unbroken rows of "absent". `_known`: the node's addresses towards each
-    peer, the newest last."""
+    peer, the newest last. `_holding`: the peers that may have routes of it, by the last look."""
 
     probes: Sequence[Probe] = ()
     questions: Questions = field(default_factory=Questions)
     _absent: dict[tuple[int, str], tuple[float, int]] = field(default_factory=dict)
     _known: dict[Endpoint, tuple[str, ...]] = field(default_factory=dict)
+    _holding: tuple[Endpoint, ...] = ()
     _silent: bool = False  # who tells of the sessions does not tell the node's end of them
 
     def look(
@@ -60,18 +74,29 @@ class Routers:
             for number, ((peer, _), answer) in enumerate(zip(asked, answers, strict=True))
         )
 
-    def targets(self) -> tuple[tuple[Probe, str], ...]:
+    def targets(self) -> tuple[Target, ...]:
         """Every probe with the node's address as its router sees it, where a look has told it."""
         called = names(None, None, self._known)
         asked = ((probe, _meant(probe, called)) for probe in self.probes)
-        known = ((probe, self._addresses(meant[0])) for probe, meant in asked if len(meant) == 1)
-        return tuple((probe, found[-1]) for probe, found in known if found)
+        known = ((probe, meant[0], self._addresses(meant[0])) for probe, meant in asked if len(meant) == 1)
+        return tuple(
+            Target(probe, peer, found[-1])
+            for probe, peer, found in known
+            if found and not self._twice(probe, peer, called)
+        )
+
+    def untargeted(self) -> tuple[str, ...]:
+        """The peers that may have routes of the node, and that no such probe is about."""
+        called, aimed = names(None, None, self._known), {target.peer for target in self.targets()}
+        return tuple(called.get(one, one[0]) for one in dict.fromkeys(self._holding) if one not in aimed)
 
     def _remember(self, state: NodeState | None, journal: Journal | None = None) -> None:
         """Local addresses by peer; after the sessions are gone, the withdrawn record still has them."""
         for name, written in journal.locals.items() if journal else ():
             one = parse(name)
             self._known[one] = newest((*written, *self._known.get(one, ())))
+        if state is not None:
+            self._holding = tuple(map(endpoint, state.holders))
         for peer in peers_of(state):
             assert state is not None, "it has peers"
             self._known[endpoint(peer)] = newest((*self._known.get(endpoint(peer), ()), *own(peer, state)))

@@ -45,8 +45,10 @@ def upgrade(client: Client, options: UpgradeOptions) -> Events:
     try:
         message = yield from work.all()
         status = "done"
-    except UsageError:
-        raise
+    except UsageError as wrong:
+        if not work.changed:
+            raise
+        status, error = "blocked", wrong  # somebody changed meanwhile what was typed of: a node, a container
     except Blocked as blocked:
         status, error = "blocked", blocked
     except _Ended as stopped:
@@ -85,7 +87,7 @@ class _Ended(BgpctlError):
 @dataclass
 class _Work:
     """One run. `changed`: it has changed something. `containers`: those that get the image; `todo`: the nodes
-    to restart, `out`: those that keep what they run."""
+    to restart, `out`: those that keep what they run, `before`: those that have it already."""
 
     client: Client
     options: UpgradeOptions
@@ -95,6 +97,7 @@ class _Work:
     containers: tuple[Container, ...] = ()
     todo: tuple[str, ...] = ()
     out: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()
     reports: dict[str, StepReport] = field(default_factory=dict)
     evidence: dict[str, Any] = field(default_factory=dict)
 
@@ -117,6 +120,9 @@ class _Work:
             now = self.look.daemon_set()
             if now.held and now.kept is None and not (one.held and one.kept is None):
                 raise _strategy_lost(now, one.kept or one.strategy)
+            if late := self.look.outdated(now, self.containers):
+                more = f" and {len(late) - SHOWN} more" if len(late) > SHOWN else ""
+                raise Blocked(f"{', '.join(late[:SHOWN])}{more}: a pod of the old image came meanwhile")
             yield from self._patch(GIVEN_BACK, now, end(now))
         return self.done()
 
@@ -131,7 +137,7 @@ class _Work:
         one = self.look.daemon_set()
         self.where, self.containers = one.where, self.look.containers(one)
         left = self.look.left(one, self.containers)
-        self.todo, self.out = left.todo, left.out
+        self.todo, self.out, self.before = left.todo, left.out, left.before
         self.look.check(one)
         return one
 
@@ -249,7 +255,8 @@ class _Work:
         image = self.options.image
         if not self.todo:
             return f"every speaker runs {image}" if not self.out else f"these nodes run {image} already"
-        seen = "no router lost a route" if self._watched else "not all routers were watched"
+        now = f" while {', '.join(self.todo)} restarted" if self.before else ""
+        seen = f"no router lost a route{now}" if self._watched else "not all routers were watched"
         if not self.out:
             return f"every speaker runs {image}; {seen}"
         kept = f"{', '.join(self.out)} keep the old one, and the DaemonSet stays at {ON_DELETE}"

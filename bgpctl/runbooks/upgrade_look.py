@@ -60,10 +60,12 @@ class UpgradeOptions:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """The nodes to restart, and those that are left out and keep what they run."""
+    """The nodes to restart, and those that are left out and keep what they run. `before`: those that run the
+    image already, by an earlier run or whoever."""
 
     todo: tuple[str, ...]
     out: tuple[str, ...]
+    before: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,7 @@ class Look:
         if missing := [name for name in asked if name not in running]:
             raise UsageError(f"{one.where} has no pod on {', '.join(missing)}", "see `kubectl get pods -A`")
         wanted = old & set(asked) if asked else old
-        return Left(tuple(sorted(wanted)), tuple(sorted(old - wanted)))
+        return Left(tuple(sorted(wanted)), tuple(sorted(old - wanted)), tuple(sorted(running - old)))
 
     def refusals(self, nodes: Sequence[str]) -> tuple[str, ...]:
         """Why a restart of these would lose routes, found before anything is changed: each is asked again
@@ -151,6 +153,10 @@ class Look:
             for name, journal in found
             if name in nodes and journal.command != "restart"
         }
+
+    def outdated(self, one: Rollout, containers: Sequence[Container]) -> tuple[str, ...]:
+        """The nodes on which a pod of it runs another image."""
+        return tuple(sorted(self._outdated(self._pods(one), containers)))
 
     def is_old(self, one: Rollout, containers: Sequence[Container], node: str) -> bool:
         """Does a pod of it on this node run another image?"""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -17,13 +18,26 @@ import sys
 EVERY = 0.25  # seconds between two looks
 STOPPED_SECONDS = 1.0  # less than a run waits which takes the node over (`kube.lease.FRESH_SECONDS`)
 PR_SET_PDEATHSIG = 1
+# What a script sends to its own process group, of which this process is one (`trap 'kill 0' EXIT`).
+FOR_THE_COMMAND = (
+    signal.SIGHUP,
+    signal.SIGINT,
+    signal.SIGQUIT,
+    signal.SIGTERM,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGALRM,
+)
 
 
 def main(run: int, report: int, argv: list[str]) -> None:
     if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:  # inherited: the kernel would tell no exit code
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    if os.getppid() != run:
-        return  # it was killed before the command began
+    for one in FOR_THE_COMMAND:
+        if signal.getsignal(one) is not signal.SIG_IGN:  # which the command is to inherit
+            signal.signal(one, lambda *_: None)  # which it does not
+    if _over(run, report):
+        return  # before the command began
     os.set_inheritable(report, False)
     this = os.getpid()
     try:
@@ -31,7 +45,7 @@ def main(run: int, report: int, argv: list[str]) -> None:
     except OSError as error:
         word = f"error {error.errno}"
     else:
-        word = f"code {_guarded(process, run)}"
+        word = f"code {_guarded(process, run, report)}"
     os.write(report, word.encode())
 
 
@@ -45,16 +59,24 @@ def _end_with(this: int) -> None:
             os._exit(1)
 
 
-def _guarded(process: subprocess.Popen[bytes], run: int) -> int:
-    """The command's exit code. Where the run ended before, or has been stopped for a while, the whole process
-    group is killed, and this process with it."""
+def _guarded(process: subprocess.Popen[bytes], run: int, report: int) -> int:
+    """The command's exit code. Where the run is over before, or has been stopped for a while, the whole
+    process group is killed, and this process with it."""
     stopped = 0.0
     while True:
         with contextlib.suppress(subprocess.TimeoutExpired):
             return process.wait(EVERY)
         stopped = stopped + EVERY if _stopped(run) else 0.0
-        if os.getppid() != run or stopped >= STOPPED_SECONDS:
+        if _over(run, report) or stopped >= STOPPED_SECONDS:
             os.killpg(0, signal.SIGKILL)
+
+
+def _over(run: int, report: int) -> bool:
+    """Has the run ended, or does it not listen any more? It may live on without knowing of this process:
+    ^C came in the moment in which it was started."""
+    listened = select.poll()
+    listened.register(report, 0)  # POLLERR: the pipe's other end is closed
+    return os.getppid() != run or bool(listened.poll(0))
 
 
 def _stopped(process: int) -> bool:

@@ -88,10 +88,12 @@ class World:
     def finish(self, step: str, decision: Decision, *, last: bool) -> None:
         """Write a step that was done into the journal, with what proved it: once, unless the proof is new.
         The last step is always written: under the version that it was decided on, so that what it says was
-        true. Raises Conflict when the world changed meanwhile."""
+        true; also where somebody removed the journal while the shutdown command ran, after which no step
+        before it is decided again. Raises Conflict when the world changed meanwhile."""
         if self.hold.released:
             return
         journal = load(self.hold.document["metadata"].get("annotations"), self.hold.node)
+        journal = journal or self.hold.journal
         if journal is None or (journal.finished(step) and not decision.evidence and not last):
             return
         done = journal.with_step(step, self.now(), decision.evidence)

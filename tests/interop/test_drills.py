@@ -4,6 +4,8 @@ fail, because a mitigation was claimed that is not in force."""
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from bgpctl.core.timing.failures import RouteClass, Scenario
 from bgpctl.lab.drill.run import run
 from tests.support.cli import bgpctl
 from tests.support.require import require
+from tests.support.wait import eventually
 
 pytestmark = pytest.mark.interop
 
@@ -55,3 +58,25 @@ def test_a_mitigation_that_is_not_in_force_fails_the_drill() -> None:
     verdicts = {row.course.kind: row.verdict for row in found.rows}
     assert verdicts == {RouteClass.POD_CIDR: Verdict.LONGER, RouteClass.CLUSTER: Verdict.HELD}
     assert not _ours(), "nothing is left behind"
+
+
+def test_of_one_that_is_killed_hard_nothing_stays() -> None:
+    """Its namespaces, and what ran on in them, stayed until the next one (issue 7)."""
+    require("netns")
+    script = (
+        "from bgpctl.lab.traffic.network import NetLab\n"
+        "import subprocess, time\n"
+        "with NetLab() as net:\n"
+        "    host = net.host('n1', '10.77.0.1/24')\n"
+        "    argv = ('ip', 'netns', 'exec', host.name, 'sleep', '60')\n"
+        "    print(subprocess.Popen(argv).pid, flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as lab:
+        assert lab.stdout is not None
+        inside = Path("/proc") / lab.stdout.readline().strip()
+        mine = f"bgpctl{lab.pid}x*"
+        assert len(list(Path("/run/netns").glob(mine))) == 2 and inside.exists()
+        lab.kill()
+    eventually(lambda: not list(Path("/run/netns").glob(mine)), why="its namespaces are gone")
+    eventually(lambda: not inside.exists(), why="what ran there has ended")

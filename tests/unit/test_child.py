@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -35,6 +37,62 @@ def test_it_has_ended_when_it_ends_whoever_holds_its_output(tmp_path: Path) -> N
     assert child.run(("sh", "-c", f"sleep 12 & echo $! > {tmp_path}/pid; exit 0"), 20) == (0, "")
     assert time.monotonic() - began < 10
     os.kill(int((tmp_path / "pid").read_text()), 9)
+
+
+def test_what_it_left_behind_takes_nothing_out_of_our_files(tmp_path: Path) -> None:
+    """A process that goes on writing: the next file of this one got the pipe's descriptor, and what came on
+    it, an answer of the API server, say, was read by who kept the command's last words."""
+    script = f"(until [ -e {tmp_path}/go ]; do sleep 0.05; done; echo late) & echo $! > {tmp_path}/pid"
+    assert child.run(("sh", "-c", script), 20) == (0, "")
+    pairs = [socket.socketpair() for _ in range(8)]
+    (tmp_path / "go").touch()
+    eventually(lambda: not _alive(int((tmp_path / "pid").read_text())), why="it has written, and ended")
+    end = time.monotonic() + 0.5
+    while time.monotonic() < end:
+        for one, other in pairs:
+            other.sendall(b"answer")
+            assert select.select([one], [], [], 2)[0], "somebody else read it"
+            assert one.recv(6) == b"answer"
+    for one, other in pairs:
+        one.close()
+        other.close()
+
+
+@pytest.mark.parametrize("name", ["TERM", "HUP", "INT", "QUIT", "USR1"])
+def test_what_it_sends_to_its_process_group_does_not_end_what_guards_it(name: str) -> None:
+    """`trap 'kill 0' EXIT`, to leave no child: its success was told as the end of both."""
+    script = f"trap '' {name}; kill -{name} 0; echo done"
+    assert child.run(("bash", "-c", script), 20) == (0, "done")
+
+
+def test_what_was_ignored_before_is_for_the_command_too() -> None:
+    """As after nohup."""
+    ours = "from bgpctl.runbooks import child; print(child.run(('sh', '-c', 'kill -HUP $$; exit 7'), 9)[0])"
+    shell = f"trap '' HUP; exec {sys.executable} -c \"{ours}\""
+    assert subprocess.run(["sh", "-c", shell], capture_output=True, text=True, check=True).stdout == "7\n"
+    assert child.run(("sh", "-c", "kill -HUP $$; exit 7"), 9)[0] == -signal.SIGHUP
+
+
+def test_it_ends_where_nobody_listens_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """^C in the moment in which its warden is started: the run knows of no command, and lives on a while."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    class Interrupted(subprocess.Popen[bytes]):
+        def __init__(self, *args: object, **kwargs: object) -> None:
+            super().__init__(*args, **kwargs)  # type: ignore[call-overload]
+            started.append(self)
+            eventually((tmp_path / "pid").exists, why="the command runs")
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess, "Popen", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        child.run(("sh", "-c", f"echo $$ > {tmp_path}/new; mv {tmp_path}/new {tmp_path}/pid; sleep 30"), 60)
+    pid = int((tmp_path / "pid").read_text())
+    try:
+        eventually(lambda: not _alive(pid), deadline=5, why="the command was ended")
+    finally:
+        started[0].kill()
+        started[0].wait()
 
 
 def test_after_its_time_its_children_are_gone_too(tmp_path: Path) -> None:
@@ -165,10 +223,9 @@ def test_what_is_kept_of_its_output_is_bounded() -> None:
     ours, theirs = os.pipe()
     os.write(theirs, b"x" * 5000 + b"y" * 4096)
     os.close(theirs)
-    child._keep(ours, tail)
-    os.close(ours)
-    assert bytes(tail) == b"y" * 4096
-    child._keep(ours, tail)  # closed: nothing is left to read
+    output = os.fdopen(ours, "rb")
+    child._keep(output, tail)
+    assert bytes(tail) == b"y" * 4096 and output.closed
 
 
 def test_who_reads_it_holds_no_process_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,7 +237,7 @@ def test_who_reads_it_holds_no_process_up(monkeypatch: pytest.MonkeyPatch) -> No
         def join(self, timeout: float | None = None) -> None:
             joins.append((timeout, self.daemon))
 
-    monkeypatch.setattr(child.threading, "Thread", Reader)
+    monkeypatch.setattr(threading, "Thread", Reader)
     child.run(("sh", "-c", "sleep 3 & exit 0"), 10)
     assert joins == [(0.5, True)]
 

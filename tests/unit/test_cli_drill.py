@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import signal
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -57,6 +58,17 @@ def test_it_needs_the_router(able: pytest.MonkeyPatch) -> None:
     assert _refused("frr").message == "frr is not installed"
     assert _refused("frr").hint == "apt install frr, or leave the choice to auto"
     assert "none of bird, frr, gobgp, openbgpd" in _refused("auto").message
+
+
+def test_frr_needs_its_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was a crash, with a file to report."""
+    monkeypatch.setattr(forwarding, "program", lambda *paths: paths[0])
+    found = replace(DRIVERS["frr"], find=lambda: "/usr/lib/frr/bgpd")
+    monkeypatch.setitem(DRIVERS, "frr", found)
+    monkeypatch.setattr(forwarding, "USER", "nobody-of-that-name")
+    assert forwarding.missing("frr").endswith("adduser --system --group nobody-of-that-name")
+    monkeypatch.setattr(forwarding, "USER", "root")
+    assert forwarding.missing("frr") == ""
 
 
 def test_a_page_that_cannot_be_written_is_found_first(able: pytest.MonkeyPatch, tmp_path: Path) -> None:

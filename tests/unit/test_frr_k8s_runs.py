@@ -16,6 +16,7 @@ from bgpctl.kube.client import Client
 from bgpctl.lab.stacks.frr_k8s.documents import configuration, neighbor, peer
 from bgpctl.lab.stacks.frr_k8s.speaker import Speaker
 from bgpctl.ports import Provider
+from bgpctl.runbooks.journal import ANNOTATION
 from bgpctl.runbooks.options import DrainOptions
 from tests.support import direct, stack_runs
 from tests.support.frr_k8s_cluster import BASE, NODE, OTHER, OWN, PREFIXES, ROUTER_ASN, ROUTERS, Cluster
@@ -159,6 +160,31 @@ def test_a_peer_that_vanishes_while_it_is_drained_leaves_no_line() -> None:
     state = runs.cluster.provider.state(NODE)
     assert state is not None and state.told_out and state.problems == ()
     assert not {("close", router) for router in ROUTERS} & set(runs.cluster.told())
+
+
+@pytest.mark.parametrize("withdrawn", [False, True], ids=["announced", "withdrawn"])
+def test_what_a_peer_that_vanished_may_keep_is_waited_for(withdrawn: bool) -> None:
+    """Its session ended by a NOTIFICATION, over which a router may keep routes: of those that are left alone
+    the worst case was 5 s (issue 7)."""
+    runs = fresh()
+    runs.asked = False
+    told = {**neighbor("192.0.2.3", ROUTER_ASN, ["203.0.113.9/32"]), "enableGracefulRestart": True}
+    more = configuration("more", NODE, {"asn": OWN, "neighbors": [told], "prefixes": ["203.0.113.9/32"]})
+    runs.cluster.api.server.apply(more)
+    runs.cluster.round()
+    client = runs.cluster.client
+
+    def vanishes(number: int) -> bool:
+        annotations = client.get(paths.node(NODE))["metadata"].get("annotations") or {}
+        begun = client.find(f"{BASE}/{NAME}") if withdrawn else ANNOTATION in annotations
+        if begun and client.find(f"{BASE}/more"):
+            client.delete(f"{BASE}/more")
+            runs.cluster.round()
+        return False
+
+    drained = runs.run("drain", vanishes)
+    assert drained.status == "done" and proof(drained).startswith("gone, estimated: 129 s passed"), drained
+    assert runs.run("restore").status == "done"
 
 
 def test_forbidden_to_create_it_fails_and_is_undone() -> None:

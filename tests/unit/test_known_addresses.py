@@ -13,7 +13,7 @@ from bgpctl.core.state import MOST_LOCALS, LocalAddresses, NodeState, PeerState,
 from bgpctl.runbooks import proof
 from bgpctl.runbooks.drain_steps import Deselected
 from bgpctl.runbooks.peers import locals_of
-from bgpctl.runbooks.routers import Routers
+from bgpctl.runbooks.routers import Routers, Target
 from bgpctl.runbooks.snapshot import PeerAnswer
 from bgpctl.witness.model import Path, RouterAnswer, RouteState, answered
 from tests.support.snapshots import ROUTER, ROUTER_2, journal, peer, running, snapshot, withdrawn
@@ -134,7 +134,7 @@ def test_what_this_run_saw_is_asked_about_beside_what_is_written_down() -> None:
     routers.look(running(at(OLDEST)), record, lambda: 1.0)
     (seen,) = routers.look(running(at(NEW)), record, lambda: 2.0)
     assert (seen.answer.routes, set(probe.asked)) == (RouteState.STALE, {NEW, OLD, OLDEST})
-    assert routers.targets() == ((probe, NEW),), "a watch is of the session that is"
+    assert routers.targets() == (Target(probe, (ROUTER, 179), NEW),), "a watch is of the session that is"
 
 
 def test_a_peer_without_an_address_is_no_target() -> None:

@@ -313,3 +313,15 @@ def test_a_daemonset_of_somebody_else_that_cannot_be_read_is_nobodys_business() 
     odd["spec"]["template"]["spec"]["containers"][0]["args"] = ["--x"] * 1001
     client = cluster(odd, daemonset(*GLOBAL))
     assert len(KubeRouter(client).settings()) == 1
+
+
+def test_a_daemonset_of_which_no_pod_is_let_in_refuses_nobodys_drain() -> None:
+    """Whoever may write one in a namespace of his own named routers on every node, and all drains were
+    refused (issue 7). The status is the controller's."""
+    made = daemonset(*GLOBAL)
+    for status, counts in (
+        ({}, True),
+        ({"observedGeneration": 1, "currentNumberScheduled": 2}, True),
+        ({"observedGeneration": 1, "currentNumberScheduled": 0}, False),
+    ):
+        assert (read_settings({**made, "status": status}) is not None) is counts

@@ -11,7 +11,7 @@ import pytest
 from bgpctl.core.drain.eviction import EvictionOptions
 from bgpctl.core.drain.lever import Lever
 from bgpctl.core.timing.profiles import UNKNOWN_ROUTER
-from bgpctl.errors import Blocked, UsageError
+from bgpctl.errors import Blocked, Tells, UsageError
 from bgpctl.kube import lease, paths
 from bgpctl.providers.bgpctl import Bgpctl
 from bgpctl.runbooks.actions import TakeLease
@@ -86,6 +86,24 @@ def test_whether_a_policy_selects_the_node(rig: Rig) -> None:
     )
 
 
+def test_a_peer_that_only_the_policy_tells_of_is_known(rig: Rig) -> None:
+    """Its speaker may be killed before it tells that it announces to it: the routers of the others alone
+    confirmed the drain (issue 7)."""
+    rig.publish(second_writer.speaker(EPOCH, "", None))
+    path = f"{paths.PEERING_POLICIES}/policy"
+    spec = rig.admin.get(path)["spec"]
+    first = spec["virtualRouters"][0]["neighbors"][0]
+    spec["virtualRouters"][0]["neighbors"].append({**first, "peerAddress": "192.0.2.7/32"})
+    rig.admin.patch(path, {"spec": spec})
+    world, _ = eyes(rig)
+    look = world.observe(needs("policies", "state"))
+    assert look.state is not None and len(look.state.peers) == 1
+    assert look.configured == (look.state.peers[0].address, "192.0.2.7")
+    assert world.observe(needs("state")).configured == ()
+    rig.admin.patch(paths.node(NODE), {"metadata": {"labels": {"enable-bgp": "false"}}})
+    assert world.observe(needs("policies", "state")).configured == (), "no policy selects it"
+
+
 def test_the_instant_of_a_look_is_that_of_its_last_answer(rig: Rig) -> None:
     world, wire = eyes(rig)
 
@@ -115,11 +133,16 @@ def test_a_node_that_goes_or_is_made_anew_later_blocks(rig: Rig) -> None:
         world.observe(NOBODY)
     assert told.value.message == f"node {NODE} was deleted meanwhile"
     assert "nothing is left to do on it" in told.value.hint
+    assert told.value.tells == {Tells.GO_ON, Tells.BACK}
     rig.server.apply(objects.node(NODE))
     with pytest.raises(Blocked) as told:
         world.observe(NOBODY)
     assert told.value.message == f"node {NODE} was deleted and made anew meanwhile: this run is not about it"
-    assert told.value.hint == f"to see what the new one is: bgpctl node status {NODE}"
+    assert told.value.hint.splitlines() == [
+        f"do not power off {NODE}: the new one may be in service",
+        f"to see what the new one is: bgpctl node status {NODE}",
+    ]
+    assert told.value.tells == {Tells.SAFE, Tells.GO_ON, Tells.BACK}, "the old one's are of no use"
     eyes(rig)[0].observe(NOBODY)  # another run is
 
 

@@ -18,6 +18,7 @@ from bgpctl.runbooks.model import Decision, Status
 from bgpctl.runbooks.restart_steps import ASKED, BEFORE, ClaimedForRestart, Concluded, Graceful, Restarted
 from bgpctl.runbooks.restore_steps import Announced, Established
 from bgpctl.runbooks.router_watch import Gaps, RouterWatch
+from bgpctl.runbooks.routers import Target
 from bgpctl.witness.model import Path, RouterAnswer, RouteState
 from tests.support.snapshots import ME, NOW, ROUTER, ROUTER_2, journal, judged, peer, pod, running, snapshot
 from tests.support.wait import eventually
@@ -254,7 +255,7 @@ class Router:
 
 def test_the_watch_would_have_seen_a_gap() -> None:
     router = Router()
-    router_watch = RouterWatch([(router, "10.0.0.1")], interval=0.005)
+    router_watch = RouterWatch([Target(router, (ROUTER, 179), "10.0.0.1")], interval=0.005)
     router_watch.start()
     for has in (set(), {A}):
         router.has = has

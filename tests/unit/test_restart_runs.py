@@ -278,6 +278,9 @@ def test_what_the_watch_saw_is_the_proof(rig: Rig, command: Command, monkeypatch
         ((good,), "confirmed", True),
         ((good, gaps((0.0, None))), "", False),  # one that never answered
         ((good, gaps((0.0, set()))), "", False),  # one that had nothing
+        ((good, gaps((0.0, {prefix}), (0.1, None), (9.0, {prefix}))), "", False),  # away meanwhile
+        ((good, gaps((0.0, {prefix}), (0.1, None))), "", False),  # away since
+        ((good, gaps((0.0, None), (0.1, {prefix}))), "", False),  # its baseline is late
         ((good, gaps((0.0, {prefix}), (0.1, set()), (0.2346, {prefix}))), "", True),
         ((good, gaps((0.0, {prefix, other}), (0.1, {other}))), "", True),
     ]
@@ -288,8 +291,8 @@ def test_what_the_watch_saw_is_the_proof(rig: Rig, command: Command, monkeypatch
         _, result = run(rig, "go", probes=("",))
         assert (result.status, result.proof, result.evidence["watched"]) == ("done", proof, watched)
         assert result.message.endswith(" — " + "; ".join(one.sentence() for one in seen))
-        ((probe, neighbor),) = begun[0]
-        assert (probe.kind, neighbor, len(begun), stopped) == ("bird", LOCAL, 1, [True])
+        (target,) = begun[0]
+        assert (target.probe.kind, target.neighbor, len(begun), stopped) == ("bird", LOCAL, 1, [True])
         told = result.evidence["routers"]
         assert told[0]["longestPauseSeconds"] == 0.123
         if len(told) > 1:
@@ -443,3 +446,33 @@ def test_a_restart_of_a_node_whose_drain_was_done_says_when_it_was_safe(rig: Rig
     assert told[0].startswith(f"{NODE} was out of service and safe to power off when its drain was done, at")
     assert told[1] == f"to see whether it still is: bgpctl node status {NODE}"
     assert node_reports(rig.admin, (NODE,))[0].service == "drained"
+
+
+def test_one_router_of_two_is_not_the_word_of_both(rig: Rig, agent: Speaker, command: Command) -> None:
+    """What the other one lost meanwhile nobody saw: `speaker upgrade` called it confirmed (issue 7)."""
+
+    def report() -> None:
+        now = rig.clock.at
+        both = tuple(
+            peer(now, address, advertised={IPV4: 6}, local_address=LOCAL) for address in (ROUTER, "192.0.2.2")
+        )
+        state = replace(speaker(now, "", None), started_at=agent.started, uid=agent.uid, peers=both)
+        rig.publish(state)
+
+    report()
+    rig.clock.meanwhile = report
+    _, result = run(rig, "go", probes=(ROUTER,))
+    assert (result.status, result.proof, result.evidence["watched"]) == ("done", "", False)
+    assert result.message.endswith("; nobody watched 192.0.2.2, which no probe asks")
+
+
+def test_another_router_than_the_peer_is_not_watched_for_it(
+    rig: Rig, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stranger(Probe):
+        def routes_from(self, neighbor: str) -> RouterAnswer:
+            return replace(super().routes_from(neighbor), session="established", local="192.0.2.99")
+
+    monkeypatch.setattr(restart, "parse_probe", lambda text: Stranger())
+    _, result = run(rig, "go", probes=("",))
+    assert (result.status, result.proof, result.evidence["watched"]) == ("done", "", False)

@@ -10,8 +10,10 @@ import pytest
 
 from bgpctl.runbooks import router_watch as module
 from bgpctl.runbooks.router_watch import RouterWatch
+from bgpctl.runbooks.routers import Target
 from bgpctl.witness.model import Path, RouterAnswer, RouteState
 
+PEER = "192.0.2.1", 179
 ROUTES = tuple(Path(ip_network(f"192.0.2.{n}/32"), "10.0.0.1") for n in range(3))
 
 
@@ -75,7 +77,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def watched(router: Router, looks: int) -> tuple[RouterWatch, Stopped]:
     """Its thread's work, done here."""
-    router_watch = RouterWatch([(router, "10.0.0.1")])
+    router_watch = RouterWatch([Target(router, PEER, "10.0.0.1")])
     stopped = Stopped(router.clock, looks)
     router_watch._stopped = stopped  # type: ignore[assignment]
     router_watch._watch(*router_watch._targets[0])
@@ -94,11 +96,11 @@ def test_what_the_answers_become(clock: Clock) -> None:
     """Dated by the router's answer, else by us; one that cannot be had is none, whatever it shows."""
     answers = [answer(at=100.0), answer(at=107.5), answer(RouteState.UNKNOWN, at=300.0), answer(at=108.0)]
     router_watch, _ = watched(Router(clock, [0.0] * 4, answers), 4)
-    ((_, _, gaps),) = router_watch._targets
+    ((_, gaps),) = router_watch._targets
     assert (gaps.router, gaps.looks, gaps.unanswered) == ("bird /run/bird.ctl", 3, 1)
     assert (gaps.longest_pause, gaps.routes) == (7.5, 3)
     router_watch, _ = watched(Router(clock, [2.0] * 2, [answer()], peer="192.0.2.1"), 2)
-    ((_, _, gaps),) = router_watch._targets
+    ((_, gaps),) = router_watch._targets
     assert (gaps.router, gaps.longest_pause) == ("bird 192.0.2.1", 2.0)
 
 
@@ -106,7 +108,7 @@ def test_the_first_look_is_the_baseline_and_nothing_stays(clock: Clock) -> None:
     """One thread for each router, which holds no process up, and has ended with the watch."""
     before = set(threading.enumerate())
     routers = [Router(clock, [0.0] * 9, [answer()]), Router(clock, [0.0] * 9, [answer(paths=ROUTES[:1])])]
-    router_watch = RouterWatch([(router, "10.0.0.1") for router in routers], interval=3600.0)
+    router_watch = RouterWatch([Target(router, PEER, "10.0.0.1") for router in routers], interval=3600.0)
     router_watch.start()
     begun = set(threading.enumerate()) - before
     assert [len(router.asked) for router in routers] == [1, 1]
@@ -114,3 +116,10 @@ def test_the_first_look_is_the_baseline_and_nothing_stays(clock: Clock) -> None:
     first, second = router_watch.stop()
     assert not any(thread.is_alive() for thread in begun)
     assert (first.looks, first.routes, second.routes) == (1, 3, 1)
+
+
+def test_who_answers_not_every_look_was_not_watched(clock: Clock) -> None:
+    """It may have lost routes meanwhile (issue 7)."""
+    router_watch, _ = watched(Router(clock, [0.0] * 3, [answer(), answer(), answer(RouteState.UNKNOWN)]), 2)
+    ((_, gaps),) = router_watch._targets
+    assert gaps.throughout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from bgpctl.runbooks.journal import ANNOTATION as JOURNAL
 from bgpctl.runbooks.journal import Journal, dump
 from bgpctl.runbooks.model import Result
 from bgpctl.runbooks.upgrade import PATCHED, UNCHANGED, _Work, plan, upgrade
-from bgpctl.runbooks.upgrade_look import UpgradeOptions
+from bgpctl.runbooks.upgrade_look import Left, Look, UpgradeOptions
 from tests.support.apiserver import running
 from tests.support.clients import client
 
@@ -129,10 +130,59 @@ def test_where_nothing_is_left_nothing_is_written(server: ApiServer, work: _Work
     assert client(server).get(PATH) == before
 
 
+def test_what_is_said_of_the_routers_is_of_this_run(work: _Work) -> None:
+    """The run before may have stopped because a router lost routes: the next one said that none did."""
+    work.todo, work.evidence = ("two",), {"two": {"watched": True}}
+    assert work.done() == f"every speaker runs {NEW}; no router lost a route"
+    work.before = ("one",)
+    assert work.done() == f"every speaker runs {NEW}; no router lost a route while two restarted"
+
+
 def test_the_nodes_that_were_left_out_have_a_command(work: _Work) -> None:
     work.todo, work.out = ("one",), ("two", "three")
     told = work.result("done", work.done()).hint
     assert told == f"for the others: bgpctl speaker upgrade --image {NEW} --nodes two,three"
+
+
+def test_a_pod_that_came_meanwhile_is_seen_before_the_strategy_is_given_back(
+    server: ApiServer, work: _Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node that joins during the pulls has a pod of the old template: the DaemonSet's controller would
+    replace it by itself, watched by nobody (issue 7)."""
+    restarted: list[str] = []
+    monkeypatch.setattr(_Work, "_restart", lambda self, node, more: iter(restarted.append(node) or ()))
+    run = work.all()
+    while next(run).step != PATCHED:
+        pass
+    server.apply({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "late"}})
+    spec = {"nodeName": "late", "containers": [{"name": "s", "image": OLD}]}
+    pod = {"metadata": {"name": "speaker-late", "labels": LABELS}, "spec": spec}
+    work.client.create("/api/v1/namespaces/bgp/pods", pod)
+    with pytest.raises(Blocked) as told:
+        list(run)
+    assert told.value.message == "late: a pod of the old image came meanwhile"
+    assert work.client.get(PATH)["spec"]["updateStrategy"] == {"type": "OnDelete"}
+
+
+@pytest.mark.parametrize("gone", ["container", "node"])
+def test_what_is_gone_in_the_middle_is_no_usage_error(
+    work: _Work, monkeypatch: pytest.MonkeyPatch, gone: str
+) -> None:
+    """Exit code 2 says that nothing was changed."""
+    options = replace(work.options, containers=("s",), probes=())
+    monkeypatch.setattr(Look, "left", lambda self, one, containers: Left(("one",), ()))
+    monkeypatch.setattr(_Work, "_graceful", lambda self: None)
+    monkeypatch.setattr(_Work, "_pull", lambda self, one: iter(()))
+    run = upgrade(work.client, options)
+    while next(run).step != PATCHED:
+        pass
+    if gone == "container":
+        name = {"op": "replace", "path": "/spec/template/spec/containers/0/name", "value": "other"}
+        work.client.patch(PATH, [name], "json")
+    result = _last(run)
+    assert (result.status, result.exit_code) == ("blocked", 3)
+    assert ("has no container s" if gone == "container" else "one does not exist") in result.message
+    assert HELD in " ".join(result.hint.split())
 
 
 def _last(run: Events) -> Result:

@@ -234,7 +234,8 @@ BACK = "if the speaker does not come back"
             UNKNOWN,
             0.25,  # 0.75 of the smallest hold time, less a keepalive and what a timer rounds
             210.0,
-            f"{HOLD}, then the router keeps the routes for our Restart Time of 120 s (RFC 8538 section 4); "
+            f"{HOLD}, then the router keeps the routes for our Restart Time of 120 s (RFC 8538 section 4), "
+            "unless the router wants no hold timer (0); "
             "unknown and taken at its worst: whether graceful restart is negotiated, the router's N bit, "
             "whether the router keeps routes after its hold timer, the router's stale timer, "
             "the router's hold time.",

@@ -51,6 +51,18 @@ def test_a_step_is_written_down_once_unless_its_proof_is_new(rig: Rig) -> None:
     assert patches(client) == begun + 3
 
 
+def test_the_last_step_is_written_down_though_somebody_removed_the_journal(rig: Rig) -> None:
+    """While the shutdown command ran: the run was done, and the node nobody's (issue 7, story 7100636)."""
+    world = rig.owner()
+    before = rig.journal
+    assert before is not None
+    rig.remove_journal()
+    world.observe(frozenset())
+    world.finish("ShutDown", DONE, last=True)
+    assert rig.journal is not None and rig.journal.finished("ShutDown")
+    assert (rig.journal.run, rig.journal.prior_labels) == (before.run, before.prior_labels)
+
+
 def test_without_a_journal_nothing_is_written_down(rig: Rig) -> None:
     client = rig.client()
     world = rig.world("run-a", client)

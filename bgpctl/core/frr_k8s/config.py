@@ -32,7 +32,8 @@ LONGEST_RESTART, LONGEST_HOLD = 2**24 - 1, 2**16 - 1
 """What lines of somebody else may make of it: the long-lived stale time has 24 bits (RFC 9494), the hold time
 16 (RFC 4271)."""
 LABEL, LABELLED = "bgpctl.io/withdrawn", "true"
-"""Of the one by which a node withdraws."""
+NAMED = "bgpctl-leave-"
+"""Of the one by which a node withdraws; the name of the node follows."""
 
 LONGEST_RAW = 1 << 20
 MOST_ROUTERS, MOST_NEIGHBORS, MOST_PREFIXES = 50, 10_000, 100_000
@@ -81,7 +82,8 @@ class Neighbor:
 @dataclass(frozen=True, slots=True)
 class Configuration:
     """One FRRConfiguration. `version` is its resourceVersion. `raw`: lines of FRR's own that frr-k8s adds.
-    `ours`: bgpctl made it, by its label."""
+    `ours`: bgpctl made it, by its label and name, and it has no peer: what gives a node one counts,
+    whatever somebody copied to it."""
 
     name: str
     namespace: str
@@ -124,6 +126,7 @@ def read(document: Document) -> Configuration | Unread:
         selector = _selector(spec, "nodeSelector")
         name, about = name_of(document), metadata(document)
         routers = spec.child("bgp").children("routers", MOST_ROUTERS)
+        labelled = labels_of(document).get(LABEL) == LABELLED
         return Configuration(
             name,
             namespace_of(document),
@@ -133,7 +136,7 @@ def read(document: Document) -> Configuration | Unread:
             selector,
             tuple(one for router in routers for one in _neighbors(router, name)),
             spec.child("raw").text("rawConfig", longest=LONGEST_RAW),
-            labels_of(document).get(LABEL) == LABELLED,
+            labelled and name.startswith(NAMED) and not routers,
         )
     except Unreadable as error:
         return Unread(name_of(document), selector, error.message)

@@ -16,7 +16,7 @@ from itertools import groupby
 from typing import Any
 
 from bgpctl.core.drain.lever import Create, Delete, Patch
-from bgpctl.core.frr_k8s.config import KIND, LABEL, LABELLED, VERSION, Configuration, Neighbor
+from bgpctl.core.frr_k8s.config import KIND, LABEL, LABELLED, NAMED, VERSION, Configuration, Neighbor
 from bgpctl.core.frr_k8s.running import read
 
 LIST = "bgpctl-leave"
@@ -31,7 +31,7 @@ Document = Mapping[str, Any]
 
 def name_for(node: str) -> str:
     """Of the object that is for a node."""
-    return f"bgpctl-leave-{node}"
+    return f"{NAMED}{node}"
 
 
 def lines(neighbors: Sequence[Neighbor]) -> str:

@@ -30,7 +30,8 @@ VERSIONS = {"ipv4": 4, "ipv6": 6, "ip": 4}
 @dataclass(slots=True)
 class Running:
     """`neighbors`: those of every VRF that have an AS number. `filters`: by the neighbor and the IP version
-    the prefix list of what goes out. `denying`: the lists that let nothing through. `grouped`: it has peer
+    the prefix list of what goes out. `denying`: the lists that let nothing through. `defaults`: the neighbors
+    that get a default route, which no list keeps back (FRR 8.4.4). `grouped`: it has peer
     groups, whose members are not told by their lines alone. `keeps`: for how many seconds it lets routers
     keep routes, the longest that it says, 0 = it says nothing; `holds`: the hold times that it offers, of all
     by None, 0 = none at all."""
@@ -38,6 +39,7 @@ class Running:
     neighbors: set[Key] = field(default_factory=set)
     filters: dict[tuple[Key, int], str] = field(default_factory=dict)
     denying: set[tuple[int, str]] = field(default_factory=set)
+    defaults: set[Key] = field(default_factory=set)
     grouped: bool = False
     keeps: int = 0
     holds: dict[Key | None, int] = field(default_factory=dict)
@@ -52,7 +54,8 @@ class Running:
         """Is nothing let out to it by the list of this name, in any of its families?"""
         wanted = [(version, name) for version in neighbor.versions]
         have = [(version, self.filters.get((neighbor.key, version))) for version in neighbor.versions]
-        return neighbor.key in self.neighbors and have == wanted and self.denying.issuperset(wanted)
+        known = neighbor.key in self.neighbors - self.defaults
+        return known and have == wanted and self.denying.issuperset(wanted)
 
 
 def read(text: str) -> Running:
@@ -91,6 +94,8 @@ def _neighbor(found: Running, key: Key, version: int, rest: str) -> None:
         found.neighbors.add(key)
     elif match := _TIMERS.match(rest):
         found.holds[key] = int(match[1])
+    elif rest.startswith("default-originate"):
+        found.defaults.add(key)
     elif version and (match := _OUT.match(rest)):
         found.filters[key, version] = match[1]
 
@@ -103,22 +108,26 @@ def _spelled(name: str) -> str:
         return name
 
 
-_STRANGE = re.compile(r"\b(?:peer-group|listen\s+range|activate|prefix-list\s+\S+\s+out|distribute-list)\b")
+_STRANGE = re.compile(r"\b(?:listen\s+range|prefix-list\s+\S+\s+out)\b")
+_STRANGE_WORDS = ("peer-group", "activate", "distribute-list", "default-originate")
+_SHORTEST = 2  # characters to which FRR lets these be abbreviated: `neighbor X ac`
 
 
 def strange(raw: str) -> str:
     """What lines of somebody else have that a filter of ours would not go together with; "" = nothing."""
-    match = _STRANGE.search(raw)
-    return " ".join(match[0].split()) if match else ""
+    if match := _STRANGE.search(raw):
+        return " ".join(match[0].split())
+    words = (word for word in raw.split() if len(word) >= _SHORTEST)
+    return next((word for word in words if any(whole.startswith(word) for whole in _STRANGE_WORDS)), "")
 
 
-_TIMED = re.compile(r"\b(?:graceful-restart|long-lived|timers|minimum-holdtime)\b")
+_TIMED = ("graceful-restart", "long-lived-graceful-restart", "timers", "minimum-holdtime")
 
 
 def timed(raw: str) -> bool:
     """May lines of somebody else change how long routers keep routes? What they say FRR tells, once it has
-    taken them in."""
-    return bool(_TIMED.search(raw))
+    taken them in. It takes words that are abbreviated, too."""
+    return any(whole.startswith(word) for word in set(raw.split()) for whole in _TIMED)
 
 
 def mentioned(running: Running, raw: Iterable[str], known: Iterable[Key]) -> tuple[Key, ...]:

@@ -15,7 +15,7 @@ from bgpctl.core.frr_k8s.running import Running, read
 from bgpctl.core.model import IPAddress, SessionState
 from bgpctl.core.reading.addresses import parse_address
 from bgpctl.core.reading.documents import name_of
-from bgpctl.core.reading.foreign import Foreign, parse_json
+from bgpctl.core.reading.foreign import Foreign, Unreadable, parse_json
 
 NODE_LABEL = "frrk8s.metallb.io/node"
 SESSION_LAG = 125.0  # seconds that a BGPSessionState may be old: two minutes, and the time to write it
@@ -116,13 +116,16 @@ def question(vrf: str) -> tuple[str, ...]:
 
 
 def answer(text: str, vrf: str, neighbors: Iterable[Neighbor]) -> Sessions:
-    """Of those of the neighbors that FRR has in this VRF. Raises Unreadable."""
+    """Of those of the neighbors that FRR has in this VRF. Raises Unreadable, also where another one that FRR
+    has there got routes, or may have: what is said of ours alone is not the node's word."""
     whole = Foreign.of(parse_json(text, LONGEST), "its answer")
     mine = {one.address: one for one in neighbors if one.vrf == vrf}
     found = {}
     for name in whole.value:
         if one := mine.get(_spelled(name)):
             found[one.key] = _told(whole.child(name), one)
+        elif _sent(whole.child(name)) != 0:
+            raise Unreadable(f"it has a session with {name[:64]} too, which is nobody's that is known")
     return found
 
 
@@ -130,8 +133,7 @@ def _told(read_: Foreign, neighbor: Neighbor) -> Told:
     state = STATES.get(read_.text("bgpState"), SessionState.UNKNOWN)
     if state is not SessionState.ESTABLISHED:
         return Told(state)
-    families = read_.child("addressFamilyInfo")
-    counts = {name: families.child(name).optional_integer("sentPrefixCounter") for name in families.value}
+    counts = _counts(read_)
     known = [count for count in counts.values() if count is not None]
     wanted = [_FAMILIES[version] for version in neighbor.versions]
     ended = read_.child("gracefulRestartInfo").child("endOfRibSend")
@@ -144,6 +146,20 @@ def _told(read_: Foreign, neighbor: Neighbor) -> Told:
         _local(read_.text("hostLocal")),
         all(map(ended.flag, wanted)),
     )
+
+
+def _counts(read_: Foreign) -> Mapping[str, int | None]:
+    """How many routes it has sent, by family; None = it does not say."""
+    families = read_.child("addressFamilyInfo")
+    return {name: families.child(name).optional_integer("sentPrefixCounter") for name in families.value}
+
+
+def _sent(read_: Foreign) -> int | None:
+    """The same over all families. 0 without a session, None = it does not say."""
+    if STATES.get(read_.text("bgpState"), SessionState.UNKNOWN) is not SessionState.ESTABLISHED:
+        return 0
+    counts = [count for count in _counts(read_).values() if count is not None]
+    return sum(counts) if counts else None
 
 
 def _seconds(read_: Foreign, name: str) -> int | None:

@@ -356,6 +356,8 @@ def _clauses(
         yield "provided that ExaBGP ends too (it outlives its speaker here)"
     if close is Close.WITHDRAW_FIRST:
         return
+    if close is None and not facts.negotiated and slowest.worst < inf:
+        yield "unless the router wants no hold timer (0)"
     if facts.restart_time is not None and profile is not UNKNOWN_ROUTER:
         yield f"read with the profile of {profile.product}"
     if profile.remembers and facts.graceful is False:

@@ -7,6 +7,7 @@ on Linux: a mirror stands in for that, which copies their table every 0.2 s.
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from bgpctl.lab.traffic import mirror
 from bgpctl.lab.traffic.network import Host
 from bgpctl.lab.waiting import until
 
+USER = "frr"
 MIRRORED = ("gobgp", "openbgpd")
 STARTS_SECONDS = 10.0
 _KERNEL = """
@@ -37,7 +39,17 @@ def missing(kind: str) -> str:
     """What to type where a router of this kind cannot forward here, "" = it can."""
     if DRIVERS[kind].find() is None or (kind == "frr" and program(*_ZEBRA) is None):
         return DRIVERS[kind].install
+    if kind == "frr" and not _known(USER):
+        return f"FRR's programs become user {USER}: adduser --system --group {USER}"
     return ""
+
+
+def _known(user: str) -> bool:
+    try:
+        pwd.getpwnam(user)
+    except KeyError:
+        return False
+    return True
 
 
 def enable(host: Host) -> None:
@@ -78,7 +90,7 @@ def _zebra(directory: Path) -> Iterator[str]:
     """FRR's other half: what its bgpd chose goes into the kernel through it, by the socket that this yields.
     It becomes the user `frr`, so it has a directory of its own."""
     with tempfile.TemporaryDirectory(prefix="bgpctl-zebra-") as own:
-        shutil.chown(own, "frr", "frr")
+        shutil.chown(own, USER, USER)
         directory.mkdir(parents=True, exist_ok=True)
         api = f"{own}/api"
         where = ("-z", api, "--vty_socket", own, "-i", f"{own}/zebra.pid")

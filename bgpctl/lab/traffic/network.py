@@ -22,6 +22,13 @@ from pathlib import Path
 _PREFIX = "bgpctl"
 _CLONE_NEWNET = 0x40000000
 _numbers = itertools.count(1)
+# Its input ends with us, however we end; what is left of our namespaces then goes, and what runs inside.
+_GUARD = """
+cat
+for name in $(ip netns list | grep -o "^$0[a-z][a-z0-9]*")
+do ip netns pids "$name" | xargs -r kill -9; ip netns del "$name"
+done
+"""
 
 
 @dataclass(frozen=True)
@@ -61,11 +68,17 @@ class NetLab:
         self._switch = f"{self._prefix}sw"
         self._hosts: list[Host] = []
         self._cables: Counter[str] = Counter()
+        self._guard: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> NetLab:
         if os.geteuid() != 0:
             raise PermissionError("network namespaces need root")
         _remove_leftovers()
+        guard = ("sh", "-c", _GUARD, self._prefix)
+        quiet = subprocess.DEVNULL
+        self._guard = subprocess.Popen(
+            guard, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, start_new_session=True
+        )
         _run("ip", "netns", "add", self._switch)
         try:
             self._in_switch("link", "add", "br0", "type", "bridge")
@@ -79,6 +92,8 @@ class NetLab:
         for name in (*(host.name for host in self._hosts), self._switch):
             _remove(name)
         self._hosts.clear()
+        if self._guard:
+            self._guard.communicate()
 
     def host(self, name: str, address: str) -> Host:
         """A host with `address` ("10.77.0.1/24") on its eth0, cable plugged in."""

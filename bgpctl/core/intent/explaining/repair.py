@@ -34,7 +34,7 @@ SINGLE = {"Node": "node", "CiliumNode": "cilium_node"}
 NAMESPACED = ("Service", "EndpointSlice", "Pod")
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
-_TOKEN = re.compile(r"\[(\d+)\]|\[([^\]]*)\]|\.?([^.\[\]]+)")
+_TOKEN = re.compile(r"\[(\d+)\]|\[([^\[\]]*)\]|\.?([^.\[\]]+)")
 
 
 @dataclass(frozen=True, slots=True)
