@@ -23,7 +23,7 @@ def keepalive_slow(facts: Facts) -> Iterator[Said]:
         hold, keepalive = peer.configured_hold_time, peer.configured_keepalive_time
         if hold and keepalive > hold // 3:
             why = f"its keepalive time is {keepalive} s, its hold time {hold} s: one late keepalive ends it"
-            fix = change(facts, state, peer, "keepalive", str(max(1, hold // 3)))
+            fix = change(facts, state, peer, "keepalive", str(hold // 3))
             yield Finding(peer_of(state, peer), why, fix, state.node)
 
 
