@@ -6,7 +6,7 @@ value: the last one of a threshold and the first one beyond, or one of the thing
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import ip_address, ip_network
 from typing import Any
@@ -819,3 +819,117 @@ EDGES: Mapping[str, Edge] = {
     ),
 }
 """By the rule's name."""
+
+_ROUTER_SAYS = "a router does not tell"
+_NOBODY_SELECTS = kit.with_policies(kit.IDLE)
+
+UNTOLD: Sequence[tuple[str, Change, str]] = (
+    ("session-down", kit.with_session(state=SessionState.UNKNOWN), "whether sessions are up is not told"),
+    ("routes-not-announced", kit.with_peer(intended=None), "how many routes are announced is not told"),
+    ("routes-not-announced", kit.with_peer(announced=None), "how many routes are announced is not told"),
+    ("routes-not-carried", kit.with_state(absent=None, uid=""), "why routes are absent is not told"),
+    ("end-of-rib-missing", kit.with_session(end_of_rib=None), "whether the End-of-RIB was sent is not told"),
+    ("end-of-rib-missing", kit.with_session(gr_told=False), "whether the End-of-RIB was sent is not told"),
+    ("families-differ", kit.with_session(families=()), "which families a session has is not told"),
+    ("families-differ", kit.with_facts(intents={}), "which families a session has is not told"),
+    ("families-differ", kit.with_peer(name="65001/192.0.2.9"), "which families a session has is not told"),
+    ("families-differ", _NOBODY_SELECTS, "which families a session has is not told"),
+    *(
+        (name, kit.with_session(gr_told=False), "what was negotiated of graceful restart is not told")
+        for name in (
+            "graceful-restart-one-sided",
+            "graceful-restart-unused",
+            "graceful-restart-families",
+            "long-lived-stale",
+        )
+    ),
+    (
+        "graceful-restart-router-off",
+        kit.with_side(graceful=None),
+        f"{_ROUTER_SAYS} whether it helps with graceful restart",
+    ),
+    ("stale-cap-short", kit.with_side(stale_cap=None), f"{_ROUTER_SAYS} its stale path time"),
+    (
+        "notification-bit",
+        kit.with_side(met=_met(gr_told=False)),
+        "what was negotiated of graceful restart is not told",
+    ),
+    ("hold-time-off", _timers(hold=None), "the timers of a session that is not up are not negotiated"),
+    ("hold-time-lowered", _timers(hold=None), "the timers of a session that is not up are not negotiated"),
+    *(
+        (name, kit.with_side(bfd_told=False), "whether a router has BFD for a neighbor is not told")
+        for name in ("hold-time-long", "bfd-not-up", "bfd-slower-than-hold", "bfd-against-restart")
+    ),
+    *(
+        (
+            name,
+            kit.with_side(met=_met(hold_time=None)),
+            "whether a router has BFD for a neighbor is not told",
+        )
+        for name in ("hold-time-long", "bfd-slower-than-hold")
+    ),
+    ("speaker-problem", kit.with_state(problems=("who knows",), sessions_told=False), "who knows"),
+    ("clock-apart", kit.with_state(reported_at=0.0), "when a speaker wrote by its own clock is not told"),
+    (
+        "clock-apart",
+        kit.with_state(heartbeat=0.0),
+        "when a speaker wrote by its own clock is not told",
+    ),
+    ("version-of-bgpctl", kit.with_state(speaker_version="dev"), "a speaker does not tell its version"),
+    ("router-disagrees", kit.with_side(session=""), f"{_ROUTER_SAYS} the state of a session"),
+    ("asn-differs", kit.with_side(asn=None, local_asn=None), f"{_ROUTER_SAYS} its AS numbers"),
+    *(
+        ("password-one-sided", change, f"{_ROUTER_SAYS} whether it has a password for a neighbor")
+        for change in (
+            kit.with_side(password=None),
+            kit.with_facts(intents={}),
+            _NOBODY_SELECTS,
+            kit.with_side(met=peer(name="65001/192.0.2.9")),
+        )
+    ),
+    *(
+        ("multihop-one-sided", change, f"{_ROUTER_SAYS} how far away it lets a neighbor be")
+        for change in (
+            kit.with_side(hops=None),
+            kit.with_facts(intents={}),
+            kit.with_side(met=peer(name="65001/192.0.2.9")),
+        )
+    ),
+    *(
+        ("ttl-security", change, f"{_ROUTER_SAYS} whether it has TTL security for a neighbor")
+        for change in (
+            kit.with_side(gtsm=None),
+            kit.with_facts(intents={}),
+            kit.with_side(met=peer(name="65001/192.0.2.9")),
+        )
+    ),
+    *(
+        ("routes-filtered", change, f"{_ROUTER_SAYS} what its filters let through")
+        for change in (
+            kit.with_channel(accepted=None, received=3),
+            kit.with_channel(received=None, filter=None),
+            kit.with_side(
+                channels=(kit.channel(received=None, filter="rack-in"),), met=_met(established_at=JUST_UP)
+            ),
+        )
+    ),
+    *(
+        ("routes-missing", change, "how many routes a router received is not told")
+        for change in (
+            kit.with_channel(received=None, accepted=None),
+            kit.with_channel(received=None, filter="rack-in"),
+            kit.with_channel(received=None, discards="no policy"),
+            kit.with_side(met=_met(advertised={})),
+        )
+    ),
+    (
+        "maximum-prefix",
+        kit.with_side(channels=(kit.channel(received=None, accepted=None),), met=_met(advertised={IPV6: 1})),
+        "how many routes a node announces is not told",
+    ),
+    *(
+        ("family-not-at-router", change, "which families a router has configured is not told")
+        for change in (kit.with_side(channels=()), kit.with_facts(intents={}), _NOBODY_SELECTS)
+    ),
+)
+"""A rule, what it is not told, and what is said of it: it is counted, and is no finding."""

@@ -9,8 +9,8 @@ import pytest
 from bgpctl.core.doctor import RULES, examine
 from bgpctl.core.doctor.finding import Report
 from bgpctl.render.text import Line, line
-from tests.support.doctor_cases import healthy
-from tests.support.doctor_edges import EDGES
+from tests.support.doctor_cases import Change, healthy
+from tests.support.doctor_edges import EDGES, UNTOLD
 from tests.support.golden import check_golden
 
 BY_NAME = {rule.name: rule for rule in RULES}
@@ -42,6 +42,13 @@ def test_it_fires_at_its_threshold(name: str, number: int) -> None:
 @pytest.mark.parametrize(("name", "number"), cases(fires=False))
 def test_just_beyond_it_is_silent(name: str, number: int) -> None:
     assert ask(name, number, fires=False).rows == ()
+
+
+@pytest.mark.parametrize(("name", "change", "why"), UNTOLD)
+def test_what_nobody_tells_is_counted_and_is_no_finding(name: str, change: Change, why: str) -> None:
+    report = examine(change(healthy()), rules=(BY_NAME[name],))
+    assert report.rows == ()
+    assert why in [one.why for one in report.unchecked]
 
 
 def test_in_these_words() -> None:
