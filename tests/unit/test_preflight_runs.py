@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import cache
 from ipaddress import ip_address
 from typing import Any
 
@@ -45,19 +46,25 @@ ASKED = Asked(
 )
 
 
+@cache
+def _kinds() -> direct.Api:
+    api = direct.Api()
+    api.server.apply(*KINDS, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "bgp"}})
+    return api
+
+
 class World:
     """Two nodes whose speakers report, and what happens to them while somebody waits. `on_sleep` happens
     every time; `at` once, when so many seconds have passed."""
 
     def __init__(self) -> None:
-        self.api = direct.Api()
+        self.api = _kinds().fork()
         self.wire = direct.Wire(self.api)
         self.began = self.api.time.now
         self.said: list[str] = []
         self.at: dict[float, Hook] = {}
         self.on_sleep: Hook = lambda world: None
         server = self.api.server
-        server.apply(*KINDS, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "bgp"}})
         for name in NODES:
             self.node(name)
             self.speaks(name)
