@@ -62,7 +62,7 @@ def _met(report: RouterReport, owners: Mapping[str, str], states: Mapping[str, N
         state = states.get(owners.get(own_address(side.address), ""))
         peer = _peer(state, side, report.peer) if state and not state.unreadable else None
         if state is not None and peer is not None:
-            yield Met(state.node, peer, side)
+            yield Met(state, peer, side)
 
 
 def _peer(state: NodeState, side: Side, named: str | None) -> PeerState | None:

@@ -158,8 +158,8 @@ def healthy() -> Facts:
         **policies(policy_of()),
         services=(_service("web", "203.0.113.10"), _service("api", "203.0.113.20", local=True)),
         reaches=(
-            Reach(ip_network("203.0.113.10/32"), ("Service default/web",), False, 2, endpoints=2),
-            Reach(ip_network("203.0.113.20/32"), ("Service default/api",), True, 2, endpoints=2),
+            Reach(ip_network("203.0.113.10/32"), ("Service default/web",), False, 2, "", 2),
+            Reach(ip_network("203.0.113.20/32"), ("Service default/api",), True, 2, "", 2),
         ),
         pools=(pool("vips", "203.0.113.0", "203.0.113.63", used=2),),
         workloads=(workload("bgpctl-speaker", ours=True), workload("kube-proxy", proxy=True)),
@@ -171,7 +171,7 @@ def healthy() -> Facts:
         leftovers=(),
         crds=(),
         certificates=(Certificate("certificate of the API server", NOW + 365 * 86400),),
-        routers=(Met("worker-1", peer(), side()),),
+        routers=(Met(state("worker-1"), peer(), side()),),
         crowds=(Crowd(ROUTER, ip_network("203.0.113.10/32"), (("192.0.2.11", True), ("192.0.2.12", True))),),
     )
 
@@ -181,7 +181,19 @@ def pool(name: str, first: str, last: str, **changes: Any) -> PoolFacts:
 
 
 def workload(name: str, **changes: Any) -> Workload:
-    told = Workload("kube-system", name, f"app={name}", priority="system-node-critical", host_network=True)
+    told = Workload(
+        "kube-system",
+        name,
+        f"app={name}",
+        proxy=False,
+        ours=False,
+        priority="system-node-critical",
+        host_network=True,
+        strategy="RollingUpdate",
+        max_unavailable="",
+        unavailable=0,
+        grace=30,
+    )
     return replace(told, **changes)
 
 
@@ -207,7 +219,11 @@ def with_state(**changes: Any) -> Change:
 
 
 def with_side(met: PeerState | None = None, **changes: Any) -> Change:
-    return lambda facts: replace(facts, routers=(Met("worker-1", met or peer(), side(**changes)),))
+    def change(facts: Facts) -> Facts:
+        assert facts.states is not None
+        return replace(facts, routers=(Met(facts.states["worker-1"], met or peer(), side(**changes)),))
+
+    return change
 
 
 def with_channel(**changes: Any) -> Change:
@@ -237,7 +253,7 @@ def with_v2(**changes: Any) -> Change:
 
 
 def reach(**changes: Any) -> Change:
-    told = Reach(ip_network("203.0.113.10/32"), ("Service default/web",), False, 2, endpoints=2)
+    told = Reach(ip_network("203.0.113.10/32"), ("Service default/web",), False, 2, "", 2)
     return with_facts(reaches=(replace(told, **changes),))
 
 

@@ -188,7 +188,7 @@ def test_it_agrees_with_what_each_node_would_announce_by_itself() -> None:
 
 def test_a_node_and_what_is_malformed_of_it() -> None:
     node = reading.read_node(kit.node("worker-1", spec={"unschedulable": True}))
-    assert node.cordoned and node.ready is None and node.addresses == (ip_address("192.0.2.11"),)
+    assert node.ready is None and node.addresses == (ip_address("192.0.2.11"),)
     assert reading.read_node({"metadata": {"name": "n"}, "spec": [], "status": 7}) == replace(
-        node, name="n", labels={}, cordoned=False, addresses=()
+        node, name="n", labels={}, addresses=()
     )

@@ -76,9 +76,9 @@ def graceful_restart_families(facts: Facts) -> Iterator[Said]:
             continue
         state, peer = found
         offered = peer.session.local_gr
-        kept = {family for family, _ in offered.families} if offered and offered.families else None
+        kept = dict(offered.families) if offered else {}
         for family in peer.session.families if kept else ():
-            if family not in (kept or ()):
+            if family not in kept:
                 why = f"{family} is not in its graceful restart capability"
                 fix = f"bgpctl speaker restart {state.node}"
                 yield Finding(peer_of(state, peer), why, fix, state.node)

@@ -91,8 +91,7 @@ def hold_time_long(facts: Facts) -> Iterator[Said]:
             yield Unknown("whether a router has BFD for a neighbor is not told", met.node)
         elif met.side.bfd is None and hold > LONG_HOLD:
             why = f"no BFD at its router, a hold time of {hold} s: so long it sends to a node without power"
-            states = facts.states or {}
-            fix = change(facts, states[met.node], met.peer, "hold", "9")
+            fix = change(facts, met.state, met.peer, "hold", "9")
             yield Finding(f"{met.node} peer {met.peer.address}", why, fix, met.node)
 
 
