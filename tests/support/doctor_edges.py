@@ -12,6 +12,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 from bgpctl.core.bgp.notification import HOLD_TIMER_EXPIRED
+from bgpctl.core.cilium.nodeconfig import SUFFIX
 from bgpctl.core.doctor.facts import (
     Bfd,
     Certificate,
@@ -24,8 +25,8 @@ from bgpctl.core.doctor.facts import (
     Took,
 )
 from bgpctl.core.intent.services import FAMILY_NOT_NEGOTIATED, NEXT_HOP_NOT_NEGOTIATED, read_service
-from bgpctl.core.model import IPV4, IPV6, GracefulRestart, LastError, SessionState
-from bgpctl.core.reading.selectors import LabelSelector
+from bgpctl.core.model import IPV4, IPV6, Family, GracefulRestart, LastError, SessionState
+from bgpctl.core.reading.selectors import LabelSelector, Requirement
 from bgpctl.core.state import ANOTHER_SPEAKER, WAITS, PeerState
 from tests.support import doctor_cases as kit
 from tests.support import objects, v2
@@ -47,6 +48,9 @@ _DOWN = session(state=SessionState.ACTIVE, established_at=None)
 _LOST = LastError(NOW - 60, "received", "Hold Timer Expired (4/0)", HOLD_TIMER_EXPIRED, 0)
 _CEASED = LastError(NOW - 60, "received", "Cease (6/2)", 6, 2)
 _IBGP = objects.policy(objects.router(objects.neighbor("192.0.2.1/32", asn=65001)))
+_NO_SELECTOR = objects.policy()
+del _NO_SELECTOR["spec"]["nodeSelector"]
+_OTHER = Family("l2vpn", "evpn")
 _UNICAST, _EVPN = {"afi": "ipv4", "safi": "unicast"}, {"afi": "l2vpn", "safi": "evpn"}
 _OVERLAP = tuple((ip_address("203.0.113.0"), ip_address(last)) for last in ("203.0.113.9", "203.0.113.20"))
 
@@ -81,6 +85,11 @@ def _router_ids(*addresses: str) -> Change:
         for name, address in zip(kit.NAMES, addresses, strict=True)
     ]
     return kit.with_facts(**kit.policies(kit.policy_of(), nodes=nodes))
+
+
+def _both_families(**ipv6: Any) -> Change:
+    """By the v2 resources, as the peer main/tor."""
+    return kit.with_v2(peer_configs=[v2.peer_config(families=[v2.family("ipv6", **ipv6), v2.family()])])
 
 
 def _policy(**neighbor: Any) -> Change:
@@ -212,11 +221,21 @@ EDGES: Mapping[str, Edge] = {
         ),
     ),
     "families-differ": Edge(
-        fires=(kit.with_session(families=(IPV6,)),),
-        silent=(kit.with_session(families=(IPV4, IPV6)), kit.with_session(families=(IPV4,))),
+        fires=(
+            kit.with_session(families=(IPV6,)),
+            _and(_both_families(), kit.with_peer(name="main/tor", session=session(families=(_OTHER,)))),
+        ),
+        silent=(
+            kit.with_session(families=(IPV4, IPV6)),
+            kit.with_session(families=(IPV4,)),
+            _and(
+                _both_families(advertisements=None),
+                kit.with_peer(name="main/tor", session=session(families=(IPV4,))),
+            ),
+        ),
     ),
     "graceful-restart-one-sided": Edge(
-        fires=(kit.with_session(peer_gr=None),),
+        fires=(kit.with_session(peer_gr=None), kit.with_peer(port=1790, session=session(peer_gr=None))),
         silent=(kit.with_session(local_gr=None, peer_gr=None), kit.with_session(local_gr=None)),
     ),
     "graceful-restart-unused": Edge(
@@ -344,6 +363,7 @@ EDGES: Mapping[str, Edge] = {
         silent=(
             _seen(150),
             _seen(150.5, phase="Stopped", engine_mode="own"),
+            _and(_seen(150.5, selected_by=""), kit.with_policies(kit.IDLE)),
             _seen(150.5, unreadable="status is a list"),
             _and(_seen(150.5), kit.with_facts(nodes=(NodeFacts("worker-2"),))),
             _and(_seen(150.5, selected_by=""), kit.with_facts(intents={})),
@@ -458,6 +478,7 @@ EDGES: Mapping[str, Edge] = {
             kit.with_facts(version="v0.1.9"),
             kit.with_facts(version="dev"),
             kit.with_state(speaker_version="", uid=""),
+            kit.with_state(speaker_version="dev", uid=""),
         ),
     ),
     "version-of-crd": Edge(fires=(kit.with_facts(crds=("status.uid",)),), silent=(kit.with_facts(crds=()),)),
@@ -477,15 +498,35 @@ EDGES: Mapping[str, Edge] = {
         ),
     ),
     "policy-warning": Edge(
-        fires=(_policy(families=[_EVPN, _UNICAST]),), silent=(_policy(families=[_UNICAST]),)
+        fires=(_policy(families=[_EVPN, _UNICAST]),),
+        silent=(
+            _policy(families=[_UNICAST]),
+            kit.with_policies(
+                kit.policy_of(),
+                {**kit.policy_of(families=[_EVPN, _UNICAST]), "metadata": {"name": f"policy{SUFFIX}"}},
+            ),
+        ),
     ),
     "policy-selects-nothing": Edge(
-        fires=(kit.with_policies(kit.policy_of(), kit.IDLE),),
-        silent=(kit.with_policies(kit.policy_of(), objects.policy(name="a", nodeSelector={})),),
+        fires=(
+            kit.with_policies(kit.policy_of(), kit.IDLE),
+            _and(kit.with_policies(_NO_SELECTOR), kit.with_facts(nodes=())),
+        ),
+        silent=(
+            kit.with_policies(kit.policy_of(), objects.policy(name="a", nodeSelector={})),
+            kit.with_policies(kit.policy_of(), {**kit.IDLE, "spec": 7}),
+            lambda facts: replace(facts, nodes=(*facts.nodes, NodeFacts("out"))),
+        ),
     ),
     "selector-cannot-leave": Edge(
         fires=(_labels(**{"kubernetes.io/os": "linux"}), _labels()),
-        silent=(_labels(**{"kubernetes.io/os": "linux", "enable-bgp": "true"}),),
+        silent=(
+            _labels(**{"kubernetes.io/os": "linux", "enable-bgp": "true"}),
+            kit.with_facts(
+                nodes=(NodeFacts("worker-1", {"kubernetes.io/os": "linux", "rack": "1"}),),
+                selectors={"policy": LabelSelector((), (Requirement("rack", "Exists", ()),))},
+            ),
+        ),
     ),
     "peer-left-out": Edge(
         fires=(kit.with_v2(peer_configs=[v2.peer_config("other", families=[v2.family()])]),),
@@ -493,7 +534,17 @@ EDGES: Mapping[str, Edge] = {
     ),
     "advertisement-unused": Edge(
         fires=(kit.with_v2(advertisements=[v2.advertisement(labels={"advertise": "no"})]),),
-        silent=(kit.with_v2(advertisements=[v2.advertisement(labels={"advertise": "bgp", "more": "no"})]),),
+        silent=(
+            kit.with_v2(advertisements=[v2.advertisement(labels={"advertise": "bgp", "more": "no"})]),
+            kit.with_v2(
+                peer_configs=[
+                    v2.peer_config(families=[v2.family("ipv6", advertisements=None), v2.family()]),
+                    v2.peer_config("b", families=[v2.family(advertisements={"matchLabels": {"a": "b"}})]),
+                    {**v2.peer_config("odd"), "spec": 7},
+                ],
+                advertisements=[v2.advertisement(), {**v2.advertisement(name="odd", labels={}), "spec": 7}],
+            ),
+        ),
     ),
     "peer-config-unused": Edge(
         fires=(
@@ -501,7 +552,14 @@ EDGES: Mapping[str, Edge] = {
                 peer_configs=[v2.peer_config(name, families=[v2.family()]) for name in ("tor", "tor2")]
             ),
         ),
-        silent=(kit.with_v2(),),
+        silent=(
+            kit.with_v2(),
+            kit.with_v2(
+                peer_configs=[
+                    v2.peer_config(name, families=[v2.family()]) for name in ("tor", f"tor{SUFFIX}")
+                ]
+            ),
+        ),
     ),
     "override-unused": Edge(
         fires=(kit.with_v2(overrides=[v2.override({"name": "main"}, name="worker-3")]),),
@@ -573,6 +631,8 @@ EDGES: Mapping[str, Edge] = {
     "pool-overlaps": Edge(
         fires=(
             _pools(("a", "203.0.113.0", "203.0.113.9"), ("b", "203.0.113.9", "203.0.113.20")),
+            # The same two, the later one first.
+            _pools(("b", "203.0.113.9", "203.0.113.20"), ("a", "203.0.113.0", "203.0.113.9")),
             # Another one that begins between them.
             _pools(
                 ("a", "203.0.113.0", "203.0.113.99"),
@@ -583,6 +643,7 @@ EDGES: Mapping[str, Edge] = {
         silent=(
             _pools(("a", "203.0.113.0", "203.0.113.9"), ("b", "203.0.113.10", "203.0.113.20")),
             _pools(("a", "0.0.0.0", "0.0.0.9"), ("b", "::", "::9")),
+            _pools(("a", "::", "::9"), ("b", "0.0.0.0", "0.0.0.9"), ("c", "::a", "::b")),
             kit.with_facts(pools=(replace(pool("a", "203.0.113.0", "203.0.113.9"), blocks=_OVERLAP),)),
         ),
     ),
@@ -602,6 +663,13 @@ EDGES: Mapping[str, Edge] = {
             _pools(("vips", "203.0.113.11", "203.0.113.20")),
             _pools(("vips", "203.0.113.10", "203.0.113.19")),
             _pools(("vips", "203.0.113.10", "203.0.113.19"), ("six", "::cb00:7114", "::cb00:7114")),
+            kit.with_facts(
+                services=(
+                    read_service(
+                        objects.service("a", "10.0.0.1", loadBalancerClass="io.cilium/bgp-control-plane")
+                    ),
+                )
+            ),
         ),
         silent=(
             _pools(("vips", "203.0.113.10", "203.0.113.20")),
@@ -614,6 +682,12 @@ EDGES: Mapping[str, Edge] = {
                 _pools(("vips", "203.0.113.10", "203.0.113.19")),
                 kit.with_facts(
                     services=(read_service(objects.service("a", "10.0.0.1", loadBalancerClass="a/b")),)
+                ),
+            ),
+            kit.with_facts(
+                services=(
+                    read_service(objects.service("a", "nonsense")),
+                    read_service(objects.service("b", type="ClusterIP", clusterIPs=["10.0.0.1"])),
                 ),
             ),
         ),
@@ -666,6 +740,7 @@ EDGES: Mapping[str, Edge] = {
         silent=(
             kit.with_side(met=peer(session=_DOWN), hops=1),
             kit.with_side(met=peer(), hops=2),
+            _and(_policy(eBGPMultihopTTL=2), kit.with_side(met=peer(), hops=1)),
             _and(_policy(eBGPMultihopTTL=2), kit.with_side(met=peer(session=_DOWN), hops=2)),
             _and(kit.with_policies(_IBGP), kit.with_side(met=_internal(session=_DOWN), hops=2)),
         ),
@@ -690,6 +765,8 @@ EDGES: Mapping[str, Edge] = {
         silent=(
             kit.with_channel(received=3, accepted=3, filter="rack-in"),
             kit.with_channel(received=None, accepted=3, filter="rack-in"),
+            kit.with_channel(received=2, accepted=2, filter="rack-in"),
+            kit.with_channel(received=None, accepted=2, filter=""),
             kit.with_side(
                 channels=(kit.channel(received=None, accepted=2, filter="rack-in"),),
                 met=_met(established_at=JUST_UP),
@@ -741,10 +818,17 @@ EDGES: Mapping[str, Edge] = {
         ),
     ),
     "family-not-at-router": Edge(
-        fires=(kit.with_side(channels=(kit.channel(family=IPV6),)),),
+        fires=(
+            kit.with_side(channels=(kit.channel(family=IPV6),)),
+            _and(
+                _both_families(),
+                kit.with_side(channels=(kit.channel(family=_OTHER),), met=peer(name="main/tor")),
+            ),
+        ),
         silent=(
             kit.with_side(channels=(kit.channel(family=IPV6), kit.channel())),
             kit.with_side(channels=()),
+            _and(_both_families(advertisements=None), kit.with_side(met=peer(name="main/tor"))),
         ),
     ),
     "router-few-next-hops": Edge(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from bgpctl.core.doctor import RULES, examine
 from bgpctl.core.doctor.finding import Report
 from bgpctl.render.text import Line, line
+from tests.support import doctor_cases as kit
+from tests.support import objects, v2
 from tests.support.doctor_cases import Change, healthy
 from tests.support.doctor_edges import EDGES, UNTOLD
 from tests.support.golden import check_golden
@@ -49,6 +52,59 @@ def test_what_nobody_tells_is_counted_and_is_no_finding(name: str, change: Chang
     report = examine(change(healthy()), rules=(BY_NAME[name],))
     assert report.rows == ()
     assert why in [one.why for one in report.unchecked]
+
+
+SLOW = {"configured_hold_time": 9, "configured_keepalive_time": 4}
+MODERN = {"selected_by": "rack", "selected_by_kind": "CiliumBGPClusterConfig"}
+OLD = "spec.virtualRouters[].neighbors[].keepAliveTimeSeconds"
+
+
+@pytest.mark.parametrize(
+    ("told", "name", "fix"),
+    [
+        ({}, "65001/192.0.2.1", f"set {OLD}: 3 in CiliumBGPPeeringPolicy policy"),
+        (MODERN, "main/tor", "set spec.timers.keepAliveTimeSeconds: 3 in CiliumBGPPeerConfig tor"),
+        (MODERN, "main/b", "set spec.timers.keepAliveTimeSeconds: 3 in CiliumBGPPeerConfig b"),
+        (
+            MODERN,
+            "main/c",
+            "set spec.timers.keepAliveTimeSeconds: 3 in CiliumBGPPeerConfig of the peer main/c",
+        ),
+        (
+            {**MODERN, "selected_by": "old"},
+            "main/tor",
+            "set spec.timers.keepAliveTimeSeconds: 3 in CiliumBGPPeerConfig of the peer main/tor",
+        ),
+        (
+            {"selected_by": "x", "selected_by_kind": "FRRConfiguration"},
+            "tor",
+            "set the keepalive time of this peer to 3 in FRRConfiguration x",
+        ),
+        ({"selected_by": "", "selected_by_kind": ""}, "tor", "set the keepalive time of this peer to 3"),
+    ],
+)
+def test_where_a_setting_is_changed(told: dict[str, str], name: str, fix: str) -> None:
+    """By the resources that the node runs by; of a policy's namesake of another kind nothing is said."""
+    peers = v2.peer(), v2.peer("b", peerConfigRef={"name": "b"}), v2.peer("c", peerConfigRef=None)
+    config = v2.cluster_config(v2.instance(*peers), name="rack")
+    facts = kit.with_policies(objects.policy(name="old"), cluster_configs=[config])(healthy())
+    slow = kit.with_state(peers=(kit.peer(name=name, **SLOW),), **told)(facts)
+    (row,) = examine(slow, rules=(BY_NAME["keepalive-slow"],)).rows
+    assert row.fix == fix
+
+
+def test_of_rules_that_lack_several_facts_the_first_is_named() -> None:
+    facts = replace(
+        healthy(), states=None, restarts=None, missing={"states": "no right", "restarts": "no pods"}
+    )
+    (one,) = examine(facts, rules=(BY_NAME["restart-time-short"],)).unchecked
+    assert one.why == "no right"
+    (one,) = examine(replace(facts, missing={}), rules=(BY_NAME["restart-time-short"],)).unchecked
+    assert one.why == "states are not known"
+
+
+def test_about_how_many_nodes_it_was() -> None:
+    assert examine(healthy()).nodes == 2 and examine(healthy(), ("worker-2",)).nodes == 1
 
 
 def test_in_these_words() -> None:
