@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import cache
 from ipaddress import ip_address
 from typing import Any
 
 import pytest
 
-from bgpctl.core.model import IPV4, IPV6, GracefulRestart, SessionState
+from bgpctl.core.model import SessionState
 from bgpctl.core.preflight.verdict import Case, Measured, Verdict, Word
-from bgpctl.core.state import NodeState, timestamp
+from bgpctl.core.state import timestamp
 from bgpctl.core.state_document import to_document
 from bgpctl.core.timing.profiles import find_profile
 from bgpctl.errors import BgpctlError, Blocked, DeadlineExceeded, Exit, UsageError
@@ -23,127 +22,20 @@ from bgpctl.lab.api.requests import Answer
 from bgpctl.providers.bgpctl import Bgpctl
 from bgpctl.queries import preflight as queries
 from bgpctl.queries.preflight import Asked, Report, preflight
-from bgpctl.runbooks.clock import Clock
 from bgpctl.runbooks.command_line import CommandLine
 from bgpctl.runbooks.journal import ANNOTATION, dump
 from bgpctl.witness.neighbors import RouterReport
 from tests.support import direct, objects
 from tests.support.doctor_cases import side
-from tests.support.kinds import KINDS
-from tests.support.node_states import peer, state
+from tests.support.moved import IMAGE, LABELS, NODES, Moved, World
 from tests.support.snapshots import journal
 
 Document = dict[str, Any]
-Hook = Callable[["World"], None]
 
-IMAGE = "quay.io/example/speaker:v2"
-NODES = ("worker-1", "worker-2")
-PULLERS = "app.kubernetes.io/name=bgpctl-preflight"
-LABELS = {"app.kubernetes.io/name": "bgpctl-speaker"}
 BIRD = {"192.0.2.1": find_profile("bird")}
 ASKED = Asked(
     IMAGE, profiles=BIRD, typed=CommandLine(("bgpctl", "preflight", "upgrade", "--canary", "worker-1"))
 )
-
-
-@cache
-def _kinds() -> direct.Api:
-    api = direct.Api()
-    api.server.apply(*KINDS, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "bgp"}})
-    return api
-
-
-class World:
-    """Two nodes whose speakers report, and what happens to them while somebody waits. `on_sleep` happens
-    every time; `at` once, when so many seconds have passed."""
-
-    def __init__(self) -> None:
-        self.api = _kinds().fork()
-        self.wire = direct.Wire(self.api)
-        self.began = self.api.time.now
-        self.said: list[str] = []
-        self.at: dict[float, Hook] = {}
-        self.on_sleep: Hook = lambda world: None
-        server = self.api.server
-        for name in NODES:
-            self.node(name)
-            self.speaks(name)
-        server.images.seconds[IMAGE] = 0.4
-        self.controllers = self.api.controllers(start_delay=0.0)
-
-    @property
-    def past(self) -> float:
-        return self.api.time.now - self.began
-
-    def node(self, name: str, ready: bool | None = True, **changes: Any) -> None:
-        conditions = [] if ready is None else [{"type": "Ready", "status": str(ready)}]
-        self.api.server.apply(objects.node(name, status={"conditions": conditions}, **changes))
-
-    def speaks(self, name: str, restart_time: int = 120, ago: float = 30.0, **changes: Any) -> None:
-        self.api.server.apply(to_document(self.state(name, restart_time, ago, **changes)))
-
-    def state(self, name: str, restart_time: int = 120, ago: float = 30.0, **changes: Any) -> NodeState:
-        """It began `ago` seconds ago, and its session was up 5 s later."""
-        now = self.api.time.now
-        both = ((IPV4, True), (IPV6, True))
-        ours = GracefulRestart(restart_time, False, True, both)
-        one = peer(now, local_gr=ours, established_at=now - ago + 5, **changes.pop("session", {}))
-        told = state(name, now, replace(one, configured_restart_time=restart_time), started_at=now - ago)
-        return replace(told, **changes)
-
-    def daemon_set(self, **pod: Any) -> None:
-        """What the stack runs, on every node, in a namespace of its own."""
-        spec = {
-            "hostNetwork": True,
-            "imagePullSecrets": [{"name": "registry"}],
-            "containers": [{"name": "speaker", "image": "quay.io/example/speaker:v1"}],
-            **pod,
-        }
-        self.api.server.apply(
-            {
-                "apiVersion": "apps/v1",
-                "kind": "DaemonSet",
-                "metadata": {"name": "bgpctl-speaker", "namespace": "bgp"},
-                "spec": {
-                    "selector": {"matchLabels": LABELS},
-                    "template": {"metadata": {"labels": LABELS}, "spec": spec},
-                },
-            }
-        )
-        self.controllers.catch_up()
-
-    def pods(self, label: str = "bgpctl-preflight") -> list[Document]:
-        found = self.api.server.objects("pods", "")
-        return [pod for pod in found if pod["metadata"]["labels"].get("app.kubernetes.io/name") == label]
-
-    def speaker(self, node: str) -> Document:
-        (found,) = [one for one in self.pods("bgpctl-speaker") if one["spec"].get("nodeName") == node]
-        return found
-
-    def run(self, **changes: Any) -> Report:
-        client = self.wire.client()
-        return preflight(client, Bgpctl(client), replace(ASKED, **changes), self.said.append)
-
-    def sleep(self, seconds: float) -> None:
-        self.api.time.move(max(0.0, seconds))
-        self.controllers.catch_up()
-        self.on_sleep(self)
-        for due in sorted(when for when in self.at if when <= self.past):
-            self.at.pop(due)(self)
-
-
-class Moved(Clock):
-    """Counts as the world's time does."""
-
-    def __init__(self, world: World) -> None:
-        super().__init__(world.wire.client())
-        self._world = world
-
-    def monotonic(self) -> float:
-        return self._world.past
-
-    def sleep(self, seconds: float) -> None:
-        self._world.sleep(seconds)
 
 
 @pytest.fixture
@@ -152,6 +44,11 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr(queries, "Clock", lambda client: Moved(made))
     yield made
     assert made.pods() == [], "whatever came of it, nothing is left"
+
+
+def run(world: World, **changes: Any) -> Report:
+    client = world.wire.client()
+    return preflight(client, Bgpctl(client), replace(ASKED, **changes), world.said.append)
 
 
 def by_node(report: Report) -> Mapping[str, Case]:
@@ -181,7 +78,7 @@ def refuse(resource: str, verb: str, answer: Answer | Exception, times: int = 10
 
 
 def test_every_node_pulls_and_fits(world: World) -> None:
-    report = world.run()
+    report = run(world)
     assert report.exit_code is Exit.DONE
     assert (report.image, report.provider, report.late, report.canary) == (IMAGE, "bgpctl", (), "")
     assert verdicts(report) == dict.fromkeys(NODES, Verdict.FITS)
@@ -194,21 +91,21 @@ def test_every_node_pulls_and_fits(world: World) -> None:
 
 
 def test_the_restart_is_that_of_the_last_start(world: World) -> None:
-    report = world.run()
+    report = run(world)
     how = "last start of its speaker, until its sessions were up"
     assert by_node(report)["worker-1"].restart == Measured(pytest.approx(5.0), Word.REPORTED, how)
 
 
 def test_one_node_is_too_slow(world: World) -> None:
     world.speaks("worker-2", restart_time=5)
-    report = world.run()
+    report = run(world)
     assert report.exit_code is Exit.FAILED
     assert verdicts(report) == {"worker-1": Verdict.FITS, "worker-2": Verdict.TOO_SLOW}
 
 
 def test_an_image_that_no_registry_has(world: World) -> None:
     world.api.server.images.missing.add(IMAGE)
-    report = world.run(nodes=("worker-1",))
+    report = run(world, nodes=("worker-1",))
     one = by_node(report)["worker-1"]
     assert one.failed.startswith("ErrImagePull: ") and one.pull.how == one.failed
     assert world.said[-1] == "worker-1: not pulled"
@@ -217,7 +114,7 @@ def test_an_image_that_no_registry_has(world: World) -> None:
 
 def test_time_is_up_while_a_node_pulls(world: World) -> None:
     world.api.server.images.seconds["worker-2", IMAGE] = 60.0
-    report = world.run(timeout=3.0)
+    report = run(world, timeout=3.0)
     assert report.exit_code is Exit.DEADLINE and report.late == ("worker-2",)
     assert by_node(report)["worker-2"].pull == Measured(how="time was up before it ended", least=3.0)
     assert verdicts(report) == {"worker-1": Verdict.FITS, "worker-2": Verdict.UNKNOWN}
@@ -230,7 +127,7 @@ def test_no_more_than_twenty_pull_at_once_and_time_is_up_for_the_rest(world: Wor
     world.api.server.images.seconds[IMAGE] = 60.0
     most: list[int] = []
     world.on_sleep = lambda w: most.append(len(w.pods()))
-    report = world.run(nodes=names, profiles={}, timeout=2.0)
+    report = run(world, nodes=names, profiles={}, timeout=2.0)
     assert max(most) == 20
     hows = [one.pull.how for one in by_node(report).values()]
     assert hows == ["time was up before it ended"] * 20 + ["time was up before it began"] * 3
@@ -241,7 +138,7 @@ def test_the_next_one_begins_when_one_is_done(world: World) -> None:
     names = tuple(f"n{number:02}" for number in range(23))
     for name in names:
         world.node(name)
-    report = world.run(nodes=names, profiles={})
+    report = run(world, nodes=names, profiles={})
     assert report.late == () and {one.pull.seconds for one in by_node(report).values()} == {0.4}
 
 
@@ -254,7 +151,7 @@ def test_a_pod_that_somebody_else_removes(world: World) -> None:
             client.delete(paths.pod("kube-system", one["metadata"]["name"]), {"gracePeriodSeconds": 0})
 
     world.at[1.0] = remove
-    report = world.run(nodes=("worker-1",))
+    report = run(world, nodes=("worker-1",))
     assert by_node(report)["worker-1"].pull == Measured(how="somebody else removed its pod")
     assert report.late == ()
 
@@ -269,14 +166,14 @@ def test_a_node_that_does_not_take_the_pod(world: World) -> None:
         client.patch(f"{paths.pod('kube-system', one['metadata']['name'])}/status", status)
 
     world.at[1.0] = refuse_it
-    one = by_node(world.run(nodes=("worker-1",)))["worker-1"]
+    one = by_node(run(world, nodes=("worker-1",)))["worker-1"]
     assert one.pull == Measured(how="the node did not run the pod: OutOfpods: too many") and not one.failed
 
 
 @pytest.mark.parametrize("answer", [direct.refused(403), direct.refused(503)])
 def test_without_the_kubelets_word_it_is_an_estimate(world: World, answer: Answer) -> None:
     world.wire.before = refuse("events", "list", answer)
-    pull = by_node(world.run(nodes=("worker-1",)))["worker-1"].pull
+    pull = by_node(run(world, nodes=("worker-1",)))["worker-1"].pull
     how = "from the order for its pod until the image was there: its kubelet told no time"
     assert pull == Measured(1.0, Word.ESTIMATED, how)
     assert world.past == pytest.approx(4.0), "the kubelet was given its time to say it"
@@ -287,7 +184,7 @@ def test_the_kubelets_word_comes_later(world: World) -> None:
     world.wire.before = lambda asked: (
         direct.refused(403) if asked.resource == "events" and world.past < 3.0 else None
     )
-    pull = by_node(world.run(nodes=("worker-1",)))["worker-1"].pull
+    pull = by_node(run(world, nodes=("worker-1",)))["worker-1"].pull
     assert (pull.seconds, pull.word) == (0.4, Word.REPORTED)
     assert world.past == pytest.approx(3.0)
 
@@ -295,7 +192,7 @@ def test_the_kubelets_word_comes_later(world: World) -> None:
 def test_a_node_that_is_not_ready_pulls_nothing(world: World) -> None:
     world.node("worker-2", ready=False)
     world.node("worker-3", ready=None)
-    report = world.run(nodes=("worker-1", "worker-2", "worker-3"))
+    report = run(world, nodes=("worker-1", "worker-2", "worker-3"))
     assert by_node(report)["worker-2"].pull == Measured(how="the node is not Ready: no kubelet would pull it")
     assert by_node(report)["worker-3"].pull.seconds == 0.4, "a node that does not say is asked"
     assert world.said[0].startswith(f"pulling {IMAGE} on 2 nodes")
@@ -306,14 +203,14 @@ def test_a_node_that_is_not_ready_pulls_nothing(world: World) -> None:
 
 def test_a_creation_that_is_not_answered_is_tried_again(world: World) -> None:
     world.wire.before = refuse("pods", "create", direct.refused(503), times=1)
-    assert world.run().exit_code is Exit.DONE
+    assert run(world).exit_code is Exit.DONE
 
 
 def test_a_list_that_is_not_answered_is_tried_again(world: World) -> None:
     """The look before it is over, by the label of this run alone."""
     busy = refuse("pods", "list", direct.refused(503), times=2)
     world.wire.before = lambda asked: busy(asked) if "run=" in asked.query.get("labelSelector", "") else None
-    assert world.run().exit_code is Exit.DONE
+    assert run(world).exit_code is Exit.DONE
 
 
 @pytest.mark.parametrize(
@@ -326,18 +223,18 @@ def test_a_list_that_is_not_answered_is_tried_again(world: World) -> None:
 def test_a_creation_that_is_refused(world: World, code: int, error: type[BgpctlError], told: str) -> None:
     world.wire.before = refuse("pods", "create", direct.refused(code))
     with pytest.raises(error, match=told):
-        world.run()
+        run(world)
 
 
 def test_what_cannot_be_removed_at_once_is_removed_at_the_end(world: World) -> None:
     world.wire.before = refuse("pods", "delete", direct.refused(503), times=3)
-    assert world.run().exit_code is Exit.DONE
+    assert run(world).exit_code is Exit.DONE
     assert not [line for line in world.said if "warning" in line]
 
 
 def test_what_cannot_be_removed_at_all_is_said(world: World) -> None:
     world.wire.before = refuse("pods", "delete", direct.refused(503, message="no"))
-    assert world.run(nodes=("worker-1",)).exit_code is Exit.DONE
+    assert run(world, nodes=("worker-1",)).exit_code is Exit.DONE
     warning = world.said[-1]
     assert warning.startswith("warning: pods of this preflight may be left (")
     assert warning.endswith(
@@ -346,15 +243,15 @@ def test_what_cannot_be_removed_at_all_is_said(world: World) -> None:
     )
     assert len(world.pods()) == 1
     world.wire.before = lambda asked: None
-    assert world.run(nodes=("worker-1",)).exit_code is Exit.DONE
+    assert run(world, nodes=("worker-1",)).exit_code is Exit.DONE
     assert "removed 1 pod that an earlier preflight left" in world.said
 
 
 def test_what_two_earlier_ones_left(world: World) -> None:
     world.wire.before = refuse("pods", "delete", direct.refused(503))
-    world.run()
+    run(world)
     world.wire.before = lambda asked: None
-    world.run()
+    run(world)
     assert "removed 2 pods that an earlier preflight left" in world.said
 
 
@@ -372,7 +269,7 @@ def test_interrupted_while_a_creation_is_under_way_the_pod_is_waited_for(world: 
     world.wire.before = before
     world.at[1.0] = lambda w: other.create(late[0].path, late[0].document) and None
     with pytest.raises(KeyboardInterrupt):
-        world.run(nodes=("worker-1",))
+        run(world, nodes=("worker-1",))
     assert world.past == pytest.approx(1.0) and not late[1:]
     assert not [line for line in world.said if "warning" in line]
 
@@ -391,14 +288,14 @@ def test_interrupted_while_a_creation_is_under_way_the_pod_is_waited_for(world: 
 def test_which_nodes_are_judged(world: World, asked: Mapping[str, Any], names: tuple[str, ...]) -> None:
     world.node("worker-2", labels={"rack": "1"})
     world.node("a-node", labels={"rack": "1"})
-    assert tuple(one.node for one in world.run(**asked).judged) == names
+    assert tuple(one.node for one in run(world, **asked).judged) == names
 
 
 def test_a_node_counts_by_its_pod_or_by_what_its_speaker_says(world: World) -> None:
     world.node("silent")
     world.daemon_set()
     world.speaks("gone")
-    assert tuple(verdicts(world.run())) == ("silent", *NODES)
+    assert tuple(verdicts(run(world))) == ("silent", *NODES)
 
 
 @pytest.mark.parametrize(
@@ -414,7 +311,7 @@ def test_what_does_not_exist(
     world: World, asked: Mapping[str, Any], error: type[BgpctlError], told: str
 ) -> None:
     with pytest.raises(error, match=told):
-        world.run(**asked)
+        run(world, **asked)
     assert not [asked for asked in world.wire.sent if asked.writes and "reviews" not in asked.path]
 
 
@@ -423,7 +320,7 @@ def test_it_runs_nowhere(world: World) -> None:
     for name in NODES:
         client.delete(paths.node_state(name))
     with pytest.raises(BgpctlError, match="bgpctl runs on no node that can be seen") as raised:
-        world.run()
+        run(world)
     assert raised.value.exit_code is Exit.FAILED
 
 
@@ -451,7 +348,7 @@ def test_the_rights_that_are_missing_are_named_before_anything_is_done(world: Wo
     world.api.server.rights = ("get *", "list *", "watch *")
     world.wire.user = auth.PERSON
     with pytest.raises(Blocked, match="the right to create pods, delete pods in namespace kube-system"):
-        world.run()
+        run(world)
 
 
 # --- the stack's own pods ---------------------------------------------------------------------------------
@@ -461,7 +358,7 @@ def test_the_pods_pull_where_the_stacks_own_are_and_as_they_do(world: World) -> 
     world.daemon_set(imagePullSecrets=[{"name": "registry"}, {"name": "registry"}, 7, {"name": 7}])
     seen: list[Document] = []
     world.on_sleep = lambda w: seen.extend(w.pods())
-    world.run()
+    run(world)
     assert {one["metadata"]["namespace"] for one in seen} == {"bgp"}
     assert seen[0]["spec"]["imagePullSecrets"] == [{"name": "registry"}]
     assert seen[0]["spec"]["activeDeadlineSeconds"] == 660
@@ -472,20 +369,20 @@ def test_in_another_namespace_its_secrets_are_not_there(world: World) -> None:
     world.daemon_set()
     seen: list[Document] = []
     world.on_sleep = lambda w: seen.extend(w.pods())
-    world.run(namespace="kube-system")
+    run(world, namespace="kube-system")
     assert {one["metadata"]["namespace"] for one in seen} == {"kube-system"}
     assert "imagePullSecrets" not in seen[0]["spec"]
 
 
 def test_who_only_has_the_labels_is_not_asked(world: World) -> None:
     world.daemon_set(hostNetwork=False)
-    world.run()
+    run(world)
     assert world.said[0].endswith("pods in namespace kube-system")
 
 
 def test_whoever_is_chosen_by_a_selector_counts(world: World) -> None:
     world.daemon_set(hostNetwork=False)
-    world.run(pod_selector="app.kubernetes.io/name=bgpctl-speaker")
+    run(world, pod_selector="app.kubernetes.io/name=bgpctl-speaker")
     assert world.said[0].endswith("pods in namespace bgp")
 
 
@@ -500,7 +397,7 @@ def test_a_silent_speaker(world: World) -> None:
     world.speaks("worker-1")
     world.api.time.move(200)
     world.speaks("worker-2")
-    report = world.run()
+    report = run(world)
     assert doubt(report).startswith("its speaker has not reported for 2") and not doubt(report, "worker-2")
     assert verdicts(report)["worker-1"] is Verdict.UNKNOWN
 
@@ -514,7 +411,7 @@ def test_a_state_that_cannot_be_read(world: World) -> None:
         return replace(answer, body=json.dumps(listed).encode())
 
     world.wire.after = broken
-    report = world.run()
+    report = run(world)
     assert doubt(report).startswith("what its speaker published cannot be read: ")
 
 
@@ -522,13 +419,13 @@ def test_a_node_that_should_have_sessions_and_of_which_nobody_tells(world: World
     client = direct.Wire(world.api).client()
     client.delete(paths.node_state("worker-1"))
     world.api.server.apply(objects.policy(objects.router(objects.neighbor("192.0.2.1/32"))))
-    report = world.run(nodes=NODES)
+    report = run(world, nodes=NODES)
     assert doubt(report) == "nobody tells of its sessions, and it should have some"
 
 
 def test_a_node_of_which_nobody_expects_any(world: World) -> None:
     world.node("worker-3", labels={})
-    report = world.run(nodes=("worker-3",), profiles={})
+    report = run(world, nodes=("worker-3",), profiles={})
     assert doubt(report, "worker-3") == "" and verdicts(report)["worker-3"] is Verdict.FITS
 
 
@@ -538,13 +435,13 @@ def test_a_node_of_which_nobody_expects_any(world: World) -> None:
 )
 def test_a_session_that_is_down(world: World, state_: SessionState, down: str) -> None:
     world.speaks("worker-1", session={"state": state_})
-    assert by_node(world.run())["worker-1"].peers[0].down == down
+    assert by_node(run(world))["worker-1"].peers[0].down == down
 
 
 def test_what_changed_while_it_pulled(world: World) -> None:
     world.api.server.images.seconds[IMAGE] = 3.0
     world.at[1.0] = lambda w: w.speaks("worker-2", restart_time=4)
-    assert verdicts(world.run())["worker-2"] is Verdict.TOO_SLOW
+    assert verdicts(run(world))["worker-2"] is Verdict.TOO_SLOW
 
 
 def test_a_router_that_is_asked_says_what_it_keeps(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -553,11 +450,11 @@ def test_a_router_that_is_asked_says_what_it_keeps(world: World, monkeypatch: py
         world.speaks(name, session={"local_address": local} if name == "worker-1" else {})
     sides = (side(router="frr x", address="192.0.2.11", local="192.0.2.1", graceful=True, stale_cap=50.0),)
     monkeypatch.setattr(queries, "ask_all", lambda probes: (RouterReport("frr x", sides),))
-    report = world.run(profiles={}, probes=(object(),))
+    report = run(world, profiles={}, probes=(object(),))
     (one,), (other,) = by_node(report)["worker-1"].peers, by_node(report)["worker-2"].peers
     assert (one.helps, one.cap, one.profile) == (True, 50.0, find_profile("frr"))
     assert (other.helps, other.cap) == (None, None) and other.profile != find_profile("frr")
-    named = world.run(probes=(object(),))
+    named = run(world, probes=(object(),))
     assert by_node(named)["worker-1"].peers[0].profile == BIRD["192.0.2.1"], (
         "what was said at the prompt counts"
     )
@@ -583,7 +480,7 @@ def test_the_canary_is_restarted_once_and_measured(world: World) -> None:
     world.daemon_set()
     old = world.speaker("worker-1")["metadata"]
     restarted(world)
-    report = world.run(canary="worker-1")
+    report = run(world, canary="worker-1")
     one, other = by_node(report)["worker-1"].restart, by_node(report)["worker-2"].restart
     how = f"restart of pod bgp/{old['name']}, until its sessions were up"
     assert one == Measured(pytest.approx(5.2, abs=0.3), Word.REPORTED, how)
@@ -601,7 +498,7 @@ def test_the_canary_is_restarted_once_and_measured(world: World) -> None:
 def test_a_canary_whose_sessions_do_not_come_back(world: World) -> None:
     world.daemon_set()
     with pytest.raises(DeadlineExceeded, match=r"its sessions are not back \(1 of 1 missing\)"):
-        world.run(canary="worker-1", timeout=20.0)
+        run(world, canary="worker-1", timeout=20.0)
     assert world.past == pytest.approx(20.0, abs=0.3)
     held = lease.read(world.wire.client(), "worker-1")
     assert held is None or not held.holder
@@ -621,24 +518,24 @@ def test_the_session_that_was_up_before_is_not_back(world: World, moved: float, 
 
     world.at[1.5] = look
     if counts:
-        assert world.run(canary="worker-1", timeout=20.0).canary == "worker-1"
+        assert run(world, canary="worker-1", timeout=20.0).canary == "worker-1"
     else:
         with pytest.raises(DeadlineExceeded):
-            world.run(canary="worker-1", timeout=20.0)
+            run(world, canary="worker-1", timeout=20.0)
 
 
 def test_no_canary_is_restarted_when_time_was_up_before(world: World) -> None:
     world.daemon_set()
     world.api.server.images.seconds["worker-2", IMAGE] = 60.0
     uid = world.speaker("worker-1")["metadata"]["uid"]
-    report = world.run(canary="worker-1", timeout=3.0)
+    report = run(world, canary="worker-1", timeout=3.0)
     assert report.exit_code is Exit.DEADLINE and report.canary == ""
     assert world.speaker("worker-1")["metadata"]["uid"] == uid
 
 
 def refused(world: World, match: str, **asked: Any) -> Blocked:
     with pytest.raises(Blocked, match=match) as raised:
-        world.run(canary="worker-1", **asked)
+        run(world, canary="worker-1", **asked)
     assert not world.said, "it is known before any node pulls"
     return raised.value
 
@@ -669,7 +566,7 @@ def test_a_canary_that_may_lose_routes(world: World) -> None:
         "to restart it anyway: bgpctl preflight upgrade --canary worker-1 --allow-route-loss"
     )
     restarted(world)
-    assert world.run(canary="worker-1", profiles={}, allow_route_loss=True).canary == "worker-1"
+    assert run(world, canary="worker-1", profiles={}, allow_route_loss=True).canary == "worker-1"
 
 
 def test_a_canary_of_which_nobody_tells(world: World) -> None:
@@ -705,7 +602,7 @@ def test_a_canary_that_somebody_is_at_work_on(world: World, left: float, held: b
         refused(world, "worker-1 cannot be the canary: me@there:1/run-x is at work on it")
     else:
         restarted(world)
-        assert world.run(canary="worker-1").canary == "worker-1"
+        assert run(world, canary="worker-1").canary == "worker-1"
 
 
 def test_a_canary_that_may_not_be_deleted(world: World) -> None:
@@ -713,6 +610,6 @@ def test_a_canary_that_may_not_be_deleted(world: World) -> None:
     deny = refuse("pods", "delete", direct.refused(422, message="not you"))
     world.wire.before = lambda asked: deny(asked) if "/bgp/pods/bgpctl-speaker" in asked.path else None
     with pytest.raises(Blocked, match=r"pod bgp/bgpctl-speaker-.* cannot be deleted: not you"):
-        world.run(canary="worker-1")
+        run(world, canary="worker-1")
     held = lease.read(world.wire.client(), "worker-1")
     assert held is None or not held.holder
