@@ -94,7 +94,8 @@ class World:
         return [pod for pod in found if pod["metadata"]["labels"].get("app.kubernetes.io/name") == label]
 
     def speaker(self, node: str) -> Document:
-        (found,) = [one for one in self.pods("bgpctl-speaker") if one["spec"].get("nodeName") == node]
+        here = (one for one in self.pods("bgpctl-speaker") if one["metadata"]["namespace"] == "bgp")
+        (found,) = (one for one in here if one["spec"].get("nodeName") == node)
         return found
 
     def sleep(self, seconds: float) -> None:
