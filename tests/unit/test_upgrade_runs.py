@@ -469,10 +469,9 @@ def test_a_plan_ends_at_the_first_that_may_not_be_restarted(world: World, restar
 
 def test_a_plan_of_what_is_half_done(world: World, restarts: Restarts) -> None:
     run(world, nodes=("worker-2",))
-    direct.Wire(world.api).client().delete(
-        paths.pod("bgp", world.speaker("worker-1")["metadata"]["name"]), {}
-    )
-    world.sleep(40)
+    pod = paths.pod("bgp", world.speaker("worker-1")["metadata"]["name"])
+    direct.Wire(world.api).client().delete(pod, {"gracePeriodSeconds": 0})
+    world.sleep(1)
     events, _ = finished(plan(world.wire.client(), OPTIONS))
     assert told(events) == [f"Pulled planned: pull {IMAGE} on no node", "Template planned: is so already"]
 
