@@ -3,9 +3,10 @@ otherwise, with its value and the command that shows it, and each link that is n
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
@@ -298,6 +299,196 @@ CASES: Mapping[str, Asked] = {
     ),
     "a selector of many labels": old(web(local=True, selector={f"l{n}": "x" for n in range(6)})),
     "a selector of five": old(web(local=True, selector={f"l{n}": "x" for n in range(5)})),
+    # --- links that are as they must be, and say more than others
+    "on this node by an annotation": old(
+        annotated(node="here"), node=node({"enable-bgp": "true", "service.cilium.io/node": "here"})
+    ),
+    "only of this type": old(annotated(type="LoadBalancer")),
+    "of no type": old(
+        {**web(clusterIPs=["203.0.113.1"]), "spec": {"clusterIPs": ["203.0.113.1"]}},
+        policies=routers(serviceAdvertisements=["ClusterIP"]),
+    ),
+    "an address of two types": old(
+        web(externalIPs=["203.0.113.1"], clusterIPs=["203.0.113.1"]),
+        policies=routers(serviceAdvertisements=["ClusterIP"]),
+    ),
+    "an address of an interface": modern(
+        target=_target("192.0.2.5/32", "Interface dum0", Source.INTERFACE),
+        adverts=[v2.advertisement(v2.advert("Interface", interface={"name": "dum0"}))],
+        interfaces={"dum0": (ip_address("192.0.2.5"),)},
+    ),
+    "endpoints here and there": old(
+        LOCAL,
+        slices=[
+            {
+                **kit.endpoint_slice(
+                    "web",
+                    kit.endpoint("worker-2", ready=True),
+                    kit.endpoint(ready=True),
+                    kit.endpoint(ready=True),
+                    kit.endpoint(ready=False),
+                ),
+                "ports": [{"name": "http"}],
+            },
+            kit.endpoint_slice("other", kit.endpoint(ready=True)),
+        ],
+    ),
+    "by a selector": modern(
+        web(),
+        adverts=[
+            v2.advertisement(v2.advert("PodCIDR"), name="a"),
+            v2.advertisement(v2.advert(selector={"matchLabels": {"app": "db"}}), name="b"),
+            v2.advertisement(v2.advert(selector={"matchLabels": {"app": "web"}}), name="c"),
+        ],
+    ),
+    "to the other of two peers": modern(
+        web(),
+        peer="main/other",
+        cluster_configs=[
+            v2.cluster_config(
+                v2.instance(v2.peer(), v2.peer("other", "127.0.0.101", peerConfigRef={"name": "other"}))
+            )
+        ],
+        peer_configs=[
+            v2.peer_config(families=[v2.family()]),
+            v2.peer_config("other", families=[v2.family(advertisements={"matchLabels": {"for": "other"}})]),
+        ],
+        adverts=[
+            v2.advertisement(),
+            v2.advertisement(name="other", labels={"for": "other"}),
+        ],
+    ),
+    # --- the less usual
+    "a Service asks for more than a number": old(
+        annotated(node_selector="rack>5"), node=node({"enable-bgp": "true", "rack": "5"})
+    ),
+    "a Service asks for less than a number": old(
+        annotated(node_selector="rack<5"), node=node({"enable-bgp": "true", "rack": "5"})
+    ),
+    "a policy of which one condition is met": old(
+        web(),
+        node=node({"rack": "1"}),
+        policies=[
+            kit.policy(
+                nodeSelector={
+                    "matchLabels": {"zone": "a"},
+                    "matchExpressions": [
+                        {"key": "rack", "operator": "Exists"},
+                        {"key": "zone", "operator": "In", "values": ["a", "b"]},
+                        {"key": "zone", "operator": "Exists"},
+                    ],
+                }
+            )
+        ],
+    ),
+    "a peer of the second router": old(
+        web(),
+        peer="65002/127.0.0.101",
+        policies=[
+            kit.policy(
+                kit.router(kit.neighbor()),
+                kit.router(
+                    kit.neighbor("127.0.0.9/32"),
+                    kit.neighbor("127.0.0.101/32"),
+                    asn=65002,
+                    serviceSelector=None,
+                ),
+            )
+        ],
+    ),
+    "a peer twice": old(
+        web(), policies=[kit.policy(kit.router(kit.neighbor()), kit.router(kit.neighbor(), asn=65002))]
+    ),
+    "a peer without a reference": modern(
+        web(), cluster_configs=[v2.cluster_config(v2.instance(v2.peer(peerConfigRef=None)))]
+    ),
+    "an instance without a number": modern(
+        web(), cluster_configs=[v2.cluster_config(v2.instance(localASN=None))]
+    ),
+    "the family of the other version selects it": modern(
+        web(), families=[v2.family("ipv6"), v2.family(advertisements={"matchLabels": {"a": "b"}})]
+    ),
+    "families that are none": modern(web(), families=[7, v2.family(advertisements=None)]),
+    "another type beside those": modern(
+        web(), adverts=[v2.advertisement(v2.advert(service={"addresses": ["ClusterIP", "ExternalIP"]}))]
+    ),
+    "of several advertisements the one that is selected": modern(
+        web(),
+        adverts=[
+            v2.advertisement(name="a", labels={}),
+            v2.advertisement(
+                v2.advert("PodCIDR"), v2.advert(selector={"matchLabels": {"app": "db"}}), name="b"
+            ),
+        ],
+    ),
+    "of several pools": old(
+        target=POOL,
+        policies=routers(podIPPoolSelector={"matchLabels": {"app": "red"}}),
+        pod_pools=[kit.pool("green", app="green"), *BLUE],
+        cilium_node=kit.cilium_node(blue=["10.8.1.0/24"]),
+    ),
+    "of several pools one that is empty": modern(
+        target=replace(POOL, prefix=None),
+        pod_pools=[{**kit.pool("green"), "spec": {"ipv4": {"cidrs": ["10.9.0.0/16"]}}}, *BLUE],
+        cilium_node=kit.cilium_node(red=["10.7.1.0/24"]),
+        adverts=[v2.advertisement(v2.advert("CiliumPodIPPool", selector={}))],
+    ),
+    "addresses that are none on purpose": old(
+        web(clusterIPs=["None"], externalIPs=["x"], clusterIP="203.0.113.9"), target=_target("203.0.113.1/32")
+    ),
+    "a pool's block that cannot be read": old(
+        ingress(),
+        target=_target(None),
+        lb_pools=[
+            {"metadata": {"name": "a"}, "spec": {"blocks": [7, {"cidr": "x"}]}},
+            kit.lb_pool({"cidr": "198.51.100.7/28"}),
+        ],
+    ),
+    "endpoints that are none": old(
+        LOCAL,
+        slices=[
+            {
+                **kit.endpoint_slice("web", kit.endpoint("worker-2", ready=True)),
+                "endpoints": [
+                    7,
+                    {"nodeName": NAME, "conditions": None},
+                    kit.endpoint(ready=False),
+                    {**kit.endpoint("worker-2"), "conditions": {"ready": False}},
+                ],
+                "ports": [{"name": "http"}],
+            }
+        ],
+    ),
+    "slices of both versions": old(
+        LOCAL,
+        slices=[
+            {
+                **kit.endpoint_slice("web", kit.endpoint(ready=False), family="IPv6"),
+                "ports": [{"name": "http"}],
+            },
+            {**kit.endpoint_slice("web", kit.endpoint("worker-2", ready=True)), "ports": [{"name": "http"}]},
+        ],
+    ),
+    "a condition that is none": old(
+        web(),
+        node={
+            **kit.node(),
+            "status": {
+                "conditions": [7, {"type": "Other", "status": "False"}, {"type": "Ready", "status": "False"}]
+            },
+        },
+    ),
+    "unreadable fields of two kinds": modern(
+        web(),
+        peer_configs=[v2.peer_config(families=[v2.family()], ebgpMultihop=0)],
+        adverts=[v2.advertisement(v2.advert(service={"addresses": ["Nonsense"]}))],
+    ),
+    "the second address of a Service": old(
+        web("203.0.113.9", "203.0.113.1"), policies=routers(serviceSelector={"matchLabels": {"app": "db"}})
+    ),
+    "a Service of a namesake's": old(
+        kit.service("web", "203.0.113.1", namespace="other", loadBalancerClass="a/b"), web()
+    ),
     # --- several at once
     "everything is wrong": modern(
         kit.service("web", "203.0.113.1", local=True, loadBalancerClass="example.com/lb"),
@@ -330,6 +521,8 @@ def _reasons(found: Found) -> Iterator[str]:
         for one in broken.repairs:
             field = one.field or "(the object)"
             yield f"    {one.object} {field}: {one.found!r} -> {one.wanted} [{one.command}]"
+            if one.words and one.needed is not None:
+                yield f"      for example {json.dumps(one.needed)}"
 
 
 def test_every_reason_in_its_words() -> None:
@@ -348,7 +541,9 @@ def test_with_its_repairs_each_of_them_is_announced(name: str) -> None:
 
 
 UNMENDED = (
+    "an instance without a number",
     "two neighbors that cannot be read",
+    "a peer twice",
     "a peer that nobody names",
     "a pod CIDR of another node",
     "a Service that does not exist",
