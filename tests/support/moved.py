@@ -94,7 +94,9 @@ class World:
         return [pod for pod in found if pod["metadata"]["labels"].get("app.kubernetes.io/name") == label]
 
     def speaker(self, node: str) -> Document:
-        here = (one for one in self.pods("bgpctl-speaker") if one["metadata"]["namespace"] == "bgp")
+        """The DaemonSet's pod there."""
+        owned = (one for one in self.pods("bgpctl-speaker") if one["metadata"].get("ownerReferences"))
+        here = (one for one in owned if one["metadata"]["namespace"] == "bgp")
         (found,) = (one for one in here if one["spec"].get("nodeName") == node)
         return found
 

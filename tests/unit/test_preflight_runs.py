@@ -17,6 +17,7 @@ from bgpctl.core.state_document import to_document
 from bgpctl.core.timing.profiles import find_profile
 from bgpctl.errors import BgpctlError, Blocked, DeadlineExceeded, Exit, UsageError
 from bgpctl.kube import lease, paths
+from bgpctl.kube.client import ApiError
 from bgpctl.lab.api import auth
 from bgpctl.lab.api.requests import Answer
 from bgpctl.providers.bgpctl import Bgpctl
@@ -274,6 +275,42 @@ def test_interrupted_while_a_creation_is_under_way_the_pod_is_waited_for(world: 
     assert not [line for line in world.said if "warning" in line]
 
 
+def test_a_pod_that_was_exchanged_meanwhile_is_left_alone(world: World) -> None:
+    """One of the same name is somebody else's: 409, and it counts as removed by others."""
+    asked: list[Any] = []
+
+    def before(request: direct.Asked) -> Answer | None:
+        if (request.resource, request.verb) != ("pods", "delete") or len(asked) > 1:
+            return None
+        asked.append(request.document)
+        return direct.refused(404 if len(asked) == 1 else 409)
+
+    world.wire.before = before
+    assert run(world, nodes=("worker-1",)).exit_code is Exit.DONE
+    (uid,) = {one["preconditions"]["uid"] for one in asked}
+    assert uid and asked[0]["gracePeriodSeconds"] == 0
+
+
+def test_another_refusal_to_remove_is_said(world: World) -> None:
+    refused = refuse("pods", "delete", direct.refused(422, message="no"))
+    world.wire.before = refused
+    with pytest.raises(ApiError, match="no"):
+        run(world, nodes=("worker-1",))
+    assert world.said[-1].startswith("warning: pods of this preflight may be left (")
+    world.wire.before = lambda asked: None
+    run(world, nodes=("worker-1",))
+
+
+def test_the_estimate_counts_from_the_order_for_the_pod(world: World) -> None:
+    """For a node that waits its turn, not from the beginning."""
+    world.wire.before = refuse("events", "list", direct.refused(403))
+    names = tuple(f"n{number:02}" for number in range(21))
+    for name in names:
+        world.node(name)
+    hows = [one.pull.seconds for one in by_node(run(world, nodes=names, profiles={})).values()]
+    assert hows == [1.0] * 21
+
+
 # --- which nodes ------------------------------------------------------------------------------------------
 
 
@@ -522,6 +559,72 @@ def test_the_session_that_was_up_before_is_not_back(world: World, moved: float, 
     else:
         with pytest.raises(DeadlineExceeded):
             run(world, canary="worker-1", timeout=20.0)
+
+
+def test_of_several_sessions_each_has_to_be_another(world: World) -> None:
+    """A speaker that does not say who it is: by the instants alone; one that is new counts."""
+    world.daemon_set()
+    two = (
+        world.state("worker-1").peers[0],
+        replace(world.state("worker-1").peers[0], name="other", address="192.0.2.2"),
+    )
+    world.api.server.apply(to_document(replace(world.state("worker-1"), peers=two, uid="same")))
+    both = {**BIRD, "192.0.2.2": BIRD["192.0.2.1"]}
+
+    def again(w: World, number: int, uid: str) -> None:
+        now = w.api.time.now
+        peers = [
+            replace(one, session=replace(one.session, established_at=now)) if place < number else one
+            for place, one in enumerate(two)
+        ]
+        w.api.server.apply(to_document(replace(w.state("worker-1"), peers=tuple(peers), uid=uid)))
+
+    world.at[5.0] = lambda w: again(w, 1, "same")
+    world.at[9.0] = lambda w: again(w, 2, "same")
+    took = by_node(run(world, canary="worker-1", profiles=both))["worker-1"].restart.seconds
+    assert took is not None and took == pytest.approx(9.0, abs=1.5)
+
+
+def test_a_state_that_cannot_be_read_is_no_return(world: World) -> None:
+    world.daemon_set()
+    restarted(world, after=6.0)
+    refused = lambda asked: (  # noqa: E731
+        direct.refused(503) if world.past < 5.0 and asked.path == paths.node_state("worker-1") else None
+    )
+    world.at[1.5] = lambda w: setattr(w.wire, "before", refused)
+    assert run(world, canary="worker-1").canary == "worker-1"
+
+
+def test_a_canary_that_is_gone_when_it_is_its_turn(world: World) -> None:
+    world.daemon_set()
+    world.wire.before = lambda asked: (
+        direct.refused(404) if world.past and asked.path == paths.node("worker-1") else None
+    )
+    with pytest.raises(UsageError, match="worker-1"):
+        run(world, canary="worker-1")
+
+
+def test_pods_that_end_or_cannot_be_read_are_not_the_canarys(world: World) -> None:
+    world.daemon_set()
+    odd = {
+        "metadata": {"name": "odd", "namespace": "bgp", "labels": LABELS},
+        "spec": {"nodeName": "worker-1"},
+    }
+    odd["spec"] |= {"hostNetwork": True, "containers": [{"name": "a", "image": "b"}]}  # type: ignore[operator]
+    world.api.server.apply({"apiVersion": "v1", "kind": "Pod", **odd})
+
+    def broken(asked: direct.Asked, answer: Answer) -> Answer | None:
+        if asked.path != paths.PODS or "speaker" not in asked.query.get("labelSelector", ""):
+            return None
+        listed = json.loads(answer.body)
+        for one in listed["items"]:
+            if one["metadata"]["name"] == "odd":
+                one["metadata"]["uid"] = 7
+        return replace(answer, body=json.dumps(listed).encode())
+
+    world.wire.after = broken
+    restarted(world)
+    assert run(world, canary="worker-1").canary == "worker-1"
 
 
 def test_no_canary_is_restarted_when_time_was_up_before(world: World) -> None:

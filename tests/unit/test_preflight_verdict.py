@@ -76,6 +76,7 @@ def over(least: float) -> Measured:
             "the routes for 109 s at least (its own limit)",
         ),
         (case(101.1, 8, Peering(FACTS, cap=110.0)), SLOW, "(its own limit)"),
+        (case(3, 8, Peering(FACTS, cap=120.0)), FITS, "(our Restart Time)"),
         (case(100, 8, Peering(FACTS, FRR)), FITS, "(our Restart Time)"),
         (
             case(400, 8, Peering(replace(FACTS, restart_time=600), FRR)),
@@ -123,6 +124,7 @@ def test_what_would_help() -> None:
     slow = judge(case(140, 8))
     assert slow.with_image and wanted(slow) == 296
     assert not judge(case(3, 130)).with_image
+    assert judge(case(3, 119)).with_image and not judge(case(3, 119.5)).with_image
     assert wanted(judge(replace(case(), failed="no"))) is None
     assert wanted(judge(case(4000, 8))) == 4095, "RFC 4724 has 12 bits for it"
 
