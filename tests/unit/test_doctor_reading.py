@@ -197,8 +197,22 @@ def test_the_end_of_a_certificate() -> None:
     for broken in (b"-----BEGIN CERTIFICATE-----AAAA-----END CERTIFICATE-----",):
         with pytest.raises(Unreadable):
             pem_expiry(broken)
-    with pytest.raises(Unreadable):
-        expiry(b"\x30\x82\xff")
+
+
+@pytest.mark.parametrize(
+    ("octets", "why"),
+    [
+        (b"", "a certificate ends too soon"),
+        (b"\x30", "a certificate ends too soon"),
+        (b"\x30\x01", "a certificate ends too soon"),
+        (b"\x30\x82\xff", "a certificate ends too soon"),
+        (b"\x30\x03\x30\x02\x00", "a certificate ends too soon"),
+        (b"\x30\x85\x00\x00\x00\x00\x01\x00", "a certificate is too long"),
+    ],
+)
+def test_octets_that_are_no_certificate(octets: bytes, why: str) -> None:
+    with pytest.raises(Unreadable, match=why):
+        expiry(octets)
 
 
 # --- who announces what ----------------------------------------------------------------------------------

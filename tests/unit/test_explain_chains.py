@@ -184,6 +184,11 @@ SITUATIONS: Mapping[str, tuple[Callable[[Api], None], str, Mapping[str, Any]]] =
         "svc/web",
         {**ONE, "provider": Untold(speaking("worker-1", peers=())), "probes": [HAS]},
     ),
+    "a Service that cannot be read": (
+        lambda api: api.server.store.put(("", "services"), {**objects.service("web"), "spec": 7}) and None,
+        "svc/web",
+        {},
+    ),
     "an object that cannot be read beside it": (unreadable, "svc/web", ONE),
 }
 
