@@ -134,6 +134,42 @@ def test_a_pods_words_are_bounded_and_obeyed_by_no_terminal(cluster: tuple[FakeA
     assert out.count("x") < 500
 
 
+@pytest.mark.parametrize(
+    ("phase", "reason"), [("Pending", "it is Pending"), ("Failed", "it is Failed"), (7, ""), (None, "")]
+)
+def test_a_pod_that_does_not_run_serves_nothing(
+    cluster: tuple[FakeApi, Path], phase: object, reason: str
+) -> None:
+    api, kubeconfig = cluster
+    api.collections[paths.PODS][1]["status"] = {"phase": phase}
+    code, out = inside("metrics", "--provider", "cilium", "-o", "json", kubeconfig=kubeconfig)
+    told = json.loads(out)
+    assert [(one["node"], one["reason"]) for one in told["unread"]] == (
+        [("worker-2", reason)] if reason else []
+    )
+    assert code == (1 if reason else 0) and any(
+        page("worker-2", 9962) in one for one in api.requests
+    ) is not bool(reason)
+
+
+def test_a_pod_of_which_no_container_is_known(cluster: tuple[FakeApi, Path]) -> None:
+    api, kubeconfig = cluster
+    api.collections[paths.PODS][1]["spec"]["containers"] = [{"name": "other"}]
+    _, out = inside("metrics", "--provider", "cilium", "-o", "json", kubeconfig=kubeconfig)
+    (unread,) = json.loads(out)["unread"]
+    assert unread["reason"] == "none of its containers is known to serve metrics"
+    assert (unread["node"], unread["pod"]) == ("worker-2", "kube-system/p-worker-2") and "port" not in unread
+
+
+def test_metrics_that_are_off(cluster: tuple[FakeApi, Path]) -> None:
+    api, kubeconfig = cluster
+    name = TABLE["kube-router"].selectors[0]
+    api.collections[paths.PODS] = [pod("worker-1", {"name": "kube-router"})]
+    code, out = inside("metrics", "--provider", "kube-router", "-o", "json", kubeconfig=kubeconfig)
+    (unread,) = json.loads(out)["unread"]
+    assert (code, unread["reason"]) == (1, "its metrics are off, or their port is not told"), name
+
+
 def test_a_node_without_a_pod_is_named(cluster: tuple[FakeApi, Path]) -> None:
     code, out = inside("metrics", "worker-1", "worker-3", "--provider", "cilium", kubeconfig=cluster[1])
     assert code == 1
