@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
@@ -197,6 +198,15 @@ def test_the_end_of_a_certificate() -> None:
     for broken in (b"-----BEGIN CERTIFICATE-----AAAA-----END CERTIFICATE-----",):
         with pytest.raises(Unreadable):
             pem_expiry(broken)
+
+
+def test_a_certificate_that_is_cut_is_none() -> None:
+    text = CERTIFICATE.read_text()
+    whole = b64decode(text.partition("-----BEGIN CERTIFICATE-----")[2].partition("-----")[0])
+    assert expiry(whole) == 32503680000.0
+    for end in (1, 64, len(whole) // 2):
+        with pytest.raises(Unreadable, match="ends too soon"):
+            expiry(whole[:-end])
 
 
 @pytest.mark.parametrize(

@@ -296,6 +296,14 @@ def test_lines_that_frr_has_not_told_yet_may_be_the_worst(raw: str, worst: bool)
     assert (peer.configured_restart_time, peer.configured_hold_time) == found
 
 
+@pytest.mark.parametrize(
+    ("document", "node"),
+    [({"status": {"node": "n1"}}, "n1"), ({"status": {"node": 7}}, ""), ({"status": 7}, ""), ({}, "")],
+)
+def test_of_which_node_a_session_is_that_cannot_be_read(document: dict[str, Any], node: str) -> None:
+    assert told.node_of(document) == node
+
+
 # --- what is told -------------------------------------------------------------------------------------------
 
 
