@@ -9,6 +9,7 @@ import pytest
 
 from bgpctl.core.doctor import RULES, examine
 from bgpctl.core.doctor.finding import Report
+from bgpctl.core.doctor.settings import change
 from bgpctl.render.text import Line, line
 from tests.support import doctor_cases as kit
 from tests.support import objects, v2
@@ -91,6 +92,34 @@ def test_where_a_setting_is_changed(told: dict[str, str], name: str, fix: str) -
     slow = kit.with_state(peers=(kit.peer(name=name, **SLOW),), **told)(facts)
     (row,) = examine(slow, rules=(BY_NAME["keepalive-slow"],)).rows
     assert row.fix == fix
+
+
+@pytest.mark.parametrize(
+    ("setting", "old", "new", "word"),
+    [
+        ("hold", "holdTimeSeconds", "timers.holdTimeSeconds", "hold time"),
+        ("keepalive", "keepAliveTimeSeconds", "timers.keepAliveTimeSeconds", "keepalive time"),
+        (
+            "restart",
+            "gracefulRestart.restartTimeSeconds",
+            "gracefulRestart.restartTimeSeconds",
+            "Restart Time",
+        ),
+        ("graceful", "gracefulRestart.enabled", "gracefulRestart.enabled", "graceful restart"),
+        ("ttl", "eBGPMultihopTTL", "ebgpMultihop", "multihop TTL"),
+        ("password", "authSecretRef", "authSecretRef", "password"),
+    ],
+)
+def test_every_setting_is_named_as_its_resource_has_it(setting: str, old: str, new: str, word: str) -> None:
+    def told(kind: str, name: str) -> str:
+        state = kit.state("worker-1", selected_by=name, selected_by_kind=kind)
+        return change(healthy(), state, kit.peer(name="main/tor"), setting, "V")
+
+    neighbor = "spec.virtualRouters[].neighbors[]"
+    assert told("CiliumBGPPeeringPolicy", "p") == f"set {neighbor}.{old}: V in CiliumBGPPeeringPolicy p"
+    of_peer = "CiliumBGPPeerConfig of the peer main/tor"
+    assert told("CiliumBGPClusterConfig", "rack") == f"set spec.{new}: V in {of_peer}"
+    assert told("", "") == f"set the {word} of this peer to V"
 
 
 def test_of_rules_that_lack_several_facts_the_first_is_named() -> None:

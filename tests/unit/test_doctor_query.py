@@ -282,6 +282,14 @@ def test_pods_without_a_right_cost_what_is_read_of_them(wire: Wire) -> None:
     assert told.missing["proxies_down"] == "no right to read kube-proxy's pods"
 
 
+def test_events_without_a_right_cost_the_pulls(wire: Wire) -> None:
+    wire.api.server.apply({"apiVersion": "v1", "kind": "Pod", **made.pod()})
+    wire.before = lambda asked: direct.refused(403) if asked.path == EVENTS else None
+    told = facts(wire)
+    assert told.pulls is None and told.missing["pulls"] == "no right to read pulls"
+    assert told.restarts is not None and told.restarts != ()
+
+
 def test_a_daemonset_without_a_selector_has_no_pods_to_read(wire: Wire) -> None:
     bare = made.daemonset("other")
     bare["spec"]["selector"] = {"matchExpressions": [{"key": "a", "operator": "Exists"}]}
@@ -379,6 +387,16 @@ def test_which_peer_a_router_is(wire: Wire, named: str | None, local: str, met: 
     told = facts(wire)
     found = matched(told, [RouterReport("bird x", (side("192.0.2.11", local=local),), peer=named)])
     assert found.routers is not None and len(found.routers) == met
+
+
+def test_of_a_node_whose_state_cannot_be_read_no_session_is_compared(wire: Wire) -> None:
+    told = facts(wire)
+    assert told.states is not None
+    broken = replace(told.states["worker-2"], unreadable="status is a list")
+    told = replace(told, states={**told.states, "worker-2": broken})
+    found = matched(told, [RouterReport("bird x", (side("192.0.2.12"),))])
+    assert found.routers == ()
+    assert found.strangers == (), "it is a node of this cluster all the same"
 
 
 def test_no_router_that_answered_is_no_router_asked(wire: Wire) -> None:

@@ -229,6 +229,10 @@ def test_to_whom_nothing_is_let_out(peer: Neighbor, silent: bool) -> None:
         ("ip prefix-list bgpctl-leave seq 5 deny any", ""),
         ("ip prefix-list bgpctl-leave seq 5 deny any", "ip prefix-list bgpctl-leave seq 5 deny 10.0.0.0/8"),
         (
+            "ip prefix-list bgpctl-leave",
+            "ip prefix-list bgpctl-leave seq 1 permit any\nip prefix-list bgpctl-leave",
+        ),
+        (
             "seq 5 deny any\nip prefix-list open",
             "seq 5 deny any\nip prefix-list bgpctl-leave seq 1 permit any\nip",
         ),

@@ -142,7 +142,7 @@ def notification_bit(facts: Facts) -> Iterator[Said]:
         known = facts_from_state(met.peer)
         if known.peer_n is None:
             yield Unknown(UNTOLD, met.node)
-        elif known.local_n and known.peer_n and (said := advice(known, find_profile(met.side.kind))):
+        elif known.local_n and (said := advice(known, find_profile(met.side.kind))):
             fix = 'remove the annotation bgpctl.io/graceful-notification: "true" from the policy or Node'
             yield Finding(
                 f"{met.node} peer {met.peer.address}", f"the N bit is on at both ends. {said}", fix, met.node
