@@ -17,6 +17,7 @@ from bgpctl.errors import UsageError
 from bgpctl.kube import paths
 from bgpctl.ports import Outlook
 from bgpctl.queries.explaining.look import Explanation, explain
+from bgpctl.queries.explaining.targets import MOST
 from bgpctl.render.text import Line, line
 from bgpctl.runbooks.journal import ANNOTATION
 from bgpctl.witness.model import Path as RouterPath
@@ -174,6 +175,43 @@ SITUATIONS: Mapping[str, tuple[Callable[[Api], None], str, Mapping[str, Any]]] =
     "by the v2 resources, to one": (modern, "svc/web", {**ONE, "peer": "192.0.2.1"}),
     "by the v2 resources, as a whole": (modern, "node/worker-1", {}),
     "a pod that is not ready": (applied(POD), "pod/web-1", {}),
+    "a pod that cannot be read": (
+        lambda api: api.server.store.put(("", "pods"), {**POD, "spec": 7}) and None,
+        "pod/web-1",
+        {},
+    ),
+    "a pod on no node yet": (
+        applied(
+            {
+                **POD,
+                "spec": {"containers": [{"name": "c", "image": "i"}]},
+                "status": {"phase": "Pending"},
+            }
+        ),
+        "pod/web-1",
+        {},
+    ),
+    "a pod that no Service leads to": (
+        applied({**POD, "status": {**POD["status"], "podIP": "10.244.1.9", "podIPs": []}}),
+        "pod/web-1",
+        {},
+    ),
+    "a pod whose address another one has now": (
+        applied(
+            POD,
+            {
+                **endpoints("web", "worker-1"),
+                "endpoints": [
+                    {
+                        **objects.endpoint("worker-1", ready=True),
+                        "targetRef": {"kind": "Pod", "name": "web-2", "namespace": "default"},
+                    }
+                ],
+            },
+        ),
+        "pod/web-1",
+        {},
+    ),
     "a pod whose slice does not name it": (applied(POD), "10.244.1.7", {}),
     "a prefix that nothing has": (nothing, "198.51.100.1", {}),
     "a stack that does not tell": (nothing, "svc/web", {**ONE, "provider": Untold(speaking("worker-1"))}),
@@ -231,6 +269,17 @@ HALF = len(SITUATIONS) // 2
 def test_every_link_in_its_words(part: int) -> None:
     names = list(SITUATIONS)
     check_golden(f"explain_chains_{part}.txt", _all(names[:HALF] if part == 1 else names[HALF:]))
+
+
+def test_of_many_services_the_first_are_explained() -> None:
+    api = SEEDED.fork()
+    for number in range(MOST):
+        api.server.apply(objects.service(f"s{number:03}", f"203.0.113.{100 + number}", ports=[{"port": 80}]))
+    found = explain(Wire(api).client(), None, parse_asked("203.0.113.0/24"), "worker-1")
+    assert len(found.behind) == MOST
+    assert found.notes == ("and 3 more Services, each of which can be asked about",)
+    every = explain(Wire(api).client(), None, parse_asked("203.0.113.96/27"), "worker-1")
+    assert every.notes == ()
 
 
 @pytest.mark.parametrize(

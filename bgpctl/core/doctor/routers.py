@@ -46,10 +46,10 @@ def stranger(facts: Facts) -> Iterator[Said]:
 
 
 def sides_disagree(facts: Facts) -> Iterator[Said]:
-    """A node says that its session is up, and the router says that it is not, or the other way round.
+    """A node says that its session is up for a minute, and the router says that it is not.
 
     One of them has not noticed yet, or they speak of two sessions: somebody else uses the node's address, or
-    the probe leads to another router.
+    the probe leads to another router. The other way round it is session-down.
     """
     for met in facts.routers or ():
         if not met.side.session:
