@@ -28,7 +28,7 @@ UNTOLD = replace(WITH, graceful=None, peer_n=None, negotiated=False, peer_gracef
 PODS = Group(IPV4, RouteClass.POD_CIDR, 1, 1, 1, False)
 SHARED = Group(IPV4, RouteClass.CLUSTER, 2, 3, 2, True, ("default/web",), 4)
 OWN = Group(IPV4, RouteClass.LOCAL, 1, 1, 1, False, ("default/own",), 2)
-NEAR = Group(IPV6, RouteClass.LOCAL, 3, 2, 1, True, ("a/b", "a/c"), 2)
+NEAR = Group(IPV6, RouteClass.LOCAL, 3, 3, 1, True, ("a/b", "a/c"), 2)
 DARK = Group(None, RouteClass.UNKNOWN, None)
 
 SUBJECTS: Mapping[str, tuple[Subject, Settings | None]] = {
@@ -40,7 +40,9 @@ SUBJECTS: Mapping[str, tuple[Subject, Settings | None]] = {
     ),
     "plain": (
         Subject(
-            "n", (Router(WITHOUT, (SHARED, OWN), find_profile("bird"), Scheme.MODULO),), close=Close.CEASE
+            "n",
+            (Router(WITHOUT, (SHARED, OWN, NEAR), find_profile("bird"), Scheme.MODULO),),
+            close=Close.CEASE,
         ),
         Settings(hold_time=9, graceful=True),
     ),

@@ -276,6 +276,12 @@ def test_the_longest_that_was_seen_counts() -> None:
     assert bare.seconds == 5 and "last start of its speaker" in bare.how
 
 
+def test_the_last_of_its_sessions_counts() -> None:
+    both = peer(NOW, established_at=NOW - 45), peer(NOW, "192.0.2.2", established_at=NOW - 30)
+    found = observed([speaker_pod()], state("n", NOW, *both, started_at=NOW - 50))
+    assert found.seconds == 30
+
+
 def test_sessions_that_came_up_for_another_reason_tell_nothing() -> None:
     assert observed([speaker_pod()], told(NOW + 3600)).seconds is None
     assert observed([speaker_pod()], told(NOW - 3600)).seconds is None, "before the pod was there"
