@@ -70,7 +70,7 @@ def _peer(state: NodeState, side: Side, named: str | None) -> PeerState | None:
     the only one. None = it cannot be told."""
     if named is not None:
         found = [peer for peer in state.peers if named in (peer.address, f"{peer.address}:{peer.port}")]
-    elif side.local and own_address(side.local):
+    elif own_address(side.local):
         found = [peer for peer in state.peers if same_address(peer.address, side.local)]
     else:
         found = list(state.peers)

@@ -103,7 +103,7 @@ def test_one_that_we_may_not_read_costs_only_itself(cluster: tuple[FakeApi, Path
     [
         (
             (503, '{"kind":"Status","message":"dial tcp 10.0.0.2:9962: connect: connection refused"}'),
-            "refused",
+            "dial tcp 10.0.0.2:9962: connect: connection refused",
         ),
         ((401, "Unauthorized\n"), "a credential of its own"),
         ((404, '{"kind":"Status","message":"pods \\"p\\" not found"}'), 'pods "p" not found'),
@@ -119,6 +119,7 @@ def test_reasons(cluster: tuple[FakeApi, Path], answer: tuple[int, str], reason:
     code, out = inside("metrics", "--provider", "cilium", "-o", "json", kubeconfig=kubeconfig)
     (unread,) = json.loads(out)["unread"]
     assert code == 1 and unread["node"] == "worker-2" and reason in unread["reason"]
+    assert unread["reason"].startswith("it answers HTTP") is ("HTTP 404: 404" in reason)
     assert "missingRight" not in unread
 
 

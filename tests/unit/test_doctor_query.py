@@ -193,6 +193,14 @@ def test_who_may_not_list_services_still_sees_policies_and_speakers(wire: Wire) 
     assert {told.missing[name] for name in ("services", "reaches", "pools")} == {PART}
 
 
+def test_where_no_speaker_ever_reported_that_is_known(wire: Wire) -> None:
+    wire.before = forbidden("services")
+    for name in NAMES:
+        wire.client().delete(paths.node_state(name))
+    told = facts(wire)
+    assert told.states == {} and "states" not in told.missing
+
+
 def test_who_sees_neither_services_nor_speakers(wire: Wire) -> None:
     wire.before = forbidden("services", "bgpnodestates")
     told = facts(wire)

@@ -180,6 +180,20 @@ SITUATIONS: Mapping[str, tuple[Callable[[Api], None], str, Mapping[str, Any]]] =
         "pod/web-1",
         {},
     ),
+    "a pod that is ready": (
+        applied(
+            {
+                **POD,
+                "status": {
+                    **POD["status"],
+                    "phase": "Running",
+                    "conditions": [{"type": "Ready", "status": "True"}],
+                },
+            }
+        ),
+        "pod/web-1",
+        {},
+    ),
     "a pod on no node yet": (
         applied(
             {

@@ -345,6 +345,18 @@ def test_what_is_summed_up_of_each(wire: Wire) -> None:
     assert {each.alone for each in briefs(client, Asked(SUMMED_UP), Untold(client))} == {None}
 
 
+def test_a_leave_that_soaks_takes_longer_among_many_too(wire: Wire) -> None:
+    def gone() -> dict[str, Any]:
+        found = briefs(wire.client(), Asked((S.DESELECT,)))
+        return {each.node: each.courses[S.DESELECT].gone for each in found}
+
+    before = gone()
+    publish(wire, node_states.state("worker-2", EPOCH, _peer(2), selected_by="policy", soak=40.0))
+    after = gone()
+    assert after["worker-1"] == before["worker-1"]
+    assert after["worker-2"].best == pytest.approx(before["worker-2"].best + 40)
+
+
 def test_what_many_nodes_do_not_have(wire: Wire) -> None:
     with pytest.raises(UsageError, match="none of these nodes has such a peer"):
         briefs(wire.client(), replace(Asked(SUMMED_UP), profiles={"192.0.2.77": FRR}))

@@ -169,6 +169,13 @@ def test_these_run_it_already(world: World, restarts: Restarts) -> None:
     assert len(restarts.asked) == 1
 
 
+def test_where_nothing_is_to_be_done(world: World, restarts: Restarts) -> None:
+    run(world)
+    events, result = run(world)
+    assert (events, result.status, result.message) == ([], "done", f"every speaker runs {IMAGE}")
+    assert result.proof == "" and len(restarts.asked) == 2
+
+
 def test_routers_that_were_not_watched(world: World, restarts: Restarts) -> None:
     restarts.ends["worker-2"] = {"evidence": {}}
     _, result = run(world)
