@@ -171,6 +171,16 @@ def test_metrics_that_are_off(cluster: tuple[FakeApi, Path]) -> None:
     assert (code, unread["reason"]) == (1, "its metrics are off, or their port is not told"), name
 
 
+def test_nodes_without_a_pod_are_named_in_their_order(cluster: tuple[FakeApi, Path]) -> None:
+    api, kubeconfig = cluster
+    names = [f"worker-{number}" for number in range(3, 9)]
+    api.collections[paths.NODES] += [{"metadata": {"name": name}} for name in names]
+    _, out = inside(
+        "metrics", "worker-1", *reversed(names), "--provider", "cilium", "-o", "json", kubeconfig=kubeconfig
+    )
+    assert [one["node"] for one in json.loads(out)["unread"]] == names
+
+
 def test_a_node_without_a_pod_is_named(cluster: tuple[FakeApi, Path]) -> None:
     code, out = inside("metrics", "worker-1", "worker-3", "--provider", "cilium", kubeconfig=cluster[1])
     assert code == 1

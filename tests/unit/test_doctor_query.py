@@ -290,6 +290,23 @@ def test_pods_without_a_right_cost_what_is_read_of_them(wire: Wire) -> None:
     assert told.missing["proxies_down"] == "no right to read kube-proxy's pods"
 
 
+def test_what_selects_nodes_is_known_by_name(wire: Wire) -> None:
+    told = facts(wire)
+    assert told.selectors is not None
+    assert {name: str(selector) for name, selector in told.selectors.items()} == {
+        "policy": "enable-bgp=true"
+    }
+
+
+def test_a_pod_without_a_status_tells_of_no_restart(wire: Wire) -> None:
+    whole = {"apiVersion": "v1", "kind": "Pod", **made.pod()}
+    bare = {**whole, "metadata": {**whole["metadata"], "name": "bare"}, "spec": None, "status": None}
+    wire.api.server.apply(whole)
+    wire.api.server.store.put(("", "pods"), bare)
+    told = facts(wire)
+    assert told.restarts is not None and [one.node for one in told.restarts] == ["worker-1"]
+
+
 def test_events_without_a_right_cost_the_pulls(wire: Wire) -> None:
     wire.api.server.apply({"apiVersion": "v1", "kind": "Pod", **made.pod()})
     wire.before = lambda asked: direct.refused(403) if asked.path == EVENTS else None

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgpctl.core.model import IPV6
+from bgpctl.core.model import IPV4, IPV6
 from bgpctl.core.preflight.verdict import (
     Case,
     Measured,
@@ -66,6 +66,11 @@ def over(least: float) -> Measured:
         (case(3, 8, replace(GOOD, facts=replace(FACTS, graceful=None), helps=True)), FITS, "119 s"),
         (case(3, 8, replace(GOOD, facts=replace(FACTS, graceful=None), helps=False)), SLOW, "any restart"),
         (case(3, 8, replace(GOOD, uncovered=frozenset({IPV6}))), SLOW, "does not cover ipv6/unicast"),
+        (
+            case(3, 8, replace(GOOD, uncovered=frozenset({IPV6, IPV4}))),
+            SLOW,
+            "does not cover ipv4/unicast, ipv6/unicast",
+        ),
         (case(3, 8, replace(GOOD, down="active")), UNKNOWN, "the session to 192.0.2.1 is active"),
         (case(0, 0, replace(GOOD, facts=replace(FACTS, restart_time=0))), SLOW, "any restart loses routes"),
         # routers' own limits

@@ -92,7 +92,7 @@ def _has(labels: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
 
 def _matched(spec: Foreign) -> Mapping[str, str]:
     found = spec.child("selector").child("matchLabels").value
-    return {key: value for key, value in found.items() if isinstance(key, str) and isinstance(value, str)}
+    return {key: value for key, value in found.items() if isinstance(value, str)}
 
 
 # --- pods and their events ----------------------------------------------------------------------------------
