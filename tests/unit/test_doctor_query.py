@@ -293,9 +293,7 @@ def test_pods_without_a_right_cost_what_is_read_of_them(wire: Wire) -> None:
 def test_what_selects_nodes_is_known_by_name(wire: Wire) -> None:
     told = facts(wire)
     assert told.selectors is not None
-    assert {name: str(selector) for name, selector in told.selectors.items()} == {
-        "policy": "enable-bgp=true"
-    }
+    assert {name: str(selector) for name, selector in told.selectors.items()} == {"policy": "enable-bgp=true"}
 
 
 def test_a_pod_without_a_status_tells_of_no_restart(wire: Wire) -> None:
