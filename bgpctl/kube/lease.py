@@ -137,8 +137,13 @@ def node_of(document: Mapping[str, Any]) -> str:
 def read(client: Client, node: str) -> LeaseView | None:
     """The Lease of a node, None = there is none. Raises Blocked when who holds it cannot be read."""
     document = client.find(paths.lease(NAMESPACE, name_for(node)))
+    return seen(document, node) if document else None
+
+
+def seen(document: Any, node: str) -> LeaseView:
+    """The Lease of a node. Raises Blocked when who holds it cannot be read."""
     try:
-        return view(document) if document else None
+        return view(document)
     except Unreadable as error:
         raise Blocked(
             f"who holds node {node} is unknown: its Lease cannot be read ({error.message})",

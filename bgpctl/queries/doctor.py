@@ -132,7 +132,6 @@ class _Look:
         pools = self._try("pools", lambda: permitted(self._client, *paths.LB_POOLS))
         if pools is None:
             self.missing.setdefault("pools", "no right to read pools")
-        known = pools is not None and services is not None
         if services is None:
             self.missing.setdefault("pools", self.missing["reaches"])
         return replace(
@@ -143,7 +142,7 @@ class _Look:
             selectors=objects.outlook.selectors or leftovers.selectors_of(fleet),
             services=services,
             reaches=None if services is None else self._reaches(facts, fleet, objects, intents),
-            pools=reading.read_pools(pools or (), services or ()) if known else None,
+            pools=None if pools is None or services is None else reading.read_pools(pools, services),
         )
 
     def _reaches(

@@ -62,7 +62,7 @@ def _met(report: RouterReport, owners: Mapping[str, str], states: Mapping[str, N
         state = states.get(owners.get(own_address(side.address), ""))
         peer = _peer(state, side, report.peer) if state and not state.unreadable else None
         if state is not None and peer is not None:
-            yield Met(state.node, peer, side)
+            yield Met(state, peer, side)
 
 
 def _peer(state: NodeState, side: Side, named: str | None) -> PeerState | None:
@@ -70,7 +70,7 @@ def _peer(state: NodeState, side: Side, named: str | None) -> PeerState | None:
     the only one. None = it cannot be told."""
     if named is not None:
         found = [peer for peer in state.peers if named in (peer.address, f"{peer.address}:{peer.port}")]
-    elif side.local and own_address(side.local):
+    elif own_address(side.local):
         found = [peer for peer in state.peers if same_address(peer.address, side.local)]
     else:
         found = list(state.peers)

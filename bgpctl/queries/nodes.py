@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from bgpctl import providers
@@ -160,7 +161,7 @@ def node_reports(
     leases = _leases(client, [name for name, d in documents.items() if _has_journal(d)])
     chosen = dict.fromkeys(names or sorted(documents))
     now = client.present()
-    reports = (report_of(documents[name], told.get(name), leases.get(name), now, typed) for name in chosen)
+    reports = (_reported(documents[name], told.get(name), leases.get(name), now, typed) for name in chosen)
     return tuple(
         replace(
             report,
@@ -209,15 +210,41 @@ def _of_others(client: Client, documents: Mapping[str, Any], whose: str) -> Iter
             yield name, state
 
 
-def _leases(client: Client, touched: Sequence[str]) -> Mapping[str, LeaseView | None]:
+Held = LeaseView | Blocked | None
+"""A node's Lease, or why it cannot be read, or that there is none."""
+
+
+def _leases(client: Client, touched: Sequence[str]) -> Mapping[str, Held]:
     """The nodes' Leases by node. Whoever may not list them sees those of the nodes with a journal."""
     try:
         found = client.items(paths.leases(lease.NAMESPACE), labelSelector=lease.SELECTOR)
-        return {lease.node_of(document): lease.view(document) for document in found}
+        listed = [(lease.node_of(document), document) for document in found]
+        return {name: _lease(partial(lease.seen, document, name)) for name, document in listed if name}
     except ApiError as error:
         if error.code != 403:
             raise
-    return {name: lease.read(client, name) for name in touched}
+    return {name: _lease(partial(lease.read, client, name)) for name in touched}
+
+
+def _lease(look: Callable[[], LeaseView | None]) -> Held:
+    """One that cannot be read costs its node alone."""
+    try:
+        return look()
+    except Blocked as error:
+        return error
+
+
+def _reported(
+    document: dict[str, Any], state: NodeState | None, held: Held, now: float, typed: CommandLine
+) -> NodeReport:
+    if not isinstance(held, Blocked):
+        return report_of(document, state, held, now, typed)
+    bare = report_of(document, state, None, now, typed)
+    problem, hint = (
+        held.message,
+        typed.aimed(held.hint),
+    )  # whether a run is at work or stopped nobody can tell
+    return replace(bare, journal=None, problem=problem, hint=hint, leased=True, orphan=False)
 
 
 def _has_journal(document: dict[str, Any]) -> bool:

@@ -29,13 +29,15 @@ class Plugin:
         return True
 
 
-def collect(words: Sequence[str], scratch: str, take: Callable[[list[pytest.Item]], None]) -> None:
+def collect(
+    words: Sequence[str], scratch: str, take: Callable[[list[pytest.Item]], None], *plugins: object
+) -> None:
     """Collect the tests that the words name, and give them to `take`. Says nothing on the way."""
     os.environ["CI"] = "1"  # derandomized (tests/conftest.py)
     os.chdir(ROOT)
     _silent()
     options = ["-q", "-s", "--tb=native", "--assert=plain", "-p", "no:cacheprovider", f"--basetemp={scratch}"]
-    pytest.main([*options, *words], plugins=[Plugin(take)])
+    pytest.main([*options, *words], plugins=[Plugin(take), *plugins])
 
 
 def passes(item: pytest.Item) -> bool:

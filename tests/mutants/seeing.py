@@ -1,7 +1,8 @@
 """Which statements of the product does each test execute? Measured once, kept per file of tests.
 
 A call that notes its place stands before every statement of the targets; what the tests, pytest and
-hypothesis do themselves costs nothing extra, as it would with a tracer.
+hypothesis do themselves costs nothing extra, as it would with a tracer. A test that turns out to be too slow
+to be run against mutants is ended: the few that are would take most of the time.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import builtins
 import gc
 import hashlib
 import json
+import signal
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatch
@@ -45,7 +48,7 @@ class Seen:
 
     @property
     def usable(self) -> bool:
-        return self.passed and self.seconds <= SLOWEST_TEST and self.waits <= LONGEST_WAIT
+        return self.passed and self.seconds < SLOWEST_TEST and self.waits <= LONGEST_WAIT
 
 
 class Map:
@@ -123,9 +126,29 @@ def _measure(
         for number in queue:
             tests = [asdict(_run(item, seen, sources, caches)) for item in by_file.get(files[number], ())]
             part = {"tests": tests, "imported": imported}
-            missing[files[number]].write_text(json.dumps(part, default=list))
+            missing[files[number]].write_text(json.dumps(part, default=_by_file))
 
-    harness.collect(files, scratch, take)
+    harness.collect(files, scratch, take, Cut())
+
+
+class TooSlow(BaseException):
+    """Nobody needs more of this test."""
+
+
+class Cut:
+    """Ends a test when it has taken as much CPU as one may that is run against mutants."""
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self) -> Iterator[None]:
+        signal.signal(signal.SIGPROF, self._end)
+        signal.setitimer(signal.ITIMER_PROF, SLOWEST_TEST, SLOWEST_TEST)  # again where that was caught
+        try:
+            return (yield)
+        finally:
+            signal.setitimer(signal.ITIMER_PROF, 0)
+
+    def _end(self, *_: object) -> None:
+        raise TooSlow
 
 
 def _run(item: pytest.Item, seen: set[int], sources: Sequence[Source], caches: Sequence[object]) -> Seen:
@@ -136,7 +159,7 @@ def _run(item: pytest.Item, seen: set[int], sources: Sequence[Source], caches: S
     passed = harness.passes(item)
     seconds = round(time.process_time() - spent, 5)
     waits = round(max(0.0, time.monotonic() - start - seconds), 5)
-    return Seen(item.nodeid, seconds, waits, passed, _named(seen, sources))
+    return Seen(item.nodeid, seconds, waits, passed or seconds >= SLOWEST_TEST, _named(seen, sources))
 
 
 _FILE = 100_000  # a place is one number: the file's times this, and the line
@@ -146,8 +169,15 @@ def _named(seen: Iterable[int], sources: Sequence[Source]) -> frozenset[Place]:
     return frozenset((sources[number // _FILE].path, number % _FILE) for number in seen)
 
 
-def _places(read: Iterable[Sequence[object]]) -> frozenset[Place]:
-    return frozenset((str(path), int(str(line))) for path, line in read)
+def _by_file(places: Iterable[Place]) -> Mapping[str, list[int]]:
+    found: dict[str, list[int]] = defaultdict(list)
+    for path, line in places:
+        found[path].append(line)
+    return found
+
+
+def _places(read: Mapping[str, Sequence[int]]) -> frozenset[Place]:
+    return frozenset((path, line) for path, lines in read.items() for line in lines)
 
 
 class _Notes(ast.NodeTransformer):

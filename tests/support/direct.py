@@ -64,7 +64,13 @@ class Api:
     def controllers(self, start_delay: float = 0.2, grace_cap: float = 1.0) -> Controllers:
         """What keeps pods, owners and budgets in order: `catch_up` does what is due at this moment."""
         operations = self.server.operations
-        made = Controllers(operations, start_delay=start_delay, grace_cap=grace_cap, clock=self.time)
+        made = Controllers(
+            operations,
+            start_delay=start_delay,
+            grace_cap=grace_cap,
+            clock=self.time,
+            images=self.server.images,
+        )
         made.begin()
         return made
 

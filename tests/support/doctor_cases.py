@@ -96,7 +96,7 @@ def _nodes() -> tuple[dict[str, Any], ...]:
     )
 
 
-def _policy(**neighbor: Any) -> dict[str, Any]:
+def policy_of(**neighbor: Any) -> dict[str, Any]:
     families = [{"afi": "ipv4", "safi": "unicast"}]
     timers = {"holdTimeSeconds": 9, "keepAliveTimeSeconds": 3}
     told = kit.neighbor("192.0.2.1/32", **{"families": families, **timers, **neighbor})
@@ -155,11 +155,11 @@ def healthy() -> Facts:
             for n, name in enumerate(NAMES, 1)
         ),
         states={name: state(name) for name in NAMES},
-        **policies(_policy()),
+        **policies(policy_of()),
         services=(_service("web", "203.0.113.10"), _service("api", "203.0.113.20", local=True)),
         reaches=(
-            Reach(ip_network("203.0.113.10/32"), ("Service default/web",), False, 2, endpoints=2),
-            Reach(ip_network("203.0.113.20/32"), ("Service default/api",), True, 2, endpoints=2),
+            Reach(ip_network("203.0.113.10/32"), ("Service default/web",), False, 2, "", 2),
+            Reach(ip_network("203.0.113.20/32"), ("Service default/api",), True, 2, "", 2),
         ),
         pools=(pool("vips", "203.0.113.0", "203.0.113.63", used=2),),
         workloads=(workload("bgpctl-speaker", ours=True), workload("kube-proxy", proxy=True)),
@@ -171,7 +171,7 @@ def healthy() -> Facts:
         leftovers=(),
         crds=(),
         certificates=(Certificate("certificate of the API server", NOW + 365 * 86400),),
-        routers=(Met("worker-1", peer(), side()),),
+        routers=(Met(state("worker-1"), peer(), side()),),
         crowds=(Crowd(ROUTER, ip_network("203.0.113.10/32"), (("192.0.2.11", True), ("192.0.2.12", True))),),
     )
 
@@ -181,7 +181,19 @@ def pool(name: str, first: str, last: str, **changes: Any) -> PoolFacts:
 
 
 def workload(name: str, **changes: Any) -> Workload:
-    told = Workload("kube-system", name, f"app={name}", priority="system-node-critical", host_network=True)
+    told = Workload(
+        "kube-system",
+        name,
+        f"app={name}",
+        proxy=False,
+        ours=False,
+        priority="system-node-critical",
+        host_network=True,
+        strategy="RollingUpdate",
+        max_unavailable="",
+        unavailable=0,
+        grace=30,
+    )
     return replace(told, **changes)
 
 
@@ -207,7 +219,11 @@ def with_state(**changes: Any) -> Change:
 
 
 def with_side(met: PeerState | None = None, **changes: Any) -> Change:
-    return lambda facts: replace(facts, routers=(Met("worker-1", met or peer(), side(**changes)),))
+    def change(facts: Facts) -> Facts:
+        assert facts.states is not None
+        return replace(facts, routers=(Met(facts.states["worker-1"], met or peer(), side(**changes)),))
+
+    return change
 
 
 def with_channel(**changes: Any) -> Change:
@@ -219,7 +235,7 @@ def with_facts(**changes: Any) -> Change:
 
 
 def with_speaker(**changes: Any) -> Change:
-    return with_facts(workloads=(workload("bgpctl-speaker", ours=True, **changes),))
+    return with_facts(workloads=(workload("bgpctl-speaker", **{"ours": True, **changes}),))
 
 
 def with_policies(*documents: dict[str, Any], **v2_objects: Any) -> Change:
@@ -236,16 +252,16 @@ def with_v2(**changes: Any) -> Change:
     return with_policies(**{**told, **changes})
 
 
-def _reach(**changes: Any) -> Change:
-    told = Reach(ip_network("203.0.113.10/32"), ("Service default/web",), False, 2, endpoints=2)
+def reach(**changes: Any) -> Change:
+    told = Reach(ip_network("203.0.113.10/32"), ("Service default/web",), False, 2, "", 2)
     return with_facts(reaches=(replace(told, **changes),))
 
 
-def _run(**changes: Any) -> Change:
+def run(**changes: Any) -> Change:
     return with_facts(runs=(replace(Run("worker-1", "drained"), **changes),))
 
 
-def _both(*changes: Change) -> Change:
+def both(*changes: Change) -> Change:
     def change(facts: Facts) -> Facts:
         for one in changes:
             facts = one(facts)
@@ -262,7 +278,7 @@ _EXPIRED = LastError(NOW - 60, "received", "Hold Timer Expired (4/0)", 4, 0)
 _OS = ("kubernetes.io/os", "linux")
 _LINUX = tuple(NodeFacts(name, dict((_OS,))) for name in NAMES)
 _IPV4 = [{"afi": "ipv4", "safi": "unicast"}]
-_IDLE = kit.policy(name="idle", nodeSelector={"matchLabels": {"a": "b"}})
+IDLE = kit.policy(name="idle", nodeSelector={"matchLabels": {"a": "b"}})
 _UNLABELLED = v2.advertisement(name="idle", labels={})
 
 CASES: Mapping[str, Change] = {
@@ -314,17 +330,17 @@ CASES: Mapping[str, Change] = {
     "speaker-not-host-network": with_speaker(host_network=False),
     "speaker-rolls-together": with_speaker(max_unavailable="100%"),
     "speaker-unavailable": with_speaker(unavailable=2),
-    "speaker-killed-in-soak": _both(with_speaker(grace=30), with_state(soak=60.0)),
+    "speaker-killed-in-soak": both(with_speaker(grace=30), with_state(soak=60.0)),
     "version-of-speakers": with_state(speaker_version="0.1.1"),
     "version-of-bgpctl": with_facts(version="0.2.0"),
     "version-of-crd": with_facts(crds=("status.uid", "status.sequence")),
-    "two-policies": with_policies(_policy(), {**_policy(), "metadata": {"name": "second"}}),
-    "policy-invalid": with_policies(_policy(holdTimeSeconds=1)),
+    "two-policies": with_policies(policy_of(), {**policy_of(), "metadata": {"name": "second"}}),
+    "policy-invalid": with_policies(policy_of(holdTimeSeconds=1)),
     "policy-warning": with_policies(
-        _policy(families=[{"afi": "l2vpn", "safi": "evpn"}, {"afi": "ipv4", "safi": "unicast"}])
+        policy_of(families=[{"afi": "l2vpn", "safi": "evpn"}, {"afi": "ipv4", "safi": "unicast"}])
     ),
     "policy-selects-nothing": with_policies(
-        _policy(), kit.policy(name="idle", nodeSelector={"matchLabels": {"a": "b"}})
+        policy_of(), kit.policy(name="idle", nodeSelector={"matchLabels": {"a": "b"}})
     ),
     "selector-cannot-leave": with_facts(
         nodes=_LINUX, selectors={"policy": LabelSelector((("kubernetes.io/os", "linux"),))}
@@ -337,14 +353,14 @@ CASES: Mapping[str, Change] = {
         peer_configs=[v2.peer_config(families=[v2.family()]), v2.peer_config("spare", families=[v2.family()])]
     ),
     "override-unused": with_v2(overrides=[v2.override({"name": "main"}, name="worker-9")]),
-    "router-id-twice": with_facts(**policies(_policy(), nodes=[kit.node(name) for name in NAMES])),
+    "router-id-twice": with_facts(**policies(policy_of(), nodes=[kit.node(name) for name in NAMES])),
     "multihop-without-use": with_policies(
         kit.policy(kit.router(kit.neighbor("192.0.2.1/32", asn=65001, eBGPMultihopTTL=4)))
     ),
-    "one-next-hop": _reach(announcers=1, only="worker-1"),
-    "local-on-one-node": _reach(local=True, announcers=1, only="worker-2"),
-    "local-nowhere": _reach(local=True, announcers=0),
-    "announced-without-endpoints": _reach(endpoints=0),
+    "one-next-hop": reach(announcers=1, only="worker-1"),
+    "local-on-one-node": reach(local=True, announcers=1, only="worker-2"),
+    "local-nowhere": reach(local=True, announcers=0),
+    "announced-without-endpoints": reach(endpoints=0),
     "service-without-address": with_facts(services=(read_service(kit.service("new")),)),
     "pool-unreadable": with_facts(pools=(PoolFacts("odd", problem="it cannot be read: no block"),)),
     "pool-overlaps": with_facts(
@@ -373,10 +389,10 @@ CASES: Mapping[str, Change] = {
     "router-few-next-hops": with_facts(
         crowds=(Crowd(ROUTER, ip_network("203.0.113.10/32"), (("192.0.2.11", True), ("192.0.2.12", False))),)
     ),
-    "run-stopped": _run(service="drain-stopped", stopped="its process was killed"),
-    "run-unreadable": _run(service="unknown", problem="the journal cannot be read"),
-    "drain-untrue": _run(service="announces-again"),
-    "drain-forgotten": _run(age=3 * 86400.0),
+    "run-stopped": run(service="drain-stopped", stopped="its process was killed"),
+    "run-unreadable": run(service="unknown", problem="the journal cannot be read"),
+    "drain-untrue": run(service="announces-again"),
+    "drain-forgotten": run(age=3 * 86400.0),
     "lease-orphaned": with_facts(leases=(Held("bgpctl-node-old", "old", False, False),)),
     "copies-orphaned": with_facts(
         leftovers=(Leftover("tor.bgpctl-withdrawn", "its original is gone", "bgpctl cilium prepare"),)

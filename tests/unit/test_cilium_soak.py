@@ -86,6 +86,20 @@ def test_of_two_one_that_has_no_copy_yet_is_named() -> None:
     assert told().missing and not told(*copies).trouble
 
 
+def test_a_new_copy_for_the_peers_of_other_nodes_is_not_waited_for() -> None:
+    """What is announced to them is: an agent may not know a new CiliumBGPAdvertisement yet."""
+    configs = [peer_config("pc"), peer_config("others")]
+    old, new = made(*configs, ADVERTISED), made(*configs, ADVERTISED, at=NOW - 10)
+
+    def told(young: str) -> Any:
+        copies = [b if a["metadata"]["name"].startswith(young) else a for a, b in zip(old, new, strict=True)]
+        return ready(*configs, ADVERTISED, *copies)
+
+    assert not told("others").young and not told("others").trouble
+    for young in ("pc", "bgp"):
+        assert told(young).young and told(young).trouble.endswith("may not know them for 20 s yet")
+
+
 @pytest.mark.parametrize("selector", [{}, {"matchExpressions": [{"key": "a", "operator": "DoesNotExist"}]}])
 def test_who_would_choose_the_copies_too_forbids_them(selector: dict[str, Any]) -> None:
     greedy = peer_config("greedy", families=[{"afi": "ipv4", "safi": "unicast", "advertisements": selector}])

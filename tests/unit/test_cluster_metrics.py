@@ -103,7 +103,7 @@ def test_one_that_we_may_not_read_costs_only_itself(cluster: tuple[FakeApi, Path
     [
         (
             (503, '{"kind":"Status","message":"dial tcp 10.0.0.2:9962: connect: connection refused"}'),
-            "refused",
+            "dial tcp 10.0.0.2:9962: connect: connection refused",
         ),
         ((401, "Unauthorized\n"), "a credential of its own"),
         ((404, '{"kind":"Status","message":"pods \\"p\\" not found"}'), 'pods "p" not found'),
@@ -119,6 +119,7 @@ def test_reasons(cluster: tuple[FakeApi, Path], answer: tuple[int, str], reason:
     code, out = inside("metrics", "--provider", "cilium", "-o", "json", kubeconfig=kubeconfig)
     (unread,) = json.loads(out)["unread"]
     assert code == 1 and unread["node"] == "worker-2" and reason in unread["reason"]
+    assert unread["reason"].startswith("it answers HTTP") is ("HTTP 404: 404" in reason)
     assert "missingRight" not in unread
 
 
@@ -132,6 +133,52 @@ def test_a_pods_words_are_bounded_and_obeyed_by_no_terminal(cluster: tuple[FakeA
     code, out = inside("metrics", "--provider", "cilium", kubeconfig=kubeconfig)
     assert code == 1 and "evil" in out and "\x1b" not in out and "\u2028" not in out
     assert out.count("x") < 500
+
+
+@pytest.mark.parametrize(
+    ("phase", "reason"), [("Pending", "it is Pending"), ("Failed", "it is Failed"), (7, ""), (None, "")]
+)
+def test_a_pod_that_does_not_run_serves_nothing(
+    cluster: tuple[FakeApi, Path], phase: object, reason: str
+) -> None:
+    api, kubeconfig = cluster
+    api.collections[paths.PODS][1]["status"] = {"phase": phase}
+    code, out = inside("metrics", "--provider", "cilium", "-o", "json", kubeconfig=kubeconfig)
+    told = json.loads(out)
+    assert [(one["node"], one["reason"]) for one in told["unread"]] == (
+        [("worker-2", reason)] if reason else []
+    )
+    assert code == (1 if reason else 0) and any(
+        page("worker-2", 9962) in one for one in api.requests
+    ) is not bool(reason)
+
+
+def test_a_pod_of_which_no_container_is_known(cluster: tuple[FakeApi, Path]) -> None:
+    api, kubeconfig = cluster
+    api.collections[paths.PODS][1]["spec"]["containers"] = [{"name": "other"}]
+    _, out = inside("metrics", "--provider", "cilium", "-o", "json", kubeconfig=kubeconfig)
+    (unread,) = json.loads(out)["unread"]
+    assert unread["reason"] == "none of its containers is known to serve metrics"
+    assert (unread["node"], unread["pod"]) == ("worker-2", "kube-system/p-worker-2") and "port" not in unread
+
+
+def test_metrics_that_are_off(cluster: tuple[FakeApi, Path]) -> None:
+    api, kubeconfig = cluster
+    name = TABLE["kube-router"].selectors[0]
+    api.collections[paths.PODS] = [pod("worker-1", {"name": "kube-router"})]
+    code, out = inside("metrics", "--provider", "kube-router", "-o", "json", kubeconfig=kubeconfig)
+    (unread,) = json.loads(out)["unread"]
+    assert (code, unread["reason"]) == (1, "its metrics are off, or their port is not told"), name
+
+
+def test_nodes_without_a_pod_are_named_in_their_order(cluster: tuple[FakeApi, Path]) -> None:
+    api, kubeconfig = cluster
+    names = [f"worker-{number}" for number in range(3, 9)]
+    api.collections[paths.NODES] += [{"metadata": {"name": name}} for name in names]
+    _, out = inside(
+        "metrics", "worker-1", *reversed(names), "--provider", "cilium", "-o", "json", kubeconfig=kubeconfig
+    )
+    assert [one["node"] for one in json.loads(out)["unread"]] == names
 
 
 def test_a_node_without_a_pod_is_named(cluster: tuple[FakeApi, Path]) -> None:

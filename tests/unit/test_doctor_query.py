@@ -17,9 +17,11 @@ from bgpctl.core.doctor.finding import Report
 from bgpctl.core.state_document import to_document
 from bgpctl.errors import UsageError
 from bgpctl.kube import lease, paths
+from bgpctl.kube.client import ApiError
 from bgpctl.lab.api.requests import Answer
+from bgpctl.ports import Outlook
 from bgpctl.providers.bgpctl import Bgpctl
-from bgpctl.queries.doctor import EVENTS, doctor, gather
+from bgpctl.queries.doctor import EVENTS, PART, doctor, gather
 from bgpctl.queries.doctor_routers import matched
 from bgpctl.runbooks.journal import ANNOTATION, dump
 from bgpctl.witness.neighbors import RouterReport
@@ -182,6 +184,200 @@ def test_a_drain_that_is_at_work_is_no_finding(wire: Wire) -> None:
     assert not {"run-stopped", "lease-orphaned"} & set(names(report(wire)))
 
 
+def test_who_may_not_list_services_still_sees_policies_and_speakers(wire: Wire) -> None:
+    wire.before = forbidden("services")
+    told = facts(wire)
+    assert told.states is not None and set(told.states) == set(NAMES)
+    assert told.claims is not None and [claim.name for claim in told.claims] == ["policy"]
+    assert told.services is told.reaches is told.pools is None
+    assert {told.missing[name] for name in ("services", "reaches", "pools")} == {PART}
+
+
+def test_where_no_speaker_ever_reported_that_is_known(wire: Wire) -> None:
+    wire.before = forbidden("services")
+    for name in NAMES:
+        wire.client().delete(paths.node_state(name))
+    told = facts(wire)
+    assert told.states == {} and "states" not in told.missing
+
+
+def test_who_sees_neither_services_nor_speakers(wire: Wire) -> None:
+    wire.before = forbidden("services", "bgpnodestates")
+    told = facts(wire)
+    assert told.states is None and told.missing["states"] == "no right to read states"
+    assert told.claims is not None and told.missing["services"] == PART
+
+
+def test_without_the_states_nobody_is_known_to_announce(wire: Wire) -> None:
+    class Silent(Bgpctl):
+        def outlook(self) -> Outlook:
+            return replace(super().outlook(), states={}, missing="nobody tells")
+
+    told = gather(client := wire.client(), Silent(client))
+    assert told.states is None and told.reaches is None
+    assert told.missing["reaches"] == told.missing["states"] == "nobody tells"
+    assert told.services is not None and told.pools is not None
+
+
+def test_without_the_pools(wire: Wire) -> None:
+    wire.before = forbidden("ciliumloadbalancerippools")
+    told = facts(wire)
+    assert told.pools is None and told.missing["pools"] == "no right to read pools"
+    assert told.services is not None and told.reaches is not None
+
+
+def test_what_the_cluster_does_not_serve(wire: Wire) -> None:
+    wire.before = lambda asked: direct.refused(404) if asked.resource == "leases" else None
+    told = facts(wire)
+    assert told.leases is told.runs is None
+    assert told.missing["leases"] == told.missing["runs"] == "the cluster serves no leases"
+
+
+def test_another_refusal_is_no_missing_right(wire: Wire) -> None:
+    wire.before = lambda asked: direct.refused(422) if asked.resource == "leases" else None
+    with pytest.raises(ApiError):
+        facts(wire)
+
+
+def test_a_stack_whose_routes_cannot_be_told_from_outside(wire: Wire) -> None:
+    class Dumb(Bgpctl):
+        def outlook(self) -> Outlook:
+            return Outlook({}, None)
+
+    told = gather(client := wire.client(), Dumb(client))
+    names = ("intents", "claims", "resources", "selectors", "services", "reaches", "pools")
+    assert all(getattr(told, name) is None for name in names)
+    untold = "what bgpctl's nodes should announce cannot be told from outside"
+    assert {told.missing[name] for name in names} == {untold}
+
+
+def proxy(unavailable: int) -> dict[str, Any]:
+    found = made.daemonset("kube-proxy", {"k8s-app": "kube-proxy"})
+    found["status"]["numberUnavailable"] = unavailable
+    return found
+
+
+def proxy_pod(node: str, ready: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": f"p-{node or 'x'}",
+            "namespace": "kube-system",
+            "labels": {"k8s-app": "kube-proxy"},
+        },
+        "spec": {"nodeName": node, "containers": [{"name": "p", "image": "p"}]},
+        "status": {"conditions": [{"type": "Ready", "status": ready}]},
+    }
+
+
+def test_the_nodes_whose_kube_proxy_is_not_ready(wire: Wire) -> None:
+    wire.api.server.apply(proxy_pod("worker-1", "False"), proxy_pod("worker-2", "True"), proxy(0))
+    assert facts(wire).proxies_down == [], "its DaemonSet says that all are"
+    wire.api.server.apply(proxy(1))
+    assert facts(wire).proxies_down == ["worker-1"]
+    assert "kube-proxy-down" in names(report(wire))
+
+
+def test_pods_without_a_right_cost_what_is_read_of_them(wire: Wire) -> None:
+    wire.before = forbidden("pods")
+    told = facts(wire)
+    assert told.workloads and told.restarts is told.pulls is None and told.proxies_down == []
+    assert told.missing["restarts"] == told.missing["pulls"] == "no right to read pods"
+    wire.api.server.apply(proxy(1))
+    told = facts(wire)
+    assert told.proxies_down is None
+    assert told.missing["proxies_down"] == "no right to read kube-proxy's pods"
+
+
+def test_what_selects_nodes_is_known_by_name(wire: Wire) -> None:
+    told = facts(wire)
+    assert told.selectors is not None
+    assert {name: str(selector) for name, selector in told.selectors.items()} == {"policy": "enable-bgp=true"}
+
+
+def test_a_pod_without_a_status_tells_of_no_restart(wire: Wire) -> None:
+    whole = {"apiVersion": "v1", "kind": "Pod", **made.pod()}
+    bare = {**whole, "metadata": {**whole["metadata"], "name": "bare"}, "spec": None, "status": None}
+    wire.api.server.apply(whole)
+    wire.api.server.store.put(("", "pods"), bare)
+    told = facts(wire)
+    assert told.restarts is not None and [one.node for one in told.restarts] == ["worker-1"]
+
+
+def test_events_without_a_right_cost_the_pulls(wire: Wire) -> None:
+    wire.api.server.apply({"apiVersion": "v1", "kind": "Pod", **made.pod()})
+    wire.before = lambda asked: direct.refused(403) if asked.path == EVENTS else None
+    told = facts(wire)
+    assert told.pulls is None and told.missing["pulls"] == "no right to read pulls"
+    assert told.restarts is not None and told.restarts != ()
+
+
+def test_a_daemonset_without_a_selector_has_no_pods_to_read(wire: Wire) -> None:
+    bare = made.daemonset("other")
+    bare["spec"]["selector"] = {"matchExpressions": [{"key": "a", "operator": "Exists"}]}
+    wire.api.server.apply({"apiVersion": "v1", "kind": "Pod", **made.pod("x")})
+    with_one = facts(wire).restarts
+    assert with_one is not None and len(with_one) == 1
+    wire.api.server.apply(bare)
+    again = facts(wire).restarts
+    assert again is not None and len(again) == 1, "every pod of the namespace is none of its"
+
+
+def test_a_lease_that_cannot_be_read(wire: Wire) -> None:
+    client = wire.client()
+    document = lease.document(lease.name_for("worker-1"), "", lease.now(), version=None)
+
+    def broken(asked: Asked, answer: Answer) -> Answer | None:
+        if not asked.path.endswith("/leases"):
+            return None
+        listed = json.loads(answer.body)
+        for one in listed["items"]:
+            one["spec"]["holderIdentity"] = 7
+        return replace(answer, body=json.dumps(listed).encode())
+
+    client.create(paths.leases(lease.NAMESPACE), document)
+    wire.after = broken
+    told = facts(wire)
+    assert told.runs is not None
+    (run,) = told.runs
+    assert run.problem.startswith("its Lease cannot be read (") and run.service == "unknown"
+    assert run.hint == "kubectl -n kube-system delete lease bgpctl-node-worker-1"
+    assert told.leases is not None and [one.holder for one in told.leases] == [""]
+
+
+def test_how_long_ago_a_drain_was_done(wire: Wire) -> None:
+    client = wire.client()
+    done = replace(journal(), command="drain", started_at=EPOCH - 900, steps={"ShutDown": EPOCH - 300})
+    client.patch(paths.node("worker-1"), {"metadata": {"annotations": {ANNOTATION: dump(done)}}})
+    told = facts(wire)
+    assert told.runs is not None and [(one.node, one.age) for one in told.runs] == [
+        ("worker-1", told.now - EPOCH + 300)
+    ]
+
+
+def test_a_node_that_its_stack_was_told_out_is_in_our_hands(wire: Wire) -> None:
+    class Told(Bgpctl):
+        def outlook(self) -> Outlook:
+            found = super().outlook()
+            states = {name: replace(one, told_out=name == "worker-2") for name, one in found.states.items()}
+            return replace(found, states=states)
+
+    told = gather(client := wire.client(), Told(client))
+    assert told.runs is not None and [one.node for one in told.runs] == ["worker-2"]
+
+
+def test_a_crd_that_is_not_there_lacks_nothing(wire: Wire) -> None:
+    wire.before = lambda asked: (
+        direct.refused(404) if asked.path.endswith("/bgpnodestates.bgpctl.io") else None
+    )
+    assert facts(wire).crds == ()
+
+
+def forbidden(*resources: str) -> direct.Before:
+    return lambda asked: direct.refused(403) if asked.resource in resources else None
+
+
 # --- routers -----------------------------------------------------------------------------------------------
 
 
@@ -214,6 +410,16 @@ def test_which_peer_a_router_is(wire: Wire, named: str | None, local: str, met: 
     told = facts(wire)
     found = matched(told, [RouterReport("bird x", (side("192.0.2.11", local=local),), peer=named)])
     assert found.routers is not None and len(found.routers) == met
+
+
+def test_of_a_node_whose_state_cannot_be_read_no_session_is_compared(wire: Wire) -> None:
+    told = facts(wire)
+    assert told.states is not None
+    broken = replace(told.states["worker-2"], unreadable="status is a list")
+    told = replace(told, states={**told.states, "worker-2": broken})
+    found = matched(told, [RouterReport("bird x", (side("192.0.2.12"),))])
+    assert found.routers == ()
+    assert found.strangers == (), "it is a node of this cluster all the same"
 
 
 def test_no_router_that_answered_is_no_router_asked(wire: Wire) -> None:

@@ -82,6 +82,18 @@ def test_a_mitigation_that_is_not_in_force_is_named(setting: Setting, facts: Pee
     assert not unapplied(setting, claimed(setting, facts))
 
 
+@pytest.mark.parametrize(
+    ("setting", "text"),
+    [
+        (Setting(9, 3, 30, notification=True), "GR 30 s+N, hold 9 s"),
+        (Setting(9, 3, 30), "GR 30 s, hold 9 s"),
+        (Setting(90, 30, None), "GR off, hold 90 s"),
+    ],
+)
+def test_a_setting_in_words(setting: Setting, text: str) -> None:
+    assert str(setting) == text
+
+
 def test_every_scenario_has_its_event_its_settings_and_its_routes() -> None:
     assert set(SETTINGS) == set(CLASSES) == set(HAPPENS)
     assert set(Scenario) - set(SETTINGS) == {Scenario.UPGRADE, Scenario.OPERATOR_DOWN}

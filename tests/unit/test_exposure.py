@@ -168,9 +168,9 @@ DUMMY = {
 @pytest.mark.parametrize("labels", [GATEWAY, INGRESS, {}])
 @pytest.mark.parametrize("demanding", [True, False])
 def test_envoy_answers_for_gateways_on_every_node(policy_name: str, labels: Any, demanding: bool) -> None:
-    """The load balancer's address only; with the dummy endpoint, or without any slice where labels tell."""
+    """The load balancer's address only; with the dummy endpoint, or where labels tell without any."""
     made = web(labels, externalTrafficPolicy=policy_name)
-    for slices in ([DUMMY], []) if labels else ([DUMMY],):
+    for slices in ([DUMMY], [], [endpoint_slice("web")]) if labels else ([DUMMY],):
         intent = compile_intent(
             world(made, slices=slices, policies=EVERY_KIND),
             "worker-1",

@@ -196,6 +196,24 @@ def test_all_announcers_of_many_nodes_that_are_alike(compiled: list[str]) -> Non
     assert found["203.0.113.2/32"].announcers == {"n7", "n9"}
 
 
+def test_an_address_of_two_services_one_of_which_follows_its_endpoints() -> None:
+    """Whoever shares an address owns it, and it is announced where either is."""
+    web, api = kit.service("web", "203.0.113.1"), kit.service("api", "203.0.113.1", local=True)
+    ends = [
+        kit.endpoint_slice("api", kit.endpoint("n1"), kit.endpoint("n1")),
+        kit.endpoint_slice("web", kit.endpoint("n2")),
+    ]
+    nodes = [Announcer(kit.node(f"n{number}"), True, {}) for number in range(3)]
+    objects = ClusterObjects(policies=[kit.policy()], services=[web, api], endpoint_slices=ends, secrets=None)
+    (vip,) = announcers(fleet_of(objects), nodes)
+    assert set(vip.owners) == {"Service default/web", "Service default/api"}
+    assert vip.announcers == {"n0", "n1", "n2"}
+    whole = seen([by_itself(objects, asked) for asked in nodes], objects.services, objects.endpoint_slices)
+    assert [(set(one.owners), one.announcers, one.local, one.ready) for one in whole] == [
+        (set(vip.owners), vip.announcers, vip.local, vip.ready)
+    ]
+
+
 LEAVING = {"ready": False, "serving": True, "terminating": True}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from ipaddress import ip_address
 from math import inf
@@ -20,6 +21,7 @@ from bgpctl.core.timing.profiles import FRR
 from bgpctl.core.timing.whatif import Settings
 from bgpctl.core.timing.withdrawal import Close
 from bgpctl.errors import BgpctlError, UsageError
+from bgpctl.lab.api.requests import Answer
 from bgpctl.ports import Outlook
 from bgpctl.providers.bgpctl import Bgpctl
 from bgpctl.queries.forecast import Asked, briefs, forecasts
@@ -181,6 +183,67 @@ def test_pods_with_addresses_of_their_own(wire: Wire) -> None:
     assert one(wire).subject.pods is None, "nobody may look"
 
 
+@pytest.mark.parametrize(
+    ("phase", "counts"), [("Running", 1), ("Pending", 1), ("Succeeded", 0), ("Failed", 0)]
+)
+def test_a_pod_that_has_ended_has_nothing_to_lose(wire: Wire, phase: str, counts: int) -> None:
+    wire.api.server.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "a", "namespace": "default"},
+            "spec": {"nodeName": "worker-1", "containers": [{"name": "c", "image": "i"}]},
+            "status": {"phase": phase},
+        }
+    )
+    assert one(wire).subject.pods == counts
+
+
+def test_a_pod_that_cannot_be_read_counts(wire: Wire) -> None:
+    def odd(asked: direct.Asked, answer: Answer) -> Answer | None:
+        if not asked.path.endswith("/pods"):
+            return None
+        listed = json.loads(answer.body)
+        parts: list[Any] = [{"spec": 7}, {"spec": {"hostNetwork": True}}, {"status": []}]
+        listed["items"] = [{"metadata": {"name": f"p{n}"}, **part} for n, part in enumerate(parts)]
+        return replace(answer, body=json.dumps(listed).encode())
+
+    wire.after = odd
+    assert one(wire).subject.pods == 2
+
+
+def test_another_refusal_of_the_pods_is_none_of_a_right(wire: Wire) -> None:
+    wire.before = lambda asked: direct.refused(422) if asked.path.endswith("/pods") else None
+    with pytest.raises(BgpctlError):
+        one(wire)
+
+
+def test_what_a_reader_of_it_must_know(wire: Wire) -> None:
+    assert one(wire).subject.notes == (f"{ROUTER}: graceful restart does not cover ipv6/unicast",)
+    old = node_states.state("worker-1", EPOCH - 900, _peer(1), selected_by="policy")
+    publish(wire, old)
+    silent = one(wire).subject.notes[0]
+    assert silent.startswith("its speaker has not reported for 90")
+    assert silent.endswith(" s: what it told last is taken")
+    client = wire.client()
+    (told,) = forecasts(client, ["worker-2"], ALL, Untold(client))
+    assert told.subject.notes[0] == (
+        "what this stack announces cannot be told from outside, nor who else announces it"
+    )
+
+
+def test_services_that_wait_for_an_address(wire: Wire) -> None:
+    wire.api.server.apply(
+        objects.service("b", ports=PORTS), objects.service("a", namespace="kube-system", ports=PORTS)
+    )
+    assert one(wire).subject.pending == ("default/b", "kube-system/a")
+
+
+def test_a_node_that_is_named_twice_is_told_once(wire: Wire) -> None:
+    found = forecasts(wire.client(), ["worker-2", "worker-1", "worker-2"], ALL)
+    assert [each.node for each in found] == ["worker-2", "worker-1"]
+
+
 def test_a_speaker_that_never_told_is_judged_by_the_policy(wire: Wire) -> None:
     wire.client().delete(f"{node_states.NODE_STATES}/worker-1")
     found = one(wire)
@@ -269,6 +332,34 @@ def test_every_node_summed_up_worst_first(wire: Wire) -> None:
     assert [each.alone for each in found] == [0, 1, 0], "worker-1 alone announces default/own"
     assert found[0].lost == 690.0 and found[1].lost == 210.0
     assert tuple(found[0].courses) == SUMMED_UP
+
+
+def test_what_is_summed_up_of_each(wire: Wire) -> None:
+    found = {each.node: each for each in briefs(wire.client(), Asked(SUMMED_UP))}
+    assert {(each.peers, each.problem) for each in found.values()} == {(1, "")}
+    publish(wire, node_states.state("worker-2", EPOCH, _peer(2), node_states.peer(EPOCH, "192.0.2.2")))
+    wire.client().delete(f"{node_states.NODE_STATES}/worker-3")
+    found = {each.node: each for each in briefs(wire.client(), Asked(SUMMED_UP))}
+    assert (found["worker-2"].peers, found["worker-3"].peers) == (2, 1), "that one by its policy"
+    client = wire.client()
+    assert {each.alone for each in briefs(client, Asked(SUMMED_UP), Untold(client))} == {None}
+
+
+def test_a_leave_that_soaks_takes_longer_among_many_too(wire: Wire) -> None:
+    def gone() -> dict[str, Any]:
+        found = briefs(wire.client(), Asked((S.DESELECT,)))
+        return {each.node: each.courses[S.DESELECT].gone for each in found}
+
+    before = gone()
+    publish(wire, node_states.state("worker-2", EPOCH, _peer(2), selected_by="policy", soak=40.0))
+    after = gone()
+    assert after["worker-1"] == before["worker-1"]
+    assert after["worker-2"].best == pytest.approx(before["worker-2"].best + 40)
+
+
+def test_what_many_nodes_do_not_have(wire: Wire) -> None:
+    with pytest.raises(UsageError, match="none of these nodes has such a peer"):
+        briefs(wire.client(), replace(Asked(SUMMED_UP), profiles={"192.0.2.77": FRR}))
 
 
 def test_no_request_per_node(wire: Wire) -> None:

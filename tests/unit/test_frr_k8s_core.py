@@ -232,6 +232,10 @@ def test_to_whom_nothing_is_let_out(peer: Neighbor, silent: bool) -> None:
         ("ip prefix-list bgpctl-leave seq 5 deny any", ""),
         ("ip prefix-list bgpctl-leave seq 5 deny any", "ip prefix-list bgpctl-leave seq 5 deny 10.0.0.0/8"),
         (
+            "ip prefix-list bgpctl-leave",
+            "ip prefix-list bgpctl-leave seq 1 permit any\nip prefix-list bgpctl-leave",
+        ),
+        (
             "seq 5 deny any\nip prefix-list open",
             "seq 5 deny any\nip prefix-list bgpctl-leave seq 1 permit any\nip",
         ),
@@ -310,6 +314,14 @@ def test_lines_that_frr_has_not_told_yet_may_be_the_worst(raw: str, worst: bool)
         (config.LONGEST_RESTART, config.LONGEST_HOLD) if worst else (config.RESTART_TIME, config.HOLD_TIME)
     )
     assert (peer.configured_restart_time, peer.configured_hold_time) == found
+
+
+@pytest.mark.parametrize(
+    ("document", "node"),
+    [({"status": {"node": "n1"}}, "n1"), ({"status": {"node": 7}}, ""), ({"status": 7}, ""), ({}, "")],
+)
+def test_of_which_node_a_session_is_that_cannot_be_read(document: dict[str, Any], node: str) -> None:
+    assert told.node_of(document) == node
 
 
 # --- what is told -------------------------------------------------------------------------------------------

@@ -228,6 +228,8 @@ def test_who_is_out_comes_back_by_a_whole_command() -> None:
     assert f"to bring n2 back first: bgpctl node restore n2 {CLUSTER}" in told(TABLE["another node is out"]())
     by_hand = told(TABLE["another node is out by hand"]())
     assert f"to be told how n2 comes back: bgpctl node restore n2 {CLUSTER}" in by_hand
+    looked = f"to see whether somebody is at work on n2: bgpctl node status n2 {CLUSTER}"
+    assert looked in told(TABLE["another node is out"]()) and looked not in by_hand
 
 
 def test_asked_too_late_the_node_is_restored_first() -> None:

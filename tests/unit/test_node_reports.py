@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +13,7 @@ from bgpctl.core.policy.annotations import LEAVE
 from bgpctl.core.state import NodeState
 from bgpctl.core.state_document import to_document
 from bgpctl.kube import lease, paths
+from bgpctl.lab.api.requests import Answer
 from bgpctl.lab.stacks.cilium.documents import crd
 from bgpctl.queries.nodes import NodeReport, journal_of, node_reports
 from bgpctl.runbooks.command_line import CommandLine
@@ -102,6 +104,41 @@ def test_such_a_node_is_taken_over_by_a_drain_or_brought_back(wire: Wire) -> Non
         "it was made to withdraw, and no run knows of it: `bgpctl node drain n1` takes it over, "
         "`bgpctl node restore n1` then undoes it"
     )
+
+
+@pytest.mark.parametrize("listed", [True, False], ids=["as one of many", "by who may not list them"])
+def test_a_lease_that_cannot_be_read_costs_its_node_alone(wire: Wire, listed: bool) -> None:
+    """Whether a run is at work on it nobody can tell; of the others everything is as before."""
+    wire.api.server.apply(*(written(name, command="drain") for name in ("n1", "n2")))
+    client = direct.Wire(wire.api).client()
+    for name in ("n1", "n2"):
+        client.create(
+            paths.leases(lease.NAMESPACE), lease.document(lease.name_for(name), "", "", version=None)
+        )
+
+    def broken(asked: direct.Asked, answer: Answer) -> Answer | None:
+        found = json.loads(answer.body) if asked.resource == "leases" else {}
+        for one in found.get("items", [found] if found else []):
+            if one["metadata"]["name"] == lease.name_for("n1"):
+                one["spec"]["holderIdentity"] = "x" * 5000
+        return replace(answer, body=json.dumps(found).encode()) if found else None
+
+    wire.after = broken
+    if not listed:
+        wire.before = lambda asked: (
+            direct.refused(403) if (asked.resource, asked.verb) == ("leases", "list") else None
+        )
+    found = reports(wire)
+    one, other = found["n1"], found["n2"]
+    assert one.problem.startswith(
+        "who holds node n1 is unknown: its Lease cannot be read (spec.holderIdentity"
+    )
+    assert (one.record, one.stopped, one.leased, one.fails) == (None, "", True, True)
+    assert one.ways == (
+        "when nobody does: kubectl -n kube-system delete lease bgpctl-node-n1",
+        "then run this again",
+    )
+    assert other.service == "drain-stopped" and not other.problem
 
 
 def test_a_journal_is_found_on_its_node_or_in_the_lease(wire: Wire) -> None:

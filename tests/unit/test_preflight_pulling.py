@@ -32,6 +32,92 @@ def test_the_pod_has_no_rights_and_runs_nothing_of_the_image() -> None:
     assert "imagePullSecrets" not in pod(IMAGE, "n", "r", 90)["spec"]
 
 
+def test_the_whole_pod() -> None:
+    """What a person who reviews it reads, field by field."""
+    assert pod(IMAGE, "n", "r", 90) == {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "generateName": "bgpctl-preflight-",
+            "labels": {
+                "app.kubernetes.io/name": "bgpctl-preflight",
+                "app.kubernetes.io/managed-by": "bgpctl",
+                "bgpctl.io/run": "r",
+            },
+        },
+        "spec": {
+            "nodeName": "n",
+            "restartPolicy": "Never",
+            "activeDeadlineSeconds": 90,
+            "terminationGracePeriodSeconds": 0,
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "tolerations": [{"operator": "Exists"}],
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": 65534,
+                "runAsGroup": 65534,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "containers": [
+                {
+                    "name": "pull",
+                    "image": IMAGE,
+                    "imagePullPolicy": "Always",
+                    "command": ["/bgpctl-only-pulls-this-image"],
+                    "resources": {"requests": {"cpu": "1m", "memory": "1Mi"}},
+                    "securityContext": {
+                        "allowPrivilegeEscalation": False,
+                        "readOnlyRootFilesystem": True,
+                        "capabilities": {"drop": ["ALL"]},
+                    },
+                }
+            ],
+        },
+    }
+
+
+def test_a_kubelets_words_are_cut() -> None:
+    long = waiting("ErrImagePull", "x" * 4000)
+    document = {"metadata": {"name": "p", "uid": "u"}, "spec": {"nodeName": "n"}, "status": long}
+    assert seen(document).why == "ErrImagePull: " + "x" * 286
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "ErrImageNeverPull",
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "InvalidImageName",
+        "ImageInspectError",
+        "RegistryUnavailable",
+        "SignatureValidationFailed",
+    ],
+)
+def test_every_reason_why_there_is_no_image(reason: str) -> None:
+    document = {"metadata": {"name": "p", "uid": "u"}, "status": waiting(reason)}
+    assert seen(document).stage is Stage.FAILED
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "CrashLoopBackOff",
+        "CreateContainerConfigError",
+        "CreateContainerError",
+        "PostStartHookError",
+        "PreCreateHookError",
+        "PreStartHookError",
+        "RunContainerError",
+        "StartError",
+    ],
+)
+def test_every_reason_that_tells_of_an_image_that_is_there(reason: str) -> None:
+    document = {"metadata": {"name": "p", "uid": "u"}, "status": waiting(reason)}
+    assert seen(document).stage is Stage.PULLED
+
+
 def status(**state: Any) -> Document:
     return {"phase": "Pending", "containerStatuses": [{"name": "pull", "state": state}]}
 
@@ -179,6 +265,7 @@ def told(since: float) -> Any:
 
 def test_the_longest_that_was_seen_counts() -> None:
     assert NOW == 1_800_000_000 and observed([], None).word is Word.UNKNOWN
+    assert observed([], None).how == "none was seen, and nothing is restarted without --canary NODE"
     assert observed([speaker_pod()], None).seconds is None, "its sessions are not told"
     first = observed([speaker_pod()], told(NOW - 45))
     assert (first.seconds, first.word) == (15, Word.REPORTED) and "last start of its pod" in first.how
@@ -187,6 +274,12 @@ def test_the_longest_that_was_seen_counts() -> None:
     assert observed([restarted(2)], told(NOW - 45)).seconds == 15
     bare = observed([], told(NOW - 45))
     assert bare.seconds == 5 and "last start of its speaker" in bare.how
+
+
+def test_the_last_of_its_sessions_counts() -> None:
+    both = peer(NOW, established_at=NOW - 45), peer(NOW, "192.0.2.2", established_at=NOW - 30)
+    found = observed([speaker_pod()], state("n", NOW, *both, started_at=NOW - 50))
+    assert found.seconds == 30
 
 
 def test_sessions_that_came_up_for_another_reason_tell_nothing() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgpctl.core.model import IPV6
+from bgpctl.core.model import IPV4, IPV6
 from bgpctl.core.preflight.verdict import (
     Case,
     Measured,
@@ -66,6 +66,11 @@ def over(least: float) -> Measured:
         (case(3, 8, replace(GOOD, facts=replace(FACTS, graceful=None), helps=True)), FITS, "119 s"),
         (case(3, 8, replace(GOOD, facts=replace(FACTS, graceful=None), helps=False)), SLOW, "any restart"),
         (case(3, 8, replace(GOOD, uncovered=frozenset({IPV6}))), SLOW, "does not cover ipv6/unicast"),
+        (
+            case(3, 8, replace(GOOD, uncovered=frozenset({IPV6, IPV4}))),
+            SLOW,
+            "does not cover ipv4/unicast, ipv6/unicast",
+        ),
         (case(3, 8, replace(GOOD, down="active")), UNKNOWN, "the session to 192.0.2.1 is active"),
         (case(0, 0, replace(GOOD, facts=replace(FACTS, restart_time=0))), SLOW, "any restart loses routes"),
         # routers' own limits
@@ -76,6 +81,7 @@ def over(least: float) -> Measured:
             "the routes for 109 s at least (its own limit)",
         ),
         (case(101.1, 8, Peering(FACTS, cap=110.0)), SLOW, "(its own limit)"),
+        (case(3, 8, Peering(FACTS, cap=120.0)), FITS, "(our Restart Time)"),
         (case(100, 8, Peering(FACTS, FRR)), FITS, "(our Restart Time)"),
         (
             case(400, 8, Peering(replace(FACTS, restart_time=600), FRR)),
@@ -123,6 +129,7 @@ def test_what_would_help() -> None:
     slow = judge(case(140, 8))
     assert slow.with_image and wanted(slow) == 296
     assert not judge(case(3, 130)).with_image
+    assert judge(case(3, 119)).with_image and not judge(case(3, 119.5)).with_image
     assert wanted(judge(replace(case(), failed="no"))) is None
     assert wanted(judge(case(4000, 8))) == 4095, "RFC 4724 has 12 bits for it"
 

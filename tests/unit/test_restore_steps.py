@@ -12,7 +12,15 @@ from bgpctl.core.drain.lever import Effect, Lever
 from bgpctl.core.model import SessionState
 from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.model import Decision, Status
-from bgpctl.runbooks.restore_steps import RESELECTED, Announced, Established, Selected, Uncordoned, Up
+from bgpctl.runbooks.restore_steps import (
+    NEVER_TOLD,
+    RESELECTED,
+    Announced,
+    Established,
+    Selected,
+    Uncordoned,
+    Up,
+)
 from bgpctl.runbooks.snapshot import PeerAnswer, Snapshot
 from bgpctl.witness.model import Path, RouteState
 from tests.support.snapshots import (
@@ -275,6 +283,7 @@ def test_what_was_counted_before_says_nothing_of_what_a_router_has_now() -> None
         ({"effect": Effect.CLOSES}, "established", 5.0, OF_BEFORE),
         ({"provider": "cilium"}, "established", 5.0, "1/1 sessions Established (1 by the router's word)"),
         ({"sessions_told": False}, "established", 5.0, OF_BEFORE),
+        ({"sessions_told": False}, "active", 20.0, NEVER_TOLD),
     ],
 )
 def test_a_word_that_may_be_of_before_needs_each_routers_where_no_session_was_to_end(

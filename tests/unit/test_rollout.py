@@ -88,6 +88,10 @@ def test_there_and_back(annotations: dict[str, str]) -> None:
 def test_gone_on_with_another_image_the_first_strategy_is_kept() -> None:
     one = rollout(begun(daemon_set()))
     patch = begin(one, "quay.io/example/speaker:v3", chosen(one, "quay.io/example/speaker:v3"))
+    assert patch is not None
+    assert [op["path"] for op in patch.operations if op["op"] != "test"] == [
+        "/spec/template/spec/containers/0/image"
+    ], "it is held already"
     again = rollout(applied(begun(daemon_set()), patch))
     assert again.kept == ROLLING and again.containers[0].image.endswith(":v3")
 

@@ -82,6 +82,22 @@ def test_why_no_advertisement_means_it(wanted: Candidate, advertisements: Any, d
     assert (absent.reason, absent.detail) == ("noMatchingAdvertisement", detail)
 
 
+@pytest.mark.parametrize(
+    ("wanted", "advertisement"),
+    [
+        (candidate(), services(ALL)),
+        (candidate(Source.POD_CIDR), Advertisement(Source.POD_CIDR)),
+    ],
+)
+def test_what_only_another_family_advertises(wanted: Candidate, advertisement: Advertisement) -> None:
+    """To say that LoadBalancerIP is not among the advertised types (LoadBalancerIP) helps nobody."""
+    families = FamilyConfig(IPV4, (services(GOLD),)), FamilyConfig(IPV6, (advertisement,))
+    peer = PeerConfig("p", ip_address("192.0.2.1"), 65000, families=families)
+    (absent,) = compile_routes([(peer, ())], [batch([wanted])], read_pools(None, [])).absent
+    assert absent.reason == "noMatchingAdvertisement"
+    assert absent.detail == "only advertisements of ipv6/unicast mean it, by its family none is selected"
+
+
 def test_the_families_that_the_peer_has() -> None:
     (absent,) = compiled([candidate(prefix=V6)], services(ALL)).absent
     assert (absent.reason, absent.prefix) == ("familyNotConfigured", V6)

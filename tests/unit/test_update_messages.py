@@ -75,6 +75,20 @@ def test_a_message_is_filled_to_its_last_octet_and_no_further(
     assert not list(announced(numbers, ATTRIBUTES, hop, [one], around + len(one) - 1))
 
 
+def test_prefixes_of_several_lengths_are_counted_by_the_longest() -> None:
+    """None is lost, they keep their order, and no message is longer than it may be."""
+    nlris = [pack(ip_network(f"{n}.0.0.0/{8 if n % 3 else 32}")) for n in range(1, 41)]
+    limit = HEADER + len(ATTRIBUTES) + 21
+    for messages in (
+        announced(NUMBERS[IPV4], ATTRIBUTES, b"", nlris, limit),
+        withdrawn(NUMBERS[IPV4], nlris, limit),
+    ):
+        found = list(messages)
+        assert max(map(len, found)) <= limit and len(found) > 1
+        told = [octets for message in found for _, octets, _ in read(message[19:])]
+        assert told == nlris
+
+
 @pytest.mark.parametrize(("family", "around"), [(IPV4, HEADER), (IPV6, HEADER + 4 + 3)])
 def test_withdrawals_fill_a_message_too(family: Family, around: int) -> None:
     one = pack(ip_network("10.0.0.0/32" if family == IPV4 else "2001:db8::/128"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -94,7 +95,8 @@ def test_an_annotation_that_was_taken_away_meanwhile(server: ApiServer, work: _W
     with pytest.raises(Blocked) as told:
         list(run)
     assert told.value.hint.startswith("to give it back: kubectl patch daemonset bgpctl-speaker -n bgp ")
-    assert '"maxUnavailable": 1' in told.value.hint and f"annotation {ANNOTATION}" in told.value.message
+    assert f"-p '{json.dumps({'spec': {'updateStrategy': ROLLING}})}'" in told.value.hint
+    assert f"annotation {ANNOTATION}" in told.value.message
 
 
 @pytest.mark.parametrize("written", ["\x1b[31mno", "[]", '{"type": "Boom"}', "[" * 2000])

@@ -7,6 +7,7 @@ limits, filters, BFD, no graceful restart (FRR 8.4.4, BIRD 2.0.12, GoBGP 3.10.0,
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,21 @@ def gobgp(name: str, policy: Any = None) -> dict[str, Side]:
 
 def openbgpd(name: str) -> dict[str, Side]:
     return {side.address: side for side in openbgpd_neighbors.read("openbgpd x", told("openbgpd", name))}
+
+
+@pytest.mark.parametrize("kind", ["bird", "frr", "gobgp", "openbgpd"])
+def test_an_answer_that_is_not_understood_costs_that_router(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask(router: str, target: str) -> Any:
+        assert (router, target) == (f"{kind} /run/x", "/run/x")
+        raise Unreadable("routes must be a list")
+
+    drivers = {"bird": bird_neighbors, "frr": frr_neighbors, "gobgp": gobgp_neighbors}
+    monkeypatch.setattr(drivers.get(kind, openbgpd_neighbors), "ask", ask)
+    report = ask_neighbors(replace(parse_probe("bird=/run/x@192.0.2.1"), kind=kind))  # type: ignore[type-var]
+    assert report.problem == "its answer cannot be read: routes must be a list"
+    assert (report.router, report.peer, report.sides) == (f"{kind} /run/x", "192.0.2.1", ())
 
 
 def test_frr_tells_nearly_everything() -> None:

@@ -26,7 +26,6 @@ class NodeFacts:
     name: str
     labels: Mapping[str, str] = field(default_factory=dict)
     ready: bool | None = None
-    cordoned: bool = False
     addresses: tuple[IPAddress, ...] = ()
 
 
@@ -39,8 +38,8 @@ class Reach:
     owners: tuple[str, ...]
     local: bool
     announcers: int
-    only: str = ""
-    endpoints: int = 0
+    only: str
+    endpoints: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +50,15 @@ class Workload:
 
     namespace: str
     name: str
-    selector: str = ""
-    proxy: bool = False
-    ours: bool = False
-    priority: str = ""
-    host_network: bool = False
-    strategy: str = "RollingUpdate"
-    max_unavailable: str = ""
-    unavailable: int = 0
-    grace: int = 30
+    selector: str
+    proxy: bool
+    ours: bool
+    priority: str
+    host_network: bool
+    strategy: str
+    max_unavailable: str
+    unavailable: int
+    grace: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,11 +215,16 @@ class Crowd:
 
 @dataclass(frozen=True, slots=True)
 class Met:
-    """A node's peer, and the same session at its router."""
+    """A node's peer, and the same session at its router. `state`: the node's."""
 
-    node: str
+    state: NodeState
     peer: PeerState
     side: Side
+
+    @property
+    def node(self) -> str:
+        """The node's name."""
+        return self.state.node
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,7 +109,7 @@ def selector_cannot_leave(facts: Facts) -> Iterator[Said]:
     known: dict[tuple[tuple[str, str], ...], str] = {}
     keys = _keys(selectors)
     for node in facts.nodes:
-        projected = tuple(sorted((key, value) for key, value in node.labels.items() if key in keys))
+        projected = tuple((key, value) for key, value in node.labels.items() if key in keys)
         if projected not in known:
             known[projected] = deselecting_label(selectors, dict(projected)).refusal
         if refusal := known[projected]:

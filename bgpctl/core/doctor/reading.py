@@ -43,12 +43,11 @@ _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "µs": 1e-6, "us": 1e-6}
 
 def read_node(document: Document) -> NodeFacts:
     """Never raises: what is malformed of it is not known."""
-    spec, ready = document.get("spec"), conditions_of(document).get("Ready")
+    ready = conditions_of(document).get("Ready")
     return NodeFacts(
         name_of(document),
         labels_of(document),
         None if ready is None else ready == "True",
-        isinstance(spec, Mapping) and spec.get("unschedulable") is True,
         tuple(internal_ips(document)),
     )
 
@@ -93,7 +92,7 @@ def _has(labels: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
 
 def _matched(spec: Foreign) -> Mapping[str, str]:
     found = spec.child("selector").child("matchLabels").value
-    return {key: value for key, value in found.items() if isinstance(key, str) and isinstance(value, str)}
+    return {key: value for key, value in found.items() if isinstance(value, str)}
 
 
 # --- pods and their events ----------------------------------------------------------------------------------

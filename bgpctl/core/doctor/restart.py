@@ -76,9 +76,9 @@ def graceful_restart_families(facts: Facts) -> Iterator[Said]:
             continue
         state, peer = found
         offered = peer.session.local_gr
-        kept = {family for family, _ in offered.families} if offered and offered.families else None
+        kept = dict(offered.families) if offered else {}
         for family in peer.session.families if kept else ():
-            if family not in (kept or ()):
+            if family not in kept:
                 why = f"{family} is not in its graceful restart capability"
                 fix = f"bgpctl speaker restart {state.node}"
                 yield Finding(peer_of(state, peer), why, fix, state.node)
@@ -142,7 +142,7 @@ def notification_bit(facts: Facts) -> Iterator[Said]:
         known = facts_from_state(met.peer)
         if known.peer_n is None:
             yield Unknown(UNTOLD, met.node)
-        elif known.local_n and known.peer_n and (said := advice(known, find_profile(met.side.kind))):
+        elif known.local_n and (said := advice(known, find_profile(met.side.kind))):
             fix = 'remove the annotation bgpctl.io/graceful-notification: "true" from the policy or Node'
             yield Finding(
                 f"{met.node} peer {met.peer.address}", f"the N bit is on at both ends. {said}", fix, met.node

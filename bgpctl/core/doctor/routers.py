@@ -46,16 +46,15 @@ def stranger(facts: Facts) -> Iterator[Said]:
 
 
 def sides_disagree(facts: Facts) -> Iterator[Said]:
-    """A node says that its session is up, and the router says that it is not, or the other way round.
+    """A node says that its session is up for a minute, and the router says that it is not.
 
     One of them has not noticed yet, or they speak of two sessions: somebody else uses the node's address, or
-    the probe leads to another router.
+    the probe leads to another router. The other way round it is session-down.
     """
     for met in facts.routers or ():
-        state = (facts.states or {})[met.node]
         if not met.side.session:
             yield Unknown("a router does not tell the state of a session", met.node)
-        elif facts.settled(state, met.peer) and not met.side.up:
+        elif facts.settled(met.state, met.peer) and not met.side.up:
             why = f"the node has the session up, its router has it {met.side.session}"
             yield Finding(_object(met), why, f"bgpctl peers status {met.node} -o wide", met.node)
 
@@ -91,7 +90,6 @@ def password_one_sided(facts: Facts) -> Iterator[Said]:
         ours = configured.secret is not None
         if ours == met.side.password:
             continue
-        state = (facts.states or {})[met.node]
         if ours:
             why, fix = (
                 "the policy has a password for it, its router has none",
@@ -99,7 +97,7 @@ def password_one_sided(facts: Facts) -> Iterator[Said]:
             )
         else:
             why = "its router has a password for this neighbor, the policy has none"
-            fix = change(facts, state, met.peer, "password", "NAME (a Secret with the key password)")
+            fix = change(facts, met.state, met.peer, "password", "NAME (a Secret with the key password)")
         yield Finding(_object(met), why, fix, met.node)
 
 
@@ -130,10 +128,9 @@ def multihop_one_sided(facts: Facts) -> Iterator[Said]:
             continue
         if met.peer.session.established or not peer.external:
             continue
-        state = (facts.states or {})[met.node]
         if peer.multihop_ttl == 1 and met.side.hops > 1:
             why = f"its router has multihop {met.side.hops}, the policy none; the session is down"
-            fix = change(facts, state, met.peer, "ttl", str(met.side.hops))
+            fix = change(facts, met.state, met.peer, "ttl", str(met.side.hops))
             yield Finding(_object(met), why, fix, met.node)
         elif peer.multihop_ttl > 1 and met.side.hops == 1:
             why = (
@@ -154,9 +151,8 @@ def ttl_security(facts: Facts) -> Iterator[Said]:
         if met.side.gtsm is None or peer is None:
             yield Unknown("a router does not tell whether it has TTL security for a neighbor", met.node)
         elif met.side.gtsm and peer.external and peer.multihop_ttl < 255:
-            state = (facts.states or {})[met.node]
             why = f"its router has TTL security, the node sends with a TTL of {peer.multihop_ttl}"
-            fix = f"{change(facts, state, met.peer, 'ttl', '255')}, or switch it off at the router"
+            fix = f"{change(facts, met.state, met.peer, 'ttl', '255')}, or switch it off at the router"
             yield Finding(_object(met), why, fix, met.node)
 
 
@@ -168,7 +164,7 @@ def routes_filtered(facts: Facts) -> Iterator[Said]:
     """
     for met, channel in _channels(facts):
         came = channel.received
-        if came is None and channel.filter and facts.settled((facts.states or {})[met.node], met.peer):
+        if came is None and channel.filter and facts.settled(met.state, met.peer):
             came = met.peer.session.advertised.get(channel.family)
         if channel.filter == "" and came is None:
             continue  # nothing filters
@@ -207,7 +203,6 @@ def routes_missing(facts: Facts) -> Iterator[Said]:
     Not the filter's doing: they did not arrive, or were replaced. Announced anew they come back.
     """
     for met, channel in _channels(facts):
-        state = (facts.states or {})[met.node]
         announced = met.peer.session.advertised.get(channel.family)
         if met.peer.session.families and channel.family not in met.peer.session.families:
             continue
@@ -216,7 +211,7 @@ def routes_missing(facts: Facts) -> Iterator[Said]:
         if announced is None or came is None or filtered:
             yield Unknown("how many routes a router received is not told", met.node)
         elif (
-            facts.settled(state, met.peer)
+            facts.settled(met.state, met.peer)
             and met.side.up
             and came < announced
             and not met.peer.session.pending

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
 
 from bgpctl.core.doctor.facts import Facts, PoolFacts, Reach
 from bgpctl.core.doctor.finding import Finding, Rule, Said, Severity
@@ -120,9 +119,13 @@ def pool_overlaps(facts: Facts) -> Iterator[Said]:
         ),
         key=lambda block: block[:3],
     )
-    for (version, _, end, one), (other_version, begin, _, other) in pairwise(blocks):
-        if version == other_version and begin <= end and one is not other:
-            yield Finding(_called(other), f"it shares addresses with {one.name}", _edit(other))
+    # Of those before it the one that ends last: a long block overlaps more than the one that follows it.
+    longest: tuple[int, int, PoolFacts | None] = (0, 0, None)
+    for version, begin, end, pool in blocks:
+        known, until, other = longest
+        if other and other is not pool and version == known and begin <= until:
+            yield Finding(_called(pool), f"it shares addresses with {other.name}", _edit(pool))
+        longest = max(longest, (version, end, pool), key=lambda block: block[:2])
 
 
 def pool_conflict(facts: Facts) -> Iterator[Said]:

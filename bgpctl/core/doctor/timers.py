@@ -23,7 +23,7 @@ def keepalive_slow(facts: Facts) -> Iterator[Said]:
         hold, keepalive = peer.configured_hold_time, peer.configured_keepalive_time
         if hold and keepalive > hold // 3:
             why = f"its keepalive time is {keepalive} s, its hold time {hold} s: one late keepalive ends it"
-            fix = change(facts, state, peer, "keepalive", str(max(1, hold // 3)))
+            fix = change(facts, state, peer, "keepalive", str(hold // 3))
             yield Finding(peer_of(state, peer), why, fix, state.node)
 
 
@@ -91,8 +91,7 @@ def hold_time_long(facts: Facts) -> Iterator[Said]:
             yield Unknown("whether a router has BFD for a neighbor is not told", met.node)
         elif met.side.bfd is None and hold > LONG_HOLD:
             why = f"no BFD at its router, a hold time of {hold} s: so long it sends to a node without power"
-            states = facts.states or {}
-            fix = change(facts, states[met.node], met.peer, "hold", "9")
+            fix = change(facts, met.state, met.peer, "hold", "9")
             yield Finding(f"{met.node} peer {met.peer.address}", why, fix, met.node)
 
 

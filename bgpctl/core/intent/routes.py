@@ -207,7 +207,7 @@ class _Group:
 
     def _verdict(self, candidate: Candidate, matching: Sequence[Advertisement]) -> tuple[str, str]:
         if not matching:
-            return NO_MATCHING_ADVERTISEMENT, _unmatched(self.all, candidate)
+            return NO_MATCHING_ADVERTISEMENT, self._elsewhere(candidate) or _unmatched(self.all, candidate)
         if candidate.reason:
             return candidate.reason, candidate.detail
         if candidate.prefix is not None and family_of(candidate.prefix) not in self.by_family:
@@ -216,6 +216,14 @@ class _Group:
                 f"the peer's families ({configured}) do not have {family_of(candidate.prefix)}"
             )
         return "", ""
+
+    def _elsewhere(self, candidate: Candidate) -> str:
+        """That it is meant by the advertisements of other families only; "" = by none."""
+        found = (str(f) for f, some in self.by_family.items() if any(matches(a, candidate) for a in some))
+        families = ", ".join(found)
+        return (
+            f"only advertisements of {families} mean it, by its family none is selected" if families else ""
+        )
 
     def _route(self, prefix: IPNetwork, candidate: Candidate, matching: Sequence[Advertisement]) -> Route:
         attributes = self._attributes(prefix, candidate, matching)

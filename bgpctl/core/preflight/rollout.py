@@ -62,11 +62,6 @@ class Rollout:
         """Does it leave its pods alone until somebody deletes them?"""
         return self.strategy.get("type") == ON_DELETE
 
-    def images(self, names: Iterable[str]) -> dict[str, str]:
-        """Of these containers, by name."""
-        wanted = set(names)
-        return {one.name: one.image for one in self.containers if one.name in wanted}
-
 
 def rollout(document: Any) -> Rollout:
     """Raises Unreadable: what cannot be read is not changed."""

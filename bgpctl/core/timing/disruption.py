@@ -69,7 +69,7 @@ def leaves(scheme: Scheme, next_hops: int, position: int | None = None) -> Share
         case Scheme.HASH_THRESHOLD:
             return _threshold(next_hops, position)
         case Scheme.MAGLEV:
-            return Share(own, min(1.0, own + MAGLEV_COLLATERAL))
+            return Share(own, own + MAGLEV_COLLATERAL)
         case Scheme.RESILIENT | Scheme.RENDEZVOUS:
             return Share(own, own)
     return _any(leaves, next_hops, position)

@@ -134,7 +134,7 @@ def _known(scenario: Scenario, case: Case) -> Iterator[Mitigation]:
         yield from _of_silence(scenario, case, course)
     if scenario is Scenario.DESELECT and course.stale:
         yield _withdraw_first(case, course)
-    if scenario not in (Scenario.NO_BACKENDS, Scenario.OPERATOR_DOWN) and course.gone is not None:
+    if scenario is not Scenario.NO_BACKENDS and course.gone is not None:
         yield from _of_flows(scenario, case)
 
 

@@ -153,7 +153,7 @@ class ApiServer:
         made = copy.copy(self)
         made.faults, made.store, made.registry = Faults(), self.store.fork(), self.registry.fork()
         made.operations = self.operations.fork(made.store, made.registry, clock)
-        made.rights = self.rights
+        made.rights, made.images = self.rights, copy.deepcopy(self.images)
         made._controllers = made._http = made._thread = None
         made._timers = []
         return made

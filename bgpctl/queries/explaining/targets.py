@@ -134,7 +134,8 @@ class Finder:
             return Question(title, found.targets, nodes, found.services, found.slices, lead, found.notes)
         own = [one for one in self._cidrs() if any(_inside(a, one[1].prefix) for a in addresses)]
         targets = tuple(dict.fromkeys(_target(candidate) for _, candidate in own))
-        note = "no Service leads to it: what is explained is the CIDR that its address is of"
+        explained = ": what is explained is the CIDR that its address is of" if targets else ""
+        note = f"no Service leads to it{explained}"
         return Question(title, targets, nodes, lead=lead, notes=(note,))
 
     def _serving(self, asked: Asked, addresses: Sequence[IPNetwork]) -> list[Key]:

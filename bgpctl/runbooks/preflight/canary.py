@@ -17,7 +17,7 @@ from bgpctl.core.state import NodeState
 from bgpctl.errors import Blocked, DeadlineExceeded, Temporary
 from bgpctl.kube import lease, paths
 from bgpctl.kube.client import ApiError, Client
-from bgpctl.kube.lease import NodeLock
+from bgpctl.kube.lease import LeaseView, NodeLock
 from bgpctl.ports import Provider
 from bgpctl.runbooks.clock import Clock
 from bgpctl.runbooks.journal import load
@@ -47,27 +47,15 @@ class Canary:
         """Can it be done, and its end be seen? Raises Blocked."""
         self.pod()
         self._up()
+        self._uid()
+        self._held("")
 
     def restart(self) -> Measured:
         """How long it took. Raises Blocked where it may not or cannot be done, DeadlineExceeded where the
         sessions did not come back in time."""
-        pod, before = self.pod(), self._up()
-        document = self.client.find(paths.node(self.node))
-        if document is None:
-            raise no_such_node(self.node)
-        if journal := load(document["metadata"].get("annotations"), self.node):
-            raise Blocked(
-                f"{self.node} cannot be the canary: {journal.command} {journal.run} has the node",
-                "choose another with --canary",
-            )
-        lock = NodeLock(
-            self.client,
-            self.node,
-            uid_of(document),
-            lease.identity(self.run),
-            monotonic=self.clock.monotonic,
-        )
-        self._claim(lock)
+        pod, before, me = self.pod(), self._up(), lease.identity(self.run)
+        lock = NodeLock(self.client, self.node, self._uid(), me, monotonic=self.clock.monotonic)
+        lock.acquire(self._held(me))
         try:
             lock.confirm(fresh=True)
             began = self.clock.monotonic()
@@ -114,14 +102,27 @@ class Canary:
             )
         return state
 
-    def _claim(self, lock: NodeLock) -> None:
+    def _uid(self) -> str:
+        """Of the Node. Raises Blocked where a run has it."""
+        document = self.client.find(paths.node(self.node))
+        if document is None:
+            raise no_such_node(self.node)
+        if journal := load(document["metadata"].get("annotations"), self.node):
+            raise Blocked(
+                f"{self.node} cannot be the canary: {journal.command} {journal.run} has the node",
+                "choose another with --canary",
+            )
+        return uid_of(document)
+
+    def _held(self, me: str) -> LeaseView | None:
+        """The node's Lease. Raises Blocked where somebody else is at work on it."""
         held = lease.read(self.client, self.node)
-        if held is not None and held.of_other(lock.holder) and self.clock.now() < held.expires_at:
+        if held is not None and held.held_by_other(me, self.clock.now()):
             raise Blocked(
                 f"{self.node} cannot be the canary: {held.holder} is at work on it",
                 "wait for it, or choose another with --canary",
             )
-        lock.acquire(held)
+        return held
 
     def _await(self, before: NodeState) -> None:
         """Until each of its sessions is another one than before, and up."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -135,7 +135,7 @@ def shown_value(value: Any) -> str:
 def at(document: Any, path: Path) -> Any:
     """What stands there, None = nothing."""
     for step in path:
-        if isinstance(step, int) and isinstance(document, Sequence) and not isinstance(document, str):
+        if isinstance(step, int) and isinstance(document, list):
             document = document[step] if step < len(document) else None
         else:
             document = document.get(step) if isinstance(document, Mapping) else None
@@ -148,7 +148,7 @@ def put(document: Any, path: Path, value: Any) -> Any:
         return value
     step, rest = path[0], path[1:]
     if isinstance(step, int):
-        items = list(document) if isinstance(document, list | tuple) else []
+        items = document if isinstance(document, list) else []
         new = put(items[step] if step < len(items) else None, rest, value)
         return [*items[:step], *([] if new is None else [new]), *items[step + 1 :]]
     fields = dict(document) if isinstance(document, Mapping) else {}
@@ -164,7 +164,7 @@ def setting(kind: str, document: Document, path: Path, needed: Any, words: str =
 def appending(kind: str, document: Document, path: Path, item: Any, words: str = "") -> Repair:
     """The repair that adds an item to a list of this document."""
     items = at(document, path)
-    number = len(items) if isinstance(items, list | tuple) else 0
+    number = len(items) if isinstance(items, list) else 0
     return Repair(ref(kind, document), (*path, number), item, None, words)
 
 

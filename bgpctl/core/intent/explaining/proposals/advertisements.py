@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from bgpctl.core.intent.explaining.proposals.case import (
@@ -117,16 +117,13 @@ def _by_peer(case: Case, config: Document, where: Path) -> Iterator[Repairs]:
             yield (setting(CLUSTER_CONFIG, config, (*where, "peerConfigRef", "name"), name_of(other)),)
         return
     families = items(settings, "spec", "families")
-    for number, each in enumerate(families):
-        if isinstance(each, Mapping) and each.get("afi") == case.afi:
-            yield from _by_family(case, settings, ("spec", "families", number))
+    # A family that is not the target's tells why none matches too.
+    for number in sorted(range(len(families)), key=lambda n: at(families[n], ("afi",)) != case.afi):
+        yield from _by_family(case, settings, ("spec", "families", number))
     if not families:
         both: Any = [{"afi": afi, "safi": "unicast", "advertisements": {}} for afi in ("ipv4", "ipv6")]
         every = setting(PEER_CONFIG, settings, ("spec", "families"), both, "families with advertisements")
         yield from ((every,), (every, _new(case, {})))
-    for number, each in enumerate(families):  # a family that is not the target's tells why none matches too
-        if isinstance(each, Mapping) and each.get("afi") != case.afi:
-            yield from _by_family(case, settings, ("spec", "families", number))
 
 
 def _by_family(case: Case, settings: Document, where: Path) -> Iterator[Repairs]:
@@ -138,8 +135,7 @@ def _by_family(case: Case, settings: Document, where: Path) -> Iterator[Repairs]
             if at(entry, ("advertisementType",)) == case.target.source:
                 yield from _by_entry(case, one, ("spec", "advertisements", number))
     for one in there:
-        if one not in selected and selector is not None:
-            yield relabelled(ADVERTISEMENT, one, selector)
+        yield relabelled(ADVERTISEMENT, one, selector)
     for one in selected:
         entry, words = _entry(case), f"an entry of advertisementType {case.target.source}"
         yield (appending(ADVERTISEMENT, one, ("spec", "advertisements"), entry, words),)

@@ -74,7 +74,7 @@ def documents(listed: Any) -> list[Document]:
 def items(document: Any, *path: str | int) -> list[Any]:
     """The list that stands there; empty for anything else."""
     found = at(document, path)
-    return list(found) if isinstance(found, list | tuple) else []
+    return list(found) if isinstance(found, list) else []
 
 
 def origin_of(service: Document) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from bgpctl.core.intent.endpoints import SERVICE_NAME_LABEL, answers, port_names
 from bgpctl.core.intent.explaining.proposals.case import Case, documents, items
-from bgpctl.core.intent.explaining.repair import Document, Ref, Repair, Repairs, appending, setting
+from bgpctl.core.intent.explaining.repair import Document, Ref, Repair, Repairs, appending, at, setting
 from bgpctl.core.intent.services import RULES
 from bgpctl.core.reading.documents import labels_of, name_of, namespace_of
 
@@ -66,12 +66,7 @@ def _selector(case: Case) -> str:
 
 def _readier(case: Case, each: Document) -> Iterator[Repairs]:
     for place, endpoint in enumerate(items(each, "endpoints")):
-        conditions = endpoint.get("conditions") or {} if isinstance(endpoint, Mapping) else {}
-        if (
-            isinstance(endpoint, Mapping)
-            and endpoint.get("nodeName") == case.node
-            and conditions.get("ready") is False
-        ):
+        if at(endpoint, ("nodeName",)) == case.node and at(endpoint, ("conditions", "ready")) is False:
             yield (setting(SLICE, each, ("endpoints", place, "conditions", "ready"), True),)
 
 
@@ -81,7 +76,6 @@ def _reached(case: Case, service: Document, each: Document) -> Iterator[Repairs]
     if not answers(port_names(items(each, "ports")), port_names(wanted)):
         named = [{"name": port["name"], "port": port.get("port")} for port in wanted]
         repair = setting(SLICE, each, ("ports",), named, "ports with the names of the Service's")
-        yield (repair,)
         yield (repair, _one_more(case, each))
 
 

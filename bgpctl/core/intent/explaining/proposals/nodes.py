@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from bgpctl.core.intent.explaining.proposals.case import LABELS, Case, documents, items
@@ -35,7 +35,7 @@ def _condition(case: Case, kind: str, needed: str) -> Iterator[Repairs]:
     node = case.objects.node or {}
     # Of several of a type the last one counts (`gates.conditions_of`).
     for place, condition in reversed(list(enumerate(items(node, "status", "conditions")))):
-        if isinstance(condition, Mapping) and condition.get("type") == kind:
+        if at(condition, ("type",)) == kind:
             yield (setting("Node", node, ("status", "conditions", place, "status"), needed),)
 
 

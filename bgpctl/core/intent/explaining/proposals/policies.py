@@ -46,7 +46,7 @@ def _without(kind: str, document: Document, problems: Sequence[Problem]) -> Repa
     """Fields that would have to be gone, or be as the problem says."""
     places = {problem.path: problem.message for problem in problems if problem.path}
     return tuple(
-        setting(kind, document, read_path(path), None, f"otherwise: it {message}")
+        setting(kind, document, read_path(path), None, f"otherwise: {message}")
         for path, message in reversed(
             places.items()
         )  # of a list the last item first: places stay what they are

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from bgpctl.core.intent.explaining.proposals.advertisements import matching
 from bgpctl.core.intent.explaining.proposals.case import LABELS, Case, documents, items
@@ -63,7 +63,7 @@ def _of_pools(case: Case) -> Iterator[str]:
     """The first address of each pool."""
     for pool in documents(case.objects.lb_pools):
         for block in items(pool, "spec", "blocks"):
-            text = block.get("start") or block.get("cidr") if isinstance(block, Mapping) else None
+            text = at(block, ("start",)) or at(block, ("cidr",))
             try:
                 yield str(parse_network(text, strict=False)[0] if "/" in str(text) else parse_address(text))
             except ValueError:
