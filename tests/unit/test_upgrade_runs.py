@@ -158,7 +158,7 @@ def test_only_these_nodes_and_the_rest_keeps_the_old_image(world: World, restart
     assert (
         told(again)[-1] == "Strategy done: DaemonSet bgp/bgpctl-speaker: updateStrategy RollingUpdate again"
     )
-    assert other.message == f"every speaker runs {IMAGE}; no router lost a route"
+    assert other.message == f"every speaker runs {IMAGE}; no router lost a route while worker-1 restarted"
     assert "Template done: is so already" in told(again)
 
 

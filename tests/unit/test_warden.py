@@ -97,25 +97,34 @@ def process(monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess.Popen[bytes]
         made.kill()
 
 
-def test_the_run_ended(process: subprocess.Popen[bytes]) -> None:
+def test_the_run_ended(process: subprocess.Popen[bytes], report: tuple[int, int]) -> None:
     with pytest.raises(Killed):
-        warden._guarded(process, os.getpid())
+        warden._guarded(process, os.getpid(), report[1])
+
+
+def test_the_run_listens_no_more(process: subprocess.Popen[bytes]) -> None:
+    """It lives on: ^C came while its command was started."""
+    ours, theirs = os.pipe()
+    os.close(ours)
+    with pytest.raises(Killed):
+        warden._guarded(process, os.getppid(), theirs)
+    os.close(theirs)
 
 
 def test_the_run_is_stopped_for_a_while(
-    process: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+    process: subprocess.Popen[bytes], report: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """For a second without a break, which is less than whoever takes its node over waits for."""
     states = iter([True, True, True, False, True, True, True, True, False])
     monkeypatch.setattr(warden, "_stopped", lambda pid: next(states))
     with pytest.raises(Killed):
-        warden._guarded(process, os.getppid())
+        warden._guarded(process, os.getppid(), report[1])
     assert list(states) == [False]
 
 
-def test_a_command_that_ends_by_itself(process: subprocess.Popen[bytes]) -> None:
+def test_a_command_that_ends_by_itself(process: subprocess.Popen[bytes], report: tuple[int, int]) -> None:
     process.kill()
-    assert warden._guarded(process, os.getppid()) == -9
+    assert warden._guarded(process, os.getppid(), report[1]) == -9
 
 
 def test_whether_a_process_is_stopped(tmp_path: Path) -> None:
