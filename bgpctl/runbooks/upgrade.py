@@ -259,8 +259,9 @@ class _Work:
         seen = f"no router lost a route{now}" if self._watched else "not all routers were watched"
         if not self.out:
             return f"every speaker runs {image}; {seen}"
-        kept = f"{', '.join(self.out)} keep the old one, and the DaemonSet stays at {ON_DELETE}"
-        return f"{', '.join(self.todo)} run {image}; {seen}; {kept}"
+        keep, run = ("keep" + "s" * (len(self.out) == 1)), ("run" + "s" * (len(self.todo) == 1))
+        kept = f"{', '.join(self.out)} {keep} the old one, and the DaemonSet stays at {ON_DELETE}"
+        return f"{', '.join(self.todo)} {run} {image}; {seen}; {kept}"
 
     def _standing(self) -> str:
         """How the DaemonSet is now, whoever left it so: what is safe rests on that, not on what we did."""

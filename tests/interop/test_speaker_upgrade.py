@@ -141,7 +141,7 @@ def test_one_node_then_the_rest(lab: Lab) -> None:
     with upgrade(lab, "--nodes", "worker-1") as run:
         ran = follow(lab, run)
     assert ran.code == 0, ran.out + ran.err
-    assert "worker-2 keep the old one, and the DaemonSet stays at OnDelete" in ran.document["message"]
+    assert "worker-2 keeps the old one, and the DaemonSet stays at OnDelete" in ran.document["message"]
     assert images(lab) == {"worker-1": NEW, "worker-2": OLD}
     assert strategy(lab)["spec"]["updateStrategy"] == {"type": "OnDelete"}
 

@@ -149,7 +149,7 @@ def test_only_these_nodes_and_the_rest_keeps_the_old_image(world: World, restart
     _, result = run(world, nodes=("worker-2",))
     assert images(world) == {"worker-1": OLD, "worker-2": IMAGE}
     assert result.message == (
-        f"worker-2 run {IMAGE}; no router lost a route; worker-1 keep the old one, "
+        f"worker-2 runs {IMAGE}; no router lost a route; worker-1 keeps the old one, "
         "and the DaemonSet stays at OnDelete"
     )
     assert result.hint == f"for the others: bgpctl speaker upgrade --image {IMAGE} --nodes worker-1"
