@@ -168,9 +168,10 @@ class Wire:
         if target is None:
             return Answer(200, dump(discovery.answer(server.registry, asked.path)))
         if reviews.concerns(target):
-            return Answer(201, dump(reviews.answer(target, self.user, asked.document, server.rights)))
+            review = reviews.answer(target, self.user, asked.document, server.rights, server.roles)
+            return Answer(201, dump(review))
         verb = asked.verb
-        auth.authorize(self.user, verb, target, server.rights)
+        auth.authorize(self.user, verb, target, server.rights, server.roles)
         found = answer(server.operations, Request(verb, target, asked.query, asked.headers, asked.body))
         assert not isinstance(found, Watch), "there is nobody here who could wait for events"
         return found
