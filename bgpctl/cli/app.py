@@ -13,6 +13,7 @@ from bgpctl.cli import (
     errors,
     explain,
     forecast,
+    install,
     lab,
     logs,
     metrics,
@@ -51,6 +52,8 @@ app.add_typer(policy.app, name="policy")
 app.command("providers")(providers.providers)
 app.add_typer(providers.cilium, name="cilium")
 app.add_typer(providers.calico, name="calico")
+app.command("install")(install.install)
+app.command("uninstall")(install.uninstall)
 app.add_typer(lab.app, name="lab")
 
 

@@ -1,0 +1,233 @@
+"""Who needs which right, and why: one table, of which the roles, `auth check` and docs/install.md are made.
+
+Each row was found by letting the commands run as a user with exactly these rights, and by taking every one
+away (tests/integration/test_rights.py). `without`: what is missing then where the command goes on; "" = it
+refuses, and names the right. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+CORE, APPS, OURS, CILIUM = "", "apps", "bgpctl.io", "cilium.io"
+LEASES, SLICES, POLICY = "coordination.k8s.io", "discovery.k8s.io", "policy"
+SYSTEM = "kube-system"
+VERDICTS = "bgpctl-verdicts"
+
+SPEAKER, OPERATOR, READER = "speaker", "node-operator", "reader"
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """Verbs on resources of one API group. `namespace` "" = cluster-wide; `names`: only objects of these."""
+
+    verbs: tuple[str, ...]
+    group: str
+    resources: tuple[str, ...]
+    why: str
+    without: str = ""
+    namespace: str = ""
+    names: tuple[str, ...] = ()
+
+    def each(self) -> Iterator[Right]:
+        """One verb on one resource at a time."""
+        for resource in self.resources:
+            for verb in self.verbs:
+                yield Right(
+                    (verb,), self.group, (resource,), self.why, self.without, self.namespace, self.names
+                )
+
+    @property
+    def words(self) -> str:
+        """For people: `get nodes`, `list leases.coordination.k8s.io in kube-system`."""
+        group = f".{self.group}" if self.group else ""
+        what = ",".join(
+            f"{resource.partition('/')[0]}{group}{_below(resource)}" for resource in self.resources
+        )
+        where = f" in {self.namespace}" if self.namespace else ""
+        return f"{','.join(self.verbs)} {what}{where}"
+
+
+def _below(resource: str) -> str:
+    return "/" + resource.partition("/")[2] if "/" in resource else ""
+
+
+def _may(
+    verbs: str,
+    group: str,
+    resources: str,
+    why: str,
+    without: str = "",
+    namespace: str = "",
+    names: tuple[str, ...] = (),
+) -> Right:
+    return Right(tuple(verbs.split()), group, tuple(resources.split()), why, without, namespace, names)
+
+
+POLICIES = "ciliumbgppeeringpolicies ciliumbgpclusterconfigs"
+COMPANIONS = "ciliumbgppeerconfigs ciliumbgpadvertisements ciliumbgpnodeconfigoverrides"
+POOLS = "ciliumloadbalancerippools ciliumpodippools"
+
+_ELECTED = "which of the speakers judges the policies"
+_UNJUDGED = "no conditions are written on the policies"
+
+SPEAKER_RIGHTS: Sequence[Right] = (
+    _may(
+        "get",
+        CORE,
+        "nodes",
+        "whose the node is: another stack's, or ours",
+        "it waits for as long as it cannot be seen",
+    ),
+    _may("list watch", CORE, "nodes", "its Node: labels, addresses, PodCIDRs; whether it goes away"),
+    _may("list watch", CORE, "services", "what is announced"),
+    _may("list watch", SLICES, "endpointslices", "where a Service has endpoints"),
+    _may("list watch", CILIUM, f"{POLICIES} {COMPANIONS}", "the BGP policies"),
+    _may(
+        "list watch", CILIUM, POOLS, "advertisements by pool", "they are taken as not there, and it says so"
+    ),
+    _may(
+        "get list watch",
+        CILIUM,
+        "ciliumnodes",
+        "PodCIDRs that Cilium allocates; whether Cilium has the node",
+        "PodCIDRs of the Node alone count",
+    ),
+    _may(
+        "get list",
+        CILIUM,
+        "ciliumbgpnodeconfigs",
+        "whether Cilium's own BGP has the node",
+        "it waits, unless it had sessions before",
+    ),
+    _may("list", APPS, "daemonsets", "whether kube-router has the node", "kube-router is not looked for"),
+    _may("create get patch", OURS, "bgpnodestates", "what it says of itself"),
+    _may("patch", OURS, "bgpnodestates/status", "what it says of itself"),
+    _may("list watch", OURS, "bgpnodestates", "which policy each speaker runs", _UNJUDGED),
+    _may(
+        "get", CILIUM, "ciliumbgpclusterconfigs ciliumbgppeeringpolicies", "the conditions so far", _UNJUDGED
+    ),
+    _may(
+        "patch",
+        CILIUM,
+        "ciliumbgpclusterconfigs/status ciliumbgppeeringpolicies/status",
+        "verdicts in words",
+        _UNJUDGED,
+    ),
+    _may("list watch update", LEASES, "leases", _ELECTED, _UNJUDGED, SYSTEM, (VERDICTS,)),
+    _may("create", LEASES, "leases", _ELECTED, _UNJUDGED, SYSTEM),
+)
+
+_LOOK: Sequence[Right] = (
+    _may("get list", CORE, "nodes", "the nodes"),
+    _may("list", CORE, "services", "what is announced", "doctor goes on without it"),
+    _may("list", SLICES, "endpointslices", "where a Service has endpoints", "doctor goes on without it"),
+    _may("get list", OURS, "bgpnodestates", "what the speakers say"),
+    _may("list", CILIUM, f"{POLICIES} {COMPANIONS}", "the BGP policies"),
+    _may("list", CILIUM, POOLS, "advertisements by pool"),
+    _may("list", CILIUM, "ciliumnodes ciliumbgpnodeconfigs", "whether Cilium speaks BGP too"),
+)
+
+READER_RIGHTS: Sequence[Right] = (
+    *_LOOK,
+    _may("get", CORE, "services", "explain a Service"),
+    _may("list get", CORE, "pods", "explain a Pod; forecast counts them"),
+    _may("list", APPS, "daemonsets", "doctor: workloads that BGP depends on", "doctor goes on without it"),
+    _may("list", CORE, "events", "doctor: how long pulls took", "doctor goes on without it"),
+    _may(
+        "get",
+        "apiextensions.k8s.io",
+        "customresourcedefinitions",
+        "doctor: is the CRD the one of this version",
+        "doctor goes on without it",
+        names=("bgpnodestates.bgpctl.io",),
+    ),
+    _may(
+        "list",
+        LEASES,
+        "leases",
+        "which runs are going on",
+        "those of nodes with a journal are asked for",
+        SYSTEM,
+    ),
+    _may("get", LEASES, "leases", "which runs are going on", "", SYSTEM),
+)
+
+OPERATOR_RIGHTS: Sequence[Right] = (
+    *_LOOK,
+    _may("patch", CORE, "nodes", "cordon, label, journal"),
+    _may("list", CORE, "pods", "what runs on the node"),
+    _may("create", CORE, "pods/eviction", "evict it"),
+    _may("delete", CORE, "pods", "speaker restart, and --disable-eviction", "drains evict"),
+    _may("list", APPS, "daemonsets", "which pods stay"),
+    _may(
+        "list",
+        POLICY,
+        "poddisruptionbudgets",
+        "which pods may not go now",
+        "the API server refuses what a budget forbids",
+    ),
+    _may("get", CILIUM, "ciliumnodes ciliumbgpnodeconfigs", "whether Cilium announces for the node too"),
+    _may("create get list update delete", LEASES, "leases", "one run owns a node", "", SYSTEM),
+)
+
+ROLES: Mapping[str, Sequence[Right]] = {
+    SPEAKER: SPEAKER_RIGHTS,
+    OPERATOR: OPERATOR_RIGHTS,
+    READER: READER_RIGHTS,
+}
+
+TITLES: Mapping[str, str] = {
+    SPEAKER: "a speaker: its ServiceAccount",
+    OPERATOR: "a person or a script that drains and restores nodes",
+    READER: "who only looks: peers status, node status, routes, explain, forecast, doctor",
+}
+
+EXTRAS: Mapping[str, Mapping[str, Sequence[Right]]] = {
+    "medik8s": {
+        OPERATOR: (
+            _may(
+                "get", LEASES, "leases", "whether medik8s owns the node", "it is not known", "medik8s-leases"
+            ),
+        )
+    },
+    "kured": {
+        OPERATOR: (
+            _may(
+                "get",
+                APPS,
+                "daemonsets",
+                "whether kured reboots the node",
+                "it is not known",
+                SYSTEM,
+                ("kured",),
+            ),
+        )
+    },
+    "logs": {
+        READER: (_may("get", CORE, "pods/log", "bgpctl logs"), _may("list", CORE, "pods", "bgpctl logs"))
+    },
+    "metrics": {READER: (_may("get", CORE, "pods/proxy", "bgpctl metrics"),)},
+    "upgrade": {
+        OPERATOR: (
+            _may("create delete list", CORE, "pods", "preflight upgrade: its pulls", "", SYSTEM),
+            _may("list", CORE, "events", "how long they took", "", SYSTEM),
+            _may("patch", APPS, "daemonsets", "speaker upgrade", "", "{namespace}"),
+            _may("create delete list", CORE, "pods", "speaker upgrade", "", "{namespace}"),
+            _may("list", CORE, "events", "how long its pulls took", "", "{namespace}"),
+        )
+    },
+}
+
+
+def rights_of(role: str, extras: Sequence[str] = (), namespace: str = "") -> tuple[Right, ...]:
+    """Of a role with these extras; `namespace`: where bgpctl is installed."""
+    found = [*ROLES[role], *(right for extra in extras for right in EXTRAS[extra].get(role, ()))]
+    return tuple(_placed(right, namespace) for right in found)
+
+
+def _placed(right: Right, namespace: str) -> Right:
+    if right.namespace != "{namespace}":
+        return right
+    return Right(right.verbs, right.group, right.resources, right.why, right.without, namespace, right.names)
