@@ -119,20 +119,23 @@ SPEAKER_RIGHTS: Sequence[Right] = (
     _may("create", LEASES, "leases", _ELECTED, _UNJUDGED, SYSTEM),
 )
 
+UNSEEN = "Cilium's own BGP is not looked for"
+
 _LOOK: Sequence[Right] = (
     _may("get list", CORE, "nodes", "the nodes"),
     _may("list", CORE, "services", "what is announced", "doctor goes on without it"),
     _may("list", SLICES, "endpointslices", "where a Service has endpoints", "doctor goes on without it"),
     _may("get list", OURS, "bgpnodestates", "what the speakers say"),
     _may("list", CILIUM, f"{POLICIES} {COMPANIONS}", "the BGP policies"),
-    _may("list", CILIUM, POOLS, "advertisements by pool"),
-    _may("list", CILIUM, "ciliumnodes ciliumbgpnodeconfigs", "whether Cilium speaks BGP too"),
+    _may("list", CILIUM, POOLS, "advertisements by pool", "by pool nothing is told"),
+    _may("list", CILIUM, "ciliumnodes ciliumbgpnodeconfigs", "whether Cilium speaks BGP too", UNSEEN),
 )
 
 READER_RIGHTS: Sequence[Right] = (
     *_LOOK,
     _may("get", CORE, "services", "explain a Service"),
-    _may("list get", CORE, "pods", "explain a Pod; forecast counts them"),
+    _may("get", CORE, "pods", "explain a Pod"),
+    _may("list", CORE, "pods", "forecast and doctor count them", "they go on without it"),
     _may("list", APPS, "daemonsets", "doctor: workloads that BGP depends on", "doctor goes on without it"),
     _may("list", CORE, "events", "doctor: how long pulls took", "doctor goes on without it"),
     _may(
@@ -151,7 +154,6 @@ READER_RIGHTS: Sequence[Right] = (
         "those of nodes with a journal are asked for",
         SYSTEM,
     ),
-    _may("get", LEASES, "leases", "which runs are going on", "", SYSTEM),
 )
 
 OPERATOR_RIGHTS: Sequence[Right] = (
@@ -160,7 +162,7 @@ OPERATOR_RIGHTS: Sequence[Right] = (
     _may("list", CORE, "pods", "what runs on the node"),
     _may("create", CORE, "pods/eviction", "evict it"),
     _may("delete", CORE, "pods", "speaker restart, and --disable-eviction", "drains evict"),
-    _may("list", APPS, "daemonsets", "which pods stay"),
+    _may("list", APPS, "daemonsets", "which pods stay; whether kured reboots the node"),
     _may(
         "list",
         POLICY,
@@ -168,8 +170,26 @@ OPERATOR_RIGHTS: Sequence[Right] = (
         "which pods may not go now",
         "the API server refuses what a budget forbids",
     ),
-    _may("get", CILIUM, "ciliumnodes ciliumbgpnodeconfigs", "whether Cilium announces for the node too"),
-    _may("create get list update delete", LEASES, "leases", "one run owns a node", "", SYSTEM),
+    _may("get", CILIUM, "ciliumnodes", "whether Cilium announces for the node too"),
+    _may(
+        "get",
+        CILIUM,
+        "ciliumbgpnodeconfigs",
+        "whether Cilium announces for the node too",
+        "where Cilium serves them, a drain is refused",
+    ),
+    _may("create get update", LEASES, "leases", "one run owns a node", "", SYSTEM),
+    _may(
+        "list",
+        LEASES,
+        "leases",
+        "node status: who owns which",
+        "those of drained nodes are asked for",
+        SYSTEM,
+    ),
+    _may(
+        "delete", LEASES, "leases", "a node is let go of", "the Lease stays until it expires, in 15 s", SYSTEM
+    ),
 )
 
 ROLES: Mapping[str, Sequence[Right]] = {
@@ -189,19 +209,6 @@ EXTRAS: Mapping[str, Mapping[str, Sequence[Right]]] = {
         OPERATOR: (
             _may(
                 "get", LEASES, "leases", "whether medik8s owns the node", "it is not known", "medik8s-leases"
-            ),
-        )
-    },
-    "kured": {
-        OPERATOR: (
-            _may(
-                "get",
-                APPS,
-                "daemonsets",
-                "whether kured reboots the node",
-                "it is not known",
-                SYSTEM,
-                ("kured",),
             ),
         )
     },
