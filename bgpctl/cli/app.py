@@ -9,6 +9,7 @@ import typer
 
 from bgpctl import __version__
 from bgpctl.cli import (
+    auth,
     doctor,
     errors,
     explain,
@@ -54,6 +55,7 @@ app.add_typer(providers.cilium, name="cilium")
 app.add_typer(providers.calico, name="calico")
 app.command("install")(install.install)
 app.command("uninstall")(install.uninstall)
+app.add_typer(auth.app, name="auth")
 app.add_typer(lab.app, name="lab")
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from bgpctl.core.preflight.rollout import ANNOTATION
 from bgpctl.core.reading.documents import annotations_of
-from bgpctl.errors import BgpctlError, Blocked, UsageError
+from bgpctl.errors import BgpctlError, Blocked, Temporary, UsageError
 from bgpctl.install import found
 from bgpctl.install.crds import is_ours
 from bgpctl.install.hold import Hold, alone
@@ -52,7 +52,7 @@ def apply(
 def _find(client: Client, one: Manifest) -> Document | None:
     try:
         return client.find(found.path(one))
-    except ApiError as error:
+    except (ApiError, Temporary) as error:
         raise _told(error, f"look at {one.words}") from None
 
 
@@ -110,7 +110,7 @@ def _applied(client: Client, one: Manifest, before: Document | None, hold: Hold 
         ) from None
     except NotFound as error:
         raise _unserved(one, error) from None
-    except ApiError as error:
+    except (ApiError, Temporary) as error:
         raise _told(error, f"apply {one.words}") from None
     if before is None:
         return Done("created", one.words, one.why)
@@ -148,15 +148,19 @@ def _unserved(one: Manifest, error: ApiError) -> BgpctlError:
     )
 
 
-def _told(error: ApiError, what: str) -> BgpctlError:
+def _told(error: BgpctlError, what: str) -> BgpctlError:
     """A right that is missing is named by the API server; what it was for, by us."""
-    if error.code == 403:
+    if getattr(error, "code", 0) == 403:
         return Blocked(
             f"cannot {what}: {error.message}",
             "to see all that is missing: bgpctl auth check --for install\n"
             "what was written before stays; running the same again goes on",
         )
-    return BgpctlError(f"cannot {what}: {error.message}", "running the same again is safe")
+    return BgpctlError(
+        f"cannot {what}: {error.message}",
+        "what was written before stays; running the same again goes on\n"
+        "where a right is missing: bgpctl auth check --for install",
+    )
 
 
 def _stale(client: Client, chosen: Options, names: set[tuple[str, str, str]]) -> list[Document]:
@@ -191,5 +195,5 @@ def delete(client: Client, old: Document) -> None:
         return
     except Conflict:
         return  # another one of its name by now, which is not ours
-    except ApiError as error:
+    except (ApiError, Temporary) as error:
         raise _told(error, f"delete {words_of(old)}") from None

@@ -9,10 +9,11 @@ from bgpctl.core.reading.documents import labels_of
 from bgpctl.errors import Blocked
 from bgpctl.install.crds import is_ours
 from bgpctl.install.labels import INSTALL, MANAGED, MANAGER
-from bgpctl.install.manifests import KINDS, Manifest, words_of
+from bgpctl.install.manifests import KINDS, Manifest
 from bgpctl.install.settings import Options
 from bgpctl.kube import paths
-from bgpctl.kube.client import Client, NotFound
+from bgpctl.kube.client import ApiError, Client, NotFound
+from bgpctl.kube.optional import serves
 
 Document = Mapping[str, Any]
 
@@ -79,10 +80,15 @@ def made_before(client: Client, namespace: str, kinds: Sequence[str] = tuple(KIN
             )
         except NotFound:
             continue  # the Prometheus operator's, where it is not installed
+        except ApiError as error:
+            if error.code == 403 and not _served(client, kind):
+                continue  # an API server forbids also what it does not know
+            raise
         for document in listed:
             yield {**document, "kind": kind}
 
 
-def names(documents: Sequence[Document]) -> list[str]:
-    """For people."""
-    return [words_of(document) for document in documents]
+def _served(client: Client, kind: str) -> bool:
+    base, plural = KINDS[kind]
+    group = base.removeprefix("/apis/").partition("/")[0]
+    return base.startswith("/api/") or serves(client, group, plural)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from bgpctl.errors import BgpctlError, Blocked
 from bgpctl.kube import lease, paths
-from bgpctl.kube.client import Client, Conflict
+from bgpctl.kube.client import ApiError, Client, Conflict
 
 NAME = "bgpctl-install"
 DURATION = 30
@@ -28,7 +28,16 @@ class Hold:
         self._since, self._renewed = lease.now(), time.monotonic()
 
     def take(self) -> None:
-        """Raises Blocked while somebody else has it."""
+        """Raises Blocked while somebody else has it, or where we may not."""
+        try:
+            self._take()
+        except ApiError as error:
+            raise Blocked(
+                f"cannot see to it that nobody else installs at the same time: {error.message}",
+                "nothing was changed; to see all that is missing: bgpctl auth check --for install",
+            ) from None
+
+    def _take(self) -> None:
         seen = self._client.find(self._path)
         view = lease.view(seen) if seen else None
         if view and view.held_by_other(self._me, self._client.present()):
@@ -64,12 +73,17 @@ class Hold:
             self._renewed = time.monotonic()
 
     def release(self) -> None:
-        """Failing is harmless: it expires."""
+        """Failing is harmless: it expires. Who may not delete it leaves it behind without a holder."""
         with contextlib.suppress(BgpctlError):
             seen = self._client.find(self._path)
-            if seen and lease.view(seen).holder == self._me:
-                version = {"resourceVersion": seen["metadata"]["resourceVersion"]}
-                self._client.delete(self._path, {"preconditions": version})
+            if not seen or lease.view(seen).holder != self._me:
+                return
+            version = seen["metadata"]["resourceVersion"]
+            try:
+                self._client.delete(self._path, {"preconditions": {"resourceVersion": version}})
+            except ApiError:
+                self._me = ""
+                self._client.replace(self._path, self._document(version))
 
     def _document(self, version: str | None) -> dict[str, object]:
         return lease.document(NAME, self._me, self._since, version=version, duration=DURATION)

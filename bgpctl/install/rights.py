@@ -228,6 +228,33 @@ EXTRAS: Mapping[str, Mapping[str, Sequence[Right]]] = {
 }
 
 
+INSTALL = "install"
+RBAC, ADMISSION = "rbac.authorization.k8s.io", "admissionregistration.k8s.io"
+_GIVES = "roles; also `bind` and `escalate` on them, or every right that they give"
+_BINDS = "who has them"
+
+INSTALL_RIGHTS: Sequence[Right] = (
+    _may("get create patch", CORE, "namespaces", "the namespace", ""),
+    _may("get create patch", "apiextensions.k8s.io", "customresourcedefinitions", "the definitions", ""),
+    _may("get list create patch delete", CORE, "serviceaccounts", "who the pods are"),
+    _may("get list create patch delete", RBAC, "clusterroles roles", _GIVES),
+    _may("get list create patch delete", RBAC, "clusterrolebindings rolebindings", _BINDS),
+    _may(
+        "get list create patch delete",
+        ADMISSION,
+        "validatingadmissionpolicies validatingadmissionpolicybindings",
+        "a speaker writes of its own node only",
+    ),
+    _may("list", "networking.k8s.io", "networkpolicies", "what an earlier install left"),
+    _may("get list create patch delete", APPS, "daemonsets", "speaker and engine"),
+    _may("get create update", LEASES, "leases", "one install at a time", "", SYSTEM),
+    _may("delete", LEASES, "leases", "to leave nothing behind", "an empty Lease stays", SYSTEM),
+    _may("list", CORE, "pods", "uninstall waits until they ended", "it does not wait for them"),
+    _may("list", OURS, "bgpnodestates", "uninstall: who announces"),
+)
+"""Of who installs: no role of an install, because it is needed before there is one."""
+
+
 def rights_of(role: str, extras: Sequence[str] = (), namespace: str = "") -> tuple[Right, ...]:
     """Of a role with these extras; `namespace`: where bgpctl is installed."""
     found = [*ROLES[role], *(right for extra in extras for right in EXTRAS[extra].get(role, ()))]

@@ -78,3 +78,9 @@ def authorize(
         f'User "{user}" cannot {verb} resource "{target.resource_text}" in API group "{target.group}" {where}'
     )
     raise status.forbidden(target.group, target.plural, target.name, why)
+
+
+def authorize_apply(user: str, target: Target, there: bool, rights: Rights, roles: Roles | None) -> None:
+    """A server-side apply of what is not `there` is a create too (k8s.io/apiserver, handlers/patch.go)."""
+    if not there:
+        authorize(user, "create", target, rights, roles)

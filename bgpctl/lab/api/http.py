@@ -17,7 +17,7 @@ from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from bgpctl.lab.api import auth, discovery, exec, faults, reviews, selectors, status
+from bgpctl.lab.api import auth, discovery, exec, faults, patch, reviews, selectors, status
 from bgpctl.lab.api.documents import dump
 from bgpctl.lab.api.faults import Fault
 from bgpctl.lab.api.requests import Answer, Request, answer, refusal
@@ -194,12 +194,16 @@ class Handler(BaseHTTPRequestHandler):
         verb = verb_of(self.command, target, query)
         roles = None if api.faults.refusing else api.roles
         auth.authorize(user, verb, target, api.faults.known(api.rights), roles, selectors.one_name(query))
+        request = Request(verb, target, query, headers, body)
+        if verb == "patch" and request.content_type == patch.APPLY:
+            there = api.operations.has(target)
+            auth.authorize_apply(user, target, there, api.faults.known(api.rights), roles)
         api.faults.check_ready(verb)
         fault = self._suffer(verb, target.resource_text, self.path)
         if target.resource_text == exec.RESOURCE:
             auth.authorize(user, "create", target, api.rights, api.roles)  # as 1.35: a GET is not enough
             return fault, exec.begin(api.operations, api.commands, target, headers, url.query)
-        return fault, answer(api.operations, Request(verb, target, query, headers, body))
+        return fault, answer(api.operations, request)
 
     def _faults(self, user: str, query: Mapping[str, str], body: bytes) -> Answer:
         auth.authorize(user, self.command.lower(), Target("bgpctl.io", "", "faults"), ())
