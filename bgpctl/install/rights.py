@@ -105,13 +105,11 @@ SPEAKER_RIGHTS: Sequence[Right] = (
     _may("create get patch", OURS, "bgpnodestates", "what it says of itself"),
     _may("patch", OURS, "bgpnodestates/status", "what it says of itself"),
     _may("list watch", OURS, "bgpnodestates", "which policy each speaker runs", _UNJUDGED),
-    _may(
-        "get", CILIUM, "ciliumbgpclusterconfigs ciliumbgppeeringpolicies", "the conditions so far", _UNJUDGED
-    ),
+    _may("get", CILIUM, "ciliumbgpclusterconfigs ciliumbgppeerconfigs", "the conditions so far", _UNJUDGED),
     _may(
         "patch",
         CILIUM,
-        "ciliumbgpclusterconfigs/status ciliumbgppeeringpolicies/status",
+        "ciliumbgpclusterconfigs/status ciliumbgppeerconfigs/status",
         "verdicts in words",
         _UNJUDGED,
     ),

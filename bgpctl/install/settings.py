@@ -30,7 +30,7 @@ _IMAGE = re.compile(
 _QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi)?")
 _SUBJECT = re.compile(r"(user|group):[^\s,:/][^\s,]{0,252}|serviceaccount:[a-z0-9.-]+/[a-z0-9.-]+")
 _PAIR = re.compile(r"([a-z0-9.-]+/)?[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?=[A-Za-z0-9._-]{0,63}")
-_PATH = re.compile(r"(/[A-Za-z0-9._-]+)+")
+_PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._-]+)+")
 LONGEST = 2048  # characters of one value
 
 
