@@ -256,7 +256,8 @@ INSTALL_RIGHTS: Sequence[Right] = (
 
 def rights_of(role: str, extras: Sequence[str] = (), namespace: str = "") -> tuple[Right, ...]:
     """Of a role with these extras; `namespace`: where bgpctl is installed."""
-    found = [*ROLES[role], *(right for extra in extras for right in EXTRAS[extra].get(role, ()))]
+    more = (rows.get(role, ()) for extra, rows in EXTRAS.items() if extra in extras)
+    found = [*ROLES[role], *(right for rows in more for right in rows)]
     return tuple(_placed(right, namespace) for right in found)
 
 

@@ -53,11 +53,12 @@ def roles_of(name: str, rights: Sequence[Right]) -> Iterator[Document]:
             "apiVersion": f"{RBAC}/v1",
             "kind": kind,
             "metadata": {"name": name, **({"namespace": namespace} if namespace else {})},
-            "rules": [_rule(right) for right in rights if right.namespace == namespace],
+            "rules": [rule_of(right) for right in rights if right.namespace == namespace],
         }
 
 
-def _rule(right: Right) -> Document:
+def rule_of(right: Right) -> Document:
+    """A PolicyRule."""
     return {
         "apiGroups": [right.group],
         "resources": list(right.resources),

@@ -37,13 +37,15 @@ LONGEST = 2048  # characters of one value
 @dataclass(frozen=True, slots=True)
 class Setting:
     """`kind`: text, flag or words. `allowed` says in words what fits, and `fits` whether a text (of words:
-    each of them) does; `choices`: the only ones, where there are few."""
+    each of them) does; `choices`: the only ones, where there are few. `pattern`: what each word matches as a
+    whole, for a schema; "" = no regular expression tells it."""
 
     default: Value
     help: str
     allowed: str = ""
     fits: Callable[[str], bool] = lambda text: True
     choices: tuple[str, ...] = ()
+    pattern: str = ""
 
     @property
     def kind(self) -> str:
@@ -102,12 +104,17 @@ SETTINGS: Mapping[str, Setting] = {
         "The image of bgpctl. No public one exists: the default must have been loaded into every node.",
         "an image: REGISTRY/NAME:TAG",
         _whole(_IMAGE, 512),
+        pattern=_IMAGE.pattern,
     ),
     "imagePullPolicy": Setting(
         "IfNotPresent", "When it is pulled.", choices=("Always", "IfNotPresent", "Never")
     ),
     "imagePullSecrets": Setting(
-        (), "Secrets of the namespace to pull it with.", _SECRETS, _whole(_SUBDOMAIN, 253)
+        (),
+        "Secrets of the namespace to pull it with.",
+        _SECRETS,
+        _whole(_SUBDOMAIN, 253),
+        pattern=_SUBDOMAIN.pattern,
     ),
     "createNamespace": Setting(True, "Make the namespace (kube-system and default are never made)."),
     "crds": Setting(
@@ -139,8 +146,11 @@ SETTINGS: Mapping[str, Setting] = {
         "The Secrets with the peers' TCP MD5 passwords: those alone may be read. None: none is.",
         _SECRETS,
         _whole(_SUBDOMAIN, 253),
+        pattern=_SUBDOMAIN.pattern,
     ),
-    "authSecretsNamespace": Setting("kube-system", "Where they are.", "a namespace", _whole(LABEL)),
+    "authSecretsNamespace": Setting(
+        "kube-system", "Where they are.", "a namespace", _whole(LABEL), pattern=LABEL.pattern
+    ),
     "gracefulShutdownSoak": Setting(
         "0s", "Announce with GRACEFUL_SHUTDOWN for so long before a node leaves.", "a duration: 5s", _lasts
     ),
@@ -156,14 +166,20 @@ SETTINGS: Mapping[str, Setting] = {
         "On which nodes it runs.",
         "KEY=VALUE, with commas between them",
         _whole(_PAIR),
+        pattern=_PAIR.pattern,
     ),
-    "cpuRequest": Setting("50m", "Of each container.", _QUANTITIES, _whole(_QUANTITY, 32)),
-    "memoryRequest": Setting("64Mi", "Of each container.", _QUANTITIES, _whole(_QUANTITY, 32)),
+    "cpuRequest": Setting(
+        "50m", "Of each container.", _QUANTITIES, _whole(_QUANTITY, 32), pattern=_QUANTITY.pattern
+    ),
+    "memoryRequest": Setting(
+        "64Mi", "Of each container.", _QUANTITIES, _whole(_QUANTITY, 32), pattern=_QUANTITY.pattern
+    ),
     "memoryLimit": Setting(
         "256Mi",
         "Of each container. Speaker and engine together take 56 MB with 100 Services, 95 MB with 10,000.",
         _QUANTITIES,
         _whole(_QUANTITY, 32),
+        pattern=_QUANTITY.pattern,
     ),
     "extras": Setting(
         (),
@@ -171,8 +187,10 @@ SETTINGS: Mapping[str, Setting] = {
         f"of these, with commas between them: {', '.join(EXTRAS)}",
         choices=tuple(EXTRAS),
     ),
-    "readers": Setting((), "Who may look.", _SUBJECTS, _whole(_SUBJECT)),
-    "nodeOperators": Setting((), "Who may drain and restore nodes.", _SUBJECTS, _whole(_SUBJECT)),
+    "readers": Setting((), "Who may look.", _SUBJECTS, _whole(_SUBJECT), pattern=_SUBJECT.pattern),
+    "nodeOperators": Setting(
+        (), "Who may drain and restore nodes.", _SUBJECTS, _whole(_SUBJECT), pattern=_SUBJECT.pattern
+    ),
     "admissionPolicy": Setting(
         True, "A speaker may write the BGPNodeState of its own node only (Kubernetes 1.30 or newer)."
     ),

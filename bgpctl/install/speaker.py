@@ -55,6 +55,7 @@ def _daemon_set(chosen: Options, name: str, container: Document, strategy: Docum
 
 def _pod(chosen: Options, name: str, container: Document) -> Document:
     pulls = [{"name": secret} for secret in chosen["imagePullSecrets"]]
+    nodes = chosen["nodeSelector"]
     return {
         "serviceAccountName": name,
         **({} if name == SPEAKER else {"automountServiceAccountToken": False}),
@@ -63,7 +64,7 @@ def _pod(chosen: Options, name: str, container: Document) -> Document:
         "dnsPolicy": "ClusterFirstWithHostNet",
         "priorityClassName": "system-node-critical",
         "tolerations": [{"operator": "Exists"}],
-        "nodeSelector": dict(pair.split("=", 1) for pair in chosen["nodeSelector"]),
+        **({"nodeSelector": dict(pair.split("=", 1) for pair in nodes)} if nodes else {}),
         "terminationGracePeriodSeconds": 30,
         "securityContext": _who(chosen) | {"seccompProfile": {"type": "RuntimeDefault"}},
         **({} if chosen["runAsRoot"] else {"initContainers": [_prepare(chosen)]}),

@@ -54,11 +54,13 @@ dnsPolicy: ClusterFirstWithHostNet
 priorityClassName: system-node-critical
 tolerations:
   - operator: Exists
+{{- with .Values.nodeSelector }}
 nodeSelector:
-  {{- range .Values.nodeSelector }}
+  {{- range . }}
   {{- $pair := splitn "=" 2 . }}
   {{ $pair._0 | quote }}: {{ $pair._1 | quote }}
   {{- end }}
+{{- end }}
 terminationGracePeriodSeconds: 30
 securityContext:
   {{- if .Values.runAsRoot }}
