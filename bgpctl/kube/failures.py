@@ -15,7 +15,9 @@ from bgpctl.errors import BgpctlError, Outdated, Temporary, UsageError
 
 Document = dict[str, Any]
 
-FORBIDDEN = "to see all that is missing, and the Role that grants it: bgpctl auth check\nor use another --context"
+FORBIDDEN = (
+    "to see all that is missing, and the Role that grants it: bgpctl auth check\nor use another --context"
+)
 LONGEST_WISH = 300.0  # seconds of a Retry-After: nobody waits longer without asking again
 
 

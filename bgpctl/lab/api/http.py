@@ -17,7 +17,7 @@ from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from bgpctl.lab.api import auth, discovery, exec, faults, patch, reviews, selectors, status
+from bgpctl.lab.api import auth, discovery, exec, faults, patch, protobuf, reviews, selectors, status
 from bgpctl.lab.api.documents import dump
 from bgpctl.lab.api.faults import Fault
 from bgpctl.lab.api.requests import Answer, Request, answer, refusal
@@ -293,11 +293,11 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def _loose_json(body: bytes) -> Any:
-    """kubectl sends reviews as protobuf; what they ask does not change what they are answered."""
+    """A review, which kubectl sends as protobuf; {} for what cannot be read."""
     try:
         return json.loads(body)
     except ValueError:
-        return {}
+        return protobuf.review(body)
 
 
 def _headers(headers: Any) -> Mapping[str, str]:
