@@ -203,7 +203,59 @@ TITLES: Mapping[str, str] = {
     READER: "who only looks: peers status, node status, routes, explain, forecast, doctor",
 }
 
+
+def _calico(group: str) -> Mapping[str, Sequence[Right]]:
+    """Calico's own API, or the definitions in which it keeps its objects where that is not installed."""
+    look = (
+        _may("list", group, "bgppeers ippools", "Calico's peers and pools"),
+        _may("get", group, "bgpconfigurations bgpfilters", "Calico's settings, and the prepared filter"),
+    )
+    return {
+        OPERATOR: (
+            *look,
+            _may("get", group, "caliconodestatuses", "whether its sessions are up"),
+            _may("list", group, "caliconodestatuses", "the same of all nodes"),
+            _may("patch", group, "bgppeers", "the filter that withdraws"),
+        ),
+        READER: (*look, _may("list", group, "caliconodestatuses", "whether its sessions are up")),
+        SPEAKER: (*look, _may("get", group, "caliconodestatuses", "whether Calico has the node")),
+    }
+
+
+FRR = "frrk8s.metallb.io"
+BY_LABEL = "it leaves by its label, and the sessions close at once"
+
 EXTRAS: Mapping[str, Mapping[str, Sequence[Right]]] = {
+    "cilium": {
+        OPERATOR: (
+            _may("get", CILIUM, "ciliumbgpclusterconfigs", "what selects the node", BY_LABEL),
+            _may("patch", CILIUM, "ciliumbgpnodeconfigs", "withdraw with the sessions up", BY_LABEL),
+        )
+    },
+    "calico": _calico("projectcalico.org"),
+    "calico-crd": _calico("crd.projectcalico.org"),
+    "frr-k8s": {
+        OPERATOR: (
+            _may("list", FRR, "frrconfigurations bgpsessionstates frrnodestates", "what its nodes do"),
+            _may("get", FRR, "frrnodestates", "what the node does"),
+            _may("get create patch delete", FRR, "frrconfigurations", "the one that withdraws"),
+        ),
+        READER: (_may("list", FRR, "frrconfigurations bgpsessionstates frrnodestates", "what its nodes do"),),
+        SPEAKER: (
+            _may("list", FRR, "frrconfigurations bgpsessionstates", "whether frr-k8s has the node"),
+            _may("get", FRR, "frrnodestates", "whether frr-k8s has the node"),
+            _may("list", CORE, "pods", "whether frr-k8s runs there"),
+        ),
+    },
+    "metallb": {
+        role: (_may("list", "metallb.io", "bgppeers", "MetalLB's peers", "MetalLB is not looked for"),)
+        for role in (OPERATOR, READER, SPEAKER)
+    },
+    "exec": {
+        OPERATOR: (
+            _may("get create", CORE, "pods/exec", "ask a stack's own engine", "no word of it: estimated"),
+        )
+    },
     "medik8s": {
         OPERATOR: (
             _may(
