@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 NAMESPACE = "bgpctl-system"  # as bgpctl.install.settings has it
 
+NO_IMAGE = (
+    "note: image {image} must be on every node already; one in a registry: --set image=REGISTRY/bgpctl:TAG"
+)
+
 Namespace = Annotated[str, typer.Option("--namespace", "-n", metavar="NS", help="Where the speakers are.")]
 Set = Annotated[
     list[str] | None,
@@ -90,10 +94,12 @@ def install(
     with errors.guard("install", shown, resumable=there):
         from bgpctl.errors import UsageError
         from bgpctl.install.manifests import manifests
-        from bgpctl.install.settings import options
+        from bgpctl.install.settings import SETTINGS, options
 
         values = options(namespace, [*(chosen or ()), *([f"engine={engine}"] if engine else ())])
         wanted = manifests(values)
+        if values["image"] == SETTINGS["image"].default:
+            typer.echo(NO_IMAGE.format(image=values["image"]), err=True)
         if not there:
             from bgpctl.render.manifests import PRINTERS
 

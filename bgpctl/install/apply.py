@@ -95,7 +95,10 @@ def _write(
 def _applied(client: Client, one: Manifest, before: Document | None, hold: Hold | None, force: bool) -> Done:
     if hold:
         hold.keep()
-    query = {"fieldManager": MANAGER, "force": "true" if force else "false"}
+    ours = one.kind == "CustomResourceDefinition" and is_ours(
+        one.document
+    )  # `kubectl apply` may have made it
+    query = {"fieldManager": MANAGER, "force": "true" if force or ours else "false"}
     if hold is None:
         query["dryRun"] = "All"
     try:
@@ -119,10 +122,11 @@ def _applied(client: Client, one: Manifest, before: Document | None, hold: Hold 
 
 
 def _content(document: Document) -> Document:
-    """Without what the API server keeps by itself: of a dry run it counts no version."""
+    """Without what the API server and controllers keep by themselves: of a dry run no version is counted, and
+    a status changes while pods come and go."""
     own = ("managedFields", "resourceVersion", "generation")
     meta = {key: value for key, value in document["metadata"].items() if key not in own}
-    return {**document, "metadata": meta}
+    return {key: value for key, value in document.items() if key != "status"} | {"metadata": meta}
 
 
 def _fields(error: ApiError) -> str:

@@ -310,3 +310,20 @@ def test_it_is_not_when_none_does(admin: Person) -> None:
     assert admin.rig.admin.find(f"{SETS}/bgpctl-speaker"), "it was only shown"
     assert admin.types("uninstall", "--yes")[0] == 0
     assert admin.rig.admin.find(f"{SETS}/bgpctl-speaker") is None
+
+
+def test_a_definition_of_ours_that_kubectl_applied_is_brought_up_to_date(admin: Person) -> None:
+    """README once said so; nobody else has a say in this kind."""
+    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/bgpnodestates.bgpctl.io"
+    names = admin.rig.admin.get(path)["spec"]["names"]
+    older = {"spec": {"names": {**names, "shortNames": ["older"]}}}
+    made = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", **older}
+    admin.rig.admin.patch(path, made, "apply", fieldManager="kubectl", force="true")
+    code, text = admin.types(*APPLY)
+    assert code == 0 and "changed    CustomResourceDefinition bgpnodestates.bgpctl.io" in text
+    assert admin.rig.admin.get(path)["spec"]["names"].get("shortNames") != ["older"]
+
+
+def test_the_image_that_nobody_has_is_told(admin: Person) -> None:
+    assert "must be on every node already" in admin.types("install", "--dry-run")[1]
+    assert "must be" not in admin.types("install", "--dry-run", "--set", "image=r.example/b:1")[1]
