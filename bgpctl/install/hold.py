@@ -10,6 +10,7 @@ import secrets
 import time
 from collections.abc import Iterator
 
+from bgpctl.core.reading.foreign import Unreadable
 from bgpctl.errors import BgpctlError, Blocked
 from bgpctl.kube import lease, paths
 from bgpctl.kube.client import ApiError, Client, Conflict
@@ -31,6 +32,11 @@ class Hold:
         """Raises Blocked while somebody else has it, or where we may not."""
         try:
             self._take()
+        except Unreadable as error:
+            raise Blocked(
+                f"who installs is unknown: the Lease {NAME} cannot be read ({error.message})",
+                f"when nobody does: kubectl -n {lease.NAMESPACE} delete lease {NAME}\nthen run this again",
+            ) from None
         except ApiError as error:
             raise Blocked(
                 f"cannot see to it that nobody else installs at the same time: {error.message}",

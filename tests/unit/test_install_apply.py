@@ -327,3 +327,15 @@ def test_a_definition_of_ours_that_kubectl_applied_is_brought_up_to_date(admin: 
 def test_the_image_that_nobody_has_is_told(admin: Person) -> None:
     assert "must be on every node already" in admin.types("install", "--dry-run")[1]
     assert "must be" not in admin.types("install", "--dry-run", "--set", "image=r.example/b:1")[1]
+
+
+@pytest.mark.parametrize("spec", [{"leaseDurationSeconds": -5}, {"renewTime": "soon", "holderIdentity": "x"}])
+def test_a_lease_that_somebody_else_wrote(admin: Person, spec: dict[str, Any]) -> None:
+    """Nonsense in it is told, or has run out; it is no bug of ours."""
+    made = lease.document("bgpctl-install", "x", "2020-01-01T00:00:00.000000Z", version=None)
+    made["spec"] = spec
+    admin.rig.admin.create(LEASE.rpartition("/")[0], made)
+    code, text = admin.types(*APPLY)
+    assert "bug" not in text and "Traceback" not in text
+    if code:
+        assert code == 3 and "kubectl -n kube-system delete lease bgpctl-install" in text
