@@ -89,7 +89,7 @@ def _workload() -> Iterator[dict[str, object]]:
     labels = {"app.kubernetes.io/name": "bgpctl-speaker"}
     container = {"name": "speaker", "image": "localhost/bgpctl:1"}
     meta = {"name": "speaker", "namespace": "kube-system"}
-    template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
+    template = {"metadata": {"labels": labels}, "spec": {"hostNetwork": True, "containers": [container]}}
     spec = {"selector": {"matchLabels": labels}, "template": template}
     yield {"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": meta, "spec": spec}
     owner = {"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "speaker", "uid": "u", "controller": True}
@@ -97,7 +97,7 @@ def _workload() -> Iterator[dict[str, object]]:
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {**meta, "labels": labels, "ownerReferences": [owner]},
-        "spec": {"nodeName": NODE, "containers": [container]},
+        "spec": {"nodeName": NODE, "hostNetwork": True, "containers": [container]},
         "status": {"phase": "Running"},
     }
 

@@ -127,3 +127,17 @@ def test_no_right_is_given_twice() -> None:
             (r.verbs, r.group, r.resources, r.namespace, r.names) for row in role_of(role) for r in row.each()
         ]
         assert len(each) == len(set(each)), sorted(one for one in each if each.count(one) > 1)
+
+
+@pytest.mark.parametrize(("extra", "resource"), [("logs", "pods/log"), ("metrics", "pods/proxy")])
+def test_what_a_reader_may_besides(extra: str, resource: str) -> None:
+    """The lab's pods run no process: that they have nothing to say is not what this is about."""
+    with cluster() as rig:
+        person = Person(rig)
+        person.give(role_of(READER, (extra,)))
+        _, text = person.types(extra)
+        assert not person.refused and "run no process" in text
+        person.give(role_of(READER))
+        code, text = person.types(extra)
+        assert code == 1 and ("get", "", resource, "kube-system") in person.refused
+        assert f'cannot get resource "{resource}"' in text or f"get {resource}" in text
