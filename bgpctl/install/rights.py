@@ -223,6 +223,7 @@ def _calico(group: str) -> Mapping[str, Sequence[Right]]:
 
 
 FRR = "frrk8s.metallb.io"
+ESTIMATED = "it is estimated"
 BY_LABEL = "it leaves by its label, and the sessions close at once"
 
 EXTRAS: Mapping[str, Mapping[str, Sequence[Right]]] = {
@@ -269,15 +270,14 @@ EXTRAS: Mapping[str, Mapping[str, Sequence[Right]]] = {
     "metrics": {READER: (_may("get", CORE, "pods/proxy", "bgpctl metrics"),)},
     "upgrade": {
         OPERATOR: (
-            _may("create delete list", CORE, "pods", "preflight upgrade: its pulls", "", SYSTEM),
-            _may("list", CORE, "events", "how long they took", "", SYSTEM),
-            _may("patch", APPS, "daemonsets", "speaker upgrade", "", "{namespace}"),
-            _may("create delete list", CORE, "pods", "speaker upgrade", "", "{namespace}"),
-            _may("list", CORE, "events", "how long its pulls took", "", "{namespace}"),
+            _may("create", CORE, "pods", "preflight upgrade: its pulls", "", SYSTEM),
+            _may("list", CORE, "events", "how long they took", ESTIMATED, SYSTEM),
+            _may("create", CORE, "pods", "speaker upgrade: its pulls", "", "{namespace}"),
+            _may("list", CORE, "events", "how long they took", ESTIMATED, "{namespace}"),
+            _may("patch", APPS, "daemonsets", "speaker upgrade: the image", "", "{namespace}"),
         )
     },
 }
-
 
 INSTALL = "install"
 RBAC, ADMISSION = "rbac.authorization.k8s.io", "admissionregistration.k8s.io"

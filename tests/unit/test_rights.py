@@ -4,11 +4,12 @@ without any single right of it a command names that right, or the table says wha
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 
 import pytest
 
-from bgpctl.install.rights import OPERATOR, READER, ROLES, Right
+from bgpctl.install.rights import EXTRAS, OPERATOR, READER, ROLES, Right, rights_of
 from tests.support.rights import Person, Used, cluster, role_of, without
 from tests.support.second_writer import POD
 
@@ -141,3 +142,29 @@ def test_what_a_reader_may_besides(extra: str, resource: str) -> None:
         code, text = person.types(extra)
         assert code == 1 and ("get", "", resource, "kube-system") in person.refused
         assert f'cannot get resource "{resource}"' in text or f"get {resource}" in text
+
+
+UPGRADE = ("speaker", "upgrade", "--image", "localhost/bgpctl:2", "--dry-run", "--allow-route-loss")
+NEEDED = [one for row in EXTRAS["upgrade"][OPERATOR] for one in row.each() if one.namespace != "kube-system"]
+
+
+def test_who_upgrades() -> None:
+    """A plan asks for what it would need."""
+    with cluster() as rig:
+        person = Person(rig)
+        person.give(rights_of(OPERATOR, ("upgrade",), "kube-system"))
+        code, text = person.types(*UPGRADE)
+        assert code == 0 and not person.refused, text
+
+
+@pytest.mark.parametrize("right", NEEDED, ids=lambda right: right.words)
+def test_who_upgrades_without_a_right(right: Right) -> None:
+    here = replace(right, namespace="kube-system")
+    with cluster() as rig:
+        person = Person(rig)
+        person.give(without(rights_of(OPERATOR, ("upgrade",), "kube-system"), here))
+        code, text = person.types(*UPGRADE)
+    if right.without:
+        assert code == 0
+    else:
+        assert code == 3 and f"the right to {right.verbs[0]} {right.resources[0]} is missing" in text
