@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from bgpctl.cli import errors, flags, parse
 from bgpctl.cli.flags import Context, Kubeconfig, Report, given
 from bgpctl.cli.program import typed
-
-if TYPE_CHECKING:
-    from bgpctl.install.apply import Done
 
 NAMESPACE = "bgpctl-system"  # as bgpctl.install.settings has it
 
@@ -112,19 +108,16 @@ def install(
         from bgpctl.cli import wire
         from bgpctl.install.apply import apply as applied
         from bgpctl.install.rollout import follow
+        from bgpctl.render.install import Teller
+        from bgpctl.render.text import line
 
         client = wire.client(given(ctx, context, kubeconfig))
-        done = _said(applied(client, values, wanted, force=force_conflicts, dry_run=dry_run), shown)
+        told = Teller("install", shown, planned=dry_run)
+        told.follow(applied(client, values, wanted, force=force_conflicts, dry_run=dry_run))
         if wait and not dry_run:
             for text in follow(client, wanted, timeout):
-                _tell(text, shown)
-        _conclude("install", done, dry_run, shown, _next(dry_run))
-
-
-def _next(dry_run: bool) -> str:
-    if dry_run:
-        return ""
-    return f"now: {typed().other('peers', 'status')}"
+                told.say(line(text))
+        told.end("" if dry_run else f"now: {typed().other('peers', 'status')}")
 
 
 def uninstall(
@@ -155,52 +148,15 @@ def uninstall(
         from bgpctl.install.apply import Done
         from bgpctl.install.manifests import words_of
         from bgpctl.install.settings import options
+        from bgpctl.render.install import Teller
 
         options(namespace)
         client = wire.client(given(ctx, context, kubeconfig))
         what = remove.plan(client, namespace)
         if what.going and not withdraw_routes:
             remove.refuse(what, str(typed().with_flags([remove.LIFT])))
-        if yes:
-            done = _said(remove.remove(client, what), output)
-        else:
-            done = _said(iter([Done("delete", words_of(one)) for one in what.going]), output)
-        kept = [Done("kept" if yes else "keep", one) for one in what.kept]
-        for one in kept:
-            _show(one, output)
-        again = "" if yes or not what.going else f"to do it: {typed().with_flags(['--yes'])}"
-        _conclude("uninstall", [*done, *kept], not yes, output, again)
-
-
-def _said(done: Iterator[Done], output: str) -> list[Done]:
-    """All of it, each told when it is done."""
-    found = []
-    for one in done:
-        found.append(one)
-        _show(one, output)
-    return found
-
-
-def _show(one: Done, output: str) -> None:
-    if output == "text":
-        from bgpctl.render import install as rows
-        from bgpctl.render.terminal import write
-
-        write([rows.row(one)])
-
-
-def _tell(text: str, output: str) -> None:
-    typer.echo(text, err=output != "text")
-
-
-def _conclude(command: str, done: list[Done], planned: bool, output: str, then: str) -> None:
-    from bgpctl.render import install as rows
-    from bgpctl.render.envelope import write_json
-    from bgpctl.render.terminal import width, write
-
-    if output == "json":
-        write_json(rows.document(command, done, planned))
-        return
-    write(rows.last(rows.summary(done, planned), width()))
-    if then:
-        typer.echo(then)
+        told = Teller("uninstall", output, planned=not yes)
+        planned = (Done("delete", words_of(one)) for one in what.going)
+        told.follow(remove.remove(client, what) if yes else planned)
+        told.follow(Done("kept" if yes else "keep", one) for one in what.kept)
+        told.end("" if yes or not what.going else f"to do it: {typed().with_flags(['--yes'])}")

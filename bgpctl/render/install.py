@@ -1,12 +1,15 @@
-"""`install --apply` and `uninstall`: a line per object as it is done, and the last word."""
+"""`install --apply` and `uninstall`: a line per object as it is done, and the last word. A reader that has
+seen enough (`| head`) ends none of it."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from bgpctl.render.envelope import Document, envelope
+from bgpctl.render.envelope import Document, envelope, write_json
+from bgpctl.render.heard import Listener
+from bgpctl.render.terminal import width, write
 from bgpctl.render.text import Line, Span, Style, line, prose
 from bgpctl.render.units import count
 
@@ -30,11 +33,6 @@ def summary(done: Sequence[Done], planned: bool) -> str:
     return f"{count(len(done), 'object')}: {told}" + ("; nothing was changed" if planned else "")
 
 
-def last(text: str, width: int | None) -> list[Line]:
-    """The important thing."""
-    return prose(text, width, "bold")
-
-
 def document(command: str, done: Sequence[Done], planned: bool, **more: object) -> Document:
     """The same for programs."""
     return envelope(
@@ -46,3 +44,32 @@ def document(command: str, done: Sequence[Done], planned: bool, **more: object) 
         ],
         **more,
     )
+
+
+class Teller:
+    """Tells of one run. `planned`: nothing is done, so what is told is all there is to it."""
+
+    def __init__(self, command: str, output: str, *, planned: bool) -> None:
+        self._command, self._planned, self._json = command, planned, output == "json"
+        self._write = Listener(needed=planned).hears(write)
+        self._done: list[Done] = []
+
+    def follow(self, done: Iterable[Done]) -> None:
+        """Each when it is done."""
+        for one in done:
+            self._done.append(one)
+            self.say(row(one))
+
+    def say(self, text: Line) -> None:
+        """What is no part of the document."""
+        if not self._json:
+            self._write([text])
+
+    def end(self, then: str = "") -> None:
+        """The last word: how many of each, and what one types next."""
+        if self._json:
+            write_json(document(self._command, self._done, self._planned))
+            return
+        self._write(prose(summary(self._done, self._planned), width(), "bold"))
+        if then:
+            self._write([line(then)])

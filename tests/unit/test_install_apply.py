@@ -3,8 +3,10 @@ away; two at once, one that was killed, and somebody without a right."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -231,8 +233,6 @@ def test_who_took_over_stops_the_first(admin: Person) -> None:
                 admin.rig.admin.delete(LEASE)
         return None
 
-    from unittest import mock
-
     wire = admin.wire
     admin.wire = lambda: direct.Wire(admin.rig.api, user=wire().user, before=sleeps)  # type: ignore[method-assign]
     with mock.patch("bgpctl.install.hold.RENEW_EVERY", 0.0):
@@ -339,3 +339,25 @@ def test_a_lease_that_somebody_else_wrote(admin: Person, spec: dict[str, Any]) -
     assert "bug" not in text and "Traceback" not in text
     if code:
         assert code == 3 and "kubectl -n kube-system delete lease bgpctl-install" in text
+
+
+def test_for_programs(admin: Person) -> None:
+    code, text = admin.types(*APPLY, "-o", "json", "--set", "image=r.example/b:1")
+    found = json.loads(text)
+    assert (code, found["command"], found["status"]) == (0, "install", "done")
+    verbs = {one["name"]: one["verb"] for one in found["objects"]}
+    assert verbs["ClusterRole bgpctl-reader"] == "created"
+    code, text = admin.types("uninstall", "--withdraw-routes", "-o", "json")
+    assert json.loads(text)["status"] == "planned"
+
+
+def test_a_reader_that_has_seen_enough_ends_nothing(admin: Person) -> None:
+    from bgpctl.render import install
+
+    with (
+        mock.patch.object(install, "write", side_effect=BrokenPipeError),
+        mock.patch("bgpctl.render.heard.silence"),
+    ):
+        code, _ = admin.types(*APPLY)
+    assert code == 0
+    assert "DaemonSet bgpctl-speaker" in ours(admin)
