@@ -45,10 +45,12 @@ class Manifest:
 
     @property
     def kind(self) -> str:
+        """One of KINDS."""
         return str(self.document["kind"])
 
     @property
     def name(self) -> str:
+        """Within its kind and namespace."""
         return str(self.document["metadata"]["name"])
 
     @property
