@@ -4,7 +4,7 @@
 _bgpctl_offer() {
     commands='' options='' arguments=''
     case $1 in
-        '') commands='routes explain logs metrics forecast doctor providers version completion peers preflight node speaker policy cilium calico config lab' options='--context --kubeconfig --version -h --help' arguments='' ;;
+        '') commands='routes explain logs metrics forecast doctor providers version completion install uninstall peers preflight node speaker policy cilium calico config auth lab' options='--context --kubeconfig --version -h --help' arguments='' ;;
         'routes') commands='' options='--peer --absent --directory --provider --output -o --context --kubeconfig --verbose -v -h --help' arguments='@node' ;;
         'explain') commands='' options='--from --to --namespace -n --router-probe --provider --output -o --context --kubeconfig --verbose -v -h --help' arguments='' ;;
         'logs') commands='' options='--follow -f --peer --since --file --provider --pod-selector --namespace -n --output -o --context --kubeconfig --verbose -v -h --help' arguments='@node' ;;
@@ -14,6 +14,8 @@ _bgpctl_offer() {
         'providers') commands='' options='--output -o --context --kubeconfig -h --help' arguments='' ;;
         'version') commands='' options='--client --output -o --context --kubeconfig -h --help' arguments='' ;;
         'completion') commands='' options='-h --help' arguments='bash zsh fish' ;;
+        'install') commands='' options='--namespace -n --engine --set --output -o --apply --wait --timeout --dry-run --force-conflicts --context --kubeconfig --verbose -v -h --help' arguments='' ;;
+        'uninstall') commands='' options='--namespace -n --yes -y --withdraw-routes --output -o --context --kubeconfig -h --help' arguments='' ;;
         'peers') commands='status' options='-h --help' arguments='' ;;
         'peers status') commands='' options='--output -o --watch -w --provider --context --kubeconfig --verbose -v -h --help' arguments='@node' ;;
         'preflight') commands='upgrade' options='-h --help' arguments='' ;;
@@ -24,12 +26,13 @@ _bgpctl_offer() {
         'node status') commands='' options='--provider --output -o --context --kubeconfig --verbose -v -h --help' arguments='@node' ;;
         'node estimate') commands='' options='--peer-profile --provider --output -o --context --kubeconfig --verbose -v -h --help' arguments='@node' ;;
         'speaker') commands='run status restart upgrade engine' options='-h --help' arguments='' ;;
-        'speaker run') commands='' options='--node-name --file -f --in-cluster --listen --source-address --next-hop --withdraw-without-endpoints --damping --no-damping --graceful-shutdown-soak --ready-url --ready-command --beside-another-stack --secrets-namespace --directory --engine --log-format --log-level --context --kubeconfig -h --help' arguments='' ;;
+        'speaker run') commands='' options='--node-name --file -f --in-cluster --listen --source-address --next-hop --withdraw-without-endpoints --damping --no-damping --graceful-shutdown-soak --ready-url --ready-command --beside-another-stack --secrets-namespace --auth-secrets --directory --engine --log-format --log-level --context --kubeconfig -h --help' arguments='' ;;
         'speaker status') commands='' options='--directory --output -o -h --help' arguments='' ;;
         'speaker restart') commands='' options='--pod-selector --namespace -n --restart-command --expect --allow-route-loss --timeout --router-probe --take-over --dry-run --output -o --context --kubeconfig --verbose -v -h --help' arguments='@node' ;;
         'speaker upgrade') commands='' options='--image --nodes --container --pod-selector --namespace -n --expect --allow-route-loss --timeout --router-probe --take-over --dry-run --output -o --context --kubeconfig --verbose -v -h --help' arguments='' ;;
-        'speaker engine') commands='run stop' options='-h --help' arguments='' ;;
+        'speaker engine') commands='run prepare stop' options='-h --help' arguments='' ;;
         'speaker engine run') commands='' options='--directory --node-name -h --help' arguments='' ;;
+        'speaker engine prepare') commands='' options='--directory --user -h --help' arguments='' ;;
         'speaker engine stop') commands='' options='--directory --node-name --leave -h --help' arguments='' ;;
         'policy') commands='check' options='-h --help' arguments='' ;;
         'policy check') commands='' options='--output -o -h --help' arguments='@file' ;;
@@ -42,6 +45,8 @@ _bgpctl_offer() {
         'config check') commands='' options='--output -o -h --help' arguments='' ;;
         'config set') commands='' options='--context -h --help' arguments='router-probe peer-profile scheme provider order timeout settle soak deselect-label max-unavailable require-confirmed expect restart-takes' ;;
         'config unset') commands='' options='--context -h --help' arguments='router-probe peer-profile scheme provider order timeout settle soak deselect-label max-unavailable require-confirmed expect restart-takes' ;;
+        'auth') commands='check' options='-h --help' arguments='' ;;
+        'auth check') commands='' options='--for --extras --namespace -n --output -o --context --kubeconfig -h --help' arguments='' ;;
         'lab') commands='demo up drill' options='-h --help' arguments='' ;;
         'lab demo') commands='' options='--router --nodes --stack -h --help' arguments='' ;;
         'lab up') commands='' options='--router --nodes --kubeconfig --stack -h --help' arguments='' ;;
@@ -103,6 +108,17 @@ _bgpctl_values() {
         'version:--output'|'version:-o') echo 'text json yaml' ;;
         'version:--context') echo '@context' ;;
         'version:--kubeconfig') echo '@file' ;;
+        'install:--namespace'|'install:-n') echo '@namespace' ;;
+        'install:--engine') echo 'external own' ;;
+        'install:--set') echo '' ;;
+        'install:--output'|'install:-o') echo 'yaml json text' ;;
+        'install:--timeout') echo '' ;;
+        'install:--context') echo '@context' ;;
+        'install:--kubeconfig') echo '@file' ;;
+        'uninstall:--namespace'|'uninstall:-n') echo '@namespace' ;;
+        'uninstall:--output'|'uninstall:-o') echo 'text json' ;;
+        'uninstall:--context') echo '@context' ;;
+        'uninstall:--kubeconfig') echo '@file' ;;
         'peers status:--output'|'peers status:-o') echo 'table wide json yaml' ;;
         'peers status:--provider') echo 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' ;;
         'peers status:--context') echo '@context' ;;
@@ -162,6 +178,7 @@ _bgpctl_values() {
         'speaker run:--ready-url') echo '' ;;
         'speaker run:--ready-command') echo '' ;;
         'speaker run:--secrets-namespace') echo '@namespace' ;;
+        'speaker run:--auth-secrets') echo '' ;;
         'speaker run:--directory') echo '@dir' ;;
         'speaker run:--engine') echo 'own detached external' ;;
         'speaker run:--log-format') echo 'text json' ;;
@@ -192,6 +209,8 @@ _bgpctl_values() {
         'speaker upgrade:--kubeconfig') echo '@file' ;;
         'speaker engine run:--directory') echo '@dir' ;;
         'speaker engine run:--node-name') echo '@node' ;;
+        'speaker engine prepare:--directory') echo '@dir' ;;
+        'speaker engine prepare:--user') echo '' ;;
         'speaker engine stop:--directory') echo '@dir' ;;
         'speaker engine stop:--node-name') echo '@node' ;;
         'policy check:--output'|'policy check:-o') echo 'text json' ;;
@@ -207,6 +226,12 @@ _bgpctl_values() {
         'config check:--output'|'config check:-o') echo 'text json' ;;
         'config set:--context') echo '@context' ;;
         'config unset:--context') echo '@context' ;;
+        'auth check:--for') echo 'drain node-operator reader speaker install' ;;
+        'auth check:--extras') echo '' ;;
+        'auth check:--namespace'|'auth check:-n') echo '@namespace' ;;
+        'auth check:--output'|'auth check:-o') echo 'text json yaml' ;;
+        'auth check:--context') echo '@context' ;;
+        'auth check:--kubeconfig') echo '@file' ;;
         'lab demo:--router') echo 'auto bird frr gobgp exabgp' ;;
         'lab demo:--nodes') echo '' ;;
         'lab demo:--stack') echo 'bgpctl cilium calico frr-k8s kube-router' ;;

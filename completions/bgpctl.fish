@@ -8,8 +8,8 @@ function __bgpctl_at
         if test $value = yes
             set value no
         else if string match -q -- '-*' $word
-            contains -- $word --canary --container --context --deselect-label --directory --engine --event --expect --file --from --grace-period --graceful-restart --graceful-shutdown-soak --html --image --kubeconfig --listen --log-format --log-level --max-unavailable --namespace --next-hop --node --node-name --nodes --order --output --peer --peer-profile --pod-selector --provider --ready-command --ready-url --restart-command --restart-takes --router --router-probe --scheme --secrets-namespace --selector --set --settle --shutdown-command --since --skip-wait-for-delete-timeout --soak --source-address --stack --timeout --to -f -l -n -o; and set value yes
-        else if contains -- (string join ' ' $path $word) 'routes' 'explain' 'logs' 'metrics' 'forecast' 'doctor' 'providers' 'version' 'completion' 'peers' 'peers status' 'preflight' 'preflight upgrade' 'node' 'node drain' 'node restore' 'node status' 'node estimate' 'speaker' 'speaker run' 'speaker status' 'speaker restart' 'speaker upgrade' 'speaker engine' 'speaker engine run' 'speaker engine stop' 'policy' 'policy check' 'cilium' 'cilium prepare' 'calico' 'calico prepare' 'config' 'config view' 'config check' 'config set' 'config unset' 'lab' 'lab demo' 'lab up' 'lab drill'
+            contains -- $word --auth-secrets --canary --container --context --deselect-label --directory --engine --event --expect --extras --file --for --from --grace-period --graceful-restart --graceful-shutdown-soak --html --image --kubeconfig --listen --log-format --log-level --max-unavailable --namespace --next-hop --node --node-name --nodes --order --output --peer --peer-profile --pod-selector --provider --ready-command --ready-url --restart-command --restart-takes --router --router-probe --scheme --secrets-namespace --selector --set --settle --shutdown-command --since --skip-wait-for-delete-timeout --soak --source-address --stack --timeout --to --user -f -l -n -o; and set value yes
+        else if contains -- (string join ' ' $path $word) 'routes' 'explain' 'logs' 'metrics' 'forecast' 'doctor' 'providers' 'version' 'completion' 'install' 'uninstall' 'peers' 'peers status' 'preflight' 'preflight upgrade' 'node' 'node drain' 'node restore' 'node status' 'node estimate' 'speaker' 'speaker run' 'speaker status' 'speaker restart' 'speaker upgrade' 'speaker engine' 'speaker engine run' 'speaker engine prepare' 'speaker engine stop' 'policy' 'policy check' 'cilium' 'cilium prepare' 'calico' 'calico prepare' 'config' 'config view' 'config check' 'config set' 'config unset' 'auth' 'auth check' 'lab' 'lab demo' 'lab up' 'lab drill'
             set -a path $word
         end
     end
@@ -62,6 +62,8 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'\'' -a providers -d 'Show who speaks BGP in the cluster, what a drain\'s lever does there, and which rights are missing'
     complete -c $program -n '__bgpctl_at \'\'' -a version -d 'Show the versions of bgpctl, the speakers, their engines and the CRD, and what does not fit'
     complete -c $program -n '__bgpctl_at \'\'' -a completion -d 'Print the completion script of a shell: bash, zsh or fish'
+    complete -c $program -n '__bgpctl_at \'\'' -a install -d 'Print the objects that bgpctl needs in a cluster, or bring them there with --apply'
+    complete -c $program -n '__bgpctl_at \'\'' -a uninstall -d 'Delete what `bgpctl install` made in a cluster; say what stays'
     complete -c $program -n '__bgpctl_at \'\'' -a peers -d 'The BGP sessions of the speakers'
     complete -c $program -n '__bgpctl_at \'\'' -a preflight -d 'Find out what an upgrade would cost, before it is begun'
     complete -c $program -n '__bgpctl_at \'\'' -a node -d 'Take a node out of service, and bring it back'
@@ -70,6 +72,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'\'' -a cilium -d 'Prepare a cluster whose BGP Cilium runs'
     complete -c $program -n '__bgpctl_at \'\'' -a calico -d 'Prepare a cluster whose BGP Calico runs'
     complete -c $program -n '__bgpctl_at \'\'' -a config -d 'Show, set and check the defaults of flags'
+    complete -c $program -n '__bgpctl_at \'\'' -a auth -d 'What you may do, of all that bgpctl needs'
     complete -c $program -n '__bgpctl_at \'\'' -a lab -d 'A small cluster on this machine, with real BGP sessions'
     complete -c $program -n '__bgpctl_at \'\'' -l context -x -a '(__bgpctl_names context)' -d 'The kubeconfig context to use'
     complete -c $program -n '__bgpctl_at \'\'' -l kubeconfig -r -F -d 'The kubeconfig file'
@@ -151,6 +154,28 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'version\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'completion\'' -f -a 'bash zsh fish'
     complete -c $program -n '__bgpctl_at \'completion\'' -s h -l help -d 'Show help and exit.'
+    complete -c $program -n '__bgpctl_at \'install\'' -f
+    complete -c $program -n '__bgpctl_at \'install\'' -l namespace -s n -x -a '(__bgpctl_names namespace)' -d 'Where the speakers are'
+    complete -c $program -n '__bgpctl_at \'install\'' -l engine -x -a 'external own' -d 'The same as --set engine=…: external (the default) has ExaBGP in pods of its own, so that no upgrade of the speaker touches a session'
+    complete -c $program -n '__bgpctl_at \'install\'' -l set -x -d 'Choose something; a key that does not exist says which do'
+    complete -c $program -n '__bgpctl_at \'install\'' -l output -s o -x -a 'yaml json text' -d 'Without --apply: yaml (the default) or json, the objects'
+    complete -c $program -n '__bgpctl_at \'install\'' -l apply -d 'Bring the objects into the cluster (server-side apply)'
+    complete -c $program -n '__bgpctl_at \'install\'' -l wait -d 'Then wait until speakers run and are ready on every node'
+    complete -c $program -n '__bgpctl_at \'install\'' -l timeout -x -d 'With --wait: give up after this long (exit 4); the rollout goes on'
+    complete -c $program -n '__bgpctl_at \'install\'' -l dry-run -d 'The API server judges every object, and keeps nothing'
+    complete -c $program -n '__bgpctl_at \'install\'' -l force-conflicts -d 'Take fields that somebody else has set'
+    complete -c $program -n '__bgpctl_at \'install\'' -l context -x -a '(__bgpctl_names context)' -d 'The kubeconfig context to use'
+    complete -c $program -n '__bgpctl_at \'install\'' -l kubeconfig -r -F -d 'The kubeconfig file'
+    complete -c $program -n '__bgpctl_at \'install\'' -l verbose -s v -d 'Say of each flag that has its value from the environment or a file, from where'
+    complete -c $program -n '__bgpctl_at \'install\'' -s h -l help -d 'Show help and exit.'
+    complete -c $program -n '__bgpctl_at \'uninstall\'' -f
+    complete -c $program -n '__bgpctl_at \'uninstall\'' -l namespace -s n -x -a '(__bgpctl_names namespace)' -d 'Where the speakers are'
+    complete -c $program -n '__bgpctl_at \'uninstall\'' -l yes -s y -d 'Do it'
+    complete -c $program -n '__bgpctl_at \'uninstall\'' -l withdraw-routes -d 'Also while nodes announce: with their speakers all of their routes go'
+    complete -c $program -n '__bgpctl_at \'uninstall\'' -l output -s o -x -a 'text json' -d 'How to print the result'
+    complete -c $program -n '__bgpctl_at \'uninstall\'' -l context -x -a '(__bgpctl_names context)' -d 'The kubeconfig context to use'
+    complete -c $program -n '__bgpctl_at \'uninstall\'' -l kubeconfig -r -F -d 'The kubeconfig file'
+    complete -c $program -n '__bgpctl_at \'uninstall\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'peers\'' -f
     complete -c $program -n '__bgpctl_at \'peers\'' -a status -d 'Show every session: state, uptime, routes per family, graceful restart'
     complete -c $program -n '__bgpctl_at \'peers\'' -s h -l help -d 'Show help and exit.'
@@ -267,6 +292,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l ready-command -x -d 'The same with a command, without a shell: 0 means ready'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l beside-another-stack -d 'Begin though another BGP stack has the node'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l secrets-namespace -x -a '(__bgpctl_names namespace)' -d 'Where the peers\' passwords are'
+    complete -c $program -n '__bgpctl_at \'speaker run\'' -l auth-secrets -x -d 'Read these Secrets only, each by its name, as a role with resourceNames allows; \'\' = none'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l directory -r -F -d 'A private directory for the engine\'s files, and for what the next speaker must know if this one is killed'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l engine -x -a 'own detached external' -d 'Whose ExaBGP is: own = it ends with this speaker, however that ends'
     complete -c $program -n '__bgpctl_at \'speaker run\'' -l log-format -x -a 'text json' -d 'How log lines are written, to stderr'
@@ -312,12 +338,17 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'speaker upgrade\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'speaker engine\'' -f
     complete -c $program -n '__bgpctl_at \'speaker engine\'' -a run -d 'Run ExaBGP in the foreground, without a speaker'
+    complete -c $program -n '__bgpctl_at \'speaker engine\'' -a prepare -d 'Make DIR and give it to a user, and end'
     complete -c $program -n '__bgpctl_at \'speaker engine\'' -a stop -d 'End an engine that no speaker manages'
     complete -c $program -n '__bgpctl_at \'speaker engine\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'speaker engine run\'' -f
     complete -c $program -n '__bgpctl_at \'speaker engine run\'' -l directory -r -F -d 'The directory that the speaker was given'
     complete -c $program -n '__bgpctl_at \'speaker engine run\'' -l node-name -x -a '(__bgpctl_names node)' -d 'In place of --directory: that of this node'
     complete -c $program -n '__bgpctl_at \'speaker engine run\'' -s h -l help -d 'Show help and exit.'
+    complete -c $program -n '__bgpctl_at \'speaker engine prepare\'' -f
+    complete -c $program -n '__bgpctl_at \'speaker engine prepare\'' -l directory -r -F -d 'It is made when missing'
+    complete -c $program -n '__bgpctl_at \'speaker engine prepare\'' -l user -x -d 'Whose it becomes'
+    complete -c $program -n '__bgpctl_at \'speaker engine prepare\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'speaker engine stop\'' -f
     complete -c $program -n '__bgpctl_at \'speaker engine stop\'' -l directory -r -F -d 'The directory that the speaker was given'
     complete -c $program -n '__bgpctl_at \'speaker engine stop\'' -l node-name -x -a '(__bgpctl_names node)' -d 'In place of --directory: that of this node'
@@ -369,6 +400,17 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'config unset\'' -f -a 'router-probe peer-profile scheme provider order timeout settle soak deselect-label max-unavailable require-confirmed expect restart-takes'
     complete -c $program -n '__bgpctl_at \'config unset\'' -l context -x -a '(__bgpctl_names context)' -d 'Only for this context'
     complete -c $program -n '__bgpctl_at \'config unset\'' -s h -l help -d 'Show help and exit.'
+    complete -c $program -n '__bgpctl_at \'auth\'' -f
+    complete -c $program -n '__bgpctl_at \'auth\'' -a check -d 'Ask the API server for every right at once; show what is missing, and the Role that would grant it'
+    complete -c $program -n '__bgpctl_at \'auth\'' -s h -l help -d 'Show help and exit.'
+    complete -c $program -n '__bgpctl_at \'auth check\'' -f
+    complete -c $program -n '__bgpctl_at \'auth check\'' -l for -x -a 'drain node-operator reader speaker install' -d 'What it is for; drain is the same as node-operator'
+    complete -c $program -n '__bgpctl_at \'auth check\'' -l extras -x -d 'With these, as `install --set extras=…` has them'
+    complete -c $program -n '__bgpctl_at \'auth check\'' -l namespace -s n -x -a '(__bgpctl_names namespace)' -d 'Where bgpctl is installed'
+    complete -c $program -n '__bgpctl_at \'auth check\'' -l output -s o -x -a 'text json yaml' -d 'How to print the result'
+    complete -c $program -n '__bgpctl_at \'auth check\'' -l context -x -a '(__bgpctl_names context)' -d 'The kubeconfig context to use'
+    complete -c $program -n '__bgpctl_at \'auth check\'' -l kubeconfig -r -F -d 'The kubeconfig file'
+    complete -c $program -n '__bgpctl_at \'auth check\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'lab\'' -f
     complete -c $program -n '__bgpctl_at \'lab\'' -a demo -d 'Watch one node leave service and come back, over real BGP sessions'
     complete -c $program -n '__bgpctl_at \'lab\'' -a up -d 'Keep such a cluster in the foreground for use from another terminal; ^C takes it down'

@@ -9,6 +9,7 @@ import typer
 
 from bgpctl import __version__
 from bgpctl.cli import (
+    auth,
     completion_command,
     config,
     defaults,
@@ -17,6 +18,7 @@ from bgpctl.cli import (
     examples,
     explain,
     forecast,
+    install,
     lab,
     logs,
     metrics,
@@ -59,6 +61,9 @@ app.add_typer(providers.calico, name="calico")
 app.command("version")(version.version)
 app.add_typer(config.app, name="config")
 app.command("completion")(completion_command.completion)
+app.command("install")(install.install)
+app.command("uninstall")(install.uninstall)
+app.add_typer(auth.app, name="auth")
 app.add_typer(lab.app, name="lab")
 
 

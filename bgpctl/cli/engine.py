@@ -48,6 +48,21 @@ def run(directory: Directory = None, node_name: NodeName = "") -> None:
 
 
 @app.command()
+def prepare(
+    directory: Annotated[Path, typer.Option("--directory", metavar="DIR", help="It is made when missing.")],
+    user: Annotated[int, typer.Option("--user", metavar="UID", min=1, max=2**31, help="Whose it becomes.")],
+) -> None:
+    """Make DIR and give it to a user, and end. For a pod's init container: a hostPath belongs to root.
+
+    Speaker and engine run as that user then, and nobody else may look into it.
+    """
+    with errors.guard("speaker engine prepare"):
+        from bgpctl.speaker.places import give
+
+        give(directory, user)
+
+
+@app.command()
 def stop(
     directory: Directory = None,
     node_name: NodeName = "",

@@ -158,6 +158,13 @@ EXAMPLES: Mapping[str, tuple[Example, ...]] = {
             None,
         ),
     ),
+    "speaker engine prepare": (
+        _one(
+            "in an init container: make the directory, and give it to who runs the engine",
+            "speaker engine prepare --directory /run/bgpctl/worker-1 --user 65532",
+            None,
+        ),
+    ),
     "speaker engine run": (
         _one(
             "the engine's container beside the speaker's",
@@ -201,6 +208,23 @@ EXAMPLES: Mapping[str, tuple[Example, ...]] = {
             None,
         ),
         _one("take it away again", "calico prepare --undo", None),
+    ),
+    "install": (
+        _one("what would stand in the cluster, as YAML to read or to keep", "install"),
+        _one(
+            "put it there, and wait until every node has its speaker",
+            "install --set image=registry.example/bgpctl:0.1 --apply --wait",
+            None,
+        ),
+        _one("what would change, by the API server's own word", "install --apply --dry-run"),
+    ),
+    "uninstall": (
+        _one("what would go and what would stay", "uninstall --withdraw-routes"),
+        _one("take it away", "uninstall --yes", None),
+    ),
+    "auth check": (
+        _one("may I drain nodes? what is missing, and the Role that grants it", "auth check"),
+        _one("may I install?", "auth check --for install"),
     ),
     "version": (
         _one("of client, speakers, engines and CRD, and whether they go together", "version"),

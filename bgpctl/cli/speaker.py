@@ -111,6 +111,15 @@ BesideAnotherStack = Annotated[
 SecretsNamespace = Annotated[
     str, typer.Option("--secrets-namespace", metavar="NS", help="Where the peers' passwords are.")
 ]
+AuthSecrets = Annotated[
+    str | None,
+    typer.Option(
+        "--auth-secrets",
+        metavar="NAME,...",
+        help="Read these Secrets only, each by its name, as a role with resourceNames allows; '' = none. "
+        "Default: all of that namespace.",
+    ),
+]
 Directory = Annotated[
     Path | None,
     typer.Option(
@@ -154,6 +163,7 @@ def run(
     ready_command: ReadyCommand = None,
     beside_another_stack: BesideAnotherStack = False,
     secrets_namespace: SecretsNamespace = "kube-system",
+    auth_secrets: AuthSecrets = None,
     directory: Directory = None,
     engine: Engine = "own",
     log_format: LogFormat = "text",
@@ -189,6 +199,7 @@ def run(
             soak=graceful_shutdown_soak,
             ready_checks=_ready_checks(ready_url, ready_command),
             secrets_namespace=secrets_namespace,
+            auth_secrets=None if auth_secrets is None else _secrets(auth_secrets),
             directory=directory,
             engine=Mode(engine),
             log_format=log_format,
@@ -315,6 +326,13 @@ def _of_a_lab(kube: Given) -> str:
     others = ", ".join(place.name for place in here[1:])
     also = f" (or {others})" if others else ""
     return f"for a speaker of the lab{also}: {typed().with_flags([f'--directory {here[0]}'])}"
+
+
+def _secrets(text: str) -> tuple[str, ...]:
+    """Raises UsageError."""
+    from bgpctl.kube import paths
+
+    return tuple(paths.named(name) for name in text.split(",") if name)
 
 
 def _ready_checks(url: str | None, command: str | None) -> tuple[Check, ...]:

@@ -15,6 +15,9 @@ from bgpctl.errors import BgpctlError, Outdated, Temporary, UsageError
 
 Document = dict[str, Any]
 
+FORBIDDEN = (
+    "to see all that is missing, and the Role that grants it: bgpctl auth check\nor use another --context"
+)
 LONGEST_WISH = 300.0  # seconds of a Retry-After: nobody waits longer without asking again
 
 
@@ -89,7 +92,7 @@ def refusal(method: str, path: str, code: int, headers: Mapping[str, str], body:
             code, reason, "the API server does not accept the credential (401)", status, "log in again"
         )
     if code == 403 and reason != "":
-        return ApiError(code, reason, message, status, "ask for this permission, or use another --context")
+        return ApiError(code, reason, message, status, FORBIDDEN)
     if code == 429 or code >= 500:
         error = ServerBusy(f"{method} {path}: {message}", retry_after=_seconds(headers.get("Retry-After")))
         error.code, error.status = code, status

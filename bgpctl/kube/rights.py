@@ -7,8 +7,9 @@ from bgpctl.kube.client import ApiError, Client, NotFound
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 
-def may(client: Client, verb: str, group: str, resource: str, namespace: str = "") -> bool:
-    """May this user do it? One who cannot tell will answer the request itself."""
+def may(client: Client, verb: str, group: str, resource: str, namespace: str = "", name: str = "") -> bool:
+    """May this user do it, to the object of that name where one is given? One who cannot tell will answer the
+    request itself."""
     resource, _, subresource = resource.partition("/")
     wanted = {
         "verb": verb,
@@ -16,8 +17,9 @@ def may(client: Client, verb: str, group: str, resource: str, namespace: str = "
         "resource": resource,
         "subresource": subresource,
         "namespace": namespace,
+        "name": name,
     }
-    attributes = {name: value for name, value in wanted.items() if value}
+    attributes = {field: value for field, value in wanted.items() if value}
     review = {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SelfSubjectAccessReview",

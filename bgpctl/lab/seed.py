@@ -53,10 +53,11 @@ def cluster(addresses: Sequence[str], policies: Iterable[Document]) -> Iterator[
 
 def node(name: str, number: int, address: str) -> Document:
     """Node number N has the PodCIDR 10.244.N.0/24, and the label that the policy selects."""
+    labels = {LABEL: "true", "kubernetes.io/hostname": name, "kubernetes.io/os": "linux"}
     return {
         "apiVersion": "v1",
         "kind": "Node",
-        "metadata": {"name": name, "labels": {LABEL: "true", "kubernetes.io/hostname": name}},
+        "metadata": {"name": name, "labels": labels},
         "spec": {"podCIDR": f"10.244.{number}.0/24", "podCIDRs": [f"10.244.{number}.0/24"]},
         "status": {
             "addresses": [{"type": "InternalIP", "address": address}, {"type": "Hostname", "address": name}],

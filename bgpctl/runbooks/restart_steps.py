@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from bgpctl.core.drain.pods import PodView
-from bgpctl.core.drain.restart import kept, refusals
+from bgpctl.core.drain.restart import kept, refusals, takes_engine
 from bgpctl.core.state import NodeState
 from bgpctl.errors import Tells
 from bgpctl.runbooks import advice
@@ -88,6 +88,10 @@ class Restarted(Goal):
             return Decision(Status.BLOCKED, text, hint="restart it with --restart-command")
         return None
 
+    def takes_engine(self, s: Snapshot) -> bool:
+        """Does an engine that would outlive its speaker go with the pod?"""
+        return not self.argv and any(takes_engine(pod.labels) for pod in self._pods(s))
+
     def _pods(self, s: Snapshot) -> list[PodView]:
         return [v.pod for v in s.pods if not self.namespace or v.pod.namespace == self.namespace]
 
@@ -144,7 +148,8 @@ class Graceful(Goal):
     def decide(self, s: Snapshot) -> Decision:
         if s.journal is not None:
             return Decision(Status.DONE, "checked before the restart was asked for")
-        refused = refusals(s.state, s.now, self.expected, pod=not self.how.argv)
+        pod = self.how.takes_engine(s)
+        refused = refusals(s.state, s.now, self.expected, pod=pod)
         if s.state is None or (refused and not self.allow_loss):
             lift = f"; to go on anyway: {self.typed.with_flags([LIFT])}" if s.state else ""
             return Decision(
@@ -155,11 +160,7 @@ class Graceful(Goal):
             )
         if impossible := self.how.impossible(s):
             return impossible
-        told = (
-            [f"routes may be lost: {'; '.join(refused)}"]
-            if refused
-            else [kept(s.state, pod=not self.how.argv)]
-        )
+        told = [f"routes may be lost: {'; '.join(refused)}"] if refused else [kept(s.state, pod=pod)]
         told += [
             f"{a.answer.router} cannot be asked ({a.answer.detail})"
             for a in s.answers

@@ -111,7 +111,7 @@ class _Work:
         one = self.begin()
         if self.idle(one):
             return self.done()
-        self._graceful()
+        self._graceful(one)
         yield from self._pull(one)
         yield from self._patch(PATCHED, one, begin(one, self.options.image, self.containers))
         for number, node in enumerate(self.todo, start=1):
@@ -168,7 +168,7 @@ class _Work:
 
     # -- what is done
 
-    def _graceful(self) -> None:
+    def _graceful(self, one: Rollout) -> None:
         """Raises Blocked where another run has a node, or routers would not keep its routes meanwhile."""
         if taken := self.look.taken(self.todo):
             free = [node for node in self.todo if node not in taken]
@@ -177,7 +177,7 @@ class _Work:
                 "; ".join(f"{node}: {why}" for node, why in taken.items()),
                 f"see `bgpctl node status`\n{leave_out if free else ''}",
             )
-        lost = () if self.options.allow_route_loss else self.look.refusals(self.todo)
+        lost = () if self.options.allow_route_loss else self.look.refusals(self.todo, one)
         if lost:
             more = f" (and {len(lost) - SHOWN} more)" if len(lost) > SHOWN else ""
             raise Blocked(

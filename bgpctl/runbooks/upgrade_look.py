@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bgpctl import providers
-from bgpctl.core.drain.restart import refusals
+from bgpctl.core.drain.restart import refusals, takes_engine
 from bgpctl.core.preflight.rollout import ANNOTATION, Container, Rollout, chosen, outdated, rollout
 from bgpctl.core.reading.documents import annotations_of, labels_of, name_of, namespace_of, node_of
 from bgpctl.core.reading.foreign import Unreadable
@@ -132,7 +132,7 @@ class Look:
         wanted = old & set(asked) if asked else old
         return Left(tuple(sorted(wanted)), tuple(sorted(old - wanted)), tuple(sorted(running - old)))
 
-    def refusals(self, nodes: Sequence[str]) -> tuple[str, ...]:
+    def refusals(self, nodes: Sequence[str], one: Rollout) -> tuple[str, ...]:
         """Why a restart of these would lose routes, found before anything is changed: each is asked again
         when it is its turn. Not of those that are being restarted already."""
         provider, now = providers.named(self.client, providers.DEFAULT), self.client.present()
@@ -142,7 +142,7 @@ class Look:
             f"{node}: {reason}"
             for node in nodes
             if node not in begun
-            for reason in refusals(states.get(node), now, self.options.expected)
+            for reason in refusals(states.get(node), now, self.options.expected, pod=takes_engine(one.labels))
         )
 
     def taken(self, nodes: Sequence[str]) -> Mapping[str, str]:

@@ -48,6 +48,23 @@ def _private(place: Path) -> None:
     place.chmod(0o700)
 
 
+def give(place: Path, user: int) -> None:
+    """Make a speaker's directory for another user, mode 0700. One that is theirs stays as it is; what is no
+    directory (a link, say) is not touched. Raises UsageError."""
+    try:
+        place.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            if os.fstat(handle).st_uid != user:
+                os.fchmod(handle, 0o700)
+                os.fchown(handle, user, user)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UsageError(f"cannot give {place} to user {user}: {reason}", "run it as root") from None
+
+
 def memory(directory: Path, node: str) -> Path:
     """What the node's speaker keeps for the next one. A directory that another node's had is not its own."""
     return directory / f"{paths.named(node)}.{STATE}"

@@ -57,6 +57,7 @@ class SpeakerOptions:
     soak: float = 0.0
     ready_checks: tuple[Check, ...] = ()
     secrets_namespace: str = "kube-system"
+    auth_secrets: tuple[str, ...] | None = None
     directory: Path | None = None
     engine: Mode = Mode.OWN
     log_format: str = "text"
@@ -145,7 +146,9 @@ def _ends(options: SpeakerOptions, directory: Path, ring: Callable[[], None]) ->
         raise UsageError(
             "a speaker needs a cluster or a file", "pass --kubeconfig PATH, --in-cluster or --file PATH"
         )
-    source = VerdictSource(options.client, options.node, options.secrets_namespace, ring)
+    source = VerdictSource(
+        options.client, options.node, options.secrets_namespace, ring, options.auth_secrets
+    )
     kept = FileSink(places.memory(directory, options.node))
     mark = places.memory(directory, options.node).with_suffix(".told")
     told = KubeSink(options.client, options.node, source.node_uid, kept.read, mark)

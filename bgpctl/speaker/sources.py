@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from bgpctl.core.intent.compile import ClusterObjects
 from bgpctl.core.intent.endpoints import read_slice
 from bgpctl.core.intent.services import read_service
+from bgpctl.core.model import Secret
 from bgpctl.core.policy.inputs import password_of
 from bgpctl.core.policy.owners import OWNER_KINDS
 from bgpctl.core.reading.documents import metadata, name_of
@@ -37,9 +38,17 @@ log = logging.getLogger("bgpctl.speaker")
 
 
 class KubeSource:
-    """The objects one node needs, one watch per kind."""
+    """The objects one node needs, one watch per kind. `secrets`: of the Secrets only these, each by its name,
+    which is what a role with resourceNames grants; None = all of the namespace."""
 
-    def __init__(self, client: Client, node: str, secrets_namespace: str, ring: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        client: Client,
+        node: str,
+        secrets_namespace: str,
+        ring: Callable[[], None],
+        secrets: Collection[str] | None = None,
+    ) -> None:
         def mirror(path: str | tuple[str, ...], slim: Callable[[Document], T], **query: str) -> Mirror[T]:
             # A CRD that somebody deletes must not take the sessions of every node down.
             custom = "cilium.io" in (path if isinstance(path, str) else path[0])
@@ -56,14 +65,22 @@ class KubeSource:
         self._slices = mirror(
             paths.ENDPOINT_SLICES, lambda item: read_slice(item, node), **paths.BALANCED_SLICES
         )
-        self._secrets = mirror(paths.secrets(secrets_namespace), _slim_secret)
+        wanted = [{}] if secrets is None else [{"fieldSelector": f"metadata.name={one}"} for one in secrets]
+        self._secrets = tuple(
+            mirror(paths.secrets(secrets_namespace), _slim_secret, **query) for query in wanted
+        )
         self._lb_pools = mirror(paths.LB_POOLS, _slim_policy)
         self._pod_pools = mirror(paths.POD_POOLS, _slim_pool)
         self._cilium_node = mirror(paths.CILIUM_NODES, _slim_cilium, fieldSelector=f"metadata.name={node}")
         # What may be kept from us, by an older ClusterRole say, without stopping the rest.
-        self._optional = (self._secrets, self._lb_pools, self._pod_pools, self._cilium_node)
+        self._optional: tuple[Mirror[Any], ...] = (
+            *self._secrets,
+            self._lb_pools,
+            self._pod_pools,
+            self._cilium_node,
+        )
         # All of them: without its CiliumBGPPeerConfigs, say, a cluster configuration would lose its peers.
-        self._required = (
+        self._required: tuple[Mirror[Any], ...] = (
             self._node,
             self._policies,
             self._cluster_configs,
@@ -97,7 +114,7 @@ class KubeSource:
             policies=self._policies.items(),
             services=self._services.items(),
             endpoint_slices=self._slices.items(),
-            secrets={name_of(s): s["password"] for s in self._secrets.items() if s["password"]},
+            secrets=self._passwords(),
             cluster_configs=self._cluster_configs.items(),
             peer_configs=self._peer_configs.items(),
             advertisements=self._advertisements.items(),
@@ -109,6 +126,10 @@ class KubeSource:
             gateways=self._host.readings.gateways,
             unserved=frozenset(kind for kind, mirror in owners if not mirror.served),
         )
+
+    def _passwords(self) -> dict[str, Secret]:
+        found = (secret for mirror in self._secrets for secret in mirror.items())
+        return {name_of(secret): secret["password"] for secret in found if secret["password"]}
 
     def problems(self) -> tuple[str, ...]:
         return tuple(m.problem for m in (*self._required, *self._optional) if m.problem)

@@ -3,10 +3,9 @@ turn. An operator that does it for the cluster would leave the speakers with `Ku
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from bgpctl.conditions.verdicts import Inputs, Verdicts
-from bgpctl.core.reading.documents import name_of
 from bgpctl.kube.client import Client
 from bgpctl.speaker.sources import KubeSource
 
@@ -14,13 +13,20 @@ from bgpctl.speaker.sources import KubeSource
 class VerdictSource(KubeSource):
     """As KubeSource; what keeps conditions from being written is one of its problems."""
 
-    def __init__(self, client: Client, node: str, secrets_namespace: str, ring: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        client: Client,
+        node: str,
+        secrets_namespace: str,
+        ring: Callable[[], None],
+        secrets: Collection[str] | None = None,
+    ) -> None:
         def changed() -> None:
             self._verdicts.poke()
             ring()
 
         self._verdicts = Verdicts(client, node, self._judged)
-        super().__init__(client, node, secrets_namespace, changed)
+        super().__init__(client, node, secrets_namespace, changed, secrets)
 
     def start(self) -> None:
         super().start()
@@ -37,7 +43,7 @@ class VerdictSource(KubeSource):
         """None until everything was read."""
         if not self.ready():
             return None
-        may_read = self._secrets.synced.is_set()
-        secrets = frozenset(name_of(s) for s in self._secrets.items() if s["password"])
+        may_read = self._secrets and all(mirror.synced.is_set() for mirror in self._secrets)
+        secrets = frozenset(self._passwords())
         policies, clusters = self._policies.items(), self._cluster_configs.items()
         return Inputs(policies, clusters, self._peer_configs.items(), secrets if may_read else None)

@@ -13,6 +13,7 @@ import yaml
 
 from bgpctl.lab.api import ApiServer
 from tests.support.apiserver import Document, running
+from tests.support.cli import bgpctl
 from tests.support.cluster_documents import budget, nodes, service, workload
 from tests.support.require import require
 from tests.support.wait import eventually
@@ -231,3 +232,42 @@ def test_who_am_i(kubectl: Kubectl, server: ApiServer) -> None:
     assert kubectl("auth", "can-i", "delete", "nodes").stdout == "yes\n"
     refused = kubectl("--token", server.nobody_token, "get", "nodes", check=False)
     assert 'User "bgpctl-lab-nobody" cannot list resource "nodes"' in refused.stderr
+
+
+# --- bgpctl's own manifests ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", [("apply",), ("apply", "--server-side"), ("create",)])
+def test_what_install_prints_is_taken(server: ApiServer, kubectl: Kubectl, how: tuple[str, ...]) -> None:
+    """Every object, by each way of kubectl; the pods then are there."""
+    ran = bgpctl("install", "--set", "crds=none", "--set", "networkPolicy=true", "--set", "authSecrets=a")
+    assert ran.code == 0, ran.err
+    found = [one for one in yaml.safe_load_all(ran.out) if one]
+    kubectl(*how, "-f", "-", stdin=found)
+    named = kubectl("get", "-n", "bgpctl-system", "daemonsets,serviceaccounts,networkpolicies", "-o", "name")
+    assert named.stdout.split() == [
+        "daemonset.apps/bgpctl-engine",
+        "daemonset.apps/bgpctl-speaker",
+        "serviceaccount/bgpctl-engine",
+        "serviceaccount/bgpctl-speaker",
+        "networkpolicy.networking.k8s.io/bgpctl",
+    ]
+    if how != ("create",):
+        again = kubectl(*how, "-f", "-", stdin=found).stdout.splitlines()
+        assert len(again) == len(found)
+
+
+def test_who_may_what_by_kubectl(server: ApiServer, command: list[str], tmp_path: Path) -> None:
+    """A token of the speakers' account, and kubectl's own question."""
+    ran = bgpctl("install", "--set", "crds=none", "-o", "json")
+    server.apply(*(one for one in json.loads(ran.out)["items"] if one["kind"] != "DaemonSet"))
+    token = server.token_of("system:serviceaccount:bgpctl-system:bgpctl-speaker")
+    server.write_kubeconfig(tmp_path / "speaker", token)
+
+    def may(*words: str) -> str:
+        argv = ["kubectl", "--kubeconfig", str(tmp_path / "speaker"), "auth", "can-i", *words]
+        told = subprocess.run(argv, capture_output=True, text=True, timeout=30).stdout
+        return told.split()[0]  # "no" has a reason behind it
+
+    assert (may("list", "nodes"), may("patch", "nodes")) == ("yes", "no")
+    assert (may("get", "secrets", "-n", "kube-system"), may("delete", "pods", "-A")) == ("no", "no")

@@ -26,11 +26,12 @@ from urllib.parse import parse_qsl, unquote
 from bgpctl.kube.client import Client
 from bgpctl.kube.clock import ServerClock
 from bgpctl.kube.config import Access
-from bgpctl.lab.api import ApiServer, auth, discovery, reviews, status
+from bgpctl.lab.api import ApiServer, auth, discovery, patch, reviews, status
 from bgpctl.lab.api.controllers import Controllers
 from bgpctl.lab.api.documents import dump
 from bgpctl.lab.api.requests import Answer, Request, answer, refusal
 from bgpctl.lab.api.routes import Target, target_of, verb_of
+from bgpctl.lab.api.selectors import one_name
 from bgpctl.lab.api.watching import Watch
 
 HOST = "direct"
@@ -174,10 +175,15 @@ class Wire:
         if target is None:
             return Answer(200, dump(discovery.answer(server.registry, asked.path)))
         if reviews.concerns(target):
-            return Answer(201, dump(reviews.answer(target, self.user, asked.document, server.rights)))
+            review = reviews.answer(target, self.user, asked.document, server.rights, server.roles)
+            return Answer(201, dump(review))
         verb = asked.verb
-        auth.authorize(self.user, verb, target, server.rights)
-        found = answer(server.operations, Request(verb, target, asked.query, asked.headers, asked.body))
+        auth.authorize(self.user, verb, target, server.rights, server.roles, one_name(asked.query))
+        request = Request(verb, target, asked.query, asked.headers, asked.body)
+        if verb == "patch" and request.content_type == patch.APPLY:
+            there = server.operations.has(target)
+            auth.authorize_apply(self.user, target, there, server.rights, server.roles)
+        found = answer(server.operations, request)
         assert not isinstance(found, Watch), "there is nobody here who could wait for events"
         return found
 

@@ -70,12 +70,13 @@ class Probe:
 @dataclass
 class Runs(Generic[C]):
     """Of one stack: each has its own. `forbidden`: what may not be written. `number`: of the last run,
-    `writes`: how many that made."""
+    `writes`: how many that made. `wire`: who runs it."""
 
     cluster: C
     forbidden: str = ""
     number: int = 0
     writes: int = 0
+    wire: Callable[[direct.Api], direct.Wire] = direct.Wire
 
     shortest = 1.0
     """Seconds that pass at least when a run waits."""
@@ -99,7 +100,8 @@ class Runs(Generic[C]):
         right `after`. Raises Killed."""
         self.number, self.writes, dead = self.number + 1, 0, False
         name, clock = f"{self.number:08x}", _Clock(self)
-        wire = direct.Wire(self.cluster.api)
+        wire = self.wire(self.cluster.api)
+        noted = wire.after
 
         def count(asked: direct.Asked) -> Any:
             nonlocal dead
@@ -115,6 +117,7 @@ class Runs(Generic[C]):
             return None
 
         def carried(asked: direct.Asked, answer: Any) -> None:
+            noted(asked, answer)
             if dead:
                 raise Killed
 

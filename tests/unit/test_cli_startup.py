@@ -42,6 +42,8 @@ def loaded(*arguments: str) -> set[str]:
         ("speaker", "run", "--help"),
         ("lab", "demo", "--help"),
         ("forecast", "--help"),
+        ("install", "--help"),
+        ("auth", "check", "--help"),
         ("node", "drain", "--timeout", "soon", "worker-1"),
         (),
     ],

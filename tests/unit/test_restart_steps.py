@@ -267,3 +267,33 @@ def test_what_nobody_counts_is_written_down_as_none_and_nothing_where_nobody_rep
     assert record is not None and record.routes == 0
     assert step.leaves(look(journal=None, state=None)) is None
     assert step.leaves(look()) == look().journal
+
+
+# --- an engine in a pod of its own --------------------------------------------------------------------------
+
+APART = replace(AGENT, labels={"bgpctl.io/engine": "apart"})
+UNGRACEFUL = replace(running(peer(peer_gr=None), started_at=STARTED), engine_mode="external")
+
+
+def test_a_pod_without_the_engine_may_go_though_no_router_keeps_the_routes() -> None:
+    goal = Graceful("run", 30.0, Restarted())
+    told = goal.decide(look(journal=None, state=UNGRACEFUL, pods=judged(APART)))
+    assert (told.status, told.reason) == (
+        Status.ACT,
+        "its engine (external) stays: no session is touched",
+    )
+
+
+@pytest.mark.parametrize("pods", [judged(AGENT), judged(AGENT, APART)])
+def test_a_pod_with_the_engine_may_not(pods: Any) -> None:
+    """Also where it is not clear which pod it is."""
+    told = Graceful("run", 30.0, Restarted()).decide(look(journal=None, state=UNGRACEFUL, pods=pods))
+    assert told.status is Status.BLOCKED
+    assert "graceful restart is not negotiated" in told.reason
+
+
+def test_the_label_says_nothing_of_an_engine_that_ends_with_its_speaker() -> None:
+    """An operator changed the flag of `speaker run` by hand."""
+    state = replace(UNGRACEFUL, engine_mode="own")
+    told = Graceful("run", 30.0, Restarted()).decide(look(journal=None, state=state, pods=judged(APART)))
+    assert told.status is Status.BLOCKED

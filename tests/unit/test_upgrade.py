@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.preflight.rollout import ANNOTATION, begin
+from bgpctl.core.preflight.rollout import ANNOTATION, Rollout, begin
 from bgpctl.errors import BgpctlError, Blocked
 from bgpctl.lab.api import ApiServer
 from bgpctl.lab.api.faults import Fault
@@ -117,7 +117,7 @@ def test_a_node_that_is_drained_is_left_out_or_brought_back(server: ApiServer, w
     client(server).patch("/api/v1/nodes/two", write)
     work.todo = ("one", "two")
     with pytest.raises(Blocked) as told:
-        work._graceful()
+        work._graceful(Rollout("ns", "speakers", "/ds", "a=b", (), {}))
     assert told.value.message == "two: drain 7 has the node"
     assert "--nodes one" in told.value.hint and "--allow-route-loss" not in told.value.hint
 

@@ -215,6 +215,14 @@ def medik8s(node: str, lease: Mapping[str, Any] | None, now: float) -> Guard:
     return Guard("medik8s", "refuse", message)
 
 
+def medik8s_unseen(node: str, there: bool) -> Guard:
+    """Without the right to see its Leases. `there`: is medik8s in the cluster at all?"""
+    if not there:
+        return Guard("medik8s", "ok", "medik8s is not in the cluster")
+    message = f"whether medik8s owns {node} is not known: no right to get leases in {MEDIK8S_NAMESPACE}"
+    return Guard("medik8s", "warn", message)
+
+
 def kured(
     node: str, lock: str | None, annotations: Mapping[str, str], now: float, where: str = "its DaemonSet"
 ) -> Guard:

@@ -7,16 +7,23 @@ Otherwise, RFC 4724: a router keeps the routes of a silently closed session for 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from bgpctl.core.state import NodeState, PeerState
 
 STAYING = ("detached", "external")
+APART = {"bgpctl.io/engine": "apart"}
+"""The label of a speaker's pod whose engine is in another pod."""
+
+
+def takes_engine(labels: Mapping[str, str]) -> bool:
+    """Does an engine go with the speaker's pod of these labels?"""
+    return not APART.items() <= labels.items()
 
 
 def refusals(state: NodeState | None, now: float, expected: float, *, pod: bool = True) -> tuple[str, ...]:
     """Why routes would be lost (or nobody knows) if the speaker went away for `expected` seconds now. `pod`:
-    it goes with its pod, and so does an engine in there."""
+    it goes with its pod, and an engine is in there too."""
     if state is None:
         return ("no speaker reports for this node",)
     if state.stale(now):

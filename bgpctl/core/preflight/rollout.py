@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bgpctl.core.drain.lever import Patch
-from bgpctl.core.reading.documents import annotations_of
+from bgpctl.core.reading.documents import annotations_of, labels_of
 from bgpctl.core.reading.foreign import Foreign, Unreadable, parse_json, plain
 from bgpctl.core.reading.images import repository
 
@@ -40,7 +40,8 @@ class Container:
 class Rollout:
     """A DaemonSet as far as an upgrade is concerned. `path`: where it lives; `strategy`: its updateStrategy
     now; `kept`: as it was before an upgrade that is not at its end, None = there is none; `written`: the same
-    as it stands there. `annotated`: has it any annotations? `selector` of its pods, as a query has it."""
+    as it stands there. `annotated`: has it any annotations? `selector` of its pods, as a query has it;
+    `labels` of its template."""
 
     namespace: str
     name: str
@@ -51,6 +52,7 @@ class Rollout:
     kept: Document | None = None
     written: str = ""
     annotated: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def where(self) -> str:
@@ -81,6 +83,7 @@ def rollout(document: Any) -> Rollout:
         _strategy(kept) if kept is not None else None,
         kept or "",
         bool(meta.child("annotations").value),
+        labels_of(spec.child("template").value),
     )
 
 

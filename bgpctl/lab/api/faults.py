@@ -132,7 +132,12 @@ class Faults:
 
     def known(self, rights: Rights) -> Rights:
         """Those of the rights that the server has read so far."""
-        return () if time.monotonic() < self._refusing_until else rights
+        return () if self.refusing else rights
+
+    @property
+    def refusing(self) -> bool:
+        """Has the server read no roles yet?"""
+        return time.monotonic() < self._refusing_until
 
     def check_ready(self, verb: str) -> None:
         """429 or 503 while the storage is being read."""

@@ -17,7 +17,7 @@ from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from bgpctl.lab.api import auth, discovery, exec, faults, reviews, status
+from bgpctl.lab.api import auth, discovery, exec, faults, patch, protobuf, reviews, selectors, status
 from bgpctl.lab.api.documents import dump
 from bgpctl.lab.api.faults import Fault
 from bgpctl.lab.api.requests import Answer, Request, answer, refusal
@@ -189,15 +189,21 @@ class Handler(BaseHTTPRequestHandler):
             fault = self._suffer("get", "", path)
             return fault, _text_or_json(discovery.answer(api.registry, path))
         if reviews.concerns(target):
-            return None, Answer(201, dump(reviews.answer(target, user, _loose_json(body), api.rights)))
+            review = reviews.answer(target, user, _loose_json(body), api.rights, api.roles)
+            return None, Answer(201, dump(review))
         verb = verb_of(self.command, target, query)
-        auth.authorize(user, verb, target, api.faults.known(api.rights))
+        roles = None if api.faults.refusing else api.roles
+        auth.authorize(user, verb, target, api.faults.known(api.rights), roles, selectors.one_name(query))
+        request = Request(verb, target, query, headers, body)
+        if verb == "patch" and request.content_type == patch.APPLY:
+            there = api.operations.has(target)
+            auth.authorize_apply(user, target, there, api.faults.known(api.rights), roles)
         api.faults.check_ready(verb)
         fault = self._suffer(verb, target.resource_text, self.path)
         if target.resource_text == exec.RESOURCE:
-            auth.authorize(user, "create", target, api.rights)  # as 1.35: a GET is not enough
+            auth.authorize(user, "create", target, api.rights, api.roles)  # as 1.35: a GET is not enough
             return fault, exec.begin(api.operations, api.commands, target, headers, url.query)
-        return fault, answer(api.operations, Request(verb, target, query, headers, body))
+        return fault, answer(api.operations, request)
 
     def _faults(self, user: str, query: Mapping[str, str], body: bytes) -> Answer:
         auth.authorize(user, self.command.lower(), Target("bgpctl.io", "", "faults"), ())
@@ -287,11 +293,11 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def _loose_json(body: bytes) -> Any:
-    """kubectl sends reviews as protobuf; what they ask does not change what they are answered."""
+    """A review, which kubectl sends as protobuf; {} for what cannot be read."""
     try:
         return json.loads(body)
     except ValueError:
-        return {}
+        return protobuf.review(body)
 
 
 def _headers(headers: Any) -> Mapping[str, str]:

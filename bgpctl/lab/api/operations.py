@@ -29,6 +29,7 @@ from bgpctl.lab.api import (
 from bgpctl.lab.api.deletion import DeleteOptions
 from bgpctl.lab.api.documents import Document, clone, metadata, timestamp
 from bgpctl.lab.api.resources import CRDS, Registry, Resource
+from bgpctl.lab.api.routes import Target
 from bgpctl.lab.api.selectors import Selection
 from bgpctl.lab.api.store import Store, Stored
 
@@ -84,6 +85,11 @@ class Operations:
         if found is None:
             raise status.not_found(resource.group, resource.plural, name)
         return found
+
+    def has(self, target: Target) -> bool:
+        """Is there an object at this path?"""
+        resource = self.registry.find(target.group, target.version, target.plural)
+        return bool(resource and self.store.get(resource.key, target.namespace, target.name))
 
     # --- create and update --------------------------------------------------------------------------------
 

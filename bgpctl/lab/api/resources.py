@@ -114,6 +114,13 @@ def _apps(plural: str, kind: str, short_name: str) -> Resource:
     )
 
 
+def _cluster_wide(plural: str, kind: str, group: str, **more: Any) -> Resource:
+    """Kept and shown; of admission's kinds nothing is evaluated here."""
+    return Resource(group, "v1", plural, kind, namespaced=False, **more)
+
+
+RBAC, ADMISSION = "rbac.authorization.k8s.io", "admissionregistration.k8s.io"
+
 BUILTIN: tuple[Resource, ...] = (
     _core("configmaps", "ConfigMap", "cm"),
     _core("events", "Event", "ev", fields=_EVENT_FIELDS, upsert=True),
@@ -176,6 +183,17 @@ BUILTIN: tuple[Resource, ...] = (
         generation=True,
         unconditional=False,
     ),
+    _cluster_wide("clusterroles", "ClusterRole", RBAC),
+    _cluster_wide("clusterrolebindings", "ClusterRoleBinding", RBAC),
+    Resource(RBAC, "v1", "roles", "Role"),
+    Resource(RBAC, "v1", "rolebindings", "RoleBinding"),
+    Resource(
+        *("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy"),
+        short_names=("netpol",),
+        generation=True,
+    ),
+    _cluster_wide("validatingadmissionpolicies", "ValidatingAdmissionPolicy", ADMISSION, generation=True),
+    _cluster_wide("validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding", ADMISSION),
 )
 
 CRDS: Key = ("apiextensions.k8s.io", "customresourcedefinitions")

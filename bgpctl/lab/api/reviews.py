@@ -6,6 +6,7 @@ from typing import Any
 
 from bgpctl.lab.api import auth
 from bgpctl.lab.api.documents import Document
+from bgpctl.lab.api.rbac import Asked, Roles, groups_of
 from bgpctl.lab.api.routes import Target
 
 _WHO = ("authentication.k8s.io", "v1", "selfsubjectreviews")
@@ -17,15 +18,17 @@ def concerns(target: Target) -> bool:
     return (target.group, target.version, target.plural) in {_WHO, _MAY}
 
 
-def answer(target: Target, user: str, body: Any, rights: auth.Rights) -> Document:
+def answer(target: Target, user: str, body: Any, rights: auth.Rights, roles: Roles | None = None) -> Document:
     """The review with its status. Everybody may ask about themselves."""
     if target.plural == _WHO[2]:
-        who = {"userInfo": {"username": user, "groups": ["system:authenticated"]}}
+        who = {"userInfo": {"username": user, "groups": list(groups_of(user))}}
         return _review(target, "SelfSubjectReview", {}, who)
     spec = body.get("spec", {}) if isinstance(body, dict) else {}
     wanted = spec.get("resourceAttributes") or {}
     resource = "/".join(filter(None, (wanted.get("resource", ""), wanted.get("subresource", ""))))
-    allowed = auth.allowed(user, wanted.get("verb", ""), resource, rights)
+    names = (wanted.get(field, "") for field in ("namespace", "name"))
+    asked = Asked(wanted.get("verb", ""), wanted.get("group", ""), resource, *names)
+    allowed = auth.allowed(user, asked, rights, roles)
     reason = "" if allowed else f'User "{user}" has no permissions'
     return _review(target, "SelfSubjectAccessReview", spec, {"allowed": allowed, "reason": reason})
 

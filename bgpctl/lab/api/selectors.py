@@ -107,6 +107,16 @@ def parse_fields(text: str, supported: frozenset[str] = frozenset()) -> FieldSel
     return FieldSelector(terms)
 
 
+def one_name(query: Mapping[str, str]) -> str:
+    """The one name that a request's field selector demands, by which roles may grant it; "" = it demands
+    none."""
+    for term in query.get("fieldSelector", "").split(","):
+        path, _, value = term.strip().replace("==", "=").partition("=")
+        if path == "metadata.name":
+            return value
+    return ""
+
+
 def _field_term(term: str) -> FieldTerm:
     found = re.fullmatch(r"\s*([^=!\s]+)\s*(!=|==|=)\s*(.*?)\s*", term)
     if not found:

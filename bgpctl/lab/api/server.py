@@ -18,6 +18,7 @@ from bgpctl.lab.api.controllers.images import Images
 from bgpctl.lab.api.documents import Document, clone, metadata, name_of, namespace_of
 from bgpctl.lab.api.faults import Faults
 from bgpctl.lab.api.operations import Operations
+from bgpctl.lab.api.rbac import Roles
 from bgpctl.lab.api.resources import CRDS, Registry, Resource
 from bgpctl.lab.api.store import Store, Stored
 
@@ -54,6 +55,7 @@ class ApiServer:
         self.faults = Faults()
         self.images = Images()
         self.store = Store()
+        self.roles = Roles(self.store)
         self.registry = Registry()
         self.operations = Operations(self.store, self.registry, clock)
         self._controllers = (
@@ -82,6 +84,10 @@ class ApiServer:
     def nobody_token(self) -> str:
         """The bearer token of an identity that may do nothing (403)."""
         return self.tokens.nobody
+
+    def token_of(self, user: str) -> str:
+        """The bearer token of any other user, who may do what the cluster's Roles grant."""
+        return self.tokens.of(user)
 
     # --- life ---------------------------------------------------------------------------------------------
 
@@ -154,6 +160,7 @@ class ApiServer:
         made.faults, made.store, made.registry = Faults(), self.store.fork(), self.registry.fork()
         made.operations = self.operations.fork(made.store, made.registry, clock)
         made.rights, made.images = self.rights, copy.deepcopy(self.images)
+        made.roles = Roles(made.store)
         made._controllers = made._http = made._thread = None
         made._timers = []
         return made

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 
 from bgpctl.lab.api.documents import Document, metadata, name_of, reach
-from bgpctl.lab.api.resources import Resource
+from bgpctl.lab.api.resources import RBAC, Resource
 from bgpctl.lab.api.status import Cause
 
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -43,6 +43,9 @@ def metadata_causes(resource: Resource, document: Document) -> list[Cause]:
     found, name = [], name_of(document)
     if not name:
         found.append(_required("metadata.name", "name or generateName is required"))
+    elif resource.group == RBAC:  # their names may have anything that a path may (`system:node`)
+        if name in (".", "..") or {"/", "%"} & set(name):
+            found.append(_invalid("metadata.name", name, "may not be '.' or '..', nor contain '/' or '%'"))
     elif len(name) > 253 or not _SUBDOMAIN.fullmatch(name):
         found.append(_invalid("metadata.name", name, _NAME_RULE))
     labels = metadata(document).get("labels") or {}
