@@ -22,6 +22,13 @@ def pod_selector(text: str, **more: Any) -> Any:
     return typer.Option("--pod-selector", metavar="SELECTOR", parser=parse.pod_selector, help=text, **more)
 
 
+def node_selector(text: str) -> Any:
+    """The option --selector, -l: nodes by their labels, with this help."""
+    return typer.Option(
+        "--selector", "-l", metavar="SELECTOR", parser=parse.pod_selector, show_default=False, help=text
+    )
+
+
 Context = Annotated[
     str | None,
     typer.Option("--context", metavar="CONTEXT", help="The kubeconfig context to use."),

@@ -42,17 +42,7 @@ Nodes = Annotated[
         help="Only these nodes. Default: those on which it runs.",
     ),
 ]
-Selector = Annotated[
-    str,
-    typer.Option(
-        "--selector",
-        "-l",
-        metavar="SELECTOR",
-        parser=parse.pod_selector,
-        show_default=False,
-        help="Only the nodes with these labels.",
-    ),
-]
+Selector = Annotated[str, flags.node_selector("Only the nodes with these labels.")]
 Canary = Annotated[
     str,
     typer.Option(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bgpctl.cli import parse
+from bgpctl.cli.flags import node_selector
 from bgpctl.cli.program import only, typed
 from bgpctl.errors import UsageError
 from bgpctl.runbooks.command_line import CommandLine
@@ -17,17 +17,7 @@ if TYPE_CHECKING:
     from bgpctl.kube.client import Client
 
 Nodes = Annotated[list[str] | None, typer.Argument(metavar="[NODE]...", show_default=False)]
-Selector = Annotated[
-    str,
-    typer.Option(
-        "--selector",
-        "-l",
-        metavar="SELECTOR",
-        parser=parse.pod_selector,
-        show_default=False,
-        help="The nodes with these labels, in place of names.",
-    ),
-]
+Selector = Annotated[str, node_selector("The nodes with these labels, in place of names.")]
 
 
 def meant(ctx: typer.Context, names: Sequence[str], selector: str) -> None:
