@@ -43,9 +43,21 @@ def environment() -> dict[str, str]:
     return dict(pair.split("=", 1) for line in instructions("ENV") for pair in shlex.split(line))
 
 
+def context() -> list[str]:
+    """What the build is shown: .dockerignore leaves out all else."""
+    rows = (SOURCE / ".dockerignore").read_text().splitlines()
+    return [row[1:] for row in rows if row.startswith("!")]
+
+
 def build(tree: Path) -> None:
     """All that the image has, below `tree`."""
-    subprocess.run(("make", "-s", "image-files", f"DEST={tree}"), cwd=SOURCE, check=True)
+    with tempfile.TemporaryDirectory(prefix="bgpctl-context-") as name:
+        for shown in context():
+            there = Path(name, shown)
+            there.parent.mkdir(parents=True, exist_ok=True)
+            copy = shutil.copytree if (SOURCE / shown).is_dir() else shutil.copy2
+            copy(SOURCE / shown, there)
+        subprocess.run(("make", "-s", "image-files", f"DEST={tree}"), cwd=name, check=True)
     for path in (*_packaged(), *EXTRA):
         _copy(Path(path), tree)
     for name in MOUNTS:

@@ -38,9 +38,13 @@ def test_nothing_of_the_lab_or_the_tests_is_locked() -> None:
 
 
 def test_the_build_sees_what_it_copies_and_nothing_else() -> None:
-    shown = [line[1:] for line in (SOURCE / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+    shown = image.context()
     assert all((SOURCE / name).exists() for name in shown)
     assert not {"tests", ".git", "docs"} & set(shown)
+    project = tomllib.loads((SOURCE / "pyproject.toml").read_text())
+    for files in project["tool"]["setuptools"]["data-files"].values():
+        for one in files:
+            assert any(Path(one).is_relative_to(name) for name in shown), one
 
 
 def test_it_runs_as_nobody_and_finds_itself() -> None:
