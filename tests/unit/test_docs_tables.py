@@ -156,7 +156,9 @@ def messages(text: str) -> list[str]:
         word for row in re.findall(r"^\|.*$", prose(text), re.M) for word in re.findall(r"`([^`]+)`", row)
     )
     return [
-        one for one in quoted if " " in one and not re.match(r"(bgpctl|kubectl|ps|--[\w-]+ [A-Z]) ?", one)
+        one
+        for one in quoted
+        if " " in one and not re.match(r"(bgpctl|kubectl|ps|--[\w-]+) \S+$|(bgpctl|kubectl|ps) ", one)
     ]
 
 
