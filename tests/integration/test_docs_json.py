@@ -1,4 +1,4 @@
-"""docs/json.md and the output in README.md are what the commands print, in a lab with a real router."""
+"""docs/json.md and what README.md and docs/drain.md show as output is what the commands print, in a lab."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_a_speaker_says_the_same_of_itself(lab: Lab) -> None:
     assert not [fault for fault in faults(own, node) if fault != ".state is not there"]
 
 
-# --- README ------------------------------------------------------------------------------------------------
+# --- output ------------------------------------------------------------------------------------------------
 
 
 def shapes(text: str) -> list[str]:
@@ -107,14 +107,24 @@ def _shape(line: str) -> str:
     return line
 
 
-def test_the_drain_in_the_readme_is_one_that_ran(lab: Lab) -> None:
-    (shown,) = (b for b in blocks((ROOT / "README.md").read_text(), "console") if "safe to power off" in b)
-    command, *lines = shown.splitlines()
-    assert command == "$ bgpctl node drain worker-1"
-    ran = kit.run_ok(lab, *command.split()[2:])
+def shown(page: str, words: str) -> tuple[list[str], list[str]]:
+    """The arguments and the output of the console block of a page that has these words."""
+    (block,) = (one for one in blocks((ROOT / page).read_text(), "console") if words in one)
+    command, *lines = block.splitlines()
+    assert command.startswith("$ bgpctl ")
+    return command.split()[2:], lines
+
+
+def test_the_drain_in_the_readme_and_the_refusal_in_the_manual_are_what_ran(lab: Lab) -> None:
+    command, lines = shown("README.md", "safe to power off")
+    ran = kit.run_ok(lab, *command)
     try:
         printed = shapes(ran.out)
         assert not [line for line in shapes("\n".join(lines)) if line not in printed]
         assert shapes(lines[-1]) == printed[-1:]
+        command, lines = shown("docs/drain.md", "at most 1 may be")
+        refused = kit.run(lab, *command)
+        assert refused.code == 3
+        assert shapes(refused.out) == shapes("\n".join(lines))
     finally:
         kit.run_ok(lab, "node", "restore", "worker-1")

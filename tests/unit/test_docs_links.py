@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from tests.support.pages import PAGES, ROOT, anchors, links, name, section
+from tests.support.pages import PAGES, ROOT, anchors, links, name, prose, section
 
 # Written on a branch of its own; once it is here its links are checked like all others.
 COMING = frozenset({"docs/install.md"})
@@ -59,3 +60,10 @@ def test_the_readme_is_a_first_screen() -> None:
     for word in ("Works with", "Replaces", "It is not"):
         assert f"**{word}**" in readme.partition("## ")[0]
     assert "| bgpctl's speaker |" in section(readme, "The stacks")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_row_of_a_table_has_its_columns(page: Path) -> None:
+    """A | within a cell, or one too few, and a code host shows another table than was written."""
+    for table in re.findall(r"(?:^\|.*\n)+", prose(page.read_text()), re.M):
+        assert len({row.count("|") - row.count(r"\|") for row in table.splitlines()}) == 1, table
