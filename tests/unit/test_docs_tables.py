@@ -177,3 +177,14 @@ def test_troubleshooting_quotes_what_the_code_says() -> None:
 
 def test_a_message_that_nobody_says_is_noticed() -> None:
     assert unsaid("| `the moon is … full tonight` | | |\n") == ["the moon is", "full tonight"]
+
+
+# --- architecture -------------------------------------------------------------------------------------------
+
+
+def test_every_room_has_its_line_in_the_house() -> None:
+    rooms = [room.name for room in (ROOT / "bgpctl").iterdir() if room.is_dir() and room.name[0] != "_"]
+    assert len(rooms) > 10
+    assert not [
+        room for room in rooms if f"bgpctl/{room}/" not in section(page("architecture"), "Where things are")
+    ]
