@@ -46,7 +46,7 @@ def document(found: Versions) -> Document:
     ]
     return envelope(
         "version",
-        "failed" if found.problem else "done",
+        "failed" if found.problem or found.skew else "done",
         message=found.problem or None,
         client=found.client,
         python=found.python,

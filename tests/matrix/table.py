@@ -76,7 +76,7 @@ def text(results: Sequence[Result]) -> str:
 
 
 def markdown(results: Sequence[Result]) -> str:
-    """For the README. An event is named once for both of its rows."""
+    """For docs/routers.md. An event is named once for both of its rows."""
     header, *rows = grid(results)
     lines = [_markdown_row(header), "|---" * len(header) + "|"]
     for index, (event, *cells) in enumerate(rows):

@@ -475,12 +475,12 @@ def test_help_shows_defaults_as_they_are_typed(capsys: pytest.CaptureFixture[str
 
 
 def test_the_words_of_the_table_are_explained() -> None:
-    """In the help and in the README: nobody guesses what `no-bgp` is."""
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    """In the help and in docs/drain.md: nobody guesses what `no-bgp` is."""
+    page = (Path(__file__).parents[2] / "docs" / "drain.md").read_text()
     told = bgpctl("node", "status", "--help").out
     for word in ("degraded", "unknown", "no-bgp", "drain-stopped", "restore-stopped", "restart-stopped"):
         assert f"    {word}  " in told
-        assert f"*{word}*" in readme
+        assert f"*{word}*" in page
 
 
 # --- several nodes ------------------------------------------------------------------------------------------

@@ -42,4 +42,5 @@ def test_the_clusters_speakers(tmp_path: Path, theirs: str, code: int, words: st
     assert document["server"] == "v1.32.4"
     assert [(one["version"], one["nodes"]) for one in document["speakers"]] == [(theirs, 2)]
     assert [words in one["why"] for one in document["skew"]] == [True, True][: 2 * code]
+    assert document["status"] == ("failed" if code else "done")
     assert found == code

@@ -29,5 +29,5 @@ def test_each_is_told_in_five_points_and_found_from_the_readme() -> None:
     _, *parts = TEXT.split("\n## ")
     assert len(parts) == 8
     assert all(re.findall(r"^(\d)\. ", part, re.M) == list("12345") for part in parts)
-    readme = (ROOT / "README.md").read_text().split("## Where things are")[1]
+    readme = (ROOT / "README.md").read_text().split("## Where to read on")[1]
     assert "docs/extending.md" in readme

@@ -79,7 +79,7 @@ def test_the_guides_scenarios(
     ],
 )
 def test_an_agent_that_comes_back(facts: PeerFacts, profile: Profile, gone: Span | None, loss: Span) -> None:
-    """Measured for 2 s away: no flap with graceful restart, a gap of 1.6 to 5.2 s without (README)."""
+    """Measured for 2 s away: no flap with graceful restart, else a gap of 1.6 to 5.2 s (docs/routers.md)."""
     found = foretell(S.RESTART, facts, C.POD_CIDR, profile, away=SHORT)
     assert (found.gone, found.loss) == (gone, pytest.approx(loss))
     assert found.back == Span(1.0, pytest.approx(loss.worst + (gone.best if gone else 0.0)) if gone else 16.0)

@@ -74,8 +74,8 @@ ELSEWHERE = "whether another node announces the same addresses"
 READMISSION = "how soon the router takes the session again"
 WATCHED = "whether the router watches its link"
 
-# By when a router has the session again, if it does not refuse it: GoBGP 5.5 s, others 3 s (README, "What
-# routers do").
+# By when a router has the session again, if it does not refuse it: GoBGP 5.5 s, others 3 s
+# (docs/routers.md).
 READMITTED = 6.0
 # For how long a router may refuse it that is not known: BIRD's `Profile.error_wait`, the longest one.
 LONGEST_REFUSAL = 300.0
