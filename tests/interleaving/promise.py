@@ -59,7 +59,7 @@ class Promise:
         self._budget()
         node = self.sim.node(run.node)
         journal = load(node["metadata"].get("annotations")) if node else None
-        told = journal is not None and journal.command == "drain" and journal.finished("ShutDown")
+        told = journal is not None and journal.done_at is not None
         if told and run.name not in self.safe and journal is not None and journal.holder == run.holder:
             self.safe.append(run.name)
             if run.name not in self.powered:  # it says that the command ended: asked when it began

@@ -94,7 +94,7 @@ def tell(seed: int, *always: writers.Writer) -> Story:
     story.run()
     for run in story.commands:
         story.promise.ended(run)
-    _stays_away(story)
+    stays_away(story)
     if seed % 4 == 0:
         _ends_well(story, probe)
     return story
@@ -181,15 +181,17 @@ def _kill(story: Story, run: Run) -> None:
         story.commands.remove(run)
 
 
-def _stays_away(story: Story) -> None:
+def stays_away(story: Story) -> None:
     """Whoever called the node safe to power off was right for longer than a moment, unless somebody acted."""
     done = [
         r for r in story.commands if r.result and r.result.command == "drain" and r.result.status == "done"
     ]
     last = story.commands[-1:] == done[-1:]
     node = story.node()
-    labels = node["metadata"]["labels"] if node else {}
-    if done and last and labels.get(seeded.LABEL) != "true" and done[-1].node == seeded.NODE:
+    if node is None:  # a machine of its name is about to join
+        return
+    out = node["metadata"]["labels"].get(seeded.LABEL) != "true"
+    if done and last and out and done[-1].node == seeded.NODE:
         story.quiet(WATCHED)
         if story.has():
             raise Broken(f"{done[-1].name} was done, and the routes came back: {story.has()}")
