@@ -18,6 +18,7 @@ from tests.interleaving.promise import Broken, Promise
 from tests.interleaving.runs import Run
 
 JUST_BEFORE = 8  # turns before a write in which what it was decided on may still change
+COMMAND_TAKES, COMMAND_FAILS = (0.0, 2.0, 8.0), 0.1
 WATCHED = 90.0  # seconds for which routes have to stay away after the last word
 
 
@@ -88,7 +89,7 @@ def tell(seed: int, *always: writers.Writer) -> Story:
     how = {"order": order, "command": rng.random() < 0.3}
     first = story.begin(runs.drain(story, "first", **how, probes=probe))
     when = _undisturbed(tuple(how.items()), tuple((one.target, one.peer) for one in probe))
-    perform.child = runs.Commands(story)  # type: ignore[assignment]
+    perform.child = runs.Commands(story, COMMAND_TAKES, COMMAND_FAILS)  # type: ignore[assignment]
     acts = (*_plan(story, probe, first, when), *((_moment(rng, when), one.__name__, one) for one in always))
     story.plan = sorted(acts, key=lambda entry: entry[0])
     story.run()
@@ -104,7 +105,7 @@ def tell(seed: int, *always: writers.Writer) -> Story:
 def _undisturbed(how: tuple[tuple[str, Any], ...], probes: tuple[tuple[str, Any], ...]) -> tuple[int, ...]:
     """The turns at which a drain of this kind writes while nobody else does anything; at last, its end."""
     story = Story(0)
-    perform.child = runs.Commands(story)  # type: ignore[assignment]
+    perform.child = runs.Commands(story, COMMAND_TAKES[-1:])  # type: ignore[assignment]
     asked = tuple(Probe(story, *one) for one in probes)
     run = story.begin(runs.drain(story, "first", **dict(how), probes=asked))
     story.run()
@@ -163,6 +164,7 @@ def _another(story: Story, probe: tuple[Probe, ...], first: Run, name: str) -> t
                 story.begin(runs.status(story, name))
             case "pause":
                 actor.wake = story.t + rng.choice((3.0, 20.0, 40.0))
+                story.promise.stopped(first)
             case "kill, drain again":
                 _kill(story, first)
                 story.begin(runs.drain(story, name, probes=probe))
@@ -178,6 +180,7 @@ def _kill(story: Story, run: Run) -> None:
     assert run.actor is not None
     if run in story.commands and not run.actor.let.dead:
         story.kill(run.actor)
+        story.promise.stopped(run)
         story.commands.remove(run)
 
 

@@ -3,12 +3,14 @@ soon as a run sends one request more."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from bgpctl.runbooks import perform
+from bgpctl.runbooks.perform import Performer
 from tests.interleaving import runs, writers
 from tests.interleaving.story import Story, stage, stays_away
 
@@ -19,7 +21,9 @@ pytestmark = pytest.mark.interleaving
 class LabelledMeanwhile(runs.Commands):
     """While the shutdown command runs, somebody puts the label back."""
 
-    def run(self, argv: list[str], timeout: float | None, still: object = None) -> tuple[int, str]:
+    def run(
+        self, argv: list[str], timeout: float | None, still: Callable[[], None] = lambda: None
+    ) -> tuple[int, str]:
         told = runs.Commands.run(self, argv, timeout, still)
         writers.label_back(self.sim)
         self.sim.pause(2.0)
@@ -66,3 +70,39 @@ def test_inverse_routes_that_come_back_are_noticed() -> None:
         story.later(10.0, story.speaker._serve)
         with pytest.raises(AssertionError, match="the routes came back"):
             stays_away(story)
+
+
+@dataclass(frozen=True, slots=True)
+class TakenOver(runs.Commands):
+    """While it runs, another run takes the node over."""
+
+    def run(
+        self, argv: list[str], timeout: float | None, still: Callable[[], None] = lambda: None
+    ) -> tuple[int, str]:
+        story = self.sim
+        assert isinstance(story, Story)
+        if len(story.commands) == 1:
+            story.begin(runs.drain(story, "next", take_over=True))
+        return runs.Commands.run(self, argv, timeout, still)
+
+
+def _replaced() -> Story:
+    story = Story(0)
+    perform.child = TakenOver(story, takes=(8.0,))  # type: ignore[assignment]
+    story.begin(runs.drain(story, "first", command=True))
+    story.run()
+    return story
+
+
+def test_a_command_has_ended_when_whoever_took_over_begins() -> None:
+    with stage():
+        first, following = _replaced().commands
+    assert first.result is not None and first.result.status == "blocked"
+    assert following.result is not None and following.result.status == "done"
+
+
+def test_inverse_a_command_that_goes_on_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Performer, "_still_ours", lambda self: None)
+    with stage():
+        _, following = _replaced().commands
+    assert "while the shutdown command of first runs" in str(following.problem)
