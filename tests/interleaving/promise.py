@@ -71,7 +71,7 @@ class Promise:
             self.safe.append(run.name)
             if run.name not in self.powered:  # it says that the command ended: asked when it began
                 self.truth(run, "says that the node is safe to power off")
-            self._confirmed(run, journal)
+                self._confirmed(run, journal)
 
     def _confirmed(self, run: Any, journal: Journal) -> None:
         if not run.probes or journal.evidence.get("proof") != "confirmed":
@@ -88,6 +88,9 @@ class Promise:
             raise Broken(f"{run.name} was replaced, and runs its shutdown command")
         self.powered.append(run.name)
         self.truth(run, "runs its shutdown command")
+        node = self.sim.node(run.node)
+        if node and (journal := load(node["metadata"].get("annotations"))):
+            self._confirmed(run, journal)
         self.command = run
         try:
             yield
