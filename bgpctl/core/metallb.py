@@ -6,7 +6,7 @@ Field names and what the exclude label does: metallb/metallb, api/v1beta2, speak
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
@@ -28,6 +28,9 @@ KIND = "BGPPeer"
 CONTAINER = "speaker"
 IGNORES = "--ignore-exclude-lb"
 """The speaker's flag with which the exclude label does nothing."""
+NODE_NAME, BGP_TYPE, FRR_K8S = "METALLB_NODE_NAME", "METALLB_BGP_TYPE", "frr-k8s"
+"""Of the speaker's environment: what each has, what says how it speaks BGP, and the value of that which says
+that it does not itself. A value from elsewhere may be that one."""
 HOLD_TIME = 180  # FRR's, where nobody says anything else; natively it is less
 LAG = 10.0  # seconds until a label is obeyed: at most every 3 s FRR is reloaded
 
@@ -78,25 +81,33 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """One that cannot be read, of which nobody knows for which nodes it is."""
+    """One that cannot be read. `selectors` None = for which nodes it is is not known either."""
 
     name: str
+    selectors: tuple[LabelSelector, ...] | None
     why: str
 
+    def selects(self, labels: Mapping[str, str]) -> bool:
+        """May a node with these labels have it?"""
+        return not self.selectors or any(one.matches(labels) for one in self.selectors)
+
     def __str__(self) -> str:
-        return f"{KIND} {self.name} cannot be read ({self.why}): for which nodes it is, is not known"
+        whose = ": for which nodes it is, is not known" if self.selectors is None else ""
+        return f"{KIND} {self.name} cannot be read ({self.why}){whose}"
 
 
 def read(document: Document) -> Peer | Unread:
     """One object, of v1beta2 or v1beta1."""
+    selectors = None
     try:
-        return _peer(document)
+        spec = Foreign.of(document).child("spec")
+        selectors = read_selectors(spec, "nodeSelectors")
+        return _peer(name_of(document), spec, selectors)
     except Unreadable as error:
-        return Unread(name_of(document), error.message)
+        return Unread(name_of(document), selectors, error.message)
 
 
-def _peer(document: Document) -> Peer:
-    spec = Foreign.of(document).child("spec")
+def _peer(name: str, spec: Foreign, selectors: tuple[LabelSelector, ...]) -> Peer:
     if spec.text("interface"):
         spec.refuse("interface", "absent: by its interface alone (unnumbered) no router is known")
     address = spec.parsed("peerAddress", parse_address, "an IP address")
@@ -107,7 +118,7 @@ def _peer(document: Document) -> Peer:
     hold = _duration(spec, "holdTime", HOLD_TIME)
     internal = spec.text("dynamicASN") == "internal"
     return Peer(
-        name_of(document),
+        name,
         read_vrf(spec),
         str(address),
         spec.integer("peerPort", DEFAULT_PORT, _PORT) or DEFAULT_PORT,
@@ -118,7 +129,7 @@ def _peer(document: Document) -> Peer:
         hold,
         _duration(spec, "keepaliveTime", hold // 3),
         spec.flag("enableGracefulRestart"),
-        read_selectors(spec, "nodeSelectors"),
+        selectors,
     )
 
 
@@ -130,16 +141,37 @@ def _duration(spec: Foreign, name: str, default: int) -> int:
 def ignores_exclusion(daemonsets: Iterable[Document]) -> bool:
     """Was a speaker of MetalLB told to announce in spite of the exclude label? A DaemonSet that cannot be
     read says nothing."""
+    return any(said == "true" for said in _each(daemonsets, _ignoring))
+
+
+def leaves_to_frr_k8s(daemonsets: Iterable[Document]) -> bool | None:
+    """Does a speaker of MetalLB write FRRConfigurations, and leave the sessions to frr-k8s? It does where its
+    environment says so, natively without a word (speaker/main.go). None = there is none to be seen."""
+    told = [said for said in _each(daemonsets, _type) if said]
+    return FRR_K8S in told if told else None
+
+
+def _each(daemonsets: Iterable[Document], said: Callable[[Foreign], str]) -> Iterator[str]:
+    """What each container tells that is called as the speaker is, "" = nothing."""
     for document in daemonsets:
         try:
             pod = Foreign.of(document).child("spec").child("template").child("spec")
-            for container in pod.children("containers", 100):
-                words = (*container.texts("command", 100), *container.texts("args", 1000))
-                if container.text("name") == CONTAINER and _says(words):
-                    return True
+            yield from [said(c) for c in pod.children("containers", 100) if c.text("name") == CONTAINER]
         except Unreadable:
             continue
-    return False
+
+
+def _ignoring(container: Foreign) -> str:
+    words = (*container.texts("command", 100), *container.texts("args", 1000))
+    return "true" if _says(words) else ""
+
+
+def _type(container: Foreign) -> str:
+    """The value of its METALLB_BGP_TYPE. One without its own variables is another stack's."""
+    variables = {one.text("name"): one for one in container.children("env", 1000)}
+    if NODE_NAME not in variables:
+        return ""
+    return variables[BGP_TYPE].text("value", FRR_K8S) if BGP_TYPE in variables else "native"
 
 
 def _says(words: Iterable[str]) -> bool:
@@ -161,6 +193,7 @@ def node_state(
     something only where that is nothing."""
     labels = labels_of(node)
     mine = [peer for peer in peers if peer.selects(labels)]
+    strange = tuple(str(one) for one in unread if one.selects(labels))
     counts = [told[peer.neighbor.key].sent for peer in mine] if told and out else []
     known = [count for count in counts if count is not None]
     return NodeState(
@@ -169,7 +202,7 @@ def node_state(
         selected_by="" if out else ", ".join(peer.name for peer in mine),
         selected_by_kind=KIND if mine and not out else "",
         problems=(
-            *map(str, unread),
+            *strange,
             *([UNTOLD] if mine and not told else ()),
             *([EXCLUDED] if EXCLUDE in labels else ()),
         ),
@@ -181,12 +214,8 @@ def node_state(
         told_out=out,
         engine_asked=by if told else "",
         sessions_told=bool(told),
+        unread=strange,
     )
-
-
-def unread(state: NodeState) -> tuple[str, ...]:
-    """Its BGPPeers that cannot be read: whom they are for nobody knows."""
-    return tuple(problem for problem in state.problems if problem not in (UNTOLD, EXCLUDED))
 
 
 def _lost(peer: Peer, told: Sessions) -> Told | None:

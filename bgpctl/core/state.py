@@ -168,6 +168,7 @@ class NodeState:
     asked; "" = they are what somebody wrote.
     `sessions_told` False: whether a session is up nobody will ever tell.
     `assumes`: what has to be so for `announced` to be true, "that …"; "" = it is what was told.
+    `unread`: the objects that may be about the node and cannot be read, a sentence each.
     """
 
     node: str
@@ -201,6 +202,7 @@ class NodeState:
     engine_asked: str = ""
     sessions_told: bool = True
     assumes: str = ""
+    unread: tuple[str, ...] = ()
 
     @property
     def last_seen(self) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from bgpctl.core.calico import leave
 from bgpctl.core.calico.config import Host
-from bgpctl.core.calico.states import World, unread
+from bgpctl.core.calico.states import World
 from bgpctl.core.drain.lever import EXCLUDE
 from bgpctl.kube import paths, rights
 from bgpctl.kube.client import Client
@@ -51,7 +51,7 @@ def may_speak(client: Client) -> bool:
 def on(client: Client, node: str) -> bool:
     """Also by a BGPPeer that cannot be read."""
     state = Calico(client).state(node)
-    return state is not None and bool(state.peers or unread(state))
+    return state is not None and bool(state.peers or state.unread)
 
 
 def summary(client: Client) -> Summary:

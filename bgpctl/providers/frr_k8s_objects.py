@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from bgpctl.core import metallb
 from bgpctl.core.frr_k8s import config, leave, told
 from bgpctl.core.frr_k8s.config import Configuration, Unread
 from bgpctl.core.frr_k8s.leave import HOSTNAME
@@ -17,7 +18,7 @@ from bgpctl.core.reading.foreign import Unreadable
 from bgpctl.core.reading.selectors import valid_label_value
 from bgpctl.kube import paths
 from bgpctl.kube.client import ApiError, Client, NotFound
-from bgpctl.kube.optional import optional
+from bgpctl.kube.optional import optional, permitted
 from bgpctl.providers.stack import any_of
 
 METALLB_NAME = "metallb-"
@@ -154,7 +155,13 @@ class Objects:
 
     def of_metallb(self, node: str = "") -> bool:
         """Does MetalLB's speaker write an FRRConfiguration for the node ("" = for any)? Then frr-k8s has its
-        sessions there. It is called `metallb-NODE`; those of other names are other people's."""
+        sessions there. It is called `metallb-NODE`; those of other names are other people's, and so is one of
+        this name where its speaker is seen to have the sessions itself."""
+        return self._called_so(node) and metallb.leaves_to_frr_k8s(
+            permitted(self.client, paths.DAEMONSETS) or ()
+        ) in (True, None)
+
+    def _called_so(self, node: str) -> bool:
         path, name = f"{paths.FRR_K8S}/frrconfigurations", f"{METALLB_NAME}{node}"
         if not node:
             return any(name_of(one).startswith(name) for one in optional(self.client, path))

@@ -50,7 +50,7 @@ def speaks_on(client: Client, node: str, *, without_metallb: bool) -> bool:
     host = _host(client, node)
     if host is None:
         return False
-    mine = f"{METALLB_NAME}{node}" if without_metallb else ""
+    mine = f"{METALLB_NAME}{node}" if without_metallb and Objects(client).of_metallb(node) else ""
     by = [one for one in host.configurations if one.name != mine]
     return bool(host.unread or any(one.neighbors or "neighbor" in one.raw for one in by))
 

@@ -54,7 +54,7 @@ class MetalLB:
             return None
         nodes, _ = self._client.read_list(paths.NODES, {}, _slim)
         told = (_state(node, *found) for node in nodes)
-        return tuple(state for state in told if state.peers or found[1])
+        return tuple(state for state in told if state.peers or state.unread)
 
     def state(self, node: str) -> NodeState | None:
         found = self._peers()
@@ -103,9 +103,9 @@ class MetalLB:
         mine = [peer for peer in peers if peer.selects(labels)]
         keys = frozenset((EXCLUDE, *(key for peer in peers for one in peer.selectors for key in _keys(one))))
         lever = Lever(_names(mine), keys=keys)
-        if unread:
-            names = tuple(f"{KIND} {one.name}" for one in unread)
-            return replace(lever, policies=names, refusal="; ".join(map(str, unread)))
+        if strange := [one for one in unread if one.selects(labels)]:
+            names = tuple(f"{KIND} {one.name}" for one in strange)
+            return replace(lever, policies=names, refusal="; ".join(map(str, strange)))
         if override is not None or prior.get(WAY) == BY_LABEL:
             return _closing(lever, peers, labels, override)
         return self._excluding(lever, labels, prior)

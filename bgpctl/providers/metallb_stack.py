@@ -38,7 +38,7 @@ def on(client: Client, node: str) -> bool:
     if Objects(client).of_metallb(node):
         return False
     state = MetalLB(client).state(node)
-    return state is not None and bool(state.peers or metallb.unread(state))
+    return state is not None and bool(state.peers or state.unread)
 
 
 def summary(client: Client) -> Summary:

@@ -12,7 +12,7 @@ from bgpctl.runbooks import advice, kept
 from bgpctl.runbooks.actions import ChangeNode, ReleaseLease, TakeLease
 from bgpctl.runbooks.command_line import CommandLine
 from bgpctl.runbooks.drain_steps import SHUTTING_DOWN
-from bgpctl.runbooks.journal import AGAIN, Journal
+from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.kept import Options
 from bgpctl.runbooks.model import Decision, Goal, Status
 from bgpctl.runbooks.snapshot import Snapshot
@@ -54,7 +54,7 @@ class Claimed(Goal):
             text = f"undo {s.journal.command} {s.journal.run}{_command(s.journal)}"
             return Decision(Status.ACT, text, (ChangeNode(text, journal=self._turned(s)),))
         if s.journal.holder != s.holder:
-            ours = replace(self._ours(s, s.journal), ending={}).with_mark(AGAIN, s.now)
+            ours = self._ours(s, s.journal)
             text = f"go on from {s.journal.command} {s.journal.run}, last run by {s.journal.holder}"
             clocks = (CLOCKS,) if ours.counted != s.journal.counted else ()
             text = "; ".join((text, *clocks, *self._options(ours)))
@@ -122,7 +122,7 @@ class Claimed(Goal):
         before = {f: v for f, v in journal.options.items() if f not in kept.OF_ATTEMPT}
         options = kept.merged(before, self.asked) if journal.command == self.command else journal.options
         ours = replace(journal, holder=s.holder, options=options)
-        return ours.by_clock(s.clock, s.now) if journal.holder != s.holder else ours
+        return ours.by_clock(s.clock, s.now).again(s.now) if journal.holder != s.holder else ours
 
     def _options(self, journal: Journal) -> Iterator[str]:
         """What this run does because the one before was asked to, and what it does not do."""
@@ -150,7 +150,7 @@ class Claimed(Goal):
         if s.journal.command == "restart":
             fresh = replace(fresh, prior_unschedulable=s.node.unschedulable)
         return replace(
-            fresh.with_mark(AGAIN, s.now).by_clock(s.clock, s.now),
+            fresh.again(s.now).by_clock(s.clock, s.now),
             run=self.run,
             command=self.command,
             order=self.order,
@@ -181,7 +181,7 @@ def _command(journal: Journal) -> str:
     """The command that would switch the node off may run still: its run was killed, and whatever would have
     ended it with that."""
     began = journal.marks.get(SHUTTING_DOWN)
-    if began is None or journal.finished("ShutDown"):
+    if began is None or journal.steps.get("ShutDown", 0.0) >= began:
         return ""
     return (
         f"; its shutdown command began at {timestamp(began)} and nobody saw it end well: make sure that it "

@@ -150,6 +150,11 @@ class Journal:
         marks = {mark: at if mark in OF_OWN_CLOCK else min(at, now) for mark, at in self.marks.items()}
         return replace(self, clock=clock, counted=round(now, 3), steps=steps, marks=marks)
 
+    def again(self, now: float) -> Journal:
+        """Gone on with: what was done was done before, also by a clock a second ahead (`clock.same`)."""
+        steps = {step: min(at, now - 0.001) for step, at in self.steps.items()}
+        return replace(self, steps=steps, ending={}).with_mark(AGAIN, now)
+
     def with_mark(self, mark: str, at: float) -> Journal:
         return replace(self, marks={**self.marks, mark: round(at, 3)})
 

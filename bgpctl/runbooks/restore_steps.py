@@ -109,8 +109,9 @@ class Established(Goal):
             )
         state = s.state
         if state is None or state.phase not in (UNTOLD, "Running", "Starting") or not state.peers:
-            said = state.phase.lower() if state else "silent"
-            return Decision(Status.WAIT, f"waiting for the speaker (now {said})", recheck=0.2)
+            said = state.phase.lower() or "without a peer" if state else "silent"
+            text = f"waiting for the speaker (now {said}){_unread(state)}"
+            return Decision(Status.WAIT, text, recheck=0.2)
         by_router = _by_router(s, state)
         if s.now < (current := _current(s, state)) and len(by_router) < len(state.peers):
             text = "the last report of its sessions may be older than the restore"
@@ -121,6 +122,7 @@ class Established(Goal):
         missing = [p for p in expected if not p.session.established and p not in by_router]
         if missing:
             text = ", ".join(f"the session to {p.address} is {_word(p.session.state)}" for p in missing)
+            text += _unread(state)
             unknown = any(p.session.state is SessionState.UNKNOWN for p in missing)
             return Decision(Status.WAIT, text, recheck=0.2, hint=UNTOLD_SESSIONS if unknown else "")
         up = sum(peer.session.established or peer in by_router for peer in state.peers)
@@ -167,6 +169,7 @@ class Announced(Goal):
         text = f"{_routes(announced)} sent; " + "; ".join(
             f"{a.answer.router} has {_live(a)} of them" for a in missing
         )
+        text += _unread(s.state)
         sent = s.journal.marks.get(SENT)
         if sent is None:
             write = ChangeNode("note the time", journal=s.journal.with_mark(SENT, s.now))
@@ -230,6 +233,11 @@ def _by_router(s: Snapshot, state: NodeState) -> Sequence[PeerState]:
         return (router in up and unknown and current) or (router in live and late)
 
     return [peer for peer in state.peers if told(peer)]
+
+
+def _unread(state: NodeState | None) -> str:
+    """What nobody can read, for which a stack may keep an older configuration of the whole node."""
+    return "".join(f"; {one}" for one in state.unread) if state else ""
 
 
 def _word(state: SessionState) -> str:

@@ -68,10 +68,12 @@ class Routers:
         called = names(state, journal, self._known)
         self._silent = state is not None and state.phase == UNTOLD
         asked = [self._ask(probe, called, now, addresses) for probe in self.probes]
+        peers = [peer for peer, _ in asked]
         answers = self.questions.ask([question for _, question in asked])
+        answers = _each_its_own(self.probes, peers, answers)
         return tuple(
             PeerAnswer(peer, answer, *self._row((number, peer), answer), witness(self.probes[number], answer))
-            for number, ((peer, _), answer) in enumerate(zip(asked, answers, strict=True))
+            for number, (peer, answer) in enumerate(zip(peers, answers, strict=True))
         )
 
     def targets(self) -> tuple[Target, ...]:
@@ -167,7 +169,7 @@ def witness(probe: Probe, answer: RouterAnswer) -> str:
 
 def _named(probe: Probe) -> str:
     """One spelling for each path: a link, or a slash more, is no other router."""
-    target = os.path.realpath(probe.target) if probe.target.startswith("/") else probe.target
+    target = probe.target if probe.kind == "gobgp" else os.path.realpath(probe.target)
     return f"{probe.kind}={target}"
 
 
@@ -234,6 +236,32 @@ def _of_peer(answer: RouterAnswer, peer: str) -> RouterAnswer:
         return answer
     detail = f"its session with this node is from {answer.local}, not {peer}: another router?"
     return replace(answer, routes=RouteState.UNKNOWN, paths=(), detail=detail)
+
+
+def _each_its_own(
+    probes: Sequence[Probe], peers: Sequence[str], answers: Sequence[RouterAnswer]
+) -> list[RouterAnswer]:
+    """A GoBGP is asked over the network, and a host has many names: one that is given for two peers at one
+    address tells so by its BGP Identifier. Which of the two it is nobody knows."""
+    told, found = list(zip(probes, peers, answers, strict=True)), []
+    for probe, peer, one in told:
+        same = (name for other, name, its in told if its.router_id == one.router_id and _alike(probe, other))
+        also = next((name for name in same if name != peer and same_host(*map(_host, (name, peer)))), "")
+        detail = f"it has the BGP Identifier of the router that was asked for {also}, {one.router_id}: {TWO}"
+        void = replace(one, routes=RouteState.UNKNOWN, paths=(), detail=detail)
+        found.append(void if also and one.router_id else one)
+    return found
+
+
+def _alike(probe: Probe, other: Probe) -> bool:
+    """May both reach one GoBGP? Daemons on one machine may share an Identifier, but not the port of their
+    API."""
+    ports = {each.target.rpartition(":")[2] if ":" in each.target else "" for each in (probe, other)}
+    return probe.kind == other.kind == "gobgp" and len(ports) == 1
+
+
+def _host(peer: str) -> str:
+    return unplaced(parse(peer)[0])
 
 
 def _unasked(probe: Probe, peer: str, why: str) -> RouterAnswer:

@@ -244,6 +244,7 @@ def _metallb_peer(document: Any) -> object:
     peers = [found] if isinstance(found, metallb.Peer) else []
     unread = [found] if isinstance(found, metallb.Unread) else []
     metallb.ignores_exclusion([document])
+    metallb.leaves_to_frr_k8s([document])
     return metallb.node_state(objects.node("n1", labels={"rack": "1"}), peers, unread, out=False)
 
 

@@ -3,7 +3,8 @@
 never "safe to power off", and no shutdown command, while a router has a route of the node or a pod that was
     to go runs there; and the routes do not come back by themselves afterwards
 never *confirmed* by fewer routers than had routes of the node
-never a write, an eviction or a command by a run that was replaced (but the request under way at that moment)
+never a write, an eviction or a command by a run that was replaced (but the request under way at that moment),
+    nor one by its successor while its command still runs
 never is the prior state lost: whatever happened, a restore brings it back
 dry-run and status write nothing
 at most the budget is out at once
@@ -12,6 +13,8 @@ every run ends, in words
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,12 +33,13 @@ class Broken(AssertionError):
 @dataclass(slots=True)
 class Promise:
     """Watches one interleaving. `safe`: the runs that said it; `powered`: whose command ran; `late`: requests
-    under way when their run was replaced."""
+    under way when their run was replaced; `command`: the run whose command runs now."""
 
     sim: World
     safe: list[str] = field(default_factory=list)
     powered: list[str] = field(default_factory=list)
     late: int = 0
+    command: Any = None
     budget: int = 1
 
     # -- each request
@@ -43,6 +47,9 @@ class Promise:
     def before(self, run: Any, asked: Asked) -> None:
         if not asked.writes:
             return
+        other = self.command
+        if other and other is not run and other.node == run.node and asked.resource != "leases":
+            raise Broken(f"{run.name} sends {asked} while the shutdown command of {other.name} runs")
         if run.reading:
             raise Broken(f"{run.name} only looks, and sends {asked}")
         if asked.resource == "leases" or self.sim.lease_holder(run.node) == run.holder:
@@ -59,12 +66,12 @@ class Promise:
         self._budget()
         node = self.sim.node(run.node)
         journal = load(node["metadata"].get("annotations")) if node else None
-        told = journal is not None and journal.command == "drain" and journal.finished("ShutDown")
+        told = journal is not None and journal.done_at is not None
         if told and run.name not in self.safe and journal is not None and journal.holder == run.holder:
             self.safe.append(run.name)
             if run.name not in self.powered:  # it says that the command ended: asked when it began
                 self.truth(run, "says that the node is safe to power off")
-            self._confirmed(run, journal)
+                self._confirmed(run, journal)
 
     def _confirmed(self, run: Any, journal: Journal) -> None:
         if not run.probes or journal.evidence.get("proof") != "confirmed":
@@ -74,11 +81,26 @@ class Promise:
         if silent:
             raise Broken(f"{run.name} calls it confirmed, and nobody asked {', '.join(silent)}")
 
-    def powered_off(self, run: Any) -> None:
+    @contextmanager
+    def powering_off(self, run: Any) -> Iterator[None]:
+        """While its shutdown command runs."""
         if self.sim.lease_holder(run.node) != run.holder and not run.fenced:
             raise Broken(f"{run.name} was replaced, and runs its shutdown command")
         self.powered.append(run.name)
         self.truth(run, "runs its shutdown command")
+        node = self.sim.node(run.node)
+        if node and (journal := load(node["metadata"].get("annotations"))):
+            self._confirmed(run, journal)
+        self.command = run
+        try:
+            yield
+        finally:
+            self.command = None
+
+    def stopped(self, run: Any) -> None:
+        """kill -9, or -STOP: its command ends with it (`bgpctl.runbooks.warden`)."""
+        if self.command is run:
+            self.command = None
 
     def truth(self, run: Any, says: str) -> None:
         """The routers' tables and the node's pods are the truth."""

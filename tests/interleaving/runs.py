@@ -15,6 +15,7 @@ from bgpctl.queries import nodes
 from bgpctl.runbooks import engine
 from bgpctl.runbooks import world as worlds
 from bgpctl.runbooks.catalogue import node_drain, node_restore
+from bgpctl.runbooks.child import ASK_EVERY
 from bgpctl.runbooks.drain import conclude
 from bgpctl.runbooks.hold import Hold
 from bgpctl.runbooks.model import Result
@@ -223,14 +224,24 @@ def _begin(run: Run, body: Callable[[], None]) -> Run:
 
 @dataclass(frozen=True, slots=True)
 class Commands:
-    """What `bgpctl.runbooks.child` is to runs: their shutdown command, seen by the promise."""
+    """What `bgpctl.runbooks.child` is to runs: their shutdown command, seen by the promise. `takes`: the
+    seconds for which it may run, while others go on; `fails`: how often it does."""
 
     sim: World
+    takes: tuple[float, ...] = (0.0,)
+    fails: float = 0.0
 
-    def run(self, argv: list[str], timeout: float | None, still: object = None) -> tuple[int, str]:
+    def run(
+        self, argv: list[str], timeout: float | None, still: Callable[[], None] = lambda: None
+    ) -> tuple[int, str]:
         self.sim.say(f"command {' '.join(argv)}")
-        self.sim.promise.powered_off(self.sim.running())  # type: ignore[attr-defined]
-        return 0, ""
+        run = self.sim.running()  # type: ignore[attr-defined]
+        with self.sim.promise.powering_off(run):  # type: ignore[attr-defined]
+            ends = self.sim.t + self.sim.rng.choice(self.takes)
+            while self.sim.t < ends:
+                run.world.hold.clock.sleep(min(ASK_EVERY, ends - self.sim.t))
+                still()
+        return int(self.sim.rng.random() < self.fails), ""
 
 
 def _error(rng: Random) -> float:

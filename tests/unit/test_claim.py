@@ -111,9 +111,37 @@ def test_a_restart_that_is_undone_takes_no_cordon_away() -> None:
     assert isinstance(turn, ChangeNode) and turn.journal is not None and not turn.journal.prior_unschedulable
 
 
-@pytest.mark.parametrize(("steps", "said"), [({}, True), ({"ShutDown": NOW}, False)])
+@pytest.mark.parametrize("clock", ["boot/7.0", "another/7.0"])
+@pytest.mark.parametrize("ahead", [-60.0, 0.0, 0.9])
+def test_what_a_run_before_was_done_with_does_not_count_for_the_one_that_goes_on(
+    ahead: float, clock: str
+) -> None:
+    """Also where the clock of the one before is ahead by as much as two of one machine may be apart: it would
+    say "safe to power off" of a node whose label was put back, before it has looked at anything."""
+    steps = {"Claimed": NOW - 99, "ShutDown": NOW + ahead}
+    record = replace(journal(), steps=steps, holder="root@jump:7/x", clock="boot/7.5")
+    assert record.done_at is not None
+    (claim,) = Claimed("drain", "run-b").decide(snapshot(journal=record, clock=clock)).actions
+    assert isinstance(claim, ChangeNode) and claim.journal is not None
+    assert (claim.journal.holder, claim.journal.done_at) == (ME, None)
+    assert claim.journal.finished("ShutDown"), "when it was done is told all the same"
+    assert claim.journal.with_step("ShutDown", NOW + 0.002, {}).done_at, "its own last check"
+
+
+def test_who_writes_a_journal_back_goes_on_with_it() -> None:
+    """Somebody removed it, and its run was killed, maybe with a request on the way: it is fenced off."""
+    lost = replace(journal(), holder="root@jump:7/x").prior_only
+    (claim,) = Claimed("drain", "run-b").decide(snapshot(journal=None, lost=lost)).actions
+    assert isinstance(claim, ChangeNode) and claim.journal is not None
+    assert claim.journal.marks == {AGAIN: NOW}
+
+
+@pytest.mark.parametrize(
+    ("steps", "said"), [({}, True), ({"ShutDown": NOW}, False), ({"ShutDown": NOW - 60}, True)]
+)
 def test_who_undoes_a_drain_hears_of_its_command(steps: dict[str, float], said: bool) -> None:
-    """It may run still, and would switch off a node that is back in service (issue 7)."""
+    """It may run still, and would switch off a node that is back in service (issue 7). That the run before
+    that one ended well says nothing of it."""
     record = replace(journal(), steps=steps, marks={SHUTTING_DOWN: NOW - 9}, holder="root@jump:7/run-a")
     decision = Claimed("restore", "run-b").decide(snapshot(journal=record))
     assert ("nobody saw it end well" in decision.reason and "root@jump:7" in decision.reason) == said

@@ -221,6 +221,22 @@ def test_what_a_lost_run_left_is_taken_away() -> None:
     assert runs.cluster.objects() == before
 
 
+UNNUMBERED = {"interface": "eth0", "asn": ROUTER_ASN}
+
+
+@pytest.mark.parametrize("name", [f"metallb-{NODE}", "more"], ids=["what gives it its peers", "another one"])
+def test_a_restore_names_what_nobody_can_read(name: str) -> None:
+    """It ended at its deadline with "waiting for the speaker (now )"."""
+    runs = fresh()
+    assert runs.run("drain").status == "done"
+    about = configuration(name, NODE, {"asn": OWN, "neighbors": [UNNUMBERED]})
+    runs.cluster.api.server.apply(about)
+    restored = runs.run("restore")
+    assert restored.status == "deadline"
+    assert f"; FRRConfiguration {name} cannot be read (spec.bgp.routers[0]" in restored.message
+    assert "(now )" not in restored.message
+
+
 # --- MetalLB by the exclude label ---------------------------------------------------------------------------
 
 
@@ -249,6 +265,18 @@ def test_metallb_withdraws_by_the_exclude_label_killed_at_any_write() -> None:
         assert runs.run("drain").status == "done", number
         assert runs.run("restore").status == "done", number
         assert runs.cluster.objects() == before, number
+
+
+def test_a_restore_names_the_peers_of_metallb_that_nobody_can_read() -> None:
+    runs = by_label()
+    assert runs.run("drain").status == "done"
+    gone = (peer(f"tor{number}", "", ROUTER_ASN, OWN, interface="eth0") for number in range(len(ROUTERS)))
+    runs.cluster.api.server.apply(*gone)
+    restored = runs.run("restore")
+    assert restored.status == "deadline"
+    assert restored.message.startswith(
+        "time is up at Established: waiting for the speaker (now without a peer); BGPPeer tor0 cannot be read"
+    )
 
 
 def test_metallb_without_a_router_is_blocked_and_comes_back() -> None:

@@ -192,3 +192,40 @@ def test_two_routers_of_one_address_in_two_vrfs_are_two() -> None:
     assert all("given for" in one.answer.detail for one in told_twice), "one router for both"
     s = snapshot(state=running(at(NEW), red), answers=told[:1])
     assert proof.unasked(s) == (f"red/{ROUTER}",)
+
+
+@dataclass
+class Identified(Told):
+    """One that tells its BGP Identifier."""
+
+    router_id: str = "192.0.2.254"
+
+    def routes_from(self, neighbor: str) -> RouterAnswer:
+        return replace(Told.routes_from(self, neighbor), router_id=self.router_id)
+
+
+@pytest.mark.parametrize("here", [ROUTER, f"::ffff:{ROUTER}"], ids=["port", "port and spelling"])
+def test_one_router_by_two_spellings_of_its_target_is_not_two(here: str) -> None:
+    """`gobgp=localhost:50051@A:179` and `gobgp=127.0.0.1:50051@A:1790`: the second router at the address was
+    confirmed by the first one's word."""
+    name = str(ip_address(here))
+    state = running(at(NEW), replace(at(NEW, name), port=1790, name="second"))
+    one = Identified({NEW: None}, f"{ROUTER}:179", "gobgp", "localhost:50051")
+    two = Identified({NEW: None}, f"[{name}]:1790", "gobgp", "127.0.0.1:50051")
+    told = Routers((one, two)).look(state, journal(), lambda: 0)
+    assert [(each.answer.routes, each.absences) for each in told] == [(RouteState.UNKNOWN, 0)] * 2
+    assert all("the BGP Identifier of the router that was" in each.answer.detail for each in told)
+    assert len({each.peer for each in told}) == 2
+    for another in (
+        replace(two, router_id="192.0.2.253"),
+        replace(two, target="127.0.0.1:50052"),  # two daemons on one machine, which take its address for it
+        replace(two, kind="frr", target="/run/frr"),
+    ):
+        told = Routers((one, another)).look(state, journal(), lambda: 0)
+        assert [each.answer.routes for each in told] == [RouteState.ABSENT] * 2
+
+
+def test_one_router_with_two_addresses_answers_for_both() -> None:
+    one, two = Identified({NEW: None}, ROUTER), Identified({OLD: None}, ROUTER_2)
+    told = Routers((one, two)).look(running(at(NEW), at(OLD, ROUTER_2)), journal(), lambda: 0)
+    assert [each.answer.routes for each in told] == [RouteState.ABSENT] * 2

@@ -18,6 +18,7 @@ from bgpctl.kube.client import Client
 from bgpctl.lab.stacks.frr_k8s.documents import (
     METALLB,
     NAMESPACE,
+    VERSION,
     configuration,
     crds,
     made,
@@ -35,9 +36,10 @@ from tests.support.kinds import KINDS
 RACK = [{"matchLabels": {"rack": "1"}}]
 
 
-def speaker(*arguments: str) -> dict[str, Any]:
+def speaker(*arguments: str, **env: Any) -> dict[str, Any]:
     labels = {"app": "metallb", "component": "speaker"}
     container = {"name": "speaker", "image": "quay.io/metallb/speaker:v0.15.3", "args": list(arguments)}
+    container |= {"env": [{"name": name, **value} for name, value in env.items()]}
     return {
         "apiVersion": "apps/v1",
         "kind": "DaemonSet",
@@ -124,6 +126,23 @@ def test_what_would_not_withdraw_is_refused(documents: Any, labels: dict[str, st
     assert refusal in found.refusal and found.label is None and found.policies and not found.prior
 
 
+def test_an_unnumbered_peer_concerns_the_nodes_that_have_it() -> None:
+    """One of a rack refused the drains of all nodes."""
+    unnumbered = peer("u", "", 1, 1, interface="eth0", nodeSelectors=[{"matchLabels": {"rack": "9"}}])
+    client = cluster(TOR, unnumbered)
+    client.patch(paths.node("n2"), {"metadata": {"labels": {"rack": "9"}}})
+    assert lever(client).label == (EXCLUDE, "true") and not lever(client).refusal
+    refused = MetalLB(client).lever(client.get(paths.node("n2")), {})
+    assert refused.policies == ("BGPPeer u",) and refused.refusal.startswith("BGPPeer u cannot be read")
+    assert "is not known" not in refused.refusal
+    states = {state.node: state for state in MetalLB(client).states() or ()}
+    assert states["n1"].unread == () and states["n1"].problems == (metallb.UNTOLD,)
+    assert states["n2"].unread == (refused.refusal,)
+    for strange in (["all"], "all"):
+        found = metallb.read(peer("u", "192.0.2.1", 1, 1, nodeSelectors=strange))
+        assert isinstance(found, Unread) and found.selects({}) and str(found).endswith("is, is not known")
+
+
 def test_by_a_label_of_the_operators_it_closes() -> None:
     client = cluster(TOR)
     found = lever(client, override="rack=2")
@@ -207,3 +226,38 @@ def test_it_is_told_apart_from_frr_k8s() -> None:
     asked = {"asn": 65001, "neighbors": [neighbor("192.0.2.1", 65000, [])]}
     api.server.apply(configuration("metallb-n1", "n1", asked))
     assert detect.look(client).stacks == ("frr-k8s",)
+
+
+OWN = {"METALLB_NODE_NAME": {"valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}}
+
+
+@pytest.mark.parametrize(
+    ("env", "writes"),
+    [
+        (OWN, False),
+        ({**OWN, "METALLB_BGP_TYPE": {"value": "native"}}, False),
+        ({**OWN, "METALLB_BGP_TYPE": {"value": "frr"}}, False),
+        ({**OWN, "METALLB_BGP_TYPE": {"value": "frr-k8s"}}, True),
+        ({**OWN, "METALLB_BGP_TYPE": {"valueFrom": {"configMapKeyRef": {"name": "x", "key": "y"}}}}, True),
+        ({"METALLB_BGP_TYPE": {"value": "native"}}, None),
+        ({}, None),
+    ],
+    ids=["native", "native, said", "its own FRR", "frr-k8s", "not to be seen", "another speaker", "nothing"],
+)
+def test_a_configuration_that_is_called_as_metallbs_hides_its_own_speaker_from_nobody(
+    env: dict[str, Any], writes: bool | None
+) -> None:
+    """Somebody wrote an FRRConfiguration metallb-n1 where MetalLB's speaker has the sessions itself."""
+    assert metallb.leaves_to_frr_k8s([speaker(**env)]) is writes
+    strange = ({"spec": []}, {"spec": {"template": {"spec": {"containers": 1}}}})
+    assert metallb.leaves_to_frr_k8s(strange) is None
+    client = cluster(*crds(), TOR, speaker(**env), labels={"kubernetes.io/hostname": "n1"})
+    asked = {"asn": 65001, "neighbors": [neighbor("192.0.2.9", 65000, ["203.0.113.9/32"])]}
+    base = f"/apis/{VERSION}/namespaces/{NAMESPACE}/frrconfigurations"
+    client.create(base, configuration("metallb-n1", "n1", asked))
+    both = writes is False
+    assert detect.look(client).stacks == (("frr-k8s", "metallb") if both else ("frr-k8s",))
+    beside = [one.title for one in detect.others(client, "n1", "frr-k8s")]
+    assert beside == (["MetalLB"] if both else [])
+    beside = [one.title for one in detect.others(client, "n1", "metallb")]
+    assert beside == (["MetalLB (frr-k8s)"] if both else [])

@@ -72,6 +72,7 @@ def attributes(table: Table[Any]) -> set[str]:
                 "engine_asked",
                 "sessions_told",
                 "assumes",
+                "unread",
             },
         ),
         (tables.PEER, PeerState, "", {"session"}),

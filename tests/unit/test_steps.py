@@ -100,7 +100,8 @@ def test_a_journal_that_somebody_removed_is_written_back() -> None:
     lost = journal(prior_unschedulable=True, holder=OTHER, leaves=2)
     for command in ("drain", "restore"):
         decision = Claimed(command, "run-c").decide(snapshot(lost=lost))
-        assert (decision.status, change(decision).journal) == (ACT, replace(lost, holder=ME))
+        ours = replace(lost, holder=ME, marks={AGAIN: NOW})
+        assert (decision.status, change(decision).journal) == (ACT, ours)
         assert "somebody removed it" in decision.reason
     both = Claimed("drain", "run-c").decide(snapshot(journal=journal(), lost=lost))
     assert both.status is DONE, "one that is there is not overwritten"

@@ -94,11 +94,6 @@ class Unread:
         return f"{UNREAD} {self.name} cannot be read ({self.why}){whose}"
 
 
-def unread(state: NodeState) -> tuple[str, ...]:
-    """What is said of its BGPPeers that cannot be read: what they give the node nobody knows."""
-    return tuple(problem for problem in state.problems if problem.startswith(f"{UNREAD} "))
-
-
 @dataclass(frozen=True, slots=True)
 class World:
     """What decides about all nodes. `rejects`: the BGPFilter is there, and withdraws. `pods`: the IPPools
@@ -169,6 +164,7 @@ def node_state(
         lag=0.0 if told else status.lag if status else LAG,
         told_out=out,
         engine_asked=by if told else "",
+        unread=tuple(map(str, world.unread_for(host))),
     )
 
 

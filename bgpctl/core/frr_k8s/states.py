@@ -139,6 +139,7 @@ def node_state(host: Host, told: Sessions = NOT_TOLD, by: str = "", now: float =
         lag=0.0 if told or (by and not peers) else SESSION_LAG,
         told_out=out,
         engine_asked=by,
+        unread=tuple(map(str, host.unread)),
     )
 
 
