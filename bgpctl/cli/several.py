@@ -42,16 +42,20 @@ def meant(ctx: typer.Context, names: Sequence[str], selector: str) -> None:
 
 def chosen(client: Client, names: Sequence[str], selector: str) -> tuple[str, ...]:
     """The nodes that are meant, each once, in the order in which they were named. UsageError where the
-    selector selects none."""
+    selector selects none, or one of several is not there: found out before the first is touched."""
     from bgpctl.core.reading.documents import name_of
     from bgpctl.kube import paths
+    from bgpctl.runbooks.objects import no_such_node
 
     if selector:
         found = sorted(name_of(node) for node in client.items(paths.NODES, labelSelector=selector))
         if not found:
             raise UsageError(f"no node has the labels {selector}", "see `kubectl get nodes --show-labels`")
         return tuple(found)
-    return tuple(dict.fromkeys(names))
+    nodes = tuple(dict.fromkeys(names))
+    if len(nodes) > 1 and (missing := [name for name in nodes if client.find(paths.node(name)) is None]):
+        raise no_such_node(*missing)
+    return nodes
 
 
 def within(nodes: Sequence[str], at_most: int) -> None:

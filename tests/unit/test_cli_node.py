@@ -523,6 +523,7 @@ def test_the_first_that_does_not_end_well_is_the_last(
     [
         ("worker-1 worker-2", "2 nodes would be out of service at once, and --max-unavailable is 1"),
         ("worker-1 -l rack=7", "nodes are named, and there is a --selector"),
+        ("worker-1 nope neither --max-unavailable 3", "nodes nope, neither do not exist"),
         ("-l rack", "3 nodes would be out of service at once"),
     ],
 )
