@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from typing import Any
 
 SECTIONS = ("defaults", "contexts")
-Path = tuple[str, ...]
+Keys = tuple[str, ...]
 """The keys that lead to a place in the file: ("contexts", "prod", "order"). A context has any name, also one
 with the characters that a path in one text would need for itself."""
 
 
-def spoken(path: Path) -> str:
+def spoken(path: Keys) -> str:
     """A path for people: `contexts[prod].order`."""
     section, *rest = path or ("the file",)
     if section != "contexts" or not rest:
@@ -78,14 +78,14 @@ class Value:
     """A setting's value as texts, as they would be typed; `path` is its place in the file."""
 
     texts: tuple[str, ...]
-    path: Path
+    path: Keys
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
     """What is wrong, and at which path of the file."""
 
-    path: Path
+    path: Keys
     message: str
 
 
@@ -118,7 +118,7 @@ def read(document: Any) -> tuple[Settings, list[Fault]]:
     return Settings(everywhere, contexts), faults
 
 
-def _mapping(found: Any, path: Path, faults: list[Fault]) -> Mapping[str, Any]:
+def _mapping(found: Any, path: Keys, faults: list[Fault]) -> Mapping[str, Any]:
     if found is None:
         return {}
     if not isinstance(found, dict):
@@ -127,7 +127,7 @@ def _mapping(found: Any, path: Path, faults: list[Fault]) -> Mapping[str, Any]:
     return {str(key): value for key, value in found.items()}
 
 
-def _values(found: Any, where: Path, faults: list[Fault]) -> dict[str, Value]:
+def _values(found: Any, where: Keys, faults: list[Fault]) -> dict[str, Value]:
     values = {}
     for name, value in _mapping(found, where, faults).items():
         path = (*where, name)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bgpctl.core import settings
-from bgpctl.core.settings import Fault, Setting, Settings
+from bgpctl.core.settings import Fault, Keys, Setting, Settings
 from bgpctl.errors import UsageError
 
 VARIABLE = "BGPCTL_CONFIG"
@@ -37,13 +37,13 @@ class File:
     data: bytes = b""
     there: bool = True
 
-    def line(self, path: settings.Path) -> int | None:
+    def line(self, path: Keys) -> int | None:
         """The line of a path of the file."""
         from bgpctl.documents.stream import Lines
 
         return Lines(self.data).at(1, path) if path else None
 
-    def place(self, path: settings.Path) -> str:
+    def place(self, path: Keys) -> str:
         """`FILE:LINE`, of a path of the file."""
         line = self.line(path)
         return f"{self.path}:{line}" if line else str(self.path)
