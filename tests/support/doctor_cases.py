@@ -397,6 +397,7 @@ CASES: Mapping[str, Change] = {
     "upgrade-stopped": with_speaker(
         strategy="OnDelete", upgrade=Upgrade("RollingUpdate", {"speaker": "example.com/speaker:2"})
     ),
+    "update-strategy-left": with_speaker(strategy="OnDelete"),
     "lease-orphaned": with_facts(leases=(Held("bgpctl-node-old", "old", False, False),)),
     "copies-orphaned": with_facts(
         leftovers=(Leftover("tor.bgpctl-withdrawn", "its original is gone", "bgpctl cilium prepare"),)

@@ -888,6 +888,13 @@ EDGES: Mapping[str, Edge] = {
         ),
         silent=(kit.with_speaker(strategy="OnDelete"), kit.with_facts(workloads=())),
     ),
+    "update-strategy-left": Edge(
+        fires=(kit.with_speaker(strategy="OnDelete"),),
+        silent=(
+            kit.with_speaker(strategy="OnDelete", upgrade=_upgrade()),
+            kit.with_speaker(strategy="OnDelete", ours=False),
+        ),
+    ),
     "lease-orphaned": Edge(
         fires=(_held(journal=False), _held(node_there=False), _held(node_there=False, journal=False)),
         silent=(

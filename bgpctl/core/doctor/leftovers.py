@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from bgpctl.core.doctor.facts import Facts, Upgrade, Workload
 from bgpctl.core.doctor.finding import Finding, Rule, Said, Severity
-from bgpctl.core.preflight.rollout import ANNOTATION
+from bgpctl.core.preflight.rollout import ANNOTATION, ON_DELETE
 
 FORGOTTEN_SECONDS = 86400.0
 UNTRUE = {
@@ -119,6 +119,23 @@ def upgrade_stopped(facts: Facts) -> Iterator[Said]:
         yield Finding(f"DaemonSet {one.namespace}/{one.name}", why, fix)
 
 
+def strategy_left(facts: Facts) -> Iterator[Said]:
+    """Our DaemonSet has updateStrategy OnDelete, and no upgrade is under way that would give it another one.
+
+    An upgrade whose annotation somebody took away leaves it so: a new image then reaches no node by itself.
+    It is also what one may want, who upgrades by `speaker upgrade` alone.
+    """
+    patch = shlex.quote('{"spec": {"updateStrategy": {"type": "RollingUpdate"}}}')
+    for one in facts.workloads or ():
+        if one.ours and one.upgrade is None and one.strategy == ON_DELETE:
+            where = f"-n {one.namespace} patch daemonset {one.name}"
+            yield Finding(
+                f"DaemonSet {one.namespace}/{one.name}",
+                "updateStrategy is OnDelete: a new image reaches no node by itself",
+                f"if that is not meant: kubectl {where} --type merge -p {patch}",
+            )
+
+
 def _going_on(one: Workload, upgrade: Upgrade) -> str:
     """The command that goes on. Which of several images is meant nothing tells: of the first it shows what
     would be done."""
@@ -137,6 +154,7 @@ RULES = (
     Rule("drain-untrue", Severity.WARNING, drain_untrue, ("runs",)),
     Rule("drain-forgotten", Severity.NOTE, drain_forgotten, ("runs",)),
     Rule("upgrade-stopped", Severity.WARNING, upgrade_stopped, ("workloads",)),
+    Rule("update-strategy-left", Severity.NOTE, strategy_left, ("workloads",)),
     Rule("lease-orphaned", Severity.WARNING, lease_orphaned, ("leases",)),
     Rule("copies-orphaned", Severity.WARNING, copies_orphaned, ("leftovers",)),
     Rule("copies-outdated", Severity.WARNING, copies_outdated, ("leftovers",)),
