@@ -50,11 +50,15 @@ class File:
 
 
 def where() -> Path:
-    """$BGPCTL_CONFIG, or bgpctl/config.yaml in $XDG_CONFIG_HOME (~/.config), there or not."""
+    """$BGPCTL_CONFIG, or bgpctl/config.yaml in $XDG_CONFIG_HOME (~/.config), there or not. One that is no
+    absolute path does not count (XDG Base Directory Specification). Raises UsageError for ~NOBODY."""
     if named := os.environ.get(VARIABLE):
-        return Path(named).expanduser()
-    home = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    return Path(home).expanduser() / "bgpctl" / "config.yaml"
+        try:
+            return Path(named).expanduser()
+        except RuntimeError:
+            raise UsageError(f"{VARIABLE}: {named}: there is no such user", "write the whole path") from None
+    home = os.environ.get("XDG_CONFIG_HOME", "")
+    return Path(home if home.startswith("/") else os.path.expanduser("~/.config"), "bgpctl", "config.yaml")
 
 
 def load(path: Path | None = None) -> File:
@@ -103,15 +107,24 @@ def edit(
 ) -> tuple[str, ...] | None:
     """Write one setting (None: take it out) for one context, or for all; what it was before, None = not set.
     Raises UsageError where the file is no regular one, or written in a way that only a person can edit."""
-    path = path.resolve()  # a link stays one
-    if path.exists() and not path.is_file():
-        raise UsageError(f"{path} is no regular file", "nothing was changed")
+    with _refused(path):
+        path = Path(os.path.realpath(path))  # a link stays one
+        if not stat.S_ISREG(_mode(path)):
+            raise UsageError(f"{path} is no regular file", "nothing was changed")
     with _alone(path):
         file = load(path)
         _edit(file, context, setting, texts)
     section = file.settings.contexts.get(context, {}) if context else file.settings.everywhere
     before = section.get(setting.name)
     return before.texts if before else None
+
+
+def _mode(path: Path) -> int:
+    """Of what is there; of nothing, that of the file that it will be."""
+    try:
+        return path.stat().st_mode
+    except FileNotFoundError:
+        return stat.S_IFREG
 
 
 def _edit(file: File, context: str | None, setting: Setting, texts: tuple[str, ...] | None) -> None:

@@ -110,7 +110,8 @@ class Established(Goal):
         state = s.state
         if state is None or state.phase not in (UNTOLD, "Running", "Starting") or not state.peers:
             said = state.phase.lower() if state else "silent"
-            return Decision(Status.WAIT, f"waiting for the speaker (now {said})", recheck=0.2)
+            now = f" (now {said})" if said else ""  # other stacks tell no phase
+            return Decision(Status.WAIT, f"waiting for the speaker{now}", recheck=0.2)
         by_router = _by_router(s, state)
         if s.now < (current := _current(s, state)) and len(by_router) < len(state.peers):
             text = "the last report of its sessions may be older than the restore"

@@ -518,6 +518,17 @@ def test_the_first_that_does_not_end_well_is_the_last(
     )
 
 
+def test_what_goes_on_names_the_nodes_since_their_labels_may_be_others_now(
+    cluster: Cluster, asked: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    racked(cluster)
+    asked["status"] = "blocked"
+    for words in (("-l", "rack"), ("-lrack",), ("--selector=rack",)):
+        assert run("node", "drain", *words, "--max-unavailable", "3") == 3
+        whole = "bgpctl node drain worker-1 worker-2 worker-3 --max-unavailable 3"
+        assert capsys.readouterr().err == f"not begun: worker-2, worker-3\nto go on with all: {whole}\n"
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bgpctl.core.settings import SETTINGS, read, spoken
-from bgpctl.documents.settings import edit, load
+from bgpctl.documents.settings import edit, load, where
 from bgpctl.errors import UsageError
 
 WRITTEN = """\
@@ -103,6 +103,26 @@ def test_what_is_no_regular_file_is_neither_waited_for_nor_replaced(tmp_path: Pa
         with pytest.raises(UsageError, match="is no regular file"):
             edit(path, None, SETTINGS["timeout"], ("1m",))
     assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "loop", "file/x"])
+def test_where_no_file_can_be_is_said(tmp_path: Path, name: str) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError):
+        edit(tmp_path / name, None, SETTINGS["timeout"], ("1m",))
+
+
+def test_where_the_file_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BGPCTL_CONFIG", raising=False)
+    monkeypatch.setenv("HOME", "/home/me")
+    mine = "/home/me/.config"
+    for home, expected in (("/etc/xdg", "/etc/xdg"), ("relative", mine), ("", mine)):
+        monkeypatch.setenv("XDG_CONFIG_HOME", home)
+        assert where() == Path(expected, "bgpctl", "config.yaml")
+    monkeypatch.setenv("BGPCTL_CONFIG", "~nobody-of-that-name/x")
+    with pytest.raises(UsageError, match="no such user"):
+        where()
 
 
 def test_a_section_without_settings_gets_its_first(tmp_path: Path) -> None:
