@@ -10,9 +10,11 @@ DIRECTORY' leaves the tree.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -91,7 +93,7 @@ def running(tree: Path, *words: str, run: Path | None = None) -> Iterator[subpro
     """`bgpctl WORDS` in the tree. `run`: a directory of nobody's that is its /run."""
     inside = (sys.executable, "-m", "tests.image", "--inside", str(tree), str(run or ""), *words)
     process = subprocess.Popen(
-        ("unshare", "--mount", "--pid", "--fork", "--kill-child", *inside),
+        ("unshare", "--mount", "--pid", "--fork", *inside),
         cwd=SOURCE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -100,11 +102,20 @@ def running(tree: Path, *words: str, run: Path | None = None) -> Iterator[subpro
     try:
         yield process
     finally:
-        process.terminate()
-        try:
+        _end(process)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """The first process of its PID namespace takes all of it along; a death signal of its parent (unshare
+    --kill-child) would not reach it: the kernel forgets that when a process changes its user."""
+    first = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(OSError):
+            for child in first.read_text().split():
+                os.kill(int(child), number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
+            return
 
 
 def said(tree: Path, *words: str) -> tuple[int, str]:

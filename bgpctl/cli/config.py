@@ -65,20 +65,30 @@ def check(output: Report = "text") -> None:
 
 @app.command("set")
 def set_(
+    ctx: typer.Context,
     name: Name,
     values: Annotated[list[str], typer.Argument(metavar="VALUE...", show_default=False)],
     context: ForContext = None,
 ) -> None:
     """Write one setting into the file; all else in it stays as it is, with its comments."""
     with errors.guard("config set"):
-        _edit(name, tuple(values), context)
+        _edit(name, tuple(values), _for(ctx, context))
 
 
 @app.command()
-def unset(name: Name, context: ForContext = None) -> None:
+def unset(ctx: typer.Context, name: Name, context: ForContext = None) -> None:
     """Take one setting out of the file."""
     with errors.guard("config unset"):
-        _edit(name, None, context)
+        _edit(name, None, _for(ctx, context))
+
+
+def _for(ctx: typer.Context, context: str | None) -> str | None:
+    """The context that is meant, wherever it stood; None = every one. An empty name is none of both: mostly a
+    variable that is not set."""
+    meant = given(ctx, context, None).context if context is None else context
+    if meant == "":
+        raise UsageError("--context is empty", "name one, or leave it out: then it is for every cluster")
+    return meant
 
 
 def _edit(name: str, values: tuple[str, ...] | None, context: str | None) -> None:
@@ -86,6 +96,7 @@ def _edit(name: str, values: tuple[str, ...] | None, context: str | None) -> Non
     from bgpctl.cli.app import tree
     from bgpctl.core.settings import known
     from bgpctl.documents import settings as documents
+    from bgpctl.render.text import printable
 
     try:
         setting = known(name)
@@ -95,11 +106,9 @@ def _edit(name: str, values: tuple[str, ...] | None, context: str | None) -> Non
         raise UsageError(f"{name} takes one value, and {len(values)} were given", "nothing was changed")
     if values is not None and (refused := defaults.fault(tree(), setting, values)):
         raise UsageError(f"{name}: {refused}", "nothing was changed")
-    file = documents.load(documents.where())
-    section = file.settings.contexts.get(context, {}) if context else file.settings.everywhere
-    documents.edit(file, context, setting, values)
+    path = documents.where()
+    before = documents.edit(path, context, setting, values)
     where = f"for context {context}" if context else "for every cluster"
     done = "is not set" if values is None else f"is {' '.join(values)}"
-    before = section.get(name)
-    was = f" (it was {' '.join(before.texts)})" if before else ""
-    print(f"{name} {done} {where}{was}, in {file.path}")
+    was = f" (it was {' '.join(before)})" if before is not None else ""
+    print(printable(f"{name} {done} {where}{was}, in {path}"))

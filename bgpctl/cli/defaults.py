@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from bgpctl.cli import parse
 from bgpctl.cli.flags import Given
-from bgpctl.core.settings import SETTINGS, Setting
+from bgpctl.core.settings import SETTINGS, Setting, spoken
 from bgpctl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ def _of_file(given: Given) -> dict[str, Chosen]:
     file = load()
     context = context_of(given) if file.settings.contexts or file.faults else ""
     for fault in file.faults:
-        if not fault.path.startswith("contexts[") or fault.path.startswith(f"contexts[{context}]"):
-            raise UsageError(f"{file.place(fault.path)}: {fault.path}: {fault.message}", CHECK)
+        if fault.path[:1] != ("contexts",) or fault.path[1:2] in ((), (context,)):
+            raise UsageError(f"{file.place(fault.path)}: {spoken(fault.path)}: {fault.message}", CHECK)
     return {
         name: Chosen(SETTINGS[name], value.texts, file.place(value.path))
         for name, value in file.settings.of(context).items()
@@ -239,4 +239,4 @@ def faults(root: Any, file: File) -> list[str]:
     ]
     found = [(one.path, one.message) for one in file.faults] + refused
     found.sort(key=lambda one: file.line(one[0]) or 0)
-    return [f"{file.place(path)}: {path or 'the file'}: {why}" for path, why in found]
+    return [f"{file.place(path)}: {spoken(path)}: {why}" for path, why in found]

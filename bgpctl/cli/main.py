@@ -45,6 +45,7 @@ def _open_streams() -> None:
 
 def _main(arguments: list[str]) -> None:
     from bgpctl import __version__
+    from bgpctl.cli.ascii import HANDLER
     from bgpctl.cli.errors import guard
     from bgpctl.cli.program import program
 
@@ -55,8 +56,8 @@ def _main(arguments: list[str]) -> None:
         sys.exit(0)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            # In the C locale a dash becomes "?"; it does not end a drain with UnicodeEncodeError.
-            stream.reconfigure(errors="replace")
+            # Where that is no UTF-8, "0–5 s" is "0-5 s"; it does not end a drain with UnicodeEncodeError.
+            stream.reconfigure(errors=HANDLER)
     from bgpctl.cli.app import run
 
     sys.exit(run(arguments, program()))

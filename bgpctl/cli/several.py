@@ -32,16 +32,20 @@ def meant(ctx: typer.Context, names: Sequence[str], selector: str) -> None:
 
 def chosen(client: Client, names: Sequence[str], selector: str) -> tuple[str, ...]:
     """The nodes that are meant, each once, in the order in which they were named. UsageError where the
-    selector selects none."""
+    selector selects none, or one of several is not there: found out before the first is touched."""
     from bgpctl.core.reading.documents import name_of
     from bgpctl.kube import paths
+    from bgpctl.runbooks.objects import no_such_node
 
     if selector:
         found = sorted(name_of(node) for node in client.items(paths.NODES, labelSelector=selector))
         if not found:
             raise UsageError(f"no node has the labels {selector}", "see `kubectl get nodes --show-labels`")
         return tuple(found)
-    return tuple(dict.fromkeys(names))
+    nodes = tuple(dict.fromkeys(names))
+    if len(nodes) > 1 and (missing := [name for name in nodes if client.find(paths.node(name)) is None]):
+        raise no_such_node(*missing)
+    return nodes
 
 
 def within(nodes: Sequence[str], at_most: int) -> None:
@@ -56,10 +60,11 @@ def within(nodes: Sequence[str], at_most: int) -> None:
 
 def one_by_one(ctx: typer.Context, nodes: Sequence[str], run: Callable[[str], int]) -> int:
     """The exit code of the first run that does not end well, else 0; the nodes behind it are not begun, and
-    it is said which. What a run tells to type next is about its node alone."""
-    whole = typed()
+    it is said which. What a run tells to type next is about its node alone; what goes on with all names them,
+    since a drain changes labels by which they were selected."""
+    whole = CommandLine(tuple(_about(ctx, nodes, nodes))) if ctx.params.get("selector") else typed()
     for number, node in enumerate(nodes):
-        with only(CommandLine(tuple(_about(ctx, node, nodes)))):
+        with only(CommandLine(tuple(_about(ctx, (node,), nodes)))):
             code = run(node)
         if code:
             if left := nodes[number + 1 :]:
@@ -68,8 +73,8 @@ def one_by_one(ctx: typer.Context, nodes: Sequence[str], run: Callable[[str], in
     return 0
 
 
-def _about(ctx: Any, node: str, nodes: Sequence[str]) -> Iterator[str]:
-    """The words that were typed, with this node in place of all and of what selected them."""
+def _about(ctx: Any, these: Sequence[str], nodes: Sequence[str]) -> Iterator[str]:
+    """The words that were typed, with these nodes in place of all and of what selected them."""
     options = {flag: one for one in ctx.command.params for flag in (*one.opts, *one.secondary_opts)}
     words, begun = iter(typed().words), False
     for word in words:
@@ -80,6 +85,6 @@ def _about(ctx: Any, node: str, nodes: Sequence[str]) -> Iterator[str]:
                 yield from (word, value)
         elif not begun and word == ctx.info_name:
             begun = True
-            yield from (word, node)
+            yield from (word, *these)
         elif not (begun and (word in nodes or word.startswith(("--selector=", "-l")))):
             yield word

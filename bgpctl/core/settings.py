@@ -18,6 +18,17 @@ from dataclasses import dataclass
 from typing import Any
 
 SECTIONS = ("defaults", "contexts")
+Keys = tuple[str, ...]
+"""The keys that lead to a place in the file: ("contexts", "prod", "order"). A context has any name, also one
+with the characters that a path in one text would need for itself."""
+
+
+def spoken(path: Keys) -> str:
+    """A path for people: `contexts[prod].order`."""
+    section, *rest = path or ("the file",)
+    if section != "contexts" or not rest:
+        return ".".join((section, *rest))
+    return ".".join((f"contexts[{rest[0]}]", *rest[1:]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +75,17 @@ SETTINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A setting's value as texts, as they would be typed; `path` is its place in the file
-    (`contexts[prod].order`)."""
+    """A setting's value as texts, as they would be typed; `path` is its place in the file."""
 
     texts: tuple[str, ...]
-    path: str
+    path: Keys
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
     """What is wrong, and at which path of the file."""
 
-    path: str
+    path: Keys
     message: str
 
 
@@ -94,21 +104,21 @@ class Settings:
 def read(document: Any) -> tuple[Settings, list[Fault]]:
     """The settings of a parsed file (None = an empty one), and all its faults. What is faulty is left out."""
     faults: list[Fault] = []
-    root = _mapping(document, "", faults)
+    root = _mapping(document, (), faults)
     faults += [
-        Fault(key, f"there is no such key; use {' or '.join(SECTIONS)}")
+        Fault((key,), f"there is no such key; use {' or '.join(SECTIONS)}")
         for key in root
         if key not in SECTIONS
     ]
-    everywhere = _values(root.get("defaults"), "defaults", faults)
+    everywhere = _values(root.get("defaults"), ("defaults",), faults)
     contexts = {
-        name: _values(values, f"contexts[{name}]", faults)
-        for name, values in _mapping(root.get("contexts"), "contexts", faults).items()
+        name: _values(values, ("contexts", name), faults)
+        for name, values in _mapping(root.get("contexts"), ("contexts",), faults).items()
     }
     return Settings(everywhere, contexts), faults
 
 
-def _mapping(found: Any, path: str, faults: list[Fault]) -> Mapping[str, Any]:
+def _mapping(found: Any, path: Keys, faults: list[Fault]) -> Mapping[str, Any]:
     if found is None:
         return {}
     if not isinstance(found, dict):
@@ -117,10 +127,10 @@ def _mapping(found: Any, path: str, faults: list[Fault]) -> Mapping[str, Any]:
     return {str(key): value for key, value in found.items()}
 
 
-def _values(found: Any, where: str, faults: list[Fault]) -> dict[str, Value]:
+def _values(found: Any, where: Keys, faults: list[Fault]) -> dict[str, Value]:
     values = {}
     for name, value in _mapping(found, where, faults).items():
-        path = f"{where}.{name}"
+        path = (*where, name)
         try:
             values[name] = Value(_texts(known(name), value), path)
         except ValueError as error:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bgpctl.core import settings
-from bgpctl.core.settings import Fault, Setting, Settings
+from bgpctl.core.settings import Fault, Keys, Setting, Settings
 from bgpctl.errors import UsageError
 
 VARIABLE = "BGPCTL_CONFIG"
@@ -35,24 +37,28 @@ class File:
     data: bytes = b""
     there: bool = True
 
-    def line(self, path: str) -> int | None:
+    def line(self, path: Keys) -> int | None:
         """The line of a path of the file."""
         from bgpctl.documents.stream import Lines
 
-        return Lines(self.data).of(1, path) if path else None
+        return Lines(self.data).at(1, path) if path else None
 
-    def place(self, path: str) -> str:
+    def place(self, path: Keys) -> str:
         """`FILE:LINE`, of a path of the file."""
         line = self.line(path)
         return f"{self.path}:{line}" if line else str(self.path)
 
 
 def where() -> Path:
-    """$BGPCTL_CONFIG, or bgpctl/config.yaml in $XDG_CONFIG_HOME (~/.config), there or not."""
+    """$BGPCTL_CONFIG, or bgpctl/config.yaml in $XDG_CONFIG_HOME (~/.config), there or not. One that is no
+    absolute path does not count (XDG Base Directory Specification). Raises UsageError for ~NOBODY."""
     if named := os.environ.get(VARIABLE):
-        return Path(named).expanduser()
-    home = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    return Path(home).expanduser() / "bgpctl" / "config.yaml"
+        try:
+            return Path(named).expanduser()
+        except RuntimeError:
+            raise UsageError(f"{VARIABLE}: {named}: there is no such user", "write the whole path") from None
+    home = os.environ.get("XDG_CONFIG_HOME", "")
+    return Path(home if home.startswith("/") else os.path.expanduser("~/.config"), "bgpctl", "config.yaml")
 
 
 def load(path: Path | None = None) -> File:
@@ -61,6 +67,8 @@ def load(path: Path | None = None) -> File:
     named = path is None and os.environ.get(VARIABLE)
     path = path or where()
     try:
+        if stat.S_ISFIFO(path.stat().st_mode):  # nobody may ever write into it
+            raise UsageError(f"{path} is a pipe", "it must be a readable file of YAML")
         with path.open("rb") as stream:
             data = stream.read(MOST_OCTETS + 1)
     except FileNotFoundError:
@@ -94,9 +102,32 @@ def _read(path: Path, data: bytes) -> File:
 # --- editing: the rest of the file stays as it is, comments and all -----------------------------------------
 
 
-def edit(file: File, context: str | None, setting: Setting, texts: tuple[str, ...] | None) -> None:
-    """Write one setting (None: take it out) for one context, or for all. Raises UsageError where the file is
-    written in a way that only a person can edit."""
+def edit(
+    path: Path, context: str | None, setting: Setting, texts: tuple[str, ...] | None
+) -> tuple[str, ...] | None:
+    """Write one setting (None: take it out) for one context, or for all; what it was before, None = not set.
+    Raises UsageError where the file is no regular one, or written in a way that only a person can edit."""
+    with _refused(path):
+        path = Path(os.path.realpath(path))  # a link stays one
+        if not stat.S_ISREG(_mode(path)):
+            raise UsageError(f"{path} is no regular file", "nothing was changed")
+    with _alone(path):
+        file = load(path)
+        _edit(file, context, setting, texts)
+    section = file.settings.contexts.get(context, {}) if context else file.settings.everywhere
+    before = section.get(setting.name)
+    return before.texts if before else None
+
+
+def _mode(path: Path) -> int:
+    """Of what is there; of nothing, that of the file that it will be."""
+    try:
+        return path.stat().st_mode
+    except FileNotFoundError:
+        return stat.S_IFREG
+
+
+def _edit(file: File, context: str | None, setting: Setting, texts: tuple[str, ...] | None) -> None:
     text = file.data.decode("utf-8", "replace")
     keys = ("contexts", context, setting.name) if context else ("defaults", setting.name)
     changed = _without(text, keys) if texts is None else _with(text, keys, _written(setting, texts))
@@ -140,7 +171,8 @@ def _with(text: str, keys: tuple[str, ...], value: str) -> str:
     at, inside = len(text), 0
     for depth, key in enumerate(keys):
         if not isinstance(node, yaml.MappingNode) or node.flow_style or not node.value:
-            return text[:at] + _below(text[:at], _lines(keys[depth:], value, inside)) + text[at:]
+            added = _below(text[:at], _lines(keys[depth:], value, inside))
+            return text[:at] + (added.rstrip("\n") if text[at : at + 1] == "\n" else added) + text[at:]
         found = next((pair for pair in node.value if pair[0].value == key), None)
         if found is None:
             at, column = node.start_mark.index, node.start_mark.column
@@ -195,8 +227,7 @@ def _without(text: str, keys: tuple[str, ...]) -> str:
 
 @contextmanager
 def _writing(path: Path) -> Iterator[Any]:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with _refused(path):
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as stream:
@@ -207,10 +238,31 @@ def _writing(path: Path) -> Iterator[Any]:
         except BaseException:
             os.unlink(name)
             raise
+
+
+@contextmanager
+def _refused(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}", "nothing was changed") from None
 
 
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Nobody else edits it meanwhile: of two at once, the second reads what the first wrote. The lock is on
+    its directory, since the file is replaced."""
+    with _refused(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with _refused(path):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
 def _replace(path: Path, text: str) -> None:
-    with _writing(path.resolve()) as stream:
+    with _writing(path) as stream:
         stream.write(text)

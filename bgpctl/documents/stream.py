@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from math import inf, isfinite
 from typing import Any
@@ -271,6 +271,10 @@ class Lines:
         self._rest = yaml.compose_all(data, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
     def of(self, document: int, path: str) -> int | None:
+        """As `at`, of a path that is written in one text."""
+        return self.at(document, (bracket or name for bracket, name in _STEP.findall(path)))
+
+    def at(self, document: int, keys: Iterable[str]) -> int | None:
         """The line of a path in a document (both from 1), or of what is nearest above it; None = unknown."""
         with contextlib.suppress(yaml.YAMLError):
             self._roots += itertools.islice(self._rest, max(0, document - len(self._roots)))
@@ -278,8 +282,8 @@ class Lines:
             return None
         node = self._roots[document - 1]
         line: int = node.start_mark.line + 1
-        for bracket, name in _STEP.findall(path):
-            place, node = _child(node, bracket or name)
+        for key in keys:
+            place, node = _child(node, key)
             if node is None:
                 break
             line = place.start_mark.line + 1

@@ -67,13 +67,15 @@ class Asked:
 @dataclass(frozen=True, slots=True)
 class Report:
     """The verdicts, by node. `late`: the nodes on which time was up. `canary`: the node that was restarted,
-    "" = none."""
+    "" = none. `some`: only these nodes were asked about. `typed`: the command that asked."""
 
     image: str
     provider: str
     judged: tuple[Judged, ...]
     late: tuple[str, ...] = ()
     canary: str = ""
+    some: bool = False
+    typed: CommandLine = BARE
 
     @property
     def exit_code(self) -> Exit:
@@ -93,7 +95,8 @@ def preflight(client: Client, provider: Provider, asked: Asked, say: Say) -> Rep
     until = clock.monotonic() + asked.timeout
     canary = look.canary(clock, until, run)
     with Pulls(client, clock, look.namespace, asked.image, run, until, say, look.secrets) as pulls:
-        say(f"pulling {asked.image} on {len(look.ready)} nodes, pods in namespace {look.namespace}")
+        nodes = "1 node" if len(look.ready) == 1 else f"{len(look.ready)} nodes"
+        say(f"pulling {asked.image} on {nodes}, pods in namespace {look.namespace}")
         pulled = dict(_told(pulls, look.ready, say))
     late = list(pulls.late)
     restarted = None
@@ -102,7 +105,9 @@ def preflight(client: Client, provider: Provider, asked: Asked, say: Say) -> Rep
         restarted = canary.restart()
     look.again()
     judged = tuple(judge(look.case(name, pulled.get(name), asked.canary, restarted)) for name in look.nodes)
-    return Report(asked.image, provider.name, judged, tuple(late), asked.canary if restarted else "")
+    on = asked.canary if restarted else ""
+    some = bool(asked.nodes or asked.selector)
+    return Report(asked.image, provider.name, judged, tuple(late), on, some, asked.typed)
 
 
 def _told(pulls: Pulls, nodes: Sequence[str], say: Say) -> Iterator[tuple[str, Pulled]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from math import isinf
 from typing import TYPE_CHECKING
@@ -12,13 +13,14 @@ from bgpctl.render import units
 from bgpctl.render.columns import table
 from bgpctl.render.envelope import Document, envelope, present
 from bgpctl.render.formats import Page, renderers
-from bgpctl.render.text import Cell, Line, Span, Style, line, prose
+from bgpctl.render.text import Cell, Line, Span, Style, hint_lines, line, prose
 
 if TYPE_CHECKING:
     from bgpctl.queries.preflight import Report
 
 COMMAND = "preflight upgrade"
 HEADER = ("NODE", "VERDICT", "PULL", "RESTART", "KEPT", "WHY")
+OURS = "bgpctl"  # the provider of our own speakers, which `speaker upgrade` is for
 NAMED = 5  # nodes in a sentence
 
 
@@ -27,7 +29,8 @@ def text(page: Page, report: Report) -> list[Line]:
     width = page.width
     rows = [_row(one) for one in report.judged]
     notes = [row for note in _notes(report) for row in prose(note, width, "dim")]
-    hints = [row for hint in _hints(report) for row in prose(hint, width)]
+    told = report.typed.aimed("\n".join(_hints(report)))
+    hints = [line(row) for row in hint_lines(told, width, "")]
     style: Style = "bold" if report.exit_code is Exit.DONE else "accent"
     shown = [*table(HEADER, rows, ("KEPT",), width), line(""), *notes, *hints]
     return [*shown, *prose(summary(report), width, style)]
@@ -71,7 +74,17 @@ def _hints(report: Report) -> Iterator[str]:
         )
     needed = [wanted(one) for one in slow if not one.with_image and one.kept]
     if known := [number for number in needed if number is not None]:
-        yield f"a Restart Time of {max(known)} s would do (gracefulRestart.restartTimeSeconds)"
+        node = next(one.node for one in slow if not one.with_image and one.kept)
+        option = f"gracefulRestart.restartTimeSeconds={max(known)}"
+        yield (
+            f"a Restart Time of {max(known)} s would do (gracefulRestart.restartTimeSeconds); what else it "
+            "changes: "
+            f"bgpctl forecast {node} --set {option}"
+        )
+    if report.exit_code is Exit.DONE and report.judged and report.provider == OURS:
+        only = ["--nodes", ",".join(one.node for one in report.judged)] if report.some else []
+        command = shlex.join(["bgpctl", "speaker", "upgrade", "--image", report.image, *only])
+        yield f"to upgrade them, one after the other: {command}"
 
 
 def summary(report: Report) -> str:

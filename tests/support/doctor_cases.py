@@ -27,6 +27,7 @@ from bgpctl.core.doctor.facts import (
     Run,
     Side,
     Took,
+    Upgrade,
     Workload,
 )
 from bgpctl.core.intent.compile import ClusterObjects
@@ -393,6 +394,10 @@ CASES: Mapping[str, Change] = {
     "run-unreadable": run(service="unknown", problem="the journal cannot be read"),
     "drain-untrue": run(service="announces-again"),
     "drain-forgotten": run(age=3 * 86400.0),
+    "upgrade-stopped": with_speaker(
+        strategy="OnDelete", upgrade=Upgrade("RollingUpdate", {"speaker": "example.com/speaker:2"})
+    ),
+    "update-strategy-left": with_speaker(strategy="OnDelete"),
     "lease-orphaned": with_facts(leases=(Held("bgpctl-node-old", "old", False, False),)),
     "copies-orphaned": with_facts(
         leftovers=(Leftover("tor.bgpctl-withdrawn", "its original is gone", "bgpctl cilium prepare"),)

@@ -23,6 +23,7 @@ from bgpctl.core.doctor.facts import (
     NodeFacts,
     PoolFacts,
     Took,
+    Upgrade,
 )
 from bgpctl.core.intent.services import FAMILY_NOT_NEGOTIATED, NEXT_HOP_NOT_NEGOTIATED, read_service
 from bgpctl.core.model import IPV4, IPV6, Family, GracefulRestart, LastError, SessionState
@@ -53,6 +54,10 @@ del _NO_SELECTOR["spec"]["nodeSelector"]
 _OTHER = Family("l2vpn", "evpn")
 _UNICAST, _EVPN = {"afi": "ipv4", "safi": "unicast"}, {"afi": "l2vpn", "safi": "evpn"}
 _OVERLAP = tuple((ip_address("203.0.113.0"), ip_address(last)) for last in ("203.0.113.9", "203.0.113.20"))
+
+
+def _upgrade(**images: str) -> Upgrade:
+    return Upgrade("RollingUpdate", images or {"speaker": "example.com/speaker:2"})
 
 
 def _seen(ago: float, **changes: Any) -> Change:
@@ -870,6 +875,25 @@ EDGES: Mapping[str, Edge] = {
     ),
     "drain-forgotten": Edge(
         fires=(kit.run(age=DAY + 1),), silent=(kit.run(age=DAY), kit.run(age=DAY + 1, service="uncordoned"))
+    ),
+    "upgrade-stopped": Edge(
+        fires=(
+            kit.with_speaker(strategy="OnDelete", upgrade=_upgrade()),
+            kit.with_speaker(upgrade=_upgrade()),
+            kit.with_speaker(strategy="OnDelete", upgrade=_upgrade(agent="a:2", other="b:1")),
+            kit.with_speaker(strategy="OnDelete", upgrade=_upgrade(engine="x:2", manager="x:2")),
+            kit.with_facts(workloads=(kit.workload("cilium", upgrade=_upgrade(agent="a:2")),)),
+            kit.with_speaker(upgrade=_upgrade(speaker="a:2; reboot")),
+            kit.with_speaker(strategy="OnDelete", upgrade=Upgrade("", {})),
+        ),
+        silent=(kit.with_speaker(strategy="OnDelete"), kit.with_facts(workloads=())),
+    ),
+    "update-strategy-left": Edge(
+        fires=(kit.with_speaker(strategy="OnDelete"),),
+        silent=(
+            kit.with_speaker(strategy="OnDelete", upgrade=_upgrade()),
+            kit.with_speaker(strategy="OnDelete", ours=False),
+        ),
     ),
     "lease-orphaned": Edge(
         fires=(_held(journal=False), _held(node_there=False), _held(node_there=False, journal=False)),

@@ -104,6 +104,15 @@ def test_a_fault_of_another_context_or_of_no_setting_of_the_command_stops_nothin
     assert run("config", "check") == 2
 
 
+def test_nor_does_one_of_a_context_whose_name_only_begins_alike(
+    cluster: Cluster, asked: dict[str, Any], file: Path
+) -> None:
+    file.write_text("contexts:\n  'one]x':\n    nothing: 1\n")
+    assert run("node", "drain", "worker-1") == 0
+    file.write_text("contexts:\n  one:\n    nothing: 1\n")
+    assert run("node", "drain", "worker-1") == 2
+
+
 def test_help_is_given_and_a_speaker_runs_whatever_is_wrong_with_the_file(file: Path) -> None:
     file.write_text("{")
     assert run("node", "drain", "--help") == 0
@@ -125,6 +134,20 @@ def test_set_view_and_unset(file: Path, capsys: pytest.CaptureFixture[str]) -> N
         "router-probe": ["frr"],
         "timeout": ["20m"],
     }
+
+
+def test_set_is_for_the_context_that_is_named_wherever_it_stands(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text("")
+    assert run("--context", "prod", "config", "set", "timeout", "20m") == 0
+    assert file.read_text() == "contexts:\n  prod:\n    timeout: 20m\n"
+    for words in (("set", "timeout", "1m"), ("unset", "timeout")):
+        assert run("config", *words, "--context", "") == 2  # as of "$CONTEXT", which nothing set
+    assert "--context is empty" in capsys.readouterr().err
+    assert "1m" not in file.read_text()
+    assert run("--context", "prod", "config", "unset", "timeout") == 0
+    assert "20m" not in file.read_text()
 
 
 def test_a_file_that_is_named_and_not_there(file: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -518,11 +518,23 @@ def test_the_first_that_does_not_end_well_is_the_last(
     )
 
 
+def test_what_goes_on_names_the_nodes_since_their_labels_may_be_others_now(
+    cluster: Cluster, asked: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    racked(cluster)
+    asked["status"] = "blocked"
+    for words in (("-l", "rack"), ("-lrack",), ("--selector=rack",)):
+        assert run("node", "drain", *words, "--max-unavailable", "3") == 3
+        whole = "bgpctl node drain worker-1 worker-2 worker-3 --max-unavailable 3"
+        assert capsys.readouterr().err == f"not begun: worker-2, worker-3\nto go on with all: {whole}\n"
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         ("worker-1 worker-2", "2 nodes would be out of service at once, and --max-unavailable is 1"),
         ("worker-1 -l rack=7", "nodes are named, and there is a --selector"),
+        ("worker-1 nope neither --max-unavailable 3", "nodes nope, neither do not exist"),
         ("-l rack", "3 nodes would be out of service at once"),
     ],
 )

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bgpctl.core.doctor import reading
-from bgpctl.core.doctor.facts import Reach, Took, Workload
+from bgpctl.core.doctor.facts import Reach, Took, Upgrade, Workload
 from bgpctl.core.doctor.reach import reaches
 from bgpctl.core.drain.paths import Announcer
 from bgpctl.core.intent.compile import ClusterObjects
@@ -57,6 +57,23 @@ def test_the_whole_of_a_daemonset() -> None:
         unavailable=2,
         grace=90,
     )
+
+
+@pytest.mark.parametrize(
+    ("written", "upgrade"),
+    [
+        ('{"type": "RollingUpdate"}', Upgrade("RollingUpdate", {"speaker": "registry.example/speaker:1"})),
+        ("[", Upgrade("", {})),
+        ('{"type": "Never"}', Upgrade("", {})),
+        (None, None),
+    ],
+)
+def test_an_upgrade_that_is_not_at_its_end(written: str | None, upgrade: Upgrade | None) -> None:
+    document = made.daemonset()
+    if written is not None:
+        document["metadata"]["annotations"] = {"bgpctl.io/upgrade": written}
+    found = reading.read_workload(document)
+    assert found is not None and found.upgrade == upgrade
 
 
 def test_what_a_daemonset_does_not_say_is_as_kubernetes_has_it() -> None:

@@ -13,6 +13,8 @@ from bgpctl.queries.preflight import Report
 from bgpctl.render import preflight
 from bgpctl.render.envelope import plain_data
 from bgpctl.render.formats import Page
+from bgpctl.render.text import plain
+from bgpctl.runbooks.command_line import CommandLine
 from tests.support.golden import check_golden
 from tests.unit.test_preflight_verdict import FACTS, GOOD, took
 
@@ -36,6 +38,23 @@ def test_golden() -> None:
     everything = report(*CASES, late=("worker-7",))
     for width, name in ((None, "preflight.txt"), (80, "preflight_80_columns.txt")):
         check_golden(name, preflight.text(Page(False, width), everything))
+
+
+def test_the_whole_next_command_is_told() -> None:
+    fits, slow = CASES[0], CASES[5]
+
+    def told(found: Report) -> str:
+        return "\n".join(plain(row) for row in preflight.text(Page(False, 40), found))
+
+    do_it = "  bgpctl speaker upgrade --image quay.io/example/speaker:v2"
+    assert f"{do_it}\n1 of 1 node fits" in told(report(fits))
+    typed = CommandLine(("bgpctl", "--context", "prod", "preflight", "upgrade"))
+    some = replace(report(fits), some=True, typed=typed)
+    assert f"{do_it} --nodes worker-1 --context prod\n" in told(some)
+    assert "speaker upgrade" not in told(replace(report(fits), provider="cilium"))
+    assert "speaker upgrade" not in told(report(fits, slow))
+    command = "bgpctl forecast worker-6 --set gracefulRestart.restartTimeSeconds=268"
+    assert f"  {command} --context prod\n" in told(replace(report(fits, slow), typed=typed))
 
 
 def test_exit_codes() -> None:

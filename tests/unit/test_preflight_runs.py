@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from bgpctl.core.model import SessionState
+from bgpctl.core.preflight.observed import observed
 from bgpctl.core.preflight.verdict import Case, Measured, Verdict, Word
-from bgpctl.core.state import timestamp
+from bgpctl.core.state import WithdrawnRecord, timestamp
 from bgpctl.core.state_document import to_document
 from bgpctl.core.timing.profiles import find_profile
 from bgpctl.errors import BgpctlError, Blocked, DeadlineExceeded, Exit, UsageError
@@ -95,6 +96,18 @@ def test_the_restart_is_that_of_the_last_start(world: World) -> None:
     report = run(world)
     how = "last start of its speaker, until its sessions were up"
     assert by_node(report)["worker-1"].restart == Measured(pytest.approx(5.0), Word.REPORTED, how)
+
+
+def test_a_session_that_was_down_since_the_start_tells_no_restart(world: World) -> None:
+    """A drain and a restore minutes later, or a flap: that is not how long a restart takes."""
+    now = world.state("worker-1")
+    after = now.started_at + 1
+    left = WithdrawnRecord("leave", after, after, after, ())
+    flapped = replace(now.peers[0], session=replace(now.peers[0].session, flaps=1))
+    for state in (replace(now, withdrawn=left), replace(now, peers=(flapped,))):
+        assert observed([], state).seconds is None
+    before = replace(left, observed_at=now.started_at - 60)
+    assert observed([], replace(now, withdrawn=before)).seconds == pytest.approx(5.0)
 
 
 def test_one_node_is_too_slow(world: World) -> None:

@@ -96,3 +96,4 @@ def test_a_malformed_one_is_named(document: Any, key: tuple[str, str]) -> None:
     found = read_service(document)
     assert found.key == key and not found.texts
     assert found.problem.startswith(f"Service {key[0]}/{key[1]} was left out: it is malformed (")
+    assert not any(words in found.problem for words in ("object has no", "must be str", "indices", "'spec'"))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -9,8 +12,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgpctl.core.settings import SETTINGS, read
-from bgpctl.documents.settings import edit, load
+from bgpctl.core.settings import SETTINGS, read, spoken
+from bgpctl.documents.settings import edit, load, where
 from bgpctl.errors import UsageError
 
 WRITTEN = """\
@@ -61,7 +64,7 @@ def test_a_context_goes_before_what_holds_everywhere(tmp_path: Path) -> None:
 )
 def test_every_fault_has_its_place(text: str, path: str, words: str) -> None:
     found, faults = read(yaml.safe_load(text))
-    assert [one.path for one in faults] == [path]
+    assert [spoken(one.path) for one in faults] == [path or "the file"]
     assert words in faults[0].message
     assert not found.of("prod")
 
@@ -69,6 +72,64 @@ def test_every_fault_has_its_place(text: str, path: str, words: str) -> None:
 def test_the_line_of_a_fault(tmp_path: Path) -> None:
     file = load(saved(tmp_path, WRITTEN.replace("timeout: 1h", "timeout: 1h\n        ordr: guide")))
     assert [file.place(fault.path) for fault in file.faults] == [f"{tmp_path}/config.yaml:12"]
+
+
+@pytest.mark.parametrize("name", ["a]b", "a.b", "contexts[x].order", "\x1b[31m"])
+def test_the_line_of_a_context_with_an_odd_name(tmp_path: Path, name: str) -> None:
+    path = saved(tmp_path, WRITTEN)
+    edit(path, name, SETTINGS["timeout"], ("1m",))
+    file = load(path)
+    found = file.place(file.settings.of(name)["timeout"].path)
+    line = path.read_text().splitlines().index("      timeout: 1m") + 1
+    assert found == f"{path}:{line}"
+
+
+def test_two_edits_at_once_are_both_there(tmp_path: Path) -> None:
+    path = saved(tmp_path, "")
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: edit(path, f"c{n}", SETTINGS["timeout"], (f"{n + 1}m",)), range(16)))
+    assert len(load(path).settings.contexts) == 16
+
+
+def test_what_is_no_regular_file_is_neither_waited_for_nor_replaced(tmp_path: Path) -> None:
+    """A pipe that nobody writes into; /dev/null, which root could replace; a directory."""
+    pipe, directory = tmp_path / "pipe", tmp_path / "directory"
+    os.mkfifo(pipe)
+    directory.mkdir()
+    with pytest.raises(UsageError, match="is a pipe"):
+        load(pipe)
+    assert not load(Path("/dev/null")).settings.everywhere
+    for path in (pipe, directory):  # /dev/null is not tried: were it replaced, this machine would have none
+        with pytest.raises(UsageError, match="is no regular file"):
+            edit(path, None, SETTINGS["timeout"], ("1m",))
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "loop", "file/x"])
+def test_where_no_file_can_be_is_said(tmp_path: Path, name: str) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError):
+        edit(tmp_path / name, None, SETTINGS["timeout"], ("1m",))
+
+
+def test_where_the_file_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BGPCTL_CONFIG", raising=False)
+    monkeypatch.setenv("HOME", "/home/me")
+    mine = "/home/me/.config"
+    for home, expected in (("/etc/xdg", "/etc/xdg"), ("relative", mine), ("", mine)):
+        monkeypatch.setenv("XDG_CONFIG_HOME", home)
+        assert where() == Path(expected, "bgpctl", "config.yaml")
+    monkeypatch.setenv("BGPCTL_CONFIG", "~nobody-of-that-name/x")
+    with pytest.raises(UsageError, match="no such user"):
+        where()
+
+
+def test_a_section_without_settings_gets_its_first(tmp_path: Path) -> None:
+    path = saved(tmp_path, "defaults:\ncontexts:\n")
+    assert edit(path, None, SETTINGS["order"], ("guide",)) is None
+    assert path.read_text() == "defaults:\n  order: guide\ncontexts:\n"
+    assert edit(path, None, SETTINGS["order"], ("withdraw-first",)) == ("guide",)
 
 
 @pytest.mark.parametrize("text", ["{", "a: 1\n---\nb: 2\n", "a: \x01", "x" * (1 << 21)])
@@ -85,7 +146,7 @@ def test_edits_leave_comments_and_all_else(tmp_path: Path) -> None:
         ("prod", "timeout", ("20m",)),
         ("dev", "max-unavailable", ("2",)),
     ):
-        edit(load(path), context, SETTINGS[name], texts)
+        edit(path, context, SETTINGS[name], texts)
     assert path.read_text() == (
         "# mine\n"
         "defaults:\n"
@@ -112,7 +173,7 @@ def test_edits_leave_comments_and_all_else(tmp_path: Path) -> None:
 def test_what_only_a_person_can_edit_stays_as_it_was(tmp_path: Path, text: str, context: str | None) -> None:
     path = saved(tmp_path, text)
     with pytest.raises(UsageError, match="not written as bgpctl can edit"):
-        edit(load(path), context, SETTINGS["timeout"], ("1m",))
+        edit(path, context, SETTINGS["timeout"], ("1m",))
     assert path.read_text() == text
 
 
@@ -137,7 +198,7 @@ def test_an_edit_changes_one_value_whatever_it_is(
     for context, name, texts in edits:
         given = texts[:1] if texts and not SETTINGS[name].many else texts
         was = said(path)
-        edit(load(path), context, SETTINGS[name], given)
+        edit(path, context, SETTINGS[name], given)
         now = said(path)
         assert now.pop((context, name), None) == given
         was.pop((context, name), None)

@@ -43,10 +43,19 @@ class Reach:
 
 
 @dataclass(frozen=True, slots=True)
+class Upgrade:
+    """A `speaker upgrade` that has not come to its end. `before`: the type of the DaemonSet's updateStrategy
+    then, "" = that cannot be read. `images`: those of its containers now, by their names."""
+
+    before: str
+    images: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Workload:
     """A DaemonSet that speaks BGP, or kube-proxy's (`proxy`). `max_unavailable`: as it is written, "" = the
     default, 1. `selector`: of its pods. `unavailable`: nodes where it should run and is not available.
-    `grace` in seconds."""
+    `grace` in seconds. `upgrade` None = there is none half-done."""
 
     namespace: str
     name: str
@@ -59,6 +68,7 @@ class Workload:
     max_unavailable: str
     unavailable: int
     grace: int
+    upgrade: Upgrade | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
-from bgpctl.core.doctor.facts import Facts
+from bgpctl.core.doctor.facts import Facts, Upgrade, Workload
 from bgpctl.core.doctor.finding import Finding, Rule, Said, Severity
+from bgpctl.core.preflight.rollout import ANNOTATION, ON_DELETE
 
 FORGOTTEN_SECONDS = 86400.0
 UNTRUE = {
@@ -98,11 +100,61 @@ def copies_outdated(facts: Facts) -> Iterator[Said]:
             yield Finding(left.object, left.why, left.clears)
 
 
+def upgrade_stopped(facts: Facts) -> Iterator[Said]:
+    """A `speaker upgrade` has changed a DaemonSet and has not come to its end; one that runs now looks alike.
+
+    Some nodes run the old image. With updateStrategy OnDelete no other pod is replaced until the same command
+    goes on, which gives the DaemonSet its own strategy back; also after an upgrade of some nodes only.
+    """
+    for one in facts.workloads or ():
+        if one.upgrade is None:
+            continue
+        if one.upgrade.before:
+            now, before = one.strategy, one.upgrade.before
+            why = f"its upgrade is not at its end: updateStrategy is {now}, and was {before}"
+            fix = _going_on(one, one.upgrade)
+        else:
+            why = f"annotation {ANNOTATION} cannot be read: what its updateStrategy was is not known"
+            fix = f"kubectl -n {one.namespace} annotate daemonset {one.name} {ANNOTATION}-"
+        yield Finding(f"DaemonSet {one.namespace}/{one.name}", why, fix)
+
+
+def strategy_left(facts: Facts) -> Iterator[Said]:
+    """Our DaemonSet has updateStrategy OnDelete, and no upgrade is under way that would give it another one.
+
+    An upgrade whose annotation somebody took away leaves it so: a new image then reaches no node by itself.
+    It is also what one may want, who upgrades by `speaker upgrade` alone.
+    """
+    patch = shlex.quote('{"spec": {"updateStrategy": {"type": "RollingUpdate"}}}')
+    for one in facts.workloads or ():
+        if one.ours and one.upgrade is None and one.strategy == ON_DELETE:
+            where = f"-n {one.namespace} patch daemonset {one.name}"
+            yield Finding(
+                f"DaemonSet {one.namespace}/{one.name}",
+                "updateStrategy is OnDelete: a new image reaches no node by itself",
+                f"if that is not meant: kubectl {where} --type merge -p {patch}",
+            )
+
+
+def _going_on(one: Workload, upgrade: Upgrade) -> str:
+    """The command that goes on. Which of several images is meant nothing tells: of the first it shows what
+    would be done."""
+    name, image = next(iter(upgrade.images.items()), ("", ""))
+    words = ["bgpctl", "speaker", "upgrade", "--image", image]
+    if not one.ours:
+        words += ["--pod-selector", one.selector, "--namespace", one.namespace]
+    if len(set(upgrade.images.values())) > 1:
+        words += ["--container", name, "--dry-run"]
+    return shlex.join(words)
+
+
 RULES = (
     Rule("run-stopped", Severity.WARNING, run_stopped, ("runs",)),
     Rule("run-unreadable", Severity.ERROR, run_unreadable, ("runs",)),
     Rule("drain-untrue", Severity.WARNING, drain_untrue, ("runs",)),
     Rule("drain-forgotten", Severity.NOTE, drain_forgotten, ("runs",)),
+    Rule("upgrade-stopped", Severity.WARNING, upgrade_stopped, ("workloads",)),
+    Rule("update-strategy-left", Severity.NOTE, strategy_left, ("workloads",)),
     Rule("lease-orphaned", Severity.WARNING, lease_orphaned, ("leases",)),
     Rule("copies-orphaned", Severity.WARNING, copies_orphaned, ("leftovers",)),
     Rule("copies-outdated", Severity.WARNING, copies_outdated, ("leftovers",)),

@@ -7,15 +7,23 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from bgpctl.core.doctor.facts import NodeFacts, PoolFacts, Took, Workload
+from bgpctl.core.doctor.facts import NodeFacts, PoolFacts, Took, Upgrade, Workload
 from bgpctl.core.intent.gates import conditions_of
 from bgpctl.core.intent.services import Service
 from bgpctl.core.intent.sessions import internal_ips
 from bgpctl.core.model import IPAddress
 from bgpctl.core.policy.nodeconfig import AddressType
 from bgpctl.core.policy.pools import read_block
+from bgpctl.core.preflight.rollout import ANNOTATION, rollout
 from bgpctl.core.reading.addresses import parse_address
-from bgpctl.core.reading.documents import MALFORMED, labels_of, name_of, namespace_of
+from bgpctl.core.reading.documents import (
+    MALFORMED,
+    annotations_of,
+    fault_in,
+    labels_of,
+    name_of,
+    namespace_of,
+)
 from bgpctl.core.reading.foreign import Foreign, Unreadable
 
 Document = Mapping[str, Any]
@@ -83,7 +91,19 @@ def _workload(document: Foreign) -> Workload | None:
         max_unavailable="" if most is None else str(most)[:10],
         unavailable=document.child("status").integer("numberUnavailable"),
         grace=pod.integer("terminationGracePeriodSeconds", 30),
+        upgrade=_upgrade(document),
     )
+
+
+def _upgrade(document: Foreign) -> Upgrade | None:
+    if ANNOTATION not in annotations_of(document.value):
+        return None
+    try:
+        found = rollout(document.value)
+    except Unreadable:
+        return Upgrade("", {})
+    kept = found.kept or {}
+    return Upgrade(str(kept.get("type", "")), {one.name: one.image for one in found.containers})
 
 
 def _has(labels: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
@@ -169,7 +189,7 @@ def _pool(document: Document, used: Sequence[tuple[int, int]]) -> PoolFacts:
         found = [read_block(one) for one in spec.get("blocks") or spec.get("cidrs") or ()]
         disabled = spec.get("disabled") is True
     except MALFORMED as error:
-        return PoolFacts(name, problem=f"it cannot be read: {error}")
+        return PoolFacts(name, problem=f"it cannot be read: {fault_in(error)}")
     blocks = tuple((block.first, block.last) for block in found)
     count = sum(_between(used, first, last) for first, last in blocks)
     conflict = conditions_of(document).get("cilium.io/PoolConflict") == "True"

@@ -20,7 +20,7 @@ from functools import lru_cache
 from itertools import chain, zip_longest
 from typing import Any, NamedTuple
 
-from bgpctl.core.reading.documents import MALFORMED, name_of, namespace_of
+from bgpctl.core.reading.documents import MALFORMED, fault_in, name_of, namespace_of
 
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 
@@ -86,7 +86,7 @@ def read_slice(document: Mapping[str, Any], node: str) -> Slice:
         return _read(document, node)
     except MALFORMED as error:
         where = f"{namespace_of(document)}/{name_of(document)}" if isinstance(document, Mapping) else "?"
-        return Slice(None, problem=f"EndpointSlice {where} was left out: it is malformed ({error})")
+        return Slice(None, problem=f"EndpointSlice {where} was left out: it is malformed ({fault_in(error)})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +245,7 @@ def _service(document: Mapping[str, Any]) -> Key | None:
         return None
     namespace = meta.get("namespace") or "default"
     if not (isinstance(service, str) and isinstance(namespace, str)):
-        raise TypeError("the name of its Service is no text")
+        raise ValueError("the name of its Service is no text")
     return namespace, service
 
 

@@ -15,7 +15,7 @@ from bgpctl.core.intent.exposure import EVERYWHERE, Exposure, read_exposure
 from bgpctl.core.model import IPNetwork, host_network
 from bgpctl.core.policy.nodeconfig import AddressType, Source
 from bgpctl.core.reading.addresses import parse_address
-from bgpctl.core.reading.documents import MALFORMED, labels_of, metadata, name_of, namespace_of
+from bgpctl.core.reading.documents import MALFORMED, fault_in, labels_of, metadata, name_of, namespace_of
 
 LOAD_BALANCER_CLASS = "io.cilium/bgp-control-plane"
 
@@ -160,7 +160,7 @@ def read_service(document: Mapping[str, Any]) -> Service:
 
 def malformed(key: Key, error: Exception) -> str:
     """The problem of a Service that cannot be read; `error` is one of MALFORMED."""
-    return f"Service {key[0]}/{key[1]} was left out: it is malformed ({error})"
+    return f"Service {key[0]}/{key[1]} was left out: it is malformed ({fault_in(error)})"
 
 
 def _read(document: Mapping[str, Any]) -> Service:
@@ -169,7 +169,7 @@ def _read(document: Mapping[str, Any]) -> Service:
     if spec.get("type") == "ExternalName":
         return Service((namespace, name))
     if not (isinstance(name, str) and isinstance(namespace, str)):
-        raise TypeError("its name is no text")
+        raise ValueError("its name is no text")
     texts = {kind: tuple(RULES[kind].addresses(document)) for kind in AddressType}
     pending = spec.get("type") == "LoadBalancer" and not texts[AddressType.LOAD_BALANCER]
     labels = labels_of(document)

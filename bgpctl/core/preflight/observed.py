@@ -35,17 +35,20 @@ def _container(pods: list[Document]) -> Iterator[Measured]:
 
 
 def _start(pods: list[Document], state: NodeState | None) -> Iterator[Measured]:
-    """From the beginning of the pod (else of the process) until the last of its sessions was up."""
+    """From the beginning of the pod (else of the process) until the last of its sessions was up. Not where
+    they were down since: for a drain, or because one flapped."""
     if state is None or not state.peers:
         return
     up = [state.by_server(p.session.established_at) for p in state.peers if p.session.established_at]
     if len(up) < len(state.peers) or not all(p.session.established for p in state.peers):
         return
+    left = state.by_server(state.withdrawn.observed_at) if state.withdrawn else 0.0
     began, what = max(map(_created, pods), default=0.0), "pod"
     if not pods and state.started_at:
         began, what = state.by_server(state.started_at), "speaker"
     took = max(up) - began
-    if began and 0 < took < LONGEST_START:
+    since = left > began or any(p.session.flaps for p in state.peers)
+    if began and 0 < took < LONGEST_START and not since:
         yield Measured(took, Word.REPORTED, f"last start of its {what}, until its sessions were up")
 
 

@@ -15,6 +15,17 @@ NAME_RULE = "a DNS-1123 subdomain: a-z 0-9 - . , at most 253 characters"
 # One bad object costs that object only: what reading a malformed one may raise.
 MALFORMED = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 
+
+def fault_in(error: Exception) -> str:
+    """What is wrong with a malformed document, in our words: `error` is one of MALFORMED. Only a ValueError's
+    text is about the document; the others' is about our code."""
+    if isinstance(error, KeyError):
+        return f"{str(error.args[0]) if error.args else 'a field'} is missing"
+    if isinstance(error, ValueError):
+        return str(error)
+    return "a field of it has another type than it must have"
+
+
 # What the API server and its clients put into metadata besides what people write.
 _METADATA = (
     "annotations",

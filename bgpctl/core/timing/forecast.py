@@ -143,6 +143,7 @@ def _case(subject: Subject, router: Router, group: Group) -> Case:
         position=group.position,
         scheme=router.scheme,
         endpoints=group.of_each,
+        node=subject.node,
     )
 
 

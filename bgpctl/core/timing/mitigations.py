@@ -78,7 +78,7 @@ class Mitigation:
 class Case:
     """One class of routes at one router, with all that `foretell` wants to know. `next_hops`: how many nodes
     announce it there, None = not known; `position` and `scheme` as in `disruption.leaves`; `endpoints`: of
-    its Services."""
+    its Services; `node`: its name, for what is to be typed."""
 
     facts: PeerFacts
     kind: RouteClass
@@ -91,6 +91,7 @@ class Case:
     position: int | None = None
     scheme: Scheme = Scheme.UNKNOWN
     endpoints: int | None = None
+    node: str = "NODE"
 
     def course(self, scenario: Scenario) -> Course:
         """What the scenario does to it. One that restarts is away for so long as `away` says, whatever else
@@ -186,7 +187,7 @@ def _of_speaker(scenario: Scenario, case: Case, course: Course) -> Iterator[Miti
         yield Mitigation(
             scenario,
             "drain the node",
-            "bgpctl node drain",
+            f"bgpctl node drain {case.node}",
             "its pods move",
             Measure.LOSS,
             course.loss,
@@ -204,7 +205,7 @@ def _of_silence(scenario: Scenario, case: Case, course: Course) -> Iterator[Miti
         yield Mitigation(
             scenario,
             "take it out first",
-            "bgpctl node drain",
+            f"bgpctl node drain {case.node}",
             "the time of a drain",
             Measure.LOSS,
             course.loss,
@@ -266,7 +267,7 @@ def _shorter(
 
 def _withdraw_first(case: Case, course: Course) -> Mitigation:
     first = replace(case, close=None).course(Scenario.DESELECT)
-    how = "bgpctl node drain, with the stack prepared for it (bgpctl providers says how)"
+    how = f"bgpctl node drain {case.node}, with the stack prepared for it (bgpctl providers says how)"
     return Mitigation(
         Scenario.DESELECT, "withdraw first", how, "once per cluster", Measure.GONE, course.gone, first.gone
     )

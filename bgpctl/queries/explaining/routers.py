@@ -71,9 +71,8 @@ def _link(probe: Probe, told: PeerAnswer, prefix: IPNetwork) -> Link:
     paths = [path for path in answer.paths if path.prefix == prefix]
     if not paths:
         count = len(answer.paths)
-        says = (
-            f"{answer.router} has {count} routes of this node, and not this one: what does it accept of it?"
-        )
+        routes = "1 route" if count == 1 else f"{count} routes"
+        says = f"{answer.router} has {routes} of this node, and not this one: what does it accept of it?"
         return Link(ROUTER, Status.BROKEN, says, command=command, reason="routerHasNot")
     stale = " (stale: it keeps it, and forwards)" if all(path.stale for path in paths) else ""
     return Link(ROUTER, Status.OK, f"{answer.router} has it from {answer.neighbor}{stale}", command=command)
