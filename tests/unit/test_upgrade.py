@@ -173,7 +173,7 @@ def test_what_is_gone_in_the_middle_is_no_usage_error(
     """Exit code 2 says that nothing was changed."""
     options = replace(work.options, containers=("s",), probes=())
     monkeypatch.setattr(Look, "left", lambda self, one, containers: Left(("one",), ()))
-    monkeypatch.setattr(_Work, "_graceful", lambda self: None)
+    monkeypatch.setattr(_Work, "_graceful", lambda self, one: None)
     monkeypatch.setattr(_Work, "_pull", lambda self, one: iter(()))
     run = upgrade(work.client, options)
     while next(run).step != PATCHED:
