@@ -91,7 +91,7 @@ def wanted(lab: Lab) -> list[Any]:
 
 
 DRAINED = {
-    "labels": {"enable-bgp": "false", "kubernetes.io/hostname": NODE},
+    "labels": {"enable-bgp": "false", "kubernetes.io/hostname": NODE, "kubernetes.io/os": "linux"},
     "cordoned": True,
     "pods": [],
     "phase": "Withdrawn",
