@@ -1,8 +1,8 @@
 """Writes what is made of `bgpctl install`'s own tables: `python -m tests.manifests`.
 
-The kustomize base (deploy/base) and, of the chart (deploy/charts/bgpctl), its values, their schema, its
-definitions and the files that its templates read; docs/install.md's tables. The chart's templates are written
-by hand, and a test holds what Helm makes of them against `bgpctl install -o yaml`.
+The kustomize base (bgpctl/deploy/base) and, of the chart (bgpctl/deploy/charts/bgpctl), its values, their
+schema, its definitions and the files that its templates read; docs/install.md's tables. The chart's templates
+are written by hand, and a test holds what Helm makes of them against `bgpctl install -o yaml`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,11 @@ from bgpctl.install.settings import SETTINGS, options, typed
 from bgpctl.render.manifests import stream, text
 
 ROOT = Path(__file__).resolve().parent.parent
-CHART, BASE, PAGE = ROOT / "deploy/charts/bgpctl", ROOT / "deploy/base", ROOT / "docs/install.md"
+CHART, BASE, PAGE = (
+    ROOT / "bgpctl/deploy/charts/bgpctl",
+    ROOT / "bgpctl/deploy/base",
+    ROOT / "docs/install.md",
+)
 WRITTEN = "Written by `python -m tests.manifests`; do not edit."
 NOT_IN_CHART = ("createNamespace", "crds")
 """Helm makes a namespace, and definitions that are missing, by flags of its own."""
