@@ -32,11 +32,11 @@ SHOWN = 10
 @dataclass(frozen=True, slots=True)
 class Plan:
     """`going`: the objects to delete, in their order. `announcing`: nodes that have routes at routers now, by
-    their speakers' word, with how many. `kept`: what stays, and why."""
+    their speakers' word, with how many; None = nobody can tell. `kept`: what stays, and why."""
 
     namespace: str
     going: tuple[Document, ...]
-    announcing: Mapping[str, int]
+    announcing: Mapping[str, int | None]
     kept: tuple[str, ...]
 
 
@@ -54,10 +54,12 @@ def plan(client: Client, namespace: str) -> Plan:
     return Plan(namespace, made, announcing, tuple(_kept(client, namespace)) if made else ())
 
 
-def _announcing(client: Client) -> Mapping[str, int]:
-    """Whose speaker said last that it has routes out, and not that it ended."""
+def _announcing(client: Client) -> Mapping[str, int | None]:
+    """Whose speaker said last that it has routes out, and not that it ended; and those whose word cannot be
+    read, which is not the word that there are none."""
     told = Bgpctl(client).states() or ()
-    return {state.node: state.announced for state in told if state.announced and not state.ended}
+    routes = {state.node: None if state.unreadable else state.announced for state in told if not state.ended}
+    return {node: count for node, count in routes.items() if count != 0}
 
 
 def _kept(client: Client, namespace: str) -> Iterator[str]:
@@ -72,13 +74,19 @@ def refuse(what: Plan, lift: str) -> None:
     """Raises Blocked while a node announces; `lift` is the whole command that goes on all the same."""
     if not what.announcing:
         return
-    names = [f"{node} ({routes} routes)" for node, routes in sorted(what.announcing.items())]
+    names = [f"{node} ({_routes(count)})" for node, count in sorted(what.announcing.items())]
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     raise Blocked(
-        f"{len(names)} nodes announce: {', '.join(names[:SHOWN])}{more}; without its speaker none does",
+        f"routes are announced by {', '.join(names[:SHOWN])}{more}; without its speaker no node has any",
         "nothing was changed. To take their traffic away first: bgpctl node drain NODE\n"
         f"to withdraw all of it at once, traffic or not: {lift}",
     )
+
+
+def _routes(count: int | None) -> str:
+    if count is None:
+        return "unknown: its state cannot be read"
+    return f"{count} route" + ("" if count == 1 else "s")
 
 
 def remove(client: Client, what: Plan, *, patience: float = PATIENCE) -> Iterator[Done]:

@@ -20,7 +20,9 @@ def locked() -> dict[str, str]:
     entries = re.split(r"\n(?=[A-Za-z0-9])", re.sub(r"^\s*#.*\n", "", text, flags=re.MULTILINE))
     found = {}
     for entry in entries:
-        name, release = re.match(r"([A-Za-z0-9._-]+)==([^ ;\\]+)", entry.strip()).groups()  # type: ignore[union-attr]
+        pinned = re.match(r"([A-Za-z0-9._-]+)==([^ ;\\]+)", entry.strip())
+        assert pinned, entry
+        name, release = pinned.groups()
         assert re.search(r"--hash=sha256:[0-9a-f]{64}", entry), name
         found[name] = release
     return found

@@ -295,8 +295,20 @@ def test_it_is_refused_while_a_node_announces(admin: Person) -> None:
     admin.types(*APPLY)
     code, text = admin.types("uninstall", "--yes")
     assert code == 3
-    assert "1 nodes announce: worker-1 (6 routes)" in text
+    assert "routes are announced by worker-1 (6 routes); without its speaker" in text
     assert "bgpctl uninstall --yes --withdraw-routes" in text
+    assert admin.rig.admin.find(f"{SETS}/bgpctl-speaker")
+
+
+def test_a_state_that_cannot_be_read_is_not_the_word_that_there_are_no_routes(admin: Person) -> None:
+    admin.types(*APPLY)
+    admin.rig.label("false")
+    admin.rig.speak()
+    key = ("bgpctl.io", "bgpnodestates")
+    (stored,) = admin.rig.server.store.all(key)[0]
+    admin.rig.server.store.put(key, {**stored.document, "status": {"phase": ["Withdrawn"]}})
+    code, text = admin.types("uninstall", "--yes")
+    assert code == 3 and "worker-1 (unknown: its state cannot be read)" in " ".join(text.split())
     assert admin.rig.admin.find(f"{SETS}/bgpctl-speaker")
 
 
