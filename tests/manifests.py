@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bgpctl.install import admission, crds, monitoring
+from bgpctl.install import admission, crds, dashboards, monitoring
 from bgpctl.install.manifests import Manifest, manifests
 from bgpctl.install.rights import EXTRAS, ROLES, TITLES, Right
 from bgpctl.install.roles import rule_of
@@ -41,6 +41,9 @@ def everything() -> Iterator[tuple[Path, str]]:
     monitor, rules = monitoring.monitors(options())
     yield CHART / "files/podmonitor.json", _json(monitor["spec"])
     yield CHART / "files/prometheusrule.json", _json(rules["spec"])
+    for name in dashboards.DASHBOARDS:
+        for file, content in dashboards.data(name).items():
+            yield CHART / "files/dashboards" / file, content
     for one in crds.definitions(options()):
         one["metadata"]["labels"] = {}
         yield CHART / "crds" / f"{one['metadata']['name']}.yaml", f"# {WRITTEN}\n{text(_bare(one))}"

@@ -17,6 +17,8 @@ from bgpctl.kube.optional import serves
 
 Document = Mapping[str, Any]
 
+OWN_PLACE = ("ConfigMap",)
+"""Looked for in the install's namespace only: nobody needs to read everybody's for that."""
 STAYING = ("CustomResourceDefinition", "Namespace")
 """Never pruned: all objects of a kind go with its definition, and everything in it with a namespace."""
 
@@ -76,7 +78,8 @@ def made_before(client: Client, namespace: str, kinds: Sequence[str] = tuple(KIN
     for kind in kinds:
         try:
             listed = client.items(
-                collection(kind), labelSelector=f"{MANAGED}={MANAGER},{INSTALL}={namespace}"
+                collection(kind, namespace if kind in OWN_PLACE else ""),
+                labelSelector=f"{MANAGED}={MANAGER},{INSTALL}={namespace}",
             )
         except NotFound:
             continue  # the Prometheus operator's, where it is not installed

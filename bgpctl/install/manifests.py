@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bgpctl.install import admission, crds, monitoring, roles, speaker
+from bgpctl.install import admission, crds, dashboards, monitoring, roles, speaker
 from bgpctl.install.labels import meta
 from bgpctl.install.settings import Options
 
@@ -30,6 +30,7 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "ValidatingAdmissionPolicyBinding": (f"/apis/{admission.API}", "validatingadmissionpolicybindings"),
     "NetworkPolicy": ("/apis/networking.k8s.io/v1", "networkpolicies"),
     "DaemonSet": ("/apis/apps/v1", "daemonsets"),
+    "ConfigMap": ("/api/v1", "configmaps"),
     "PodMonitor": ("/apis/monitoring.coreos.com/v1", "podmonitors"),
     "PrometheusRule": ("/apis/monitoring.coreos.com/v1", "prometheusrules"),
 }
@@ -97,8 +98,14 @@ def _all(chosen: Options) -> Iterator[Manifest]:
         engine = one["metadata"]["name"] != "bgpctl-speaker"
         yield Manifest(one, "ExaBGP, which keeps the sessions" if engine else "decides what is announced")
     if chosen["monitoring"]:
-        for one in monitoring.monitors(chosen):
-            yield Manifest(one, "for the Prometheus operator")
+        yield from _monitoring(chosen)
+
+
+def _monitoring(chosen: Options) -> Iterator[Manifest]:
+    for one in monitoring.monitors(chosen):
+        yield Manifest(one, "for the Prometheus operator")
+    for one in dashboards.config_maps(chosen):
+        yield Manifest(one, "a dashboard for Grafana's sidecar")
 
 
 def _namespace(chosen: Options) -> Document:

@@ -12,6 +12,10 @@ Document = dict[str, Any]
 NAME = "bgpctl"
 
 
+SLOW_RUN = 1800  # seconds after which somebody should look at a drain
+SILENT = 120  # seconds without a state that others can read; it is written every minute at the latest
+
+
 def monitors(chosen: Options) -> tuple[Document, Document]:
     """A PodMonitor and a PrometheusRule."""
     monitor = {
@@ -44,6 +48,8 @@ def _alert(name: str, expression: str, wait: str, severity: str, summary: str) -
         "annotations": {"summary": summary},
     }
 
+
+_WRITTEN = "bgpctl_state_written_timestamp_seconds"
 
 _ALERTS = (
     _alert(
@@ -81,5 +87,28 @@ _ALERTS = (
         "1m",
         "warning",
         "ExaBGP on {{ $labels.node }} keeps ending: kubectl logs",
+    ),
+    _alert(
+        "BgpctlHeartbeatStale",
+        f"time() - {_WRITTEN} > {SILENT} or "
+        f"(time() - bgpctl_start_time_seconds > {SILENT} unless on (pod) {_WRITTEN})",
+        "1m",
+        "warning",
+        "the state of {{ $labels.node }} does not reach the API server, so no drain can trust it: "
+        "bgpctl doctor",
+    ),
+    _alert(
+        "BgpctlDrainStuck",
+        f"time() - bgpctl_unfinished_run_start_timestamp_seconds > {SLOW_RUN}",
+        "1m",
+        "warning",
+        "a {{ $labels.command }} of {{ $labels.node }} is not done: bgpctl node status {{ $labels.node }}",
+    ),
+    _alert(
+        "BgpctlSpeakerDown",
+        'up{job=~".*/bgpctl"} == 0',
+        "2m",
+        "critical",
+        "the speaker of {{ $labels.node }} does not answer: bgpctl peers status {{ $labels.node }}",
     ),
 )

@@ -297,6 +297,7 @@ INSTALL_RIGHTS: Sequence[Right] = (
         "a speaker writes of its own node only",
     ),
     _may("list", "networking.k8s.io", "networkpolicies", "what an earlier install left"),
+    _may("list", CORE, "configmaps", "dashboards of an earlier one; in its own namespace is enough"),
     _may("get list create patch delete", APPS, "daemonsets", "speaker and engine"),
     _may("get create update", LEASES, "leases", "one install at a time", "", SYSTEM),
     _may("delete", LEASES, "leases", "to leave nothing behind", "an empty Lease stays", SYSTEM),

@@ -198,7 +198,11 @@ SETTINGS: Mapping[str, Setting] = {
         False,
         "Let nothing in to the namespace's pods. It does not hold those on the host's network, as ours are.",
     ),
-    "monitoring": Setting(False, "A PodMonitor and a PrometheusRule, for the Prometheus operator."),
+    "monitoring": Setting(
+        False,
+        "A PodMonitor and a PrometheusRule for the Prometheus operator, and dashboards (ConfigMaps) for "
+        "Grafana's sidecar.",
+    ),
 }
 
 

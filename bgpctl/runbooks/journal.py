@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from typing import Any
 
+from bgpctl.core.policy.annotations import LAST_STEP, LONGEST_RUN, RUN, RUNS
 from bgpctl.core.reading.addresses import parse_zoned
 from bgpctl.core.reading.foreign import Foreign, Unreadable, parse_json, plain
 from bgpctl.core.state import MOST_LOCALS
@@ -20,16 +21,16 @@ from bgpctl.runbooks import kept
 from bgpctl.runbooks.clock import same
 from bgpctl.runbooks.kept import Options
 
-ANNOTATION = "bgpctl.io/run"
+ANNOTATION = RUN
 VERSION = 1
 # Fields that came after the first journals were written.
 LATER = {"leaves", "baselines", "witnesses", "locals", "ending", "options", "provider", "prior"}
 LATER |= {"request", "clock", "counted"}
 UNSAID = {"provider", "prior", "request", "clock", "counted"}  # while they say nothing
-COMMANDS = ("drain", "restore", "restart")
+COMMANDS = RUNS
 OF_OWN_CLOCK = ("SpeakerStarted", "SawRecord")  # marks that name something by an instant of its own clock
 AGAIN = "GoneOnWith"  # the mark of the last attempt that went on with the run
-LONGEST = 256 << 10  # what the API server allows for all annotations of an object together
+LONGEST = LONGEST_RUN
 MOST_WITNESSES = 8  # of one peer: the newest
 OF_PROOF = (
     *("by", "routers", "relabelledTime", "goneTime", "secondsAfterRelabel"),
@@ -111,7 +112,7 @@ class Journal:
     def done_at(self) -> float | None:
         """When the drain made its last check, and was done. None = it did not, or it was gone on with since:
         then that attempt has to make it."""
-        at = self.steps.get("ShutDown")
+        at = self.steps.get(LAST_STEP)
         again = self.marks.get(AGAIN, 0.0)
         return at if self.command == "drain" and at is not None and at >= again else None
 

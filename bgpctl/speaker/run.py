@@ -15,6 +15,8 @@ from pathlib import Path
 from bgpctl.core.handover import Look
 from bgpctl.core.intent.settling import SETTLE
 from bgpctl.core.model import IPAddress
+from bgpctl.core.policy.annotations import RUN, unfinished
+from bgpctl.core.reading.documents import annotations_of
 from bgpctl.errors import UsageError
 from bgpctl.exabgp.engine import Engine
 from bgpctl.kube.client import Client
@@ -182,6 +184,8 @@ def _answers(manager: Manager, source: Source, memory: Memory) -> pages.Answers:
         return state.phase not in ("Starting", "Leaving", "Stopped"), text
 
     def exposition() -> str:
-        return metrics.render(manager.state, manager.counters, time.time())
+        node = source.observe().node if source.ready() else None
+        run = unfinished(annotations_of(node or {}).get(RUN, ""))
+        return metrics.render(manager.state, manager.counters, time.time(), memory.told_at, run)
 
     return pages.Answers(healthy, ready, exposition)

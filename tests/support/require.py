@@ -68,6 +68,8 @@ PARTS: dict[str, Part] = {
     "bash": _program("bash", "bash"),
     "zsh": _program("zsh", "zsh"),
     "fish": _program("fish", "fish"),
+    "promtool": _program("promtool", "prometheus"),
+    "prometheus": _program("prometheus", "prometheus"),
     "groff": _program("groff", "groff-base"),
     "kubectl": Part(lambda: shutil.which("kubectl") is not None, "install kubectl 1.32 on the PATH"),
     "kube-apiserver": Part(

@@ -7,11 +7,19 @@ from typing import Any
 import pytest
 
 from bgpctl.core.intent.compile import ClusterObjects, compile_intent
-from bgpctl.core.policy.annotations import GRACEFUL_NOTIFICATION, GRACEFUL_SHUTDOWN_SOAK, LEAVE, node_settings
+from bgpctl.core.policy.annotations import (
+    GRACEFUL_NOTIFICATION,
+    GRACEFUL_SHUTDOWN_SOAK,
+    LEAVE,
+    LONGEST_RUN,
+    node_settings,
+    unfinished,
+)
 from bgpctl.core.policy.peering import parse_policy
 from bgpctl.core.policy.v2.peer import parse_peer_config
 from bgpctl.documents.check import check_files
 from bgpctl.errors import Exit
+from bgpctl.runbooks.journal import Journal, dump
 from tests.support import v2
 from tests.support.documents import Write, write
 from tests.support.objects import neighbor, node, policy, router
@@ -127,3 +135,33 @@ def test_the_names_that_people_and_machines_write() -> None:
     assert names == tuple(
         f"bgpctl.io/{name}" for name in ("graceful-notification", "graceful-shutdown-soak", "leave")
     )
+
+
+# --- the run that is not done
+
+
+@pytest.mark.parametrize("command", ["drain", "restore", "restart"])
+def test_a_run_is_not_done_before_its_last_step(command: str) -> None:
+    journal = Journal("r", command, "guide", "me", 1_800_000_000.5, steps={"Claimed": 1.0, "Cordoned": 2.0})
+    assert unfinished(dump(journal)) == (command, 1_800_000_000.5)
+    assert unfinished(dump(journal.with_step("ShutDown", 3.0, {}))) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "no JSON",
+        "[]",
+        "{}",
+        '{"command": "drain"}',
+        '{"command": "reboot", "started_at": 1, "steps": {}}',
+        '{"command": ["drain"], "started_at": 1, "steps": {}}',
+        '{"command": "drain", "started_at": -1, "steps": {}}',
+        '{"command": "drain", "started_at": 1, "steps": []}',
+        "[" * 100_000,
+        " " * (LONGEST_RUN + 1),
+    ],
+)
+def test_what_is_no_journal_is_no_run(text: str) -> None:
+    assert unfinished(text) is None

@@ -186,3 +186,12 @@ def test_absent_routes_are_counted_by_reason_and_damped_ones_always() -> None:
     samples, _ = parse(metrics.render(NodeState("n", absent={"noLocalEndpoints": 3}), Counters(), NOW))
     assert value(samples, "bgpctl_absent_routes", reason="noLocalEndpoints") == 3
     assert value(samples, "bgpctl_absent_routes", reason="damped") == 0
+
+
+def test_when_the_state_was_told_last_and_since_when_a_run_is_not_done() -> None:
+    samples, _ = parse(metrics.render(NodeState("n"), Counters(), NOW, NOW - 7, ("drain", NOW - 90)))
+    assert value(samples, "bgpctl_state_written_timestamp_seconds") == NOW - 7
+    assert value(samples, "bgpctl_unfinished_run_start_timestamp_seconds", command="drain") == NOW - 90
+    samples, types = parse(metrics.render(NodeState("n"), Counters(), NOW))
+    absent = {"bgpctl_state_written_timestamp_seconds", "bgpctl_unfinished_run_start_timestamp_seconds"}
+    assert absent <= set(types) and not absent & {name for name, _ in samples}

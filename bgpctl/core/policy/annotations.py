@@ -11,6 +11,9 @@ GRACEFUL_SHUTDOWN (RFC 8326) for that long. It goes before `speaker run --gracef
 takes the node out. A speaker repeats it in its state (`observedLeave`) once it has seen that Node, so that an
 answer to an earlier request cannot be taken for an answer to this one.
 
+`bgpctl.io/run` on a Node: the journal of its last run (`runbooks.journal`), of which only this is read here:
+is one unfinished, and since when.
+
 A bad value costs that value only.
 """
 
@@ -19,16 +22,23 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from bgpctl.core.reading.documents import annotations_of
 from bgpctl.core.reading.durations import seconds
 from bgpctl.core.reading.fields import Faults, show
+from bgpctl.core.reading.foreign import Foreign, Unreadable, parse_json
 
 GRACEFUL_NOTIFICATION = "bgpctl.io/graceful-notification"
 GRACEFUL_SHUTDOWN_SOAK = "bgpctl.io/graceful-shutdown-soak"
 
 LEAVE = "bgpctl.io/leave"
+
+RUN = "bgpctl.io/run"
+LONGEST_RUN = 256 << 10  # what the API server allows for all annotations of an object together
+RUNS = ("drain", "restore", "restart")
+LAST_STEP = "ShutDown"  # of a drain, which leaves its journal behind; the others remove it
 
 WITHOUT_RESTART = "has no effect: graceful restart is off for every peer"
 
@@ -52,6 +62,19 @@ def leave_name(annotations: Mapping[str, str]) -> str:
     """The name of the request to leave, "" where there is none that is one."""
     name = annotations.get(LEAVE, "")
     return name if _LEAVE_NAME.fullmatch(name) else ""
+
+
+@lru_cache(maxsize=1)
+def unfinished(text: str) -> tuple[str, float] | None:
+    """Of a journal: the command of a run that is not done, and the epoch second when it began. None = there
+    is none, or it cannot be read."""
+    try:
+        run = Foreign.of(parse_json(text, LONGEST_RUN))
+        command, began = run.choice("command", RUNS), run.number("started_at")
+        done = LAST_STEP in run.child("steps").value
+    except Unreadable:
+        return None
+    return (command, began) if began and not done else None
 
 
 def node_settings(annotations: Mapping[str, str]) -> tuple[NodeSettings, tuple[str, ...]]:

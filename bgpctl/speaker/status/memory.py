@@ -134,6 +134,11 @@ class Memory:
         return self._last
 
     @property
+    def told_at(self) -> float | None:
+        """The epoch second of the last state that others can read, None = there was none yet."""
+        return self._told.written_at
+
+    @property
     def untold(self) -> str:
         """Why others cannot read the state, "" = they can."""
         return self._told.problem

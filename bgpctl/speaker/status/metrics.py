@@ -21,10 +21,42 @@ OWN = "bgpctl"
 Sample = tuple[dict[str, str], float]
 
 
-def render(state: NodeState, counters: Counters, now: float) -> str:
-    """The whole exposition. `now` is the epoch second that uptimes are counted to."""
+def render(
+    state: NodeState,
+    counters: Counters,
+    now: float,
+    told_at: float | None = None,
+    run: tuple[str, float] | None = None,
+) -> str:
+    """The whole exposition. `now` is the epoch second that uptimes are counted to. `told_at`: when the state
+    was written last where others read it, None = it never was; `run`: a run of this node that is not done,
+    and when it began."""
+    peers = state.peers
     return "".join(
-        (*_sessions(state.peers), *_last(state.peers, now), *_timers(state.peers), *_node(state, counters))
+        (
+            *_sessions(peers),
+            *_last(peers, now),
+            *_timers(peers),
+            *_node(state, counters),
+            *_told(told_at),
+            *_run(run),
+        )
+    )
+
+
+def _told(told_at: float | None) -> Iterator[str]:
+    yield from _gauge(
+        f"{OWN}_state_written_timestamp_seconds",
+        "When the node's state was written last where others read it; absent until it was",
+        [({}, told_at)] if told_at is not None else [],
+    )
+
+
+def _run(run: tuple[str, float] | None) -> Iterator[str]:
+    yield from _gauge(
+        f"{OWN}_unfinished_run_start_timestamp_seconds",
+        "When the run on this node began that is not done; absent when there is none",
+        [({"command": run[0]}, run[1])] if run else [],
     )
 
 

@@ -126,6 +126,7 @@ class Publisher:
         self._changed = threading.Condition()
         self._closing = False
         self.problem = ""
+        self.written_at: float | None = None  # the heartbeat of what was written last
         self._thread = threading.Thread(target=self._run, name="publish", daemon=True)
 
     def start(self) -> Publisher:
@@ -182,15 +183,15 @@ class Publisher:
         return max(due, self._tried_at + self._wish) - self._clock()
 
     def _write(self, state: NodeState) -> None:
-        self._tried_at = self._clock()
+        self._tried_at, beat = self._clock(), time.time()
         try:
-            self._sink.write(replace(state, heartbeat=time.time()))
+            self._sink.write(replace(state, heartbeat=beat))
         except Exception as error:
             self._failed(error)
         else:
             if self.problem:
                 log.info(f"state.{self._word}_again")
-            self.problem, self._failures, self._wish = "", 0, 0.0
+            self.problem, self._failures, self._wish, self.written_at = "", 0, 0.0, beat
             self._wrote(state)
 
     def _wrote(self, state: NodeState) -> None:
