@@ -4,8 +4,9 @@
 _bgpctl_offer() {
     commands='' options='' arguments=''
     case $1 in
-        '') commands='routes explain logs metrics forecast doctor providers version completion install uninstall peers preflight node speaker policy cilium calico config auth lab' options='--context --kubeconfig --version -h --help' arguments='' ;;
+        '') commands='routes top explain logs metrics forecast doctor providers version completion install uninstall peers preflight node speaker policy cilium calico config auth lab' options='--context --kubeconfig --version -h --help' arguments='' ;;
         'routes') commands='' options='--peer --absent --directory --provider --output -o --context --kubeconfig --verbose -v -h --help' arguments='@node' ;;
+        'top') commands='' options='--provider --context --kubeconfig --verbose -v -h --help' arguments='' ;;
         'explain') commands='' options='--from --to --namespace -n --router-probe --provider --output -o --context --kubeconfig --verbose -v -h --help' arguments='' ;;
         'logs') commands='' options='--follow -f --peer --since --file --provider --pod-selector --namespace -n --output -o --context --kubeconfig --verbose -v -h --help' arguments='@node' ;;
         'metrics') commands='' options='--provider --output -o --context --kubeconfig --verbose -v -h --help' arguments='@node' ;;
@@ -66,6 +67,9 @@ _bgpctl_values() {
         'routes:--output'|'routes:-o') echo 'table wide json yaml' ;;
         'routes:--context') echo '@context' ;;
         'routes:--kubeconfig') echo '@file' ;;
+        'top:--provider') echo 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' ;;
+        'top:--context') echo '@context' ;;
+        'top:--kubeconfig') echo '@file' ;;
         'explain:--from') echo '@node' ;;
         'explain:--to') echo '@peer' ;;
         'explain:--namespace'|'explain:-n') echo '@namespace' ;;

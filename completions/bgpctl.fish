@@ -9,7 +9,7 @@ function __bgpctl_at
             set value no
         else if string match -q -- '-*' $word
             contains -- $word --auth-secrets --canary --container --context --deselect-label --directory --engine --event --expect --extras --file --for --from --grace-period --graceful-restart --graceful-shutdown-soak --html --image --kubeconfig --listen --log-format --log-level --max-unavailable --namespace --next-hop --node --node-name --nodes --order --output --peer --peer-profile --pod-selector --provider --ready-command --ready-url --restart-command --restart-takes --router --router-probe --scheme --secrets-namespace --selector --set --settle --shutdown-command --since --skip-wait-for-delete-timeout --soak --source-address --stack --timeout --to --user -f -l -n -o; and set value yes
-        else if contains -- (string join ' ' $path $word) 'routes' 'explain' 'logs' 'metrics' 'forecast' 'doctor' 'providers' 'version' 'completion' 'install' 'uninstall' 'peers' 'peers status' 'preflight' 'preflight upgrade' 'node' 'node drain' 'node restore' 'node status' 'node estimate' 'speaker' 'speaker run' 'speaker status' 'speaker restart' 'speaker upgrade' 'speaker engine' 'speaker engine run' 'speaker engine prepare' 'speaker engine stop' 'policy' 'policy check' 'cilium' 'cilium prepare' 'calico' 'calico prepare' 'config' 'config view' 'config check' 'config set' 'config unset' 'auth' 'auth check' 'lab' 'lab demo' 'lab up' 'lab drill'
+        else if contains -- (string join ' ' $path $word) 'routes' 'top' 'explain' 'logs' 'metrics' 'forecast' 'doctor' 'providers' 'version' 'completion' 'install' 'uninstall' 'peers' 'peers status' 'preflight' 'preflight upgrade' 'node' 'node drain' 'node restore' 'node status' 'node estimate' 'speaker' 'speaker run' 'speaker status' 'speaker restart' 'speaker upgrade' 'speaker engine' 'speaker engine run' 'speaker engine prepare' 'speaker engine stop' 'policy' 'policy check' 'cilium' 'cilium prepare' 'calico' 'calico prepare' 'config' 'config view' 'config check' 'config set' 'config unset' 'auth' 'auth check' 'lab' 'lab demo' 'lab up' 'lab drill'
             set -a path $word
         end
     end
@@ -54,6 +54,7 @@ end
 for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'\'' -f
     complete -c $program -n '__bgpctl_at \'\'' -a routes -d 'Show intended and announced routes, with their attributes and reasons'
+    complete -c $program -n '__bgpctl_at \'\'' -a top -d 'Watch the fleet: each node\'s service, sessions, routes and run; what needs somebody comes first'
     complete -c $program -n '__bgpctl_at \'\'' -a explain -d 'Explain why something is, or is not, announced, link by link from the object to the router'
     complete -c $program -n '__bgpctl_at \'\'' -a logs -d 'Show the BGP control plane\'s log lines of all selected nodes, merged by time'
     complete -c $program -n '__bgpctl_at \'\'' -a metrics -d 'Show the documented BGP metrics of the cluster\'s speakers: sessions, routes, reconciles'
@@ -88,6 +89,12 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'routes\'' -l kubeconfig -r -F -d 'The kubeconfig file'
     complete -c $program -n '__bgpctl_at \'routes\'' -l verbose -s v -d 'Say of each flag that has its value from the environment or a file, from where'
     complete -c $program -n '__bgpctl_at \'routes\'' -s h -l help -d 'Show help and exit.'
+    complete -c $program -n '__bgpctl_at \'top\'' -f
+    complete -c $program -n '__bgpctl_at \'top\'' -l provider -x -a 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' -d 'Who speaks BGP on the node: bgpctl\'s own speaker, or another stack'
+    complete -c $program -n '__bgpctl_at \'top\'' -l context -x -a '(__bgpctl_names context)' -d 'The kubeconfig context to use'
+    complete -c $program -n '__bgpctl_at \'top\'' -l kubeconfig -r -F -d 'The kubeconfig file'
+    complete -c $program -n '__bgpctl_at \'top\'' -l verbose -s v -d 'Say of each flag that has its value from the environment or a file, from where'
+    complete -c $program -n '__bgpctl_at \'top\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'explain\'' -f
     complete -c $program -n '__bgpctl_at \'explain\'' -l from -x -a '(__bgpctl_names node)' -d 'Only the routes of this node'
     complete -c $program -n '__bgpctl_at \'explain\'' -l to -x -a '(__bgpctl_names peer)' -d 'Only to the peer of this address, or this name'

@@ -29,6 +29,7 @@ from bgpctl.cli import (
     providers,
     routes,
     speaker,
+    top,
     version,
 )
 from bgpctl.cli.flags import Context, Given, Kubeconfig
@@ -46,6 +47,7 @@ app = typer.Typer(
 )
 app.add_typer(peers.app, name="peers")
 app.command("routes")(routes.routes)
+app.command("top")(top.top)
 app.command("explain")(explain.explain)
 app.command("logs")(logs.logs)
 app.command("metrics")(metrics.metrics)

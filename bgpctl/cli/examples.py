@@ -39,6 +39,10 @@ EXAMPLES: Mapping[str, tuple[Example, ...]] = {
         _one("what each node announces, and what it means to", "routes"),
         _one("what is not announced, and why not", "routes worker-1 --absent"),
     ),
+    "top": (
+        _one("the whole fleet on one screen, live", "top", None),
+        _one("of the nodes that MetalLB's FRR serves", "top --provider frr-k8s", None),
+    ),
     "explain": (
         _one(
             "is this Service announced, from where, and what is missing where it is not",

@@ -68,6 +68,7 @@ PARTS: dict[str, Part] = {
     "bash": _program("bash", "bash"),
     "zsh": _program("zsh", "zsh"),
     "fish": _program("fish", "fish"),
+    "tmux": _program("tmux", "tmux"),
     "promtool": _program("promtool", "prometheus"),
     "prometheus": _program("prometheus", "prometheus"),
     "groff": _program("groff", "groff-base"),

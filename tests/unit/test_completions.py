@@ -28,6 +28,7 @@ CASES = [
         {
             "peers",
             "routes",
+            "top",
             "explain",
             "doctor",
             "logs",
