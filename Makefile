@@ -6,7 +6,7 @@ PY   := $(VENV)/bin/python
 # would keep each other's deadlines waiting.
 AT_ONCE := $(shell n=$$(nproc 2>/dev/null || echo 1); echo $$((n < 4 ? n + 1 : 5)))
 
-.PHONY: dist image image-files image-tree lock demo test bench matrix stacks traffic drills interleavings mutants fuzz lint completions clean
+.PHONY: pictures dist image image-files image-tree lock demo test bench matrix stacks traffic drills interleavings mutants fuzz lint completions clean
 
 $(VENV)/.installed: pyproject.toml
 	@echo "making $(VENV) with what bgpctl needs; once, about a minute"
@@ -57,6 +57,10 @@ mutants: $(VENV)/.installed
 # A million broken inputs for every parser of what others wrote. ARGS: how many, the seed, one target's name.
 fuzz: $(VENV)/.installed
 	@$(PY) -m tests.fuzz $(ARGS)
+
+# docs/pictures: a drain and a restart on the wire, drawn from a real run: root, FRR.
+pictures: $(VENV)/.installed
+	@$(PY) -m tests.pictures $(ARGS)
 
 # A release, in dist/: wheel, sdist, and for krew an archive per platform with its manifest. URL: where they will be.
 dist: $(VENV)/.installed
