@@ -14,7 +14,7 @@ _bgpctl_offer() {
         'doctor') commands='' options='--node --router-probe --provider --output -o --context --kubeconfig --verbose -v -h --help' arguments='' ;;
         'providers') commands='' options='--output -o --context --kubeconfig -h --help' arguments='' ;;
         'version') commands='' options='--client --output -o --context --kubeconfig -h --help' arguments='' ;;
-        'completion') commands='' options='-h --help' arguments='bash zsh fish' ;;
+        'completion') commands='' options='-h --help' arguments='bash zsh fish powershell' ;;
         'install') commands='' options='--namespace -n --engine --set --output -o --apply --wait --timeout --dry-run --force-conflicts --context --kubeconfig --verbose -v -h --help' arguments='' ;;
         'uninstall') commands='' options='--namespace -n --yes -y --withdraw-routes --output -o --context --kubeconfig -h --help' arguments='' ;;
         'peers') commands='status' options='-h --help' arguments='' ;;

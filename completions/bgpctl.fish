@@ -62,7 +62,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'\'' -a doctor -d 'Find what is wrong with the cluster\'s BGP: policies, speakers, sessions, routers, Services, what runs left'
     complete -c $program -n '__bgpctl_at \'\'' -a providers -d 'Show who speaks BGP in the cluster, what a drain\'s lever does there, and which rights are missing'
     complete -c $program -n '__bgpctl_at \'\'' -a version -d 'Show the versions of bgpctl, the speakers, their engines and the CRD, and what does not fit'
-    complete -c $program -n '__bgpctl_at \'\'' -a completion -d 'Print the completion script of a shell: bash, zsh or fish'
+    complete -c $program -n '__bgpctl_at \'\'' -a completion -d 'Print the completion script of a shell: bash, zsh, fish or powershell'
     complete -c $program -n '__bgpctl_at \'\'' -a install -d 'Print the objects that bgpctl needs in a cluster, or bring them there with --apply'
     complete -c $program -n '__bgpctl_at \'\'' -a uninstall -d 'Delete what `bgpctl install` made in a cluster; say what stays'
     complete -c $program -n '__bgpctl_at \'\'' -a peers -d 'The BGP sessions of the speakers'
@@ -159,7 +159,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'version\'' -l context -x -a '(__bgpctl_names context)' -d 'The kubeconfig context to use'
     complete -c $program -n '__bgpctl_at \'version\'' -l kubeconfig -r -F -d 'The kubeconfig file'
     complete -c $program -n '__bgpctl_at \'version\'' -s h -l help -d 'Show help and exit.'
-    complete -c $program -n '__bgpctl_at \'completion\'' -f -a 'bash zsh fish'
+    complete -c $program -n '__bgpctl_at \'completion\'' -f -a 'bash zsh fish powershell'
     complete -c $program -n '__bgpctl_at \'completion\'' -s h -l help -d 'Show help and exit.'
     complete -c $program -n '__bgpctl_at \'install\'' -f
     complete -c $program -n '__bgpctl_at \'install\'' -l namespace -s n -x -a '(__bgpctl_names namespace)' -d 'Where the speakers are'

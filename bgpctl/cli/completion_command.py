@@ -10,9 +10,11 @@ from bgpctl.cli import errors
 
 
 def completion(
-    shell: Annotated[Literal["bash", "zsh", "fish"], typer.Argument(metavar="SHELL", show_default=False)],
+    shell: Annotated[
+        Literal["bash", "zsh", "fish", "powershell"], typer.Argument(metavar="SHELL", show_default=False)
+    ],
 ) -> None:
-    """Print the completion script of a shell: bash, zsh or fish.
+    """Print the completion script of a shell: bash, zsh, fish or powershell.
 
     It completes commands, flags and their values, and from the cluster nodes, peers, namespaces and contexts
     (kubectl is asked, for a second at most; what it said holds for ten). `kubectl bgp` is completed by
@@ -22,6 +24,8 @@ def completion(
       bash   source <(bgpctl completion bash)
       zsh    bgpctl completion zsh > "${fpath[1]}/_bgpctl"
       fish   bgpctl completion fish > ~/.config/fish/completions/bgpctl.fish
+      powershell (7.3 or newer, in $PROFILE)
+             bgpctl completion powershell | Out-String | Invoke-Expression
     """
     with errors.guard("completion"):
         from bgpctl.cli import completion as scripts

@@ -57,7 +57,7 @@ CASES = [
     ("bgpctl node drain worker-1 --order ", {"guide", "withdraw-first"}),
     ("bgpctl node drain --timeout 5m --order w", {"withdraw-first"}),
     ("bgpctl lab demo --rou", {"--router"}),
-    ("bgpctl completion ", {"bash", "zsh", "fish"}),
+    ("bgpctl completion ", {"bash", "zsh", "fish", "powershell"}),
     ("bgpctl config set max", {"max-unavailable"}),
 ]
 
@@ -263,3 +263,11 @@ def test_the_command_prints_the_same_script(shell: str, capsys: pytest.CaptureFi
         main(["completion", shell])
     assert not ended.value.code
     assert capsys.readouterr().out == completions.scripts()[completion.FILES[shell]]
+
+
+def test_the_script_for_powershell_asks_what_kubectl_asks() -> None:
+    """No PowerShell was there to run it; what it calls is tested above."""
+    script = completion.script("powershell")
+    assert "-CommandName bgpctl, kubectl-bgp " in script and "kubectl_complete-bgp @words" in script
+    assert script.count("{") == script.count("}") and script.count("(") == script.count(")")
+    assert not re.search(r"@[A-Z]+@", script)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bgpctl.cli.completion import bash, fish, zsh
+from bgpctl.cli.completion import bash, fish, powershell, zsh
 from bgpctl.cli.completion.tree import tree
 
-SHELLS = {"bash": bash.script, "zsh": zsh.script, "fish": fish.script}
+SHELLS = {"bash": bash.script, "zsh": zsh.script, "fish": fish.script, "powershell": powershell.script}
 FILES = {"bash": "bgpctl.bash", "zsh": "_bgpctl", "fish": "bgpctl.fish"}
 """How a shell wants the file of its script to be called."""
 
