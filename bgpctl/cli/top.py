@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 import time
@@ -122,6 +123,10 @@ def _show(eye: Eye) -> None:
     from bgpctl.render.terminal import console
 
     eye.start()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # the screen before comes back
+    signal.signal(
+        signal.SIGTSTP, signal.SIG_IGN
+    )  # a shell's prompt on our screen, without echo, helps nobody
     try:
         with keys() as pressed, Live(console=console(), screen=True, auto_refresh=False) as live:
             _loop(eye, pressed.read, live)

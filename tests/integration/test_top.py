@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -74,6 +76,23 @@ def test_a_drain_is_watched(lab: Lab, tmp_path: Path) -> None:
         screen.shows("not current: ")
         screen.press("q")
         assert "not current" not in screen.shows("exit 0"), "the screen before is back"
+    finally:
+        screen.end()
+
+
+def test_a_terminal_is_as_before_whatever_ends_it(lab: Lab, tmp_path: Path) -> None:
+    words = shlex.join((sys.executable, "-m", "bgpctl", "top", "--kubeconfig", str(lab.kubeconfig)))
+    ended = f"{words} & echo $! > {tmp_path / 'pid'}; fg"
+    screen = Screen(
+        tmp_path / "tmux", f"exec bash -mc {shlex.quote(f'{ended}; echo exit $?; stty -a; exec cat')}"
+    )
+    try:
+        screen.shows("2 of 2 sessions up")
+        screen.press("C-z")
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGTERM)
+        after = screen.shows("exit 143")
+        assert "sessions up" not in after
+        assert " icanon" in screen.shows(" echo ") and "-icanon" not in str(screen)
     finally:
         screen.end()
 
