@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
+
+from bgpctl.lab.routers.process import die_with_parent
 
 
 class Outcome(Protocol):
@@ -21,9 +24,12 @@ R = TypeVar("R", bound=Outcome)
 
 def run_apart(module: str, *words: str, seconds: float) -> tuple[str, str]:
     """What `python -m module words…` printed, and its last word of what went wrong. One that takes longer
-    than `seconds` hangs: it is told to end, and takes down what it made."""
+    than `seconds` hangs: it is told to end, and takes down what it made. So it does when we die, however."""
     argv = (sys.executable, "-m", module, *words)
-    process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    tie = die_with_parent(os.getpid())
+    process = subprocess.Popen(
+        argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=tie
+    )
     try:
         out, err = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
