@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from ipaddress import ip_address, ip_network
 from typing import Any
@@ -61,7 +61,8 @@ class Router:
 
 @dataclass(slots=True)
 class Speaker:
-    """One node's speaker with an ExaBGP of its own. `hung`: the manager stands still, ExaBGP speaks on."""
+    """One node's speaker with an ExaBGP of its own. `hung`: the manager stands still, ExaBGP speaks on.
+    `left`: the peers that may keep what was never withdrawn from them; a file has that for the next one."""
 
     sim: Sim
     node: str
@@ -75,6 +76,7 @@ class Speaker:
     routes: tuple[str, ...] = ()
     sessions: set[str] = field(default_factory=set)
     record: WithdrawnRecord | None = None
+    left: dict[str, PeerState] = field(default_factory=dict)
     life: int = 0
     _beat: int = 0
     _told: tuple[NodeState, dict[str, Any]] | None = None
@@ -120,7 +122,17 @@ class Speaker:
         number = self.node.rpartition("-")[2]
         self.routes = (seeded.VIP, f"10.244.{number}.0/24")
         self.phase = "Running"
+        for address in self.sessions - set(self._peers()):
+            self._leave(address)
         self.connect()
+
+    def _leave(self, address: str) -> None:
+        """It is no peer any more: withdrawn from while its session is up."""
+        router = self.sim.routers[address]  # type: ignore[attr-defined]
+        if router.down:
+            self.left[address] = self._peer(address)
+        router.routes.pop(self.node, None)
+        self.sessions.discard(address)
 
     def connect(self) -> None:
         """ExaBGP's part: it needs no manager."""
@@ -130,13 +142,15 @@ class Speaker:
         for router in self.sim.routers.values():  # type: ignore[attr-defined]
             if not router.down and router.address in peers:
                 self.sessions.add(router.address)
+                self.left.pop(router.address, None)
                 router.routes[self.node] = dict.fromkeys(self.routes, None)
                 router.met.add(self.node)
 
     def _withdraw(self) -> None:
         now = self._now()
-        peers = tuple(WithdrawnPeer(self._peer(a), len(self.routes)) for a in self._peers())
-        for address in self._peers():
+        had = dict.fromkeys((*self._peers(), *sorted(self.sessions)))  # a policy may have changed just now
+        peers = tuple(WithdrawnPeer(self._peer(a), len(self.routes)) for a in had)
+        for address in had:
             router = self.sim.routers[address]  # type: ignore[attr-defined]
             if not router.down and address in self.sessions:
                 router.routes.pop(self.node, None)
@@ -148,6 +162,8 @@ class Speaker:
         """Its sessions end without a withdraw."""
         for address in self.sessions:
             router = self.sim.routers[address]  # type: ignore[attr-defined]
+            if keep:
+                self.left[address] = replace(self._peer(address), session=_down(address, self.local))
             kept = router.routes.get(self.node, {})
             until = self.sim.t + seeded.RESTART_SECONDS
             router.routes[self.node] = dict.fromkeys(kept, until) if keep else {}
@@ -197,6 +213,7 @@ class Speaker:
             intended=len(self.routes),
             announced=len(self.routes),
             peers=peers,
+            unwithdrawn=tuple(self.left.values()),
             withdrawn=self.record,
             observed_leave=self.leave,
             uid=self._uid,
@@ -231,6 +248,10 @@ class Speaker:
             write()
         else:
             self.sim.later(self.sim.rng.uniform(0.005, 0.3), write)
+
+
+def _down(address: str, local: str) -> Session:
+    return peer(address, local, False, 0).session
 
 
 @cache

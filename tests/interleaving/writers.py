@@ -145,6 +145,33 @@ def add_peer(sim: World) -> None:
     sim.changed()
 
 
+def _peers(sim: World, *addresses: str) -> None:
+    if sim.find(seeded.POLICY):
+        sim.modify(seeded.POLICY, lambda old: {**old, "spec": seeded.policy(*addresses)["spec"]})
+        sim.changed()
+
+
+def remove_peer(sim: World) -> None:
+    """Of two routers, or of one that was added a moment ago."""
+    _peers(sim, sim.rng.choice((seeded.ROUTER, seeded.SECOND)))
+
+
+def replace_router(sim: World) -> None:
+    """The policy names the new one, and a little later the old one no more."""
+    _peers(sim, seeded.ROUTER, seeded.SECOND)
+    sim.later(sim.rng.uniform(0.0, 3.0), lambda: _peers(sim, seeded.SECOND))
+
+
+def maintain_second(sim: World) -> None:
+    sim.routers[seeded.SECOND].maintenance(sim.rng.choice((1.0, 5.0, 60.0)))
+
+
+def silence_second(sim: World) -> None:
+    router = sim.routers[seeded.SECOND]
+    router.answers = False
+    sim.later(sim.rng.uniform(1, 20), lambda: setattr(router, "answers", True))
+
+
 def restart_api(sim: World) -> None:
     """The API server is away for a few requests, and answers 403, 429 or 503 while it starts."""
     sim.down = [0, *(sim.rng.choice((0, 403, 429, 503)) for _ in range(sim.rng.randint(0, 4)))]
@@ -171,6 +198,10 @@ WRITERS: tuple[Writer, ...] = (
     maintain_router,
     silence_probe,
     add_peer,
+    remove_peer,
+    replace_router,
+    maintain_second,
+    silence_second,
     restart_api,
     lose_answer,
 )
