@@ -19,15 +19,20 @@ Built = TypeVar("Built")
 
 
 def with_inherited(
-    ctx: typer.Context, node: str, options: Options, build: Callable[[str, Mapping[str, Any]], Built]
+    ctx: typer.Context,
+    node: str,
+    options: Options,
+    build: Callable[[str, Mapping[str, Any]], Built],
+    given: Mapping[str, Any],
 ) -> Built:
-    """What `build` makes of this command's flags with those of the journal of the run that it goes on with,
-    each read by the same parser as if it had been typed. Raises Blocked for those that it refuses."""
-    values, refused = dict(ctx.params), dict[str, str]()
-    for flag, given in options.items():
+    """What `build` makes of this command's flags (`given`) with those of the journal of the run that it goes
+    on with, each read by the same parser as if it had been typed. Raises Blocked for those that it
+    refuses."""
+    values, refused = dict(given), dict[str, str]()
+    for flag, written in options.items():
         try:
-            found = _read(ctx, node, flag, given)
-            build(node, {**ctx.params, **found})
+            found = _read(ctx, node, flag, written)
+            build(node, {**given, **found})
         except UsageError as error:
             refused[flag] = error.message
         except Exception as error:
@@ -43,14 +48,13 @@ def with_inherited(
     return build(node, values)
 
 
-def forgotten(ctx: typer.Context, flags: Sequence[str]) -> bool:
-    """Give those of these flags that have their value from the environment or the defaults file their own
-    default again: a run that goes on is the one that was asked for, whatever the file says now. Had any?"""
+def forgotten(ctx: typer.Context, flags: Sequence[str]) -> Mapping[str, Any]:
+    """The command's values, where those of these flags that come from the environment or the defaults file
+    have their own default again: a run that goes on is the one that was asked for, whatever the file says
+    now. The command's own stay as they are: of several nodes the next one may begin."""
     found = [p for p in ctx.command.params if {*p.opts, *p.secondary_opts} & set(flags)]
     ours = [p for p in found if p.name in ctx.params and from_elsewhere(ctx, p)]
-    for parameter in ours:
-        ctx.params[parameter.name or ""] = parameter.type_cast_value(ctx, parameter.default)
-    return bool(ours)
+    return {**ctx.params, **{p.name or "": p.type_cast_value(ctx, p.default) for p in ours}}
 
 
 def _read(ctx: typer.Context, node: str, flag: str, given: tuple[str, ...]) -> dict[str, Any]:

@@ -89,26 +89,26 @@ def drain(
         several.within(chosen, max_unavailable)
 
         def run(node: str) -> int:
-            options = _resumed(ctx, client, flags.options(node, ctx.params))
+            options = _resumed(ctx, client, node)
             return _drain(client, options, router_probes or (), dry_run=dry_run, output=output)
 
         raise SystemExit(several.one_by_one(ctx, chosen, run))
 
 
-def _resumed(ctx: typer.Context, client: Client, options: DrainOptions) -> DrainOptions:
-    """The options with those of the run that it goes on with, where nothing else is said now."""
+def _resumed(ctx: typer.Context, client: Client, node: str) -> DrainOptions:
+    """The options of one node's drain, with those of the run that it goes on with, where nothing else is said
+    now."""
     from bgpctl.queries import nodes as node_queries
     from bgpctl.runbooks import kept
 
-    journal = node_queries.journal_of(client, options.node)
+    journal = node_queries.journal_of(client, node)
     goes_on = journal is not None and journal.command == "drain"
     before = journal.asked if journal and goes_on else {}
     by_default = kept.keep(asked(ctx, "DEFAULT_MAP"))
-    if goes_on and forgotten(ctx, kept.INHERITED):
-        options = flags.options(options.node, ctx.params)
-    said = kept.keep(asked(ctx))
+    values = forgotten(ctx, kept.INHERITED) if goes_on else ctx.params
+    options, said = flags.options(node, values), kept.keep(asked(ctx))
     if inherited := kept.inherited(before, said):
-        options = with_inherited(ctx, options.node, inherited, flags.options)
+        options = with_inherited(ctx, node, inherited, flags.options, values)
     left = {f: v for f, v in kept.merged(before, said).items() if f not in (*said, *kept.OF_ATTEMPT)}
     whole = typed().with_words(kept.words(kept.printed(left, "drain")))
     begun = {} if goes_on else by_default  # another machine that goes on has another file

@@ -10,7 +10,7 @@ import typer
 
 from bgpctl.cli.flags import node_selector
 from bgpctl.cli.program import only, typed
-from bgpctl.errors import UsageError
+from bgpctl.errors import BgpctlError, Blocked, UsageError
 from bgpctl.runbooks.command_line import CommandLine
 
 if TYPE_CHECKING:
@@ -64,13 +64,36 @@ def one_by_one(ctx: typer.Context, nodes: Sequence[str], run: Callable[[str], in
     since a drain changes labels by which they were selected."""
     whole = CommandLine(tuple(_about(ctx, nodes, nodes))) if ctx.params.get("selector") else typed()
     for number, node in enumerate(nodes):
+        left = nodes[number + 1 :]
+        rest = f"not begun: {', '.join(left)}\nto go on with all: {whole}" if left else ""
         with only(CommandLine(tuple(_about(ctx, (node,), nodes)))):
-            code = run(node)
+            try:
+                code = run(node)
+            except BgpctlError as error:
+                raise _of_one(error, node, rest, number > 0 and not ctx.params["dry_run"]) from None
+            except KeyboardInterrupt:
+                _tell(rest)
+                raise
         if code:
-            if left := nodes[number + 1 :]:
-                print(f"not begun: {', '.join(left)}\nto go on with all: {whole}", file=sys.stderr)
+            _tell(rest)
             return code
     return 0
+
+
+def _tell(rest: str) -> None:
+    if rest:
+        print(rest, file=sys.stderr)
+
+
+def _of_one(error: BgpctlError, node: str, rest: str, changed: bool) -> BgpctlError:
+    """What ended a run before it began. `changed`: nodes before this one were changed, so it is no usage
+    error any more, whatever is wrong with what was typed of this one."""
+    if changed and isinstance(error, UsageError):
+        error = Blocked(error.message, error.hint)
+    if rest or changed:
+        error.message = f"{node}: {error.message.removeprefix(f'{node}: ')}"
+        error.hint = "\n".join(filter(None, (error.hint, rest)))
+    return error
 
 
 def _about(ctx: Any, these: Sequence[str], nodes: Sequence[str]) -> Iterator[str]:

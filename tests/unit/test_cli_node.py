@@ -545,3 +545,90 @@ def test_what_is_refused_before_the_first(
     assert run("node", "drain", *words.split()) == 2
     assert said in capsys.readouterr().err
     assert asked["nodes"] == []
+
+
+def of_several(cluster: Cluster, name: str, **annotations: str) -> None:
+    """One of them has these annotations."""
+    racked(cluster)
+    api, _ = cluster
+    for node in api.collections[paths.NODES]:
+        if node["metadata"]["name"] == name:
+            node["metadata"]["annotations"] = {key.replace("_", "/"): text for key, text in annotations.items()}
+
+
+def test_what_the_defaults_file_asks_for_holds_for_the_node_behind_one_that_goes_on(
+    cluster: Cluster, asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that goes on heeds its journal and not the file; the next node, which begins, was then drained
+    without --require-confirmed too, and estimated."""
+    monkeypatch.setenv("BGPCTL_REQUIRE_CONFIRMED", "true")
+    of_several(cluster, "worker-1", **{"bgpctl.io_run": dump(journal(command="drain"))})
+    required = []
+    begun = runbook.drain
+    monkeypatch.setattr(
+        runbook, "drain", lambda c, o: (required.append(o.require_confirmed), begun(c, o))[1]
+    )
+    assert run("node", "drain", "worker-1", "worker-2", "--max-unavailable", "2") == 0
+    assert required == [False, True]
+    assert asked["drain"].asked == {"--require-confirmed": (), "--max-unavailable": ("2",)}
+
+
+def test_what_is_wrong_with_a_later_node_is_its_own_and_leaves_none_unsaid(
+    cluster: Cluster, asked: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    of_several(cluster, "worker-2", **{"bgpctl.io_run": "{"})
+    words = ("node", "drain", "worker-1", "worker-2", "worker-3", "--max-unavailable", "3")
+    assert run(*words) == 3
+    assert asked["nodes"] == ["worker-1"]
+    text = " ".join(capsys.readouterr().err.split())
+    assert "error: worker-2: the annotation bgpctl.io/run cannot be read" in text
+    assert text.endswith(f"not begun: worker-3 to go on with all: bgpctl {' '.join(words)}")
+
+
+@pytest.mark.parametrize(("more", "code"), [((), 3), (("--dry-run",), 2)], ids=["drain", "dry-run"])
+def test_a_later_node_that_is_gone_is_no_usage_error(
+    cluster: Cluster,
+    asked: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    more: tuple[str, ...],
+    code: int,
+) -> None:
+    """Exit code 2 says that nothing was changed."""
+    from bgpctl.cli import node as commands
+    from bgpctl.runbooks.objects import no_such_node
+
+    racked(cluster)
+    drained = commands._drain
+
+    def gone(client: Any, options: DrainOptions, *rest: Any, **how: Any) -> int:
+        if options.node == "worker-2":
+            raise no_such_node("worker-2")
+        return drained(client, options, *rest, **how)
+
+    monkeypatch.setattr(commands, "_drain", gone)
+    assert run("node", "drain", "worker-1", "worker-2", "worker-3", "--max-unavailable", "3", *more) == code
+    assert asked["nodes"] == ["worker-1"]
+    text = capsys.readouterr().err
+    assert "worker-2: node worker-2 does not exist" in text and "not begun: worker-3" in text
+
+
+def test_who_interrupts_between_two_nodes_is_told_which_are_left(
+    cluster: Cluster,
+    asked: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from bgpctl.cli import node as commands
+
+    racked(cluster)
+    resumed = commands._resumed
+
+    def interrupted(ctx: Any, client: Any, node: str) -> DrainOptions:
+        if node == "worker-2":
+            raise KeyboardInterrupt
+        return resumed(ctx, client, node)
+
+    monkeypatch.setattr(commands, "_resumed", interrupted)
+    assert run("node", "drain", "worker-1", "worker-2", "worker-3", "--max-unavailable", "3") == 130
+    assert "not begun: worker-3\n" in capsys.readouterr().err

@@ -147,7 +147,7 @@ def test_what_a_journal_keeps_is_taken_or_refused_with_commands_that_are(options
     with pytest.MonkeyPatch.context() as patched, node.commands["drain"].make_context("drain", ["n1"]) as ctx:
         patched.setattr(sys, "argv", ["bgpctl", "node", "drain", "n1"])
         try:
-            with_inherited(ctx, "n1", inherited, drain_flags.options)
+            with_inherited(ctx, "n1", inherited, drain_flags.options, ctx.params)
         except Blocked as error:
             take_all(error.hint)
             assert "to begin anew, bring the node back first: bgpctl node restore n1" in error.hint
@@ -159,7 +159,7 @@ def test_a_flag_that_cannot_be_used_is_named_alone() -> None:
     with pytest.MonkeyPatch.context() as patched, node.commands["drain"].make_context("drain", ["n1"]) as ctx:
         patched.setattr(sys, "argv", ["bgpctl", "node", "drain", "n1", "--force"])
         with pytest.raises(Blocked) as caught:
-            with_inherited(ctx, "n1", options, drain_flags.options)
+            with_inherited(ctx, "n1", options, drain_flags.options, ctx.params)
     assert caught.value.hint.splitlines() == [
         "give these flags yourself: --settle",
         "as if they had never been given: bgpctl node drain n1 --force --settle 2",
