@@ -90,6 +90,8 @@ def drain(
 
         def run(node: str) -> int:
             options = _resumed(ctx, client, node)
+            if dry_run:
+                options = replace(options, after=tuple(chosen[: chosen.index(node)]))
             return _drain(client, options, router_probes or (), dry_run=dry_run, output=output)
 
         raise SystemExit(several.one_by_one(ctx, chosen, run))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bgpctl.core.drain import guards as guard
@@ -54,6 +54,11 @@ class Objects:
     def states(self) -> Mapping[str, NodeState]:
         return self.outlook.states
 
+    def without(self, names: Sequence[str]) -> Objects:
+        """The same once these nodes are out of service: they announce nothing."""
+        left = {name: state for name, state in self.states.items() if name not in names}
+        return replace(self, outlook=replace(self.outlook, states=left)) if names else self
+
     def compiled(self, node: Document) -> Intent:
         """What one node should announce by the cluster's objects; nobody may run it (it has no passwords)."""
         fleet, name = self.outlook.fleet, name_of(node)
@@ -81,10 +86,12 @@ def look(
     lifted: frozenset[str],
     maximum: int,
     now: float,
+    after: Sequence[str] = (),
 ) -> Cluster:
     """Ask every guard about `node`. `lifted` are the flags the user gave; `override` is --deselect-label;
-    `now` is epoch seconds by the API server's clock."""
-    objects = read(client, provider)
+    `now` is epoch seconds by the API server's clock. `after`: the nodes that are out by the time this is
+    about."""
+    objects = read(client, provider).without(after)
     lever = provider.lever(node, journal.prior if journal else {}, override, objects.outlook)
     known = guard.known_kinds(objects.outlook.missing)
     others = tuple(detect.others(client, name_of(node), provider.name))
@@ -92,7 +99,7 @@ def look(
         known,
         guard.other_stacks(name_of(node), others),
         *_paths(node, objects, now),
-        *_owners(client, node, objects, maximum, now),
+        *_owners(client, node, objects, maximum, now, after),
     )
     return Cluster(guard.lift(verdicts, lifted), lever, tuple(one.title for one in others))
 
@@ -217,13 +224,15 @@ def _journal(node: Document) -> Journal | None:
     return load(node["metadata"].get("annotations"), name_of(node))
 
 
-def _owners(client: Client, node: Document, objects: Objects, maximum: int, now: float) -> tuple[Guard, ...]:
+def _owners(
+    client: Client, node: Document, objects: Objects, maximum: int, now: float, after: Sequence[str]
+) -> tuple[Guard, ...]:
     """Is somebody else at work on this node, or are too many nodes out already?"""
     metadata = node["metadata"]
     name, annotations = metadata["name"], metadata.get("annotations") or {}
     standing = {other["metadata"]["name"]: _away(other, node) for other in objects.nodes}
-    away = [other for other, word in standing.items() if word == "out"]
-    deciding = [other for other, word in standing.items() if word == "deciding"]
+    away = [other for other, word in standing.items() if word == "out" or other in after]
+    deciding = [other for other, word in standing.items() if word == "deciding" and other not in after]
     kured: Document = next(iter(client.items(KURED, **KURED_ONLY)), {"metadata": {}})
     lock = (kured["metadata"].get("annotations") or {}).get(guard.KURED_LOCK)
     return (

@@ -187,6 +187,7 @@ def _drain_world(client: Client, options: DrainOptions, run: str) -> World:
         deselect_override=options.deselect_label,
         lifted=options.lifted,
         max_unavailable=options.max_unavailable,
+        after=options.after,
     )
 
 

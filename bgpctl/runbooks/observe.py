@@ -43,6 +43,7 @@ class Observer:
     deselect_override: str | None
     lifted: frozenset[str]
     max_unavailable: int
+    after: tuple[str, ...] = ()
     _first_lease: LeaseView | None = None
     _watching_since: float | None = None
     _uid: str = ""
@@ -75,6 +76,7 @@ class Observer:
                 self.lifted,
                 self.max_unavailable,
                 now,
+                self.after,
             )
             parts |= {"guards": found.guards, "lever": found.lever}
             self._others = found.others

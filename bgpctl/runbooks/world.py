@@ -124,10 +124,11 @@ def build(
     deselect_override: str | None = None,
     lifted: frozenset[str] = frozenset(),
     max_unavailable: int = 1,
+    after: tuple[str, ...] = (),
     clock: Clock | None = None,
     background: bool = True,
 ) -> World:
-    """The world of one run. `timeout` in seconds from now; `background` False: nothing runs beside it."""
+    """The world of one run. `timeout` in seconds from now; `after`: as in DrainOptions; `background` False: nothing runs beside it."""
     clock = clock or Clock(client)
     client.ends = clock.monotonic() + timeout
     hold = Hold(client, node, run, lease.identity(run), clock, background)
@@ -140,5 +141,6 @@ def build(
         deselect_override,
         lifted,
         max_unavailable,
+        after,
     )
     return World(hold, observer, Performer(hold, until=clock.now() + timeout))

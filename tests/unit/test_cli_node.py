@@ -547,6 +547,17 @@ def test_what_is_refused_before_the_first(
     assert asked["nodes"] == []
 
 
+def test_the_plan_of_a_node_begins_when_those_before_it_are_out(
+    cluster: Cluster, asked: dict[str, Any]
+) -> None:
+    racked(cluster)
+    words = ("node", "drain", "worker-3", "worker-1", "worker-2", "--max-unavailable", "3")
+    assert run(*words, "--dry-run") == 0
+    assert (asked["plan"].node, asked["plan"].after) == ("worker-2", ("worker-3", "worker-1"))
+    assert run(*words) == 0
+    assert asked["drain"].after == (), "a run sees for itself"
+
+
 def of_several(cluster: Cluster, name: str, **annotations: str) -> None:
     """One of them has these annotations."""
     racked(cluster)

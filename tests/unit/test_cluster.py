@@ -123,6 +123,15 @@ def test_a_node_that_may_go(wire: Wire) -> None:
 # --- is there another path? ---------------------------------------------------------------------------------
 
 LAST = f"{NODE} is the only node that announces {WEB}: after it nothing does"
+
+
+def test_a_plan_of_several_nodes_knows_that_the_ones_before_are_out(wire: Wire) -> None:
+    """`node drain worker-1 worker-2 --dry-run` planned the last path away, which the run refuses."""
+    found = refused(wire.client(), after=(OTHER,), maximum=2)
+    assert found["last-path"] == LAST and set(found) <= {"last-path", "sole-endpoint"}
+    assert f"{OTHER} is out of service already" in refused(wire.client(), after=(OTHER,))["out-of-service"]
+
+
 OTHERS = {
     "it never reported": None,
     "its speaker is silent": state(OTHER, heartbeat=EPOCH - 1000),
