@@ -6,11 +6,12 @@ deselect first, or say that the routes may go."""
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bgpctl.core.reading.documents import name_of
+from bgpctl.core.reading.documents import metadata, name_of, node_of
+from bgpctl.core.state import NodeState
 from bgpctl.errors import Blocked, DeadlineExceeded, Temporary
 from bgpctl.install import found
 from bgpctl.install.apply import Done, delete
@@ -27,16 +28,17 @@ LIFT = "--withdraw-routes"
 PATIENCE = 120.0  # seconds, more than the pods' grace period
 LOOK_EVERY = 0.5
 SHOWN = 10
+SILENT = "the speaker that runs there has not told"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """`going`: the objects to delete, in their order. `announcing`: nodes that have routes at routers now, by
-    their speakers' word, with how many; None = nobody can tell. `kept`: what stays, and why."""
+    their speakers' word, with how many, or why nobody can tell. `kept`: what stays, and why."""
 
     namespace: str
     going: tuple[Document, ...]
-    announcing: Mapping[str, int | None]
+    announcing: Mapping[str, str]
     kept: tuple[str, ...]
 
 
@@ -45,7 +47,7 @@ def plan(client: Client, namespace: str) -> Plan:
     order = ["DaemonSet", *(kind for kind in KINDS if kind != "DaemonSet" and kind not in found.STAYING)]
     try:
         made = tuple(found.made_before(client, namespace, order))
-        announcing = _announcing(client)
+        announcing = _announcing(client, namespace, made)
     except ApiError as error:
         raise Blocked(
             f"cannot look at what is installed: {error.message}",
@@ -54,12 +56,61 @@ def plan(client: Client, namespace: str) -> Plan:
     return Plan(namespace, made, announcing, tuple(_kept(client, namespace)) if made else ())
 
 
-def _announcing(client: Client) -> Mapping[str, int | None]:
-    """Whose speaker said last that it has routes out, and not that it ended; and those whose word cannot be
-    read, which is not the word that there are none."""
-    told = Bgpctl(client).states() or ()
-    routes = {state.node: None if state.unreadable else state.announced for state in told if not state.ended}
-    return {node: count for node, count in routes.items() if count != 0}
+def _announcing(client: Client, namespace: str, made: Sequence[Document]) -> Mapping[str, str]:
+    """Whose speaker said last that it has routes out, and not that it ended; and those of which nobody can
+    tell, which is not the word that there are none: a pod runs there, and its word is missing, or old, or
+    cannot be read."""
+    states = {state.node: state for state in Bgpctl(client).states() or ()}
+    running = _running(client, namespace)
+    now = client.present()
+    told = {node: _word(state, now, node in (running or ())) for node, state in states.items()}
+    found = {node: words for node, words in told.items() if words}
+    found |= {node: f"unknown: {SILENT}" for node in running or () if node not in states}
+    fresh = sum(not state.unreadable and not state.stale(now) for state in states.values())
+    if running is None and (pods := max(map(_scheduled, made), default=0)) > fresh:
+        found[f"{pods - fresh} of {pods} nodes"] = f"unknown: {SILENT}, and pods may not be listed"
+    return found
+
+
+def _word(state: NodeState, now: float, runs: bool) -> str:
+    """What a node announces by its state, "" = nothing. `runs`: a pod of the install does, there."""
+    if state.unreadable:
+        return "unknown: its state cannot be read"
+    if not state.ended and state.announced != 0:
+        return "unknown" if state.announced is None else _routes(state.announced)
+    if runs and (state.ended or state.phase == "Starting"):
+        return f"unknown: {SILENT}"  # the one before it did, or it does not know yet
+    return "unknown: its speaker is silent" if runs and state.stale(now) else ""
+
+
+def _running(client: Client, namespace: str) -> frozenset[str] | None:
+    """The nodes on which a speaker or an engine runs, and was not told to end; None = nobody may look."""
+    try:
+        pods = client.items(_pods(namespace), labelSelector=f"{INSTALL}={namespace}")
+    except ApiError:
+        return None
+    return frozenset(node for pod in pods if _runs(pod) and (node := node_of(pod)))
+
+
+def _runs(pod: Document) -> bool:
+    """Before that no container of it was ever started."""
+    phase = _status(pod).get("phase")
+    return phase in ("Running", "Unknown") and "deletionTimestamp" not in metadata(pod)
+
+
+def _scheduled(document: Document) -> int:
+    """On how many nodes a DaemonSet has a pod, by its controller."""
+    count = _status(document).get("currentNumberScheduled") if document["kind"] == "DaemonSet" else 0
+    return count if isinstance(count, int) else 0
+
+
+def _status(document: Document) -> Document:
+    found = document.get("status")
+    return found if isinstance(found, Mapping) else {}
+
+
+def _pods(namespace: str) -> str:
+    return f"/api/v1/namespaces/{paths.named(namespace)}/pods"
 
 
 def _kept(client: Client, namespace: str) -> Iterator[str]:
@@ -74,7 +125,7 @@ def refuse(what: Plan, lift: str) -> None:
     """Raises Blocked while a node announces; `lift` is the whole command that goes on all the same."""
     if not what.announcing:
         return
-    names = [f"{node} ({_routes(count)})" for node, count in sorted(what.announcing.items())]
+    names = [f"{node} ({words})" for node, words in sorted(what.announcing.items())]
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     raise Blocked(
         f"routes are announced by {', '.join(names[:SHOWN])}{more}; without its speaker no node has any",
@@ -83,9 +134,7 @@ def refuse(what: Plan, lift: str) -> None:
     )
 
 
-def _routes(count: int | None) -> str:
-    if count is None:
-        return "unknown: its state cannot be read"
+def _routes(count: int) -> str:
     return f"{count} route" + ("" if count == 1 else "s")
 
 
@@ -107,11 +156,12 @@ def remove(client: Client, what: Plan, *, patience: float = PATIENCE) -> Iterato
 
 def _ended(client: Client, namespace: str, patience: float, hold: Hold) -> None:
     """Wait for the pods. Who may not list them does not wait."""
-    path = f"/api/v1/namespaces/{paths.named(namespace)}/pods"
     until = time.monotonic() + patience
     while True:
         try:
-            left = [name_of(pod) for pod in client.items(path, labelSelector=f"{INSTALL}={namespace}")]
+            left = [
+                name_of(pod) for pod in client.items(_pods(namespace), labelSelector=f"{INSTALL}={namespace}")
+            ]
         except (ApiError, Temporary):
             return
         if not left:

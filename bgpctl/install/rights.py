@@ -301,7 +301,13 @@ INSTALL_RIGHTS: Sequence[Right] = (
     _may("get list create patch delete", APPS, "daemonsets", "speaker and engine"),
     _may("get create update", LEASES, "leases", "one install at a time", "", SYSTEM),
     _may("delete", LEASES, "leases", "to leave nothing behind", "an empty Lease stays", SYSTEM),
-    _may("list", CORE, "pods", "uninstall waits until they ended", "it does not wait for them"),
+    _may(
+        "list",
+        CORE,
+        "pods",
+        "uninstall: where speakers run; it waits until they ended",
+        "it goes by their DaemonSets, and does not wait",
+    ),
     _may("list", OURS, "bgpnodestates", "uninstall: who announces"),
 )
 """Of who installs: no role of an install, because it is needed before there is one."""

@@ -558,13 +558,15 @@ def test_the_plan_of_a_node_begins_when_those_before_it_are_out(
     assert asked["drain"].after == (), "a run sees for itself"
 
 
-def of_several(cluster: Cluster, name: str, **annotations: str) -> None:
+def of_several(cluster: Cluster, name: str, annotations: dict[str, str]) -> None:
     """One of them has these annotations."""
     racked(cluster)
     api, _ = cluster
     for node in api.collections[paths.NODES]:
         if node["metadata"]["name"] == name:
-            node["metadata"]["annotations"] = {key.replace("_", "/"): text for key, text in annotations.items()}
+            node["metadata"]["annotations"] = {
+                key.replace("_", "/"): text for key, text in annotations.items()
+            }
 
 
 def test_what_the_defaults_file_asks_for_holds_for_the_node_behind_one_that_goes_on(
@@ -573,12 +575,10 @@ def test_what_the_defaults_file_asks_for_holds_for_the_node_behind_one_that_goes
     """A run that goes on heeds its journal and not the file; the next node, which begins, was then drained
     without --require-confirmed too, and estimated."""
     monkeypatch.setenv("BGPCTL_REQUIRE_CONFIRMED", "true")
-    of_several(cluster, "worker-1", **{"bgpctl.io_run": dump(journal(command="drain"))})
+    of_several(cluster, "worker-1", {ANNOTATION: dump(journal(command="drain"))})
     required = []
     begun = runbook.drain
-    monkeypatch.setattr(
-        runbook, "drain", lambda c, o: (required.append(o.require_confirmed), begun(c, o))[1]
-    )
+    monkeypatch.setattr(runbook, "drain", lambda c, o: (required.append(o.require_confirmed), begun(c, o))[1])
     assert run("node", "drain", "worker-1", "worker-2", "--max-unavailable", "2") == 0
     assert required == [False, True]
     assert asked["drain"].asked == {"--require-confirmed": (), "--max-unavailable": ("2",)}
@@ -587,7 +587,7 @@ def test_what_the_defaults_file_asks_for_holds_for_the_node_behind_one_that_goes
 def test_what_is_wrong_with_a_later_node_is_its_own_and_leaves_none_unsaid(
     cluster: Cluster, asked: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    of_several(cluster, "worker-2", **{"bgpctl.io_run": "{"})
+    of_several(cluster, "worker-2", {ANNOTATION: "{"})
     words = ("node", "drain", "worker-1", "worker-2", "worker-3", "--max-unavailable", "3")
     assert run(*words) == 3
     assert asked["nodes"] == ["worker-1"]

@@ -312,6 +312,67 @@ def test_a_state_that_cannot_be_read_is_not_the_word_that_there_are_no_routes(ad
     assert admin.rig.admin.find(f"{SETS}/bgpctl-speaker")
 
 
+def placed(admin: Person, name: str, node: str, phase: str = "Running") -> None:
+    """A pod of the install, on a node."""
+    labels = {MANAGED: MANAGER, INSTALL: "bgpctl-system"}
+    about = {"name": name, "namespace": "bgpctl-system", "labels": labels}
+    container = {"name": "speaker", "image": "r.example/bgpctl:1"}
+    spec = {"nodeName": node, "containers": [container]}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": about, "spec": spec, "status": {"phase": phase}}
+    admin.rig.server.apply(pod)
+
+
+SILENT = "unknown: the speaker that runs there has not told"
+
+
+def test_a_speaker_that_never_told_anything_is_not_the_word_that_there_are_no_routes(admin: Person) -> None:
+    """It counted as announcing nothing: all of its routes went with exit code 0."""
+    admin.types(*APPLY)
+    admin.rig.label("false")
+    admin.rig.speak()
+    placed(admin, "one", "worker-1")
+    placed(admin, "never-started", "worker-8", "Pending")
+    placed(admin, "is-ending", "worker-9")
+    admin.rig.admin.delete("/api/v1/namespaces/bgpctl-system/pods/is-ending", {"gracePeriodSeconds": 30})
+    assert admin.types("uninstall")[0] == 0, "one that withdrew, one that never ran, one that is ending"
+    placed(admin, "two", "worker-2")
+    code, text = admin.types("uninstall", "--yes")
+    assert code == 3 and f"routes are announced by worker-2 ({SILENT});" in " ".join(text.split())
+    assert admin.rig.admin.find(f"{SETS}/bgpctl-speaker")
+    admin.rig.admin.delete("/apis/bgpctl.io/v1alpha1/bgpnodestates/worker-1")
+    assert f"worker-1 ({SILENT}), worker-2 ({SILENT})" in " ".join(admin.types("uninstall")[1].split())
+
+
+def test_an_old_word_is_not_one_about_now(admin: Person) -> None:
+    """It withdrew, and has been silent since; or the process before this one ended."""
+    admin.types(*APPLY)
+    admin.rig.label("false")
+    admin.rig.speak()
+    placed(admin, "one", "worker-1")
+    key = ("bgpctl.io", "bgpnodestates")
+    (stored,) = admin.rig.server.store.all(key)[0]
+    for phase in ("Stopped", "Starting"):
+        status = {**stored.document["status"], "phase": phase}
+        admin.rig.server.store.put(key, {**stored.document, "status": status})
+        assert f"worker-1 ({SILENT})" in " ".join(admin.types("uninstall")[1].split())
+    admin.rig.server.store.put(key, stored.document)
+    admin.rig.clock.at += 3600.0
+    assert "worker-1 (unknown: its speaker is silent)" in " ".join(admin.types("uninstall")[1].split())
+
+
+def test_who_may_list_no_pods_goes_by_their_controllers(admin: Person) -> None:
+    admin.types(*APPLY)
+    admin.rig.label("false")
+    admin.rig.speak()
+    wanted = [Right(("list",), "", ("pods",), "")]
+    admin.give([one for right in INSTALL_RIGHTS for one in without([right], wanted[0])])
+    for pods, code in ((1, 0), (3, 3)):
+        admin.rig.admin.patch(f"{SETS}/bgpctl-speaker/status", {"status": {"currentNumberScheduled": pods}})
+        found, text = admin.types("uninstall")
+        assert found == code, text
+    assert "2 of 3 nodes (unknown: " in text and "pods may not be listed" in " ".join(text.split())
+
+
 def test_it_is_not_when_none_does(admin: Person) -> None:
     admin.types(*APPLY)
     admin.rig.label("false")
