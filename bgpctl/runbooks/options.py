@@ -27,7 +27,8 @@ class DrainOptions:
     ({node}). `lifted`: the flags that turn a guard's refusal into a warning. `require_confirmed`: only a
     router's word ends the wait; `assume_dead`: a silent speaker is dead. `typed`: the command as it was
     typed, None = the plain one. `asked`: what the journal keeps of it, with what this run inherits from the
-    one it goes on with (`inherited`). `after`: of a plan, the nodes that are out by the time it begins. `provider`: who speaks BGP on the node, "" = whom the cluster has."""
+    one it goes on with (`inherited`). `after`: of a plan, the nodes that are out by the time it begins.
+    `provider`: who speaks BGP on the node, "" = whom the cluster has."""
 
     node: str
     order: str = "guide"

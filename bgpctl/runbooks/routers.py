@@ -51,6 +51,7 @@ class Routers:
     _absent: dict[tuple[int, str], tuple[float, int]] = field(default_factory=dict)
     _known: dict[Endpoint, tuple[str, ...]] = field(default_factory=dict)
     _holding: tuple[Endpoint, ...] = ()
+    _shared: frozenset[int] = frozenset()  # the probes whose router answers for another peer too
     _silent: bool = False  # who tells of the sessions does not tell the node's end of them
 
     def look(
@@ -70,7 +71,9 @@ class Routers:
         asked = [self._ask(probe, called, now, addresses) for probe in self.probes]
         peers = [peer for peer, _ in asked]
         answers = self.questions.ask([question for _, question in asked])
-        answers = _each_its_own(self.probes, peers, answers)
+        twice = _for_two(self.probes, peers, answers)
+        self._shared = frozenset(twice)
+        answers = [_void(one, twice.get(number, "")) for number, one in enumerate(answers)]
         return tuple(
             PeerAnswer(peer, answer, *self._row((number, peer), answer), witness(self.probes[number], answer))
             for number, (peer, answer) in enumerate(zip(peers, answers, strict=True))
@@ -79,7 +82,8 @@ class Routers:
     def targets(self) -> tuple[Target, ...]:
         """Every probe with the node's address as its router sees it, where a look has told it."""
         called = names(None, None, self._known)
-        asked = ((probe, _meant(probe, called)) for probe in self.probes)
+        own = (probe for number, probe in enumerate(self.probes) if number not in self._shared)
+        asked = ((probe, _meant(probe, called)) for probe in own)
         known = ((probe, meant[0], self._addresses(meant[0])) for probe, meant in asked if len(meant) == 1)
         return tuple(
             Target(probe, peer, found[-1])
@@ -238,19 +242,27 @@ def _of_peer(answer: RouterAnswer, peer: str) -> RouterAnswer:
     return replace(answer, routes=RouteState.UNKNOWN, paths=(), detail=detail)
 
 
-def _each_its_own(
+def _for_two(
     probes: Sequence[Probe], peers: Sequence[str], answers: Sequence[RouterAnswer]
-) -> list[RouterAnswer]:
+) -> dict[int, str]:
     """A GoBGP is asked over the network, and a host has many names: one that is given for two peers at one
-    address tells so by its BGP Identifier. Which of the two it is nobody knows."""
-    told, found = list(zip(probes, peers, answers, strict=True)), []
-    for probe, peer, one in told:
+    address tells so by its BGP Identifier. Which of the two it is nobody knows. The numbers of such probes,
+    each with the other peer."""
+    told, found = list(zip(probes, peers, answers, strict=True)), dict[int, str]()
+    for number, (probe, peer, one) in enumerate(told):
         same = (name for other, name, its in told if its.router_id == one.router_id and _alike(probe, other))
         also = next((name for name in same if name != peer and same_host(*map(_host, (name, peer)))), "")
-        detail = f"it has the BGP Identifier of the router that was asked for {also}, {one.router_id}: {TWO}"
-        void = replace(one, routes=RouteState.UNKNOWN, paths=(), detail=detail)
-        found.append(void if also and one.router_id else one)
+        if also and one.router_id:
+            found[number] = also
     return found
+
+
+def _void(one: RouterAnswer, also: str) -> RouterAnswer:
+    """The answer of a router that answered for another peer too; "" = it did not."""
+    if not also:
+        return one
+    detail = f"it has the BGP Identifier of the router that was asked for {also}, {one.router_id}: {TWO}"
+    return replace(one, routes=RouteState.UNKNOWN, paths=(), detail=detail)
 
 
 def _alike(probe: Probe, other: Probe) -> bool:

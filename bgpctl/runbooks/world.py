@@ -128,7 +128,8 @@ def build(
     clock: Clock | None = None,
     background: bool = True,
 ) -> World:
-    """The world of one run. `timeout` in seconds from now; `after`: as in DrainOptions; `background` False: nothing runs beside it."""
+    """The world of one run. `timeout` in seconds from now; `after`: as in DrainOptions;
+    `background` False: nothing runs beside it."""
     clock = clock or Clock(client)
     client.ends = clock.monotonic() + timeout
     hold = Hold(client, node, run, lease.identity(run), clock, background)

@@ -216,6 +216,10 @@ def test_one_router_by_two_spellings_of_its_target_is_not_two(here: str) -> None
     assert [(each.answer.routes, each.absences) for each in told] == [(RouteState.UNKNOWN, 0)] * 2
     assert all("the BGP Identifier of the router that was" in each.answer.detail for each in told)
     assert len({each.peer for each in told}) == 2
+    routers = Routers((one, two))
+    routers.look(state, journal(), lambda: 0)
+    assert routers.targets() == (), "nor is a restart watched by it"
+    assert len(routers.untargeted()) == 2
     for another in (
         replace(two, router_id="192.0.2.253"),
         replace(two, target="127.0.0.1:50052"),  # two daemons on one machine, which take its address for it
