@@ -254,11 +254,9 @@ def _told(s: Snapshot, journal: Journal) -> str:
 
 def known(before: Sequence[str], s: Snapshot) -> tuple[str, ...]:
     """Every peer the node was seen to have, or is given by its policies."""
-    called = names(s.state, s.journal)
-    now = (called[endpoint(peer)] for peer in s.state.holders) if s.state else ()
-    hosts = {host for host, _ in called}
-    untold = (address for address in s.configured if address not in hosts)
-    return tuple(dict.fromkeys((*still(called, before), *now, *untold)))
+    called = names(s.state, s.journal, s.configured)
+    now = map(endpoint, s.state.holders) if s.state else ()
+    return tuple(dict.fromkeys((*still(called, before), *(called[one] for one in (*now, *s.configured)))))
 
 
 def _selected(s: Snapshot, although: str) -> Decision:

@@ -23,10 +23,11 @@ from bgpctl.ports import Provider
 from bgpctl.runbooks import cluster, objects
 from bgpctl.runbooks.hold import Document, Hold
 from bgpctl.runbooks.journal import ANNOTATION, Journal, load
-from bgpctl.runbooks.peers import endpoint, names, parse, still
+from bgpctl.runbooks.peers import Endpoint, endpoint, names, parse, still
 from bgpctl.runbooks.routers import Routers
 from bgpctl.runbooks.snapshot import Snapshot
 
+MAY_ANNOUNCE = ("Starting", "Running", "Stopped")
 OLD_ONE = frozenset((Tells.GO_ON, Tells.BACK))
 """A Node that is no more is not drained any further, and not brought back."""
 
@@ -108,12 +109,15 @@ class Observer:
             **hands,
         )
 
-    def _configured(self, state: NodeState | None, lever: Lever, document: Document) -> tuple[str, ...]:
+    def _configured(self, state: NodeState | None, lever: Lever, document: Document) -> tuple[Endpoint, ...]:
         """Who is a peer by the policies that select the node: a speaker that is killed before it tells of one
-        may have announced to it. Other stacks tell of no more than the same objects do."""
-        if not lever.policies or state is None or state.phase != "Running" or not state.peers:
+        may have announced to it, also where the next one is only starting. Other stacks tell of no more than
+        the same objects do."""
+        if not lever.policies or state is None or state.phase not in MAY_ANNOUNCE:
             return ()
-        return tuple(fact.address for fact in self.provider.facts(document))
+        if state.phase == "Running" and not state.peers:
+            return ()
+        return tuple((fact.address, fact.port) for fact in self.provider.facts(document))
 
     def _read_node(self) -> Document:
         try:
@@ -194,14 +198,33 @@ class Observer:
         self, state: NodeState | None, lever: Lever, journal: Journal | None, document: Document
     ) -> dict[str, tuple[Estimate, ...]]:
         facts = tuple(facts_from_state(peer) for peer in known_peers(state))
+        more = self._untold(facts, state, journal, document)
+        facts, untold = (*facts, *more), frozenset(fact.address for fact in more)
         dead = facts or cluster.policy_facts(self.provider, document, journal)
         # Who tells of sessions only forgets a peer with its session.
         told = facts or (dead if state is not None and state.phase == UNTOLD else ())
-        unread, close = never_read(state), lever.close
+        unread, close = never_read(state) | untold, lever.close
         return {
             "estimates": tuple(self._estimate(leaving(f.address, unread), f, close) for f in told),
             "dead_estimates": tuple(self._estimate(ENDED, fact) for fact in dead),
         }
+
+    def _untold(
+        self,
+        facts: Sequence[PeerFacts],
+        state: NodeState | None,
+        journal: Journal | None,
+        document: Document,
+    ) -> tuple[PeerFacts, ...]:
+        """The peers that policies gave the node before it was told to leave, and no speaker tells of: one
+        that was killed may have announced to them, and that it withdrew nobody knows."""
+        if state is None or state.phase == UNTOLD or journal is None or not facts:
+            return ()
+        told = {fact.address for fact in facts}
+        if not (missing := {parse(name)[0] for name in journal.peers} - told):
+            return ()
+        found = cluster.policy_facts(self.provider, document, journal)
+        return tuple(fact for fact in found if fact.address in missing)
 
     def _estimate(self, events: Sequence[Event], fact: PeerFacts, close: Close | None = None) -> Estimate:
         """The worst of what may have happened to the session. `close`: how its owner ends it on purpose."""

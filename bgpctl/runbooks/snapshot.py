@@ -68,8 +68,8 @@ class Snapshot:
     `lease_contested`: somebody else renewed the Lease while we watched, which is `lease_watched` seconds.
     `budgets`: the PodDisruptionBudgets, None = they cannot be listed, or one of them not be read.
     `provider` speaks BGP on the node; `others`: the titles of those that may besides, as far as was looked.
-    `configured`: the addresses of the peers that policies give the node now, which its speaker may not have
-    told yet.
+    `configured`: the peers that policies give the node now, by address and port, which its speaker may not
+    have told yet.
     `estimates` hold for a deselect, `dead_estimates` for a node whose
     speaker no longer reports.
     `began`: the instant before the first of them was read. `clock` names that of `now`.
@@ -90,7 +90,7 @@ class Snapshot:
     guards: tuple[Guard, ...] = ()
     provider: str = ""
     others: tuple[str, ...] = ()
-    configured: tuple[str, ...] = ()
+    configured: tuple[tuple[str, int | None], ...] = ()
     lever: Lever = field(default_factory=Lever)
     pods: tuple[PodVerdict, ...] = ()
     budgets: tuple[Budget, ...] | None = ()

@@ -269,8 +269,12 @@ def test_the_peers_that_were_and_those_that_are() -> None:
     s = snapshot(state=running(peer(), peer(ROUTER_2)))
     assert known(("192.0.2.9", ROUTER_2), s) == ("192.0.2.9", ROUTER_2, ROUTER)
     assert known(("192.0.2.9",), snapshot()) == ("192.0.2.9",)
-    told = replace(s, configured=(ROUTER, "192.0.2.7"))
+    told = replace(s, configured=((ROUTER, 179), ("192.0.2.7", 179)))
     assert known((), told) == (ROUTER, ROUTER_2, "192.0.2.7"), "also one that the speaker tells of too late"
+    told = replace(s, configured=((ROUTER, 179), (ROUTER, 1790)))
+    assert known((ROUTER,), told) == (f"{ROUTER}:179", ROUTER_2, f"{ROUTER}:1790"), (
+        "two routers at one address"
+    )
 
 
 # --- shut down ----------------------------------------------------------------------------------------------

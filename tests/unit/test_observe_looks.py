@@ -10,6 +10,7 @@ import pytest
 
 from bgpctl.core.drain.eviction import EvictionOptions
 from bgpctl.core.drain.lever import Lever
+from bgpctl.core.state import NodeState
 from bgpctl.core.timing.profiles import UNKNOWN_ROUTER
 from bgpctl.errors import Blocked, Tells, UsageError
 from bgpctl.kube import lease, paths
@@ -86,19 +87,30 @@ def test_whether_a_policy_selects_the_node(rig: Rig) -> None:
     )
 
 
+def second_peer(rig: Rig, **more: Any) -> None:
+    path = f"{paths.PEERING_POLICIES}/policy"
+    spec = rig.admin.get(path)["spec"]
+    first = spec["virtualRouters"][0]["neighbors"][0]
+    spec["virtualRouters"][0]["neighbors"].append({**first, "peerAddress": "192.0.2.7/32", **more})
+    rig.admin.patch(path, {"spec": spec})
+
+
 def test_a_peer_that_only_the_policy_tells_of_is_known(rig: Rig) -> None:
     """Its speaker may be killed before it tells that it announces to it: the routers of the others alone
     confirmed the drain (issue 7)."""
     rig.publish(second_writer.speaker(EPOCH, "", None))
-    path = f"{paths.PEERING_POLICIES}/policy"
-    spec = rig.admin.get(path)["spec"]
-    first = spec["virtualRouters"][0]["neighbors"][0]
-    spec["virtualRouters"][0]["neighbors"].append({**first, "peerAddress": "192.0.2.7/32"})
-    rig.admin.patch(path, {"spec": spec})
+    second_peer(rig)
     world, _ = eyes(rig)
     look = world.observe(needs("policies", "state"))
     assert look.state is not None and len(look.state.peers) == 1
-    assert look.configured == (look.state.peers[0].address, "192.0.2.7")
+    assert look.configured == ((look.state.peers[0].address, 179), ("192.0.2.7", 179))
+    for phase in ("Starting", "Stopped"):  # of the process before or after the one that announced
+        rig.publish(NodeState(NODE, phase, EPOCH, 1.0, uid="next"))
+        assert world.observe(needs("policies", "state")).configured == look.configured
+    for idle in (NodeState(NODE, "Running", EPOCH, 1.0), NodeState(NODE, "Waiting", EPOCH, 1.0)):
+        rig.publish(idle)
+        assert world.observe(needs("policies", "state")).configured == (), "it says that it has none"
+    rig.publish(second_writer.speaker(EPOCH, "", None))
     assert world.observe(needs("state")).configured == ()
     rig.admin.patch(paths.node(NODE), {"metadata": {"labels": {"enable-bgp": "false"}}})
     assert world.observe(needs("policies", "state")).configured == (), "no policy selects it"
@@ -363,6 +375,22 @@ def test_estimates_of_the_peers_that_the_speaker_has(rig: Rig) -> None:
     (leave,), (dead,) = seen.estimates, seen.dead_estimates
     assert (leave.worst, dead.worst) == (5.0, 210)
     assert set(profiles) == {"192.0.2.1"}
+
+
+def test_a_peer_that_no_speaker_tells_of_counts_as_after_a_crash(rig: Rig) -> None:
+    """It was in the policies when the node was told to leave; the one that had a session with it was killed,
+    and what it knew is lost."""
+    second_peer(rig, gracefulRestart={"enabled": True, "restartTimeSeconds": 900})
+    rig.publish(second_writer.speaker(EPOCH, "", None))
+    world, _ = eyes(rig)
+    assert [one.address for one in world.observe(needs("estimates")).estimates] == ["192.0.2.1"]
+    left = journal(peers=("192.0.2.1", "192.0.2.7"), prior_labels={"enable-bgp": "true"})
+    rig.annotate(**{ANNOTATION: dump(left)})
+    rig.label("false")
+    seen = world.observe(needs("estimates"))
+    for estimates in (seen.estimates, seen.dead_estimates):
+        assert [one.address for one in estimates] == ["192.0.2.1", "192.0.2.7"]
+        assert estimates[1].worst > 900
 
 
 def test_without_a_speaker_only_its_death_can_be_estimated(rig: Rig) -> None:

@@ -32,6 +32,7 @@ class PeerFacts:
     negotiated: bool = False
     engine_stays: bool = False
     peer_graceful: bool | None = None
+    port: int = 179
 
 
 def facts_from_state(peer: PeerState) -> PeerFacts:
@@ -48,6 +49,7 @@ def facts_from_state(peer: PeerState) -> PeerFacts:
         local_n=restarts and peer.configured_notification,
         peer_n=None,
         long_lived=None,
+        port=peer.port,
     )
     if session.hold_time is None:
         return configured
