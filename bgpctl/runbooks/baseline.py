@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from bgpctl.core.state import NodeState
+from bgpctl.core.state import NodeState, PeerState
 from bgpctl.runbooks.journal import MOST_WITNESSES, Journal
 from bgpctl.runbooks.peers import endpoint, names
 from bgpctl.runbooks.snapshot import PeerAnswer, Snapshot
@@ -49,8 +49,10 @@ def never(answer: PeerAnswer, s: Snapshot) -> bool:
 
 def baselines(s: Snapshot) -> dict[str, int]:
     """Peer -> how many of the node's routes its router was seen to have, the most of all looks; 0 where the
-    speaker had sent it none. A peer that is missing was never seen to have any."""
-    merged = dict(s.journal.baselines if s.journal else {})
+    speaker had sent it none, and has not since. A peer that is missing was never seen to have any."""
+    before = s.journal.baselines if s.journal else {}
+    void = {answer.peer for answer in s.answers if _hides(answer, s)}
+    merged = {name: count for name, count in before.items() if count or name not in void}
     for answer, count in _seen(s):
         merged[answer.peer] = max(count, merged.get(answer.peer, 0))
     return merged
@@ -77,13 +79,26 @@ def _seen(s: Snapshot) -> Iterator[tuple[PeerAnswer, int]]:
             yield answer, 0
 
 
+def _hides(answer: PeerAnswer, s: Snapshot) -> bool:
+    """Has it none of what the speaker says that it has sent to this router? That there was nothing to see
+    before does not make it the one that loses it."""
+    sent = _peer(answer, s)
+    return answer.answer.routes is RouteState.ABSENT and sent is not None and bool(sent.announced)
+
+
 def _sent_none(answer: PeerAnswer, s: Snapshot) -> bool:
     """Was there nothing that this router could have? By the word of a speaker that reports and has a session,
     of which the router knows where it tells."""
+    peer = _peer(answer, s)
+    up = answer.answer.session in ("", "established")
+    return up and peer is not None and not peer.intended and not peer.announced
+
+
+def _peer(answer: PeerAnswer, s: Snapshot) -> PeerState | None:
+    """The router as a speaker that reports has it, with a session; None = it has none."""
     state: NodeState | None = s.state
     if state is None or state.stale(s.now) or state.phase != "Running":
-        return False
+        return None
     called = names(state, s.journal)
     peer = next((p for p in state.peers if called.get(endpoint(p)) == answer.peer), None)
-    up = answer.answer.session in ("", "established")
-    return up and peer is not None and peer.session.established and not peer.intended and not peer.announced
+    return peer if peer is not None and peer.session.established else None

@@ -59,6 +59,26 @@ def _twice(who: str) -> Any:
     return told(RouteState.ABSENT, who, absent_since=snapshots.NOW - 5)
 
 
+def test_that_there_was_nothing_to_see_is_not_so_for_ever() -> None:
+    """A node without routes when its drain began, which got some before it left: a router that never showed
+    them (another table, a filter) confirmed that they are gone."""
+    nothing = running(replace(peer(), intended=0, announced=0), announced=0, intended=0)
+    at_first = snapshot(answers=(told(RouteState.ABSENT, RIGHT),), state=nothing)
+    record = noted(journal(baselines={}), at_first)
+    assert record.baselines == {ROUTER: 0}
+    then = replace(at_first, journal=record)
+    assert noted(record, then).baselines == {ROUTER: 0}
+    hidden = noted(record, replace(then, state=running()))
+    assert hidden.baselines == {}
+    assert noted(record, replace(then, state=running(peer(up=False)))).baselines == {ROUTER: 0}
+    shown = replace(then, state=running(), answers=(told(RouteState.PRESENT, RIGHT),))
+    assert set(noted(record, shown).baselines) == {ROUTER}
+    left = relabelled(baselines=hidden.baselines, witnesses=hidden.witnesses, marks=hidden.marks)
+    assert proof.missing(gone(RIGHT, journal=left)) == (
+        f"bird {ROUTER} was never seen to have a route of this node: is it the right one?",
+    )
+
+
 def test_another_one_does_not() -> None:
     s = gone(OTHER)
     assert proof.missing(s) == proof.too_late(s) == (NOT_THE_ONE,)
