@@ -165,6 +165,7 @@ def test_with_imported_vrfs_what_is_announced_is_not_told() -> None:
         ({"bgp": {"routers": [router({"asn": 1})]}}, "neighbors[0].address must be an IP address"),
         ({"bgp": {"routers": [router({"address": "192.0.2.1\n!"})]}}, "address must be an IP address"),
         ({"bgp": {"routers": [router({"address": "fe80::1%eth0"})]}}, "address must be an IP address"),
+        ({"bgp": {"routers": [router({"address": "::ffff:192.0.2.1"})]}}, "and no IPv4 address as IPv6"),
         ({"bgp": {"routers": [router(vrf="red\nexit")]}}, "vrf must be the name of a network interface"),
         ({"bgp": {"routers": [router({"interface": "eth0"})]}}, "interface must be absent"),
         ({"bgp": {"routers": [router({"address": "192.0.2.1", "holdTime": "long"})]}}, "holdTime must be"),

@@ -208,10 +208,9 @@ class Identified(Told):
 def test_one_router_by_two_spellings_of_its_target_is_not_two(here: str) -> None:
     """`gobgp=localhost:50051@A:179` and `gobgp=127.0.0.1:50051@A:1790`: the second router at the address was
     confirmed by the first one's word."""
-    name = str(ip_address(here))
-    state = running(at(NEW), replace(at(NEW, name), port=1790, name="second"))
+    state = running(at(NEW), replace(at(NEW), port=1790, name="second"))
     one = Identified({NEW: None}, f"{ROUTER}:179", "gobgp", "localhost:50051")
-    two = Identified({NEW: None}, f"[{name}]:1790", "gobgp", "127.0.0.1:50051")
+    two = Identified({NEW: None}, f"[{here}]:1790", "gobgp", "127.0.0.1:50051")
     told = Routers((one, two)).look(state, journal(), lambda: 0)
     assert [(each.answer.routes, each.absences) for each in told] == [(RouteState.UNKNOWN, 0)] * 2
     assert all("the BGP Identifier of the router that was" in each.answer.detail for each in told)

@@ -182,8 +182,9 @@ def _neighbor(read_: Foreign, source: str, vrf: str, asn: int) -> Neighbor:
     if read_.text("interface"):
         read_.refuse("interface", "absent: by its interface alone (unnumbered) no router is known")
     address = read_.parsed("address", parse_address, "an IP address")
-    if address is None:
-        read_.refuse("address", "an IP address")
+    if address is None or (address.version == 4 and ":" in read_.text("address")):
+        # IPv4 as IPv6 (::ffff:192.0.2.1) FRR knows by that name alone, and all else here by the other one.
+        read_.refuse("address", "an IP address, and no IPv4 address as IPv6")
     families = read_.texts("addressFamilies", 10)
     both = read_.flag("dualStackAddressFamily")
     internal = read_.text("dynamicASN") == "internal"

@@ -28,7 +28,7 @@ from bgpctl.core.policy.nodeconfig import (
     RouterSettings,
     Source,
 )
-from bgpctl.core.reading.addresses import parse_network
+from bgpctl.core.reading.addresses import parse_network, plain
 from bgpctl.core.reading.documents import metadata, name_of, read_header
 from bgpctl.core.reading.fields import Faults, Fields, Range, show
 from bgpctl.core.reading.selectors import LabelSelector, read_selector
@@ -267,7 +267,7 @@ def _address(fields: Fields) -> IPAddress | None:
         fields.warn(
             "peerAddress", "is link-local: no interface can be named here, the session may not come up"
         )
-    return address
+    return plain(address)
 
 
 def read_timers(fields: Fields, integer: Callable[[Fields, str], int]) -> tuple[int, int]:

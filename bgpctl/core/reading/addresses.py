@@ -27,7 +27,7 @@ def parse_address(text: object) -> IPAddress:
 
 def parse_zoned(text: object) -> IPAddress:
     """An address, where it is link-local with or without the interface that it is of (RFC 4007 section 11):
-    `fe80::1%eth0`. Raises ValueError."""
+    `fe80::1%eth0`; one that is IPv4 in the clothes of IPv6 as IPv4. Raises ValueError."""
     return _zoned(_short(text))
 
 
@@ -38,7 +38,13 @@ def _zoned(text: str) -> IPAddress:
     zone = address.scope_id if isinstance(address, IPv6Address) else None
     if zone is not None and not (address.is_link_local and _ZONE.fullmatch(zone)):
         raise ValueError("the zone (%) is no interface of a link-local address")
-    return address
+    return plain(address)
+
+
+def plain(address: IPAddress) -> IPAddress:
+    """`::ffff:192.0.2.1` is 192.0.2.1: the kernel sends IPv4 to it (RFC 4291 section 2.5.5.2)."""
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address
 
 
 def without_zone(address: IPAddress) -> IPAddress:
