@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from bgpctl.core.frr_k8s.config import Neighbor
-from bgpctl.core.frr_k8s.told import CLIENT, CONTAINER, SELECTOR, Sessions, Told, answer, question
+from bgpctl.core.frr_k8s.told import CLIENT, CONTAINER, QUESTION, SELECTOR, Sessions, answer
 from bgpctl.kube.client import Client
 from bgpctl.providers.asking import Asking, Say
 
@@ -21,14 +21,11 @@ class Frrs:
         self._asking = Asking[Sessions](client, selector, CONTAINER, CLIENT, clock)
 
     def told(self, node: str, version: str, neighbors: Sequence[Neighbor]) -> tuple[Sessions, str]:
-        """Of every one of these peers or of none; and who said it. Nothing of theirs is in the command but
-        the names of VRFs, which were parsed."""
+        """Of every one of these peers or of none; and who said it. Nothing of theirs is in the command."""
         found, by = self._asking.told(node, version, lambda say: _ask(say, neighbors))
         return found or {}, by
 
 
 def _ask(say: Say, neighbors: Sequence[Neighbor]) -> Sessions | None:
-    found: dict[tuple[str, str], Told] = {}
-    for vrf in sorted({"", *(one.vrf for one in neighbors)}):
-        found |= answer(say(question(vrf)), vrf, neighbors)
+    found = answer(say(QUESTION), neighbors)
     return found if all(one.key in found for one in neighbors) else None

@@ -75,7 +75,8 @@ FRR_TOLD = {
 
 
 def frr_answer() -> Any:
-    return json.loads((frr.DATA / "neighbors.json").read_text())
+    views = json.loads((frr.DATA / "neighbors.json").read_text())
+    return {"default": {"vrfId": 0, "vrfName": "default", **views}}
 
 
 def frr_configuration() -> Any:

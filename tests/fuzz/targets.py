@@ -232,7 +232,7 @@ def _frr_running(text: bytes) -> object:
 def _frr_answer(text: str) -> object:
     from bgpctl.core.frr_k8s import told
 
-    return told.answer(text, "", [seeds.FRR_NEIGHBOR])
+    return told.answer(text, [seeds.FRR_NEIGHBOR])
 
 
 def _metallb_peer(document: Any) -> object:

@@ -97,7 +97,7 @@ class Recorder:
         )
 
     def said(self, command: str) -> str:
-        assert command == "show bgp neighbors json", command
+        assert command in ("show bgp neighbors json", "show bgp vrf all neighbors json"), command
         views = {
             router: {
                 "bgpState": "Active" if router in self.down else "Established",
@@ -109,7 +109,8 @@ class Recorder:
             }
             for router in self.sessions
         }
-        return json.dumps(views)
+        whole = {"default": {"vrfId": 0, "vrfName": "default", **views}} if "vrf all" in command else views
+        return json.dumps(whole)
 
 
 def about(node: str) -> dict[str, Any]:

@@ -328,10 +328,19 @@ def test_of_which_node_a_session_is_that_cannot_be_read(document: dict[str, Any]
 # --- what is told -------------------------------------------------------------------------------------------
 
 
+def said_of(views: Any, **vrfs: Any) -> str:
+    """FRR's answer: of the default VRF, and of others."""
+    each = {"default": views, **vrfs}
+    return json.dumps(
+        {name: {"vrfId": number, "vrfName": name, **of} for number, (name, of) in enumerate(each.items())}
+    )
+
+
 def test_what_frr_says_of_a_session() -> None:
     text = (DATA / "neighbors.json").read_text()
     found = told.answer(
-        text, "", [neighbor("127.7.0.1"), neighbor("127.7.0.2"), neighbor("127.7.0.1", vrf="red")]
+        said_of(json.loads(text)),
+        [neighbor("127.7.0.1"), neighbor("127.7.0.2"), neighbor("127.7.0.1", vrf="red")],
     )
     said = found["", "127.7.0.1"]
     assert list(found) == [("", "127.7.0.1")]
@@ -362,7 +371,7 @@ def test_what_frr_says_of_a_session() -> None:
     ],
 )
 def test_no_count_is_not_none(view: dict[str, Any], said: Told) -> None:
-    found = told.answer(json.dumps({"192.0.2.1": view}), "", [neighbor()])
+    found = told.answer(said_of({"192.0.2.1": view}), [neighbor()])
     assert found == {("", "192.0.2.1"): said}
 
 
@@ -380,20 +389,29 @@ def test_a_session_with_a_router_that_nobody_named_leaves_nothing_reported(
 ) -> None:
     """By raw lines that FRRNodeState, half a minute old, does not show yet: of the known peers alone FRR's
     word was "nothing is advertised on any session" (issue 7)."""
-    text = json.dumps({"192.0.2.1": {"bgpState": "Active"}, "192.0.2.9": view})
-    with contextlib.nullcontext() if word else pytest.raises(Unreadable, match=r"session with 192\.0\.2\.9"):
-        assert told.answer(text, "", [neighbor()]) == {("", "192.0.2.1"): Told(SessionState.ACTIVE)}
+    ours = {"192.0.2.1": {"bgpState": "Active"}}
+    for text in (said_of({**ours, "192.0.2.9": view}), said_of(ours, red={"192.0.2.9": view})):
+        with (
+            contextlib.nullcontext()
+            if word
+            else pytest.raises(Unreadable, match=r"session with 192\.0\.2\.9")
+        ):
+            assert told.answer(text, [neighbor()]) == {("", "192.0.2.1"): Told(SessionState.ACTIVE)}
 
 
-@pytest.mark.parametrize("text", ["", "% Unknown command", "[]", '{"192.0.2.1": 7}'])
+def test_two_vrfs_may_have_one_address() -> None:
+    here, there = neighbor(), neighbor(vrf="red")
+    text = said_of({"192.0.2.1": {"bgpState": "Active"}}, red={"192.0.2.1": {"bgpState": "Idle"}})
+    found = {key: said.state for key, said in told.answer(text, [here, there]).items()}
+    assert found == {here.key: SessionState.ACTIVE, there.key: SessionState.IDLE}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "% Unknown command", "[]", '{"default": 7}', '{"default": {"192.0.2.1": 7}}']
+)
 def test_what_is_no_answer_is_none(text: str) -> None:
     with pytest.raises(Unreadable):
-        told.answer(text, "", [neighbor()])
-
-
-def test_the_command_has_nothing_of_a_neighbor_in_it() -> None:
-    assert told.question("") == ("vtysh", "-c", "show bgp neighbors json")
-    assert told.question("red") == ("vtysh", "-c", "show bgp vrf red neighbors json")
+        told.answer(text, [neighbor()])
 
 
 @pytest.mark.parametrize(

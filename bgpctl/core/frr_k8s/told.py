@@ -109,23 +109,27 @@ def _address(text: str) -> IPAddress:
 # -- FRR asked itself
 
 
-def question(vrf: str) -> tuple[str, ...]:
-    """The command of one VRF, whose name was parsed before (`config`)."""
-    of = f"vrf {vrf} " if vrf else ""
-    return CLIENT, "-c", f"show bgp {of}neighbors json"
+QUESTION = CLIENT, "-c", "show bgp vrf all neighbors json"
+"""The command, of every VRF: nobody knows in which of them it has more neighbors than are known."""
+_OF_VRF = ("vrfId", "vrfName")  # beside its neighbors
 
 
-def answer(text: str, vrf: str, neighbors: Iterable[Neighbor]) -> Sessions:
-    """Of those of the neighbors that FRR has in this VRF. Raises Unreadable, also where another one that FRR
-    has there got routes, or may have: what is said of ours alone is not the node's word."""
+def answer(text: str, neighbors: Iterable[Neighbor]) -> Sessions:
+    """Of those of the neighbors that FRR has. Raises Unreadable, also where another one that FRR has, in
+    whichever VRF, got routes, or may have: what is said of ours alone is not the node's word."""
     whole = Foreign.of(parse_json(text, LONGEST), "its answer")
-    mine = {one.address: one for one in neighbors if one.vrf == vrf}
+    mine = {one.key: one for one in neighbors}
     found = {}
     for name in whole.value:
-        if one := mine.get(_spelled(name)):
-            found[one.key] = _told(whole.child(name), one)
-        elif _sent(whole.child(name)) != 0:
-            raise Unreadable(f"it has a session with {name[:64]} too, which is nobody's that is known")
+        there, vrf = whole.child(name), "" if name == "default" else name
+        for router in there.value:
+            if router in _OF_VRF:
+                continue
+            if one := mine.get((vrf, _spelled(router))):
+                found[one.key] = _told(there.child(router), one)
+            elif _sent(there.child(router)) != 0:
+                where = f"{router[:64]} in VRF {vrf[:64]}" if vrf else router[:64]
+                raise Unreadable(f"it has a session with {where} too, which is nobody's that is known")
     return found
 
 
