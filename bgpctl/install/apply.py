@@ -14,6 +14,7 @@ from bgpctl.core.preflight.rollout import ANNOTATION
 from bgpctl.core.reading.documents import annotations_of
 from bgpctl.errors import BgpctlError, Blocked, Temporary, UsageError
 from bgpctl.install import found
+from bgpctl.install.announcing import announcing, named
 from bgpctl.install.crds import is_ours
 from bgpctl.install.hold import Hold, alone
 from bgpctl.install.labels import MANAGER
@@ -22,6 +23,8 @@ from bgpctl.install.settings import Options
 from bgpctl.kube.client import ApiError, Client, Conflict, NotFound
 
 Document = Mapping[str, Any]
+
+PRUNED = tuple(kind for kind in KINDS if kind not in found.STAYING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,7 @@ def apply(
     there = [_find(client, one) for one in wanted]
     kept = [found.check(one, document, chosen) for one, document in zip(wanted, there, strict=True)]
     _no_upgrade(there)
+    _no_withdrawal(client, chosen, wanted)
     if dry_run:
         yield from _write(client, chosen, wanted, there, kept, None, force)
         return
@@ -65,6 +69,26 @@ def _no_upgrade(there: Sequence[Document | None]) -> None:
                 f"{name} is being upgraded: its annotation {ANNOTATION} is there",
                 "let the upgrade finish, or run `bgpctl speaker upgrade` again; then this",
             )
+
+
+def _no_withdrawal(client: Client, chosen: Options, wanted: Sequence[Manifest]) -> None:
+    """An engine that this install does not want would go from all nodes at once, with every session."""
+    names = {(one.kind, one.namespace, one.name) for one in wanted}
+    going = _stale(client, chosen, names, ["DaemonSet"])
+    if not going:
+        return
+    try:
+        told = announcing(client, chosen.namespace, going)
+    except (ApiError, Temporary) as error:
+        raise _told(error, "look which nodes announce") from None
+    if told:
+        raise Blocked(
+            f"{words_of(going[0])} would go from all nodes at once, and routes are announced by "
+            f"{named(told)}",
+            "nothing was changed. To take their traffic away first: bgpctl node drain NODE\n"
+            "to withdraw all of it at once, traffic or not: "
+            f"bgpctl uninstall --namespace {chosen.namespace} --withdraw-routes --yes\nand then this",
+        )
 
 
 def _write(
@@ -167,9 +191,10 @@ def _told(error: BgpctlError, what: str) -> BgpctlError:
     )
 
 
-def _stale(client: Client, chosen: Options, names: set[tuple[str, str, str]]) -> list[Document]:
-    """What an earlier install made and this one does not want."""
-    kinds = [kind for kind in KINDS if kind not in found.STAYING]
+def _stale(
+    client: Client, chosen: Options, names: set[tuple[str, str, str]], kinds: Sequence[str] = PRUNED
+) -> list[Document]:
+    """What of these kinds an earlier install made and this one does not want."""
     try:
         made = list(found.made_before(client, chosen.namespace, kinds))
     except ApiError as error:

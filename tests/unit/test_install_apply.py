@@ -79,7 +79,28 @@ def test_a_dry_run_changes_nothing(admin: Person) -> None:
     assert admin.rig.server.store.version == before
 
 
+def out_of_service(admin: Person) -> None:
+    """No node announces."""
+    admin.rig.label("false")
+    admin.rig.speak()
+
+
+def test_engines_that_announce_are_not_pruned(admin: Person) -> None:
+    """`install --engine own` took every engine of the cluster away at once, with all sessions, and exit 0."""
+    admin.types(*APPLY)
+    before = admin.rig.server.store.version
+    for more in ("--apply", "--dry-run"):
+        code, text = admin.types("install", "--engine", "own", more)
+        words = " ".join(text.split())
+        assert code == 3 and "DaemonSet bgpctl-system/bgpctl-engine would go from all nodes at once" in words
+        assert "routes are announced by worker-1 (6 routes)" in words
+        assert "bgpctl uninstall --namespace bgpctl-system --withdraw-routes --yes and then this" in words
+    assert admin.rig.server.store.version == before, "nothing was changed"
+    assert admin.types(*APPLY, "--set", "image=r.example/b:2")[0] == 0, "no engine goes"
+
+
 def test_what_this_install_does_not_want_any_more_is_pruned(admin: Person) -> None:
+    out_of_service(admin)
     admin.types(*APPLY, "--set", "networkPolicy=true", "--set", "authSecrets=one")
     code, text = admin.types(*APPLY, "--engine", "own")
     assert code == 0, text
@@ -256,6 +277,7 @@ def course(person: Person) -> list[tuple[int, str]]:
     left = lease.document("bgpctl-install", "a@b:1/c", "2020-01-01T00:00:00.000000Z", version=None)
     person.rig.admin.create(LEASE.rpartition("/")[0], left)
     person.rig.clock.at += 60.0
+    out_of_service(person)
     return [
         person.types(*APPLY),
         person.types(*APPLY, "--engine", "own", "--set", "admissionPolicy=false"),
@@ -302,8 +324,7 @@ def test_it_is_refused_while_a_node_announces(admin: Person) -> None:
 
 def test_a_state_that_cannot_be_read_is_not_the_word_that_there_are_no_routes(admin: Person) -> None:
     admin.types(*APPLY)
-    admin.rig.label("false")
-    admin.rig.speak()
+    out_of_service(admin)
     key = ("bgpctl.io", "bgpnodestates")
     (stored,) = admin.rig.server.store.all(key)[0]
     admin.rig.server.store.put(key, {**stored.document, "status": {"phase": ["Withdrawn"]}})
@@ -328,8 +349,7 @@ SILENT = "unknown: the speaker that runs there has not told"
 def test_a_speaker_that_never_told_anything_is_not_the_word_that_there_are_no_routes(admin: Person) -> None:
     """It counted as announcing nothing: all of its routes went with exit code 0."""
     admin.types(*APPLY)
-    admin.rig.label("false")
-    admin.rig.speak()
+    out_of_service(admin)
     placed(admin, "one", "worker-1")
     placed(admin, "never-started", "worker-8", "Pending")
     placed(admin, "is-ending", "worker-9")
@@ -346,8 +366,7 @@ def test_a_speaker_that_never_told_anything_is_not_the_word_that_there_are_no_ro
 def test_an_old_word_is_not_one_about_now(admin: Person) -> None:
     """It withdrew, and has been silent since; or the process before this one ended."""
     admin.types(*APPLY)
-    admin.rig.label("false")
-    admin.rig.speak()
+    out_of_service(admin)
     placed(admin, "one", "worker-1")
     key = ("bgpctl.io", "bgpnodestates")
     (stored,) = admin.rig.server.store.all(key)[0]
@@ -362,8 +381,7 @@ def test_an_old_word_is_not_one_about_now(admin: Person) -> None:
 
 def test_who_may_list_no_pods_goes_by_their_controllers(admin: Person) -> None:
     admin.types(*APPLY)
-    admin.rig.label("false")
-    admin.rig.speak()
+    out_of_service(admin)
     wanted = [Right(("list",), "", ("pods",), "")]
     admin.give([one for right in INSTALL_RIGHTS for one in without([right], wanted[0])])
     for pods, code in ((1, 0), (3, 3)):
@@ -375,8 +393,7 @@ def test_who_may_list_no_pods_goes_by_their_controllers(admin: Person) -> None:
 
 def test_it_is_not_when_none_does(admin: Person) -> None:
     admin.types(*APPLY)
-    admin.rig.label("false")
-    admin.rig.speak()
+    out_of_service(admin)
     code, text = admin.types("uninstall")
     assert code == 0 and "delete     DaemonSet bgpctl-system/bgpctl-speaker" in text
     assert "to do it: bgpctl uninstall --yes" in text
