@@ -14,9 +14,9 @@ from bgpctl.core.preflight.rollout import ANNOTATION
 from bgpctl.core.reading.documents import annotations_of
 from bgpctl.errors import BgpctlError, Blocked, Temporary, UsageError
 from bgpctl.install import found
-from bgpctl.install.announcing import announcing, named
 from bgpctl.install.crds import is_ours
 from bgpctl.install.hold import Hold, alone
+from bgpctl.install.keeping import check_kept
 from bgpctl.install.labels import MANAGER
 from bgpctl.install.manifests import KINDS, Manifest, words_of
 from bgpctl.install.settings import Options
@@ -45,7 +45,7 @@ def apply(
     there = [_find(client, one) for one in wanted]
     kept = [found.check(one, document, chosen) for one, document in zip(wanted, there, strict=True)]
     _no_upgrade(there)
-    _no_withdrawal(client, chosen, wanted)
+    _no_withdrawal(client, chosen, wanted, there)
     if dry_run:
         yield from _write(client, chosen, wanted, there, kept, None, force)
         return
@@ -71,24 +71,16 @@ def _no_upgrade(there: Sequence[Document | None]) -> None:
             )
 
 
-def _no_withdrawal(client: Client, chosen: Options, wanted: Sequence[Manifest]) -> None:
-    """An engine that this install does not want would go from all nodes at once, with every session."""
+def _no_withdrawal(
+    client: Client, chosen: Options, wanted: Sequence[Manifest], there: Sequence[Document | None]
+) -> None:
+    """Raises Blocked where sessions that carry routes would end with this install."""
     names = {(one.kind, one.namespace, one.name) for one in wanted}
     going = _stale(client, chosen, names, ["DaemonSet"])
-    if not going:
-        return
     try:
-        told = announcing(client, chosen.namespace, going)
+        check_kept(client, chosen, going, wanted, there)
     except (ApiError, Temporary) as error:
-        raise _told(error, "look which nodes announce") from None
-    if told:
-        raise Blocked(
-            f"{words_of(going[0])} would go from all nodes at once, and routes are announced by "
-            f"{named(told)}",
-            "nothing was changed. To take their traffic away first: bgpctl node drain NODE\n"
-            "to withdraw all of it at once, traffic or not: "
-            f"bgpctl uninstall --namespace {chosen.namespace} --withdraw-routes --yes\nand then this",
-        )
+        raise _told(error, "look which nodes announce, and keep their speakers") from None
 
 
 def _write(

@@ -308,7 +308,8 @@ INSTALL_RIGHTS: Sequence[Right] = (
         "uninstall: where speakers run; it waits until they ended",
         "it goes by their DaemonSets, and does not wait",
     ),
-    _may("list", OURS, "bgpnodestates", "uninstall: who announces"),
+    _may("list", OURS, "bgpnodestates", "who announces"),
+    _may("get", CORE, "nodes", "whether one that announces keeps its speaker with another nodeSelector"),
 )
 """Of who installs: no role of an install, because it is needed before there is one."""
 

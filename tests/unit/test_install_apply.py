@@ -99,6 +99,20 @@ def test_engines_that_announce_are_not_pruned(admin: Person) -> None:
     assert admin.types(*APPLY, "--set", "image=r.example/b:2")[0] == 0, "no engine goes"
 
 
+def test_a_node_selector_takes_no_speaker_from_a_node_that_announces(admin: Person) -> None:
+    admin.types(*APPLY)
+    before = admin.rig.server.store.version
+    code, text = admin.types(*APPLY, "--set", "nodeSelector=rack=7")
+    words = " ".join(text.split())
+    assert code == 3 and "the speakers would go from nodes that nodeSelector leaves out" in words
+    assert "routes are announced by worker-1 (6 routes)" in words
+    assert admin.rig.server.store.version == before, "nothing was changed"
+    assert admin.types(*APPLY, "--set", "nodeSelector=enable-bgp=true")[0] == 0, "it has that label"
+    assert admin.types(*APPLY, "--set", "nodeSelector=")[0] == 0, "on every node"
+    out_of_service(admin)
+    assert admin.types(*APPLY, "--set", "nodeSelector=rack=7")[0] == 0
+
+
 def test_what_this_install_does_not_want_any_more_is_pruned(admin: Person) -> None:
     out_of_service(admin)
     admin.types(*APPLY, "--set", "networkPolicy=true", "--set", "authSecrets=one")
@@ -277,9 +291,11 @@ def course(person: Person) -> list[tuple[int, str]]:
     left = lease.document("bgpctl-install", "a@b:1/c", "2020-01-01T00:00:00.000000Z", version=None)
     person.rig.admin.create(LEASE.rpartition("/")[0], left)
     person.rig.clock.at += 60.0
+    first = person.types(*APPLY)
+    kept = person.types(*APPLY, "--set", "nodeSelector=enable-bgp=true")  # a node that announces has that
     out_of_service(person)
     return [
-        person.types(*APPLY),
+        max(first, kept),
         person.types(*APPLY, "--engine", "own", "--set", "admissionPolicy=false"),
         person.types(*GOING),
     ]
