@@ -11,10 +11,13 @@ import pytest
 
 from bgpctl.runbooks import perform
 from bgpctl.runbooks.perform import Performer
-from tests.interleaving import runs, writers
-from tests.interleaving.story import Story, stage, stays_away
+from tests.interleaving import runs, seeded, writers
+from tests.interleaving.models import Probe
+from tests.interleaving.story import Story, _undisturbed, stage, stays_away
 
 pytestmark = pytest.mark.interleaving
+
+LAST_BEFORE = 8  # the write by which Evicted is done; the next one relabels
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,3 +109,28 @@ def test_inverse_a_command_that_goes_on_is_noticed(monkeypatch: pytest.MonkeyPat
     with stage():
         _, following = _replaced().commands
     assert "while the shutdown command of first runs" in str(following.problem)
+
+
+def _second_router_untold(story: Story) -> None:
+    """The policy gets a second router; what the speaker knows of it is lost with it, and the next one takes
+    a while to start."""
+    speaker = story.speaker
+    writers.add_peer(story)
+    speaker.react()
+    speaker.phase = "Stopped"
+    speaker._publish(at_once=True)
+    speaker.kill()
+    speaker.left.clear()
+    story.later(3.0, speaker.start)
+
+
+def test_a_peer_of_which_no_speaker_told_confirms_nothing() -> None:
+    """Between two steps, right before the node is relabelled: the only one that was asked confirmed the
+    drain, while the other router kept the routes (585976)."""
+    with stage():
+        story = Story(0)
+        asked = (Probe(story, seeded.ROUTER, seeded.ROUTER),)
+        wrote = _undisturbed((("order", "guide"), ("command", False)), ((seeded.ROUTER, seeded.ROUTER),))
+        story.plan = [(wrote[LAST_BEFORE] + 1, "a second router", _second_router_untold)]
+        run = _told(story, probes=asked)
+    assert run.result is not None and run.result.proof == "estimated", run.result
