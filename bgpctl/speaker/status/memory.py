@@ -136,7 +136,7 @@ class Memory:
     @property
     def told_at(self) -> float | None:
         """The epoch second of the last state that others can read, None = there was none yet."""
-        return self._told.written_at
+        return self._told.told_at
 
     @property
     def untold(self) -> str:

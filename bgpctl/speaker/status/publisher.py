@@ -126,7 +126,7 @@ class Publisher:
         self._changed = threading.Condition()
         self._closing = False
         self.problem = ""
-        self.written_at: float | None = None  # the heartbeat of what was written last
+        self.told_at: float | None = None  # the heartbeat of what was written last
         self._thread = threading.Thread(target=self._run, name="publish", daemon=True)
 
     def start(self) -> Publisher:
@@ -191,7 +191,7 @@ class Publisher:
         else:
             if self.problem:
                 log.info(f"state.{self._word}_again")
-            self.problem, self._failures, self._wish, self.written_at = "", 0, 0.0, beat
+            self.problem, self._failures, self._wish, self.told_at = "", 0, 0.0, beat
             self._wrote(state)
 
     def _wrote(self, state: NodeState) -> None:
