@@ -32,22 +32,23 @@ __all__ = ["helper_kind", "router_kind", "workshop"]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With BGPCTL_SAMPLE=SEED, two of the routers of each test that runs once per router."""
+    """With BGPCTL_SAMPLE=SEED, two of the routers of each test that runs once per router; so of stacks."""
     if not sample.seed():
         return
-    tests = {item.nodeid: where for item in items if (where := _router_of(item)) is not None}
+    tests = {item.nodeid: where for item in items if (where := _varied(item)) is not None}
     out = sample.left_out(tests, sample.seed())
     config.hook.pytest_deselected(items=[item for item in items if item.nodeid in out])
     items[:] = [item for item in items if item.nodeid not in out]
 
 
-def _router_of(item: pytest.Item) -> tuple[str, str] | None:
-    """The test without its router, and the router, of a test that runs once per router."""
+def _varied(item: pytest.Item) -> tuple[str, str] | None:
+    """The test without its router or stack, and which that is, of a test that runs once for each."""
     parameters = (
         item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
     )
-    router = parameters.get("router_kind") or parameters.get("helper_kind")
-    return (item.nodeid.replace(router, "", 1), router) if router else None
+    one = next((parameters[name] for name in sample.VARIED if name in parameters), None)
+    test, _, words = item.nodeid.partition("[")
+    return (f"{test}[{words.replace(one, '', 1)}", one) if isinstance(one, str) else None
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

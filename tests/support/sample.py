@@ -12,7 +12,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 VARIABLE = "BGPCTL_SAMPLE"
-ROUTERS_EACH = 2
+ROUTERS_EACH = 2  # and stacks
+VARIED = ("router_kind", "helper_kind", "stack")
+"""The parameters of tests that name a router or a stack."""
 
 
 def seed() -> str:
