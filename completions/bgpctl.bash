@@ -64,7 +64,7 @@ _bgpctl_values() {
         'routes:--peer') echo '@peer' ;;
         'routes:--directory') echo '@dir' ;;
         'routes:--provider') echo 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' ;;
-        'routes:--output'|'routes:-o') echo 'table wide json yaml' ;;
+        'routes:--output'|'routes:-o') echo 'table wide json yaml name jsonpath=' ;;
         'routes:--context') echo '@context' ;;
         'routes:--kubeconfig') echo '@file' ;;
         'top:--provider') echo 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' ;;
@@ -123,7 +123,7 @@ _bgpctl_values() {
         'uninstall:--output'|'uninstall:-o') echo 'text json' ;;
         'uninstall:--context') echo '@context' ;;
         'uninstall:--kubeconfig') echo '@file' ;;
-        'peers status:--output'|'peers status:-o') echo 'table wide json yaml' ;;
+        'peers status:--output'|'peers status:-o') echo 'table wide json yaml name jsonpath=' ;;
         'peers status:--provider') echo 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' ;;
         'peers status:--context') echo '@context' ;;
         'peers status:--kubeconfig') echo '@file' ;;
@@ -165,7 +165,7 @@ _bgpctl_values() {
         'node restore:--context') echo '@context' ;;
         'node restore:--kubeconfig') echo '@file' ;;
         'node status:--provider') echo 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' ;;
-        'node status:--output'|'node status:-o') echo 'text json yaml' ;;
+        'node status:--output'|'node status:-o') echo 'text json yaml name jsonpath=' ;;
         'node status:--context') echo '@context' ;;
         'node status:--kubeconfig') echo '@file' ;;
         'node estimate:--peer-profile') echo '' ;;

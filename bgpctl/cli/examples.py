@@ -34,6 +34,10 @@ EXAMPLES: Mapping[str, tuple[Example, ...]] = {
             "peers status worker-1 -o wide",
         ),
         _one("again whenever something changes", "peers status --watch", None),
+        _one(
+            "the addresses of the peers that are not up, for a script",
+            "peers status -o jsonpath='{.nodes[*].peers[?(@.state!=\"established\")].peerAddress}'",
+        ),
     ),
     "routes": (
         _one("what each node announces, and what it means to", "routes"),

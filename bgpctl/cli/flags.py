@@ -22,6 +22,15 @@ def pod_selector(text: str, **more: Any) -> Any:
     return typer.Option("--pod-selector", metavar="SELECTOR", parser=parse.pod_selector, help=text, **more)
 
 
+def listing(text: str, *formats: str) -> Any:
+    """The option --output, -o where a list is printed: in `formats`, as kubectl's name, by jsonpath."""
+    shown = "|".join((*formats, "name", "jsonpath=…"))
+    also = "name: one node a line; jsonpath='{.nodes[*].node}': by kubectl's templates."
+    return typer.Option(
+        "--output", "-o", metavar=shown, parser=parse.listing(*formats), help=f"{text} {also}"
+    )
+
+
 def node_selector(text: str) -> Any:
     """The option --selector, -l: nodes by their labels, with this help."""
     return typer.Option(
@@ -45,6 +54,7 @@ Report = Annotated[Literal["text", "json"], typer.Option("--output", "-o", help=
 Document = Annotated[
     Literal["text", "json", "yaml"], typer.Option("--output", "-o", help="How to print the result.")
 ]
+Listing = Annotated[str, listing("How to print the result.", "text", "json", "yaml")]
 Timeout = Annotated[
     float,
     duration(

@@ -15,6 +15,7 @@ from bgpctl.cli.flags import (
     Document,
     DryRun,
     Kubeconfig,
+    Listing,
     PeerProfiles,
     Provider,
     Report,
@@ -191,7 +192,7 @@ def status(
     ctx: typer.Context,
     nodes: Annotated[list[str] | None, typer.Argument(metavar="[NODE]...", show_default=False)] = None,
     provider: Provider = None,
-    output: Document = "text",
+    output: Listing = "text",
     context: Context = None,
     kubeconfig: Kubeconfig = None,
 ) -> None:

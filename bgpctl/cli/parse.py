@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import typer
@@ -51,6 +51,31 @@ def graceful_restart(text: str) -> str:
     if text == "off" or (re.fullmatch(r"[0-9]{1,4}", text) and 1 <= int(text) <= LONGEST_RESTART):
         return text
     raise typer.BadParameter(f"{text!r} is no Restart Time; write 1 to {LONGEST_RESTART} seconds, or off.")
+
+
+def listing(*formats: str) -> Callable[[str], str]:
+    """A parser of -o where lists are printed: one of `formats`, name, or jsonpath=TEMPLATE. What completes it
+    finds them as its `choices`."""
+    choices = (*formats, "name", "jsonpath=")
+
+    def parser(text: str) -> str:
+        from bgpctl.core.reading.jsonpath import parse
+
+        if not text.startswith("jsonpath="):
+            if text in choices:
+                return text
+            raise typer.BadParameter(f"{text!r} is not one of {', '.join(choices)}TEMPLATE.")
+        template = text.removeprefix("jsonpath=")
+        if not template:
+            raise typer.BadParameter("it has no template; write jsonpath='{.nodes[*].node}'.")
+        try:
+            parse(template)
+        except ValueError as error:
+            raise typer.BadParameter(f"{template}: {error}.") from None
+        return text
+
+    parser.choices = choices  # type: ignore[attr-defined]
+    return parser
 
 
 def label_change(text: str) -> str:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from bgpctl.cli import errors
-from bgpctl.cli.flags import Context, Kubeconfig, Provider, given
+from bgpctl.cli.flags import Context, Kubeconfig, Provider, given, listing
 
 app = typer.Typer(no_args_is_help=True, help="The BGP sessions of the speakers.")
 
 Output = Annotated[
-    Literal["table", "wide", "json", "yaml"],
-    typer.Option("--output", "-o", help="How to print it; wide adds timers, graceful restart, last error."),
+    str,
+    listing(
+        "How to print it; wide adds AS numbers, timers, graceful restart, last error.",
+        "table",
+        "wide",
+        "json",
+        "yaml",
+    ),
 ]
 
 
@@ -32,7 +38,7 @@ def status(
     context: Context = None,
     kubeconfig: Kubeconfig = None,
 ) -> None:
-    """Show every session: state, uptime, routes per family, graceful restart.
+    """Show every session: its state and since when, and the routes of each family.
 
     Exit code 0 when all sessions that were asked for are established, 1 otherwise: those of a node whose
     speaker published what cannot be read are not known to be. A speaker that stopped reporting is shown as

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bgpctl.cli import errors
-from bgpctl.cli.flags import Context, Kubeconfig, Provider, given
+from bgpctl.cli.flags import Context, Kubeconfig, Provider, given, listing
 
 if TYPE_CHECKING:
     from bgpctl.core.intent.routeview import NodeRoutes
 
 Output = Annotated[
-    Literal["table", "wide", "json", "yaml"],
-    typer.Option("--output", "-o", help="How to print it; wide adds why each route is there."),
+    str, listing("How to print it; wide adds why each route is there.", "table", "wide", "json", "yaml")
 ]
 Nodes = Annotated[list[str] | None, typer.Argument(metavar="[NODE]...", show_default=False)]
 

@@ -5,38 +5,31 @@ The rule that everything here follows: only a fresh heartbeat may say "establish
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bgpctl.core.model import Family, GracefulRestart, Session, SessionState
+from bgpctl.core.model import IPV4, IPV6, Family, GracefulRestart, Session, SessionState
 from bgpctl.core.state import NodeState, PeerState
 from bgpctl.core.state_document import to_document
 from bgpctl.render import units
 from bgpctl.render.columns import table
 from bgpctl.render.envelope import Document, envelope
 from bgpctl.render.formats import renderers
-from bgpctl.render.text import Cell, Line, Span, line, prose
+from bgpctl.render.text import Cell, Line, Span, Style, line, prose
 
 NO_SPEAKER = "no speaker"
 NO_NODE = "no such node"
 NOT_SELECTED = "not selected"
 NAMED = 5  # nodes that the summary names
 
-NARROW = (
+# With the names of nodes and addresses that are common, and both families, no wider than 80 columns.
+NARROW = ("NODE", "PEER ADDRESS", "STATE", "AGE", "FAMILY", "RECEIVED", "ADVERTISED")
+WIDE = (
     "NODE",
     "LOCAL AS",
     "PEER AS",
-    "PEER ADDRESS",
-    "STATE",
-    "UPTIME",
-    "FAMILY",
-    "ADVERTISED",
-    "RECEIVED",
-    "GRACEFUL RESTART",
-)
-WIDE = (
-    *NARROW[:-1],
+    *NARROW[1:],
     "HOLD/KEEPALIVE",
     "GRACEFUL RESTART",
     "LOCAL GR",
@@ -45,13 +38,13 @@ WIDE = (
     "FLAPS",
     "LAST ERROR",
 )
-NUMBERS = ("LOCAL AS", "PEER AS", "ADVERTISED", "RECEIVED", "FLAPS")
+NUMBERS = ("LOCAL AS", "PEER AS", "RECEIVED", "ADVERTISED", "FLAPS")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One session, or one node that has none (`peer` None). `state` is what may be shown of it;
-    `unselected`: no policy gives the node a session."""
+    """One session, or one node that has none (`peer` None). `state` is what may be shown of it, and `since`
+    when it is so (0 = nobody tells); `unselected`: no policy gives the node a session."""
 
     node: str
     state: str
@@ -59,6 +52,11 @@ class Row:
     peer: PeerState | None = None
     since: float = 0.0
     unselected: bool = False
+
+    @property
+    def word(self) -> str:
+        """The state without what explains it: `withdrawn` of `withdrawn (sent 5m ago)`."""
+        return self.state.partition(" (")[0].partition(":")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +93,26 @@ def _node_rows(state: NodeState, now: float) -> Iterator[Row]:
         peers = tuple(peer.state for peer in state.withdrawn.peers)
     if not peers:
         none = not (override or state.selected_by or state.policy_problem)
-        yield Row(state.node, override or NOT_SELECTED, unselected=none)
+        yield Row(state.node, override or NOT_SELECTED, since=_word_since(state, now), unselected=none)
     for peer in peers:
-        yield _peer_row(state.node, peer, override)
+        yield _peer_row(state, peer, override, now)
 
 
-def _peer_row(node: str, peer: PeerState, override: str) -> Row:
+def _peer_row(state: NodeState, peer: PeerState, override: str, now: float) -> Row:
     session = peer.session
     if override:
-        return Row(node, override, False, peer)
-    return Row(node, str(session.state), session.established, peer, session.since)
+        return Row(state.node, override, False, peer, _word_since(state, now))
+    since = session.established_at if session.established else session.since
+    return Row(state.node, str(session.state), session.established, peer, since or 0.0)
+
+
+def _word_since(state: NodeState, now: float) -> float:
+    """Since when a node's word is true: its withdraws were sent, or its speaker was last heard."""
+    if state.unreadable:
+        return 0.0
+    if state.phase == "Withdrawn":
+        return state.withdrawn.sent_at if state.withdrawn else 0.0
+    return state.last_seen if state.phase == "Stopped" or state.stale(now) else 0.0
 
 
 def node_word(state: NodeState, now: float) -> str:
@@ -143,7 +151,7 @@ def summary(shown: Sequence[Row]) -> str:
             f"all {units.count(up, 'session')} established" if up > 1 else "the only session is established"
         )
     total = f"{up} of {units.count(len(sessions), 'session')} established" if sessions else "no session"
-    down = list(dict.fromkeys(f"{row.node}: {row.state}" for row in shown if not row.established))
+    down = list(dict.fromkeys(f"{row.node}: {row.word}" for row in shown if not row.established))
     more = f", and {len(down) - NAMED} more" if len(down) > NAMED else ""
     return f"{total}; {', '.join(down[:NAMED])}{more}"
 
@@ -157,31 +165,34 @@ def text(picture: Picture, *, wide: bool = False, width: int | None = None) -> l
     if not shown:
         return prose(summary(shown), width, "accent")
     header, cells = (WIDE, _wide_cells) if wide else (NARROW, _narrow_cells)
-    body = [row for one in shown for row in _family_rows(one, now, len(header), cells)]
-    down = [] if wide else [note for row in shown if (note := _note(row, now))]
+    body = [cells(one, now) for one in shown]
+    down = dict.fromkeys(note for row in shown if (note := _note(row, now, wide)))
     notes = [row for told in (*down, *_problems(picture)) for row in prose(told, width)]
     last = prose(summary(shown), width, "bold" if picture.all_established else "accent")
     rows = table(header, body, NUMBERS, width, "-")
     return [*rows, *([line(""), *notes] if notes else []), line(""), *last]
 
 
-Extra = Callable[[PeerState], list[Cell]]
+_STYLES: Mapping[str, Style] = {"withdrawn": "dim", NOT_SELECTED: "dim", "waiting": "dim", NO_SPEAKER: "dim"}
+"""Of what is not established and is meant to be so."""
 
 
-def _family_rows(row: Row, now: float, width: int, extra: Extra) -> Iterator[list[Cell]]:
-    """The session's row with its first family, then one row for each other family."""
-    state: Cell = row.state if row.established else Span(row.state, "accent")
+def _state(row: Row) -> Span:
+    return Span(row.word, "good" if row.established else _STYLES.get(row.word, "bad"))
+
+
+def _narrow_cells(row: Row, now: float) -> list[Cell]:
+    age = units.age(now - row.since) if row.since else "-"
     if row.peer is None:
-        yield [row.node, "-", "-", "-", state, *["-"] * (width - 5)]
-        return
-    peer, session = row.peer, row.peer.session
-    uptime = units.age(now - session.established_at) if row.established and session.established_at else "-"
-    head: list[Cell] = [row.node, str(peer.local_asn), str(peer.asn), _address(peer), state, uptime]
-    families = _family_cells(session) if row.established else [["-", "-", "-"]]
-    tail = extra(peer)
-    yield [*head, *families[0], *tail]
-    for cells in families[1:]:
-        yield [*[""] * len(head), *cells, *[""] * len(tail)]
+        return [row.node, "-", _state(row), age, "-", "-", "-"]
+    return [row.node, _address(row.peer), _state(row), age, *_routes(row)]
+
+
+def _wide_cells(row: Row, now: float) -> list[Cell]:
+    node, *rest = _narrow_cells(row, now)
+    if row.peer is None:
+        return [node, "-", "-", *rest, *["-"] * (len(WIDE) - len(NARROW) - 2)]
+    return [node, str(row.peer.local_asn), str(row.peer.asn), *rest, *_negotiations(row.peer)]
 
 
 def _address(peer: PeerState) -> str:
@@ -190,23 +201,28 @@ def _address(peer: PeerState) -> str:
     return f"[{peer.address}]:{peer.port}" if ":" in peer.address else f"{peer.address}:{peer.port}"
 
 
-def _families(session: Session) -> list[Family]:
-    return sorted(set(session.families) | set(session.advertised) | set(session.received))
-
-
-def _family_cells(session: Session) -> list[list[Cell]]:
-    cells: list[list[Cell]] = [
-        [str(family), str(session.advertised.get(family, 0)), str(session.received.get(family, 0))]
-        for family in _families(session)
+def _routes(row: Row) -> list[Cell]:
+    """The families of a session that is up, `v4/v6`, and for each how many routes were received and
+    advertised, in the same order: `5/0`."""
+    if row.peer is None or not row.established:
+        return ["-", "-", "-"]
+    session = row.peer.session
+    families = sorted(set(session.families) | set(session.advertised) | set(session.received))
+    if not families:
+        return ["-", "-", "-"]
+    counts = [
+        [str(of.get(family, 0)) for family in families] for of in (session.received, session.advertised)
     ]
-    return cells or [["-", "-", "-"]]
+    return ["/".join(map(_short, families)), *("/".join(count) for count in counts)]
 
 
-def _narrow_cells(peer: PeerState) -> list[Cell]:
-    return [restart(peer)]
+def _short(family: Family) -> str:
+    if family.safi != "unicast":
+        return f"{family.afi}-{family.safi}"
+    return family.afi.removeprefix("ip") if family in (IPV4, IPV6) else family.afi
 
 
-def _wide_cells(peer: PeerState) -> list[Cell]:
+def _negotiations(peer: PeerState) -> list[Cell]:
     session = peer.session
     error = session.last_error
     timers = f"{session.hold_time}/{session.keepalive_time} s" if session.hold_time is not None else "-"
@@ -251,9 +267,12 @@ def _side(side: GracefulRestart | None) -> str:
     return " ".join([f"{side.restart_time} s", *bits, *kept])
 
 
-def _note(row: Row, now: float) -> str | None:
-    """Why a session is down, when its speaker is alive to tell."""
-    if row.established or row.peer is None or row.state != str(row.peer.session.state):
+def _note(row: Row, now: float, wide: bool) -> str | None:
+    """Why a session is down when its speaker is alive to tell (the wide table has that in a column);
+    else what explains the node's word."""
+    if row.state != row.word:
+        return f"{row.node}: {row.state}"
+    if wide or row.established or row.peer is None or row.state != str(row.peer.session.state):
         return None
     error = row.peer.session.last_error
     since = f" for {units.age(now - row.since)}" if row.since else ""

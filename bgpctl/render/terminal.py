@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-_RICH = {"": "", "bold": "bold", "dim": "dim", "accent": "cyan"}
+_RICH = {"": "", "bold": "bold", "dim": "dim", "accent": "cyan", "good": "green", "bad": "red"}
 
 
 def colourful(stream: TextIO | None = None) -> bool:

@@ -1,7 +1,8 @@
 """Lines of styled text, as values (tables: columns.py). Pure: nothing is written here.
 
-One accent colour, bold and dim are all the styles there are; without them the text says the same. A table's
-cells are never cut: an address that lost its tail is worse than a long line.
+One accent colour, bold and dim, and for the states of sessions green and red are all the styles there are;
+without them the text says the same. A table's cells are never cut: an address that lost its tail is worse
+than a long line.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-Style = Literal["", "bold", "dim", "accent"]
+Style = Literal["", "bold", "dim", "accent", "good", "bad"]
 
 GAP = "  "
 MINIMUM_TEXT = 40  # columns that a folded text has at least, however narrow the terminal

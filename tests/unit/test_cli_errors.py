@@ -120,7 +120,7 @@ def test_a_bug_is_told_even_where_no_report_can_be_written(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("peers", "status", "-o", "xml"), "'xml' is not one of 'table', 'wide', 'json', 'yaml'"),
+        (("peers", "status", "-o", "xml"), "'xml' is not one of table, wide, json, yaml, name, "),
         (("node", "drain"), "no node is named"),
         (("node", "drian", "x"), "No such command 'drian'. Did you mean 'drain'?"),
         (("node", "drain", "x", "--timeout", "soon"), "'soon' is not a duration; write 30s, 10m, 1h"),

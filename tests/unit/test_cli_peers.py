@@ -90,6 +90,20 @@ def test_a_cluster_without_speakers(cluster: Cluster) -> None:
     assert "no bgpctl speaker was ever installed" in ran.err
 
 
+def test_as_names_and_by_a_template(cluster: Cluster) -> None:
+    named = bgpctl("peers", "status", "-o", "name", kubeconfig=cluster[1])
+    assert named.out == "node/worker-1\nnode/worker-2\n"
+    template = "-ojsonpath={range .nodes[*]}{.node}={.state};{end}"
+    for command in (("peers", "status"), ("node", "status")):
+        ran = bgpctl(*command, template, kubeconfig=cluster[1])
+        assert ran.out.startswith("worker-1="), (command, ran.err)
+    ran = bgpctl("peers", "status", "-o", "jsonpath={..node}", kubeconfig=cluster[1])
+    assert (ran.code, ran.out) == (2, "")
+    assert "{..node}: column 2: `..` is not understood here" in ran.err
+    ran = bgpctl("peers", "status", "-o", "xml", kubeconfig=cluster[1])
+    assert (ran.code, "not one of table, wide, json, yaml, name, jsonpath=" in ran.err) == (2, True)
+
+
 def test_long_addresses_are_whole_in_a_narrow_window(cluster: Cluster) -> None:
     now, address = time.time(), "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff"
     cluster[0].collections[NODE_STATES] = [to_document(state("worker-1", now, peer(now, address)))]

@@ -53,7 +53,7 @@ CASES = [
     ("bgpctl node ", {"drain", "restore", "status", "estimate"}),
     ("kubectl-bgp node dr", {"drain"}),
     ("bgpctl --context node node re", {"restore"}),
-    ("bgpctl peers status -o ", {"table", "wide", "json", "yaml"}),
+    ("bgpctl peers status -o ", {"table", "wide", "json", "yaml", "name", "jsonpath="}),
     ("bgpctl node drain worker-1 --order ", {"guide", "withdraw-first"}),
     ("bgpctl node drain --timeout 5m --order w", {"withdraw-first"}),
     ("bgpctl lab demo --rou", {"--router"}),

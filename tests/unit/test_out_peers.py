@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from bgpctl.core.model import IPV4, GracefulRestart, LastError, SessionState
-from bgpctl.core.state import STALE_AFTER_SECONDS
+from bgpctl.core.state import STALE_AFTER_SECONDS, NodeState
 from bgpctl.core.state_document import from_document, to_document
 from bgpctl.render import peers
 from bgpctl.render.envelope import plain_data
 from bgpctl.render.peers import NO_NODE, NO_SPEAKER, Picture
-from bgpctl.render.peerwatch import Blocks
+from bgpctl.render.peerwatch import Blocks, Changes
 from bgpctl.render.text import plain
 from tests.support.golden import check_golden
 from tests.support.node_states import peer, session, state, withdrawn
@@ -58,6 +58,7 @@ def test_what_a_live_speaker_complains_about_is_shown() -> None:
     gone = state("worker-2", NOW, peer(NOW), heartbeat=NOW - 999, **told)
     shown = lines(Picture((alive, gone), {}, NOW))
     assert [row for row in shown if row.startswith("worker-") and ": " in row] == [
+        "worker-2: stale (last seen 16m39s ago)",
         "worker-1: policy rack0 is invalid",
         "worker-1: Secret bgp is missing",
     ]
@@ -145,6 +146,53 @@ def test_a_watch_shows_changes_only() -> None:
         up, heartbeat=NOW + 300, peers=(replace(up.peers[0], session=session(NOW, SessionState.IDLE)),)
     )
     assert blocks.changed(Picture((down,), {}, NOW + 300), "")
+
+
+def test_a_screen_is_drawn_for_a_change_another_width_and_when_its_ages_are_old() -> None:
+    changes, up = Changes(), state("worker-1", NOW, peer(NOW))
+    drawn = [
+        (0, "", 80),
+        (1, "", 80),
+        (61, "", 80),
+        (62, "", 80),
+        (63, "", 40),
+        (64, "gone", 40),
+    ]
+    shown = [changes.worth(Picture((up,), {}, NOW + at), problem, width) for at, problem, width in drawn]
+    assert shown == [True, False, True, False, True, True]
+
+
+def test_a_node_that_left_does_not_widen_the_table() -> None:
+    up = state("worker-1", NOW, peer(NOW))
+    both = Picture((up, withdrawn("worker-2", NOW, ago=9999, heartbeat=NOW - 999)), {}, NOW)
+    widths = [len(row) for row in lines(both) if row.startswith(("NODE", "worker-1", "worker-2 "))]
+    assert max(widths) == len(lines(Picture((up,), {}, NOW))[0])
+    assert "worker-2: withdrawn (sent 2h46m ago; last seen 16m39s ago)" in lines(both)
+
+
+@pytest.mark.parametrize(
+    ("one", "style"),
+    [
+        (state("worker-1", NOW, peer(NOW)), "good"),
+        (state("worker-1", NOW, peer(NOW, state=SessionState.IDLE)), "bad"),
+        (state("worker-1", NOW, peer(NOW), heartbeat=NOW - 999), "bad"),
+        (withdrawn("worker-1", NOW), "dim"),
+        (state("worker-1", NOW, phase="Idle", selected_by=""), "dim"),
+    ],
+)
+def test_states_have_colours(one: NodeState, style: str) -> None:
+    picture = Picture((one,), {}, NOW)
+    (shown,) = [span.style for span in peers.text(picture)[1] if span.text == picture.rows[0].word]
+    assert shown == style
+
+
+def test_as_names_and_by_a_template(capsys: pytest.CaptureFixture[str]) -> None:
+    peers.RENDERERS["name"](zoo())
+    assert capsys.readouterr().out.splitlines()[:2] == ["node/worker-1", "node/worker-2"]
+    peers.RENDERERS["jsonpath={.nodes[0].peers[*].peerAddress} {.status}"](zoo())
+    assert capsys.readouterr().out == "192.0.2.1 2001:db8::1 failed"
+    with pytest.raises(KeyError):
+        peers.RENDERERS["xml"]
 
 
 def test_the_kit_writes_what_is_read() -> None:

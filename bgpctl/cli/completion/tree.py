@@ -82,7 +82,8 @@ def _choices(parameter: Any) -> tuple[str, ...]:
         from bgpctl.core.settings import SETTINGS
 
         return tuple(SETTINGS)
-    return tuple(getattr(parameter.type, "choices", ()))
+    # those of `parse.listing` are its parser's
+    return tuple(getattr(getattr(parameter.type, "func", parameter.type), "choices", ()))
 
 
 def _kind(metavar: str | None) -> str:
