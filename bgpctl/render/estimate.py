@@ -1,9 +1,8 @@
-"""`node estimate`: until when each router may go on sending, per event. Tables and one sentence each."""
+"""`node estimate`: until when each router may go on sending, per event. A table, and each reason once."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import groupby
+from collections.abc import Mapping, Sequence
 from math import isinf
 from typing import TYPE_CHECKING
 
@@ -11,37 +10,39 @@ from bgpctl.render import units
 from bgpctl.render.columns import table
 from bgpctl.render.envelope import Document, envelope
 from bgpctl.render.formats import renderers
-from bgpctl.render.text import Line, Span, line, prose
+from bgpctl.render.text import Cell, Line, Span, folded, line, printable, prose
 
 if TYPE_CHECKING:
     from bgpctl.core.timing.withdrawal import Estimate
 
 COMMAND = "node estimate"
-INDENT = "  "
+HEADER = ("PEER", "EVENT", "BEST", "WORST", "FROM", "WHY")
+POLICY = "FROM policy: not negotiated yet, so it counts what the policy asks for"
 
 
 def text(node: str, estimates: Sequence[Estimate], width: int | None = None) -> list[Line]:
-    """Per peer: a table of events, then why, then the longest time over all peers."""
+    """A line for each peer and event; below it the reasons, each once, by their numbers, and last the longest
+    time over all peers."""
     if not estimates:
         return prose(summary(node, estimates), width, "accent")
-    lines: list[Line] = []
-    for (address, negotiated), group in groupby(estimates, key=lambda one: (one.address, one.negotiated)):
-        basis = "as negotiated" if negotiated else "not negotiated yet: from the policy"
-        lines += [
-            line(Span(address, "bold"), Span(f"  {basis}", "dim")),
-            *_peer(list(group), width),
-            line(""),
-        ]
-    return [*lines, *prose(summary(node, estimates), width, "bold")]
+    whys = {why: number for number, why in enumerate(dict.fromkeys(one.why for one in estimates), 1)}
+    rows = [_row(one, whys) for one in estimates]
+    reasons = [row for why, number in whys.items() for row in _reason(number, why, width)]
+    policy = [] if all(one.negotiated for one in estimates) else prose(POLICY, width, "dim")
+    last = prose(summary(node, estimates), width, "bold")
+    shown = table(HEADER, rows, ("BEST", "WORST", "WHY"), width)
+    return [*shown, line(""), *reasons, *policy, line(""), *last]
 
 
-def _peer(estimates: Sequence[Estimate], width: int | None) -> list[Line]:
-    rows = [
-        [one.event.value, units.duration(one.best), units.duration(one.worst), one.why] for one in estimates
-    ]
-    columns = ("EVENT", "BEST", "WORST", "WHY")
-    inner = width - len(INDENT) if width else None
-    return [(Span(INDENT), *row) for row in table(columns, rows, ("BEST", "WORST"), inner)]
+def _row(one: Estimate, whys: Mapping[str, int]) -> list[Cell]:
+    basis = "session" if one.negotiated else "policy"
+    best, worst = units.duration(one.best), units.duration(one.worst)
+    return [one.address, one.event.value, best, worst, basis, str(whys[one.why])]
+
+
+def _reason(number: int, why: str, width: int | None) -> list[Line]:
+    lead = f"{number:>2}  "
+    return folded(line(Span(lead, "dim"), printable(why)), width, len(lead))
 
 
 def summary(node: str, estimates: Sequence[Estimate]) -> str:

@@ -174,9 +174,18 @@ def test_estimate_folds_at_the_width() -> None:
     check_golden("node_estimate_70_columns.txt", estimate.text("worker-1", ESTIMATES, 70))
 
 
+def test_a_reason_of_many_estimates_is_said_once() -> None:
+    other = replace(ESTIMATES[0], address="192.0.2.2"), replace(ESTIMATES[1], address="192.0.2.2")
+    shown = [plain(row) for row in estimate.text("worker-1", (*ESTIMATES, *other))]
+    assert [row.split()[-1] for row in shown[1:5]] == ["1", "2", "1", "2"]
+    assert [row for row in shown if row.startswith((" 1  ", " 2  ", " 3  "))] == shown[6:8]
+
+
 def test_estimate_for_ever() -> None:
     endless = (one(Event.POWER_OFF, 0.02, inf, "Nothing notices.", negotiated=False),)
-    assert "not negotiated yet: from the policy" in plain(estimate.text("w", endless)[0])
+    shown = [plain(row) for row in estimate.text("w", endless)]
+    assert shown[1].split()[-3:] == ["ever", "policy", "1"]
+    assert "FROM policy: not negotiated yet, so it counts what the policy asks for" in shown
     assert "may send for ever" in estimate.summary("w", endless)
     document = plain_data(estimate.document("w", endless))
     assert document["estimates"][0]["worstSeconds"] is None
