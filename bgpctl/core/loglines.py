@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -87,15 +87,28 @@ def mentions(text: str, address: str) -> bool:
     return re.search(pattern, text.lower()) is not None
 
 
-def chosen(texts: Iterable[str], node: str, wanted: Wanted) -> Iterator[LogLine]:
-    """The wanted lines of one log, in its order; their times never go back."""
-    before = 0.0
+STRANGE = 1000  # lines that nobody knows, after which a log that is followed is none
+
+
+def chosen(
+    texts: Iterable[str], node: str, wanted: Wanted, strange: Callable[[int], None] | None = None
+) -> Iterator[LogLine]:
+    """The wanted lines of one log, in its order; their times never go back. `strange` is told once of how
+    many lines not one was a BGP control plane's: at their end, or after STRANGE of them."""
+    before, known, number = 0.0, strange is None, 0
     for text in texts:
         line = read(text, node, before)
         if line is not None:
-            before = line.at
+            before, known = line.at, True
             if wanted.has(line):
                 yield line
+        elif not known and text.strip():
+            number += 1
+            if strange is not None and number == STRANGE:
+                known = True
+                strange(number)
+    if strange is not None and not known and number:
+        strange(number)
 
 
 def merged(logs: Iterable[Iterator[LogLine]]) -> Iterator[LogLine]:

@@ -24,6 +24,9 @@ from bgpctl.errors import Exit, Problem
 # etcd's default request limit: what is larger cannot be applied to a cluster.
 MAX_OBJECT_BYTES = 1_572_864
 
+# Of all files together. A check takes some 40 times that in memory, and a second for each MiB.
+MOST_BYTES = 4 << 20
+
 # What Cilium's operator writes for its agents; the speaker compiles its own from the others.
 NOT_OURS = ("CiliumBGPNodeConfig",)
 
@@ -81,7 +84,7 @@ class CheckReport:
 
 def check_files(paths: Sequence[AnyPath]) -> CheckReport:
     """Check all documents of all files, each alone and then together. Raises nothing."""
-    loaded = read_documents(paths)
+    loaded = read_documents(paths, MOST_BYTES)
     problems, warnings = list(loaded.problems), []
     checked = _unreadable(loaded.problems)
     valid: list[Valid] = []

@@ -90,13 +90,15 @@ def load_documents(paths: Sequence[AnyPath]) -> list[LoadedDocument]:
     return loaded.documents
 
 
-def read_documents(paths: Sequence[AnyPath]) -> Loaded:
-    """As `load_documents`, without raising: documents and problems side by side."""
-    loaded = Loaded()
+def read_documents(paths: Sequence[AnyPath], at_most: int | None = None) -> Loaded:
+    """As `load_documents`, without raising: documents and problems side by side. `at_most`: octets of all
+    files together; those that would be more are not read."""
+    loaded, left = Loaded(), at_most
     for path in paths:
         source = str(path)
         try:
-            data = _read(source)
+            data = _read(source, at_most, left)
+            left = None if left is None else left - len(data)
         except _Unreadable as fault:
             loaded.problems.append(Problem(source, fault.document, "", fault.message, fault.line))
             continue
@@ -135,8 +137,11 @@ class _Unreadable(Exception):
         self.document = 1
 
 
-def _read(source: str) -> bytes:
-    data = _bytes(source)
+def _read(source: str, at_most: int | None, left: int | None) -> bytes:
+    limit = MAX_BYTES if at_most is None else at_most
+    data = _bytes(source, limit)
+    if left is not None and len(data) > left:
+        raise _Unreadable(f"the files together are larger than {limit >> 20} MiB: check this one by itself")
     if not data.strip():
         raise _Unreadable("the file is empty: it must have at least one YAML document")
     if (position := data.find(b"\0")) >= 0:
@@ -150,24 +155,24 @@ def _read(source: str) -> bytes:
     return data
 
 
-def _bytes(source: str) -> bytes:
+def _bytes(source: str, limit: int) -> bytes:
     if source == "-":
-        return _bounded(sys.stdin.buffer.read(MAX_BYTES + 1))
+        return _bounded(sys.stdin.buffer.read(limit + 1), limit)
     try:
         path = Path(source)
         if stat.S_ISDIR(path.stat().st_mode):
             raise _Unreadable("is a directory: name the files in it")
         with path.open("rb") as file:
-            return _bounded(file.read(MAX_BYTES + 1))
+            return _bounded(file.read(limit + 1), limit)
     except OSError as error:
         raise _Unreadable(f"cannot be read: {error.strerror or error}") from None
     except ValueError:  # a NUL in the name
         raise _Unreadable("is no file name") from None
 
 
-def _bounded(data: bytes) -> bytes:
-    if len(data) > MAX_BYTES:
-        raise _Unreadable(f"is larger than {MAX_BYTES >> 20} MiB")
+def _bounded(data: bytes, limit: int) -> bytes:
+    if len(data) > limit:
+        raise _Unreadable(f"is larger than {limit >> 20} MiB, which is the limit")
     return data
 
 

@@ -263,14 +263,14 @@ class Client:
             headers["authorization"] = authorization
         if body is not None:
             headers["Content-Type"] = content_type
-        sent = self._clock.local()
+        sent, patience = self._clock.local(), self._patience(read_timeout)
         try:
             response = self.access.pool.request(
                 method,
                 url,
                 body=json.dumps(body) if body is not None else None,
                 headers=headers,
-                timeout=self._patience(read_timeout),
+                timeout=patience,
                 preload_content=False,
                 retries=False,
                 redirect=False,
@@ -278,7 +278,7 @@ class Client:
             refused = None if response.status < 300 else _whole(response, f"{method} {path}")
         except (urllib3.exceptions.HTTPError, OSError) as error:
             self._doubts.trouble()
-            raise unanswered(self.access.host, error) from None
+            raise unanswered(self.access.host, error, patience) from None
         except ValueError:
             # Of a header: the credential is the only one that comes from outside, and must not be quoted.
             raise UsageError(

@@ -6,6 +6,7 @@ Only its configuration side is used; requests go over its urllib3 pool as raw JS
 
 from __future__ import annotations
 
+import binascii
 import contextlib
 import logging
 import os
@@ -104,15 +105,18 @@ def _from_kubeconfig(paths: list[str], context: str | None) -> Access:
         look = "see `kubectl config get-contexts`" if "context" in words else _LOOK
         raise UsageError(f"kubeconfig {shown}: {words}", look) from None
     except OSError as error:
-        way = (
-            "pass --kubeconfig PATH of a file" if isinstance(error, IsADirectoryError) else "make it readable"
-        )
-        raise UsageError(f"kubeconfig {shown}: {error.filename or 'a file'}: {error.strerror}", way) from None
+        if isinstance(error, IsADirectoryError) and error.filename in paths:
+            raise UsageError(
+                f"kubeconfig {shown} is a directory", "pass --kubeconfig PATH of a file"
+            ) from None
+        named = error.filename or "a file"
+        raise UsageError(f"kubeconfig {shown}: {named}: {error.strerror}", "make it readable") from None
     except Exception as error:
         raise UsageError(f"kubeconfig {shown} cannot be read ({_place(error)})", _LOOK) from None
     if not has_server:
         raise UsageError(f"kubeconfig {shown}: the cluster has no server", "add `server: https://…` to it")
     _require_credential(loader, configuration, errors, shown)
+    _require_certificates(configuration, shown)
     try:
         return _access(configuration, extensions)
     except (ValueError, ImportError):  # an address that is none, or SOCKS, which needs another library
@@ -149,8 +153,11 @@ def _words(error: Exception) -> str:
 
 def _place(error: Exception) -> str:
     """What kind of error and where; yaml's and binascii's messages quote what they choke on."""
-    mark = getattr(error, "problem_mark", None)
-    return f"not YAML, line {mark.line + 1}" if mark else type(error).__name__
+    if mark := getattr(error, "problem_mark", None):
+        return f"not YAML, line {mark.line + 1}"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is no text"
+    return "one of its …-data is not base64" if isinstance(error, binascii.Error) else type(error).__name__
 
 
 def _require_credential(loader: Any, configuration: Any, errors: list[str], shown: str) -> None:
@@ -174,6 +181,23 @@ def _require_credential(loader: Any, configuration: Any, errors: list[str], show
         f"kubeconfig {shown}: no usable credential in the user's {', '.join(sorted(map(str, user)))}",
         "nothing was sent; bgpctl takes a token, a client certificate, an exec plugin or oidc",
     )
+
+
+def _require_certificates(configuration: Any, shown: str) -> None:
+    """What OpenSSL would only say when it is asked something, and in its own words."""
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    bad = ""
+    try:
+        if configuration.verify_ssl and configuration.ssl_ca_cert:
+            bad = "certificate-authority is no certificate"
+            context.load_verify_locations(configuration.ssl_ca_cert)
+        if configuration.cert_file:
+            bad = "client-certificate and client-key are no pair of certificate and key"
+            context.load_cert_chain(configuration.cert_file, configuration.key_file)
+    except ssl.SSLError:
+        raise UsageError(f"kubeconfig {shown}: the {bad} in PEM", _LOOK) from None
 
 
 def _extensions(loader: Any) -> dict[str, Any]:

@@ -9,9 +9,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bgpctl.errors import BgpctlError, Outdated, Temporary, UsageError
+
+if TYPE_CHECKING:
+    import urllib3
 
 Document = dict[str, Any]
 
@@ -89,7 +92,11 @@ def refusal(method: str, path: str, code: int, headers: Mapping[str, str], body:
         return Temporary(f"{method} {path}: redirected (HTTP {code}): this is not the Kubernetes API itself")
     if code == 401:
         return ApiError(
-            code, reason, "the API server does not accept the credential (401)", status, "log in again"
+            code,
+            reason,
+            "the API server does not accept the credential (401)",
+            status,
+            "it may have expired: log in again",
         )
     if code == 403 and reason != "":
         return ApiError(code, reason, message, status, FORBIDDEN)
@@ -100,8 +107,9 @@ def refusal(method: str, path: str, code: int, headers: Mapping[str, str], body:
     return kinds.get(code, ApiError)(code, reason, message, status)
 
 
-def unanswered(host: str, error: BaseException) -> BgpctlError:
-    """The error of a request that no answer came to. A password in the server's URL is not told."""
+def unanswered(host: str, error: BaseException, patience: urllib3.Timeout | None = None) -> BgpctlError:
+    """The error of a request that no answer came to, in that time. A password in the server's URL is not
+    told."""
     host = re.sub(r"//[^/@]*@", "//", host)
     from ssl import SSLCertVerificationError
 
@@ -112,10 +120,23 @@ def unanswered(host: str, error: BaseException) -> BgpctlError:
             f"the certificate of the API server {host} is not trusted: {cause.verify_message}",
             "check certificate-authority and the server's address in the kubeconfig",
         )
+    within = _waited(error, patience)
     return Temporary(
-        f"the API server {host} did not answer: {plain(error)}",
+        f"the API server {host} did not answer{within or f': {plain(error)}'}",
         "nothing is known to have changed; running the same command again is safe",
     )
+
+
+def _waited(error: BaseException, patience: urllib3.Timeout | None) -> str:
+    """For how long it was waited, where that was the end of it; urllib3 gives a handshake the time that it
+    has for connecting, and an answer that of reading."""
+    if patience is None or not isinstance(_innermost(error), TimeoutError):
+        return ""
+    from urllib3.exceptions import ReadTimeoutError
+
+    answered = isinstance(error, ReadTimeoutError) and "handshake" not in str(_innermost(error))
+    seconds = patience.read_timeout if answered else patience.connect_timeout
+    return f" within {seconds:g} s"
 
 
 def _text(value: object) -> str:

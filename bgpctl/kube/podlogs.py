@@ -23,6 +23,7 @@ class PodLog:
     uid: str
     container: str
     node: str
+    named = False
 
     @property
     def key(self) -> str:

@@ -97,6 +97,8 @@ def running(
     """
     if not 1 <= nodes <= MAX_NODES:
         raise UsageError(f"--nodes {nodes} is out of range", f"1..{MAX_NODES}")
+    if kubeconfig:
+        place.refuse(kubeconfig)
     kind, driver = choose(router), stacks.choose(stack)
     with contextlib.ExitStack() as parts:
         here = parts.enter_context(place.claimed())

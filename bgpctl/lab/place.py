@@ -55,16 +55,32 @@ class Place:
         """A copy of the kubeconfig where the user wants it. It goes with the lab, or with its leftovers.
         UsageError when a file is there already: it may be somebody's real one."""
         outside = outside.absolute()
+        refuse(outside)
         (self.directory / _OUTSIDE).write_text(str(outside))
         try:
             with open(os.open(outside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
                 file.write(self.kubeconfig.read_text())
-        except FileExistsError:
+        except FileExistsError:  # since it was looked for
             (self.directory / _OUTSIDE).unlink()
-            raise UsageError(f"{outside} exists already", "choose another path, or remove it") from None
+            raise _taken(outside) from None
         except OSError as error:
             raise UsageError(f"cannot write {outside}: {error.strerror}", "choose another path") from None
         return outside
+
+
+def refuse(outside: Path) -> None:
+    """UsageError where no file can be written: before a lab is started, which takes a while."""
+    if outside.is_dir():
+        raise UsageError(f"{outside} is a directory", "give the path of a file that is not there yet")
+    if outside.exists() or outside.is_symlink():
+        raise _taken(outside)
+    if not os.access(outside.absolute().parent, os.W_OK | os.X_OK):
+        why = "cannot be written to" if outside.absolute().parent.is_dir() else "is no directory"
+        raise UsageError(f"cannot write {outside}: {outside.absolute().parent} {why}", "choose another path")
+
+
+def _taken(outside: Path) -> UsageError:
+    return UsageError(f"{outside} exists already", "choose another path, or remove it")
 
 
 @contextlib.contextmanager

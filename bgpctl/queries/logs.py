@@ -19,8 +19,9 @@ MOST_WAITING = 10_000  # lines; while nobody takes them (a pager), no more are r
 
 class Log(Protocol):
     """One log: a container's, or a file. `node` is where it is written; `key` is its own; `name` is for
-    messages. `lines`: those from `since_seconds` ago on (None = all that are kept), with `follow` also those
-    to come. Raises BgpctlError when it cannot be read."""
+    messages; `named`: the user said that it is one, so somebody knows its lines. `lines`: those from
+    `since_seconds` ago on (None = all that are kept), with `follow` also those to come. Raises BgpctlError
+    when it cannot be read."""
 
     @property
     def key(self) -> str: ...
@@ -28,6 +29,8 @@ class Log(Protocol):
     def name(self) -> str: ...
     @property
     def node(self) -> str: ...
+    @property
+    def named(self) -> bool: ...
     def lines(self, follow: bool, since_seconds: float | None) -> Iterator[str]: ...
 
 
@@ -44,13 +47,23 @@ def once(logs: Sequence[Log], wanted: Wanted, complain: Complain) -> Iterator[Lo
 
 
 def _read(log: Log, wanted: Wanted, complain: Complain, failed: list[str]) -> Iterator[LogLine]:
+    def strange(lines: int) -> None:
+        failed.append(log.key)
+        complain(_strange(log, lines))
+
     try:
-        yield from chosen(log.lines(False, _ago(wanted)), log.node, wanted)
+        told = strange if log.named else None
+        yield from chosen(log.lines(False, _ago(wanted)), log.node, wanted, told)
     except UsageError:
         raise
     except BgpctlError as error:
         failed.append(log.key)
         complain(f"{log.name}: {error.message}")
+
+
+def _strange(log: Log, lines: int) -> str:
+    some = "its only line is none" if lines == 1 else f"none of its {lines} lines is one"
+    return f"{log.name}: {some} of a BGP control plane"
 
 
 def _ago(wanted: Wanted) -> float | None:
@@ -112,13 +125,17 @@ class Follower:
         last = self._last.get(log.key)
         wanted = replace(self.wanted, since=max(self.wanted.since, last or 0.0))
         try:
-            for line in chosen(log.lines(True, _ago(wanted)), log.node, wanted):
+            lines, told = log.lines(True, _ago(wanted)), self._strange(log) if log.named else None
+            for line in chosen(lines, log.node, wanted, told):
                 if last is None or line.at > last:
                     self._queue.put((log.key, line))
         except BgpctlError as error:
             self._complain(f"{log.name}: {error.message}")
         finally:
             self._queue.put((log.key, None))
+
+    def _strange(self, log: Log) -> Callable[[int], None]:
+        return lambda lines: self._complain(_strange(log, lines))
 
     def _complain(self, text: str) -> None:
         """Once: what cannot be read is tried again every few seconds."""

@@ -19,6 +19,7 @@ class FileLog:
     """One log file. Lines that name no node are of a node named after the file."""
 
     path: Path
+    named = True
 
     @property
     def key(self) -> str:

@@ -106,6 +106,24 @@ def test_files_are_followed_through_rotation(tmp_path: Path) -> None:
         run.says("before", "first", "other", "halves", "rotated")
 
 
+def test_a_file_that_is_no_log_of_bgp_says_so(tmp_path: Path) -> None:
+    (tmp_path / "poem").write_text("shall I\ncompare thee\n", "utf-8")
+    (tmp_path / "noise").write_bytes(b"\xfe\x00\x1b" * 999)
+    (tmp_path / "log").write_text(entry(time.time(), "ours") + "\n", "utf-8")
+    files = [f"--file={tmp_path / name}" for name in ("poem", "noise", "log")]
+    ran = bgpctl("logs", *files[:2])
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.splitlines() == [
+        f"warning: {tmp_path / 'poem'}: none of its 2 lines is one of a BGP control plane",
+        f"warning: {tmp_path / 'noise'}: its only line is none of a BGP control plane",
+        "error: no log could be read",
+        "hint: what each of them answered stands above",
+    ]
+    ran = bgpctl("logs", *files)
+    assert (ran.code, ran.err.count("warning: ")) == (0, 2)
+    assert "ours" in ran.out
+
+
 def test_a_file_that_is_not_there() -> None:
     ran = bgpctl("logs", "--file", "/nowhere/speaker.log")
     assert ran.code == 2 and "cannot read /nowhere/speaker.log" in ran.err

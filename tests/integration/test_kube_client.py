@@ -183,8 +183,17 @@ def test_a_server_that_hangs_ends_with_the_read_timeout(
 ) -> None:
     monkeypatch.setattr(module, "READ_TIMEOUT", 0.3)
     server.faults.add(Fault("hang", seconds=5, count=1))
-    with pytest.raises(Temporary, match="timed out"):
+    with pytest.raises(Temporary, match=r"^the API server http://\S+ did not answer within 0\.3 s$"):
         api.get(paths.NODES)
+
+
+def test_a_handshake_that_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CONNECT_TIMEOUT", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        host = f"https://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(Temporary) as caught:
+            clients.plain_client(host).get(paths.NODES)
+    assert str(caught.value) == f"the API server {host} did not answer within 0.3 s"
 
 
 def test_connection_refused() -> None:

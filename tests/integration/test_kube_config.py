@@ -127,6 +127,7 @@ def test_the_hint_is_about_what_is_wrong(tmp_path: Path) -> None:
     for path in (written(tmp_path / "a", faulty), written(tmp_path / "b", "")):
         assert refused(path).hint == "check it with `kubectl config view`"
     assert refused(str(tmp_path)).hint == "pass --kubeconfig PATH of a file"
+    assert refused(str(tmp_path)).message == f"kubeconfig {tmp_path} is a directory"
 
 
 # --- faults of the document -------------------------------------------------------------------------------
@@ -176,6 +177,37 @@ def test_a_proxy_that_cannot_be_used(tmp_path: Path, scheme: str) -> None:
     assert "proxy-url" in refused(written(tmp_path / "config", made)).message
 
 
+NO_CERTIFICATE = b64encode(b"-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n").decode()
+
+
+@pytest.mark.parametrize(
+    ("cluster", "user", "words"),
+    [
+        ({"certificate-authority-data": "abc"}, {}, "one of its …-data is not base64"),
+        (
+            {"certificate-authority-data": NO_CERTIFICATE},
+            {},
+            "the certificate-authority is no certificate in PEM",
+        ),
+        (
+            {},
+            {"client-certificate-data": NO_CERTIFICATE, "client-key-data": NO_CERTIFICATE},
+            "the client-certificate and client-key are no pair of certificate and key in PEM",
+        ),
+    ],
+)
+def test_a_broken_certificate(tmp_path: Path, cluster: Any, user: Any, words: str) -> None:
+    made = document(server="https://127.0.0.1:1")
+    made["clusters"][0]["cluster"].update(server="https://127.0.0.1:1", **cluster)
+    made["users"][0]["user"] = user or made["users"][0]["user"]
+    assert words in refused(written(tmp_path / "config", made)).message
+
+
+def test_a_file_that_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "config").write_bytes(bytes(range(256)) * 9)
+    assert "cannot be read (it is no text)" in refused(str(tmp_path / "config")).message
+
+
 @pytest.mark.parametrize("text", ["", "[]", '"text"', "\x00", "a: b"])
 def test_a_file_that_is_no_kubeconfig(tmp_path: Path, text: str) -> None:
     assert "kubeconfig" in str(refused(written(tmp_path / "a", text)))
@@ -184,7 +216,7 @@ def test_a_file_that_is_no_kubeconfig(tmp_path: Path, text: str) -> None:
 def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     content = document(tokenFile=str(tmp_path / "no-token"))
     assert f"{tmp_path / 'no-token'}: No such file" in str(refused(written(tmp_path / "a", content)))
-    assert "Is a directory" in str(refused(str(tmp_path)))
+    assert "is a directory" in str(refused(str(tmp_path)))
     content = document(server="https://127.0.0.1:1")
     content["clusters"][0]["cluster"]["certificate-authority"] = str(tmp_path / "no-ca")
     assert "no-ca" in str(refused(written(tmp_path / "b", content)))

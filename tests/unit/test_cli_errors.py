@@ -228,7 +228,9 @@ def test_the_reader_may_go_away(tmp_path: Path, down: bool, code: int) -> None:
 
 def test_help_and_logs_end_with_their_reader(tmp_path: Path) -> None:
     log = tmp_path / "speaker.log"
-    log.write_text("2026-11-23T18:32:55Z level=info msg=started node=worker-1\n" * 20_000)
+    log.write_text(
+        "time=2026-11-23T18:32:55Z level=info msg=started subsys=bgp-control-plane node=worker-1\n" * 20_000
+    )
     for words in (("node", "drain", "--help"), ("logs", "--file", str(log))):
         read, write = os.pipe()
         os.close(read)

@@ -74,6 +74,19 @@ def test_a_bound_on_size(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "is larger than 1 MiB" in faults(write(b"a" * ((1 << 20) + 1)))[0]
 
 
+def test_a_bound_on_all_files_together(tmp_path: Path) -> None:
+    one, two, three = (str(tmp_path / name) for name in ("a", "b", "c"))
+    Path(one).write_text("kind: Node # " + "a" * 600)
+    Path(two).write_text("kind: Service # " + "a" * 600)
+    Path(three).write_text("a" * 1025)
+    loaded = read_documents([one, two, three], 1 << 10)
+    assert [document.kind for document in loaded.documents] == ["Node"]
+    assert [(problem.source, problem.message) for problem in loaded.problems] == [
+        (two, "the files together are larger than 0 MiB: check this one by itself"),
+        (three, "is larger than 0 MiB, which is the limit"),
+    ]
+
+
 def test_standard_input_and_a_byte_order_mark(monkeypatch: pytest.MonkeyPatch) -> None:
     stdin = SimpleNamespace(buffer=io.BytesIO(b"\xef\xbb\xbf" + yaml.safe_dump(node()).encode()))
     monkeypatch.setattr("sys.stdin", stdin)

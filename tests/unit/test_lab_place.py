@@ -10,7 +10,8 @@ import pytest
 from bgpctl.cli.flags import Given
 from bgpctl.cli.logs import _of_a_lab as logs_hint
 from bgpctl.cli.speaker import _of_a_lab as status_hint
-from bgpctl.lab import place
+from bgpctl.errors import UsageError
+from bgpctl.lab import cluster, place
 from bgpctl.speaker.places import STATUS_SOCKET
 
 
@@ -36,6 +37,26 @@ def test_the_lab_is_the_one_of_the_kubeconfig(labs: Path, monkeypatch: pytest.Mo
         assert logs_hint(kube, ("worker-9",)) == ""
         monkeypatch.setenv("KUBECONFIG", f"/nowhere:{lab / 'kubeconfig'}")
         assert str(lab / "worker-1") in status_hint(Given())
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("", "is a directory"),
+        ("there", "exists already"),
+        ("dangling", "exists already"),
+        ("missing/kubeconfig", "is no directory"),
+    ],
+)
+def test_where_no_kubeconfig_can_be_written_nothing_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, complaint: str
+) -> None:
+    (tmp_path / "there").touch()
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    monkeypatch.setattr(place, "claimed", lambda: pytest.fail("it was begun"))
+    with pytest.raises(UsageError, match=complaint), cluster.running(kubeconfig=tmp_path / name):
+        pass
+    place.refuse(tmp_path / "fresh")
 
 
 def test_a_kubeconfig_of_no_lab_has_no_speakers_here(labs: Path, tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ class Log:
     node: str
     reads: list[Any]
     name: str = "pod agent"
+    named: bool = False
     asked: list[tuple[bool, float | None]] = field(default_factory=list)
 
     @property
