@@ -27,6 +27,7 @@ from bgpctl.cli import (
     policy,
     preflight,
     providers,
+    reach,
     routes,
     speaker,
     top,
@@ -117,6 +118,7 @@ def tree() -> Any:
     _in_whole_sentences(command)
     _with_examples(command)
     defaults.add_verbose(command)
+    reach.add_flags(command)
     return command
 
 

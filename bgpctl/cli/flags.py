@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Annotated, Any, Literal, Protocol
 
 import typer
@@ -61,6 +62,26 @@ Timeout = Annotated[
         "--timeout",
         "Give up after this long (exit 4); running again resumes. 30s, 1h30m or seconds.  [default: 10m]",
         parse.positive_duration,
+    ),
+]
+Deadline = Annotated[
+    float,
+    duration(
+        "--timeout",
+        "Give up after this long (exit 4); running again resumes. 30s, 1h30m or seconds; 0 = never.  "
+        "[default: 10m]",
+        parse.deadline,
+    ),
+]
+Reason = Annotated[
+    str | None,
+    typer.Option(
+        "--reason",
+        metavar="TEXT",
+        parser=parse.reason,
+        show_default=False,
+        help="Why, in a few words: they are kept in the run's journal, stand in the Node's Events and, where "
+        "bgpctl's speaker runs, in the Cease that the routers get (RFC 9003).",
     ),
 ]
 Expect = Annotated[
@@ -123,10 +144,15 @@ class Parsed(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """The Kubernetes flags given before the command."""
+    """The Kubernetes flags. `user` and `groups`: as whom to ask, "" = as the kubeconfig says; `patience`:
+    seconds for one answer, `chunk`: objects at once (None = the client's own)."""
 
     context: str | None = None
     kubeconfig: str | None = None
+    user: str = ""
+    groups: tuple[str, ...] = ()
+    patience: float | None = None
+    chunk: int | None = None
 
     def merge(self, context: str | None, kubeconfig: str | None) -> Given:
         """The command's own flags win."""
@@ -135,10 +161,10 @@ class Given:
 
 def given(ctx: typer.Context, context: str | None, kubeconfig: str | None) -> Given:
     """The Kubernetes flags of this command line, wherever they stood."""
-    from bgpctl.cli import defaults
+    from bgpctl.cli import defaults, reach
 
     before = ctx.find_object(Given) or Given()
-    merged = before.merge(context, kubeconfig)
+    merged = reach.given(ctx, before.merge(context, kubeconfig))
     defaults.tell(ctx, merged)
     return merged
 
@@ -167,7 +193,9 @@ def _asked(ctx: Parsed, wanted: str) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def text_of(value: object) -> str:
-    """A flag's value as it would be typed: a number without the zeros at its end."""
+    """A flag's value as it would be typed: a number without the zeros at its end, and 0 for no deadline."""
+    if value == inf:
+        return "0"
     return f"{value:.6f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
 
 

@@ -70,7 +70,7 @@ def _synopsis(command: Any, path: tuple[str, ...]) -> list[str]:
 
 def _options(command: Any) -> Iterator[str]:
     for one in command.params:
-        if one.param_type_name == "option":
+        if one.param_type_name == "option" and not getattr(one, "hidden", False):
             yield from _item(_flags(one), one.help)
     yield from _item("\\fB\\-h\\fR, \\fB\\-\\-help\\fR", "Show this text and exit.")
 

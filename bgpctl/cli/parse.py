@@ -9,6 +9,7 @@ import difflib
 import re
 import shlex
 from collections.abc import Callable, Sequence
+from math import inf
 from typing import TYPE_CHECKING
 
 import typer
@@ -44,6 +45,27 @@ def positive_duration(text: str | float) -> float:
     if length <= 0:
         raise typer.BadParameter(f"it must be longer than 0; {DURATIONS}.")
     return length
+
+
+def chunk(text: str | int) -> int:
+    """Objects of a list that are asked for at once; 0 = all."""
+    if re.fullmatch(r"[0-9]{1,7}", str(text)):
+        return int(text)
+    raise typer.BadParameter(f"{text!r} is no number of objects; write 500, or 0 for all at once.")
+
+
+def deadline(text: str | float) -> float:
+    """A duration until a run gives up; 0, as kubectl has it, is no deadline: infinity."""
+    return duration(text) or inf
+
+
+def reason(text: str) -> str:
+    """A line of words for others, as the journal keeps it."""
+    from bgpctl.core.policy.annotations import LONGEST_REASON, valid_reason
+
+    if not valid_reason(text.strip()):
+        raise typer.BadParameter(f"write 1 to {LONGEST_REASON} characters on one line, for people to read.")
+    return text.strip()
 
 
 def graceful_restart(text: str) -> str:

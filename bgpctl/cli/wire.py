@@ -23,7 +23,8 @@ def client(given: Given) -> Client:
     from bgpctl.kube.client import Client
     from bgpctl.kube.config import load_access
 
-    return Client(load_access(given.kubeconfig, given.context))
+    access = load_access(given.kubeconfig, given.context).impersonating(given.user, given.groups)
+    return Client(access, patience=given.patience, chunk=given.chunk)
 
 
 def in_cluster_client() -> Client:

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
+from math import inf
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -55,10 +56,20 @@ PATCH_TYPES = {
 
 
 class Client:
-    """Raw JSON requests over an `Access`. Safe to use from several threads."""
+    """Raw JSON requests over an `Access`. Safe to use from several threads. `patience`: seconds for one
+    answer (None = READ_TIMEOUT), a stream's events excepted; `chunk`: objects of a list that are asked for at
+    once (None = PAGE, 0 = all)."""
 
-    def __init__(self, access: Access, clock: ServerClock | None = None) -> None:
+    def __init__(
+        self,
+        access: Access,
+        clock: ServerClock | None = None,
+        *,
+        patience: float | None = None,
+        chunk: int | None = None,
+    ) -> None:
         self.access = access
+        self._given_patience, self._chunk = patience, chunk
         self.ends: float | None = None  # CLOCK_BOOTTIME: whoever asks has no time after that
         self._clock = clock or ServerClock()
         self._doubts = Doubts(self._clock.local)
@@ -106,8 +117,9 @@ class Client:
         self, path: str, query: Mapping[str, str], read: Callable[[Document], T]
     ) -> tuple[list[T], str]:
         """The same, of each item only what `read` makes of it: no more than one page is held at a time."""
+        page = PAGE if self._chunk is None else self._chunk
         try:
-            return self._pages(path, {**query, "limit": str(PAGE)}, read)
+            return self._pages(path, {**query, "limit": str(page)} if page else query, read)
         except Gone:
             # The list took longer than the server keeps a snapshot: ask for an answer in one piece.
             return self._pages(path, query, read)
@@ -205,7 +217,7 @@ class Client:
     ) -> bytes:
         import urllib3
 
-        response = self._send(method, path, query, body, content_type, READ_TIMEOUT)
+        response = self._send(method, path, query, body, content_type, self._reading())
         try:
             return _whole(response, f"{method} {path}", longest)
         except (urllib3.exceptions.HTTPError, OSError) as error:
@@ -221,7 +233,7 @@ class Client:
         does, and Temporary when it breaks off."""
         import urllib3
 
-        response = self._begin(path, query, read_timeout or READ_TIMEOUT)
+        response = self._begin(path, query, read_timeout or self._reading())
         try:
             rest = b""
             for chunk in response.stream(65536, decode_content=True):
@@ -238,7 +250,7 @@ class Client:
             response.close()
 
     def _begin(self, path: str, query: Mapping[str, str], read_timeout: float) -> Any:
-        patience = min(read_timeout, READ_TIMEOUT)
+        patience = min(read_timeout, self._reading())
         response = self._send("GET", path, query, None, "application/json", patience)
         sock = getattr(response.connection, "sock", None)
         if sock is not None:
@@ -258,7 +270,8 @@ class Client:
         import urllib3
 
         url = self.access.host + path + ("?" + _encoded(tuple(query.items())) if query else "")
-        headers = {"Accept": "application/json", "User-Agent": f"bgpctl/{__version__}"}
+        headers = urllib3.HTTPHeaderDict(self.access.headers)
+        headers.extend({"Accept": "application/json", "User-Agent": f"bgpctl/{__version__}"})
         if authorization := self.access.authorization():
             headers["authorization"] = authorization
         if body is not None:
@@ -297,11 +310,13 @@ class Client:
         """How long to wait for the server: for somebody whose time is nearly up no longer than that."""
         import urllib3
 
-        left = LEAST_PATIENCE if self.ends is None else max(LEAST_PATIENCE, self.ends - self._clock.local())
-        return urllib3.Timeout(
-            connect=CONNECT_TIMEOUT if self.ends is None else min(CONNECT_TIMEOUT, left),
-            read=read if self.ends is None else min(read, left),
-        )
+        left = inf if self.ends is None else max(LEAST_PATIENCE, self.ends - self._clock.local())
+        longest = min(left, read)
+        return urllib3.Timeout(connect=min(CONNECT_TIMEOUT, longest), read=longest if longest < inf else None)
+
+    def _reading(self) -> float:
+        """Seconds that an answer may take to begin and to go on."""
+        return READ_TIMEOUT if self._given_patience is None else self._given_patience
 
     def _judged(self, error: BgpctlError, asked: Right) -> BgpctlError:
         """The error as it is to be taken: a refusal that may pass is Temporary."""

@@ -13,8 +13,8 @@ import os
 import re
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,13 +33,21 @@ CONNECTIONS = 32
 class Access:
     """An API server that can be asked: `pool` speaks TLS as configured, `authorization` gives the header
     value of this moment (tokens rotate), `extensions` are the kubeconfig context's own. `certificate`: the
-    client's, PEM, b"" where it has none."""
+    client's, PEM, b"" where it has none. `headers`: what each request has besides."""
 
     host: str
     pool: urllib3.PoolManager = field(repr=False)
     authorization: Callable[[], str | None] = field(repr=False)
     extensions: Mapping[str, Any] = field(default_factory=dict)
     certificate: bytes = field(default=b"", repr=False)
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def impersonating(self, user: str, groups: Iterable[str] = ()) -> Access:
+        """The same, asking as somebody else; "" = as before."""
+        if not user:
+            return self
+        members = (("Impersonate-Group", group) for group in groups)
+        return replace(self, headers=(("Impersonate-User", user), *members))
 
 
 def load_access(kubeconfig: str | None = None, context: str | None = None) -> Access:

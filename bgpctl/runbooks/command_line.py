@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from bgpctl.runbooks.kept import OF_ATTEMPT
 
-CLUSTER = ("--kubeconfig", "--context")  # which cluster it is about: every command has these
+CLUSTER = ("--kubeconfig", "--context", "--as", "--as-group")
+"""Which cluster a command is about, and as whom it is asked: all commands have these, kubectl's too."""
 _QUOTED = re.compile(r"`(kubectl|bgpctl (?:calico|cilium|logs|node|peers|providers|routes)) [^`]+(?=`)")
 _COMMAND, _AIMED = re.compile(r": (bgpctl|kubectl) "), re.compile(rf" ({'|'.join(CLUSTER)})\b")
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Protocol
 
 from bgpctl.errors import BgpctlError, Blocked, DeadlineExceeded, Outdated, Tells, Temporary, UsageError
@@ -230,7 +231,7 @@ def _event(step: Step, progress: Progress, decision: Decision, now: float) -> Ev
 def _still(step: Step, progress: Progress, decision: Decision, world: World) -> Event:
     """What is waited for, and when the run gives up."""
     now = world.now()
-    until = now + progress.deadline - world.monotonic()
+    until = now + progress.deadline - world.monotonic() if progress.deadline < inf else None
     state = STATES[decision.status]
     return Event(
         now,

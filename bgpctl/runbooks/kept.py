@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from bgpctl import providers
 from bgpctl.core.drain.deselection import protected
+from bgpctl.core.policy.annotations import LONGEST_REASON, valid_reason
 from bgpctl.core.reading.durations import seconds
 from bgpctl.core.reading.foreign import Foreign, Unreadable
 from bgpctl.core.reading.selectors import parse_selector
@@ -33,6 +34,7 @@ _NUMBER, _TEXT = r"-?\d{1,9}(\.\d{1,6})?", r"[\w.:/=!,()\[\]\-]"
 SHAPES = {
     "--order": "guide|withdraw-first",
     "--provider": "|".join(providers.TABLE),
+    "--reason": rf".{{1,{LONGEST_REASON}}}",
     "--timeout": _NUMBER,
     "--settle": _NUMBER,
     "--soak": _NUMBER,
@@ -69,6 +71,7 @@ INHERITED = (
     # or run a program: all else has to be said again. Without it, a run waits or is refused at most.
     "--order",
     "--provider",
+    "--reason",
     "--settle",
     "--soak",
     "--expect",
@@ -191,7 +194,7 @@ def _shaped(flag: str, value: str) -> bool:
 
 
 _OF_ALL = ("--timeout", "--router-probe")
-_OF_RESTORE = (*_OF_ALL, "--provider")
+_OF_RESTORE = (*_OF_ALL, "--provider", "--reason")
 _OF_RESTART = ("--restart-command", "--pod-selector", "--namespace", "--expect", "--allow-route-loss")
 _TAKES: Mapping[str, tuple[str, ...]] = {"restore": _OF_RESTORE, "restart": (*_OF_ALL, *_OF_RESTART)}
 _ONE_WAY = ("--assume-dead", "--disable-eviction")  # they have no --no- form
@@ -217,7 +220,8 @@ def _some_time(text: str) -> bool:
 _LABEL = re.compile(r"([a-z0-9.-]{1,253}/)?[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?(=[\w.-]{0,63}|-)", re.A)
 # Whatever is read is fine where it stands in a list, also 0 and nothing.
 _READERS: Mapping[str, Callable[[str], object]] = {
-    "--timeout": _some_time,
+    "--timeout": lambda text: [seconds(text)],
+    "--reason": valid_reason,
     "--expect": _some_time,
     "--settle": lambda text: [seconds(text)],
     "--soak": lambda text: [seconds(text)],

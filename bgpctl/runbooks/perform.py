@@ -21,7 +21,7 @@ from typing import Any
 from bgpctl.core.drain.budgets import held_back
 from bgpctl.core.drain.eviction import Outcome, parse_eviction_answer
 from bgpctl.core.drain.lever import Change, Create, Delete, Patch, holds
-from bgpctl.core.policy.annotations import LEAVE
+from bgpctl.core.policy.annotations import LEAVE, LEAVE_REASON
 from bgpctl.errors import BgpctlError, Blocked, DeadlineExceeded, Temporary
 from bgpctl.kube import paths
 from bgpctl.kube.client import ApiError, Conflict, NotFound, ServerBusy
@@ -288,8 +288,11 @@ def _body(change: ChangeNode, document: Document) -> Document:
     annotations: dict[str, str | None] = {}
     if change.leave:
         annotations[LEAVE] = change.leave
+        said = change.journal.options.get("--reason", ()) if change.journal else ()
+        if said or LEAVE_REASON in (document["metadata"].get("annotations") or {}):
+            annotations[LEAVE_REASON] = said[-1] if said else None
     if change.forget:
-        annotations.update({ANNOTATION: None, LEAVE: None})
+        annotations.update({ANNOTATION: None, LEAVE: None, LEAVE_REASON: None})
     elif change.journal is not None:
         annotations[ANNOTATION] = dump(change.journal)
     if annotations:

@@ -17,7 +17,7 @@ from typing import Any
 
 from bgpctl.core.intent.diff import Leave
 from bgpctl.core.model import Intent, Observed
-from bgpctl.core.policy.annotations import leave_name
+from bgpctl.core.policy.annotations import leave_name, leave_reason
 from bgpctl.core.policy.nodeconfig import NodeConfig
 from bgpctl.core.reading.documents import annotations_of
 from bgpctl.core.state import UNPROVED, NodeState, PeerState, WithdrawnRecord
@@ -37,7 +37,8 @@ class Leaving:
     this process."""
 
     def __init__(self, node: str, engine: Engine, settings: Settings, uid: str) -> None:
-        self._engine, self._reason, self._uid = engine, settings.leave_reason, uid
+        self._engine, self._plain, self._uid = engine, settings.leave_reason, uid
+        self._why = ""
         self._before = NodeState(node)
         self._held = Held()
         self._unproved = False
@@ -48,6 +49,11 @@ class Leaving:
         self.with_speaker = False
 
     # -- what is told
+
+    @property
+    def reason(self) -> str:
+        """In the words that routers get: the operator's, where there are any."""
+        return f"node leaves service: {self._why} (bgpctl)" if self._why else self._plain
 
     @property
     def unwithdrawn(self) -> tuple[PeerState, ...]:
@@ -107,6 +113,7 @@ class Leaving:
         is not. `before`: the last intent, None = this is the first."""
         if node is not None and not intent.undecided:
             self.seen = leave_name(annotations_of(node))
+            self._why = leave_reason(annotations_of(node))
         selected = before.selected if before else self._before.in_service
         if intent.out:
             if selected:
@@ -126,7 +133,7 @@ class Leaving:
         gone = self._engine.departed
         if peers and not left and all(peer.name in gone for peer in peers):
             self.withdrawn = record(
-                self._reason, time.time(), list(peers), gone, answers=self._answered, uid=self._uid
+                self.reason, time.time(), list(peers), gone, answers=self._answered, uid=self._uid
             )
             self._held.left(gone, gone)
             self._unproved = False

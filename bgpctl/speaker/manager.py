@@ -69,7 +69,6 @@ class Manager:
     ) -> None:
         self._node, self._source, self._engine, self._bell = node, source, engine, bell
         self._beside = beside or Beside()
-        self._reason = settings.leave_reason
         uid = str(uuid.uuid4())
         self._leaving = Leaving(node, engine, settings, uid)
         self._settling = Settling(settings.settle)
@@ -147,7 +146,7 @@ class Manager:
     def _diff(self, intent: Intent) -> tuple[Action, ...]:
         """What makes the engine run this; one that does not run is adopted or started."""
         observed = running(self._engine, intent)
-        return diff(self._settling.hold(intent, observed), observed, self._reason)
+        return diff(self._settling.hold(intent, observed), observed, self._leaving.reason)
 
     def _report(self) -> None:
         self._reporting.report(self._error)

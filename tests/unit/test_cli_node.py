@@ -6,6 +6,7 @@ import json
 import shlex
 import sys
 from collections.abc import Generator, Iterator
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,15 @@ def test_every_flag_of_a_drain_arrives(cluster: Cluster, asked: dict[str, Any]) 
             "--max-unavailable": ("2",),
         },
     )
+
+
+def test_no_deadline_and_a_reason(cluster: Cluster, asked: dict[str, Any]) -> None:
+    for command in ("drain", "restore"):
+        assert run("node", command, "worker-1", "--timeout", "0", "--reason", " a new disk ") == 0
+        assert asked[command].timeout == inf
+        assert asked[command].asked == {"--timeout": ("0",), "--reason": ("a new disk",)}
+        assert run("node", command, "worker-1", "--reason", "x" * 121) == 2
+        assert run("node", command, "worker-1", "--reason", "") == 2
 
 
 NOT_KEPT = {"--dry-run", "--take-over", "--output", "--context", "--kubeconfig", "--selector"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 import pytest
@@ -304,6 +305,15 @@ def test_time_that_is_up_names_the_reason_and_the_whole_command() -> None:
     assert (result.status, result.message) == ("deadline", "time is up at B: 1 pod left")
     assert result.hint.endswith(f"to go on (--timeout gives it longer): {TYPED}")
     assert [report.state for report in result.steps] == ["done", "deadline"]
+
+
+def test_without_a_deadline_a_wait_gives_up_never() -> None:
+    world = Facts()
+    world.script[60] = raising(KeyboardInterrupt())
+    patient = Decision(WAIT, "1 pod left", recheck=600.0)
+    result, events = run(world, Goal("B", (), lambda s: patient), timeout=inf)
+    assert result.status == "interrupted"
+    assert {event.until for event in events if event.kind == "still"} == {None}
 
 
 def test_a_wait_that_goes_on_is_told_every_ten_seconds_with_when_it_gives_up() -> None:

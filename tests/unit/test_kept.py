@@ -94,8 +94,9 @@ def options(words: str) -> kept.Options:
 
 
 HARMLESS = options_of(
-    "--order withdraw-first --provider bgpctl --settle 9 --soak 9 --expect 9 --deselect-label enable-bgp=off "
-    "--pod-selector app=web --namespace web --require-confirmed --no-ignore-daemonsets"
+    "--order withdraw-first --provider bgpctl --settle 9 --soak 9 --expect 9 --reason disks "
+    "--deselect-label enable-bgp=off --pod-selector app=web --namespace web --require-confirmed "
+    "--no-ignore-daemonsets"
 )
 HARMFUL = options_of(
     "--force --delete-emptydir-data --disable-eviction --allow-last-path --allow-address-gap "
@@ -145,7 +146,8 @@ def test_a_value_that_looks_like_a_flag_is_typed_with_it() -> None:
     ("flag", "good", "bad"),
     [
         ("--order", ["guide", "withdraw-first"], []),
-        ("--timeout", ["0.5", "1", "…"], ["0", "-1"]),
+        ("--timeout", ["0", "0.5", "1", "…"], ["-1"]),
+        ("--reason", ["a new disk", "…"], [" a", "a\tb"]),
         ("--expect", ["0.5", "1"], ["0", "-1"]),
         ("--settle", ["0", "0.5", "5"], ["-1"]),
         ("--skip-wait-for-delete-timeout", ["0", "5"], ["-1"]),
@@ -185,7 +187,7 @@ NO_SUCH = {"--no-assume-dead", "--no-disable-eviction", "--no-allow-route-loss"}
     ("command", "flags"),
     [
         ("drain", ({*kept.SHAPES, *kept.SWITCHES} - OF_RESTART) | (NO - NO_SUCH)),
-        ("restore", OF_ALL | {"--provider"}),
+        ("restore", OF_ALL | {"--provider", "--reason"}),
         ("restart", OF_ALL | OF_RESTART | {"--pod-selector"}),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 
 from bgpctl.core.intent.compile import ClusterObjects
 from bgpctl.core.intent.diff import Action, Leave
-from bgpctl.core.policy.annotations import LEAVE, leave_name
+from bgpctl.core.policy.annotations import LEAVE, LEAVE_REASON, leave_name, leave_reason
 from bgpctl.core.state import NodeState
 from bgpctl.core.state_document import from_document, to_document
 from bgpctl.errors import Temporary
@@ -46,6 +46,29 @@ def test_a_name_is_a_name(name: str) -> None:
 def test_what_is_no_name_is_no_request(name: str) -> None:
     assert leave_name({LEAVE: name}) == ""
     assert leave_name({}) == ""
+
+
+@pytest.mark.parametrize("text", ["a new disk", "d\u00e9j\u00e0 vu", "x" * 120])
+def test_a_reason_is_a_line(text: str) -> None:
+    assert leave_reason({LEAVE_REASON: text}) == text
+
+
+@pytest.mark.parametrize("text", ["", " ", "x" * 121, "two\nlines", "\x1b[31mred", "\u202egnp"])
+def test_what_is_no_line_is_no_reason(text: str) -> None:
+    assert leave_reason({LEAVE_REASON: text}) == leave_reason({}) == ""
+
+
+@pytest.mark.parametrize(
+    ("annotations", "told"),
+    [
+        ({}, "node leaves service (bgpctl)"),
+        ({LEAVE_REASON: "a new disk"}, "node leaves service: a new disk (bgpctl)"),
+    ],
+)
+def test_the_routers_are_told_why(rig: Rig, annotations: dict[str, str], told: str) -> None:
+    rig.tick(world(WEB, labels=AWAY, annotations={LEAVE: "one", **annotations}))
+    assert [action.reason for action in rig.engine.performed if isinstance(action, Leave)] == [told]
+    assert rig.state.withdrawn is not None and rig.state.withdrawn.reason == told
 
 
 def test_nothing_is_seen_before_anything_is_decided() -> None:

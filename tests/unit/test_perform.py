@@ -13,7 +13,7 @@ import pytest
 
 from bgpctl.core.drain.eviction import to_evict
 from bgpctl.core.drain.lever import Create, Delete, Patch
-from bgpctl.core.policy.annotations import LEAVE
+from bgpctl.core.policy.annotations import LEAVE, LEAVE_REASON
 from bgpctl.errors import BgpctlError, Blocked, DeadlineExceeded, Temporary
 from bgpctl.kube import paths
 from bgpctl.kube.client import ApiError, Conflict, NotFound
@@ -234,13 +234,31 @@ def test_the_copy_in_the_lease_is_the_prior_state_and_no_more(rig: Rig, owner: O
     assert rig.lease()["metadata"]["resourceVersion"] == version  # type: ignore[index]
 
 
+def test_a_reason_goes_with_the_request_to_leave_and_with_no_other_patch(rig: Rig, owner: Owner) -> None:
+    record = replace(_journal(owner), options={"--reason": ("a new disk",)})
+    written = []
+    for change in (
+        ChangeNode("leave", journal=record, leave="one"),
+        ChangeNode("note", journal=record),
+        ChangeNode("leave again", journal=replace(record, options={}), leave="two"),
+    ):
+        owner.perform(change)
+        (patch,) = (one.document for one in owner.sent if one.path != LEASE)
+        written.append(patch["metadata"]["annotations"].get(LEAVE_REASON, "untouched"))
+    assert written == ["a new disk", "untouched", None]
+
+
 def test_a_journal_that_is_forgotten_takes_its_copy_along_first(rig: Rig, owner: Owner) -> None:
     """Killed in between, there is a journal without a copy, never a copy of a journal that is over."""
     last = _journal(owner)
     owner.perform(ChangeNode("forget", forget=True, unschedulable=False))
     lease, patch = owner.sent
     assert lease.path == LEASE and "annotations" not in lease.document["metadata"]
-    assert patch.document["metadata"]["annotations"] == {ANNOTATION: None, LEAVE: None}
+    assert patch.document["metadata"]["annotations"] == {
+        ANNOTATION: None,
+        LEAVE: None,
+        LEAVE_REASON: None,
+    }
     assert rig.journal is None
     assert owner.world.hold.journal is None
     assert owner.world.last_journal == last, "what a run ends with is told by it"

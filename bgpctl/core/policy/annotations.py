@@ -14,6 +14,9 @@ answer to an earlier request cannot be taken for an answer to this one.
 `bgpctl.io/run` on a Node: the journal of its last run (`runbooks.journal`), of which only this is read here:
 is one unfinished, and since when.
 
+`bgpctl.io/leave-reason` on a Node: why, in the operator's words, written in that patch too. The speaker puts
+them into the Cease that the routers get.
+
 A bad value costs that value only.
 """
 
@@ -34,6 +37,9 @@ GRACEFUL_NOTIFICATION = "bgpctl.io/graceful-notification"
 GRACEFUL_SHUTDOWN_SOAK = "bgpctl.io/graceful-shutdown-soak"
 
 LEAVE = "bgpctl.io/leave"
+LEAVE_REASON = "bgpctl.io/leave-reason"
+
+LONGEST_REASON = 120  # characters; a Cease has room for 255 octets (RFC 9003), and is cut there
 
 RUN = "bgpctl.io/run"
 LONGEST_RUN = 256 << 10  # what the API server allows for all annotations of an object together
@@ -75,6 +81,17 @@ def unfinished(text: str) -> tuple[str, float] | None:
     except Unreadable:
         return None
     return (command, began) if began and not done else None
+
+
+def valid_reason(text: str) -> bool:
+    """One line that is seen as it is, and not longer than a Cease may carry it."""
+    return 0 < len(text) <= LONGEST_REASON and text.isprintable() and text == text.strip()
+
+
+def leave_reason(annotations: Mapping[str, str]) -> str:
+    """Why the node is to leave, "" where nobody says."""
+    text = annotations.get(LEAVE_REASON, "")
+    return text if valid_reason(text) else ""
 
 
 def node_settings(annotations: Mapping[str, str]) -> tuple[NodeSettings, tuple[str, ...]]:

@@ -39,13 +39,17 @@ class Tokens:
 
 
 def authenticate(tokens: Tokens, headers: Mapping[str, str]) -> str:
-    """The user's name; raises 401 for a missing or unknown token. The admin may impersonate anyone."""
+    """The user's name; raises 401 for a missing or unknown token. The admin alone may
+    impersonate, anyone (else 403)."""
     scheme, _, token = (headers.get("Authorization") or "").partition(" ")
     user = _user(tokens, token.strip()) if scheme.lower() == "bearer" else ""
     if not user:
         raise status.unauthorized()
     impersonated = headers.get("Impersonate-User")
-    return impersonated if impersonated and user == ADMIN else user
+    if impersonated and user != ADMIN:
+        why = f'User "{user}" cannot impersonate resource "users" in API group "" at the cluster scope'
+        raise status.forbidden("", "users", impersonated, why)
+    return impersonated or user
 
 
 def _user(tokens: Tokens, token: str) -> str:
