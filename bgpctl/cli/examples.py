@@ -94,6 +94,7 @@ EXAMPLES: Mapping[str, tuple[Example, ...]] = {
     ),
     "node drain": (
         _one("every step and every refusal, nothing done", "node drain worker-1 --dry-run"),
+        _one("and what the API server says to each write", "node drain worker-1 --dry-run=server"),
         _one("take the node out: the last line says whether it may be powered off", "node drain worker-1"),
         _one(
             "two nodes, one after the other, where the third can carry all of it",

@@ -8,6 +8,7 @@ from math import inf
 from typing import Annotated, Any, Literal, Protocol
 
 import typer
+import typer.core
 
 from bgpctl.cli import parse
 from bgpctl.providers import SPEAKER_PODS as SPEAKER_PODS
@@ -197,6 +198,28 @@ def text_of(value: object) -> str:
     if value == inf:
         return "0"
     return f"{value:.6f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+
+
+DryRunBy = Annotated[
+    Literal["none", "client", "server"],
+    typer.Option(
+        "--dry-run",
+        metavar="[=none|client|server]",
+        show_default=False,
+        help="Show every step and refusal; change nothing. =server: besides, the API server judges every "
+        "eviction and patch (exit 3 where it would not take one now), and keeps none.",
+    ),
+]
+
+
+class MayDryRun(typer.core.TyperCommand):
+    """A command whose --dry-run may stand alone, as kubectl's: then it is `client`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Whatever stands behind `--` is no flag."""
+        end = args.index("--") if "--" in args else len(args)
+        said = ["--dry-run=client" if word == "--dry-run" else word for word in args[:end]]
+        return super().parse_args(ctx, said + args[end:])
 
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show every step and refusal; change nothing.")]

@@ -14,9 +14,10 @@ from bgpctl.cli.flags import (
     Context,
     Deadline,
     Document,
-    DryRun,
+    DryRunBy,
     Kubeconfig,
     Listing,
+    MayDryRun,
     PeerProfiles,
     Provider,
     Reason,
@@ -38,12 +39,12 @@ app = typer.Typer(no_args_is_help=True, help="Take a node out of service, and br
 Node = Annotated[str, typer.Argument(metavar="NODE", show_default=False)]
 
 
-@app.command()
+@app.command(cls=MayDryRun)
 def drain(
     ctx: typer.Context,
     nodes: several.Nodes = None,
     selector: several.Selector = "",
-    dry_run: DryRun = False,
+    dry_run: DryRunBy = "none",
     order: flags.Order = "guide",
     reason: Reason = None,
     timeout: Deadline = 600.0,
@@ -93,7 +94,7 @@ def drain(
 
         def run(node: str) -> int:
             options = _resumed(ctx, client, node)
-            if dry_run:
+            if dry_run != "none":
                 options = replace(options, after=tuple(chosen[: chosen.index(node)]))
             return _drain(client, options, router_probes or (), dry_run=dry_run, output=output)
 
@@ -120,9 +121,7 @@ def _resumed(ctx: typer.Context, client: Client, node: str) -> DrainOptions:
     return replace(options, asked={**begun, **inherited, **said}, typed=whole, inherited=inherited)
 
 
-def _drain(
-    client: Client, options: DrainOptions, probes: Sequence[str], *, dry_run: bool, output: str
-) -> int:
+def _drain(client: Client, options: DrainOptions, probes: Sequence[str], *, dry_run: str, output: str) -> int:
     """Run or plan the drain and show it; returns the exit code."""
     from bgpctl.cli import wire
     from bgpctl.render.runbook import RENDERERS
@@ -132,12 +131,13 @@ def _drain(
     child.find(options.shutdown_command, "--shutdown-command")
     found = wire.router_probes(client, probes)
     options = replace(options, probes=found, probes_in=wire.probes_in(probes, found))
-    run = runbook.plan(client, options) if dry_run else runbook.drain(client, options)
-    title = f"{'plan: ' if dry_run else ''}drain {options.node}, order {options.order}"
-    return int(RENDERERS[output](run, title, plan=dry_run).exit_code)
+    plan, server = dry_run != "none", dry_run == "server"
+    run = runbook.plan(client, options, server=server) if plan else runbook.drain(client, options)
+    title = f"{'plan: ' if plan else ''}drain {options.node}, order {options.order}"
+    return int(RENDERERS[output](run, title, plan=plan).exit_code)
 
 
-@app.command()
+@app.command(cls=MayDryRun)
 def restore(
     ctx: typer.Context,
     nodes: several.Nodes = None,
@@ -147,7 +147,7 @@ def restore(
     router_probes: RouterProbes = None,
     provider: Provider = None,
     take_over: TakeOver = False,
-    dry_run: DryRun = False,
+    dry_run: DryRunBy = "none",
     output: Report = "text",
     context: Context = None,
     kubeconfig: Kubeconfig = None,
@@ -180,14 +180,15 @@ def restore(
         raise SystemExit(several.one_by_one(ctx, several.chosen(client, nodes or (), selector), run))
 
 
-def _restore(client: Client, options: RestoreOptions, *, dry_run: bool, output: str) -> int:
+def _restore(client: Client, options: RestoreOptions, *, dry_run: str, output: str) -> int:
     """Run or plan the restore and show it; returns the exit code."""
     from bgpctl.render.runbook import RENDERERS
     from bgpctl.runbooks import drain as runbook
 
-    run = runbook.plan_restore(client, options) if dry_run else runbook.restore(client, options)
-    title = f"{'plan: ' if dry_run else ''}restore {options.node}"
-    return int(RENDERERS[output](run, title, plan=dry_run).exit_code)
+    plan, server = dry_run != "none", dry_run == "server"
+    run = runbook.plan_restore(client, options, server=server) if plan else runbook.restore(client, options)
+    title = f"{'plan: ' if plan else ''}restore {options.node}"
+    return int(RENDERERS[output](run, title, plan=plan).exit_code)
 
 
 @app.command()

@@ -96,13 +96,18 @@ def _of_one(error: BgpctlError, node: str, rest: str, changed: bool) -> BgpctlEr
     return error
 
 
+def takes_next(word: str, option: Any) -> bool:
+    """Is the word behind this one its value? --dry-run has one in the same word, or none."""
+    return not option.is_flag and word != "--dry-run"
+
+
 def _about(ctx: Any, these: Sequence[str], nodes: Sequence[str]) -> Iterator[str]:
     """The words that were typed, with these nodes in place of all and of what selected them."""
     options = {flag: one for one in ctx.command.params for flag in (*one.opts, *one.secondary_opts)}
     words, begun = iter(typed().words), False
     for word in words:
         option = options.get(word)
-        if option is not None and option.param_type_name == "option" and not option.is_flag:
+        if option is not None and option.param_type_name == "option" and takes_next(word, option):
             value = next(words, "")
             if option.name != "selector":
                 yield from (word, value)

@@ -23,6 +23,7 @@ from bgpctl.runbooks.drain_steps import only
 from bgpctl.runbooks.engine import Events
 from bgpctl.runbooks.evidence import gone
 from bgpctl.runbooks.journal import Journal
+from bgpctl.runbooks.judge import Judge
 from bgpctl.runbooks.model import Event, Result
 from bgpctl.runbooks.options import DrainOptions, RestoreOptions
 from bgpctl.runbooks.restore_steps import NOTHING, UNSELECTED
@@ -45,15 +46,17 @@ def drain(client: Client, options: DrainOptions) -> Events:
     return told(result, world, options.command)
 
 
-def plan(client: Client, options: DrainOptions) -> Events:
-    """What a drain would do, decided on the world as it is. Performs nothing, not even the claim."""
+def plan(client: Client, options: DrainOptions, *, server: bool = False) -> Events:
+    """What a drain would do, decided on the world as it is. Performs nothing, not even the claim. `server`:
+    the API server judges every write, and keeps none."""
     run = _new_run()
     options = replace(options, provider=whose.provider(client, options.node, options.provider).name)
     world = _drain_world(client, options, run)
     yield from _inherits(options, world)
     _knows_peers(options, world)
     _may_soak(options, world)
-    result = yield from planning.plan("drain", options.node, run, node_drain(options, run), world)
+    judge = Judge(world.hold) if server else None
+    result = yield from planning.plan("drain", options.node, run, node_drain(options, run), world, judge)
     return replace(result, hint=options.command.aimed(result.hint))
 
 
@@ -93,11 +96,12 @@ def restore(client: Client, options: RestoreOptions) -> Events:
     return told(result, world, options.command)
 
 
-def plan_restore(client: Client, options: RestoreOptions) -> Events:
-    """What a restore would do, decided on the world as it is. Performs nothing."""
+def plan_restore(client: Client, options: RestoreOptions, *, server: bool = False) -> Events:
+    """What a restore would do, decided on the world as it is. Performs nothing. `server`: as of `plan`."""
     run = _new_run()
     world = _restore_world(client, options, run)
-    result = yield from planning.plan("restore", options.node, run, node_restore(options, run), world)
+    judge = Judge(world.hold) if server else None
+    result = yield from planning.plan("restore", options.node, run, node_restore(options, run), world, judge)
     return replace(result, hint=options.command.aimed(result.hint))
 
 

@@ -103,6 +103,10 @@ class Evicted(Goal):
             told.append(f"refused without a flag: {', '.join(dict.fromkeys(kept))}")
         return "; ".join(told if self.options.disable_eviction else (*told, *_held(s, pods)))
 
+    def writes(self, s: Snapshot) -> Sequence[Action]:
+        """For --dry-run=server: every eviction, not only those that it would begin with."""
+        return [self._evict(pod) for pod in to_evict(s.pods) if not pod.terminating]
+
     def _past(self, s: Snapshot, waiting: Sequence[PodView]) -> str:
         """What to do about the budgets that hold evictions back, when the time is up; "" = none does."""
         pairs = [(pod.namespace, s.notes[pod.uid].budget) for pod in waiting if pod.uid in s.notes]

@@ -5,7 +5,7 @@ The engine yields `Event`s and returns a `Result`; renderers turn both into text
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
@@ -73,6 +73,7 @@ class Step(Protocol):
     def preview(self, s: Snapshot) -> str: ...
     def foresee(self, s: Snapshot) -> Decision | None: ...
     def leaves(self, s: Snapshot) -> Journal | None: ...
+    def writes(self, s: Snapshot) -> Sequence[Any]: ...
 
 
 class Goal:
@@ -96,6 +97,11 @@ class Goal:
     def leaves(self, s: Snapshot) -> Journal | None:
         """The journal as the steps after it will find it."""
         return s.journal
+
+    def writes(self, s: Snapshot) -> Sequence[Any]:
+        """For --dry-run=server: the actions that it would begin with."""
+        decision: Decision = self.decide(s)  # type: ignore[attr-defined]
+        return decision.actions if decision.status is not Status.BLOCKED else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from bgpctl.core.drain.lever import Change, Create, Delete, Patch, holds
 from bgpctl.core.policy.annotations import LEAVE, LEAVE_REASON
 from bgpctl.errors import BgpctlError, Blocked, DeadlineExceeded, Temporary
 from bgpctl.kube import paths
-from bgpctl.kube.client import ApiError, Conflict, NotFound, ServerBusy
+from bgpctl.kube.client import ApiError, Client, Conflict, NotFound, ServerBusy
 from bgpctl.kube.lease import FRESH_SECONDS, NodeLock, taken_over
 from bgpctl.runbooks import child, objects
 from bgpctl.runbooks.actions import (
@@ -160,7 +160,7 @@ class Performer:
         for _ in range(PATCH_TRIES):
             self.fence()
             try:
-                return self.hold.client.patch(path, _body(change, self.hold.document))
+                return self.hold.client.patch(path, node_patch(change, self.hold.document))
             except Conflict:
                 fresh = self.hold.client.get(path)
                 if decided_on(fresh) != decided_on(self.hold.document):
@@ -179,7 +179,7 @@ class Performer:
         self._fence_deed(fresh=isinstance(change, Create))
         self.hold.changed = True
         try:
-            self._carry_out(change)
+            carry_out(self.hold.client, change)
         except Conflict:
             self.hold.clock.sleep(PATCH_AGAIN)
             raise
@@ -194,18 +194,6 @@ class Performer:
             self.hold.clock.sleep(PATCH_AGAIN)
             raise Conflict(409, "Conflict", f"{change.path} changed meanwhile", {}) from None
 
-    def _carry_out(self, change: Change) -> None:
-        client = self.hold.client
-        match change:
-            case Patch():
-                client.patch(change.path, list(change.operations), "json")
-            case Create():
-                client.create(change.path.rpartition("/")[0], dict(change.body))
-            case Delete():
-                this = {"uid": change.uid, "resourceVersion": change.version}
-                with contextlib.suppress(NotFound):
-                    client.delete(change.path, {"preconditions": this})
-
     def _fence_object(self, action: FenceObject) -> None:
         for value in (self.hold.run, None):
             self._fence_deed(fresh=False)
@@ -218,7 +206,7 @@ class Performer:
     def _evict(self, action: EvictPod) -> bool:
         self._fence_deed()
         pod = action.pod
-        code, body = self._ask_to_evict(action)
+        code, body = ask_to_evict(self.hold.client, action)
         answer = parse_eviction_answer(code, body)
         if answer.outcome is Outcome.REFUSED:
             raise BgpctlError(
@@ -230,26 +218,6 @@ class Performer:
         text = held_back(pod.namespace, answer.budget, answer.message) if answer.budget else answer.message
         self.notes[pod.uid] = EvictionNote(text, self.hold.clock.now() + again, answer.budget)
         return answer.outcome is Outcome.EVICTED
-
-    def _ask_to_evict(self, action: EvictPod) -> tuple[int, Mapping[str, Any]]:
-        client, pod = self.hold.client, action.pod
-        options: Document = {"preconditions": {"uid": pod.uid}}
-        if action.grace_period is not None and action.grace_period >= 0:
-            options["gracePeriodSeconds"] = action.grace_period
-        try:
-            if action.delete:
-                return 200, client.delete(paths.pod(pod.namespace, pod.name), options)
-            body = {
-                "apiVersion": "policy/v1",
-                "kind": "Eviction",
-                "metadata": {"name": pod.name, "namespace": pod.namespace},
-                "deleteOptions": options,
-            }
-            return 201, client.create(paths.eviction(pod.namespace, pod.name), body)
-        except ApiError as error:
-            return error.code, error.status
-        except ServerBusy as error:
-            return error.code, error.status
 
     # -- commands
 
@@ -281,7 +249,8 @@ class Performer:
             raise BgpctlError(text) from None
 
 
-def _body(change: ChangeNode, document: Document) -> Document:
+def node_patch(change: ChangeNode, document: Document) -> Document:
+    """The merge patch, which carries the version that it was decided on."""
     metadata: Document = {"resourceVersion": document["metadata"]["resourceVersion"]}
     if change.labels:
         metadata["labels"] = dict(change.labels)
@@ -301,3 +270,38 @@ def _body(change: ChangeNode, document: Document) -> Document:
     if change.unschedulable is not None:
         body["spec"] = {"unschedulable": change.unschedulable or None}
     return body
+
+
+def carry_out(client: Client, change: Change) -> None:
+    """Of another object than the Node. Raises as the client does; what is to be deleted may be gone."""
+    match change:
+        case Patch():
+            client.patch(change.path, list(change.operations), "json")
+        case Create():
+            client.create(change.path.rpartition("/")[0], dict(change.body))
+        case Delete():
+            this = {"uid": change.uid, "resourceVersion": change.version}
+            with contextlib.suppress(NotFound):
+                client.delete(change.path, {"preconditions": this})
+
+
+def ask_to_evict(client: Client, action: EvictPod) -> tuple[int, Mapping[str, Any]]:
+    """The answer: its code, and its Status."""
+    pod = action.pod
+    options: Document = {"preconditions": {"uid": pod.uid}}
+    if action.grace_period is not None and action.grace_period >= 0:
+        options["gracePeriodSeconds"] = action.grace_period
+    try:
+        if action.delete:
+            return 200, client.delete(paths.pod(pod.namespace, pod.name), options)
+        body = {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": pod.name, "namespace": pod.namespace},
+            "deleteOptions": options,
+        }
+        return 201, client.create(paths.eviction(pod.namespace, pod.name), body)
+    except ApiError as error:
+        return error.code, error.status
+    except ServerBusy as error:
+        return error.code, error.status

@@ -11,22 +11,24 @@ from dataclasses import replace
 
 from bgpctl.errors import BgpctlError, Blocked, UsageError
 from bgpctl.runbooks.journal import Journal
+from bgpctl.runbooks.judge import Judge, Word
 from bgpctl.runbooks.model import Event, Result, Status, Step, StepReport
 from bgpctl.runbooks.snapshot import Snapshot
 from bgpctl.runbooks.world import World
 
 
 def plan(
-    command: str, node: str, run: str, steps: Sequence[Step], world: World
+    command: str, node: str, run: str, steps: Sequence[Step], world: World, judge: Judge | None = None
 ) -> Generator[Event, None, Result]:
     """One event per step. A step that would refuse does not end it: the refusal is the result, and the steps
-    after it say what they would do without it, as far as that can be seen."""
+    after it say what they would do without it, as far as that can be seen. `judge`: who is asked what the API
+    server would make of each step's writes."""
     result = Result(command, node, "planned", "", run=run, started_at=world.now())
     reports: list[StepReport] = []
     journal: Journal | None = None
     try:
         for step in steps:
-            (state, text, hint), journal = _look(step, world, journal)
+            (state, text, hint), journal = _look(step, world, journal, judge)
             reports.append(StepReport(step.name, step.title, state, text))
             yield Event(world.now(), "step", step.name, step.title, state, text, node=node)
             if state == "blocked" and result.status != "blocked":
@@ -42,14 +44,26 @@ def plan(
     return replace(result, steps=tuple(reports), ended_at=world.now())
 
 
-def _look(step: Step, world: World, journal: Journal | None) -> tuple[tuple[str, str, str], Journal | None]:
+def _look(
+    step: Step, world: World, journal: Journal | None, judge: Judge | None
+) -> tuple[tuple[str, str, str], Journal | None]:
     """What one step would do, and the journal as it leaves it."""
     try:
         s = world.observe(step.needs | step.foresees)
     except Blocked as error:
         return ("blocked", error.message, error.hint), journal
     s = replace(s, journal=s.journal or journal or s.lost)  # Claimed writes a lost one back
-    return _foresee(step, s), step.leaves(s)
+    found = _foresee(step, s)
+    return _judged(step, s, found, judge) if judge else found, step.leaves(s)
+
+
+def _judged(step: Step, s: Snapshot, found: tuple[str, str, str], judge: Judge) -> tuple[str, str, str]:
+    """With the API server's word, which is the newest."""
+    state, text, hint = found
+    word = judge.of(step, s) if state != "blocked" else Word()
+    if word.refused:
+        return "blocked", word.text, word.hint
+    return state, "; ".join(filter(None, (text, word.text))), hint
 
 
 def _foresee(step: Step, s: Snapshot) -> tuple[str, str, str]:

@@ -59,7 +59,10 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     found: dict[str, Any] = {"status": "done", "nodes": []}
 
     def start(name: str) -> Any:
-        def runbook_of(client: object, options: Any) -> Generator[Event, None, Result]:
+        def runbook_of(
+            client: object, options: Any, *, server: bool = False
+        ) -> Generator[Event, None, Result]:
+            found["server"] = server
             found[name] = options
             found["nodes"].append(options.node)
             yield Event(1.0, "step", "Claimed", "own the node", "done", "run 1a2b3c4d")
@@ -340,7 +343,10 @@ def typed(command: str) -> CommandLine:
 
 def test_a_dry_run_is_a_plan(cluster: Cluster, asked: dict[str, Any]) -> None:
     assert run("node", "drain", "worker-1", "--dry-run") == 0
-    assert set(asked) == {"status", "nodes", "plan"}
+    assert set(asked) == {"status", "nodes", "plan", "server"}
+    assert asked["server"] is False
+    assert run("node", "drain", "worker-1", "--dry-run=server") == 0
+    assert asked["server"] is True
 
 
 def test_the_contexts_probes_are_used(cluster: Cluster, asked: dict[str, Any]) -> None:

@@ -72,7 +72,7 @@ def _command(command: Any, path: tuple[str, ...]) -> Command:
 
 def _option(parameter: Any) -> Option:
     flags = tuple(parameter.opts + parameter.secondary_opts)
-    if parameter.is_flag:
+    if parameter.is_flag or "--dry-run" in parameter.opts:  # what it may have, it has in the same word
         return Option(flags, _first_sentence(parameter.help), None)
     return Option(flags, _first_sentence(parameter.help), _choices(parameter), _kind(parameter.metavar))
 
