@@ -177,6 +177,14 @@ OPERATOR_RIGHTS: Sequence[Right] = (
         "whether Cilium announces for the node too",
         "where Cilium serves them, a drain is refused",
     ),
+    _may(
+        "create get patch",
+        CORE,
+        "events",
+        "what a run did, in kubectl describe node",
+        "the Events are missing",
+        "default",
+    ),
     _may("create get update", LEASES, "leases", "one run owns a node", "", SYSTEM),
     _may(
         "list",

@@ -98,6 +98,10 @@ def frr_configuration(namespace: str, name: str) -> str:
     return f"{FRR_K8S}/namespaces/{named(namespace)}/frrconfigurations/{named(name)}"
 
 
+def events(namespace: str) -> str:
+    return f"/api/v1/namespaces/{named(namespace)}/events"
+
+
 def leases(namespace: str) -> str:
     return f"/apis/coordination.k8s.io/v1/namespaces/{named(namespace)}/leases"
 

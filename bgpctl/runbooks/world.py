@@ -16,6 +16,7 @@ from bgpctl.ports import Provider
 from bgpctl.runbooks import objects
 from bgpctl.runbooks.actions import Action, ChangeNode
 from bgpctl.runbooks.clock import Clock
+from bgpctl.runbooks.events import Teller
 from bgpctl.runbooks.hold import Hold
 from bgpctl.runbooks.journal import Journal, load
 from bgpctl.runbooks.model import Decision
@@ -52,6 +53,10 @@ class World:
             if load(document["metadata"].get("annotations")) is None:
                 return last, objects.node(document, hold.node)
         return None
+
+    @property
+    def _teller(self) -> Teller:
+        return Teller(self.hold, self.performer.fence)
 
     @property
     def changed(self) -> bool:
@@ -94,10 +99,13 @@ class World:
             return
         journal = load(self.hold.document["metadata"].get("annotations"), self.hold.node)
         journal = journal or self.hold.journal
+        if journal is None and step == "Uncordoned" and self.hold.changed and self.hold.last_journal:
+            self._teller.done(step, decision, self.hold.last_journal)  # it took the journal away
         if journal is None or (journal.finished(step) and not decision.evidence and not last):
             return
         done = journal.with_step(step, self.now(), decision.evidence)
         self.performer.change_node(ChangeNode(f"journal {step}", journal=done))
+        self._teller.done(step, decision, done)
 
     def conclude(self, status: str, reason: str) -> None:
         """Write down why the run ended without having come to its end, if it has left anything. Best effort:
@@ -109,6 +117,7 @@ class World:
                 self.performer.change_node(
                     ChangeNode("journal the end", journal=replace(journal, ending=ending))
                 )
+                self._teller.stopped(status, reason, journal)
 
 
 def build(

@@ -31,6 +31,7 @@ COMMANDS: dict[str, Sequence[tuple[str, ...]]] = {
     OPERATOR: (
         (*DRAIN, "--dry-run"),
         DRAIN,
+        DRAIN,  # what was told already is counted
         ("node", "status"),
         RESTORE,
         (*DRAIN, "--disable-eviction"),
