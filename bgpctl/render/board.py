@@ -16,6 +16,7 @@ SPINS_PER_SECOND = 8
 
 _SYMBOLS = {"pending": "·", "planned": "·", "done": "✓"}
 _RUNNING = ("acting", "waiting")
+TIMES = len("59.9 s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ class Board:
     def __init__(self) -> None:
         self._steps: dict[str, Progress] = {}
         self._offset = 0.0  # the run's clock minus ours
+        self._until: float | None = None
+        self._goes_on = False
 
     def tell(self, event: Event, at: float) -> None:
         """Take one event in that came `at` this instant of our clock: the run has another one."""
@@ -48,6 +51,10 @@ class Board:
 
     def apply(self, event: Event) -> None:
         """Take one event in. An action's text is shown on the line of its step until the step says more."""
+        if event.kind == "steps":
+            self._steps = {name: self._steps.get(name, Progress(name)) for name in event.text.split()}
+            self._until, self._goes_on = event.until, True
+            return
         known = self._steps.get(event.step, Progress(event.step))
         if event.kind == "action":
             self._steps[event.step] = replace(known, text=event.text)
@@ -63,13 +70,18 @@ class Board:
             event.eta if running else None,
         )
 
+    def end(self) -> None:
+        """The run has ended: nothing gives up any more."""
+        self._goes_on = False
+
     def lines(self, now: float, width: int | None = None) -> list[Line]:
         """Per step: symbol, name, time taken, words, and until when at the latest; what is longer than
-        `width` goes on below the words."""
+        `width` goes on below the words. Last, while it goes on, when it gives up."""
         steps = list(self._steps.values())
         times = [_took(step, now) for step in steps]
         names = max((len(step.step) for step in steps), default=0)
         room = max((len(took) for took in times), default=0)
+        room = max(room, TIMES)  # nothing jumps
         rows = [
             line(
                 Span(f"{_symbol(step, now)} {step.step:<{names}}", _style(step)),
@@ -79,7 +91,12 @@ class Board:
             )
             for step, took in zip(steps, times, strict=True)
         ]
-        return [one for row in rows for one in folded(row, width, 2 + names + 2 + room + 2)]
+        shown = [one for row in rows for one in folded(row, width, 2 + names + 2 + room + 2)]
+        return [*shown, *(folded(self._footer(now), width, 2) if self._goes_on else [])]
+
+    def _footer(self, now: float) -> Line:
+        until = f"gives up in {units.countdown(self._until - now)}; " if self._until is not None else ""
+        return line(Span(f"  {until}^C is safe: the same command goes on", "dim"))
 
 
 def _symbol(step: Progress, now: float) -> str:
@@ -103,4 +120,4 @@ def _took(step: Progress, now: float) -> str:
 def _remaining(step: Progress, now: float) -> str:
     if step.eta is None or step.eta <= now:
         return ""
-    return f" (at most {units.duration(step.eta - now)} more)"
+    return f" (at most {units.countdown(step.eta - now)} more)"

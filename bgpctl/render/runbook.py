@@ -11,12 +11,13 @@ from bgpctl.render.board import Board
 from bgpctl.render.envelope import SCHEMA, Document, envelope, present, write_json
 from bgpctl.render.heard import Listener
 from bgpctl.render.terminal import console, interactive, rich_text, width, write
-from bgpctl.render.text import Line, Span, folded, hint_lines, line, plain, wrapped
+from bgpctl.render.text import Line, Span, folded, hint_lines, line, plain, prose
 
 if TYPE_CHECKING:
     from rich.text import Text
 
     from bgpctl.runbooks.model import Event, Result, StepReport
+    from bgpctl.runbooks.moments import Moment
 
     Run = Generator[Event, None, Result]
 
@@ -90,6 +91,8 @@ class PlainLines:
         said = (event.step, event.state, event.text)
         # A step that acts says why; what it does follows at once, as actions.
         announcing = event.kind == "step" and event.state == "acting"
+        if event.kind == "steps":
+            return None
         if event.kind == "still":
             return self._still(event)
         if said == self._last or announcing or event.state == "pending":
@@ -148,6 +151,7 @@ def _follow_live(run: Run, listener: Listener, begin: Callable[[], None]) -> Res
     try:
         return drive(run, show, start)
     finally:
+        board.end()
         listener.hears(live.stop)()
 
 
@@ -156,11 +160,30 @@ def result_lines(result: Result, width: int | None = None) -> list[Line]:
     ends with what to type next."""
     good = result.status not in _UNFINISHED
     words = _proved(result) if good else f"{result.node}: {result.words}"
-    message = [line(Span(row, "bold" if good else "accent")) for row in wrapped(words, width)]
+    message = prose(words, width, "bold" if good else "accent")
     hint = [line(row) for row in hint_lines(result.hint, width)]
-    reason = wrapped(f"{result.node}: {result.reason}", width) if result.reason else []
-    before = [line(""), *(line(row) for row in reason)]
-    return [*before, *hint, *message] if good else [*before, *message, *hint]
+    reason = prose(f"{result.node}: {result.reason}", width) if result.reason else []
+    before = [line(""), *reason]
+    if not good:
+        return [*before, *message, *hint]
+    return [*timeline_lines(result, width), *before, *hint, *message]
+
+
+def timeline_lines(result: Result, width: int | None = None) -> list[Line]:
+    """`+1.19 s  told to leave: label enable-bgp=false  bgpctl`, for each moment since the first."""
+    if not result.timeline:
+        return []
+    first = result.timeline[0].at
+    after = [
+        f"{'+' if one.at >= first else '-'}{units.duration(abs(one.at - first))}" for one in result.timeline
+    ]
+    room = max(map(len, after))
+    rows = [
+        line(Span(f"{at:>{room}}  ", "dim"), one.what, Span(f"  ({one.by})", "dim"))
+        for at, one in zip(after, result.timeline, strict=True)
+    ]
+    head = line(Span("timeline", "bold"), Span(f"  from {units.day(first)} {units.clock(first)} UTC", "dim"))
+    return [line(""), *folded(head, width, 2), *(one for row in rows for one in folded(row, width, room + 2))]
 
 
 def _proved(result: Result) -> str:
@@ -177,7 +200,7 @@ def follow_json(run: Run, title: str, *, plan: bool = False) -> Result:
     """JSON lines: one object per event, then the result's document."""
     listener = Listener(needed=plan)
     say = listener.hears(lambda document: write_json(document, one_line=True))
-    result = drive(run, lambda event: say(event_document(event)))
+    result = drive(run, lambda event: say(event_document(event)) if event.kind != "steps" else None)
     say(result_document(result))
     _told_anyhow(result, listener)
     return result
@@ -216,6 +239,7 @@ def result_document(result: Result) -> Document:
         startedAt=units.rfc3339(result.started_at),
         endedAt=units.rfc3339(result.ended_at),
         steps=[_step(report) for report in result.steps],
+        timeline=[_moment(one) for one in result.timeline] or None,
         evidence=dict(result.evidence),
     )
 
@@ -223,6 +247,10 @@ def result_document(result: Result) -> Document:
 def command_name(command: str) -> str:
     """ "drain" and "node drain" are one command; "speaker restart" is another."""
     return command if " " in command else f"node {command}"
+
+
+def _moment(one: Moment) -> Document:
+    return {"time": units.rfc3339(one.at), "what": one.what, "by": one.by}
 
 
 def _step(report: StepReport) -> Document:

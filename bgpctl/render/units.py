@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from math import isinf
+from math import ceil, isinf
 
 _STEPS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 
@@ -22,6 +22,12 @@ def duration(seconds: float) -> str:
 def stopwatch(seconds: float) -> str:
     """Time that runs, in a form whose width changes rarely: 0.2 s, 59.9 s, 2m30s."""
     return f"{max(seconds, 0):.1f} s" if seconds < 60 else _two_units(int(seconds))
+
+
+def countdown(seconds: float) -> str:
+    """Time that is left, in whole seconds, of which there is at least one: 1 s, 59 s, 2m30s."""
+    left = max(1, ceil(seconds))
+    return f"{left} s" if left < 60 else _two_units(left)
 
 
 def age(seconds: float) -> str:

@@ -25,6 +25,7 @@ from bgpctl.runbooks.evidence import gone
 from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.judge import Judge
 from bgpctl.runbooks.model import Event, Result
+from bgpctl.runbooks.moments import moments
 from bgpctl.runbooks.options import DrainOptions, RestoreOptions
 from bgpctl.runbooks.restore_steps import NOTHING, UNSELECTED
 from bgpctl.runbooks.routers import Routers
@@ -128,7 +129,8 @@ def conclude(result: Result, journal: Journal | None) -> Result:
     result = replace(result, proof=proof)
     if result.command == "restore":
         return _back(result, journal)
-    return replace(result, message=_drained(result, evidence), reason=_waited(evidence))
+    timeline = moments(journal) if journal else ()
+    return replace(result, message=_drained(result, evidence), reason=_waited(evidence), timeline=timeline)
 
 
 def _drained(result: Result, evidence: Mapping[str, Any]) -> str:

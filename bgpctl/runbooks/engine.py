@@ -63,6 +63,7 @@ class Progress:
     waited_for: str = ""
     advice: str = ""
     tells: frozenset[Tells] = frozenset()
+    listed: bool = False
 
     def begin(self, step: Step, at: float) -> None:
         self.reports[step.name] = StepReport(step.name, step.title, "acting", "", started_at=at)
@@ -145,6 +146,9 @@ def _reach(number: int, world: World, progress: Progress) -> Generator[Event, No
         told = world.monotonic() if new else told
         if new or (shown and shown[0] is not decision.status):
             shown = (decision.status, decision.reason)
+            if not progress.listed:
+                progress.listed = True
+                yield _listed(progress, world)
             yield _event(step, progress, decision, world.now())
         if world.monotonic() - told >= TELL_AGAIN:
             told = world.monotonic()
@@ -228,20 +232,29 @@ def _event(step: Step, progress: Progress, decision: Decision, now: float) -> Ev
     return Event(now, "step", step.name, step.title, state, decision.told, decision.eta, node=progress.node)
 
 
+def _listed(progress: Progress, world: World) -> Event:
+    """All the steps, once there is something to tell: a run that is refused for what was typed has none."""
+    names = " ".join(step.name for step in progress.steps)
+    return Event(
+        world.now(), "steps", "", "", "pending", names, until=_gives_up(progress, world), node=progress.node
+    )
+
+
+def _gives_up(progress: Progress, world: World) -> float | None:
+    return world.now() + progress.deadline - world.monotonic() if progress.deadline < inf else None
+
+
 def _still(step: Step, progress: Progress, decision: Decision, world: World) -> Event:
     """What is waited for, and when the run gives up."""
-    now = world.now()
-    until = now + progress.deadline - world.monotonic() if progress.deadline < inf else None
-    state = STATES[decision.status]
     return Event(
-        now,
+        world.now(),
         "still",
         step.name,
         step.title,
-        state,
+        STATES[decision.status],
         decision.brief or decision.reason,
         decision.eta,
-        until,
+        _gives_up(progress, world),
         progress.node,
     )
 

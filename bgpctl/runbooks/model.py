@@ -14,6 +14,7 @@ from bgpctl.errors import Exit, Tells
 
 if TYPE_CHECKING:
     from bgpctl.runbooks.journal import Journal
+    from bgpctl.runbooks.moments import Moment
     from bgpctl.runbooks.snapshot import Snapshot
 
 SCHEMA = "bgpctl/v1"
@@ -107,8 +108,9 @@ class Goal:
 @dataclass(frozen=True, slots=True)
 class Event:
     """One line of progress. `kind`: "step" (a step's state changed), "action" (something was done), "still"
-    (nothing changed for a while; `until` is when the run gives up) or "note" (to be read before anything is
-    done), on `node`. `state`: pending, acting,
+    (nothing changed for a while; `until` is when the run gives up), "note" (to be read before anything is
+    done) or "steps" (the names of all of them, for who shows those to come; `until` as above), on `node`.
+    `state`: pending, acting,
     waiting, done, blocked, failed, deadline, interrupted, planned."""
 
     at: float
@@ -141,7 +143,8 @@ class Result:
     deadline passed), "estimated" (that passed) or "" (not withdrawn).
     `message` is the last line a person reads; `reason` what it rests on, where that is long; `hint` what to
     type next: lines, each with its command at the end, after ": "; `tells`: what both tell already.
-    `in_service`, of a restore that came to its end: pods are welcome, and a policy selects the node."""
+    `in_service`, of a restore that came to its end: pods are welcome, and a policy selects the node.
+    `timeline`, of a drain that was done: what came when, by whose word."""
 
     command: str
     node: str
@@ -157,6 +160,7 @@ class Result:
     evidence: Mapping[str, Any] = field(default_factory=dict)
     tells: frozenset[Tells] = frozenset()
     in_service: bool | None = None
+    timeline: tuple[Moment, ...] = ()
 
     @property
     def words(self) -> str:

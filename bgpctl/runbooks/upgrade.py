@@ -158,9 +158,11 @@ class _Work:
             except StopIteration as stop:
                 result: Result = stop.value
                 return result
+            advance = partial(next, run)
+            if event.kind == "steps":
+                continue
             text = f"{event.step}: {event.text}"
             self.tell(node, event.state, text)
-            advance = partial(next, run)
             try:
                 yield replace(event, step=node, title="restart its speaker", text=text)
             except KeyboardInterrupt as interrupt:  # it is the restart's, which knows what it waited for

@@ -88,7 +88,7 @@ def _no_version(change: Any, document: dict[str, Any]) -> dict[str, Any]:
     return body
 
 
-BODY = perform._body
+BODY = perform.node_patch
 
 
 def _withdrew(s: Any, *, assume_dead: bool = False) -> proof.Word:
@@ -117,7 +117,7 @@ FAULTS: list[tuple[str, Callable[[], tuple[Any, str, Any]], tuple[writers.Writer
     ("the Lease is not read before a write", lambda: (NodeLock, "confirm", _unread_lease), (), REPLACED),
     (
         "a Node patch without a version",
-        lambda: (perform, "_body", _no_version),
+        lambda: (perform, "node_patch", _no_version),
         (writers.label_back,),
         POWERED,
     ),

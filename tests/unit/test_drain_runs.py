@@ -47,7 +47,7 @@ def told(events: Events) -> tuple[list[Event], Result]:
         try:
             found.append(next(events))
         except StopIteration as end:
-            return found, end.value
+            return [event for event in found if event.kind != "steps"], end.value
 
 
 def lines(events: list[Event], *steps: str) -> list[str]:

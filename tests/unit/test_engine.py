@@ -114,7 +114,7 @@ def run(world: Facts, *goals: Goal, timeout: float = 100.0) -> tuple[Result, lis
         try:
             events.append(next(going))
         except StopIteration as end:
-            return end.value, events
+            return end.value, [event for event in events if event.kind != "steps"]
 
 
 def raising(error: BaseException) -> Callable[[Facts], object]:
@@ -242,7 +242,7 @@ def test_a_run_that_a_bug_ends_is_written_down_with_words(error: BaseException, 
 def test_a_run_that_nobody_goes_on_with_is_written_down_with_words() -> None:
     world = Facts()
     going = engine.run("drain", "n1", "run-a", (A, B), world, 100.0, TYPED)
-    assert next(going).text == "A is to come"
+    assert [next(going).text for _ in range(2)] == ["A B", "A is to come"]
     going.close()
     assert world.concluded == ("failed", "the program ended in the middle at A: A is to come")
 
@@ -259,7 +259,7 @@ def test_nor_are_they_by_a_control_c_that_comes_while_they_are_shown() -> None:
     world = Facts()
     said = Decision(BLOCKED, "it ended with 3", said="-P hunter2")
     going = engine.run("drain", "n1", "run-a", (Goal("B", (), lambda s: said),), world, 100.0, TYPED)
-    assert next(going).text == "it ended with 3: -P hunter2"
+    assert [next(going).text for _ in range(2)] == ["B", "it ended with 3: -P hunter2"]
     going.throw(KeyboardInterrupt)
     assert world.concluded == ("interrupted", "interrupted at B: it ended with 3")
 
@@ -305,6 +305,24 @@ def test_time_that_is_up_names_the_reason_and_the_whole_command() -> None:
     assert (result.status, result.message) == ("deadline", "time is up at B: 1 pod left")
     assert result.hint.endswith(f"to go on (--timeout gives it longer): {TYPED}")
     assert [report.state for report in result.steps] == ["done", "deadline"]
+
+
+@pytest.mark.parametrize(("timeout", "left"), [(90.0, 90), (inf, None)])
+def test_the_steps_are_told_once_with_when_it_gives_up(timeout: float, left: int | None) -> None:
+    world = Facts()
+    going = engine.run("drain", "n1", "run-a", (A, B), world, timeout, TYPED)
+    first = next(going)
+    assert (first.kind, first.text, first.node) == ("steps", "A B", "n1")
+    assert (None if first.until is None else round(first.until - world.now())) == left
+    assert "steps" not in {event.kind for event in going}
+
+
+def test_what_was_typed_wrong_lists_no_steps() -> None:
+    def wrong(_: Snapshot) -> Decision:
+        raise UsageError("no such peer")
+
+    with pytest.raises(UsageError):
+        next(engine.run("drain", "n1", "run-a", (Goal("A", (), wrong),), Facts(), 9.0, TYPED))
 
 
 def test_without_a_deadline_a_wait_gives_up_never() -> None:

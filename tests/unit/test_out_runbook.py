@@ -18,6 +18,7 @@ from bgpctl.render.board import Board
 from bgpctl.render.heard import silence
 from bgpctl.render.text import plain
 from bgpctl.runbooks.model import Event, Result, StepReport
+from bgpctl.runbooks.moments import Moment
 
 BLOCKING = "1 pod left: default/db (PodDisruptionBudget db)"
 AT = 1_800_000_000.0  # 2027-01-15 08:00:00 UTC
@@ -282,20 +283,20 @@ def board(count: int) -> Board:
     ("count", "now", "lines"),
     [
         (1, 0.0, ["· Deselected", "· Cordoned"]),
-        (3, 0.1, ["· Deselected", "⠋ Cordoned    0.1 s  cordon"]),
+        (3, 0.1, ["· Deselected", "⠋ Cordoned     0.1 s  cordon"]),
         (
             7,
             2.0,
             [
                 "· Deselected",
-                "✓ Cordoned    0.2 s  cordoned",
-                f"⠴ Evicted     1.7 s  {BLOCKING} (at most 59 s more)",
+                "✓ Cordoned     0.2 s  cordoned",
+                f"⠴ Evicted      1.7 s  {BLOCKING} (at most 59 s more)",
             ],
         ),
         (
             9,
             99.0,
-            ["· Deselected", "✓ Cordoned    0.2 s  cordoned", "✓ Evicted     2.8 s  2 pods gone in 2.8 s"],
+            ["· Deselected", "✓ Cordoned     0.2 s  cordoned", "✓ Evicted      2.8 s  2 pods gone in 2.8 s"],
         ),
     ],
 )
@@ -304,6 +305,51 @@ def test_board(count: int, now: float, lines: list[str]) -> None:
     # the spinner's phase is a matter of taste
     assert [row[1:] for row in found] == [row[1:] for row in lines]
     assert [row[0] for row in found if row[0] in "·✓✗"] == [row[0] for row in lines if row[0] in "·✓✗"]
+
+
+def test_the_board_has_every_step_from_the_start_and_when_it_gives_up() -> None:
+    shown = Board()
+    shown.apply(replace(event(0, "", "pending", "Cordoned Evicted Settled", "steps"), until=AT + 150))
+    for one in EVENTS[1:7]:
+        shown.apply(one)
+    assert [plain(row)[1:] for row in shown.lines(AT + 2)] == [
+        " Cordoned   0.2 s  cordoned",
+        f" Evicted    1.7 s  {BLOCKING} (at most 59 s more)",
+        " Settled",
+        " gives up in 2m28s; ^C is safe: the same command goes on",
+    ]
+    assert {span.style for span in shown.lines(AT + 2)[2] if span.text.strip()} == {"dim"}
+    assert plain(shown.lines(AT + 2.1)[1]).endswith("(at most 59 s more)"), "whole seconds"
+    assert plain(shown.lines(AT + 60.5)[1]).endswith("(at most 1 s more)")
+    shown.end()
+    assert plain(shown.lines(AT + 3)[-1]) == "· Settled"
+
+
+def test_without_a_deadline_nothing_gives_up() -> None:
+    shown = Board()
+    shown.apply(event(0, "", "pending", "Cordoned", "steps"))
+    assert plain(shown.lines(AT)[-1]) == "  ^C is safe: the same command goes on"
+
+
+def test_a_drain_ends_with_its_timeline(capsys: pytest.CaptureFixture[str]) -> None:
+    began = (Moment(AT, "the drain began", "bgpctl"), Moment(AT + 1.25, "the last route is gone", "bird x"))
+    result = replace(DONE, timeline=(*began, Moment(AT - 0.5, "every Cease is sent", "speaker")))
+    assert runbook.RENDERERS["text"](run(result), "drain worker-1") is result
+    assert capsys.readouterr().out.splitlines()[-6:] == [
+        "timeline  from 2027-01-15 08:00:00.000 UTC",
+        "   +0 s  the drain began  (bgpctl)",
+        "+1.25 s  the last route is gone  (bird x)",
+        " -0.5 s  every Cease is sent  (speaker)",
+        "",
+        DONE.message,
+    ]
+    runbook.RENDERERS["json"](run(result), "drain worker-1")
+    document = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert document["timeline"][1] == {
+        "time": "2027-01-15T08:00:01.250Z",
+        "what": "the last route is gone",
+        "by": "bird x",
+    }
 
 
 def test_board_marks_a_failed_step() -> None:

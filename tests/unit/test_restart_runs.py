@@ -114,7 +114,7 @@ def run(rig: Rig, *argv: str, **options: Any) -> tuple[list[Event], Result]:
         try:
             events.append(next(going))
         except StopIteration as end:
-            return events, end.value
+            return [event for event in events if event.kind != "steps"], end.value
 
 
 def told(events: list[Event]) -> list[str]:
