@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 
 SIGNS = {"–": "-", "—": "-", "…": "...", "·": "*", "§": "section ", "µ": "u", "✓": "+", "✗": "x"}
+SIGNS |= dict(zip("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "|/-\\|/-\\|/", strict=True))  # what turns while a step is at work
 HANDLER = "bgpctl.ascii"
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from bgpctl.render.text import GAP, MINIMUM_TEXT, Cell, Line, Span, blank, span_of
+from bgpctl.render.text import GAP, LEAST_TEXT, MINIMUM_TEXT, Cell, Line, Span, blank, span_of
 
 INDENT = 4  # columns, of the second deck and those after it
 NARROW_TEXT = 24  # columns that a text keeps at least beside others
@@ -131,9 +131,10 @@ class Columns:
         *before, last = deck
         used = indent + sum(self._widths[n] + len(GAP) for n in before)
         room = self._width - used
-        if room < min(self._widths[last], MINIMUM_TEXT) and used > 2 * INDENT:
+        least = min(MINIMUM_TEXT, max(LEAST_TEXT, self._width - INDENT))
+        if room < min(self._widths[last], least) and used > 2 * INDENT:
             return False
-        self._widths[last] = max(room, MINIMUM_TEXT)
+        self._widths[last] = max(room, least)
         return True
 
     def _stretch(self, deck: Deck, natural: Sequence[int], indent: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from bgpctl.render import units
@@ -77,7 +78,8 @@ def _follow_plain(run: Run, listener: Listener, begin: Callable[[], None]) -> Re
 
 def _told_anyhow(result: Result, listener: Listener) -> None:
     if listener.lost:
-        listener.tell("".join(plain(row) + "\n" for row in result_lines(result)).lstrip("\n"))
+        short = replace(result, timeline=())
+        listener.tell("".join(plain(row) + "\n" for row in result_lines(short)).lstrip("\n"))
 
 
 class PlainLines:

@@ -16,7 +16,8 @@ from typing import Literal
 Style = Literal["", "bold", "dim", "accent", "good", "bad"]
 
 GAP = "  "
-MINIMUM_TEXT = 40  # columns that a folded text has at least, however narrow the terminal
+MINIMUM_TEXT = 40  # columns that a text has at least that folds in a table
+LEAST_TEXT = 20  # and anywhere, however narrow the terminal
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +51,10 @@ def folded(row: Line, width: int | None, hang: int) -> list[Line]:
     if width is None or len(whole.rstrip()) <= width:
         return [row]
     longest = max(map(len, whole[hang:].split()), default=0)
-    left = min(hang, max(len(GAP), width - longest))
+    left = min(hang, max(len(GAP), width - max(longest, LEAST_TEXT)))
     rows = wrap(
         whole[hang:],
-        max(width, left + MINIMUM_TEXT),
+        max(width, left + LEAST_TEXT),
         initial_indent=" " * hang,
         subsequent_indent=" " * left,
         break_long_words=False,
@@ -119,7 +120,7 @@ def wrapped(text: str, width: int | None) -> list[str]:
     if width is None:
         return [text]
     whole = re.sub(r"`[^`]*`", lambda found: found[0].replace(" ", _NO_BREAK), text)
-    rows = wrap(whole, max(width, MINIMUM_TEXT), break_long_words=False, break_on_hyphens=False)
+    rows = wrap(whole, max(width, LEAST_TEXT), break_long_words=False, break_on_hyphens=False)
     return [row.replace(_NO_BREAK, " ") for row in rows] or [""]
 
 

@@ -73,6 +73,18 @@ def test_at_80_columns(name: str) -> None:
     assert [row for row in rows if len(row) > COLUMNS and not re.match(r" +(bgpctl|kubectl) ", row)] == []
 
 
+NARROW = 40
+
+
+@pytest.mark.parametrize("name", SCREENS)
+def test_at_40_columns_only_what_is_not_broken_is_wider(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A word, a command to paste, or a row of a table whose cells are no texts."""
+    monkeypatch.setitem(globals(), "COLUMNS", NARROW)
+    rows = [plain(row) for row in SCREENS[name]()]
+    wide = [row for row in rows if len(row) > NARROW and not re.match(r" +(bgpctl|kubectl) ", row)]
+    assert [row for row in wide if len(row.split()) > 1 and not re.search(r"\S  +\S", row.strip())] == []
+
+
 Cells = list[list[str]]
 words = st.text("abc 1:", min_size=0, max_size=60)
 

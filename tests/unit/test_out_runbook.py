@@ -70,6 +70,15 @@ def piped(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
         yield reader
 
 
+def test_who_has_seen_enough_is_not_told_the_timeline(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with piped(monkeypatch) as reader:
+        result = replace(DONE, timeline=(Moment(AT, "the drain began", "bgpctl"),))
+        runbook.RENDERERS["text"](leaving(result, reader), "drain worker-1")
+    assert capsys.readouterr().err.splitlines()[1:] == [DONE.message]
+
+
 def leaving(result: Result, reader: int) -> Generator[Event, None, Result]:
     """A run whose reader goes away after its first event."""
     for number, one in enumerate(EVENTS):

@@ -31,8 +31,9 @@ def test_a_long_text_goes_on_below_itself() -> None:
     assert shown(("PEER", "WHY"), [["a", why], ["b", ""]], width=10) == [
         "PEER  WHY",
         "a     2001:db8:ffff:ffff:ffff:ffff:ffff:ffff",
-        "      does not answer although it was asked",
-        "      twice in a row",
+        "      does not answer",
+        "      although it was",
+        "      asked twice in a row",
         "b",
     ]
 
