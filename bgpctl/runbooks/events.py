@@ -70,6 +70,7 @@ class Teller:
     def _again(self, event: dict[str, Any]) -> None:
         path = f"{paths.events(NAMESPACE)}/{event['metadata']['name']}"
         count = self.hold.client.get(path).get("count")
+        self.fence()  # what was asked meanwhile took its time
         change = {key: event[key] for key in ("message", "lastTimestamp", "reportingInstance")}
         self.hold.client.patch(path, {**change, "count": (count if isinstance(count, int) else 1) + 1})
 

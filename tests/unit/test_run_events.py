@@ -103,6 +103,17 @@ def test_a_run_that_was_replaced_tells_nothing(rig: Rig) -> None:
     assert rig.admin.items(EVENTS) == before
 
 
+def test_every_event_is_written_behind_a_look_at_the_lease(rig: Rig) -> None:
+    """Somebody may take the node over between any two requests."""
+    drained(rig)
+    wire = rig.wire()
+    drained(rig, wire.client())
+    writes = [n for n, asked in enumerate(wire.sent) if asked.resource == "events" and asked.writes]
+    assert {wire.sent[n].verb for n in writes} == {"create", "patch"}, "said for the first time, and again"
+    assert {str(wire.sent[n - 1]).partition(" ")[0] for n in writes} == {"get"}
+    assert {wire.sent[n - 1].resource for n in writes} == {"leases"}
+
+
 def test_a_name_fits_whatever_the_node_is_called(rig: Rig) -> None:
     owner = rig.owner()
     owner.hold.node = "n" * 180 + "." + "m" * 72
