@@ -99,6 +99,7 @@ def frr_configuration(namespace: str, name: str) -> str:
 
 
 def events(namespace: str) -> str:
+    """The Events of a namespace."""
     return f"/api/v1/namespaces/{named(namespace)}/events"
 
 
