@@ -70,7 +70,7 @@ def one_by_one(ctx: typer.Context, nodes: Sequence[str], run: Callable[[str], in
             try:
                 code = run(node)
             except BgpctlError as error:
-                raise _of_one(error, node, rest, number > 0 and not ctx.params["dry_run"]) from None
+                raise _of_one(error, node, rest, number > 0 and ctx.params["dry_run"] == "none") from None
             except KeyboardInterrupt:
                 _tell(rest)
                 raise
