@@ -21,10 +21,19 @@ from bgpctl.install.labels import MANAGER
 from bgpctl.install.manifests import KINDS, Manifest, words_of
 from bgpctl.install.settings import Options
 from bgpctl.kube.client import ApiError, Client, Conflict, NotFound
+from bgpctl.kube.optional import serves_version
 
 Document = Mapping[str, Any]
 
 PRUNED = tuple(kind for kind in KINDS if kind not in found.STAYING)
+
+LIFTS = {
+    "PodMonitor": "the Prometheus operator is not installed: --set monitoring=false",
+    "PrometheusRule": "the Prometheus operator is not installed: --set monitoring=false",
+    "ValidatingAdmissionPolicy": "Kubernetes has it since 1.30: --set admissionPolicy=false",
+    "ValidatingAdmissionPolicyBinding": "Kubernetes has it since 1.30: --set admissionPolicy=false",
+}
+"""Kinds that a cluster need not have, and what does without them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +55,7 @@ def apply(
     kept = [found.check(one, document, chosen) for one, document in zip(wanted, there, strict=True)]
     _no_upgrade(there)
     _no_withdrawal(client, chosen, wanted, there)
+    _all_served(client, wanted, there)
     if dry_run:
         yield from _write(client, chosen, wanted, there, kept, None, force)
         return
@@ -57,7 +67,7 @@ def _find(client: Client, one: Manifest) -> Document | None:
     try:
         return client.find(found.path(one))
     except (ApiError, Temporary) as error:
-        raise _told(error, f"look at {one.words}") from None
+        raise _told(error, f"look at {one.words}", "nothing was changed") from None
 
 
 def _no_upgrade(there: Sequence[Document | None]) -> None:
@@ -80,7 +90,20 @@ def _no_withdrawal(
     try:
         check_kept(client, chosen, going, wanted, there)
     except (ApiError, Temporary) as error:
-        raise _told(error, "look which nodes announce, and keep their speakers") from None
+        raise _told(
+            error, "look which nodes announce, and keep their speakers", "nothing was changed"
+        ) from None
+
+
+def _all_served(client: Client, wanted: Sequence[Manifest], there: Sequence[Document | None]) -> None:
+    """A kind that this cluster does not have is told before the first write, not half-way."""
+    missing = {one.kind: one for one, now in zip(wanted, there, strict=True) if now is None}
+    for kind in (kind for kind in LIFTS if kind in missing):
+        if not serves_version(client, *KINDS[kind]):
+            raise UsageError(
+                f"the API server has no {kind}s: nothing was changed",
+                LIFTS[kind],
+            )
 
 
 def _write(
@@ -155,31 +178,27 @@ def _fields(error: ApiError) -> str:
 
 
 def _unserved(one: Manifest, error: ApiError) -> BgpctlError:
-    lifts = {
-        "PodMonitor": "the Prometheus operator is not installed: --set monitoring=false",
-        "PrometheusRule": "the Prometheus operator is not installed: --set monitoring=false",
-        "ValidatingAdmissionPolicy": "Kubernetes has it since 1.30: --set admissionPolicy=false",
-        "ValidatingAdmissionPolicyBinding": "Kubernetes has it since 1.30: --set admissionPolicy=false",
-    }
     made = "; its namespace is not there: --set createNamespace=true" if one.namespace else ""
     return UsageError(
         f"the API server does not take {one.words}: {error.message}",
-        lifts.get(one.kind, f"check the context with `kubectl config current-context`{made}"),
+        LIFTS.get(one.kind, f"check the context with `kubectl config current-context`{made}"),
     )
 
 
-def _told(error: BgpctlError, what: str) -> BgpctlError:
+def _told(
+    error: BgpctlError,
+    what: str,
+    safe: str = "what was written before stays; running the same again goes on",
+) -> BgpctlError:
     """A right that is missing is named by the API server; what it was for, by us."""
     if getattr(error, "code", 0) == 403:
         return Blocked(
             f"cannot {what}: {error.message}",
-            "to see all that is missing: bgpctl auth check --for install\n"
-            "what was written before stays; running the same again goes on",
+            f"to see all that is missing: bgpctl auth check --for install\n{safe}",
         )
     return BgpctlError(
         f"cannot {what}: {error.message}",
-        "what was written before stays; running the same again goes on\n"
-        "where a right is missing: bgpctl auth check --for install",
+        f"{safe}\nwhere a right is missing: bgpctl auth check --for install",
     )
 
 

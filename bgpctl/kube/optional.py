@@ -38,6 +38,16 @@ def serves(client: Client, group: str, plural: str) -> bool:
         return True
 
 
+def serves_version(client: Client, base: str, plural: str) -> bool:
+    """The same of one version, as "/apis/policy/v1"."""
+    try:
+        return any(one["name"] == plural for one in client.get(base).get("resources") or ())
+    except NotFound:
+        return False
+    except (ApiError, KeyError, TypeError, AttributeError):
+        return True
+
+
 def permitted(client: Client, *versions: str) -> Sequence[Document] | None:
     """As `optional`; None where we may not look: what is found without them is still worth having."""
     try:

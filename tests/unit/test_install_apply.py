@@ -467,3 +467,32 @@ def test_a_reader_that_has_seen_enough_ends_nothing(admin: Person) -> None:
         code, _ = admin.types(*APPLY)
     assert code == 0
     assert "DaemonSet bgpctl-speaker" in ours(admin)
+
+
+@pytest.mark.parametrize("gone", ["monitoring.coreos.com", "admissionregistration.k8s.io"])
+def test_a_kind_that_the_cluster_does_not_have_is_told_before_the_first_write(
+    admin: Person, gone: str
+) -> None:
+    def unserved(asked: Asked) -> Answer | None:
+        return direct.refused(404) if asked.path.startswith(f"/apis/{gone}/") else None
+
+    wire = admin.wire
+    admin.wire = lambda: direct.Wire(admin.rig.api, user=wire().user, before=unserved)  # type: ignore[method-assign]
+    before = admin.rig.server.store.version
+    for words in (APPLY, ("install", "--dry-run")):
+        code, text = admin.types(*words, "--set", "monitoring=true")
+        assert code == 2 and "nothing was changed" in text and "=false" in text, text
+    assert admin.rig.server.store.version == before
+
+
+def test_waiting_alone_applies_nothing(admin: Person) -> None:
+    before = admin.rig.server.store.version
+    code, text = admin.types("install", "--wait", "-n", "other")
+    assert code == 2 and "bgpctl install --wait -n other --apply" in text, text
+    assert admin.rig.server.store.version == before
+
+
+def test_what_could_not_be_looked_at_says_that_nothing_was_written() -> None:
+    with cluster() as rig:
+        code, text = Person(rig).types(*APPLY)
+    assert code == 3 and "nothing was changed" in text and "was written" not in text, text
