@@ -207,7 +207,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'install\'' -l set -x -d 'Choose something; a key that does not exist says which do'
     complete -c $program -n '__bgpctl_at \'install\'' -l output -s o -x -a 'yaml json text' -d 'Without --apply: yaml (the default) or json, the objects'
     complete -c $program -n '__bgpctl_at \'install\'' -l apply -d 'Bring the objects into the cluster (server-side apply)'
-    complete -c $program -n '__bgpctl_at \'install\'' -l wait -d 'Then wait until speakers run and are ready on every node'
+    complete -c $program -n '__bgpctl_at \'install\'' -l wait -d 'With --apply: wait until speakers run and are ready on every node'
     complete -c $program -n '__bgpctl_at \'install\'' -l timeout -x -d 'With --wait: give up after this long (exit 4); the rollout goes on'
     complete -c $program -n '__bgpctl_at \'install\'' -l dry-run -d 'The API server judges every object, and keeps nothing'
     complete -c $program -n '__bgpctl_at \'install\'' -l force-conflicts -d 'Take fields that somebody else has set'

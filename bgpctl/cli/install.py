@@ -64,7 +64,7 @@ def install(
         bool, typer.Option("--apply", help="Bring the objects into the cluster (server-side apply).")
     ] = False,
     wait: Annotated[
-        bool, typer.Option("--wait", help="Then wait until speakers run and are ready on every node.")
+        bool, typer.Option("--wait", help="With --apply: wait until speakers run and are ready on every node.")
     ] = False,
     timeout: Patience = 600.0,
     dry_run: Annotated[
@@ -85,7 +85,7 @@ def install(
     Applied again it brings what is missing or was changed, and removes what an earlier install made and this
     one does not want. Objects that no install made are left alone, and so are Cilium's own definitions.
     """
-    there = apply or wait or dry_run
+    there = apply or dry_run
     shown = output or ("text" if there else "yaml")
     with errors.guard("install", shown, resumable=there):
         from bgpctl.errors import UsageError
@@ -99,6 +99,11 @@ def install(
         if not there:
             from bgpctl.render.manifests import PRINTERS
 
+            if wait:
+                raise UsageError(
+                    "--wait waits for what --apply brings; nothing was changed",
+                    f"to do it: {typed().with_flags(['--apply'])}",
+                )
             if shown == "text":
                 raise UsageError("-o text tells what --apply did", "add --apply, or choose yaml or json")
             PRINTERS[shown](wanted, f"Written by: {typed()}")
