@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from bgpctl.errors import BgpctlError
 from bgpctl.install.rights import INSTALL, INSTALL_RIGHTS, OPERATOR, READER, SPEAKER, Right, rights_of
 from bgpctl.install.roles import name_of_role, roles_of
 from bgpctl.kube import rights
@@ -60,7 +61,8 @@ def needed(role: str, extras: Sequence[str], namespace: str) -> tuple[Right, ...
 
 
 def check(client: Client, role: str, extras: Sequence[str] = (), namespace: str = "") -> Report:
-    """Asks about each right by itself, many at once. Raises Temporary where the API server is away."""
+    """Asks about each right by itself, many at once. Raises Temporary where the API server is away,
+    BgpctlError where it does not say."""
     each = [one for right in needed(role, extras, namespace) for one in right.each()]
     with ThreadPoolExecutor(AT_ONCE, "rights") as pool:
         allowed = list(pool.map(lambda one: _may(client, one), each))
@@ -70,10 +72,16 @@ def check(client: Client, role: str, extras: Sequence[str] = (), namespace: str 
 def _may(client: Client, right: Right) -> bool:
     """A right to some names is asked for of each."""
     verb, resource = right.verbs[0], right.resources[0]
-    return all(
-        rights.may(client, verb, right.group, resource, right.namespace, name)
+    answers = [
+        rights.told(client, verb, right.group, resource, right.namespace, name)
         for name in right.names or ("",)
-    )
+    ]
+    if None in answers:
+        raise BgpctlError(
+            f"the API server does not say whether you may {right.words}: nothing is known of any right",
+            "nothing was changed; ask it by hand: kubectl auth can-i --list",
+        )
+    return all(answers)
 
 
 def joined(single: Sequence[Right]) -> tuple[Right, ...]:

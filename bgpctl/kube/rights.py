@@ -10,6 +10,13 @@ REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 def may(client: Client, verb: str, group: str, resource: str, namespace: str = "", name: str = "") -> bool:
     """May this user do it, to the object of that name where one is given? One who cannot tell will answer the
     request itself."""
+    return told(client, verb, group, resource, namespace, name) is not False
+
+
+def told(
+    client: Client, verb: str, group: str, resource: str, namespace: str = "", name: str = ""
+) -> bool | None:
+    """The same; None where the API server does not say."""
     resource, _, subresource = resource.partition("/")
     wanted = {
         "verb": verb,
@@ -28,5 +35,6 @@ def may(client: Client, verb: str, group: str, resource: str, namespace: str = "
     try:
         status = client.create(REVIEWS, review).get("status")
     except (ApiError, NotFound):
-        return True
-    return not isinstance(status, dict) or status.get("allowed") is not False
+        return None
+    allowed = status.get("allowed") if isinstance(status, dict) else None
+    return allowed if isinstance(allowed, bool) else None

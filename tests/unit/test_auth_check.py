@@ -9,6 +9,9 @@ import pytest
 import yaml
 
 from bgpctl.install.rights import OPERATOR, READER, Right
+from bgpctl.lab.api.requests import Answer
+from tests.support import direct
+from tests.support.direct import Asked
 from tests.support.rights import Person, cluster, role_of, without
 
 
@@ -80,3 +83,15 @@ def test_whoever_installs(person: Person) -> None:
 def test_bad_input(person: Person, words: tuple[str, str]) -> None:
     code, text = person.types("auth", "check", *words)
     assert code == 2 and text.startswith("error: ")
+
+
+@pytest.mark.parametrize("status", [None, [], {}, {"allowed": None}, {"allowed": "true"}])
+def test_no_word_is_not_a_yes(person: Person, status: object) -> None:
+    def silent(asked: Asked) -> Answer | None:
+        reviews = asked.target is not None and asked.target.group == "authorization.k8s.io"
+        return Answer(201, json.dumps({"status": status}).encode()) if reviews else None
+
+    person.wire = lambda: direct.Wire(person.rig.api, before=silent)  # type: ignore[method-assign]
+    code, text = person.types("auth", "check")
+    assert code == 1, text
+    assert "the API server does not say whether you may " in text and "are there" not in text
