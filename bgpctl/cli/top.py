@@ -123,15 +123,20 @@ def _show(eye: Eye) -> None:
     from bgpctl.render.terminal import console
 
     eye.start()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # the screen before comes back
-    signal.signal(
-        signal.SIGTSTP, signal.SIG_IGN
-    )  # a shell's prompt on our screen, without echo, helps nobody
+    _end_in_order()
     try:
         with keys() as pressed, Live(console=console(), screen=True, auto_refresh=False) as live:
             _loop(eye, pressed.read, live)
     finally:
         eye.stop()
+
+
+def _end_in_order() -> None:
+    """The screen before comes back, whatever ends us: a default action of the kernel's would leave ours, and
+    no cursor."""
+    for ending in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):  # the last is ^\ on the keyboard
+        signal.signal(ending, lambda number, _: sys.exit(128 + number))
+    signal.signal(signal.SIGTSTP, signal.SIG_IGN)  # a shell's prompt on our screen helps nobody
 
 
 def _loop(eye: Eye, read: Callable[[float], str], live: Live) -> None:

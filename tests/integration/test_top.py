@@ -80,7 +80,8 @@ def test_a_drain_is_watched(lab: Lab, tmp_path: Path) -> None:
         screen.end()
 
 
-def test_a_terminal_is_as_before_whatever_ends_it(lab: Lab, tmp_path: Path) -> None:
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+def test_a_terminal_is_as_before_whatever_ends_it(lab: Lab, tmp_path: Path, ending: signal.Signals) -> None:
     words = shlex.join((sys.executable, "-m", "bgpctl", "top", "--kubeconfig", str(lab.kubeconfig)))
     ended = f"{words} & echo $! > {tmp_path / 'pid'}; fg"
     screen = Screen(
@@ -89,8 +90,8 @@ def test_a_terminal_is_as_before_whatever_ends_it(lab: Lab, tmp_path: Path) -> N
     try:
         screen.shows("2 of 2 sessions up")
         screen.press("C-z")
-        os.kill(int((tmp_path / "pid").read_text()), signal.SIGTERM)
-        after = screen.shows("exit 143")
+        os.kill(int((tmp_path / "pid").read_text()), ending)
+        after = screen.shows(f"exit {128 + ending}")
         assert "sessions up" not in after
         assert " icanon" in screen.shows(" echo ") and "-icanon" not in str(screen)
     finally:
