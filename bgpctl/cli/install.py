@@ -64,7 +64,8 @@ def install(
         bool, typer.Option("--apply", help="Bring the objects into the cluster (server-side apply).")
     ] = False,
     wait: Annotated[
-        bool, typer.Option("--wait", help="With --apply: wait until speakers run and are ready on every node.")
+        bool,
+        typer.Option("--wait", help="With --apply: wait until speakers run and are ready on every node."),
     ] = False,
     timeout: Patience = 600.0,
     dry_run: Annotated[

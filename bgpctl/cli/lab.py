@@ -137,5 +137,6 @@ def _present() -> None:
 
     if find_spec("bgpctl.lab") is None:
         raise UsageError(
-            "the lab is not in the image of bgpctl", "on your own machine: pip install 'bgpctl[lab]'"
+            "the lab is not in the image of bgpctl",
+            "on your own machine, in a checkout: pip install '.[lab]'",
         )

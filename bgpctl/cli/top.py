@@ -113,6 +113,10 @@ class Eye:
                 self._looked_at, self._problem = time.monotonic(), ""
             except BgpctlError as error:
                 self._problem = error.message
+            except Exception as error:  # a dead eye would show the past for ever, as if it were now
+                self._problem = (
+                    f"bug: {type(error).__name__}: {error}; {typed().other('node', 'status')} tells more"
+                )
             wait = max(LOOK_EVERY, SHARE * (time.monotonic() - began))
 
 

@@ -45,7 +45,7 @@ def test_the_lab_says_what_to_type(plain: Path, command: str) -> None:
     assert ran == Ran(
         2,
         "",
-        "error: the lab needs more than a plain bgpctl\nhint: type: pip install 'bgpctl[lab]'\n",
+        "error: the lab needs more than a plain bgpctl\nhint: in the checkout: pip install '.[lab]'\n",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -10,12 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bgpctl.cli import top
 from bgpctl.cli.keys import Keys
 from bgpctl.queries.nodes import NodeReport
 from bgpctl.render.text import plain
 from bgpctl.render.top import Seen, View, chosen, frame, pressed
 from bgpctl.runbooks.journal import Journal
 from tests.support.node_states import peer, state, withdrawn
+from tests.support.wait import eventually
 
 NOW = 1_800_000_000.0
 WIDTH, HEIGHT = 80, 20
@@ -103,6 +106,26 @@ def test_a_look_that_failed_is_told() -> None:
     assert (
         drawn(replace(fleet(), problem="the API server is away"))[-1] == "not current: the API server is away"
     )
+
+
+def test_a_look_that_breaks_is_told_and_the_next_one_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(top, "LOOK_EVERY", 0.01)
+    monkeypatch.setattr(top, "SHARE", 0)
+    broken = threading.Event()
+
+    def look() -> Seen:
+        if broken.is_set():
+            raise ValueError("half an object")
+        return fleet()
+
+    eye = top.Eye(look).start()
+    try:
+        broken.set()
+        eventually(lambda: eye.seen.problem.startswith("bug: ValueError: half an object"), 10)
+        broken.clear()
+        eventually(lambda: not eye.seen.problem, 10)
+    finally:
+        eye.stop()
 
 
 def test_detail_says_what_the_other_commands_say() -> None:

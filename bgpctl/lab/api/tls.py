@@ -26,7 +26,7 @@ def installed() -> None:
         import trustme  # noqa: F401
     except ImportError:
         raise UsageError(
-            "the lab needs more than a plain bgpctl", "type: pip install 'bgpctl[lab]'"
+            "the lab needs more than a plain bgpctl", "in the checkout: pip install '.[lab]'"
         ) from None
 
 
