@@ -22,8 +22,8 @@ def completion(
 
     \b
       bash   source <(bgpctl completion bash)
-      zsh    bgpctl completion zsh > "${fpath[1]}/_bgpctl"
-      fish   bgpctl completion fish > ~/.config/fish/completions/bgpctl.fish
+      zsh    source <(bgpctl completion zsh)
+      fish   bgpctl completion fish | source
       powershell (7.3 or newer, in $PROFILE)
              bgpctl completion powershell | Out-String | Invoke-Expression
     """

@@ -241,7 +241,7 @@ EXAMPLES: Mapping[str, tuple[Example, ...]] = {
     ),
     "completion": (
         _one("for this shell, now: source <(bgpctl completion bash)", "completion bash"),
-        _one("for every fish to come", "completion fish > ~/.config/fish/completions/bgpctl.fish", None),
+        _one("for every zsh to come", 'completion zsh > "${fpath[1]}/_bgpctl"', None),
     ),
     "config view": (
         _one("what holds for this context, and from which line", "config view"),

@@ -102,8 +102,8 @@ def bash_replies(words: list[str]) -> list[str]:
     return [reply for reply in _output(["bash", "--norc", "-c", script]).splitlines() if reply]
 
 
-def ask_zsh(line: str) -> set[str]:
-    shown = _output(["zsh", "-f", str(SUPPORT / "zsh_tab.zsh"), str(completions.DIRECTORY), line])
+def ask_zsh(line: str, directory: Path = completions.DIRECTORY, first: str = "") -> set[str]:
+    shown = _output(["zsh", "-f", str(SUPPORT / "zsh_tab.zsh"), str(directory), line, first])
     listing = re.split(r"\x1b\[\d*A", shown.split("\x1b[J")[-1])[0]  # up again, by one row or several
     return set(re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", " ", listing).split())
 
@@ -199,6 +199,12 @@ def test_bash_offers_paths_where_a_path_is_wanted(tmp_path: Path) -> None:
 def test_zsh(line: str, words: set[str]) -> None:
     require("zsh")
     assert ask_zsh(line) == words
+
+
+def test_zsh_can_be_given_the_script_as_kubectls_is(tmp_path: Path) -> None:
+    require("zsh")
+    sourced = f"source {shlex.quote(str(completions.DIRECTORY / '_bgpctl'))}"
+    assert ask_zsh("bgpctl completion ", tmp_path, sourced) == {"bash", "zsh", "fish", "powershell"}
 
 
 @shells

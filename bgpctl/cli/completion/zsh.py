@@ -34,7 +34,13 @@ _bgpctl_kubectl() {
 }
 
 @FUNCTIONS@
-_bgpctl "$@"
+if [[ ${funcstack[1]-} == _bgpctl ]]; then  # found on the fpath, to complete now
+    _bgpctl "$@"
+elif (( ${+functions[compdef]} )); then  # sourced
+    compdef _bgpctl @PROGRAMS@
+else
+    print -u2 'bgpctl: zsh completes nothing yet: autoload -U compinit; compinit'
+fi
 """
 
 
