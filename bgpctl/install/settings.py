@@ -28,6 +28,7 @@ _IMAGE = re.compile(
     r"(?::[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
 )
 _QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi)?")
+_UNITS = {"": 1, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 _SUBJECT = re.compile(r"(user|group):[^\s,:/][^\s,]{0,252}|serviceaccount:[a-z0-9.-]+/[a-z0-9.-]+")
 _PAIR = re.compile(r"([a-z0-9.-]+/)?[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?=[A-Za-z0-9._-]{0,63}")
 _PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._-]+)+")
@@ -233,7 +234,19 @@ def options(namespace: str = NAMESPACE, given: Sequence[str] = ()) -> Options:
             values[key] = SETTINGS[key].read(value)
         except ValueError as error:
             raise UsageError(f"--set {key}: {value!r} is not allowed", f"write {error}") from None
+    least, most = values["memoryRequest"], values["memoryLimit"]
+    if _octets(str(least)) > _octets(str(most)):
+        raise UsageError(
+            f"--set memoryRequest: {least} is more than memoryLimit, which is {most}",
+            f"choose both, for example --set memoryRequest={least} --set memoryLimit={least}",
+        )
     return Options(namespace, values)
+
+
+def _octets(quantity: str) -> float:
+    """Of a quantity that _QUANTITY took."""
+    number = quantity.rstrip("mkKMGi")
+    return float(number) * _UNITS[quantity.removeprefix(number)]
 
 
 def _unknown(text: str, key: str, equals: str) -> UsageError:

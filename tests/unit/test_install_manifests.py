@@ -265,6 +265,8 @@ BAD = {
     "an extra that is none": "extras=everything",
     "an endless value": "image=" + "a" * (LONGEST + 1),
     "a quantity in words": "memoryLimit=much",
+    "a limit below what is asked for": "memoryLimit=60M",
+    "more asked for than the limit": "memoryRequest=1Gi",
     "a soak that is none": "gracefulShutdownSoak=long",
     "a selector without a value": "nodeSelector=os",
 }
@@ -310,7 +312,7 @@ def test_every_setting_is_used() -> None:
         "logLevel": "debug",
         "nodeSelector": "a=b",
         "cpuRequest": "1",
-        "memoryRequest": "1Gi",
+        "memoryRequest": "128Mi",
         "memoryLimit": "1Gi",
         "extras": "metrics",
         "readers": "user:a",
