@@ -58,7 +58,7 @@ def test_a_node_is_out_by_the_label_of_the_second_policy(labels: dict[str, str],
 
 @pytest.mark.parametrize(("labels", "out"), [({"rack": "1"}, True), ({"rack": "2"}, False), ({}, False)])
 def test_it_is_out_of_a_policy_that_it_would_have_otherwise(labels: dict[str, str], out: bool) -> None:
-    """By all of its labels: else a node of another rack would be brought back to a policy that was never its."""
+    """By all of its labels: else a node of another rack would come back to a policy that was never its."""
     found = pair(nodeSelector={"matchLabels": {"enable-bgp": "true", "rack": "1"}})
     assert found.has_out({**labels, "enable-bgp": OUT}) is out
 
