@@ -84,9 +84,9 @@ def _filtered(section: Sequence[str]) -> int | None:
 def _limit(section: Sequence[str]) -> Limit | None:
     """The smaller one of what may come in and of what may be imported; the action stands below it."""
     found = []
-    for number, line in enumerate(section):
+    for at, line in enumerate(section, 1):
         told = re.match(r"(?:Receive|Import) limit:\s+(\d{1,9})", line)
         if told:
-            action = value(section[number + 1 : number + 2], "Action")
+            action = value(section[at : at + 1], "Action")
             found.append(Limit(int(told[1]), action == "warn"))
     return min(found, key=lambda limit: (limit.warns, limit.most), default=None)

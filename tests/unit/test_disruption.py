@@ -157,6 +157,10 @@ def test_schemes_as_they_are_typed() -> None:
         "": Scheme.MODULO,
         "192.0.2.1": Scheme.RESILIENT,
     }
+    assert parse_schemes([" Modulo ", " 192.0.2.1 = resilient "]) == {
+        "": Scheme.MODULO,
+        "192.0.2.1": Scheme.RESILIENT,
+    }
     assert parse_schemes(["2001:DB8::1=maglev"]) == {"2001:db8::1": Scheme.MAGLEV}
 
 

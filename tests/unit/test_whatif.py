@@ -36,6 +36,11 @@ def test_what_is_typed() -> None:
     off = parse_settings(["gracefulRestart.enabled=False"])
     assert off == Settings(graceful=False)
     assert off.told == "gracefulRestart.enabled=false"
+    assert Settings(9, 3, True, 20).told == (
+        "holdTimeSeconds=9 keepAliveTimeSeconds=3 gracefulRestart.enabled=true "
+        "gracefulRestart.restartTimeSeconds=20"
+    )
+    assert Settings().told == ""
 
 
 @pytest.mark.parametrize(
@@ -47,6 +52,9 @@ def test_what_is_typed() -> None:
         (["holdTimeSeconds=2"], '"2" is no number of seconds from 3 to 65535', "range"),
         (["holdTimeSeconds=65536"], '"65536" is no number of seconds from 3 to 65535', "range"),
         (["holdTimeSeconds=9" + "9" * 5000], "is no number of seconds from 3 to 65535", "range"),
+        (["holdTimeSeconds=9x"], '"9x" is no number', "range"),
+        (["holdTimeSeconds="], '"" is no number', "range"),
+        (["holdTimeSeconds=1_0"], '"1_0" is no number', "range"),
         (["holdTimeSeconds=-3"], '"-3" is no number', "range"),
         (["holdTimeSeconds=٣"], '"٣" is no number', "range"),
         (["gracefulRestart.restartTimeSeconds=4096"], "from 1 to 4095", "range"),

@@ -94,7 +94,8 @@ def test_gobgp_bare() -> None:
 
 
 @pytest.mark.parametrize(
-    ("conf", "state", "asn"), [({"peer_asn": 1}, {}, 1), ({}, {"peer_asn": 2}, 2), ({"peer_asn": 1}, {"peer_asn": 2}, 1)]
+    ("conf", "state", "asn"),
+    [({"peer_asn": 1}, {}, 1), ({}, {"peer_asn": 2}, 2), ({"peer_asn": 1}, {"peer_asn": 2}, 1)],
 )
 def test_gobgp_of_a_dynamic_neighbor_the_as_number_is_in_its_state(conf: Any, state: Any, asn: int) -> None:
     assert gobgp({"conf": conf, "state": state}).asn == asn
@@ -198,7 +199,11 @@ def test_openbgpd_bare() -> None:
         ({"ttl_security": None}, "gtsm", None),
         ({"capabilities": {}}, "graceful", False),
         ({"capabilities": None}, "graceful", None),
-        ({"capabilities": {"multiprotocol": ["IPv4 unicast"]}, "max_prefix": 0}, "channels", (Channel(IPV4),)),
+        (
+            {"capabilities": {"multiprotocol": ["IPv4 unicast"]}, "max_prefix": 0},
+            "channels",
+            (Channel(IPV4),),
+        ),
     ],
 )
 def test_openbgpd_where_something_is_not_said(config: Any, attribute: str, value: Any) -> None:
@@ -206,7 +211,8 @@ def test_openbgpd_where_something_is_not_said(config: Any, attribute: str, value
 
 
 @pytest.mark.parametrize(
-    ("text", "asn"), [("4294967295", 4294967295), ("", None), ("1.5", None), ("x", None), ("²", None), ("1" * 11, None)]
+    ("text", "asn"),
+    [("4294967295", 4294967295), ("", None), ("1.5", None), ("x", None), ("²", None), ("1" * 11, None)],
 )
 def test_openbgpd_an_as_number_is_digits(text: str, asn: int | None) -> None:
     assert openbgpd(remote_as=text).asn == asn
@@ -404,7 +410,11 @@ def test_frr_bare() -> None:
         ({"bgpTimerConfiguredHoldTimeMsecs": 0}, "hold_time", 0),
         ({"bgpTimerConfiguredHoldTimeMsecs": 1999}, "hold_time", 1),
         ({"authenticationEnabled": 0}, "password", False),
-        ({"peerBfdInfo": {"status": "Down", "detectMultiplier": 3, "rxMinInterval": 300}}, "bfd", Bfd(False, 0.9)),
+        (
+            {"peerBfdInfo": {"status": "Down", "detectMultiplier": 3, "rxMinInterval": 300}},
+            "bfd",
+            Bfd(False, 0.9),
+        ),
         ({"peerBfdInfo": {"status": "Up"}}, "bfd", Bfd(True, None)),
     ],
 )
@@ -464,6 +474,8 @@ def test_this_machine_is_named_by_its_boot(monkeypatch: pytest.MonkeyPatch, tmp_
     assert asking.this_machine() == ""
 
 
-@pytest.mark.parametrize(("text", "number"), [("0", 0), ("1234567890", 1234567890), ("12345678901", None), ("-1", None)])
+@pytest.mark.parametrize(
+    ("text", "number"), [("0", 0), ("1234567890", 1234567890), ("12345678901", None), ("-1", None)]
+)
 def test_an_as_number_as_text(text: str, number: int | None) -> None:
     assert neighbors.number(text) == number
