@@ -251,6 +251,22 @@ def test_where_another_run_brought_the_node_back_there_is_nothing_to_undo() -> N
     assert told[1:] == ["it is so again: nothing is left to undo"]
 
 
+@pytest.mark.parametrize(
+    ("labels", "cordoned", "rows"),
+    [
+        ({"enable-bgp": "false"}, False, ["do not power off", "to put the label back", "and then: kubectl"]),
+        ({"enable-bgp": "true"}, True, ["do not power off", "to let pods in again", "and then: kubectl"]),
+        ({"enable-bgp": "true"}, False, ["it is so again: nothing is left to undo"]),
+    ],
+)
+def test_what_is_not_as_it_was_is_named_one_by_one(
+    labels: dict[str, str], cordoned: bool, rows: list[str]
+) -> None:
+    prior = replace(ASKED, prior_labels={"enable-bgp": "true"})
+    told = hint(GONE, prior, orphan=(prior, node(labels=labels, unschedulable=cordoned)))[1:]
+    assert len(told) == len(rows) and all(map(str.startswith, told, rows)), told
+
+
 def test_how_its_bgp_was_is_told_to_the_letter_where_it_is_no_label() -> None:
     """In the provider's words: nobody else in the cluster knows them any more."""
     prior = replace(ASKED, provider="cilium", prior={"way": "copies", "a": 1}, prior_labels={})

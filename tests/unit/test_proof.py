@@ -292,6 +292,8 @@ def test_who_was_asked_while_the_routes_were_there_is_kept(routes: RouteState, i
     assert asked(kept) == ({ROUTER} if in_time else set())
     assert (kept.baselines == {ROUTER: 2}) is (routes is RouteState.PRESENT)
     assert kept.marks["Relabelled"] == NOW
+    seconds = noted(journal(), snapshot(now=NOW + 0.12345, answers=(absent(),), state=running())).marks
+    assert seconds == {f"Asked {ROUTER}": NOW + 0.123}, "to the millisecond: a journal is short"
     again = noted(kept, snapshot(now=NOW + 5, journal=kept, answers=(seen(routes),), state=running()))
     assert again == kept
 
