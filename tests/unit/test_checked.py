@@ -319,6 +319,20 @@ def test_what_cannot_be_confirmed_is_refused_before_any_change_where_it_is_requi
             id="it is under way, and its routes are gone",
         ),
         pytest.param({"state": withdrawn(), "journal": BEGUN}, BLOCKED, id="under way, and nobody asks"),
+        pytest.param(
+            {
+                "state": running(),
+                "journal": replace(BEGUN, baselines={}),
+                "answers": (seen(RouteState.ABSENT),),
+            },
+            DONE,
+            id="it is under way: that a router shows nothing is what was wanted",
+        ),
+        pytest.param(
+            {"state": running(), "journal": journal(), "answers": (seen(RouteState.ABSENT),), "lever": RACK},
+            BLOCKED,
+            id="it has not begun, and the router shows nothing",
+        ),
     ],
 )
 def test_when_a_confirmation_can_still_be_had(changes: Any, status: Status) -> None:

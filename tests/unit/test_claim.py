@@ -80,6 +80,21 @@ def test_a_new_direction_keeps_the_prior_state_alone() -> None:
         )
         assert action.journal == turned
     assert Claimed("restore", "run-z").order == ""
+    later = snapshot(journal=before, now=NOW + 0.123456)
+    (action,) = Claimed("drain", "run-z").decide(later).actions
+    assert isinstance(action, ChangeNode) and action.journal is not None
+    assert action.journal.started_at == NOW + 0.123, "to the millisecond: a journal is short"
+
+
+def test_a_run_whose_journal_it_is_already_is_not_gone_on_with_anew() -> None:
+    """Its second look writes nothing: the time of its attempt counts from the first."""
+    mine = journal(holder=ME, options={})
+    decision = Claimed("drain", mine.run).decide(snapshot(journal=mine))
+    assert decision.status is Status.DONE and decision.actions == ()
+    other = journal(holder="eve@there:1/x")
+    (action,) = Claimed("drain", other.run).decide(snapshot(journal=other)).actions
+    assert isinstance(action, ChangeNode) and action.journal is not None
+    assert (action.journal.holder, action.journal.marks[AGAIN]) == (ME, NOW)
 
 
 # --- a restore that has nothing to go by --------------------------------------------------------------------

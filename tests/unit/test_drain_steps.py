@@ -9,8 +9,10 @@ import pytest
 
 from bgpctl.core.drain.eviction import EvictionOptions
 from bgpctl.core.drain.lever import Lever, Patch
+from bgpctl.errors import Tells
 from bgpctl.runbooks.actions import ChangeNode, EvictPod, FenceObject, PatchObject, RunCommand
-from bgpctl.runbooks.drain_steps import Cordoned, Deselected, Evicted, ShutDown, known
+from bgpctl.runbooks.command_line import CommandLine
+from bgpctl.runbooks.drain_steps import Cordoned, Deselected, Evicted, ShutDown, known, lifting, pulled
 from bgpctl.runbooks.journal import AGAIN
 from bgpctl.runbooks.model import Decision, Status
 from bgpctl.runbooks.snapshot import EvictionNote
@@ -308,3 +310,57 @@ def test_a_command_runs_under_a_note() -> None:
     note = ChangeNode("note that the shutdown command runs", journal=noted)
     assert decision == Decision(Status.ACT, "run off", (note, RunCommand(("off", "now"))))
     assert ShutDown().decide(snapshot(journal=journal())) == Decision(Status.DONE, "safe to power off")
+
+
+TYPED = CommandLine(("bgpctl", "node", "drain", "n1"))
+ON = "to go on anyway: bgpctl node drain n1 --force --x 2"
+LATER = "run this again when the reason has gone"
+
+
+@pytest.mark.parametrize(
+    ("flags", "begun", "text", "tells"),
+    [
+        ([], False, f"nothing was changed on the node; {LATER}", {Tells.SAFE}),
+        ([], True, f"the node stays as it is now; {LATER}", set()),
+        (["--force", "--x 2"], False, f"nothing was changed on the node; {ON}", {Tells.SAFE, Tells.GO_ON}),
+        (["--force", "--x 2"], True, f"the node stays as it is now; {ON}", {Tells.GO_ON}),
+        (
+            ["--force", ""],
+            False,
+            "when the other reasons have gone: bgpctl node drain n1 --force\n"
+            f"nothing was changed on the node; {LATER}",
+            {Tells.SAFE, Tells.GO_ON},
+        ),
+        (
+            ["", "--force"],
+            True,
+            "when the other reasons have gone: bgpctl node drain n1 --force\n"
+            f"the node stays as it is now; {LATER}",
+            {Tells.GO_ON},
+        ),
+        (["", ""], False, f"nothing was changed on the node; {LATER}", {Tells.SAFE}),
+    ],
+)
+def test_what_to_type_after_a_refusal(flags: list[str], begun: bool, text: str, tells: set[Tells]) -> None:
+    """And what that tells already, so that the last words need not say it again."""
+    record = journal(steps={"Checked": NOW} if begun else {})
+    assert lifting(flags, record, TYPED) == (text, frozenset(tells))
+    if not begun:
+        assert lifting(flags, None, TYPED) == (text, frozenset(tells))
+
+
+@pytest.mark.parametrize(
+    ("record", "since"),
+    [
+        (None, 0.0),
+        (journal(), 0.0),
+        (journal(marks={"Relabelled": NOW - 9, "Pulled": NOW - 5}, deselect=("a", "b")), NOW - 9),
+        (journal(marks={"Relabelled": NOW - 9, "Pulled": NOW - 5}, deselect=None), NOW - 9),
+        (journal(marks={"Relabelled": NOW - 9, "Pulled": NOW - 5}, deselect=None, prior={"a": 1}), NOW - 5),
+        (journal(marks={"Relabelled": NOW - 9, "Pulled": NOW - 5}, prior={"a": 1}), NOW - 9),
+        (journal(marks={"Relabelled": NOW - 9}, deselect=None, prior={"a": 1}), 0.0),
+    ],
+)
+def test_since_when_a_node_is_told_to_leave(record: Any, since: float) -> None:
+    """A label is a request as it is written; objects of a stack were patched some time after."""
+    assert pulled(record) == since

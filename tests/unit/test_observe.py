@@ -9,7 +9,9 @@ import pytest
 from bgpctl.core.model import Session, SessionState
 from bgpctl.core.state import NodeState, PeerState, WithdrawnPeer, WithdrawnRecord
 from bgpctl.core.timing.withdrawal import Event
-from bgpctl.runbooks.observe import ENDED, leaving, never_read
+from bgpctl.runbooks.journal import Journal
+from bgpctl.runbooks.observe import ENDED, leaving, never_read, with_vanished
+from tests.support.snapshots import journal
 
 UP = Session("p", SessionState.ESTABLISHED)
 PEER = PeerState("p", "192.0.2.1", 179, 65000, 65001, UP)
@@ -42,3 +44,47 @@ def after(*peers: WithdrawnPeer) -> NodeState:
 def test_who_never_read_the_withdraws(state: NodeState | None, deaf: set[str]) -> None:
     assert never_read(state) == deaf
     assert leaving("192.0.2.1", never_read(state)) == (ENDED if deaf else (Event.DESELECT,))
+
+
+OF_DRAIN = journal(peers=("192.0.2.1", "192.0.2.9:1790", "192.0.2.7"))
+OTHER_STACK = NodeState("n", phase="", peers=(PEER,))
+
+
+@pytest.mark.parametrize(
+    ("state", "record"),
+    [
+        pytest.param(None, OF_DRAIN, id="nobody reports"),
+        pytest.param(replace(OTHER_STACK, phase="Running"), OF_DRAIN, id="our speaker remembers them itself"),
+        pytest.param(OTHER_STACK, None, id="no run"),
+        pytest.param(OTHER_STACK, replace(OF_DRAIN, command="restore"), id="they are to come back"),
+        pytest.param(OTHER_STACK, replace(OF_DRAIN, command=""), id="whatever it is"),
+        pytest.param(OTHER_STACK, replace(OF_DRAIN, peers=("192.0.2.1",)), id="none has gone"),
+        pytest.param(
+            replace(OTHER_STACK, peers=()), OF_DRAIN, id="no peer shows what they would have offered"
+        ),
+    ],
+)
+def test_where_no_peer_vanished_nothing_is_added(state: NodeState | None, record: Journal | None) -> None:
+    assert with_vanished(state, record) is state
+
+
+def test_a_peer_that_vanished_may_have_kept_what_the_one_that_offers_most_would() -> None:
+    """By the longest restart time, and of equal ones by the longest hold time."""
+    short, long, longer = (
+        replace(PEER, name=name, address=address, configured_restart_time=restart, configured_hold_time=hold)
+        for name, address, restart, hold in (
+            ("a", "192.0.2.1", None, 900),
+            ("b", "192.0.2.2", 120, 9),
+            ("c", "192.0.2.3", 120, 90),
+        )
+    )
+    state = NodeState("n", phase="", peers=(short, longer, long), unwithdrawn=(short,))
+    found = with_vanished(state, OF_DRAIN)
+    assert found is not None and found.unwithdrawn[0] == short
+    assert [(p.name, p.address, p.port) for p in found.unwithdrawn[1:]] == [
+        ("192.0.2.9:1790", "192.0.2.9", 1790),
+        ("192.0.2.7", "192.0.2.7", 179),
+    ]
+    for one in found.unwithdrawn[1:]:
+        assert (one.configured_restart_time, one.configured_hold_time) == (120, 90)
+        assert one.session == Session(one.name, SessionState.UNKNOWN, gr_told=False, end_of_rib=None)

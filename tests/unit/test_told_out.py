@@ -211,6 +211,10 @@ def test_sessions_are_closed_after_the_proof_where_that_is_another_act() -> None
     assert Closed().needs == {"policies", "state"}, "what it decides by, and whether it did"
     assert Closed().preview(at()) == "close the sessions"
     assert Closed().preview(at(lever=Lever(effect=Effect.CLOSES))) == ""
+    closes = "nothing more: the change that takes the node out closes them"
+    assert Closed().preview(at(lever=Lever(("rack",), effect=Effect.CLOSES))) == closes
+    assert Closed().preview(at(lever=Lever(("rack",), effect=Effect.WITHDRAWS))) == "close the sessions"
+    assert Closed().preview(at(lever=Lever(("rack",), effect=Effect.NOTHING))) == ""
     decision = Closed().decide(at())
     assert (decision.status, decision.actions) == (Status.ACT, (PatchObject(CLOSE),))
     assert Closed().decide(at(lever=replace(OUT, closing=()))).status is Status.DONE
