@@ -629,3 +629,13 @@ def test_leases_of_others_can_be_read(api: Client) -> None:
     seen = lease.read(api, NODE)
     assert seen is not None
     assert (seen.holder, seen.renewed_at, seen.expires_at, seen.copy) == ("", 0.0, float(lease.DURATION), "")
+
+
+def test_a_machine_that_does_not_tell_its_boot_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError
+
+    known = lease.boot.__wrapped__()
+    assert len(known) == 8 and known != lease.UNKNOWN
+    monkeypatch.setattr("builtins.open", refused)
+    assert lease.boot.__wrapped__() == lease.UNKNOWN

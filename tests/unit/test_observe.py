@@ -6,11 +6,14 @@ from dataclasses import replace
 
 import pytest
 
+from bgpctl.core.drain.lever import Lever
 from bgpctl.core.model import Session, SessionState
 from bgpctl.core.state import NodeState, PeerState, WithdrawnPeer, WithdrawnRecord
+from bgpctl.core.timing.facts import PeerFacts, facts_from_state
+from bgpctl.core.timing.profiles import UNKNOWN_ROUTER
 from bgpctl.core.timing.withdrawal import Event
 from bgpctl.runbooks.journal import Journal
-from bgpctl.runbooks.observe import ENDED, leaving, never_read, with_vanished
+from bgpctl.runbooks.observe import ENDED, Observer, leaving, never_read, with_vanished
 from tests.support.snapshots import journal
 
 UP = Session("p", SessionState.ESTABLISHED)
@@ -88,3 +91,35 @@ def test_a_peer_that_vanished_may_have_kept_what_the_one_that_offers_most_would(
     for one in found.unwithdrawn[1:]:
         assert (one.configured_restart_time, one.configured_hold_time) == (120, 90)
         assert one.session == Session(one.name, SessionState.UNKNOWN, gr_told=False, end_of_rib=None)
+
+
+FACT = facts_from_state(PEER)
+
+
+class Known:
+    """A provider that knows a peer by the node's configuration."""
+
+    def facts(self, document: object) -> tuple[PeerFacts, ...]:
+        return (FACT,)
+
+
+@pytest.mark.parametrize(
+    ("state", "left", "dead"),
+    [
+        pytest.param(None, 0, 1, id="nobody tells: what it is configured to have may be dead"),
+        pytest.param(NodeState("n", "Running"), 0, 1, id="our speaker tells, and has no peer"),
+        pytest.param(NodeState("n", ""), 1, 1, id="who tells of sessions only forgets a peer with it"),
+        pytest.param(NodeState("n", "Running", peers=(PEER,)), 1, 1, id="a peer"),
+        pytest.param(NodeState("n", "", peers=(PEER, replace(PEER, address="192.0.2.2"))), 2, 2, id="two"),
+    ],
+)
+def test_of_whom_a_leave_and_a_death_are_timed(state: NodeState | None, left: int, dead: int) -> None:
+    eyes = Observer(
+        *(None, Known(), None, None),  # type: ignore[arg-type]
+        profile_of=lambda address: UNKNOWN_ROUTER,
+        deselect_override=None,
+        lifted=frozenset(),
+        max_unavailable=1,
+    )
+    found = eyes._estimates(state, Lever(), None, {"metadata": {}})
+    assert {name: len(one) for name, one in found.items()} == {"estimates": left, "dead_estimates": dead}

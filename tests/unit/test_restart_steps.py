@@ -297,3 +297,14 @@ def test_the_label_says_nothing_of_an_engine_that_ends_with_its_speaker() -> Non
     state = replace(UNGRACEFUL, engine_mode="own")
     told = Graceful("run", 30.0, Restarted()).decide(look(journal=None, state=state, pods=judged(APART)))
     assert told.status is Status.BLOCKED
+
+
+def test_the_journal_of_a_restart_keeps_what_was_asked_for() -> None:
+    """A run that goes on with it begins with that."""
+    asked_for = {"--namespace": ("bgp",)}
+    decision = Graceful("run", 30.0, BY_COMMAND, asked=asked_for).decide(
+        look(journal=None, state=replace(GOOD, uid="process-1"), clock="b/1.5")
+    )
+    (change,) = decision.actions
+    assert isinstance(change, ChangeNode) and change.journal is not None
+    assert (change.journal.options, change.journal.clock) == (asked_for, "b/1.5")

@@ -72,6 +72,10 @@ SILENT = "the node is Ready, its speaker does not report yet"
         (back(state=running(heartbeat=NOW - 1000)), wait(SILENT, 0.5)),
         (back(state=running(phase="Stopped")), wait(SILENT, 0.5)),
         (back(state=running(phase="Idle")), done("node Ready, speaker reporting")),
+        (
+            back(state=running(phase="Waiting", problems=("x", "waits: Cilium has the node"))),
+            wait("its speaker waits: Cilium has the node", 0.5),
+        ),
     ],
 )
 def test_up(s: Snapshot, decision: Decision) -> None:
@@ -381,6 +385,28 @@ FIRST = "waiting for the first full set of routes"
 )
 def test_announced(s: Snapshot, decision: Decision) -> None:
     assert Announced().decide(s) == decision
+
+
+@pytest.mark.parametrize("announced", [0, None])
+def test_what_nobody_counts_is_no_number_of_routes(announced: int | None) -> None:
+    """The evidence of a restore has a whole number in any case."""
+    nothing = replace(peer(announced=0), intended=0)
+    state = replace(running(nothing), phase="", announced=announced)
+    assert Announced().decide(back(state=state)).evidence == {"proof": "", "routes": 0}
+
+
+def test_a_router_that_has_none_of_none_is_no_number_either() -> None:
+    nothing = replace(peer(announced=0), intended=0)
+    state = replace(running(nothing), phase="", announced=0)
+    bare = seen(RouteState.PRESENT)
+    bare = replace(bare, answer=replace(bare.answer, paths=()))
+    assert Announced().decide(back(state=state, answers=(bare,))).evidence["routes"] == 0
+
+
+def test_a_dry_run_names_the_routers_that_will_be_asked() -> None:
+    asked = back(answers=(seen(RouteState.PRESENT, ROUTER_2), seen(RouteState.UNKNOWN)))
+    assert Announced().preview(asked) == (f"until every route is sent (bird {ROUTER}, bird {ROUTER_2})")
+    assert Announced().preview(back()) == "until every route is sent (no router is asked)"
 
 
 def lacking(*words: Any, sent: float | None = None, **changes: Any) -> Snapshot:

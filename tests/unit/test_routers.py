@@ -66,6 +66,16 @@ def test_the_nodes_address_is_remembered_after_the_sessions_have_gone() -> None:
     assert probe.asked == ["10.0.0.1"] * 3
 
 
+def test_what_a_speaker_told_goes_before_what_was_written_down() -> None:
+    """A run that goes on reads its journal at each look: the address of now stays the newest."""
+    probe = FakeProbe([(at, P) for at in range(6)])
+    routers = Routers((probe,))
+    record = journal(peers=(ROUTER,), locals={ROUTER: ("10.0.0.9",)})
+    for state in (running(), None, None):
+        routers.look(state, record, lambda: 0)
+    assert probe.asked == ["10.0.0.1", "10.0.0.9"] * 3, "and then after whatever it had before"
+
+
 def test_the_nodes_address_outlives_its_speaker() -> None:
     probe = FakeProbe([(1, P)])
     stopped = running(phase="Stopped", peers=(), unwithdrawn=running().peers)

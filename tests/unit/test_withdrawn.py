@@ -521,6 +521,7 @@ def test_two_speakers_under_one_name_are_not_one_word(answers: Any) -> None:
         step = Withdrawn(typed=CommandLine(("bgpctl", "node", "drain", "n1", "--timeout", "3")))
         decision = step.decide(at(answers=answers, state=twins, journal=record))
         assert (decision.status, "process-2 from 10.0.0.2" in decision.reason) == (BLOCKED, True)
+        assert decision.tells == {Tells.GO_ON}
         assert decision.hint.endswith("then drain again: bgpctl node drain n1")
     assert "process-2" in Withdrawn().preview(at(state=replace(running(), problems=twins.problems)))
     there = (seen(RouteState.PRESENT),)
@@ -541,3 +542,13 @@ def test_what_another_stack_on_the_node_announces_is_assumed_whenever_it_is_firs
         assert (later.status, later.evidence) == (DONE, {"assumed": both})
     assert Withdrawn(require_confirmed=True).decide(at(answers=(GONE,), others=("MetalLB",))).status is WAIT
     assert "assumed" not in Withdrawn().decide(at(answers=(GONE,))).evidence
+
+
+def test_a_router_that_still_has_routes_is_waited_for_whoever_else_was_asked_too_late() -> None:
+    """What the other one lacks is said when nothing is left to wait for."""
+    record = relabelled(peers=(ROUTER, ROUTER_2), baselines={ROUTER: 2})
+    late = seen(RouteState.ABSENT, ROUTER_2, since=NOW - 60, times=9)
+    both = {"journal": record, "state": running(peer(), peer(ROUTER_2))}
+    step = Withdrawn(require_confirmed=True, typed=STRICT)
+    assert step.decide(at(answers=(seen(RouteState.PRESENT), late), **both)).status is WAIT
+    assert step.decide(at(answers=(GONE, late), **both)).status is BLOCKED

@@ -543,6 +543,9 @@ def test_nobody_hangs_who_was_told_nothing() -> None:
     assert "does it hang?" in told.reason
     untold = decided(state=running(), answers=shown, journal=journal(baselines={ROUTER: 2}))
     assert "does it hang?" not in untold.reason
+    before = running(observed_leave="run-of-before-1")
+    untold = decided(state=before, answers=shown, journal=journal(baselines={ROUTER: 2}))
+    assert "does it hang?" not in untold.reason, "it has seen an older request, and there is no newer one"
 
 
 def test_who_may_be_content_with_less_than_a_router_says_so() -> None:
