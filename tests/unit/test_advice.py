@@ -380,3 +380,11 @@ def test_a_node_that_another_run_has_is_taken_over_by_a_whole_command() -> None:
         f"let it finish, or stop it; then: {TYPED}",
         f"when it cannot be stopped: {TYPED} --take-over",
     ]
+
+
+def test_a_node_that_a_stack_withdrew_is_a_problem_where_no_run_has_it() -> None:
+    out = replace(running(), told_out=True)
+    assert report_of(document(run=dump(ASKED)), out, None, NOW).problem == ""
+    alone = report_of(document(), out, None, NOW)
+    assert alone.problem and not alone.orphan
+    assert report_of(document(), running(), None, NOW).problem == ""
