@@ -63,7 +63,7 @@ def read(text: str) -> Running:
     """What is no line of interest is passed over."""
     found, lists = Running(grouped=_GROUPS.search(text) is not None), dict[tuple[int, str], bool]()
     vrf: str | None = None
-    version = 0
+    version: int = 0
     for line in map(str.strip, text.splitlines()):
         if match := _ROUTER.match(line):
             vrf, version = match[1] or "", 0
