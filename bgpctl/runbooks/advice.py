@@ -82,7 +82,7 @@ def _was_safe(journal: Journal) -> str:
 
 
 def _instant(at: float) -> str:
-    day, _, time = (timestamp(at) or "").partition("T")
+    day, _, time = str(timestamp(at)).partition("T")
     return f"{time[:8]} UTC on {day}"
 
 

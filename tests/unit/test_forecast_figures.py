@@ -12,7 +12,16 @@ from bgpctl.core.model import IPV4, IPV6
 from bgpctl.core.timing.disruption import Scheme, Share
 from bgpctl.core.timing.facts import PeerFacts
 from bgpctl.core.timing.failures import RouteClass, Scenario, Span
-from bgpctl.core.timing.forecast import HASHING, Forecast, Router, Subject, brief, forecast, gone_at_worst, worst_loss
+from bgpctl.core.timing.forecast import (
+    HASHING,
+    Forecast,
+    Router,
+    Subject,
+    brief,
+    forecast,
+    gone_at_worst,
+    worst_loss,
+)
 from bgpctl.core.timing.groups import Group
 from bgpctl.core.timing.profiles import find_profile
 from bgpctl.core.timing.whatif import Settings
