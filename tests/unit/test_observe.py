@@ -11,9 +11,9 @@ from bgpctl.core.model import Session, SessionState
 from bgpctl.core.state import NodeState, PeerState, WithdrawnPeer, WithdrawnRecord
 from bgpctl.core.timing.facts import PeerFacts, facts_from_state
 from bgpctl.core.timing.profiles import UNKNOWN_ROUTER
-from bgpctl.core.timing.withdrawal import Event
+from bgpctl.core.timing.withdrawal import Close, Event
 from bgpctl.runbooks.journal import Journal
-from bgpctl.runbooks.observe import ENDED, Observer, leaving, never_read, with_vanished
+from bgpctl.runbooks.observe import ENDED, Observer, known_peers, leaving, never_read, with_vanished
 from tests.support.snapshots import journal
 
 UP = Session("p", SessionState.ESTABLISHED)
@@ -123,3 +123,40 @@ def test_of_whom_a_leave_and_a_death_are_timed(state: NodeState | None, left: in
     )
     found = eyes._estimates(state, Lever(), None, {"metadata": {}})
     assert {name: len(one) for name, one in found.items()} == {"estimates": left, "dead_estimates": dead}
+
+
+@pytest.mark.parametrize(
+    ("state", "policies", "known"),
+    [
+        (NodeState("n", "Running", peers=(PEER,)), ("rack",), True),
+        (NodeState("n", "Starting", peers=(PEER,)), ("rack",), False),
+        (NodeState("n", "", peers=(PEER,)), ("rack",), False),
+        (NodeState("n", "Running"), ("rack",), False),
+        (NodeState("n", "Running", peers=(PEER,)), (), False),
+        (None, ("rack",), False),
+    ],
+)
+def test_of_whom_a_policy_tells_before_its_speaker_does(
+    state: NodeState | None, policies: tuple[str, ...], known: bool
+) -> None:
+    eyes = Observer(*(None, Known(), None, None), lambda address: UNKNOWN_ROUTER, None, frozenset(), 1)  # type: ignore[arg-type]
+    assert eyes._configured(state, Lever(policies), {}) == (("192.0.2.1",) if known else ())
+
+
+def test_how_a_stack_ends_its_sessions_counts_for_a_leave() -> None:
+    """A Cease without the N bit flushes; a connection that just ends is kept for the restart time."""
+    graceful = replace(PEER, configured_restart_time=120)
+    eyes = Observer(*(None, Known(), None, None), lambda address: UNKNOWN_ROUTER, None, frozenset(), 1)  # type: ignore[arg-type]
+    state = NodeState("n", "", peers=(graceful,))
+    worst = {
+        close: eyes._estimates(state, Lever(close=close), None, {"metadata": {}})["estimates"][0].worst
+        for close in (Close.WITHDRAW_FIRST, Close.SILENT)
+    }
+    assert worst[Close.WITHDRAW_FIRST] < worst[Close.SILENT]
+
+
+def test_a_peer_that_has_come_back_is_judged_by_what_it_has_now() -> None:
+    """What it had when the node left is of a session before."""
+    record = WithdrawnRecord("drain", 1.0, 2.0, 2.0, (WithdrawnPeer(DOWN, 3),))
+    assert known_peers(NodeState("n", "Running", peers=(PEER,), withdrawn=record)) == (PEER,)
+    assert known_peers(NodeState("n", "Withdrawn", withdrawn=record)) == (DOWN,)

@@ -429,3 +429,11 @@ def test_sessions_that_are_closed_and_of_which_nothing_is_known_end_no_wait() ->
     assert decision.status is Status.BLOCKED and "look at the routers by hand" in decision.hint
     known = Withdrawn().decide(at(state=closed))
     assert known.status is Status.ACT, "else it is waited for from when it was seen"
+
+
+@pytest.mark.parametrize(
+    ("ago", "word"), [(LAG - 1, Word.SERVES), (LAG, Word.UNLISTED), (30.0, Word.UNLISTED)]
+)
+def test_a_node_that_lists_no_session_is_believed_when_its_word_is_of_now(ago: float, word: Word) -> None:
+    bare = replace(told(announced=None, told_out=False), peers=())
+    assert proof.word(at(ago=ago, state=bare)) is word
