@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_network
 
 import pytest
 
-from bgpctl.runbooks.routers import Routers, Target
+from bgpctl.runbooks.routers import Routers, Target, _each_its_own
 from bgpctl.witness.model import Path, RouterAnswer, RouteState
+from bgpctl.witness.probe import Probe, parse_probe
 from tests.support.snapshots import ROUTER, ROUTER_2, journal, peer, running, withdrawn
 
 
@@ -254,3 +256,44 @@ def test_who_has_left_is_known_by_its_record() -> None:
     gone = replace(withdrawn(), peers=(peer(ROUTER_2),))
     first, second = Routers(probes).look(gone, None, lambda: 1.0)
     assert (first.answer.routes, second.answer.routes) == (A, A)
+
+
+def gobgp(target: str, peer: str) -> Probe:
+    return parse_probe(f"gobgp={target}@{peer}")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "ids", "doubted"),
+    [
+        # One GoBGP by two of its names, given for two peers at one address: whose word it is nobody knows.
+        (gobgp("a:50051", f"{ROUTER}:179"), gobgp("b:50051", f"{ROUTER}:180"), ("1.1.1.1", "1.1.1.1"), True),
+        (gobgp("a", f"{ROUTER}:179"), gobgp("b", f"{ROUTER}:180"), ("1.1.1.1", "1.1.1.1"), True),
+        (gobgp("a:50051", f"{ROUTER}:179"), gobgp("b:50052", f"{ROUTER}:180"), ("1.1.1.1", "1.1.1.1"), False),
+        (gobgp("a:50051", f"{ROUTER}:179"), gobgp("b", f"{ROUTER}:180"), ("1.1.1.1", "1.1.1.1"), False),
+        (gobgp("a:50051", f"{ROUTER}:179"), gobgp("b:50051", f"{ROUTER}:180"), ("1.1.1.1", "2.2.2.2"), False),
+        (gobgp("a:50051", f"{ROUTER}:179"), gobgp("b:50051", f"{ROUTER}:180"), ("", ""), False),
+        (gobgp("a:50051", ROUTER), gobgp("b:50051", ROUTER_2), ("1.1.1.1", "1.1.1.1"), False),
+        (gobgp("a:50051", ROUTER), gobgp("b:50051", ROUTER), ("1.1.1.1", "1.1.1.1"), False),
+        (
+            parse_probe(f"bird=/a@{ROUTER}:179"),
+            parse_probe(f"bird=/b@{ROUTER}:180"),
+            ("1.1.1.1", "1.1.1.1"),
+            False,
+        ),
+        (
+            parse_probe(f"bird=/a:1@{ROUTER}:179"),
+            gobgp("b:1", f"{ROUTER}:180"),
+            ("1.1.1.1", "1.1.1.1"),
+            False,
+        ),
+    ],
+)
+def test_one_gobgp_that_is_given_for_two_peers_is_doubted(
+    one: Probe, other: Probe, ids: tuple[str, str], doubted: bool
+) -> None:
+    paths = (Path(ip_network("203.0.113.1/32"), "10.0.0.1"),)
+    answers = [RouterAnswer("gobgp", "10.0.0.1", P, paths, router_id=each) for each in ids]
+    found = _each_its_own((one, other), [one.peer or "", other.peer or ""], answers)
+    for answer in found:
+        assert (answer.routes, bool(answer.paths)) == ((U, False) if doubted else (P, True))
+        assert ("it has the BGP Identifier of the router that was asked for" in answer.detail) is doubted
