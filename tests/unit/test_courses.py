@@ -9,7 +9,9 @@ from dataclasses import replace
 from itertools import groupby, product
 from math import inf
 
-from bgpctl.core.timing.failures import RouteClass, Scenario, Span, foretell
+import pytest
+
+from bgpctl.core.timing.failures import READMITTED, RouteClass, Scenario, Span, foretell
 from bgpctl.core.timing.profiles import BIRD2, FRR, GOBGP3, OPENBGPD7, UNKNOWN_ROUTER
 from bgpctl.core.timing.withdrawal import Close, Event, Outcome, _matters, estimate
 from bgpctl.render.text import Line, line
@@ -94,3 +96,20 @@ def test_what_changes_the_best_case_alone_is_an_unknown_too() -> None:
     for best, worst, unknown in ((2.0, 9.0, 1), (1.0, 8.0, 1), (1.0, 9.0, 0)):
         outcomes = [(worlds[0], Outcome(1.0, 9.0, "")), (worlds[1], Outcome(best, worst, ""))]
         assert len(_matters(outcomes)) == unknown  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("worst", "kept"), [(119.0, True), (119.1, False)])
+def test_routes_stay_where_the_speaker_is_back_when_the_first_router_may_let_go(
+    worst: float, kept: bool
+) -> None:
+    """To the second: the first of 119 s, and six of them until a router takes the session again."""
+    away = Span(1.0, worst - READMITTED)
+    found = foretell(Scenario.RESTART, GR, RouteClass.CLUSTER, FRR, elsewhere=True, away=away)
+    assert (found.gone is None) is kept
+
+
+def test_a_session_that_stays_up_leaves_nothing_stale() -> None:
+    for kind in RouteClass:
+        assert not foretell(Scenario.NO_BACKENDS, GR, kind, FRR).stale
+    assert foretell(Scenario.AGENT_DOWN, GR, RouteClass.CLUSTER, FRR).stale
+    assert not foretell(Scenario.AGENT_DOWN, NO_GR, RouteClass.CLUSTER, FRR).stale

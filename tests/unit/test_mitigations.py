@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bgpctl.core.timing.disruption import Scheme
 from bgpctl.core.timing.failures import RouteClass, Scenario, Span
 from bgpctl.core.timing.forecast import _saves
-from bgpctl.core.timing.mitigations import Case, Measure, Mitigation, mitigations
+from bgpctl.core.timing.mitigations import Case, Measure, Mitigation, _dearer, mitigations
 from bgpctl.core.timing.profiles import BIRD2, FRR, GOBGP3, PROFILES
 from bgpctl.core.timing.withdrawal import MARGIN, Close
 from bgpctl.render.text import Line, line
@@ -196,3 +196,29 @@ def test_every_piece_changes_its_figure(
         better = one.after.worst > one.before.worst if longer else one.after.worst < one.before.worst
         assert better, one
         assert one.before.worst <= (1.0 if one.measure.share else inf)
+
+
+def test_which_measures_count_a_share_of_flows() -> None:
+    assert [one for one in Measure if one.share] == [Measure.MOVED, Measure.RESET]
+
+
+@pytest.mark.parametrize(
+    ("today", "then", "told"),
+    [
+        (None, None, "nothing else changes"),
+        (None, Span(1, 9), "nothing else changes"),
+        (Span(1, 9), None, "nothing else changes"),
+        (Span(1, 9), Span(1, 9), "nothing else changes"),
+        (Span(1, 9), Span(1, 20), "they go within 20 s, today within 9 s"),
+        (Span(1, inf), Span(1, 20), "they go within 20 s, today within no time"),
+    ],
+)
+def test_what_it_costs_elsewhere(today: Span | None, then: Span | None, told: str) -> None:
+    assert _dearer("they go", today, then) == told
+
+
+def test_a_longer_restart_time_is_no_advice_for_an_upgrade() -> None:
+    """How long its image takes nobody knows."""
+    case = replace(CASE, facts=replace(GR, restart_time=10), kind=C.POD_CIDR, elsewhere=False)
+    assert "longer restart time" in told(S.RESTART, case)
+    assert not any("longer restart time" in told(one, case) for one in S if one is not S.RESTART)
