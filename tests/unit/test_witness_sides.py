@@ -20,6 +20,7 @@ from bgpctl.witness import (
     openbgpd_neighbors,
 )
 from bgpctl.witness.bird import Reply
+from bgpctl.witness.command import _last_line
 from bgpctl.witness.neighbors import RouterReport, ask_neighbors
 from bgpctl.witness.probe import parse_probe
 
@@ -313,6 +314,7 @@ UPDATES = "Import updates:              {}          {}          {}          0   
         ("2 imported, 0 exported", UPDATES.format(5, 1, 0), 2, None),
         ("2 imported, 0 exported", UPDATES.format(5, 0, 1), 2, None),
         ("2 imported, 0 exported", "Import updates: 5 0", 2, None),
+        ("2 imported, 0 exported", "Import updates: 5 0 0", 2, 2),
         ("2 imported, 0 exported", "Import withdraws: 5 0 0", 2, None),
         ("2 imported, 3 filtered, 0 exported", UPDATES.format(5, 1, 0), 2, 5),
         ("0 exported, 3 filtered", UPDATES.format(5, 0, 0), None, None),
@@ -479,3 +481,43 @@ def test_this_machine_is_named_by_its_boot(monkeypatch: pytest.MonkeyPatch, tmp_
 )
 def test_an_as_number_as_text(text: str, number: int | None) -> None:
     assert neighbors.number(text) == number
+
+
+@pytest.mark.parametrize(
+    ("lines", "limit"),
+    [
+        (("Receive limit: 10", "Action: warn"), Limit(10, warns=True)),
+        (("Receive limit: 10", "Action: disable"), Limit(10)),
+        (("Receive limit: 10", "Import updates: 5", "Action: warn"), Limit(10)),
+        (("Receive limit: 10",), Limit(10)),
+        (("Export limit: 10", "Action: warn"), None),
+        (("Receive limit: 10", "Action: warn", "Import limit: 20", "Action: block"), Limit(20)),
+    ],
+)
+def test_bird_what_happens_at_a_limit_stands_right_below_it(
+    lines: tuple[str, ...], limit: Limit | None
+) -> None:
+    """One that only warns lets more in than one that ends the session."""
+    (one,) = bird(*SESSION, "Channel ipv4", *lines).channels
+    assert one.limit == limit
+
+
+def test_frr_a_path_that_is_not_valid_or_stale_is_no_choice() -> None:
+    live = {"valid": True, "peerId": "192.0.2.1", "bestpath": True}
+    for other in ({"peerId": "192.0.2.2"}, {"valid": False, "peerId": "192.0.2.2"}, {**live, "stale": True}):
+        assert list(frr_neighbors.crowds(ROUTER, {"routes": {"10.0.0.1/32": [live, other]}})) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (b"", "its client ended with 3"),
+        (b" \n\n", "its client ended with 3"),
+        (b"one\ntwo\n", "two"),
+        (b'{"error":"context deadline exceeded"}\n', "context deadline exceeded"),
+        (b"caf\xe9\n", "caf\ufffd"),
+        (b"x" * 5000, "x" * 4096),
+    ],
+)
+def test_what_a_client_complains_of(words: bytes, told: str) -> None:
+    assert _last_line(words, 3) == told
