@@ -105,9 +105,9 @@ def _asked(peer: PeerState, told: Mapping[str, Told]) -> PeerState:
 
 def silent(node: str, by: str = "") -> NodeState:
     """Of a node for which Cilium's operator has made nothing. `by`: who said, of its agent, that it has no
-    session; "" = nobody did, and it may not have obeyed yet."""
+    session; "" = nobody did, and it may not have obeyed yet. No route is announced."""
     lag = 0.0 if by else LAG
-    return NodeState(node, phase="", intended=None, announced=0, lag=lag, engine_asked=by)
+    return NodeState(node, phase="", intended=None, lag=lag, engine_asked=by)
 
 
 def _problems(config: NodeConfig, settings: Settings) -> list[str]:
