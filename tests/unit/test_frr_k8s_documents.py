@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,10 @@ from bgpctl.core.frr_k8s import config, leave, told
 from bgpctl.core.frr_k8s.config import Configuration, Neighbor, Unread, merged
 from bgpctl.core.frr_k8s.running import Running
 from bgpctl.core.frr_k8s.states import Host, node_state
+from bgpctl.core.model import SessionState
+from bgpctl.core.reading.foreign import Unreadable
 from bgpctl.core.reading.selectors import LabelSelector
+from bgpctl.core.state import NodeState
 
 PEER = {"address": "192.0.2.1", "asn": 65000}
 
@@ -312,3 +316,87 @@ def test_it_is_taken_in_when_frr_silences_every_peer_that_it_has(
 def test_peer_groups_of_frr_are_a_trouble_that_is_told() -> None:
     (word,) = Host("n1", {}, [configuration(A)], status=status(A, grouped=True)).troubles()
     assert "peer groups" in word
+
+
+UP, DOWN, UNKNOWN = SessionState.ESTABLISHED, SessionState.ACTIVE, SessionState.UNKNOWN
+
+
+def of(*peers: Neighbor, out: bool = True, sessions: Any = (), told: Any = None, **more: Any) -> NodeState:
+    """A node with these peers, which FRR silences where it is `out` since 100 s."""
+    withdrawn = replace(ours(*peers), created=100.0) if out else None
+    host = Host("n1", {}, [configuration(*peers)], withdrawn, sessions=dict(sessions), **more)
+    return node_state(host, told or {}, "vtysh", 300.0)
+
+
+@pytest.mark.parametrize(
+    ("out", "session", "lost"),
+    [(True, DOWN, True), (False, DOWN, False), (True, UP, False), (True, UNKNOWN, False)],
+)
+def test_a_router_was_not_told_where_its_session_of_a_withdrawn_node_is_down(
+    out: bool, session: SessionState, lost: bool
+) -> None:
+    found = of(A, out=out, sessions={A.key: session}, status=status(A))
+    assert [one.name for one in found.unwithdrawn] == ([A.name] if lost else [])
+
+
+@pytest.mark.parametrize(
+    ("word", "lost"),
+    [
+        (told.Told(UP, 1000.0, 0), False),
+        (told.Told(UP, 198.0, 0), False),  # to the second: creations have no fraction
+        (told.Told(UP, 197.0, 0), True),  # it came up after the node was made to withdraw
+        (told.Told(DOWN), True),
+    ],
+)
+def test_a_session_that_is_younger_than_the_withdrawal_told_its_router_nothing(
+    word: told.Told, lost: bool
+) -> None:
+    found = of(A, told={A.key: word}, status=status(A))
+    assert bool(found.unwithdrawn) is lost
+
+
+def test_how_old_a_word_may_be() -> None:
+    """Sessions are told every two minutes; of now is what FRR says itself, also that it has no peer."""
+    assert of(A, status=status(A)).lag == 125.0
+    assert of(A, told={A.key: told.Told(UP)}, status=status(A)).lag == 0.0
+    assert of(status=status()).lag == 0.0
+    assert node_state(Host("n1", {}, [], status=status())).lag == 125.0
+
+
+@pytest.mark.parametrize(
+    ("more", "problems"),
+    [
+        ({"status": status(A)}, ()),
+        ({"status": None}, ("no FRRNodeState tells what FRR runs on it",)),
+        ({"status": status()}, ("FRR does not show the lines of FRRConfiguration bgpctl-leave-n1 yet",)),
+        ({"status": status(A), "trouble": "it is odd"}, ("it is odd",)),
+    ],
+)
+def test_what_is_wrong_with_a_node_that_is_out(more: Any, problems: tuple[str, ...]) -> None:
+    found = of(A, sessions={A.key: UP}, **more).problems
+    assert len(found) == len(problems) and all(map(str.startswith, found, problems)), found
+
+
+def test_that_no_session_is_told_is_a_problem_where_there_is_one_and_frr_says_nothing() -> None:
+    def host(*peers: Neighbor) -> Host:
+        return Host("n1", {}, [configuration(*peers)], status=status(*peers), sessions=None)
+
+    (word,) = node_state(host(A)).problems
+    assert word.startswith("frr-k8s tells no session of this node")
+    assert node_state(host(A)).peers[0].session.state is UNKNOWN
+    assert node_state(host()).problems == ()
+    assert node_state(host(A), {A.key: told.Told(UP)}).problems == ()
+
+
+def test_what_is_to_be_announced_is_known_where_every_prefix_is() -> None:
+    some, untold = neighbor(prefixes=frozenset({"a", "b"})), neighbor("192.0.2.2", prefixes=None)
+    assert of(some, out=False, status=status()).intended == 2
+    assert of(some, untold, out=False, status=status()).intended is None
+    assert [one.intended for one in of(some, untold, out=False, status=status()).peers] == [2, None]
+    assert of(some, untold, status=status(some, untold)).intended == 0
+
+
+@pytest.mark.parametrize("peer", ["", "tor", 5])
+def test_a_session_of_no_peer_is_refused_by_its_field(peer: Any) -> None:
+    with pytest.raises(Unreadable, match=r"^status\.peer must be"):
+        told.session({"status": {"node": "n1", "peer": peer}})
