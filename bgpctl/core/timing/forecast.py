@@ -184,15 +184,13 @@ def _advice(scenario: Scenario, cases: Sequence[Case]) -> Iterator[Mitigation]:
     yield from found.values()
 
 
-ENDLESS = 1e9
-"""Seconds: for what ends only when somebody mends it, so that it can be compared."""
-
-
 def _saves(one: Mitigation) -> float:
     """How much of its worst case it takes away, or adds to the time in which routes are kept."""
     if one.before is None or one.after is None:
         return 0.0
-    return abs(min(one.before.worst, ENDLESS) - min(one.after.worst, ENDLESS))
+    if one.before.worst == one.after.worst:
+        return 0.0
+    return abs(min(one.before.worst, 1e9) - min(one.after.worst, 1e9))
 
 
 def worst_loss(rows: Sequence[Row]) -> float:

@@ -143,7 +143,7 @@ class Canary:
 
 def _back(state: NodeState | None, before: NodeState) -> set[str]:
     """The peers whose session is another one than before, and up."""
-    if state is None:  # of one that cannot be read no peer is known
+    if state is None or state.unreadable:
         return set()
     another = bool(state.uid) and state.uid != before.uid
     old = {peer.name: peer.session.established_at for peer in before.peers}
