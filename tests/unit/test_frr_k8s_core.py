@@ -547,11 +547,11 @@ def test_an_ipv6_family_that_is_not_counted_makes_the_sum_unknown() -> None:
     view = {"bgpState": "Established", "addressFamilyInfo": {"ipv4Unicast": {"sentPrefixCounter": 1}}}
     for versions, sent in (((4,), 1), ((4, 6), None), ((6,), None)):
         one = neighbor(versions=versions)
-        found = told.answer(json.dumps({"192.0.2.1": view}), "", [one])
+        found = told.answer(json.dumps({"default": {"192.0.2.1": view}}), [one])
         assert found == {one.key: Told(SessionState.ESTABLISHED, sent=sent)}
     view["addressFamilyInfo"]["ipv6Unicast"] = {"sentPrefixCounter": 2}  # type: ignore[index]
     one = neighbor(versions=(4, 6))
-    assert told.answer(json.dumps({"192.0.2.1": view}), "", [one])[one.key].sent == 3
+    assert told.answer(json.dumps({"default": {"192.0.2.1": view}}), [one])[one.key].sent == 3
 
 
 @pytest.mark.parametrize(
@@ -561,4 +561,4 @@ def test_end_of_rib_has_to_be_sent_for_each_family(ended: tuple[bool, bool], all
     sent = dict(zip(("ipv4Unicast", "ipv6Unicast"), ended, strict=True))
     view = {"bgpState": "Established", "gracefulRestartInfo": {"endOfRibSend": sent}}
     one = neighbor(versions=(4, 6))
-    assert told.answer(json.dumps({"192.0.2.1": view}), "", [one])[one.key].ended is all_
+    assert told.answer(json.dumps({"default": {"192.0.2.1": view}}), [one])[one.key].ended is all_
