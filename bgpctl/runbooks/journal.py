@@ -217,7 +217,7 @@ def _read(written: Foreign) -> Journal:
         evidence=_evidence(written.child("evidence")),
         leaves=written.integer("leaves"),
         baselines={peer: counts.integer(peer) for counts, peer in written.each("baselines")},
-        witnesses={peer: who.texts(peer, MOST_WITNESSES) for who, peer in written.each("witnesses")},
+        witnesses={peer: who.texts(peer, MOST_WITNESSES, 400) for who, peer in written.each("witnesses")},
         locals={peer: _addresses(found, peer) for found, peer in written.each("locals")},
         ending=_ending(written.child("ending")),
         options=kept.read(written),

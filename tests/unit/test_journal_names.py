@@ -51,8 +51,8 @@ def test_the_steps_that_are_undone_with_a_relabel() -> None:
 def test_what_the_next_run_does_because_the_one_before_was_asked_to() -> None:
     """Nothing that goes past a guard, loses data, dials, or runs a program."""
     assert (
-        *("--order", "--provider", "--settle", "--soak", "--expect", "--deselect-label", "--pod-selector"),
-        *("--namespace", "--require-confirmed", "--no-ignore-daemonsets"),
+        *("--order", "--provider", "--reason", "--settle", "--soak", "--expect", "--deselect-label"),
+        *("--pod-selector", "--namespace", "--require-confirmed", "--no-ignore-daemonsets"),
     ) == kept.INHERITED
     assert (
         *("--require-confirmed", "--assume-dead", "--force", "--delete-emptydir-data", "--disable-eviction"),

@@ -129,7 +129,9 @@ def test_of_whom_a_leave_and_a_death_are_timed(state: NodeState | None, left: in
     ("state", "policies", "known"),
     [
         (NodeState("n", "Running", peers=(PEER,)), ("rack",), True),
-        (NodeState("n", "Starting", peers=(PEER,)), ("rack",), False),
+        (NodeState("n", "Starting", peers=(PEER,)), ("rack",), True),
+        (NodeState("n", "Starting"), ("rack",), True),
+        (NodeState("n", "Idle", peers=(PEER,)), ("rack",), False),
         (NodeState("n", "", peers=(PEER,)), ("rack",), False),
         (NodeState("n", "Running"), ("rack",), False),
         (NodeState("n", "Running", peers=(PEER,)), (), False),
@@ -140,7 +142,7 @@ def test_of_whom_a_policy_tells_before_its_speaker_does(
     state: NodeState | None, policies: tuple[str, ...], known: bool
 ) -> None:
     eyes = Observer(*(None, Known(), None, None), lambda address: UNKNOWN_ROUTER, None, frozenset(), 1)  # type: ignore[arg-type]
-    assert eyes._configured(state, Lever(policies), {}) == (("192.0.2.1",) if known else ())
+    assert eyes._configured(state, Lever(policies), {}) == ((("192.0.2.1", 179),) if known else ())
 
 
 def test_how_a_stack_ends_its_sessions_counts_for_a_leave() -> None:

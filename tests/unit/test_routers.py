@@ -7,7 +7,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from bgpctl.runbooks.routers import Routers, Target, _each_its_own
+from bgpctl.runbooks.routers import Routers, Target, _for_two, _void
 from bgpctl.witness.model import Path, RouterAnswer, RouteState
 from bgpctl.witness.probe import Probe, parse_probe
 from tests.support.snapshots import ROUTER, ROUTER_2, journal, peer, running, withdrawn
@@ -293,7 +293,10 @@ def test_one_gobgp_that_is_given_for_two_peers_is_doubted(
 ) -> None:
     paths = (Path(ip_network("203.0.113.1/32"), "10.0.0.1"),)
     answers = [RouterAnswer("gobgp", "10.0.0.1", P, paths, router_id=each) for each in ids]
-    found = _each_its_own((one, other), [one.peer or "", other.peer or ""], answers)
-    for answer in found:
-        assert (answer.routes, bool(answer.paths)) == ((U, False) if doubted else (P, True))
-        assert ("it has the BGP Identifier of the router that was asked for" in answer.detail) is doubted
+    peers = [one.peer or "", other.peer or ""]
+    also = _for_two((one, other), peers, answers)
+    assert also == ({0: peers[1], 1: peers[0]} if doubted else {})
+    for number, answer in enumerate(answers):
+        told = _void(answer, also.get(number, ""))
+        assert (told.routes, bool(told.paths)) == ((U, False) if doubted else (P, True))
+        assert ("it has the BGP Identifier of the router that was asked for" in told.detail) is doubted
