@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bgpctl.errors import Tells
-from bgpctl.kube.lease import lost, taken_over
+from bgpctl.kube.lease import LeaseView, lost, taken_over
 from bgpctl.queries.nodes import NodeReport, report_of
 from bgpctl.runbooks import advice
 from bgpctl.runbooks.claim import Claimed
@@ -388,3 +388,39 @@ def test_a_node_that_a_stack_withdrew_is_a_problem_where_no_run_has_it() -> None
     alone = report_of(document(), out, None, NOW)
     assert alone.problem and not alone.orphan
     assert report_of(document(), running(), None, NOW).problem == ""
+
+
+COPY = dump(journal(run="run-c"))
+LEFT = {"leave": "1a2b-1"}
+
+
+def of_lease(holder: str = "", copy: str = "", owner: str = "") -> LeaseView:
+    return replace(lease(holder, expires=NOW - 1), copy=copy, owner=owner)
+
+
+@pytest.mark.parametrize(
+    ("annotations", "held", "out", "told"),
+    [
+        # What a Node and its Lease tell: the journal, else its copy, else that both are gone.
+        ({"run": dump(ASKED)}, None, False, ("", "", False)),
+        ({"run": dump(ASKED)}, of_lease(copy=COPY), True, ("", "", False)),
+        ({}, of_lease(copy=COPY), False, ("somebody removed the journal", "run-c", False)),
+        ({}, of_lease(copy=COPY), True, ("somebody removed the journal", "run-c", False)),
+        ({}, of_lease(copy=COPY, owner="another node"), False, ("", "", False)),
+        ({}, of_lease(), False, ("", "", False)),
+        (LEFT, of_lease(), False, ("", "", False)),  # its Lease is there: a run may be at work
+        (LEFT, None, False, ("somebody removed the journal of run 1a2b", "", True)),
+        (LEFT, None, True, ("", "", False)),
+        ({}, None, False, ("", "", False)),
+    ],
+)
+def test_what_is_known_of_a_nodes_run(
+    annotations: dict[str, str], held: LeaseView | None, out: bool, told: tuple[str, str, bool]
+) -> None:
+    problem, run, orphan = told
+    found = report_of(document(**annotations), replace(running(), told_out=out), held, NOW)
+    assert found.problem.startswith(problem) and found.orphan is orphan
+    assert (found.lost.run if found.lost else "") == run
+    assert found.leased is (held is not None)
+    if out and not annotations.get("run") and not run:
+        assert found.problem and not found.problem.startswith("somebody removed")
