@@ -54,12 +54,11 @@ def read(lines: Iterable[str], prefixes: tuple[str, ...]) -> Exposition:
         sample = None if len(line) > LONGEST_LINE else _sample(line)
         if sample is None:
             bad += 1
-        elif not sample.name.startswith(prefixes) or "le" in sample.labels:
-            continue
-        elif len(samples) == MOST_SAMPLES:
-            more += 1
-        else:
-            samples.append(sample)
+        elif sample.name.startswith(prefixes) and "le" not in sample.labels:
+            if len(samples) < MOST_SAMPLES:
+                samples.append(sample)
+            else:
+                more += 1
     return Exposition(tuple(samples), bad, more)
 
 
@@ -72,4 +71,4 @@ def _sample(line: str) -> Sample | None:
 
 
 def _unescaped(text: str) -> str:
-    return re.sub(r"\\.", lambda one: _ESCAPES.get(one[0], one[0]), text) if "\\" in text else text
+    return re.sub(r"\\.", lambda one: _ESCAPES.get(one[0], one[0]), text)

@@ -74,9 +74,9 @@ def read_settings(daemonset: Document) -> Settings | None:
     pod = Foreign.of(daemonset).child("spec").child("template").child("spec")
     if not pod.flag("hostNetwork"):
         return None  # somebody's, whatever it is called: kube-router needs its node's network
-    for container in pod.children("containers", 100):
+    for container in pod.children("containers"):
         if CONTAINER in (container.text("name"), _image(container.text("image"))):
-            flags = _flags((*container.texts("command", 100), *container.texts("args", 1000)))
+            flags = _flags((*container.texts("command"), *container.texts("args")))
             if _is_true(flags.get("run-router", "true")):
                 return _settings(text_map(pod.child("nodeSelector").value), flags)
     return None

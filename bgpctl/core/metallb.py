@@ -156,19 +156,19 @@ def _each(daemonsets: Iterable[Document], said: Callable[[Foreign], str]) -> Ite
     for document in daemonsets:
         try:
             pod = Foreign.of(document).child("spec").child("template").child("spec")
-            yield from [said(c) for c in pod.children("containers", 100) if c.text("name") == CONTAINER]
+            yield from [said(c) for c in pod.children("containers") if c.text("name") == CONTAINER]
         except Unreadable:
             continue
 
 
 def _ignoring(container: Foreign) -> str:
-    words = (*container.texts("command", 100), *container.texts("args", 1000))
+    words = (*container.texts("command"), *container.texts("args"))
     return "true" if _says(words) else ""
 
 
 def _type(container: Foreign) -> str:
     """The value of its METALLB_BGP_TYPE. One without its own variables is another stack's."""
-    variables = {one.text("name"): one for one in container.children("env", 1000)}
+    variables = {one.text("name"): one for one in container.children("env")}
     if NODE_NAME not in variables:
         return ""
     return variables[BGP_TYPE].text("value", FRR_K8S) if BGP_TYPE in variables else "native"

@@ -82,7 +82,7 @@ def _was_safe(journal: Journal) -> str:
 
 
 def _instant(at: float) -> str:
-    day, _, time = (timestamp(at) or "").partition("T")
+    day, _, time = str(timestamp(at)).partition("T")
     return f"{time[:8]} UTC on {day}"
 
 
@@ -125,18 +125,13 @@ def _lines(
             yield f"to see whether it still is: {typed.other('node', 'status', node)}"
     if result.hint:
         yield result.hint
-    begun = journal is not None and journal.begun
+    begun = journal if journal is not None and journal.begun else None
     if Tells.GO_ON not in result.tells:
         yield f"{'to go on' if begun else 'to run it again'}: {typed}"
     if Tells.LESSER in result.tells:
         yield f"to be content with the estimate: {content(typed.again())}"
     undoes = result.command == "restore"  # interrupted before it had turned the journal
-    if (
-        journal is not None
-        and begun
-        and journal.command == "drain"
-        and not (undoes or Tells.BACK in result.tells)
-    ):
+    if begun and begun.command == "drain" and not (undoes or Tells.BACK in result.tells):
         yield f"to undo it: {undo(node, typed)}"
 
 

@@ -89,9 +89,8 @@ class Checked(Goal):
             locals=locals_of(s.state, journal),
             peers=known(journal.peers, s),
             routes=journal.routes or _routes(s.state, s.answers),
+            prior={**s.lever.prior, **journal.prior},
         )
-        if s.lever.prior:
-            journal = replace(journal, prior={**s.lever.prior, **journal.prior})
         if s.lever.label is None:
             return journal
         key, _ = s.lever.label

@@ -80,18 +80,19 @@ class Look:
         can be read."""
         wanted = parse_selector(self.options.pod_selector)
         found = [one for one in self.client.items(paths.DAEMONSETS) if self._runs(one, wanted)]
-        if len(found) != 1:
+        one, *more = found or (None,)
+        if one is None or more:
             names = ", ".join(f"{namespace_of(one)}/{name_of(one)}" for one in found) or "none"
             raise Blocked(
                 f"exactly one DaemonSet must run the speakers ({self.options.pod_selector}); found: {names}",
                 "choose it with --pod-selector and --namespace",
             )
         try:
-            return rollout(found[0])
+            return rollout(one)
         except Unreadable as error:
-            name, namespace = name_of(found[0]), namespace_of(found[0])
+            name, namespace = name_of(one), namespace_of(one)
             forget = ""
-            if ANNOTATION in annotations_of(found[0]):
+            if ANNOTATION in annotations_of(one):
                 command = f"kubectl annotate daemonset {name} -n {namespace} {ANNOTATION}-"
                 forget = f"to forget the update strategy that an earlier upgrade kept there: {command}"
             raise Blocked(f"DaemonSet {namespace}/{name} cannot be read: {error.message}", forget) from None

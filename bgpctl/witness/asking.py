@@ -41,6 +41,6 @@ def this_machine() -> str:
     machine IDs of cloned ones are alike). "" = it cannot be told."""
     try:
         with open(BOOT_ID) as file:
-            return file.read(36).strip()
+            return file.read().strip()
     except OSError:
         return ""

@@ -106,8 +106,7 @@ def read(router: str, neighbor: str, protocols: Iterable[Protocol], replies: Ite
     sessions = {protocol.session for protocol in protocols}
     session = "established" if "established" in sessions else " ".join(sorted(sessions))
     remaining = max((p.remaining for p in protocols if p.remaining is not None), default=None)
-    sources = {protocol.source for protocol in protocols if protocol.source}
-    local = ", ".join(sorted(sources))
+    local = ", ".join(sorted({protocol.source for protocol in protocols}))
     return answered(router, neighbor, paths, session, remaining, local=local)
 
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 from bgpctl.core.doctor.facts import Channel, Limit, Side
 from bgpctl.core.model import IPV4, IPV6
 from bgpctl.witness.bird import Bird, Reply, bgp_blocks, value
-from bgpctl.witness.neighbors import Answer
+from bgpctl.witness.neighbors import Answer, number
 
 FAMILIES = {"ipv4": IPV4, "ipv6": IPV6}
 OPENS = ("ACCEPT", "REJECT")
@@ -35,8 +35,8 @@ def read(router: str, reply: Reply) -> Iterator[Side]:
             address=value(own, "Neighbor address").partition("%")[0],
             local=value(own, "Source address").partition("%")[0],
             session=value(own, "BGP state").lower(),
-            asn=_number(value(own, "Neighbor AS")),
-            local_asn=_number(value(own, "Local AS")),
+            asn=number(value(own, "Neighbor AS")),
+            local_asn=number(value(own, "Local AS")),
             graceful="Graceful restart" in local if local else None,
             long_lived="Long-lived graceful restart" in local if local else None,
             channels=tuple(_channels(sections)),
@@ -84,13 +84,9 @@ def _filtered(section: Sequence[str]) -> int | None:
 def _limit(section: Sequence[str]) -> Limit | None:
     """The smaller one of what may come in and of what may be imported; the action stands below it."""
     found = []
-    for number, line in enumerate(section):
+    for at, line in enumerate(section, 1):
         told = re.match(r"(?:Receive|Import) limit:\s+(\d{1,9})", line)
         if told:
-            action = value(section[number + 1 : number + 2], "Action")
+            action = value(section[at : at + 1], "Action")
             found.append(Limit(int(told[1]), action == "warn"))
     return min(found, key=lambda limit: (limit.warns, limit.most), default=None)
-
-
-def _number(text: str) -> int | None:
-    return int(text) if re.fullmatch(r"\d{1,10}", text, re.ASCII) else None

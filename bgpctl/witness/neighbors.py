@@ -5,6 +5,7 @@ Beside `routes_from`, which proves: this only advises, so whatever a router does
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -28,6 +29,11 @@ class RouterReport:
 
 
 Answer = tuple[Sequence[Side], Sequence[Crowd] | None]
+
+
+def number(text: str) -> int | None:
+    """An AS number as a router wrote it; None = it is none."""
+    return int(text) if re.fullmatch(r"\d{1,10}", text, re.ASCII) else None
 
 
 def ask_neighbors(probe: Probe) -> RouterReport:

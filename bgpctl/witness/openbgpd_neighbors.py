@@ -9,7 +9,7 @@ from bgpctl.core.doctor.facts import Channel, Limit, Side
 from bgpctl.core.model import IPV4, IPV6
 from bgpctl.core.reading.foreign import Foreign
 from bgpctl.witness.model import MOST
-from bgpctl.witness.neighbors import Answer
+from bgpctl.witness.neighbors import Answer, number
 from bgpctl.witness.openbgpd import OpenbgpdProbe
 
 FAMILIES = {"IPv4 unicast": IPV4, "IPv6 unicast": IPV6}
@@ -29,7 +29,6 @@ def read(router: str, told: Any) -> Iterator[Side]:
 
 
 def _side(router: str, view: Foreign, config: Foreign, session: Foreign) -> Side:
-    asn = view.text("remote_as")
     offered = config.child("capabilities")
     hops = config.integer("multihop_distance", 1) if config.flag("multihop") else 1
     most = config.optional_integer("max_prefix")
@@ -38,7 +37,7 @@ def _side(router: str, view: Foreign, config: Foreign, session: Foreign) -> Side
         address=view.text("remote_addr"),
         local=session.child("local").text("address"),
         session=view.text("state").lower(),
-        asn=int(asn) if asn.isascii() and asn.isdigit() and len(asn) <= 10 else None,
+        asn=number(view.text("remote_as")),
         graceful=offered.has("graceful_restart") if config.has("capabilities") else None,
         hold_time=config.integer("holdtime") or None,
         hops=hops,

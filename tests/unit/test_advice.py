@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bgpctl.errors import Tells
-from bgpctl.kube.lease import lost, taken_over
+from bgpctl.kube.lease import LeaseView, lost, taken_over
 from bgpctl.queries.nodes import NodeReport, report_of
 from bgpctl.runbooks import advice
 from bgpctl.runbooks.claim import Claimed
@@ -251,6 +251,22 @@ def test_where_another_run_brought_the_node_back_there_is_nothing_to_undo() -> N
     assert told[1:] == ["it is so again: nothing is left to undo"]
 
 
+@pytest.mark.parametrize(
+    ("labels", "cordoned", "rows"),
+    [
+        ({"enable-bgp": "false"}, False, ["do not power off", "to put the label back", "and then: kubectl"]),
+        ({"enable-bgp": "true"}, True, ["do not power off", "to let pods in again", "and then: kubectl"]),
+        ({"enable-bgp": "true"}, False, ["it is so again: nothing is left to undo"]),
+    ],
+)
+def test_what_is_not_as_it_was_is_named_one_by_one(
+    labels: dict[str, str], cordoned: bool, rows: list[str]
+) -> None:
+    prior = replace(ASKED, prior_labels={"enable-bgp": "true"})
+    told = hint(GONE, prior, orphan=(prior, node(labels=labels, unschedulable=cordoned)))[1:]
+    assert len(told) == len(rows) and all(map(str.startswith, told, rows)), told
+
+
 def test_how_its_bgp_was_is_told_to_the_letter_where_it_is_no_label() -> None:
     """In the provider's words: nobody else in the cluster knows them any more."""
     prior = replace(ASKED, provider="cilium", prior={"way": "copies", "a": 1}, prior_labels={})
@@ -364,3 +380,47 @@ def test_a_node_that_another_run_has_is_taken_over_by_a_whole_command() -> None:
         f"let it finish, or stop it; then: {TYPED}",
         f"when it cannot be stopped: {TYPED} --take-over",
     ]
+
+
+def test_a_node_that_a_stack_withdrew_is_a_problem_where_no_run_has_it() -> None:
+    out = replace(running(), told_out=True)
+    assert report_of(document(run=dump(ASKED)), out, None, NOW).problem == ""
+    alone = report_of(document(), out, None, NOW)
+    assert alone.problem and not alone.orphan
+    assert report_of(document(), running(), None, NOW).problem == ""
+
+
+COPY = dump(journal(run="run-c"))
+LEFT = {"leave": "1a2b-1"}
+
+
+def of_lease(holder: str = "", copy: str = "", owner: str = "") -> LeaseView:
+    return replace(lease(holder, expires=NOW - 1), copy=copy, owner=owner)
+
+
+@pytest.mark.parametrize(
+    ("annotations", "held", "out", "told"),
+    [
+        # What a Node and its Lease tell: the journal, else its copy, else that both are gone.
+        ({"run": dump(ASKED)}, None, False, ("", "", False)),
+        ({"run": dump(ASKED)}, of_lease(copy=COPY), True, ("", "", False)),
+        ({}, of_lease(copy=COPY), False, ("somebody removed the journal", "run-c", False)),
+        ({}, of_lease(copy=COPY), True, ("somebody removed the journal", "run-c", False)),
+        ({}, of_lease(copy=COPY, owner="another node"), False, ("", "", False)),
+        ({}, of_lease(), False, ("", "", False)),
+        (LEFT, of_lease(), False, ("", "", False)),  # its Lease is there: a run may be at work
+        (LEFT, None, False, ("somebody removed the journal of run 1a2b", "", True)),
+        (LEFT, None, True, ("", "", False)),
+        ({}, None, False, ("", "", False)),
+    ],
+)
+def test_what_is_known_of_a_nodes_run(
+    annotations: dict[str, str], held: LeaseView | None, out: bool, told: tuple[str, str, bool]
+) -> None:
+    problem, run, orphan = told
+    found = report_of(document(**annotations), replace(running(), told_out=out), held, NOW)
+    assert found.problem.startswith(problem) and found.orphan is orphan
+    assert (found.lost.run if found.lost else "") == run
+    assert found.leased is (held is not None)
+    if out and not annotations.get("run") and not run:
+        assert found.problem and not found.problem.startswith("somebody removed")

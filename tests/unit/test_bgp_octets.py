@@ -18,6 +18,10 @@ from bgpctl.core.model import IPV4, IPV6
         ("0001010000000a0002010000000b", 11),
         ("000180000000ff", None),  # MPLS VPN is not ours
         ("0001010000", None),  # cut
+        ("0001010000000a000201000000", 10),  # its second is cut
+        ("000101000000", None),
+        ("00010180000007", 7),  # the flag is none of the seconds
+        ("000101ff010203", 0x010203),
     ],
 )
 def test_long_lived(capability: str, expected: int | None) -> None:
@@ -75,6 +79,11 @@ def test_the_words_are_cut_at_255_octets_between_characters(text: str, length: i
     assert text.startswith(packed[1:].decode())
 
 
+def test_a_surrogate_that_a_shell_let_through_is_no_crash() -> None:
+    """A word of the command line that is no UTF-8 reaches a program as one."""
+    assert notification.shutdown_communication("a\udcff") == b"\x02a?"
+
+
 @given(st.text())
 def test_shutdown_communication(text: str) -> None:
     packed = notification.shutdown_communication(text)
@@ -88,6 +97,8 @@ def test_reading_a_routers_words() -> None:
     assert notification.read_shutdown_communication(b"\x05hello trailing") == "hello"
     assert notification.read_shutdown_communication(b"\xffshort") == "short"
     assert notification.read_shutdown_communication(b"\x04a\x1b\nb") == "a  b"
+    assert notification.read_shutdown_communication(b"\x05\n a\n bcd") == "a"
+    assert notification.read_shutdown_communication(b"\x01abc") == "a"
     assert notification.read_shutdown_communication(b"\x02\xff\xfe") == "\ufffd\ufffd"
 
 
@@ -98,6 +109,8 @@ def test_what_a_cease_tells() -> None:
     assert notification.read_cease(3, said) == notification.read_cease(5, said) == (None, "")
     assert notification.read_cease(6, said) == (None, "")
     assert notification.read_cease(9, b"") == (None, "")
+    assert notification.read_cease(9, bytes((6,))) == (None, "")
+    assert notification.read_cease(9, bytes((6, 2))) == ((6, 2), "")
     assert notification.read_cease(9, bytes((6, 2)) + said) == ((6, 2), "bye")
     assert notification.read_cease(9, bytes((4, 2)) + said) == ((4, 2), "")
     assert notification.read_cease(9, bytes((6, 9)) + bytes((6, 2)) + said) == ((6, 9), "")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.calico.bird import Told, answers, question, read_sessions, settled
+from bgpctl.core.calico.bird import PROTOCOLS, STATUS, Told, answers, question, read_sessions, settled
 from bgpctl.core.calico.config import read_host, read_peering
 from bgpctl.core.calico.leave import FILTER
 from bgpctl.core.calico.states import LAG, Hosts, World, node_state
@@ -81,7 +81,7 @@ def test_of_two_sessions_with_one_address_the_worse_and_the_routes_of_both() -> 
 
 @pytest.mark.parametrize("text", ["", "\n", "Unable to connect to server control socket", "x BGP y\n" * 3])
 def test_what_is_no_answer_tells_of_nobody(text: str) -> None:
-    assert not {address for address in read_sessions(text) if address}
+    assert read_sessions(text) == {}
 
 
 @pytest.mark.parametrize(
@@ -102,6 +102,37 @@ def test_a_list_without_a_protocol_of_bgp_is_an_answer_too(text: str, is_list: b
     assert answers(text) is is_list
 
 
+def block(*words: str, state: str = "Established", exported: int | None = 2) -> str:
+    """One protocol, with whatever lines before it."""
+    routes = "" if exported is None else f"    Routes:         1 imported, {exported} exported, 1 preferred\n"
+    before = "".join(f"{word}\n" for word in words)
+    return (
+        f"{before}n BGP master up 09:31:02\n    BGP state: {state}\n    Neighbor address: 192.0.2.1\n{routes}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "both"),
+    [
+        (block(), block(exported=3), Told(UP, 5)),
+        (block(exported=0), block(exported=0), Told(UP, 0)),
+        (block(), block(exported=None), Told(UP, None)),
+        (block(exported=None), block(), Told(UP, None)),
+        (block(), block(state="Idle"), Told(SessionState.IDLE, 4)),
+        (block(state="Idle"), block(), Told(SessionState.IDLE, 4)),
+        (block(state="Idle"), block(state="Active"), Told(SessionState.IDLE, 4)),
+        (block(), block("k Kernel master up"), Told(UP, 4)),
+        (block(), "d Direct x\n    Routes: 1 imported, 9 exported\n", Told(UP, 2)),
+        (block(), "d\n    Routes: 1 imported, 9 exported\n", Told(UP, 2)),
+        (block(), "x BGP y\n    BGP state: Idle\n    Routes: 1 imported, 9 exported\n", Told(UP, 2)),
+    ],
+)
+def test_two_protocols_with_one_neighbor(one: str, other: str, both: Told) -> None:
+    """A dual-stack node has one peer by both of its BIRDs; other protocols are nobody's routes."""
+    assert read_sessions(one + other) == {"192.0.2.1": both}
+    assert read_sessions(f"{one}\n{other}") == {"192.0.2.1": both}
+
+
 def test_a_session_without_a_word_of_its_state_is_unknown() -> None:
     block = "Node_1 BGP master up 09:31:02\n    Neighbor address: 192.0.2.1\n"
     assert read_sessions(block) == {"192.0.2.1": Told(SessionState.UNKNOWN, None)}
@@ -116,6 +147,10 @@ def test_a_session_without_a_word_of_its_state_is_unknown() -> None:
         (status(more="Graceful restart recovery in progress\n  Waiting for 1 protocols\n"), False),
         (status("2026-99-29 08:00:00"), False),
         (status("yesterday"), False),
+        (status("2026-11-29 07:04:00"), True),
+        (status().replace("Current server time is", "Time is"), False),
+        (status().replace("Last reboot on", "Booted on"), False),
+        (status("2026-11-29 07:00:00", "2026-11-29 08:00:00"), False),
         ("", False),
     ],
 )
@@ -125,7 +160,8 @@ def test_a_bird_that_was_started_a_moment_ago_is_not_believed(text: str, is_sett
 
 
 def test_the_bird_of_each_ip_version_is_asked() -> None:
-    assert question(6, ("show", "status")) == ("birdcl", "-s", "/var/run/calico/bird6.ctl", "show", "status")
+    assert question(4, PROTOCOLS) == ("birdcl", "-s", "/var/run/calico/bird.ctl", "show", "protocols", "all")
+    assert question(6, STATUS) == ("birdcl", "-s", "/var/run/calico/bird6.ctl", "show", "status")
 
 
 def out(told: dict[str, Told], by: str = "birdcl") -> Any:

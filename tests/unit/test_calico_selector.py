@@ -49,6 +49,12 @@ LABELS = {"rack": "r1", "kubernetes.io/hostname": "n1", "empty": "", "role": "wo
         ("nowhere ends with ''", False),
         ("role starts with 'big'", False),
         ("has(rack)   ", True),
+        ("rack == 'r2' ", False),
+        (" " * LONGEST_TEXT, True),
+        ("rack in {'}', 'r1'}", True),
+        ("rack in {',', 'r2'}", False),
+        ("rack == 'r2' || rack == 'r1' || rack == 'r3'", True),
+        ("rack == 'r1' && has(role) && has(nowhere)", False),
         (" && ".join(["(has(rack))"] * 40), True),
         ("all == 'x'", False),
         ("has == 'x'", False),
@@ -62,6 +68,9 @@ def test_it_matches(text: str, matches: bool) -> None:
     "text",
     [
         "rack",
+        "rack()",
+        "rack(rack)",
+        "all() || " * 40 + "!" * DEEPEST + "has(rack)",
         "rack ==",
         "rack == r1",
         "rack = 'r1'",
@@ -95,6 +104,7 @@ def test_it_is_none(text: str) -> None:
 def test_what_it_says_of_the_labels_of_whatever_it_matches() -> None:
     assert dict(parse("a == 'x' && (b == 'y' && has(c))").pairs) == {"a": "x", "b": "y"}
     assert dict(parse("a == 'x' || b == 'y'").pairs) == {}
+    assert dict(parse("((a == 'x'))").pairs) == {"a": "x"}
     assert dict(parse("!(a == 'x')").pairs) == {}
     assert parse("a == 'x' || !has(b) && c in {'z'}").keys == {"a", "b", "c"}
 

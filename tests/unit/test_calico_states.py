@@ -379,6 +379,13 @@ def test_the_filter_goes_before_the_others_and_away_again(filters: Any, there: A
         {"peerIP": "192.0.2.1", "filters": [1]},
         {"peerIP": "192.0.2.1", "maxRestartTime": "soon"},
         {"peerIP": "192.0.2.1", "maxRestartTime": "9999999h"},
+        {"peerIP": "192.0.2.1", "maxRestartTime": "24h1s"},
+        {"peerIP": "192.0.2.1:²"},
+        {"peerIP": "[]:179"},
+        {"peerIP": ":179"},
+        {"peerIP": "192.0.2.1:"},
+        {"peerIP": "192.0.2.1", "asNumber": "1."},
+        {"peerIP": "192.0.2.1", "asNumber": "9" * 4096},
         {"peerIP": "192.0.2.1", "keepaliveTime": 5},
     ],
 )
@@ -392,6 +399,8 @@ def test_a_peer_that_cannot_be_read_is_named(spec: dict[str, Any]) -> None:
     [
         {"projectcalico.org/IPv4Address": "10.0.0.1/99"},
         {"projectcalico.org/IPv4Address": "here"},
+        {"projectcalico.org/IPv4Address": "10.0.0.1/24 and more"},
+        {"projectcalico.org/IPv6Address": "fe80::1%eth0\n/64"},
         {"projectcalico.org/ASNumber": "many"},
     ],
 )

@@ -10,6 +10,7 @@ import pytest
 from bgpctl.core.drain.guards import Guard
 from bgpctl.core.drain.lever import Lever
 from bgpctl.core.state import ANOTHER_SPEAKER, DOUBT
+from bgpctl.errors import Tells
 from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.checked import Checked
 from bgpctl.runbooks.command_line import CommandLine
@@ -319,6 +320,20 @@ def test_what_cannot_be_confirmed_is_refused_before_any_change_where_it_is_requi
             id="it is under way, and its routes are gone",
         ),
         pytest.param({"state": withdrawn(), "journal": BEGUN}, BLOCKED, id="under way, and nobody asks"),
+        pytest.param(
+            {
+                "state": running(),
+                "journal": replace(BEGUN, baselines={}),
+                "answers": (seen(RouteState.ABSENT),),
+            },
+            DONE,
+            id="it is under way: that a router shows nothing is what was wanted",
+        ),
+        pytest.param(
+            {"state": running(), "journal": journal(), "answers": (seen(RouteState.ABSENT),), "lever": RACK},
+            BLOCKED,
+            id="it has not begun, and the router shows nothing",
+        ),
     ],
 )
 def test_when_a_confirmation_can_still_be_had(changes: Any, status: Status) -> None:
@@ -356,3 +371,32 @@ def test_a_refusal_takes_back_what_it_wrote_and_nothing_else(record: Any, forget
         assert written.forget and not written.labels and written.unschedulable is None
     else:
         assert decision.actions == ()
+
+
+NOTHING_DONE = "nothing was changed on the node; run this again when the reason has gone"
+
+
+def test_a_refusal_whose_reason_has_to_go_says_no_more_than_that() -> None:
+    refused = checked(snapshot(lever=Lever(("rack",), refusal="no label takes the node out")))
+    assert (refused.status, refused.hint, refused.tells) == (BLOCKED, NOTHING_DONE, {Tells.SAFE})
+    lifted = checked(snapshot(lever=RACK, guards=(NO,)))
+    assert lifted.tells == {Tells.SAFE, Tells.GO_ON}, "what a hint tells already is not told again"
+
+
+def test_a_router_that_is_not_the_one_of_before_is_refused_where_its_word_is_required() -> None:
+    other = replace(seen(RouteState.ABSENT), witness="bird=/run/other.ctl")
+    record = replace(BEGUN, baselines={ROUTER: 2}, witnesses={ROUTER: ("bird=/run/bird.ctl",)})
+    s = snapshot(state=running(), journal=record, answers=(other,))
+    decision = checked(s, require_confirmed=True)
+    assert decision.status is BLOCKED and "needs the routers that showed the routes" in decision.reason
+    assert "correct --router-probe, or take the estimate" in decision.hint
+
+
+def test_how_its_bgp_was_is_written_down_before_anything_is_changed() -> None:
+    """Of a journal of a version before, or of a node that came to another stack."""
+    lever = replace(Lever(("rack",)), prior={"way": "copies"})
+    (write,) = checked(snapshot(lever=lever, journal=journal())).actions
+    assert isinstance(write, ChangeNode) and write.journal is not None
+    assert write.journal.prior == {"way": "copies"}
+    written = snapshot(lever=lever, journal=journal(prior={"way": "copies", "more": 1}))
+    assert checked(written).status is DONE

@@ -168,3 +168,18 @@ def test_a_confirmation_that_is_not_to_be_had_may_be_done_without() -> None:
     for record, lesser in ((None, "drain n1"), (journal(), "drain n1 --no-require-confirmed")):
         decision = strict.decide(snapshot(state=running(), lever=RACK, journal=record))
         assert f"or take the estimate: bgpctl node {lesser}\n" in f"{decision.hint}\n"
+
+
+def test_the_journal_keeps_what_the_run_was_asked_for_and_whose_node_it_is() -> None:
+    """A run that goes on with it, of whichever version, begins with these."""
+    step = replace(STEP, asked={"--force": (), "--settle": ("5",)})
+    begun = step.journal(snapshot(provider="cilium", clock="boot/1.5"))
+    assert (begun.options, begun.provider, begun.clock) == (step.asked, "cilium", "boot/1.5")
+
+
+def test_how_its_bgp_was_is_kept_as_it_was_first_seen() -> None:
+    lever = Lever(("rack",), prior={"way": "copies", "peers": 2})
+    begun = STEP.journal(snapshot(lever=lever))
+    assert begun.prior == {"way": "copies", "peers": 2}
+    again = STEP.journal(snapshot(lever=Lever(("rack",), prior={"peers": 0, "new": 1}), journal=begun))
+    assert again.prior == {"way": "copies", "peers": 2, "new": 1}

@@ -193,7 +193,7 @@ def test_of_a_flood_only_the_end_is_kept() -> None:
 
 def test_what_cannot_be_run() -> None:
     with pytest.raises(FileNotFoundError, match=r"No such file.*/nonexistent"):
-        child.run(("/nonexistent",), 1)
+        child.run(("/nonexistent", "argument"), 1)
     with pytest.raises(PermissionError):
         child.run(("/etc/passwd",), 1)
     with pytest.raises(ValueError, match="null"):

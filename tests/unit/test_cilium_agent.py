@@ -51,6 +51,22 @@ def test_sessions_are_found_by_address_and_asn(address: str) -> None:
     assert read_sessions(text) == {("192.0.2.1", 65001): Told(UP, 2.5)}
 
 
+@pytest.mark.parametrize(
+    ("change", "state"),
+    [
+        ({"session-state": "idle"}, SessionState.IDLE),
+        ({"session-state": None}, SessionState.UNKNOWN),
+        ({"peer-address": ""}, None),
+        ({"peer-address": None}, None),
+    ],
+)
+def test_a_session_without_a_state_is_unknown_and_one_without_an_address_nobodys(
+    change: dict[str, Any], state: SessionState | None
+) -> None:
+    found = read_sessions(json.dumps([{**PEER, **change}]))
+    assert found == ({} if state is None else {("192.0.2.1", 65001): Told(state, 0.0)})
+
+
 @pytest.mark.parametrize("text", ["", " \n", "{}", "Error: no agent"])
 def test_no_word_of_sessions_is_not_none(text: str) -> None:
     with pytest.raises(Unreadable):
@@ -60,7 +76,14 @@ def test_no_word_of_sessions_is_not_none(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "count"),
-    [("", 0), ("null", 0), ("[]", 0), ('[{"prefix": "10.0.0.0/24", "paths": [{}]}]', 1), ("[{}, {}]", 2)],
+    [
+        ("", 0),
+        (" \n", 0),
+        ("null", 0),
+        ("[]", 0),
+        ('[{"prefix": "10.0.0.0/24", "paths": [{}]}]', 1),
+        ("[{}, {}]", 2),
+    ],
 )
 def test_routes_are_counted(text: str, count: int) -> None:
     assert read_count(text) == count
@@ -104,6 +127,37 @@ def test_its_own_word_goes_before_what_it_wrote() -> None:
     asked = node_state(config, settings, {"main/tor": Told(UP, 5_000.0, 0)}, "cilium-dbg in pod a/b", NOW)
     assert (asked.announced, asked.established, asked.lag) == (0, 1, 0.0)
     assert asked.engine_asked == "cilium-dbg in pod a/b" and not asked.unwithdrawn
+
+
+@pytest.mark.parametrize(
+    ("at", "uptime", "ended"),
+    [
+        (NOW - 10, 9.0, True),
+        (NOW - 10, 10.0, False),
+        (NOW - 10, 11.0, False),
+        (0.0, 9.0, False),
+    ],
+)
+def test_a_session_that_is_younger_than_the_word_to_withdraw_told_its_router_nothing(
+    at: float, uptime: float, ended: bool
+) -> None:
+    """When that was is not known of a node that an older bgpctl made withdraw."""
+    seen = node_state(out(said(3), at=at), {}, {"main/tor": Told(UP, uptime, 0)}, "cilium-dbg", NOW)
+    assert bool(seen.unwithdrawn) is ended
+
+
+@pytest.mark.parametrize(("before", "ended"), [(1.0, True), (1_795_860_000.0, False), (0.0, False)])
+def test_a_session_that_is_up_since_another_instant_ended_between(before: float, ended: bool) -> None:
+    for since, seen in (("2026-11-28T10:00:00Z", ended), (None, False)):
+        config = out(said(3, establishedTime=since), since={"main/tor": before})
+        assert bool(node_state(config, {}).unwithdrawn) is seen
+
+
+def test_a_session_that_only_the_agent_tells_of_may_be_down() -> None:
+    """1.16 writes none: with its own word it is known whose router was not told."""
+    idle = {"main/tor": Told(SessionState.IDLE, 0.0, 0)}
+    (lost,) = node_state(out(at=NOW - 10), {}, idle, "cilium-dbg", NOW).unwithdrawn
+    assert lost.name == "main/tor"
 
 
 def test_an_agent_that_never_writes_can_be_asked() -> None:

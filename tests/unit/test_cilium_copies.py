@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.cilium.copies import Ready, copy_name, is_copy, made_at, made_of, readiness, same
+from bgpctl.core.cilium.copies import (
+    Ready,
+    copy_name,
+    is_copy,
+    loud,
+    made_at,
+    made_of,
+    readiness,
+    same,
+)
 from bgpctl.core.cilium.nodeconfig import read
 from bgpctl.core.reading.foreign import Unreadable
 from tests.unit.test_cilium_states import document, peer
@@ -141,3 +150,13 @@ def test_its_age_is_that_of_its_last_change(created: str, written: str, expected
 @pytest.mark.parametrize("label", [{}, {"bgpctl.io/prepared": "calico"}, {"bgpctl.io/prepared": ""}])
 def test_without_our_label_it_is_not_ours(label: dict[str, str]) -> None:
     assert not is_copy({"metadata": {"labels": label}})
+
+
+def test_which_copies_somebody_wrote_advertisements_into() -> None:
+    """By those the node announces, whatever its marks say. An original does, and that is what it is for."""
+    used = [peer(name=name, peerConfigRef={"name": name}) for name in (copy_name("b"), copy_name("a"), "pc")]
+    config = read(document(peers=used))
+    edited = [{**copied(name), "spec": SPEC} for name in ("b", "a", "unused")]
+    assert loud(config, [original(), *edited]) == (copy_name("a"), copy_name("b"))
+    assert loud(config, [original(), copied("a"), copied("b")]) == ()
+    assert loud(config, [{**copied("a"), "spec": None}]) == ()

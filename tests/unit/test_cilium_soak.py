@@ -108,6 +108,57 @@ def test_who_would_choose_the_copies_too_forbids_them(selector: dict[str, Any]) 
     assert clash([peer_config("pc")], wanted([peer_config("pc")], [ADVERTISED])) == ""
 
 
+def test_who_chooses_everything_hurts_nobody_where_nothing_is_announced() -> None:
+    greedy = peer_config("greedy", families=[{"afi": "ipv4", "safi": "unicast", "advertisements": {}}])
+    assert clash([greedy], wanted([greedy], [])) == ""
+    copies = made(greedy, ADVERTISED)
+    assert (
+        "CiliumBGPPeerConfig greedy would choose" in ready(greedy, ADVERTISED, *copies, name="greedy").trouble
+    )
+
+
+def test_a_copy_that_lost_its_labels_is_not_as_it_is_to_be() -> None:
+    """By them it is chosen: without, the routes would go."""
+    for one in wanted([peer_config("pc")], [ADVERTISED]):
+        there = made_of(one, "cilium.io/v2", NOW)
+        assert same(one, there)
+        assert not same(one, {**there, "metadata": {**there["metadata"], "labels": {}}})
+        assert not same(one, {**there, "spec": {}})
+
+
+@pytest.mark.parametrize(("age", "trouble"), [(30, ""), (29, "may not know them for 1 s yet")])
+def test_copies_have_to_be_half_a_minute_old(age: int, trouble: str) -> None:
+    found = ready(*ORIGINALS, *made(*ORIGINALS, at=NOW - age))
+    assert found.young is bool(trouble) and found.trouble.endswith(trouble)
+
+
+def test_settings_of_other_nodes_need_no_copy() -> None:
+    configs = [peer_config("pc"), peer_config("others")]
+    copies = [one for one in made(*configs, ADVERTISED) if "others" not in one["metadata"]["name"]]
+    assert not ready(*configs, ADVERTISED, *copies).trouble
+
+
+def test_a_peer_without_settings_needs_no_copy() -> None:
+    config = read(document(peers=[peer(peerConfigRef={}), peer(name="b")]))
+    documents = (*ORIGINALS, *made(*ORIGINALS))
+    found = readiness(config, _of("PeerConfig", documents), _of("Adv", documents), NOW)
+    assert not found.trouble and not found.missing
+
+
+def test_settings_that_are_gone_are_not_there_by_what_else_has_their_name() -> None:
+    namesake = advertisement("pc", CHOICE, {})
+    both = [peer_config("other"), namesake]
+    copies = made(peer_config("pc"), *both)
+    assert ready(*both, *copies).trouble == "CiliumBGPPeerConfig pc does not exist"
+
+
+def test_settings_without_families_are_copied_as_they_are() -> None:
+    bare = peer_config("pc")
+    del bare["spec"]["families"]
+    (one,) = wanted([bare], [ADVERTISED])
+    assert one.spec == bare["spec"] and one.spec["timers"]
+
+
 ORIGINALS = (peer_config("pc"), ADVERTISED)
 
 

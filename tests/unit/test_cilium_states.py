@@ -138,6 +138,66 @@ def test_what_is_left_of_a_node_that_was_told_to_withdraw(
     assert bool(seen.assumes) == (left == 0 and now == 1), "it may be a route, where nobody negotiated"
 
 
+def two(first: int, second: int, *, before: int, state: str = "established") -> dict[str, Any]:
+    """A node that was told to withdraw, with two peers to which so many routes are counted."""
+    names = ("tor", "tor2")
+    kept = Kept((OWNER,), (), {f"main/{name}": {"ipv4/unicast": before} for name in names}, "n")
+    peers = [peer(name=name, peerConfigRef={"name": copy_name("pc")}) for name in names]
+    counts = (said(first), said(second, name="tor2", peeringState=state))
+    return document(*counts, peers=peers, ownerReferences=[], annotations={ANNOTATION: kept.text()})
+
+
+def test_one_count_that_moved_shows_that_the_agent_is_alive() -> None:
+    assert state(two(0, 0, before=0)).announced is None
+    assert state(two(0, 3, before=0)).announced == 2
+    assert state(two(0, 0, before=3)).announced == 0
+
+
+def test_what_is_assumed_of_one_peer_is_said() -> None:
+    assert state(two(1, 1, before=3)).assumes and state(two(1, 0, before=3)).assumes
+    assert not state(two(0, 0, before=3)).assumes
+    families = [{"afi": afi, "safi": "unicast", "advertised": n} for afi, n in (("ipv4", 1), ("ipv6", 0))]
+    assert state(out(said(1, routeCount=families), before=3)).assumes
+    config = read(two(1, 1, before=3))
+    told = {f"main/{name}": Told(SessionState.ESTABLISHED, 9.0, 0) for name in ("tor", "tor2")}
+    assert not node_state(config, {}, told).assumes, "its engine said so"
+
+
+def test_a_session_that_is_down_tells_no_count_whatever_is_written() -> None:
+    seen = state(two(0, 3, before=3, state="idle"))
+    assert [one.announced for one in seen.peers] == [0, None]
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "left"),
+    [({}, 2, 1), ({}, 1, None), ({"ipv4/unicast": 1}, 1, None), ({"ipv4/unicast": 2}, 1, 0)],
+)
+def test_one_route_is_end_of_rib_only_where_there_were_two(before: Any, now: int, left: int | None) -> None:
+    counted = {"main/other": {"ipv4/unicast": 7}} | ({"main/tor": before} if before else {})
+    annotations = {ANNOTATION: Kept((OWNER,), (), counted, "n").text()}
+    seen = state(
+        document(
+            said(now), peers=[peer()], ownerReferences=[], labels={LABEL: "true"}, annotations=annotations
+        )
+    )
+    assert seen.told_out and seen.peers[0].announced == left
+
+
+@pytest.mark.parametrize(("count", "announced"), [(0, 0), (3, 3)])
+def test_counts_that_did_not_move_are_believed_of_a_node_that_somebody_owns_again(
+    count: int, announced: int
+) -> None:
+    annotations = {ANNOTATION: Kept((), (), {"main/tor": {"ipv4/unicast": count}}, "n").text()}
+    assert state(document(said(count), annotations=annotations), PLAIN).announced == announced
+
+
+def test_a_peer_without_settings_of_its_own_offers_no_graceful_restart() -> None:
+    """Cilium's default has none; what a reference to nothing would give it nobody knows."""
+    for reference, known in (({}, True), ({"name": "gone"}, False)):
+        (one,) = state(document(said(1), peers=[peer(peerConfigRef=reference)])).peers
+        assert one.session.gr_told is known
+
+
 def test_a_family_that_was_not_counted_before_tells_nothing() -> None:
     other = [{"afi": "ipv6", "safi": "unicast", "advertised": 1}]
     assert state(out(said(1, routeCount=other), before=3)).announced is None
@@ -336,6 +396,7 @@ def test_a_node_that_lost_owner_and_peers_is_withdrawn_if_it_had_both() -> None:
     bare = read(document(peers=[], ownerReferences=[]))
     had = Kept((OWNER,), ({"name": "main", "peers": [peer()]},), {}, "n")
     assert bare.emptied(had)
+    assert bare.emptied(Kept((OWNER,), (*had.instances, {"name": "spare", "peers": []}), {}, "n"))
     assert not bare.emptied(Kept((OWNER,), ({"name": "main", "peers": []},), {}, "n"))
     assert not bare.emptied(Kept((), had.instances, {}, "n"))
     assert not read(document(peers=[])).emptied(had) and not read(document(ownerReferences=[])).emptied(had)
@@ -346,8 +407,18 @@ def test_what_was_kept_of_a_node_that_is_half_back_stays() -> None:
     copied = read(document(peers=[peer(peerConfigRef={"name": copy_name("pc")})], ownerReferences=[]))
     kept = copied.keep("n", 1.0, before)
     assert (kept.owners, kept.instances) == (before.owners, before.instances)
+    both = [peer(name="new"), peer(peerConfigRef={"name": copy_name("pc")})]
+    assert read(document(peers=both)).keep("n", 1.0, before).instances == before.instances
+    assert copied.keep("n", 1.0).owners == (), "what it was before is not known"
     whole = read(document(peers=[peer()])).keep("n", 1.0, before)
     assert whole.instances == ({"name": "main", "peers": [peer()]},)
+
+
+def test_a_node_soaks_only_while_nobody_owns_it() -> None:
+    peers = [peer(peerConfigRef={"name": "pc.bgpctl-soak"}), peer(name="other")]
+    assert read(document(peers=peers, ownerReferences=[])).soaks
+    assert not read(document(peers=peers)).soaks, "Cilium's operator writes over it at once"
+    assert not read(document(peers=peers[1:], ownerReferences=[])).soaks
 
 
 def test_a_session_that_was_never_up_is_kept_without_an_instant() -> None:

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from bgpctl.errors import Tells
 from bgpctl.runbooks.actions import ChangeNode, TakeLease
-from bgpctl.runbooks.claim import Claimed
+from bgpctl.runbooks.claim import CLOCKS, Claimed
 from bgpctl.runbooks.drain_steps import SHUTTING_DOWN
 from bgpctl.runbooks.journal import AGAIN
 from bgpctl.runbooks.model import Decision, Status
@@ -80,6 +81,21 @@ def test_a_new_direction_keeps_the_prior_state_alone() -> None:
         )
         assert action.journal == turned
     assert Claimed("restore", "run-z").order == ""
+    later = snapshot(journal=before, now=NOW + 0.123456)
+    (action,) = Claimed("drain", "run-z").decide(later).actions
+    assert isinstance(action, ChangeNode) and action.journal is not None
+    assert action.journal.started_at == NOW + 0.123, "to the millisecond: a journal is short"
+
+
+def test_a_run_whose_journal_it_is_already_is_not_gone_on_with_anew() -> None:
+    """Its second look writes nothing: the time of its attempt counts from the first."""
+    mine = journal(holder=ME, options={})
+    decision = Claimed("drain", mine.run).decide(snapshot(journal=mine))
+    assert decision.status is Status.DONE and decision.actions == ()
+    other = journal(holder="eve@there:1/x")
+    (action,) = Claimed("drain", other.run).decide(snapshot(journal=other)).actions
+    assert isinstance(action, ChangeNode) and action.journal is not None
+    assert (action.journal.holder, action.journal.marks[AGAIN]) == (ME, NOW)
 
 
 # --- a restore that has nothing to go by --------------------------------------------------------------------
@@ -145,3 +161,33 @@ def test_who_undoes_a_drain_hears_of_its_command(steps: dict[str, float], said: 
     record = replace(journal(), steps=steps, marks={SHUTTING_DOWN: NOW - 9}, holder="root@jump:7/run-a")
     decision = Claimed("restore", "run-b").decide(snapshot(journal=record))
     assert ("nobody saw it end well" in decision.reason and "root@jump:7" in decision.reason) == said
+
+
+@pytest.mark.parametrize(("clock", "anew"), [("boot/1.0", False), ("boot/99.0", True), ("other/1.0", True)])
+def test_a_run_that_goes_on_by_another_clock_says_that_waits_begin_anew(clock: str, anew: bool) -> None:
+    record = journal(holder="eve@there:1/x", clock="boot/1.0")
+    decision = Claimed("drain", "run-b").decide(snapshot(journal=record, clock=clock))
+    told = "go on from drain run-a, last run by eve@there:1/x"
+    assert decision.reason == (f"{told}; {CLOCKS}" if anew else told)
+
+
+def test_what_was_asked_for_and_is_not_any_more_is_named() -> None:
+    """And the time of an attempt is nobody's but that attempt's."""
+    options = {"--force": (), "--timeout": ("9",), "--settle": ("5",)}
+    record = journal(holder="eve@there:1/x", options=options)
+    decision = Claimed("drain", "run-b", asked={"--settle": ("5",)}).decide(snapshot(journal=record))
+    assert decision.reason.endswith("; asked for: --settle 5; without its --force, which must be said again")
+    (change,) = decision.actions
+    assert isinstance(change, ChangeNode) and change.journal is not None
+    assert "--timeout" not in change.journal.options
+    same = Claimed("drain", "run-b", asked={"--settle": ("5",)})
+    told = same.decide(snapshot(journal=replace(record, options={"--settle": ("5",)})))
+    assert told.reason.endswith("; asked for: --settle 5")
+
+
+def test_another_order_is_refused_with_both_ways_on() -> None:
+    record = journal(order="guide", holder="eve@there:1/x")
+    asked = {"--order": ("withdraw-first",)}
+    decision = Claimed("drain", "run-b", "withdraw-first", asked=asked).decide(snapshot(journal=record))
+    assert decision.status is Status.BLOCKED and "the order cannot be changed on the way" in decision.reason
+    assert decision.tells == {Tells.GO_ON, Tells.BACK}, "the last words tell neither again"

@@ -490,3 +490,39 @@ def test_bare_documents(wire: Wire) -> None:
     found = cluster.look(client, Bgpctl(client), document, None, None, frozenset(), 1, EPOCH)
     assert {guard.level for guard in found.guards} == {"ok"}
     assert found.lever.policies == ()
+
+
+def test_whoever_may_not_see_medik8ss_leases_is_told_by_the_api_groups(wire: Wire) -> None:
+    """Its API groups tell whether it is there at all; a server that lists none has none."""
+
+    class Groups:
+        def __init__(self, answer: dict[str, Any]) -> None:
+            self.answer = answer
+
+        def find(self, path: str) -> Any:
+            raise ApiError(403, "Forbidden", "no right", {})
+
+        def get(self, path: str) -> dict[str, Any]:
+            assert path == "/apis"
+            return self.answer
+
+    def level(*names: str, **answer: Any) -> str:
+        groups = {"groups": [{"name": name} for name in names], **answer}
+        return cluster._medik8s(Groups(groups), NODE, EPOCH).level  # type: ignore[arg-type]
+
+    assert level("apps", "nodemaintenance.medik8s.io") == "warn"
+    assert level("apps") == "ok" and level() == "ok" and level(groups=None) == "ok"
+
+
+def test_the_peers_of_a_node_are_asked_for_with_all_that_is_known_of_it() -> None:
+    """Which addresses it has stands in its spec and status, not in its labels."""
+    asked: list[Any] = []
+
+    class Asked:
+        def facts(self, document: Any) -> tuple[Any, ...]:
+            asked.append(document)
+            return ()
+
+    document = {"metadata": {"name": NODE, "labels": {"a": "b"}}, "spec": {"podCIDR": "10.0.0.0/24"}}
+    cluster.policy_facts(Asked(), document, journal(prior_labels={"a": "c"}))  # type: ignore[arg-type]
+    assert asked == [{**document, "metadata": {"name": NODE, "labels": {"a": "c"}}}]

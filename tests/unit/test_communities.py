@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgpctl.core.bgp.communities import WELL_KNOWN, parse_large, parse_standard, read_communities
+from bgpctl.core.bgp.communities import WELL_KNOWN, pack, parse_large, parse_standard, read_communities
 from bgpctl.core.reading.fields import Faults, Fields
 
 
@@ -24,6 +24,20 @@ def test_communities_are_exactly_what_their_ranges_allow(numbers: list[int]) -> 
     bits = {1: 32, 2: 16}.get(len(numbers))
     assert (parse_standard(text) is not None) == (bits is not None and max(numbers) < 2**bits)
     assert (parse_large(text) is not None) == (len(numbers) == 3 and max(numbers) < 2**32)
+
+
+@pytest.mark.parametrize(
+    ("community", "octets"),
+    [
+        ("65535:0", "ffff0000"),
+        ("1:65535", "0001ffff"),
+        ("1:2:4294967295", "0000000100000002ffffffff"),
+        ("4294967295:0:0", "ffffffff0000000000000000"),
+    ],
+)
+def test_a_community_on_the_wire(community: str, octets: str) -> None:
+    """RFC 1997 and RFC 8092 section 3."""
+    assert pack(community) == bytes.fromhex(octets)
 
 
 @pytest.mark.parametrize("text", ["", ":", "01:1", "+1:1", " 1:1", "1:1\n", "٣:1", "1:-1", "0x1:1"])

@@ -157,6 +157,10 @@ def test_schemes_as_they_are_typed() -> None:
         "": Scheme.MODULO,
         "192.0.2.1": Scheme.RESILIENT,
     }
+    assert parse_schemes([" Modulo ", " 192.0.2.1 = resilient "]) == {
+        "": Scheme.MODULO,
+        "192.0.2.1": Scheme.RESILIENT,
+    }
     assert parse_schemes(["2001:DB8::1=maglev"]) == {"2001:db8::1": Scheme.MAGLEV}
 
 
@@ -177,3 +181,14 @@ def test_schemes_that_are_none(text: str, message: str, hint: str) -> None:
         parse_schemes([text])
     assert told.value.message == message
     assert told.value.hint.startswith(hint)
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "best", "worst"),
+    [(0, 0.0, 0.0), (1, 0.0, 0.0), (2, 0.25, 0.5), (4, 0.375, 0.75), (None, 0.0, 1.0)],
+)
+def test_connections_that_reach_another_endpoint_are_reset(
+    endpoints: int | None, best: float, worst: float
+) -> None:
+    """With one endpoint every node sends to that, with none there is no connection."""
+    assert resets(Share(0.5, 1.0), Path.DSR, endpoints) == Share(best, worst)

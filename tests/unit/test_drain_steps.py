@@ -9,8 +9,10 @@ import pytest
 
 from bgpctl.core.drain.eviction import EvictionOptions
 from bgpctl.core.drain.lever import Lever, Patch
+from bgpctl.errors import Tells
 from bgpctl.runbooks.actions import ChangeNode, EvictPod, FenceObject, PatchObject, RunCommand
-from bgpctl.runbooks.drain_steps import Cordoned, Deselected, Evicted, ShutDown, known
+from bgpctl.runbooks.command_line import CommandLine
+from bgpctl.runbooks.drain_steps import Cordoned, Deselected, Evicted, ShutDown, known, lifting, pulled
 from bgpctl.runbooks.journal import AGAIN
 from bgpctl.runbooks.model import Decision, Status
 from bgpctl.runbooks.snapshot import EvictionNote
@@ -308,3 +310,101 @@ def test_a_command_runs_under_a_note() -> None:
     note = ChangeNode("note that the shutdown command runs", journal=noted)
     assert decision == Decision(Status.ACT, "run off", (note, RunCommand(("off", "now"))))
     assert ShutDown().decide(snapshot(journal=journal())) == Decision(Status.DONE, "safe to power off")
+
+
+TYPED = CommandLine(("bgpctl", "node", "drain", "n1"))
+ON = "to go on anyway: bgpctl node drain n1 --force --x 2"
+LATER = "run this again when the reason has gone"
+
+
+@pytest.mark.parametrize(
+    ("flags", "begun", "text", "tells"),
+    [
+        ([], False, f"nothing was changed on the node; {LATER}", {Tells.SAFE}),
+        ([], True, f"the node stays as it is now; {LATER}", set()),
+        (["--force", "--x 2"], False, f"nothing was changed on the node; {ON}", {Tells.SAFE, Tells.GO_ON}),
+        (["--force", "--x 2"], True, f"the node stays as it is now; {ON}", {Tells.GO_ON}),
+        (
+            ["--force", ""],
+            False,
+            "when the other reasons have gone: bgpctl node drain n1 --force\n"
+            f"nothing was changed on the node; {LATER}",
+            {Tells.SAFE, Tells.GO_ON},
+        ),
+        (
+            ["", "--force"],
+            True,
+            "when the other reasons have gone: bgpctl node drain n1 --force\n"
+            f"the node stays as it is now; {LATER}",
+            {Tells.GO_ON},
+        ),
+        (["", ""], False, f"nothing was changed on the node; {LATER}", {Tells.SAFE}),
+    ],
+)
+def test_what_to_type_after_a_refusal(flags: list[str], begun: bool, text: str, tells: set[Tells]) -> None:
+    """And what that tells already, so that the last words need not say it again."""
+    record = journal(steps={"Checked": NOW} if begun else {})
+    assert lifting(flags, record, TYPED) == (text, frozenset(tells))
+    if not begun:
+        assert lifting(flags, None, TYPED) == (text, frozenset(tells))
+
+
+@pytest.mark.parametrize(
+    ("record", "since"),
+    [
+        (None, 0.0),
+        (journal(), 0.0),
+        (journal(marks={"Relabelled": NOW - 9, "Pulled": NOW - 5}, deselect=("a", "b")), NOW - 9),
+        (journal(marks={"Relabelled": NOW - 9, "Pulled": NOW - 5}, deselect=None), NOW - 9),
+        (journal(marks={"Relabelled": NOW - 9, "Pulled": NOW - 5}, deselect=None, prior={"a": 1}), NOW - 5),
+        (journal(marks={"Relabelled": NOW - 9, "Pulled": NOW - 5}, prior={"a": 1}), NOW - 9),
+        (journal(marks={"Relabelled": NOW - 9}, deselect=None, prior={"a": 1}), 0.0),
+    ],
+)
+def test_since_when_a_node_is_told_to_leave(record: Any, since: float) -> None:
+    """A label is a request as it is written; objects of a stack were patched some time after."""
+    assert pulled(record) == since
+
+
+def test_who_was_asked_is_known_after_another_request_and_nothing_else_is() -> None:
+    """A wait that began before the node was put back would end too early."""
+    marks = {
+        "Relabelled": NOW - 60,
+        f"Asked {ROUTER_2}": NOW - 70,
+        "SawWithdrawn": NOW - 50,
+        "SawRecord": 1.0,
+    }
+    (change,) = leaving(relabelled(marks=marks), lever=RACK).actions
+    assert change.journal.marks == {"Relabelled": NOW, f"Asked {ROUTER_2}": NOW - 70}
+
+
+@pytest.mark.parametrize(
+    ("labels", "leave", "why"),
+    [
+        ({"enable-bgp": "true"}, LEAVE, "somebody took it back"),
+        ({"enable-bgp": "true"}, "other-1", "somebody took it back"),
+        (ASKED, "other-1", "somebody changed the annotation bgpctl.io/leave"),
+        (ASKED, "", "somebody changed the annotation bgpctl.io/leave"),
+    ],
+)
+def test_why_it_is_asked_again(labels: dict[str, str], leave: str, why: str) -> None:
+    decision = leaving(relabelled(), node=node(labels=labels, leave=leave), lever=RACK)
+    assert decision.reason == f"label enable-bgp=false, again: {why}"
+
+
+def test_objects_that_were_given_back_are_asked_for_again() -> None:
+    undone = by_patch(replace(PULLED, steps={"Deselected": NOW - 9}))
+    assert undone.reason == f"{PATCH.what}, again: somebody took it back"
+
+
+def test_a_policy_that_came_meanwhile_and_cannot_be_left_says_why() -> None:
+    stands = node(labels=ASKED, leave=LEAVE)
+    refusal = Lever(("rack", "zone"), refusal="no label takes the node out of zone")
+    assert leaving(relabelled(), node=stands, lever=refusal) == Decision(Status.BLOCKED, refusal.refusal)
+    other = leaving(relabelled(), node=stands, lever=RACK)
+    assert other.reason == "the node is selected by rack (in spite of label enable-bgp=false)"
+
+
+def test_what_a_refused_eviction_tells_is_not_told_again() -> None:
+    decision = evicted(pod("bare", controller_kind="", controller_name=""))
+    assert (decision.status, decision.tells) == (Status.BLOCKED, {Tells.SAFE, Tells.GO_ON})

@@ -50,6 +50,7 @@ NEGOTIATED = PeerFacts("r", "10.77.0.1", 9, 3, 20, True, False, False, None, neg
         (Span(5, 9), 9 + SLACK_SECONDS, Verdict.HELD),
         (Span(5, 9), 9.1 + SLACK_SECONDS, Verdict.LONGER),
         (Span(5, 9), 4.9 - SLACK_SECONDS, Verdict.SHORTER),
+        (Span(5, 9), 5 - SLACK_SECONDS, Verdict.HELD),
         (Span(0, 9), 8.5, Verdict.HELD),  # chance: not the best case's fault
         (Span(0, 0), NOTHING_SECONDS, Verdict.HELD),
         (Span(0, 0), 0.1 + NOTHING_SECONDS, Verdict.LONGER),
@@ -83,15 +84,34 @@ def test_a_mitigation_that_is_not_in_force_is_named(setting: Setting, facts: Pee
 
 
 @pytest.mark.parametrize(
-    ("setting", "text"),
+    ("setting", "text", "short"),
     [
-        (Setting(9, 3, 30, notification=True), "GR 30 s+N, hold 9 s"),
-        (Setting(9, 3, 30), "GR 30 s, hold 9 s"),
-        (Setting(90, 30, None), "GR off, hold 90 s"),
+        (Setting(9, 3, 30, notification=True), "GR 30 s+N, hold 9 s", "30+N/9"),
+        (Setting(9, 3, 30), "GR 30 s, hold 9 s", "30/9"),
+        (Setting(90, 30, None), "GR off, hold 90 s", "off/90"),
     ],
 )
-def test_a_setting_in_words(setting: Setting, text: str) -> None:
-    assert str(setting) == text
+def test_a_setting_in_words(setting: Setting, text: str, short: str) -> None:
+    assert (str(setting), setting.short) == (text, short)
+
+
+def test_what_is_drilled_to_the_second() -> None:
+    """The guide's mitigations: graceful restart or none, and the smallest timers."""
+    text = {
+        str(scenario): [(*one[:3], one.notification) for one in settings]
+        for scenario, settings in SETTINGS.items()
+    }
+    off, on, on_n = (9, 3, None, False), (9, 3, 20, False), (9, 3, 20, True)
+    short_off, short_on = (3, 1, None, False), (3, 1, 20, False)
+    assert list(text.values()) == [
+        [off, on],
+        [off, on],
+        [off, on, on_n],
+        [on_n, on, off, short_off],
+        [on, short_on],
+        [on, short_on],
+        [on],
+    ]
 
 
 def test_every_scenario_has_its_event_its_settings_and_its_routes() -> None:

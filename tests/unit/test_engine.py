@@ -480,3 +480,18 @@ def test_words_are_quoted_for_the_shell_and_a_dry_run_is_left_out() -> None:
 def test_a_command_of_kubectls_is_about_the_same_cluster() -> None:
     typed = CommandLine(("bgpctl", "node", "drain", "n1", "--context=lab", "--force", "--kubeconfig", "/k"))
     assert str(typed.kubectl("get", "crd")) == "kubectl get crd --context=lab --kubeconfig /k"
+
+
+@pytest.mark.parametrize("status", [BLOCKED, WAIT])
+def test_the_step_that_a_run_ended_in_is_told_once(status: Status) -> None:
+    """What it was refused for stands there already; that time was up is another word."""
+    world = Facts()
+    result, events = run(world, Goal("B", (), lambda s: Decision(status, "not yet")), timeout=2.0)
+    last = [one for one in events if one.step == "B"]
+    if status is BLOCKED:
+        assert [(one.state, one.text) for one in last] == [("blocked", "not yet")]
+    else:
+        assert (
+            (last[-1].state, last[-1].text) == (result.status, result.message) == ("deadline", result.message)
+        )
+        assert last[0].state == "waiting"

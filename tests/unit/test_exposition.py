@@ -106,3 +106,18 @@ def test_no_line_takes_long(line: str) -> None:
     began = time.process_time()
     read([line[: exposition.LONGEST_LINE]] * 20, ("a",))
     assert time.process_time() - began < 0.5
+
+
+@pytest.mark.parametrize(("length", "bad"), [(exposition.LONGEST_LINE, 0), (exposition.LONGEST_LINE + 1, 1)])
+def test_a_line_is_read_up_to_a_length(length: int, bad: int) -> None:
+    head, tail = 'bgpctl_x{a="', '"} 1'
+    text = head + "v" * (length - len(head) - len(tail)) + tail
+    assert len(text) == length
+    assert read([text], ("bgpctl_",)).bad == bad
+
+
+def test_a_sample_without_labels_has_none() -> None:
+    (one,) = read(["bgpctl_x 1"], ("bgpctl_",)).samples
+    assert one.labels == {}
+    (one,) = read([r'bgpctl_x{a="1\\2\n3\"4\t5",b=""} 1'], ("bgpctl_",)).samples
+    assert one.labels == {"a": '1\\2\n3"4\\t5', "b": ""}

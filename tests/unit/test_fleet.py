@@ -24,6 +24,7 @@ from tests.support import changing, v2
 from tests.support import objects as kit
 from tests.support.intents import seen
 
+LEAVING = {"ready": False, "serving": True, "terminating": True}
 NAMES = ("worker-1", "worker-2", "worker-3")
 RACK = {"rack": "2"}
 LABELS = [*(node["metadata"].get("labels") or {} for node in changing.NODES), RACK]
@@ -154,8 +155,8 @@ def test_all_announcers_are_those_found_when_every_node_is_compiled(cluster: Any
     sent = [carried(intent, asked.sessions) for intent, asked in zip(every, nodes, strict=True)]
     found, whole = announcers(fleet, nodes), seen(sent, objects.services, documents(objects))
     assert len(found) == len(whole)
-    assert {vip.prefix: (set(vip.owners), vip.local, vip.announcers, vip.ready) for vip in found} == {
-        vip.prefix: (set(vip.owners), vip.local, vip.announcers, vip.ready) for vip in whole
+    assert {vip.prefix: (set(vip.owners), vip.local, vip.announcers, vip.endpoints) for vip in found} == {
+        vip.prefix: (set(vip.owners), vip.local, vip.announcers, vip.endpoints) for vip in whole
     }
 
 
@@ -209,12 +210,68 @@ def test_an_address_of_two_services_one_of_which_follows_its_endpoints() -> None
     assert set(vip.owners) == {"Service default/web", "Service default/api"}
     assert vip.announcers == {"n0", "n1", "n2"}
     whole = seen([by_itself(objects, asked) for asked in nodes], objects.services, objects.endpoint_slices)
-    assert [(set(one.owners), one.announcers, one.local, one.ready) for one in whole] == [
-        (set(vip.owners), vip.announcers, vip.local, vip.ready)
+    assert [(set(one.owners), one.announcers, one.local, one.endpoints) for one in whole] == [
+        (set(vip.owners), vip.announcers, vip.local, vip.endpoints)
     ]
+    assert vip.endpoints == {"n1": 2, "n2": 1}
 
 
-LEAVING = {"ready": False, "serving": True, "terminating": True}
+def test_who_shares_an_address_where_only_the_one_that_follows_its_endpoints_is_announced() -> None:
+    """Another node announces it for web, which no policy of its own selects elsewhere, and each endpoint is
+    counted once."""
+    web, api = kit.service("web", "203.0.113.1"), kit.service("api", "203.0.113.1", local=True)
+    only_api = kit.policy(
+        kit.router(serviceSelector={"matchLabels": {"app": "api"}}),
+        nodeSelector={"matchLabels": RACK},
+        name="api",
+    )
+    ends = [kit.endpoint_slice("api", kit.endpoint("n3"), kit.endpoint("n3"), kit.endpoint("n1"))]
+    nodes = [
+        Announcer(kit.node(f"n{number}", labels=None if number < 2 else RACK), True, {})
+        for number in range(4)
+    ]
+    objects = ClusterObjects(
+        policies=[kit.policy(), only_api], services=[web, api], endpoint_slices=ends, secrets=None
+    )
+    (vip,) = announcers(fleet_of(objects), nodes)
+    whole = seen([by_itself(objects, asked) for asked in nodes], objects.services, objects.endpoint_slices)
+    assert [(set(one.owners), one.announcers, one.endpoints) for one in whole] == [
+        (set(vip.owners), vip.announcers, vip.endpoints)
+    ]
+    assert vip.announcers == {"n0", "n1", "n3"} and vip.endpoints == {"n1": 1, "n3": 2}
+
+
+def test_an_endpoint_that_is_leaving_makes_nobody_else_announce() -> None:
+    """The first of many nodes that are alike has it, and what it announces by it the others do not."""
+    web = kit.service("web", "203.0.113.1", local=True)
+    ends = [kit.endpoint_slice("web", kit.endpoint("n0", **LEAVING))]
+    nodes = [Announcer(kit.node(f"n{number}"), True, {}) for number in range(3)]
+    objects = ClusterObjects(policies=[kit.policy()], services=[web], endpoint_slices=ends, secrets=None)
+    (vip,) = announcers(fleet_of(objects), nodes)
+    assert vip.announcers == {"n0"}
+
+
+def test_a_shared_address_is_looked_for_where_a_leaving_endpoint_keeps_it() -> None:
+    """web has ready endpoints and is announced from n0 alone; the other node announces the address for api,
+    by an endpoint that is leaving."""
+    web, api = kit.service("web", "203.0.113.1"), kit.service("api", "203.0.113.1", local=True)
+    only_api = kit.policy(
+        kit.router(serviceSelector={"matchLabels": {"app": "api"}}),
+        nodeSelector={"matchLabels": RACK},
+        name="api",
+    )
+    ends = [
+        kit.endpoint_slice("web", kit.endpoint("n1")),
+        kit.endpoint_slice("api", kit.endpoint("n0", **LEAVING), kit.endpoint("n3", **LEAVING)),
+    ]
+    own, *others = (
+        Announcer(kit.node(f"n{number}", labels=RACK if number else None), True, {}) for number in range(4)
+    )
+    objects = ClusterObjects(
+        policies=[kit.policy(), only_api], services=[web, api], endpoint_slices=ends, secrets=None
+    )
+    (vip,), _ = beside(fleet_of(objects), own, others)
+    assert vip.announcers == {"n0", "n3"}
 
 
 @pytest.mark.parametrize(

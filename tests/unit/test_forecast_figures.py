@@ -12,7 +12,16 @@ from bgpctl.core.model import IPV4, IPV6
 from bgpctl.core.timing.disruption import Scheme, Share
 from bgpctl.core.timing.facts import PeerFacts
 from bgpctl.core.timing.failures import RouteClass, Scenario, Span
-from bgpctl.core.timing.forecast import Forecast, Router, Subject, brief, forecast, gone_at_worst, worst_loss
+from bgpctl.core.timing.forecast import (
+    HASHING,
+    Forecast,
+    Router,
+    Subject,
+    brief,
+    forecast,
+    gone_at_worst,
+    worst_loss,
+)
 from bgpctl.core.timing.groups import Group
 from bgpctl.core.timing.profiles import find_profile
 from bgpctl.core.timing.whatif import Settings
@@ -110,3 +119,11 @@ def test_the_worst_of_all_routers() -> None:
     assert brief(Subject("n", ()), tuple(Scenario)) == {}
     quick = brief(both, (Scenario.POWER_OFF,), Settings(hold_time=3))
     assert quick[Scenario.POWER_OFF].loss.worst < found[Scenario.POWER_OFF].loss.worst < inf
+
+
+def test_how_a_router_hashes_matters_where_flows_move() -> None:
+    for groups, unknown in (((PODS,), False), ((OWN,), False), ((SHARED,), True), ((PODS, SHARED), True)):
+        found = forecast(Subject("n", (Router(WITH, groups),)), tuple(Scenario))
+        assert (HASHING in found.unknown) is unknown
+    known = forecast(Subject("n", (Router(WITH, (SHARED,), scheme=Scheme.MODULO),)), tuple(Scenario))
+    assert HASHING not in known.unknown

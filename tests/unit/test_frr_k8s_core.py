@@ -540,3 +540,25 @@ def test_what_frr_says_goes_before_all_else(said: Told, announced: int | None, u
     state = node_state(host(), {("", "192.0.2.1"): said}, "vtysh", now=200.0)
     assert (state.announced, len(state.unwithdrawn)) == (announced, unwithdrawn)
     assert (state.lag, state.engine_asked) == (0.0, "vtysh")
+
+
+def test_an_ipv6_family_that_is_not_counted_makes_the_sum_unknown() -> None:
+    """One session may carry both families; what is told of the one says nothing of the other."""
+    view = {"bgpState": "Established", "addressFamilyInfo": {"ipv4Unicast": {"sentPrefixCounter": 1}}}
+    for versions, sent in (((4,), 1), ((4, 6), None), ((6,), None)):
+        one = neighbor(versions=versions)
+        found = told.answer(json.dumps({"default": {"192.0.2.1": view}}), [one])
+        assert found == {one.key: Told(SessionState.ESTABLISHED, sent=sent)}
+    view["addressFamilyInfo"]["ipv6Unicast"] = {"sentPrefixCounter": 2}  # type: ignore[index]
+    one = neighbor(versions=(4, 6))
+    assert told.answer(json.dumps({"default": {"192.0.2.1": view}}), [one])[one.key].sent == 3
+
+
+@pytest.mark.parametrize(
+    ("ended", "all_"), [((True, True), True), ((True, False), False), ((False, True), False)]
+)
+def test_end_of_rib_has_to_be_sent_for_each_family(ended: tuple[bool, bool], all_: bool) -> None:
+    sent = dict(zip(("ipv4Unicast", "ipv6Unicast"), ended, strict=True))
+    view = {"bgpState": "Established", "gracefulRestartInfo": {"endOfRibSend": sent}}
+    one = neighbor(versions=(4, 6))
+    assert told.answer(json.dumps({"default": {"192.0.2.1": view}}), [one])[one.key].ended is all_

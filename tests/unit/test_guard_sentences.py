@@ -12,13 +12,19 @@ import pytest
 from bgpctl.core.drain.guards import (
     ALLOW_ADDRESS_GAP,
     ALLOW_LAST_PATH,
+    BESIDE_ANOTHER,
     Guard,
+    OtherStack,
     Vip,
+    known_kinds,
     kured,
     last_path,
     lift,
     medik8s,
+    medik8s_unseen,
+    other_stacks,
     out_of_service,
+    paths_unknown,
     removal_taints,
     sole_endpoint,
 )
@@ -117,6 +123,41 @@ LEASE = {"spec": {"holderIdentity": "nmo", "renewTime": "2027-01-15T07:00:00Z", 
             "nmo owns worker-1 (Lease node-worker-1 in medik8s-leases): let it finish first",
             "",
         ),
+        (lambda: medik8s_unseen(NODE, False), "ok", "medik8s is not in the cluster", ""),
+        (
+            lambda: medik8s_unseen(NODE, True),
+            "warn",
+            "whether medik8s owns worker-1 is not known: no right to get leases in medik8s-leases",
+            "",
+        ),
+        (
+            lambda: known_kinds(""),
+            "ok",
+            "the cluster serves what tells nodes to speak BGP, and what they say of it",
+            "",
+        ),
+        (lambda: known_kinds("no CRD"), "refuse", "no CRD", ""),
+        (
+            paths_unknown,
+            "warn",
+            "whether another node announces the same addresses cannot be told from outside",
+            "",
+        ),
+        (lambda: other_stacks(NODE, []), "ok", "no other BGP stack has worker-1", ""),
+        (
+            lambda: other_stacks(NODE, [OtherStack("Calico", "by its BGPPeers")]),
+            "refuse",
+            "Calico, by its BGPPeers, has worker-1 too: its routes this drain neither withdraws nor "
+            "proves gone",
+            BESIDE_ANOTHER,
+        ),
+        (
+            lambda: other_stacks(NODE, [OtherStack("Cilium", "", "no right"), OtherStack("MetalLB", "here")]),
+            "refuse",
+            "whether Cilium has worker-1 too is not known (no right); MetalLB, here, has worker-1 too: "
+            "its routes this drain neither withdraws nor proves gone",
+            BESIDE_ANOTHER,
+        ),
         (lambda: kured(NODE, None, {}, NOW), "ok", "kured holds no lock", ""),
         (
             lambda: kured(NODE, lock(created="2027-01-01T00:00:00Z", TTL=1), {}, NOW),
@@ -190,6 +231,11 @@ def test_every_guard_has_one_name() -> None:
     } == {"kured"}
     assert removal_taints(NODE, [{"key": "medik8s.io/drain"}]).name == "removal-taints"
     assert medik8s(NODE, LEASE, NOW).name == "medik8s"
+    assert {medik8s_unseen(NODE, there).name for there in (True, False)} == {"medik8s"}
+    assert {known_kinds(missing).name for missing in ("", "x")} == {"known-kinds"}
+    assert paths_unknown().name == "last-path"
+    found = [[], [OtherStack("Calico")]]
+    assert {other_stacks(NODE, one).name for one in found} == {"other-stacks"}
 
 
 @pytest.mark.parametrize(("number", "end"), [(5, "10.0.0.5/32 (Service default/web-5)"), (6, " and 1 more")])

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgpctl.core.drain.deselection import parse_label_change
+from bgpctl.core.drain.deselection import free, parse_label_change
 from bgpctl.core.drain.guards import (
     ALLOW_ADDRESS_GAP,
     ALLOW_LAST_PATH,
@@ -28,6 +28,7 @@ from bgpctl.core.drain.guards import (
     removal_taints,
     sole_endpoint,
 )
+from bgpctl.core.drain.lever import EXCLUDE
 from bgpctl.core.intent.compile import compile_intent
 from bgpctl.core.intent.nexthops import carried
 from bgpctl.core.model import IPV4, IPV6, Intent, IPNetwork, Route, Session, SessionState
@@ -410,6 +411,12 @@ def test_labels_of_kubernetes_are_not_touched(selector: LabelSelector) -> None:
 )
 def test_protected_keys(key: str, expected: bool) -> None:
     assert protected(key) is expected
+    assert free(key) is not expected
+
+
+def test_the_label_that_takes_a_node_out_of_load_balancers_may_be_changed() -> None:
+    """A kubelet may set it itself, and a way of Calico's goes by it."""
+    assert protected(EXCLUDE) and free(EXCLUDE)
 
 
 def test_one_change_must_leave_every_policy() -> None:

@@ -15,6 +15,7 @@ from bgpctl.speaker import beside as module
 from bgpctl.speaker.beside import Beside
 from tests.support import objects
 from tests.support.rig import AWAY, A, B, Rig, world
+from tests.support.snapshots import peer, withdrawn
 from tests.support.wait import eventually
 
 CILIUM = Neighbour("cilium", "Cilium", "which has a CiliumBGPNodeConfig for it")
@@ -229,3 +230,18 @@ def test_without_a_cluster_nothing_is_asked() -> None:
     beside.start()
     beside.judge({}, serves=False, ran=False)
     assert (beside.looks, beside.told, BEGINS.waits) == (False, "", "")
+
+
+@pytest.mark.parametrize(
+    ("more", "did"),
+    [
+        ({}, False),
+        ({"intended": 1}, True),
+        ({"selected_by": "rack-1"}, True),
+        ({"peers": (peer(),)}, True),
+        ({"withdrawn": withdrawn().withdrawn}, True),
+    ],
+)
+def test_a_speaker_that_did_more_than_wait(more: dict[str, Any], did: bool) -> None:
+    """Whatever it published: its sessions may be with routers still."""
+    assert ran(NodeState("n1", "Waiting", **more)) is did

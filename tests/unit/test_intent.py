@@ -95,6 +95,8 @@ def test_an_owner_whose_kind_the_server_does_not_know_is_no_word_for_leaving() -
     lost = replace(world(policies=[]), unserved=frozenset({had.kind}))
     found = compile_intent(lost, "worker-1", Context(owner=had))
     assert found.undecided and "CustomResourceDefinition is installed again" in found.problems[0]
+    still = compile_intent(lost, "worker-1", Context(owner=had), previous=found)
+    assert still.undecided, "looking again does not install it"
     again = compile_intent(world(policies=[policy()]), "worker-1", Context(owner=had), previous=found)
     assert again.selected and again.policy == "policy"
     assert not compile_intent(world(policies=[]), "worker-1", Context(owner=had), previous=found).undecided

@@ -175,6 +175,8 @@ def test_no_wait_counts_from_what_another_clock_wrote_down(clock: str, anew: boo
     if not anew:
         assert after == replace(before, clock=clock)
         return
+    later = before.by_clock(clock, 100.12345)
+    assert later.counted == 100.123, "to the millisecond"
     assert (after.counted, after.since("SawWithdrawn"), after.since("Relabelled")) == (100.0, 100.0, 100.0)
     assert after.marks["SawRecord"] == 300.0, "the name of a record"
     assert after.steps == {"Withdrawn": 99.0, "Cordoned": 20.0}, "what was done was done before"

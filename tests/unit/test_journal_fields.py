@@ -55,6 +55,31 @@ def test_one_that_does_not_say_who_showed_the_routes_is_read() -> None:
     assert load({ANNOTATION: json.dumps(old)}) == replace(WHOLE, witnesses={}, locals={})
 
 
+def test_what_other_stacks_and_clocks_need_is_read_back_too() -> None:
+    more = replace(
+        WHOLE, prior={"way": "copies"}, provider="cilium", request="r1-2", clock="b/1.5", counted=12.5
+    )
+    assert load({ANNOTATION: dump(more)}) == more
+    for name in ("prior", "provider", "request", "clock", "counted"):
+        assert f'"{name}"' in dump(more)
+        assert f'"{name}"' not in dump(WHOLE), "what is as always is not written"
+
+
+def test_a_new_direction_has_no_request_that_somebody_could_answer() -> None:
+    kept = replace(WHOLE, request="r1-2").prior_only
+    assert kept == replace(
+        WHOLE, steps={}, marks={}, evidence={}, ending={}, leaves=0, baselines={}, witnesses={}
+    )
+
+
+def test_a_new_proof_takes_the_place_of_all_that_was_said_of_the_one_before() -> None:
+    before = {"proof": "estimated", "missing": ["x"], "worstSeconds": 9.0, "assumed": "y", "pods": 3}
+    one = replace(WHOLE, evidence=before).with_step("Withdrawn", 1.0, {"proof": "confirmed", "by": "b"})
+    assert one.evidence == {"proof": "confirmed", "by": "b", "pods": 3}
+    other = replace(WHOLE, evidence=before).with_step("Evicted", 1.0, {"pods": 4})
+    assert other.evidence == {**before, "pods": 4}, "what says nothing of the proof leaves it"
+
+
 def test_a_fresh_one() -> None:
     fresh = Journal("r", "drain", "guide", "h", 1.0)
     assert (fresh.prior_unschedulable, fresh.routes, fresh.leaves, fresh.deselect) == (False, 0, 0, None)

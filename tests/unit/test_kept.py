@@ -274,3 +274,18 @@ def test_a_label_that_others_decide_by_is_in_no_command_to_paste() -> None:
         options = {"--deselect-label": (value,)}
         assert (kept.printed(options, "drain") == options) is printed, value
     assert not kept.printed({"--deselect-label": ("kubernetes.io/hostname=n2",)}, "drain")
+
+
+@pytest.mark.parametrize(
+    ("values", "harmless"),
+    [
+        (("enable-bgp=false",), True),
+        (("enable-bgp=false", "rack-"), True),
+        (("kubernetes.io/hostname=x",), False),
+        (("kubernetes.io/hostname-",), False),
+        (("enable-bgp=false", "kubernetes.io/hostname=x"), False),
+    ],
+)
+def test_one_label_that_others_decide_by_is_one_too_many(values: tuple[str, ...], harmless: bool) -> None:
+    found = kept.printed({"--deselect-label": values}, "drain")
+    assert found == ({"--deselect-label": values} if harmless else {})

@@ -629,3 +629,20 @@ def test_leases_of_others_can_be_read(api: Client) -> None:
     seen = lease.read(api, NODE)
     assert seen is not None
     assert (seen.holder, seen.renewed_at, seen.expires_at, seen.copy) == ("", 0.0, float(lease.DURATION), "")
+
+
+def test_a_machine_that_does_not_tell_its_boot_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError
+
+    known = lease.boot.__wrapped__()
+    assert len(known) == 8 and known != lease.UNKNOWN
+    monkeypatch.setattr("builtins.open", refused)
+    assert lease.boot.__wrapped__() == lease.UNKNOWN
+
+
+@pytest.mark.parametrize(("owner", "uid", "copy"), [("a", "a", "text"), ("", "a", "text"), ("a", "b", "")])
+def test_a_copy_is_of_the_node_that_it_names(owner: str, uid: str, copy: str) -> None:
+    """A Node that was deleted and made anew is another one: what was before is not its."""
+    view = lease.LeaseView("eve@there:1/x", 0.0, 15.0, "1", copy="text", owner=owner)
+    assert view.copy_of(uid) == copy

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from bgpctl.core.logforms import fields
 from bgpctl.core.loglines import merged, read
 from bgpctl.render import logs as out
 from bgpctl.render.text import plain
@@ -84,3 +87,24 @@ def test_a_log_of_several_stacks_is_one_by_time() -> None:
     logs = [[read(later, "b")], [read(FRR, "a"), read(FRR.replace(":55.", ":57."), "a")]]
     found = list(merged(iter([one for one in log if one]) for log in logs))
     assert [line.node for line in found] == ["a", "b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("more", "about"),
+    [
+        ({"peer": "192.0.2.1:179"}, True),
+        ({"peerASN": "64501"}, True),
+        ({"localASN": "64500"}, True),
+        ({"protocol": "bgp"}, True),
+        ({"protocol": "layer2"}, False),
+        ({"msg": "BGP session"}, True),
+        ({"op": "setupBGP"}, True),
+        ({"event": "bgpPeerAdded"}, True),
+        ({}, False),
+        ({"caller": None, "peer": "192.0.2.1:179"}, False),
+    ],
+)
+def test_which_of_metallbs_lines_are_about_bgp(more: dict[str, str | None], about: bool) -> None:
+    line = {"caller": "main.go:1", "level": "info", "msg": "x", "op": "y", "event": "z", **more}
+    text = json.dumps({key: value for key, value in line.items() if value is not None})
+    assert (fields(text) is not None) is about

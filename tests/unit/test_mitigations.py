@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from math import inf
 
@@ -11,9 +12,12 @@ from hypothesis import strategies as st
 
 from bgpctl.core.timing.disruption import Scheme
 from bgpctl.core.timing.failures import RouteClass, Scenario, Span
-from bgpctl.core.timing.mitigations import Case, Measure, Mitigation, mitigations
+from bgpctl.core.timing.forecast import _saves
+from bgpctl.core.timing.mitigations import Case, Measure, Mitigation, _dearer, mitigations
 from bgpctl.core.timing.profiles import BIRD2, FRR, GOBGP3, PROFILES
 from bgpctl.core.timing.withdrawal import MARGIN, Close
+from bgpctl.render.text import Line, line
+from tests.support.golden import check_golden
 from tests.unit.test_failures import GR, GR_N, NO_GR, NOT_TOLD
 
 S, C = Scenario, RouteClass
@@ -96,6 +100,80 @@ def test_a_longer_restart_time_keeps_the_routes() -> None:
     assert found.after == Span(0.0, 0.0)
 
 
+FACTS = {
+    "no graceful restart": NO_GR,
+    "asked for": replace(NO_GR, peer_n=None, peer_graceful=True),
+    "not by the router": replace(GR, graceful=False),
+    "graceful restart": GR,
+    "of 10 s": replace(GR, restart_time=10),
+    "the N bit": GR_N,
+    "the N bit, short": replace(GR_N, hold_time=9, keepalive_time=3, restart_time=20),
+    "BFD": replace(GR_N, bfd=0.9),
+    "long-lived": replace(GR, long_lived=30),
+    "not told": NOT_TOLD,
+}
+CASES = {
+    "as in the guide": CASE,
+    "nobody else": replace(CASE, elsewhere=False, next_hops=1),
+    "who knows": replace(CASE, elsewhere=None, next_hops=None, away=None),
+    "BIRD, by Cease": replace(CASE, profile=BIRD2, close=Close.CEASE, scheme=Scheme.MODULO, endpoints=1),
+    "GoBGP, soaked": replace(CASE, profile=GOBGP3, soak=30.0, scheme=Scheme.RESILIENT, node="n1"),
+}
+
+
+def shown(one: Span | None) -> str:
+    return "-" if one is None else f"{one.best:.4g}..{one.worst:.4g}"
+
+
+def every_piece() -> Iterator[Line]:
+    """Each case with each kind of routes; and of the guide's case all that a session may have negotiated."""
+    guides = [(named, CASE, facts, C.CLUSTER) for named, facts in FACTS.items()]
+    others = [(title, case, GR_N, kind) for title, case in CASES.items() for kind in RouteClass]
+    for title, case, facts, kind in (*guides, *others):
+        yield line(f"{title}, {kind}")
+        whole = replace(case, facts=facts, kind=kind)
+        for one in (one for scenario in Scenario for one in mitigations(scenario, whole)):
+            figures = f"{one.measure} {shown(one.before)} => {shown(one.after)}"
+            yield line(f"  {one.scenario}: {one.name} ({figures}): {one.how}; {one.cost}")
+
+
+def test_every_piece_of_advice_as_it_is_told() -> None:
+    check_golden("mitigations.txt", every_piece())
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "helps"),
+    [(None, None, True), (Span(1, 2), None, True), (None, Span(1, 2), True), (Span(1, 9), Span(1, 9), False)],
+)
+def test_what_has_no_figure_helps_without_one(before: Span | None, after: Span | None, helps: bool) -> None:
+    for measure in Measure:
+        assert Mitigation(S.RESTART, "n", "h", "c", measure, before, after).helps is helps
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "saves"),
+    [
+        (None, None, 0.0),
+        (Span(0, 9), None, 0.0),
+        (None, Span(0, 9), 0.0),
+        (Span(0, 9), Span(0, 9), 0.0),
+        (Span(0, 9), Span(0, 2), 7.0),
+        (Span(0, 2), Span(0, 9), 7.0),
+        (Span(0, inf), Span(0, inf), 0.0),
+    ],
+)
+def test_how_much_a_piece_saves(before: Span | None, after: Span | None, saves: float) -> None:
+    """Of several classes of routes the one is told that it saves most."""
+    assert _saves(Mitigation(S.RESTART, "n", "h", "c", Measure.GONE, before, after)) == saves
+
+
+def test_what_would_never_end_is_saved_the_more_the_sooner_it_ends() -> None:
+    ends = [Mitigation(S.RESTART, "n", "h", "c", Measure.GONE, Span(0, inf), Span(0, at)) for at in (9, 2)]
+    back = [replace(one, before=one.after, after=one.before) for one in ends]
+    for one, other in (ends, back):
+        assert 1000 < _saves(one) < _saves(other) < inf
+
+
 @given(
     scenario=st.sampled_from(Scenario),
     facts=st.sampled_from([NO_GR, GR, GR_N, NOT_TOLD, replace(GR_N, bfd=0.9), replace(GR, long_lived=30)]),
@@ -118,3 +196,29 @@ def test_every_piece_changes_its_figure(
         better = one.after.worst > one.before.worst if longer else one.after.worst < one.before.worst
         assert better, one
         assert one.before.worst <= (1.0 if one.measure.share else inf)
+
+
+def test_which_measures_count_a_share_of_flows() -> None:
+    assert [one for one in Measure if one.share] == [Measure.MOVED, Measure.RESET]
+
+
+@pytest.mark.parametrize(
+    ("today", "then", "told"),
+    [
+        (None, None, "nothing else changes"),
+        (None, Span(1, 9), "nothing else changes"),
+        (Span(1, 9), None, "nothing else changes"),
+        (Span(1, 9), Span(1, 9), "nothing else changes"),
+        (Span(1, 9), Span(1, 20), "they go within 20 s, today within 9 s"),
+        (Span(1, inf), Span(1, 20), "they go within 20 s, today within no time"),
+    ],
+)
+def test_what_it_costs_elsewhere(today: Span | None, then: Span | None, told: str) -> None:
+    assert _dearer("they go", today, then) == told
+
+
+def test_a_longer_restart_time_is_no_advice_for_an_upgrade() -> None:
+    """How long its image takes nobody knows."""
+    case = replace(CASE, facts=replace(GR, restart_time=10), kind=C.POD_CIDR, elsewhere=False)
+    assert "longer restart time" in told(S.RESTART, case)
+    assert not any("longer restart time" in told(one, case) for one in S if one is not S.RESTART)

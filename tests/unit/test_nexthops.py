@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bgpctl.core.intent.compile import Context, compile_intent
-from bgpctl.core.intent.nexthops import next_hops, not_negotiated
+from bgpctl.core.intent.nexthops import carriage, next_hops, not_negotiated
 from bgpctl.core.intent.routeview import Standing, compared
 from bgpctl.core.model import IPV4, IPV6, Intent, Observed, Peer, Session, SessionState
 from bgpctl.core.state import NodeState, describe_peer
@@ -170,3 +170,25 @@ def test_a_family_without_the_other_is_told_by_its_own_name() -> None:
         (str(a.prefix), a.reason) for a in not_negotiated(intent.routes, {OVER6: session(False, (IPV6,))})
     }
     assert reasons == {(prefix, "familyNotNegotiated") for prefix in V4}
+
+
+@pytest.mark.parametrize(
+    ("state", "families", "certain"),
+    [
+        (SessionState.ESTABLISHED, (IPV4, IPV6), True),
+        (SessionState.ESTABLISHED, (IPV4,), False),
+        (SessionState.ESTABLISHED, (IPV6,), False),
+        (SessionState.ESTABLISHED, (), True),
+        (SessionState.CONNECT, (IPV4,), True),
+    ],
+)
+def test_nodes_whose_sessions_carry_everything_are_alike(
+    state: SessionState, families: Any, certain: bool
+) -> None:
+    """One of them is looked at for all; a session that may refuse some route makes a node another one."""
+    session = Session("p", state, families=families, local_address=ip_address("10.0.0.1"))
+    assert (carriage(session, ()) is None) is certain
+    assert carriage(None, ()) is None
+    if not certain:
+        other = Session("p", state, families=families, local_address=ip_address("10.0.0.1"))
+        assert carriage(session, ((6, NODE6),)) == carriage(other, ((6, NODE6),)) != carriage(other, ())

@@ -15,6 +15,7 @@ from bgpctl.core.timing.profiles import UNKNOWN_ROUTER
 from bgpctl.errors import Blocked, Tells, UsageError
 from bgpctl.kube import lease, paths
 from bgpctl.providers.bgpctl import Bgpctl
+from bgpctl.runbooks import cluster
 from bgpctl.runbooks.actions import TakeLease
 from bgpctl.runbooks.journal import ANNOTATION, dump
 from bgpctl.runbooks.routers import Routers
@@ -404,3 +405,15 @@ def test_without_a_speaker_only_its_death_can_be_estimated(rig: Rig) -> None:
     assert world.observe(needs("estimates")).dead_estimates == ()
     rig.annotate(**{ANNOTATION: dump(journal(prior_labels={"enable-bgp": "true"}))})
     assert len(world.observe(needs("estimates")).dead_estimates) == 1
+
+
+def test_what_was_seen_beside_the_nodes_stack_is_remembered(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the checks look for it; what is proved later says so, too."""
+    world, _ = eyes(rig)
+    assert world.observe(needs("state")).others == ()
+    found = replace(world.observe(needs("cluster")), guards=())
+    monkeypatch.setattr(cluster, "look", lambda *_: cluster.Cluster((), found.lever, ("MetalLB",)))
+    assert world.observe(needs("cluster")).others == ("MetalLB",)
+    assert world.observe(needs("state", "routers")).others == ("MetalLB",)

@@ -14,9 +14,9 @@ from bgpctl.core.drain.lever import Lever
 from bgpctl.core.timing.withdrawal import Event as Ending
 from bgpctl.errors import BgpctlError, Blocked, Exit, UsageError
 from bgpctl.runbooks.catalogue import node_drain, node_restore
-from bgpctl.runbooks.model import Event, Result
+from bgpctl.runbooks.model import Decision, Event, Result, Status
 from bgpctl.runbooks.options import ORDERS, DrainOptions, RestoreOptions
-from bgpctl.runbooks.plan import plan
+from bgpctl.runbooks.plan import _foresee, plan
 from bgpctl.runbooks.snapshot import Snapshot
 from bgpctl.witness.model import RouteState
 from tests.support.snapshots import (
@@ -198,3 +198,30 @@ def test_a_journal_that_only_the_lease_has_is_planned_with_as_the_run_writes_it_
     texts = {report.step: report.text for report in lost.steps}
     assert (texts["Selected"], texts["Uncordoned"]) == ("label enable-bgp=true", "uncordon")
     assert lost.steps == kept.steps
+
+
+@pytest.mark.parametrize(
+    ("decision", "state"),
+    [
+        (Decision(Status.BLOCKED, "no", hint="h"), "blocked"),
+        (Decision(Status.WAIT, "later", hint="ask somebody"), "blocked"),
+        (Decision(Status.WAIT, "later"), "planned"),
+        (Decision(Status.ACT, "do it", hint="h"), "planned"),
+        (Decision(Status.DONE, "is so", hint="h"), "done"),
+    ],
+)
+def test_what_a_step_foresees_where_it_has_no_preview(decision: Decision, state: str) -> None:
+    """A wait with a hint is for what only somebody else can end."""
+
+    class Plain:
+        def foresee(self, s: Snapshot) -> None:
+            return None
+
+        def preview(self, s: Snapshot) -> str:
+            return ""
+
+        def decide(self, s: Snapshot) -> Decision:
+            return decision
+
+    found = _foresee(Plain(), snapshot())  # type: ignore[arg-type]
+    assert found == (state, decision.reason, decision.hint if state == "blocked" else "")

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.state import ANOTHER_SPEAKER
+from bgpctl.core.model import LastError
+from bgpctl.core.state import ANOTHER_SPEAKER, WithdrawnPeer
 from bgpctl.runbooks import proof
 from bgpctl.runbooks.baseline import asked, baselines, noted
 from bgpctl.runbooks.proof import Word
@@ -292,6 +293,8 @@ def test_who_was_asked_while_the_routes_were_there_is_kept(routes: RouteState, i
     assert asked(kept) == ({ROUTER} if in_time else set())
     assert (kept.baselines == {ROUTER: 2}) is (routes is RouteState.PRESENT)
     assert kept.marks["Relabelled"] == NOW
+    seconds = noted(journal(), snapshot(now=NOW + 0.12345, answers=(absent(),), state=running())).marks
+    assert seconds == {f"Asked {ROUTER}": NOW + 0.123}, "to the millisecond: a journal is short"
     again = noted(kept, snapshot(now=NOW + 5, journal=kept, answers=(seen(routes),), state=running()))
     assert again == kept
 
@@ -313,3 +316,48 @@ def test_what_a_required_confirmation_lacks_before_anything_is_changed(
     assert proof.unasked(s) == unasked
     assert len(proof.blank(s)) == blank
     assert proof.too_late(s) == ()
+
+
+@pytest.mark.parametrize(
+    ("sessions", "up"),
+    [
+        ((), False),
+        (("established",), True),
+        (("established", "established"), True),
+        (("established", "active"), False),
+        (("", ""), False),
+    ],
+)
+def test_whether_every_router_says_that_its_session_is_up(sessions: tuple[str, ...], up: bool) -> None:
+    one = absent()
+    answers = tuple(replace(one, answer=replace(one.answer, session=session)) for session in sessions)
+    assert proof.sessions_up(snapshot(answers=answers)) is up
+
+
+@pytest.mark.parametrize(
+    ("record", "began", "fresh"),
+    [
+        (None, NOW, False),
+        (journal(deselect=None), NOW, False),
+        (journal(), NOW, True),  # it has a label to set, and has not yet
+        (relabelled(ago=9.0), NOW, False),
+        (relabelled(ago=7.0), NOW, False),  # to the second
+        (relabelled(ago=6.9), NOW, True),
+        (relabelled(ago=9.0), NOW - 5, True),  # the look began before
+    ],
+)
+def test_whether_a_late_word_may_be_of_before(record: Any, began: float, fresh: bool) -> None:
+    state = replace(running(phase=""), lag=7.0)
+    assert proof.too_fresh(snapshot(journal=record, began=began), state) is fresh
+
+
+def test_routers_that_have_another_session_are_named_in_order() -> None:
+    def refused(address: str) -> WithdrawnPeer:
+        error = LastError(NOW - 40, "received", "", 6, 7)
+        return WithdrawnPeer(peer(address, up=False, last_error=error), 2, flushed=False)
+
+    left = withdrawn()
+    addresses = ("192.0.2.9", "192.0.2.1", "192.0.2.5", "192.0.2.3", "192.0.2.7")
+    record = replace(left.withdrawn, peers=(*map(refused, addresses), WithdrawnPeer(peer("192.0.2.2"), 2)))
+    assert proof.another_session(replace(left, withdrawn=record)) == ", ".join(sorted(addresses))
+    assert proof.another_session(running()) == ""

@@ -20,7 +20,7 @@ from bgpctl.runbooks.actions import (
 from bgpctl.runbooks.command_line import CommandLine
 from bgpctl.runbooks.journal import Journal
 from bgpctl.runbooks.model import Decision, Status
-from bgpctl.runbooks.restart_steps import ClaimedForRestart, Concluded, Graceful, Restarted
+from bgpctl.runbooks.restart_steps import ClaimedForRestart, Concluded, Graceful, Restarted, _another
 from bgpctl.runbooks.snapshot import Snapshot
 from bgpctl.witness.model import RouteState
 from tests.support.snapshots import (
@@ -297,3 +297,48 @@ def test_the_label_says_nothing_of_an_engine_that_ends_with_its_speaker() -> Non
     state = replace(UNGRACEFUL, engine_mode="own")
     told = Graceful("run", 30.0, Restarted()).decide(look(journal=None, state=state, pods=judged(APART)))
     assert told.status is Status.BLOCKED
+
+
+def test_the_journal_of_a_restart_keeps_what_was_asked_for() -> None:
+    """A run that goes on with it begins with that."""
+    asked_for = {"--namespace": ("bgp",)}
+    decision = Graceful("run", 30.0, BY_COMMAND, asked=asked_for).decide(
+        look(journal=None, state=replace(GOOD, uid="process-1"), clock="b/1.5")
+    )
+    (change,) = decision.actions
+    assert isinstance(change, ChangeNode) and change.journal is not None
+    assert (change.journal.options, change.journal.clock) == (asked_for, "b/1.5")
+
+
+def test_a_speaker_that_has_no_name_leaves_none_in_the_journal() -> None:
+    decision = Graceful("run", 30.0, BY_COMMAND).decide(look(journal=None))
+    (change,) = decision.actions
+    assert isinstance(change, ChangeNode) and change.journal is not None and change.journal.evidence == {}
+    named = Graceful("run", 30.0, BY_COMMAND).decide(look(journal=None, state=replace(GOOD, uid="a")))
+    (change,) = named.actions
+    assert isinstance(change, ChangeNode) and change.journal is not None
+    assert change.journal.evidence == {"speaker": "a"}
+
+
+@pytest.mark.parametrize(
+    ("before", "uid", "started", "another"),
+    [
+        ("a", "b", STARTED, True),
+        ("a", "a", STARTED + 9, False),  # its clock was set
+        ("a", "", STARTED, False),
+        ("a", "", STARTED + 9, True),
+        ("", "b", STARTED, False),
+        ("", "b", STARTED + 9, True),
+    ],
+)
+def test_whether_it_is_another_process(before: str, uid: str, started: float, another: bool) -> None:
+    """By its name where both have one."""
+    record = replace(OLD, evidence={"speaker": before} if before else {})
+    assert _another(replace(GOOD, uid=uid, started_at=started), record) is another
+
+
+def test_a_command_restarts_the_speaker_alone_and_a_pod_goes_with_its_engine() -> None:
+    s = look(pods=judged(AGENT))
+    assert BY_POD.takes_engine(s) and not BY_COMMAND.takes_engine(s)
+    apart = replace(AGENT, labels={"bgpctl.io/engine": "apart"})
+    assert not BY_POD.takes_engine(look(pods=judged(apart)))

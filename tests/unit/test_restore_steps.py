@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.drain.lever import Effect, Lever
+from bgpctl.core.drain.lever import Effect, Lever, Patch
 from bgpctl.core.model import SessionState
 from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.model import Decision, Status
@@ -72,6 +72,10 @@ SILENT = "the node is Ready, its speaker does not report yet"
         (back(state=running(heartbeat=NOW - 1000)), wait(SILENT, 0.5)),
         (back(state=running(phase="Stopped")), wait(SILENT, 0.5)),
         (back(state=running(phase="Idle")), done("node Ready, speaker reporting")),
+        (
+            back(state=running(phase="Waiting", problems=("x", "waits: Cilium has the node"))),
+            wait("its speaker waits: Cilium has the node", 0.5),
+        ),
     ],
 )
 def test_up(s: Snapshot, decision: Decision) -> None:
@@ -381,6 +385,79 @@ FIRST = "waiting for the first full set of routes"
 )
 def test_announced(s: Snapshot, decision: Decision) -> None:
     assert Announced().decide(s) == decision
+
+
+@pytest.mark.parametrize("announced", [0, None])
+def test_what_nobody_counts_is_no_number_of_routes(announced: int | None) -> None:
+    """The evidence of a restore has a whole number in any case."""
+    nothing = replace(peer(announced=0), intended=0)
+    state = replace(running(nothing), phase="", announced=announced)
+    assert Announced().decide(back(state=state)).evidence == {"proof": "", "routes": 0}
+
+
+def test_a_router_that_has_none_of_none_is_no_number_either() -> None:
+    nothing = replace(peer(announced=0), intended=0)
+    state = replace(running(nothing), phase="", announced=0)
+    bare = seen(RouteState.PRESENT)
+    bare = replace(bare, answer=replace(bare.answer, paths=()))
+    assert Announced().decide(back(state=state, answers=(bare,))).evidence["routes"] == 0
+
+
+COMES = "until every session is Established"
+
+
+@pytest.mark.parametrize(
+    ("s", "restart", "comes"),
+    [
+        (back(), False, True),
+        (back(journal=None), False, False),
+        (back(journal=None), True, False),
+        (back(journal=UNSELECTED, lever=Lever(), state=None), False, False),
+        (back(journal=UNSELECTED, lever=Lever(), state=None), True, True),
+        (back(journal=UNSELECTED, lever=SELECTED, state=None), False, True),
+        (back(journal=UNSELECTED, lever=Lever()), False, True),
+        (back(lever=Lever(), state=None), False, True),
+    ],
+)
+def test_whose_sessions_are_waited_for(s: Snapshot, restart: bool, comes: bool) -> None:
+    assert Established(restart=restart).preview(s) == (COMES if comes else "")
+    routes = Announced(restart=restart).preview(s)
+    assert routes == ("until every route is sent (no router is asked)" if comes else "")
+
+
+def test_a_node_that_had_no_label_is_not_said_to_have_one() -> None:
+    bare = back(journal=replace(BACK, prior_labels={}), lever=Lever())
+    assert Established().decide(bare).reason == "no policy selects the node"
+
+
+def test_what_a_stack_cannot_read_is_told_while_it_is_waited_for() -> None:
+    """It may keep an older configuration of the whole node."""
+    state = replace(running(peer(up=False)), unread=("BGPPeer tor cannot be read (x)", "b"))
+    assert Established().decide(back(state=state)).reason.endswith("; BGPPeer tor cannot be read (x); b")
+    silent = replace(running(), peers=(), unread=("b",))
+    assert Established().decide(back(state=silent)).reason.endswith("(now running); b")
+    missing = replace(running(), unread=("b",))
+    answers = (seen(RouteState.ABSENT),)
+    assert Announced().decide(back(state=missing, answers=answers)).reason.endswith("has 0 of them; b")
+
+
+def test_labels_and_objects_come_back_in_one_sentence() -> None:
+    patch = Patch("/x", "let the BGPPeer announce again", ())
+    lever = replace(SELECTED, back=(patch,))
+    decision = Selected().decide(back(node=node(labels={"enable-bgp": "false"}), lever=lever))
+    assert decision.reason == "label enable-bgp=true, let the BGPPeer announce again"
+
+
+def test_a_count_is_of_now_from_the_instant_on_at_which_its_lag_is_over() -> None:
+    marked = journal(command="restore", marks={"Reselected": NOW - 7})
+    told = replace(running(phase=""), lag=7.0)
+    assert Announced().decide(back(state=told, journal=marked)).reason.startswith("2 routes sent")
+
+
+def test_a_dry_run_names_the_routers_that_will_be_asked() -> None:
+    asked = back(answers=(seen(RouteState.PRESENT, ROUTER_2), seen(RouteState.UNKNOWN)))
+    assert Announced().preview(asked) == (f"until every route is sent (bird {ROUTER}, bird {ROUTER_2})")
+    assert Announced().preview(back()) == "until every route is sent (no router is asked)"
 
 
 def lacking(*words: Any, sent: float | None = None, **changes: Any) -> Snapshot:

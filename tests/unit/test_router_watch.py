@@ -123,3 +123,26 @@ def test_who_answers_not_every_look_was_not_watched(clock: Clock) -> None:
     router_watch, _ = watched(Router(clock, [0.0] * 3, [answer(), answer(), answer(RouteState.UNKNOWN)]), 2)
     ((_, gaps),) = router_watch._targets
     assert gaps.throughout
+    answers = [answer(), answer(RouteState.UNKNOWN), answer()]
+    router_watch, _ = watched(Router(clock, [0.0] * 3, answers), 3)
+    ((_, gaps),) = router_watch._targets
+    assert (gaps.looks, gaps.unanswered, gaps.routes, gaps.throughout) == (2, 1, 3, False)
+    router_watch, _ = watched(Router(clock, [0.0] * 2, [answer(paths=())]), 2)
+    ((_, gaps),) = router_watch._targets
+    assert (gaps.unanswered, gaps.throughout) == (0, False), "it had nothing that could be lost"
+
+
+def test_a_router_that_does_not_come_back_was_not_watched() -> None:
+    """Its last answer is still to come when the watch ends."""
+
+    class Hangs(threading.Thread):
+        def join(self, timeout: float | None = None) -> None:
+            assert timeout is not None
+
+        def is_alive(self) -> bool:
+            return True
+
+    router_watch = RouterWatch([Target(Router(Clock(), [], []), PEER, "10.0.0.1")])
+    router_watch._threads = [Hangs()]
+    (gaps,) = router_watch.stop()
+    assert (gaps.unanswered, gaps.throughout) == (1, False)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_network
 
 import pytest
 
-from bgpctl.runbooks.routers import Routers, Target
+from bgpctl.runbooks.routers import Routers, Target, _for_two, _void
 from bgpctl.witness.model import Path, RouterAnswer, RouteState
+from bgpctl.witness.probe import Probe, parse_probe
 from tests.support.snapshots import ROUTER, ROUTER_2, journal, peer, running, withdrawn
 
 
@@ -64,6 +66,16 @@ def test_the_nodes_address_is_remembered_after_the_sessions_have_gone() -> None:
     for state in (running(), withdrawn(), None):
         routers.look(state, journal(), lambda: 0)
     assert probe.asked == ["10.0.0.1"] * 3
+
+
+def test_what_a_speaker_told_goes_before_what_was_written_down() -> None:
+    """A run that goes on reads its journal at each look: the address of now stays the newest."""
+    probe = FakeProbe([(at, P) for at in range(6)])
+    routers = Routers((probe,))
+    record = journal(peers=(ROUTER,), locals={ROUTER: ("10.0.0.9",)})
+    for state in (running(), None, None):
+        routers.look(state, record, lambda: 0)
+    assert probe.asked == ["10.0.0.1", "10.0.0.9"] * 3, "and then after whatever it had before"
 
 
 def test_the_nodes_address_outlives_its_speaker() -> None:
@@ -244,3 +256,47 @@ def test_who_has_left_is_known_by_its_record() -> None:
     gone = replace(withdrawn(), peers=(peer(ROUTER_2),))
     first, second = Routers(probes).look(gone, None, lambda: 1.0)
     assert (first.answer.routes, second.answer.routes) == (A, A)
+
+
+def gobgp(target: str, peer: str) -> Probe:
+    return parse_probe(f"gobgp={target}@{peer}")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "ids", "doubted"),
+    [
+        # One GoBGP by two of its names, given for two peers at one address: whose word it is nobody knows.
+        (gobgp("a:50051", f"{ROUTER}:179"), gobgp("b:50051", f"{ROUTER}:180"), ("1.1.1.1", "1.1.1.1"), True),
+        (gobgp("a", f"{ROUTER}:179"), gobgp("b", f"{ROUTER}:180"), ("1.1.1.1", "1.1.1.1"), True),
+        (gobgp("a:50051", f"{ROUTER}:179"), gobgp("b:50052", f"{ROUTER}:180"), ("1.1.1.1", "1.1.1.1"), False),
+        (gobgp("a:50051", f"{ROUTER}:179"), gobgp("b", f"{ROUTER}:180"), ("1.1.1.1", "1.1.1.1"), False),
+        (gobgp("a:50051", f"{ROUTER}:179"), gobgp("b:50051", f"{ROUTER}:180"), ("1.1.1.1", "2.2.2.2"), False),
+        (gobgp("a:50051", f"{ROUTER}:179"), gobgp("b:50051", f"{ROUTER}:180"), ("", ""), False),
+        (gobgp("a:50051", ROUTER), gobgp("b:50051", ROUTER_2), ("1.1.1.1", "1.1.1.1"), False),
+        (gobgp("a:50051", ROUTER), gobgp("b:50051", ROUTER), ("1.1.1.1", "1.1.1.1"), False),
+        (
+            parse_probe(f"bird=/a@{ROUTER}:179"),
+            parse_probe(f"bird=/b@{ROUTER}:180"),
+            ("1.1.1.1", "1.1.1.1"),
+            False,
+        ),
+        (
+            parse_probe(f"bird=/a:1@{ROUTER}:179"),
+            gobgp("b:1", f"{ROUTER}:180"),
+            ("1.1.1.1", "1.1.1.1"),
+            False,
+        ),
+    ],
+)
+def test_one_gobgp_that_is_given_for_two_peers_is_doubted(
+    one: Probe, other: Probe, ids: tuple[str, str], doubted: bool
+) -> None:
+    paths = (Path(ip_network("203.0.113.1/32"), "10.0.0.1"),)
+    answers = [RouterAnswer("gobgp", "10.0.0.1", P, paths, router_id=each) for each in ids]
+    peers = [one.peer or "", other.peer or ""]
+    also = _for_two((one, other), peers, answers)
+    assert also == ({0: peers[1], 1: peers[0]} if doubted else {})
+    for number, answer in enumerate(answers):
+        told = _void(answer, also.get(number, ""))
+        assert (told.routes, bool(told.paths)) == ((U, False) if doubted else (P, True))
+        assert ("it has the BGP Identifier of the router that was asked for" in told.detail) is doubted

@@ -11,7 +11,7 @@ from bgpctl.errors import Temporary
 from bgpctl.kube.client import ApiError, Client
 from bgpctl.kube.lease import boot
 from bgpctl.runbooks import clock as module
-from bgpctl.runbooks.clock import Clock, same
+from bgpctl.runbooks.clock import UNCERTAIN, Clock, same
 
 WALL, STEADY = 1_800_000_000.4, 5000.0
 
@@ -132,3 +132,24 @@ def test_an_instant_of_a_speaker_by_the_servers_clock(
 ) -> None:
     state = NodeState("n", heartbeat=heartbeat, reported_at=reported)
     assert state.by_server(WALL - 30.0) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        ("b/0", "b/0", True),
+        ("b", "b", True),
+        ("b", f"b/{UNCERTAIN}", True),
+        ("b", f"b/-{UNCERTAIN}", True),
+        (f"b/{UNCERTAIN}", "b", True),
+        (f"b/-{UNCERTAIN}", "b/", True),
+        ("b", f"b/{UNCERTAIN + 0.5}", False),
+        (f"b/-{UNCERTAIN + 0.5}", "b", False),
+        ("b/1", "c/1", False),
+        ("b/x", "b/1", False),
+    ],
+)
+def test_one_clock_is_one_boot_and_no_further_apart_than_two_answers(
+    one: str, other: str, alike: bool
+) -> None:
+    assert same(one, other) is alike

@@ -6,12 +6,15 @@ from math import inf
 
 import pytest
 
+from bgpctl.core.drain.lever import Patch
 from bgpctl.core.policy.annotations import LEAVE
 from bgpctl.errors import Exit
 from bgpctl.runbooks.actions import (
     Action,
     ChangeNode,
     EvictPod,
+    FenceObject,
+    PatchObject,
     ReleaseLease,
     RestartCommand,
     RunCommand,
@@ -45,6 +48,8 @@ from tests.support.snapshots import pod
         (RestartCommand(("again", "now")), "run again"),
         (WatchRouters(), "watch the routers"),
         (ReleaseLease(), "release the node's Lease"),
+        (FenceObject("/x"), "make late requests of an earlier run to /x fail"),
+        (PatchObject(Patch("/x", "let it go", ())), "let it go"),
     ],
 )
 def test_an_action_in_words(action: Action, words: str) -> None:

@@ -298,3 +298,23 @@ def test_a_drain_that_is_made_again_at_this_moment_says_what_is_true_itself() ->
 def test_a_drain_that_is_done_is_in_no_step() -> None:
     """Whatever steps it had by the version that made it."""
     assert report(withdrawn(), journal(steps={"ShutDown": DONE_AT})).step == ""
+
+
+@pytest.mark.parametrize("phase", ["Withdrawn", "Idle", "Stopped", "Waiting", ""])
+def test_a_speaker_that_runs_nothing_is_as_the_drain_left_it(phase: str) -> None:
+    """Also one that leaves the node to another BGP stack."""
+    assert since(DRAINED, NodeState("n1", phase, heartbeat=NOW, reported_at=NOW), True, NOW) is None
+
+
+def test_a_stack_that_never_tells_of_sessions_leaves_open_whether_they_are_up() -> None:
+    """kube-router: that it is to speak BGP again is all that is known."""
+    state = NodeState("n1", "", lag=0.0, sessions_told=False, selected_by="n1", selected_by_kind="Node")
+    seen = since(DRAINED, state, True, NOW)
+    assert seen == Since("unknown", "Node n1 selects it, and whether its sessions are up nobody tells")
+
+
+def test_a_request_that_was_never_made_was_not_taken_back() -> None:
+    """A drain that only relabels asks by no annotation; what stands there is of an earlier run."""
+    unasked = replace(DRAINED, leaves=0)
+    assert taken_back(unasked, {"enable-bgp": "false"}, "run-of-before-1") == ""
+    assert taken_back(replace(DRAINED, deselect=None), {}, DRAINED.leave) == ""

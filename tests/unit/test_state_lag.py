@@ -77,6 +77,26 @@ def test_all_else_does_not(offered: NodeState) -> None:
     assert not may_lag(replace(offered, absent={"damped": 3}), SERVES), "whatever else changed"
 
 
+def pair(*peers: PeerState) -> NodeState:
+    return replace(SERVES, peers=peers)
+
+
+@pytest.mark.parametrize(
+    ("written", "offered", "lags"),
+    [
+        (pair(reported(9, 8), reported(9, 8)), pair(reported(9, 9), reported(9, 8)), False),
+        (pair(reported(9, 9), reported(9, 8)), pair(reported(9, 9), reported(9, 9)), False),
+        (pair(reported(9, 8), reported(9, 8)), pair(reported(9, 7), reported(9, 6)), True),
+        (pair(reported(9, 9), reported(9, 9)), pair(reported(8, 8), reported(7, 7)), True),
+        (pair(reported(None, 8)), pair(reported(None, 9)), True),
+        (pair(reported(9, None)), pair(reported(8, None)), True),
+    ],
+)
+def test_one_peer_that_has_them_all_is_news(written: NodeState, offered: NodeState, lags: bool) -> None:
+    """Of one that does not say how many it should have, none is late."""
+    assert may_lag(offered, written) is lags
+
+
 @pytest.mark.parametrize("late", [state(9, 8), state(pending=4)], ids=("not announced", "not sent"))
 def test_a_restore_hears_at_once_that_all_routes_are_out(late: NodeState) -> None:
     assert not may_lag(SERVES, late)

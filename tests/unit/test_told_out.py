@@ -211,6 +211,10 @@ def test_sessions_are_closed_after_the_proof_where_that_is_another_act() -> None
     assert Closed().needs == {"policies", "state"}, "what it decides by, and whether it did"
     assert Closed().preview(at()) == "close the sessions"
     assert Closed().preview(at(lever=Lever(effect=Effect.CLOSES))) == ""
+    closes = "nothing more: the change that takes the node out closes them"
+    assert Closed().preview(at(lever=Lever(("rack",), effect=Effect.CLOSES))) == closes
+    assert Closed().preview(at(lever=Lever(("rack",), effect=Effect.WITHDRAWS))) == "close the sessions"
+    assert Closed().preview(at(lever=Lever(("rack",), effect=Effect.NOTHING))) == ""
     decision = Closed().decide(at())
     assert (decision.status, decision.actions) == (Status.ACT, (PatchObject(CLOSE),))
     assert Closed().decide(at(lever=replace(OUT, closing=()))).status is Status.DONE
@@ -403,3 +407,33 @@ def test_a_node_that_is_to_speak_again_is_not_told_to_be_safe() -> None:
 )
 def test_by_whose_word_the_routes_are_gone(evidence: dict[str, Any], words: str) -> None:
     assert gone_words(evidence) == words
+
+
+def test_of_a_node_that_lists_no_peer_nobody_can_say_that_it_is_dead() -> None:
+    """What holds its sessions may hang with all of them up: it is waited for as what it is, unlisted."""
+    bare = replace(told(announced=None, told_out=False), peers=())
+    s = at(state=bare, node=node(ready=False, leave=LEAVE))
+    assert proof.word(s, assume_dead=True) is Word.UNLISTED
+    assert proof.word(replace(s, state=told(told_out=False)), assume_dead=True) is Word.DEAD
+
+
+def test_a_word_that_may_be_of_before_is_soon_looked_at_again() -> None:
+    waits = Withdrawn().decide(at(ago=2, answers=gone("active")))
+    assert (waits.status, waits.recheck) == (Status.WAIT, 0.15)
+
+
+def test_sessions_that_are_closed_and_of_which_nothing_is_known_end_no_wait() -> None:
+    """Nobody knows for how long their routers keep the routes."""
+    closed = told(peer(up=False), told_out=False)
+    decision = Withdrawn().decide(at(state=closed, estimates=(), dead_estimates=()))
+    assert decision.status is Status.BLOCKED and "look at the routers by hand" in decision.hint
+    known = Withdrawn().decide(at(state=closed))
+    assert known.status is Status.ACT, "else it is waited for from when it was seen"
+
+
+@pytest.mark.parametrize(
+    ("ago", "word"), [(LAG - 1, Word.SERVES), (LAG, Word.UNLISTED), (30.0, Word.UNLISTED)]
+)
+def test_a_node_that_lists_no_session_is_believed_when_its_word_is_of_now(ago: float, word: Word) -> None:
+    bare = replace(told(announced=None, told_out=False), peers=())
+    assert proof.word(at(ago=ago, state=bare)) is word

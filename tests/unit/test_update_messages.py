@@ -114,6 +114,38 @@ def test_an_mp_reach_without_room_for_its_next_hop(length: int) -> None:
         list(read(reach(b"\0\x02\x01\x01\0")))
 
 
+def test_an_mp_unreach_without_a_route_is_end_of_rib() -> None:
+    """RFC 4724 section 2: of IPv6 the attribute has the family and nothing else."""
+    whole = b"\x80\x0f\x03\0\x02\x01"
+    assert list(read(b"\0\0" + len(whole).to_bytes(2) + whole)) == []
+    for cut in (b"\x80\x0f\x02\0\x02", b"\x80\x0f\x00"):
+        with pytest.raises(ValueError, match="MP_UNREACH_NLRI is too short"):
+            list(read(b"\0\0" + len(cut).to_bytes(2) + cut))
+
+
+@pytest.mark.parametrize("length", [0, 255, 256, 300])
+def test_attributes_before_it_are_gone_past_in_either_form(length: int) -> None:
+    """An extended length has two octets (RFC 4271 section 4.3)."""
+    (message,) = announced(NUMBERS[IPV6], b"", HOP, [b"\x80" + HOP], 4096)
+    reach = message[19 + 4 :]
+    forms = [b"\xd0\xfe" + length.to_bytes(2)] + ([bytes((0xC0, 0xFE, length))] if length < 256 else [])
+    for form in forms:
+        attributes = form + b"\x90" * length + reach
+        body = b"\0\0" + len(attributes).to_bytes(2) + attributes
+        assert list(read(body)) == [(IPV6, b"\x80" + HOP, True)]
+
+
+@pytest.mark.parametrize("body", ["", "00", "0001", "000000", "0000000100", "000500000000"])
+def test_a_message_that_ends_before_its_fields_do_is_none(body: str) -> None:
+    octets = bytes.fromhex(body)
+    if body == "0000000100":
+        with pytest.raises(ValueError, match="a path attribute is cut"):
+            list(read(octets))
+    else:
+        with pytest.raises(ValueError, match="is beyond its end"):
+            list(read(octets))
+
+
 @pytest.mark.parametrize(
     ("flags", "restarting", "notification"),
     [(0, False, False), (8, True, False), (4, False, True), (12, True, True), (3, False, False)],

@@ -143,6 +143,7 @@ def test_what_a_restart_is_told(world: World, restarts: Restarts) -> None:
     assert (one.node, one.namespace, one.pod_selector) == ("worker-1", "bgp", SELECTOR)
     assert (one.expected, one.timeout, one.probes, one.take_over) == (7.0, 99.0, ("bird",), True)
     assert one.asked == {"--pod-selector": (SELECTOR,), "--namespace": ("bgp",)}
+    assert one.typed == OPTIONS.typed, "the command to type again is the one that was typed"
 
 
 def test_only_these_nodes_and_the_rest_keeps_the_old_image(world: World, restarts: Restarts) -> None:
@@ -244,6 +245,41 @@ def test_somebody_gives_it_another_image(world: World, restarts: Restarts) -> No
     direct.Wire(world.api).client().patch(PATH, [image], "json")
     _, result = finished(going)
     assert (result.status, len(restarts.asked)) == ("blocked", 1)
+
+
+def test_somebody_takes_the_note_of_its_strategy_away(world: World, restarts: Restarts) -> None:
+    """Nothing in the cluster tells any more how it was: the command that gives it back does."""
+    going = upgrade(world.wire.client(), OPTIONS)
+    while next(going).step != "worker-2":
+        pass
+    direct.Wire(world.api).client().patch(PATH, {"metadata": {"annotations": {ANNOTATION: None}}})
+    _, result = finished(going)
+    assert result.status == "blocked" and "its update strategy stays" in result.message
+    assert "kubectl patch daemonset bgpctl-speaker -n bgp --type merge" in result.hint
+    assert set(images(world).values()) == {IMAGE}
+
+
+def test_one_that_was_on_delete_before_has_no_strategy_to_give_back(world: World, restarts: Restarts) -> None:
+    direct.Wire(world.api).client().patch(PATH, {"spec": {"updateStrategy": {"type": "OnDelete"}}})
+    events, result = run(world)
+    assert result.status == "done" and set(images(world).values()) == {IMAGE}
+    assert told(events)[-1].startswith("Strategy done")
+    assert daemon_set(world)["spec"]["updateStrategy"]["type"] == "OnDelete"
+
+
+def test_every_line_of_progress_is_a_step(world: World, restarts: Restarts) -> None:
+    assert {one.kind for one in run(world)[0]} == {"step"}
+
+
+def test_one_of_two_containers_with_another_image_is_enough_to_stop(world: World, restarts: Restarts) -> None:
+    world.daemon_set(containers=[{"name": name, "image": OLD} for name in ("speaker", "engine")])
+    going = upgrade(world.wire.client(), replace(OPTIONS, containers=("speaker", "engine")))
+    while next(going).step != "Template":
+        pass
+    image = {"op": "replace", "path": "/spec/template/spec/containers/1/image", "value": "x"}
+    direct.Wire(world.api).client().patch(PATH, [image], "json")
+    _, result = finished(going)
+    assert result.status == "blocked" and "its image or its update strategy" in result.message
 
 
 def test_an_image_that_no_registry_has_restarts_nobody(world: World, restarts: Restarts) -> None:

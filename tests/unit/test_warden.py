@@ -162,3 +162,20 @@ def test_a_command_whose_warden_ended_meanwhile_does_not_begin(monkeypatch: pyte
             warden._end_with(os.getpid())
     finally:
         ctypes.CDLL(None).prctl(warden.PR_SET_PDEATHSIG, 0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("name", ["HUP", "INT", "QUIT", "TERM", "USR1", "USR2", "ALRM"])
+def test_what_a_script_sends_to_its_group_does_not_end_who_guards_it(
+    report: tuple[int, int], name: str
+) -> None:
+    """`trap 'kill 0' EXIT` in a script: the run would learn nothing of its command any more. One of these
+    that was ignored before stays so, for the command inherits that."""
+    this, number = os.getpid(), getattr(signal, f"SIG{name}")
+    for before in (signal.SIG_DFL, signal.SIG_IGN):
+        guard = os.fork()
+        if not guard:
+            signal.signal(number, before)
+            warden.main(this, report[1], ["sh", "-c", f"kill -{name} $PPID; sleep 0.02; exit 3"])
+            os._exit(0 if signal.getsignal(number) != before or before is signal.SIG_IGN else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(guard, 0)[1]) == 0
+        assert os.read(report[0], 64) == b"code 3"

@@ -36,6 +36,11 @@ def test_what_is_typed() -> None:
     off = parse_settings(["gracefulRestart.enabled=False"])
     assert off == Settings(graceful=False)
     assert off.told == "gracefulRestart.enabled=false"
+    assert Settings(9, 3, True, 20).told == (
+        "holdTimeSeconds=9 keepAliveTimeSeconds=3 gracefulRestart.enabled=true "
+        "gracefulRestart.restartTimeSeconds=20"
+    )
+    assert Settings().told == ""
 
 
 @pytest.mark.parametrize(
@@ -47,6 +52,9 @@ def test_what_is_typed() -> None:
         (["holdTimeSeconds=2"], '"2" is no number of seconds from 3 to 65535', "range"),
         (["holdTimeSeconds=65536"], '"65536" is no number of seconds from 3 to 65535', "range"),
         (["holdTimeSeconds=9" + "9" * 5000], "is no number of seconds from 3 to 65535", "range"),
+        (["holdTimeSeconds=9x"], '"9x" is no number', "range"),
+        (["holdTimeSeconds="], '"" is no number', "range"),
+        (["holdTimeSeconds=1_0"], '"1_0" is no number', "range"),
         (["holdTimeSeconds=-3"], '"-3" is no number', "range"),
         (["holdTimeSeconds=٣"], '"٣" is no number', "range"),
         (["gracefulRestart.restartTimeSeconds=4096"], "from 1 to 4095", "range"),
@@ -94,3 +102,31 @@ def test_graceful_restart() -> None:
     assert (on.restart_time, on.graceful, on.local_n) == (120, True, True), "by the router's own OPEN"
     assert with_graceful(replace(FACTS, peer_graceful=False), 9).graceful is False
     assert with_graceful(replace(FACTS, peer_graceful=None), 9).graceful is None, "nobody knows"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("gracefulRestart.enabled=true", Settings(graceful=True)),
+        ("gracefulRestart.enabled=TRUE", Settings(graceful=True)),
+        ("gracefulRestart.enabled=false", Settings(graceful=False)),
+        ("holdTimeSeconds=3", Settings(hold_time=3)),
+        ("holdTimeSeconds=65535", Settings(hold_time=65535)),
+        ("keepAliveTimeSeconds=1", Settings(keepalive_time=1)),
+        ("keepAliveTimeSeconds=65535", Settings(keepalive_time=65535)),
+        ("gracefulRestart.restartTimeSeconds=1", Settings(restart_time=1)),
+        ("gracefulRestart.restartTimeSeconds=4095", Settings(restart_time=4095)),
+    ],
+)
+def test_each_field_alone_to_its_bounds(text: str, found: Settings) -> None:
+    assert parse_settings([text]) == found
+
+
+def test_a_keepalive_may_be_as_long_as_the_hold_time() -> None:
+    assert parse_settings(["holdTimeSeconds=9", "keepAliveTimeSeconds=9"]) == Settings(9, 9)
+
+
+@pytest.mark.parametrize(("negotiated", "hold"), [(True, 0), (False, 30)])
+def test_a_hold_time_of_none_is_a_routers_wish_only_where_it_told(negotiated: bool, hold: int) -> None:
+    facts = replace(FACTS, hold_time=0, keepalive_time=0, negotiated=negotiated)
+    assert changed(facts, Settings(hold_time=30)).hold_time == hold

@@ -7,14 +7,16 @@ from typing import Any
 
 import pytest
 
+from bgpctl.core.drain.lever import Lever
 from bgpctl.core.model import LastError
-from bgpctl.core.state import ANOTHER_SPEAKER, UNPROVED, WithdrawnPeer
+from bgpctl.core.state import ANOTHER_SPEAKER, UNPROVED, NodeState, WithdrawnPeer
 from bgpctl.core.timing.withdrawal import Event
 from bgpctl.errors import Tells
 from bgpctl.runbooks.actions import ChangeNode
 from bgpctl.runbooks.clock import UNCERTAIN
 from bgpctl.runbooks.command_line import CommandLine
 from bgpctl.runbooks.drain import _drained
+from bgpctl.runbooks.estimated import CONFIGURED
 from bgpctl.runbooks.evidence import gone
 from bgpctl.runbooks.model import Decision, Result, Status
 from bgpctl.runbooks.withdrawn import Settled, Withdrawn
@@ -521,6 +523,7 @@ def test_two_speakers_under_one_name_are_not_one_word(answers: Any) -> None:
         step = Withdrawn(typed=CommandLine(("bgpctl", "node", "drain", "n1", "--timeout", "3")))
         decision = step.decide(at(answers=answers, state=twins, journal=record))
         assert (decision.status, "process-2 from 10.0.0.2" in decision.reason) == (BLOCKED, True)
+        assert decision.tells == {Tells.GO_ON}
         assert decision.hint.endswith("then drain again: bgpctl node drain n1")
     assert "process-2" in Withdrawn().preview(at(state=replace(running(), problems=twins.problems)))
     there = (seen(RouteState.PRESENT),)
@@ -541,3 +544,48 @@ def test_what_another_stack_on_the_node_announces_is_assumed_whenever_it_is_firs
         assert (later.status, later.evidence) == (DONE, {"assumed": both})
     assert Withdrawn(require_confirmed=True).decide(at(answers=(GONE,), others=("MetalLB",))).status is WAIT
     assert "assumed" not in Withdrawn().decide(at(answers=(GONE,))).evidence
+
+
+def test_a_router_that_still_has_routes_is_waited_for_whoever_else_was_asked_too_late() -> None:
+    """What the other one lacks is said when nothing is left to wait for."""
+    record = relabelled(peers=(ROUTER, ROUTER_2), baselines={ROUTER: 2})
+    late = seen(RouteState.ABSENT, ROUTER_2, since=NOW - 60, times=9)
+    both = {"journal": record, "state": running(peer(), peer(ROUTER_2))}
+    step = Withdrawn(require_confirmed=True, typed=STRICT)
+    assert step.decide(at(answers=(seen(RouteState.PRESENT), late), **both)).status is WAIT
+    assert step.decide(at(answers=(GONE, late), **both)).status is BLOCKED
+
+
+def test_another_session_with_the_node_is_looked_for_on_the_node() -> None:
+    decision = Withdrawn().decide(at(journal=SAW, state=refused(6, 7)))
+    assert decision.status is BLOCKED
+    first, second = decision.hint.splitlines()
+    assert "--router-probe KIND=TARGET@PEER" in first and second.endswith(": ss -tnp")
+
+
+def test_a_node_of_which_nothing_at_all_is_known_needs_a_look_at_its_routers() -> None:
+    record = replace(RELABELLED, baselines={}, peers=())
+    decision = Withdrawn().decide(at(journal=record, state=None, estimates=(), dead_estimates=()))
+    assert decision.status is BLOCKED and "nothing is known about its peers" in decision.reason
+    assert decision.hint == "bring the policy back that selected it, or look at its routers by hand"
+
+
+def test_a_wait_is_told_in_short_without_its_reason() -> None:
+    """The board has no room for why."""
+    decision = Withdrawn().decide(at(journal=SAW, now=NOW - 27))
+    assert decision.status is WAIT and decision.reason == f"{decision.brief}: {ROUTER}: {LEFT[0].why}"
+    assert decision.brief.endswith("since the withdraws were seen sent")
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_timers_that_nobody_told_are_assumed_where_no_withdraw_was_seen(told: bool) -> None:
+    """A stack that closed its sessions, and does not say what they had agreed to."""
+    closed = replace(peer(up=False), session=replace(peer(up=False).session, gr_told=told))
+    state = NodeState("n1", phase="", intended=None, announced=0, peers=(closed,), lag=7.0)
+    marks = {"Relabelled": NOW - 900, "Pulled": NOW - 900, "SawWithdrawn": NOW - 800}
+    for empty in (False, True):
+        seen_empty = {"SawEmpty": NOW - 850} if empty else {}
+        record = relabelled(marks={**marks, **seen_empty}, deselect=None, prior={"way": "copies"})
+        decision = Withdrawn().decide(at(journal=record, state=state, lever=Lever(prior={"way": "copies"})))
+        assert decision.status is DONE
+        assert (CONFIGURED in decision.evidence.get("assumed", "")) is (not told and not empty)

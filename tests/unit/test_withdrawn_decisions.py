@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.state import NodeState, timestamp
+from bgpctl.core.drain.lever import Effect, Lever
+from bgpctl.core.state import ANOTHER_SPEAKER, NodeState, timestamp
 from bgpctl.core.timing.withdrawal import Event
 from bgpctl.errors import Tells
 from bgpctl.runbooks import proof
@@ -378,6 +379,11 @@ def test_a_lesser_proof_tells_of_the_better_one_before(evidence: Any, earlier: s
     assert (decision.evidence["proof"], decision.evidence["earlier"]) == ("estimated", earlier)
 
 
+NEVER_SEEN = (
+    "its speaker is silent (it was never seen): the routes end only if somebody says that it is dead "
+    "(--assume-dead)"
+)
+
 # --- a dry run ----------------------------------------------------------------------------------------------
 
 
@@ -399,6 +405,22 @@ def test_a_lesser_proof_tells_of_the_better_one_before(evidence: Any, earlier: s
         (
             {"answers": (seen(RouteState.PRESENT),)},
             "until bird 192.0.2.1 has no route of this node, asked twice (confirmed)",
+        ),
+        (
+            {"lever": Lever(effect=Effect.CLOSES)},
+            f"{DEAD_WORST:.0f} s after its sessions are closed, by estimate: {ROUTER}: {DEAD[0].why}",
+        ),
+        (
+            {"state": running(problems=(f"{ANOTHER_SPEAKER}: process process-2",))},
+            f"{ANOTHER_SPEAKER}: process process-2",
+        ),
+        ({"estimates": LEFT, "dead_estimates": (), "state": None}, NEVER_SEEN),
+        ({"estimates": (), "dead_estimates": DEAD, "state": None}, NEVER_SEEN),
+        ({"estimates": (), "dead_estimates": (), "state": None}, "the node has no peer"),
+        (
+            {"state": SILENT},
+            f"its speaker is silent (last seen {timestamp(NOW - 600)}): "
+            "the routes end only if somebody says that it is dead (--assume-dead)",
         ),
     ],
 )
@@ -543,9 +565,61 @@ def test_nobody_hangs_who_was_told_nothing() -> None:
     assert "does it hang?" in told.reason
     untold = decided(state=running(), answers=shown, journal=journal(baselines={ROUTER: 2}))
     assert "does it hang?" not in untold.reason
+    before = running(observed_leave="run-of-before-1")
+    untold = decided(state=before, answers=shown, journal=journal(baselines={ROUTER: 2}))
+    assert "does it hang?" not in untold.reason, "it has seen an older request, and there is no newer one"
 
 
 def test_who_may_be_content_with_less_than_a_router_says_so() -> None:
     """The command that the hint then prints."""
     waits = decided(Withdrawn(require_confirmed=True), journal=SAW)
     assert (waits.status, waits.tells) == (Status.WAIT, {Tells.LESSER})
+
+
+@pytest.mark.parametrize(
+    ("session", "steps", "marks", "back"),
+    [
+        (True, {"Withdrawn": NOW - 9}, {}, True),  # it was gone, and serves again
+        (True, {}, {"SawWithdrawn": NOW - 9}, True),  # it was seen leaving, and serves again
+        (True, {}, {}, False),  # it has not left yet
+        (False, {}, {"SawWithdrawn": NOW - 9}, False),
+    ],
+)
+def test_a_stack_that_serves_again_voids_what_was_seen(
+    session: bool, steps: dict[str, float], marks: dict[str, float], back: bool
+) -> None:
+    """Every wait begins anew: the routes are with its routers again."""
+    record = relabelled(marks={"Relabelled": NOW - 900, **marks}, steps={"Cordoned": NOW - 950, **steps})
+    one = peer(up=session)
+    state = NodeState("n1", phase="", intended=None, announced=2, peers=(one,), lag=7.0)
+    decision = decided(journal=record, state=state)
+    void = [a for a in decision.actions if isinstance(a, ChangeNode) and "is void: it came back" in a.what]
+    assert bool(void) is back
+    if back:
+        assert void[0].journal is not None
+        assert (void[0].journal.steps, "SawWithdrawn" in void[0].journal.marks) == (
+            {"Cordoned": NOW - 950},
+            False,
+        )
+
+
+def test_a_node_that_was_told_to_withdraw_and_counts_routes_again_is_back_too() -> None:
+    record = relabelled(marks={"Relabelled": NOW - 900}, steps={"Withdrawn": NOW - 9})
+    state = NodeState("n1", phase="", intended=None, announced=2, peers=(peer(),), lag=7.0, told_out=True)
+    (void,) = decided(journal=record, state=state).actions
+    assert isinstance(void, ChangeNode) and "is void: it came back" in void.what
+
+
+def test_what_is_assumed_of_another_stack_is_said_beside_what_the_proof_assumes() -> None:
+    told = "that MetalLB announced nothing of it"
+    dead = decided(Withdrawn(assume_dead=True), state=SILENT, answers=(gone(3.0, 4),), others=("MetalLB",))
+    assert dead.evidence["assumed"] == f"{ASSUMED}; {told}"
+    assert dead.evidence["proof"] == "confirmed" and dead.evidence["by"] == "bird 192.0.2.1"
+
+
+def test_a_speaker_that_saw_the_relabel_and_one_that_leaves_do_not_hang() -> None:
+    shown = (seen(RouteState.PRESENT),)
+    for state in (running(observed_leave=LEAVE), running(phase="Leaving")):
+        assert decided(state=state, answers=shown).reason == "bird 192.0.2.1: it is present"
+    early = decided(state=running(), answers=shown, journal=relabelled(ago=9.9))
+    assert early.reason == "bird 192.0.2.1: it is present"

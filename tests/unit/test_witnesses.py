@@ -44,6 +44,8 @@ def test_who_answers() -> None:
     assert witness(probe, replace(answer, router_id="192.0.2.1")) == "frr=/run/frr, router ID 192.0.2.1"
     here = witness(parse_probe("openbgpd"), replace(answer, machine="5f0c2a9e-1"))
     assert here == "openbgpd=/run/bgpd.sock, on the machine with boot ID 5f0c2a9e-1"
+    network = witness(parse_probe("gobgp=192.0.2.1:50051"), answer)
+    assert network == "gobgp=192.0.2.1:50051", "an address is no path"
     assert witness(parse_probe("frr=/" + "x" * 9000), answer) == "frr=/" + "x" * 299
 
 

@@ -96,10 +96,9 @@ def read(body: bytes) -> Iterator[Change]:
     yield from _changes(NUMBERS[IPV4], announced, True)
     for code, value in _attributes(attributes):
         if code == _REACH:
-            hop = value[3] if len(value) > 4 else 255
-            if len(value) < 5 + hop:
+            if len(value) < 5 or len(value) < 5 + value[3]:
                 raise ValueError("MP_REACH_NLRI is too short")
-            yield from _changes((_number(value), value[2]), value[5 + hop :], True)
+            yield from _changes((_number(value), value[2]), value[5 + value[3] :], True)
         elif code == _UNREACH:
             if len(value) < 3:
                 raise ValueError("MP_UNREACH_NLRI is too short")
@@ -109,7 +108,7 @@ def read(body: bytes) -> Iterator[Change]:
 def _field(data: bytes, name: str) -> tuple[bytes, bytes]:
     """A field behind two octets of length, and what follows it."""
     end = 2 + _number(data)
-    if len(data) < 2 or end > len(data):
+    if end > len(data):
         raise ValueError(f"the length of the {name} is beyond its end")
     return data[2:end], data[end:]
 

@@ -25,7 +25,8 @@ RECOVERING = "Graceful restart recovery in progress"
 _PROTOCOL = re.compile(r"\S+\s+BGP\s")
 _ROUTES = re.compile(r"\s*Routes:\s.{0,200}?\b(\d{1,9}) exported\b")
 _VALUE = re.compile(r"\s*(BGP state|Neighbor address):\s*(\S+)")
-_TIME = re.compile(r"\s*(Current server time is|Last reboot on) (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)")
+_NOW, _BOOTED = "Current server time is", "Last reboot on"
+_TIME = re.compile(rf"\s*({_NOW}|{_BOOTED}) (\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +45,11 @@ def question(version: int, words: Iterable[str]) -> tuple[str, ...]:
 def settled(text: str) -> bool:
     """`show status`: is this BIRD past what it does after a start, for certain?"""
     times = {match[1]: match[2] for match in map(_TIME.match, text.splitlines()) if match}
-    if RECOVERING in text or len(times) != 2:
-        return False
     try:
-        now, booted = (datetime.fromisoformat(times[name]) for name in sorted(times))
-    except ValueError:
+        up = datetime.fromisoformat(times[_NOW]) - datetime.fromisoformat(times[_BOOTED])
+    except (KeyError, ValueError):
         return False
-    return (now - booted).total_seconds() >= RECOVERY_SECONDS
+    return RECOVERING not in text and up.total_seconds() >= RECOVERY_SECONDS
 
 
 def answers(text: str) -> bool:
@@ -65,11 +64,10 @@ def read_sessions(text: str) -> Mapping[str, Told]:
     for block in _blocks(text):
         values = {match[1]: match[2] for match in map(_VALUE.match, block) if match}
         counts = [int(match[1]) for match in map(_ROUTES.match, block) if match]
-        told = Told(
-            STATES.get(values.get("BGP state", ""), SessionState.UNKNOWN), sum(counts) if counts else None
-        )
-        address = values.get("Neighbor address", "")
-        found[address] = _both(found[address], told) if address in found else told
+        if address := values.get("Neighbor address"):
+            state = STATES.get(str(values.get("BGP state")), SessionState.UNKNOWN)
+            told = Told(state, sum(counts) if counts else None)
+            found[address] = _both(found[address], told) if address in found else told
     return found
 
 
@@ -77,7 +75,7 @@ def _blocks(text: str) -> Iterator[list[str]]:
     """The lines of each BGP protocol: the first one is not indented."""
     block: list[str] | None = None
     for line in text.splitlines():
-        if line and not line[0].isspace():
+        if line and line == line.lstrip():
             if block is not None:
                 yield block
             block = [] if _PROTOCOL.match(line) else None
@@ -89,5 +87,6 @@ def _blocks(text: str) -> Iterator[list[str]]:
 
 def _both(one: Told, other: Told) -> Told:
     worse = other.state if one.state is SessionState.ESTABLISHED else one.state
-    known = one.exported is not None and other.exported is not None
-    return Told(worse, (one.exported or 0) + (other.exported or 0) if known else None)
+    if one.exported is None or other.exported is None:
+        return Told(worse, None)
+    return Told(worse, one.exported + other.exported)

@@ -6,15 +6,16 @@ that object (`Unreadable`). Field names: projectcalico/calico, api/pkg/apis/proj
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_interface
 from typing import Any
 
 from bgpctl.core.calico.selector import EVERYTHING, Selector, parse
 from bgpctl.core.drain.lever import EXCLUDE
+from bgpctl.core.model import IPAddress
 from bgpctl.core.policy.annotations import LEAVE
-from bgpctl.core.reading.addresses import parse_address
+from bgpctl.core.reading.addresses import parse_address, parse_network
 from bgpctl.core.reading.documents import annotations_of, labels_of, name_of
 from bgpctl.core.reading.durations import seconds
 from bgpctl.core.reading.fields import Range
@@ -26,6 +27,8 @@ HOLD_TIME, KEEPALIVE_TIME, RESTART_TIME = 240, 80, 120
 MAINTENANCE, MAINTAINED = "lb.projectcalico.org/maintenance", "exclude-local-backends"
 """Calico Enterprise's own drain of a node's load-balancer backends."""
 _ASN = Range(0, 2**32 - 1)
+_NUMBER = re.compile(r"\d{1,10}", re.ASCII)
+_WITH_PORT = re.compile(r"(?:\[([^]]*)\]|([^:]*)):(\d{1,5})", re.ASCII)
 
 Document = Mapping[str, Any]
 
@@ -53,9 +56,10 @@ class Host:
 @dataclass(frozen=True, slots=True)
 class Peering:
     """One BGPPeer. `version` is its resourceVersion. `node`: the one that has it, "" = those of `nodes`.
-    `address` "" = its peers are the nodes that `remotes` selects; `reverse`: those have the session in their
-    configuration too. `asn` None = that of each such node. `filters` are names of BGPFilters, the first that
-    matches decides; None = the object has no such list. `workload`: its peers are pods of the node itself."""
+    `address` "" = its peers are the nodes that `remotes` selects; `reverse`: those of them that have the
+    session in their configuration too, None = none. `asn` None = that of each such node. `filters` are names
+    of BGPFilters, the first that matches decides; None = the object has no such list. `workload`: its peers
+    are pods of the node itself."""
 
     name: str
     version: str
@@ -65,7 +69,7 @@ class Peering:
     port: int
     asn: int | None
     remotes: Selector | None
-    reverse: bool
+    reverse: Selector | None
     local_asn: int | None
     restart_time: int
     keepalive_time: int
@@ -78,7 +82,7 @@ class Peering:
 
     def answers(self, host: Host) -> bool:
         """Has the node the other end of a session of it?"""
-        return self.reverse and self.remotes is not None and self.remotes.matches(host.labels)
+        return self.reverse is not None and self.reverse.matches(host.labels)
 
     @property
     def chosen(self) -> str:
@@ -112,8 +116,13 @@ def read_host(node: Document) -> Host:
 
 def _interface(read: Foreign, name: str) -> str:
     """An address with the length of its network."""
-    found = read.parsed(name, lambda text: ip_interface(text[:64]).ip, "an address with a prefix length")
+    found = read.parsed(name, _within, "an address with a prefix length")
     return str(found) if found else ""
+
+
+def _within(text: str) -> IPAddress:
+    parse_network(text, strict=False)
+    return parse_address(text.partition("/")[0])
 
 
 def read_asn(read: Foreign, name: str) -> int | None:
@@ -123,7 +132,7 @@ def read_asn(read: Foreign, name: str) -> int | None:
         return read.optional_integer(name, _ASN)
     high, dot, low = value.partition(".")
     parts = (high, low) if dot else ("0", high)
-    if not value or any(not (part.isascii() and part.isdigit() and len(part) <= 10) for part in parts):
+    if not all(map(_NUMBER.fullmatch, parts)):
         read.refuse(name, "an AS number")
     found = (int(parts[0]) << 16) + int(parts[1])
     if found > _ASN.high or (dot and max(int(part) for part in parts) > 0xFFFF):
@@ -151,11 +160,11 @@ def read_peering(document: Document) -> Peering:
         port=port,
         asn=read_asn(spec, "asNumber") or None,
         remotes=remotes,
-        reverse=remotes is not None and spec.text("reversePeering") != "Manual",
-        local_asn=read_asn(spec, "localASNumber") or None,
+        reverse=None if spec.text("reversePeering") == "Manual" else remotes,
+        local_asn=read_asn(spec, "localASNumber"),
         restart_time=_seconds(spec, "maxRestartTime", RESTART_TIME),
         keepalive_time=_seconds(spec, "keepaliveTime", KEEPALIVE_TIME),
-        filters=spec.texts("filters", 100) if spec.has("filters") else None,
+        filters=spec.texts("filters") if spec.has("filters") else None,
         workload=bool(spec.text("localWorkloadSelector")),
     )
 
@@ -185,22 +194,18 @@ def _selector(spec: Foreign, name: str) -> Selector | None:
 
 def _endpoint(spec: Foreign) -> tuple[str, int]:
     """ADDRESS, IPV4:PORT or [IPV6]:PORT."""
-    text = spec.text("peerIP", longest=64)
-    host, port = text, ""
-    if text.startswith("["):
-        host, _, port = text[1:].partition("]:")
-    elif text.count(":") == 1:
-        host, _, port = text.partition(":")
-    if host == text and not text:
+    text = spec.text("peerIP")
+    if not text:
         return "", DEFAULT_PORT
-    number = int(port) if port.isascii() and port.isdigit() and len(port) <= 5 else 0
+    found = _WITH_PORT.fullmatch(text)
+    host, port = (found[1] or found[2], int(found[3])) if found else (text, DEFAULT_PORT)
     try:
         address = str(parse_address(host))
     except ValueError:
         address = ""
-    if not address or (host != text and not 0 < number < 65536):
+    if not address or not 0 < port < 65536:
         spec.refuse("peerIP", "an address, with or without a port")
-    return address, number or DEFAULT_PORT
+    return address, port
 
 
 def _seconds(spec: Foreign, name: str, default: int) -> int:
@@ -226,8 +231,8 @@ def exported(pools: Iterable[Document] | None) -> Iterator[str]:
     for pool in pools:
         try:
             spec = Foreign.of(pool).child("spec")
-            uses = spec.texts("allowedUses", 10) or ("Workload",)
-            hidden = spec.flag("disableBGPExport") or spec.flag("disabled") or "LoadBalancer" in uses
+            balancers = "LoadBalancer" in spec.texts("allowedUses")
+            hidden = spec.flag("disableBGPExport") or spec.flag("disabled") or balancers
         except Unreadable:
             hidden = False
         if not hidden:

@@ -59,7 +59,7 @@ def read(document: Document) -> NodeStatus | None:
     whole = Foreign.of(document)
     spec, status = whole.child("spec"), whole.child("status")
     period = spec.integer("updatePeriodSeconds", limits=_PERIOD)
-    if "BGP" not in spec.texts("classes", 10) or not period:
+    if "BGP" not in spec.texts("classes") or not period:
         return None
     sessions: dict[str, SessionState] = {}
     for peer in _peers(status.child("bgp")):
@@ -75,7 +75,7 @@ def read(document: Document) -> NodeStatus | None:
 
 def _peers(bgp: Foreign) -> Iterable[Foreign]:
     for name in ("peersV4", "peersV6"):
-        yield from (peer for peer in bgp.children(name, 10_000) if peer.text("type") != MESH)
+        yield from (peer for peer in bgp.children(name) if peer.text("type") != MESH)
 
 
 def name_for(node: str) -> str:

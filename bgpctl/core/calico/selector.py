@@ -81,7 +81,7 @@ class _Parser:
             raise Unreadable(
                 f"selector {self._text[:200]!r}: cannot be read from character {self._at + 1} on"
             )
-        kind = found.lastgroup or ""
+        kind = str(found.lastgroup)
         self._kind, self._word = ("text" if kind in ("double", "single") else kind), found[kind]
         self._at = found.end()
         return before
@@ -101,17 +101,15 @@ class _Parser:
             self._refuse()
 
     def _either(self) -> Part:
-        parts = [self._both()]
+        first, others = self._both(), list[Part]()
         while self._take("||"):
-            parts.append(self._both())
-        return parts[0] if len(parts) == 1 else Part(lambda labels: any(p.matches(labels) for p in parts))
+            others.append(self._both())
+        return Part(lambda labels: any(p.matches(labels) for p in (first, *others))) if others else first
 
     def _both(self) -> Part:
         parts = [self._single()]
         while self._take("&&"):
             parts.append(self._single())
-        if len(parts) == 1:
-            return parts[0]
         pairs = {key: value for part in parts for key, value in part.pairs.items()}
         return Part(lambda labels: all(p.matches(labels) for p in parts), pairs)
 

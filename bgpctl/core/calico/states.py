@@ -44,10 +44,8 @@ class Hosts:
     def chosen(self, selector: Selector) -> tuple[Host, ...]:
         """Those that it matches."""
         if selector.text not in self._found:
-            among: Iterable[Host] = self.by_name.values()
-            for key, value in selector.pairs.items():
-                among = self._by(key).get(value, ())
-                break
+            pair = next(iter(selector.pairs.items()), None)
+            among = self.by_name.values() if pair is None else self._by(pair[0]).get(pair[1], ())
             self._found[selector.text] = tuple(host for host in among if selector.matches(host.labels))
         return self._found[selector.text]
 
@@ -68,9 +66,9 @@ class Hosts:
 
     def touched(self, peering: Peering) -> tuple[Host, ...]:
         """Those, and those that have the other ends of its sessions."""
-        if not peering.reverse or peering.remotes is None:
+        if peering.reverse is None:
             return self.of(peering)
-        both = (*self.of(peering), *self.chosen(peering.remotes))
+        both = (*self.of(peering), *self.chosen(peering.reverse))
         return tuple({host.name: host for host in both}.values())
 
 
@@ -189,10 +187,11 @@ def _problems(
     yield from map(str, world.unread_for(host))
     if trouble:
         yield trouble
-    elif peerings and status is None:
-        yield UNTOLD
-    elif peerings and status and not status.told:
-        yield SILENT
+    elif peerings:
+        if status is None:
+            yield UNTOLD
+        elif not status.told:
+            yield SILENT
     if host.maintained:
         yield DRAINED_BY_ENTERPRISE
     if host.excluded:
@@ -229,9 +228,9 @@ def _ends(host: Host, world: World, peering: Peering) -> Iterator[tuple[str, str
         return
     others = world.hosts.chosen(peering.remotes) if peering.selects(host) else world.hosts.of(peering)
     for other in others:
-        for version in (4, 6):
-            if other != host and host.address(version) and (address := other.address(version)):
-                yield f"{peering.name}/{address}", address, other.asn or world.defaults.asn
+        ends = (host.address4, other.address4), (host.address6, other.address6)
+        for address in (address for own, address in ends if own and address and other != host):
+            yield f"{peering.name}/{address}", address, other.asn or world.defaults.asn
 
 
 def _session(name: str, address: str, host: Host, status: NodeStatus | None) -> Session:

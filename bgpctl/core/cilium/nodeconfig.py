@@ -168,7 +168,7 @@ def read(document: Document) -> NodeConfig:
     """One CiliumBGPNodeConfig, v2 or v2alpha1. Raises Unreadable."""
     whole = Foreign.of(document)
     metadata = whole.child("metadata")
-    owners = tuple(plain(one.value, one.path) for one in metadata.children("ownerReferences", 100))
+    owners = tuple(plain(one.value, one.path) for one in metadata.children("ownerReferences"))
     for number, one in enumerate(owners):
         _owner(Foreign(one, f"metadata.ownerReferences[{number}]"))
     annotations, labels = (_texts(metadata, name) for name in ("annotations", "labels"))
@@ -201,7 +201,7 @@ def kept_of(value: Any) -> Kept:
     kept = Foreign.of(value)
     if kept.integer("version") != KEPT_VERSION:
         kept.refuse("version", str(KEPT_VERSION))
-    owners = kept.children("owners", 100)
+    owners = kept.children("owners")
     for one in owners:
         _owner(one)
     instances = kept.children("instances", MOST_INSTANCES)
@@ -267,7 +267,7 @@ def _reported(status: Foreign) -> tuple[bool, dict[str, Reported]]:
 
 
 def _said(peer: Foreign) -> Reported:
-    timers, counts = peer.child("timers"), peer.children("routeCount", 100)
+    timers, counts = peer.child("timers"), peer.children("routeCount")
     return Reported(
         _address(peer),
         peer.integer("peerASN"),

@@ -37,7 +37,6 @@ from bgpctl.core.reading.selectors import LabelSelector
 
 LONGEST_VALUE = 63  # of a label
 DEEPEST = 16
-MOST_ROUTERS = 100
 SESSIONS, CLOSED = "bgpctl.io/sessions", "closed"  # the label of a node that has no sessions either
 NOBODY = {"matchLabels": {"bgpctl.io/announced": "never"}}  # of a Service: a selector that matches none
 
@@ -70,7 +69,7 @@ class Pair:
 
     def has_out(self, labels: Mapping[str, str]) -> bool:
         """Did somebody take a node with these labels to its second one?"""
-        if not self.key or labels.get(self.key) != self.out or self.second is None:
+        if self.second is None or labels.get(self.key) != self.out:
             return False
         return is_copy(self.second) and self.selects({**labels, self.key: self.value})
 
@@ -108,14 +107,14 @@ def silenced(pair: Pair) -> dict[str, Any]:
     for a spec that is none."""
     found: dict[str, Any] = plain(pair.original.get("spec") or {}, "spec", DEEPEST)
     selector = Foreign.of(found, "spec").child("nodeSelector")
-    terms = [one.value for one in selector.children("matchExpressions", 100)]
-    chosen = dict(selector.child("matchLabels").value or {})
+    terms = [one.value for one in selector.children("matchExpressions")]
+    chosen = selector.child("matchLabels").value
     unless_closed = {"key": SESSIONS, "operator": "NotIn", "values": [CLOSED]}
     found["nodeSelector"] = {
         "matchLabels": {**chosen, pair.key: pair.out},
         "matchExpressions": [*terms, unless_closed],
     }
-    Foreign(found, "spec").children("virtualRouters", MOST_ROUTERS)
+    Foreign(found, "spec").children("virtualRouters")
     for router in found.get("virtualRouters") or ():
         pools = {"podIPPoolSelector": NOBODY} if "podIPPoolSelector" in router else {}
         router.update(copy.deepcopy({"exportPodCIDR": False, "serviceSelector": NOBODY, **pools}))
@@ -142,7 +141,7 @@ def same(pair: Pair) -> bool:
         wanted = silenced(pair)
     except Unreadable:
         return False
-    return pair.second is not None and wanted == (pair.second.get("spec") or {})
+    return pair.second is not None and wanted == pair.second.get("spec")
 
 
 def readiness(

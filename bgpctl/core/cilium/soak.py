@@ -126,7 +126,7 @@ def readiness(
     if trouble := clash(peer_configs, found) or next(_troubles(found, there, names), ""):
         return Ready(trouble=trouble)
     used = [one for one in found if one.kind == ADVERTISEMENT or name_of(one.original) in names]
-    left = max((SETTLE_SECONDS - (now - made_at(there[one.kind][one.name])) for one in used), default=0.0)
+    left = max(SETTLE_SECONDS - (now - made_at(there[one.kind][one.name])) for one in used)
     if left <= 0:
         return Ready()
     seconds = min(left, SETTLE_SECONDS)

@@ -105,9 +105,9 @@ def _asked(peer: PeerState, told: Mapping[str, Told]) -> PeerState:
 
 def silent(node: str, by: str = "") -> NodeState:
     """Of a node for which Cilium's operator has made nothing. `by`: who said, of its agent, that it has no
-    session; "" = nobody did, and it may not have obeyed yet."""
+    session; "" = nobody did, and it may not have obeyed yet. No route is announced."""
     lag = 0.0 if by else LAG
-    return NodeState(node, phase="", intended=None, announced=0, lag=lag, engine_asked=by)
+    return NodeState(node, phase="", intended=None, lag=lag, engine_asked=by)
 
 
 def _problems(config: NodeConfig, settings: Settings) -> list[str]:
@@ -127,7 +127,7 @@ def _peer_state(peer: Peer, config: NodeConfig, settings: Settings) -> PeerState
     of = settings.get(peer.config, DEFAULT)
     session = _session(peer, of, without_restart=of.restart_time is None and peer.config in (*settings, ""))
     before = config.kept.advertised.get(peer.key, {}) if config.withdrawn and config.kept else None
-    up = session.established and peer.reported is not None
+    said = peer.reported
     return PeerState(
         peer.key,
         peer.address,
@@ -139,7 +139,7 @@ def _peer_state(peer: Peer, config: NodeConfig, settings: Settings) -> PeerState
         configured_hold_time=of.hold_time,
         configured_keepalive_time=of.keepalive_time,
         intended=None,
-        announced=_left(peer.reported, of, before) if up and peer.reported else None,
+        announced=None if said is None or not session.established else _left(said, of, before),
         instance=peer.instance,
         configured_notification=of.restart_time is not None,
     )

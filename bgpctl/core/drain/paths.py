@@ -68,14 +68,14 @@ def announcers(fleet: Fleet, every: Sequence[Announcer]) -> tuple[Vip, ...]:
 
 
 def _following(fleet: Fleet, every: Sequence[Announcer]) -> tuple[Vip, ...]:
-    """The addresses that follow their endpoints."""
+    """The addresses of the Services that have any which follow their endpoints."""
     local = [service for service in fleet.services if service.local]
     keys = {service.key for service in local}
     near = fleet.with_endpoints(keys)
     slices = [each for each in fleet.slices if each.service in keys]
     apart = Fleet(fleet.objects, local, slices, fleet.cilium_nodes)
     intents = (_sent(apart, each) for each in every if name_of(each.node) in near)
-    return tuple(vip for vip in vips(intents, local, slices) if vip.local)
+    return vips(intents, local, slices)
 
 
 def _joined(one: Vip, other: Vip) -> Vip:

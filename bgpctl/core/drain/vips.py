@@ -58,9 +58,13 @@ def vips(
             announcers.setdefault(prefix, set()).add(intent.node)
             owners.setdefault(prefix, {}).update(dict.fromkeys(origin.split(", ")))
     needed = set().union(*owners.values())
-    known = {o: s for s in services if (o := origin_of(s.key)) in needed and not s.problem}
-    placed = [each for each in slices if each.service is not None and origin_of(each.service) in known]
-    local = _local_addresses(known, placed)
+    known = {o: s for s in services if (o := origin_of(s.key)) in needed}
+    placed = [
+        (owner, each)
+        for each in slices
+        if each.service is not None and (owner := origin_of(each.service)) in known
+    ]
+    local = _local_addresses(known, (each for _, each in placed))
     endpoints = _endpoints(known, placed)
     return tuple(
         Vip(
@@ -111,12 +115,13 @@ def _prefixes(texts: Iterable[str]) -> Iterable[IPNetwork]:
             yield host_prefix(text)
 
 
-def _endpoints(services: Mapping[str, Service], slices: Iterable[SharedSlice]) -> dict[str, Counter[str]]:
-    """Owner -> node -> ready endpoints for its ports."""
+def _endpoints(
+    services: Mapping[str, Service], placed: Iterable[tuple[str, SharedSlice]]
+) -> dict[str, Counter[str]]:
+    """Owner -> node -> ready endpoints for its ports. `placed`: each with the owner that it is of."""
     found: dict[str, Counter[str]] = {}
-    for each in slices:
-        owner = origin_of(each.service) if each.service is not None else ""
-        if owner and answers(each.ports, services[owner].ports):
+    for owner, each in placed:
+        if answers(each.ports, services[owner].ports):
             found.setdefault(owner, Counter()).update(each.ready)
     return found
 

@@ -124,15 +124,15 @@ def read(document: Document) -> Configuration | Unread:
         whole = Foreign.of(document)
         spec = whole.child("spec")
         selector = _selector(spec, "nodeSelector")
-        name, about = name_of(document), metadata(document)
+        name, about = name_of(document), Foreign(metadata(document), "metadata")
         routers = spec.child("bgp").children("routers", MOST_ROUTERS)
         labelled = labels_of(document).get(LABEL) == LABELLED
         return Configuration(
             name,
             namespace_of(document),
-            Foreign(about, "metadata").text("uid"),
-            Foreign(about, "metadata").text("resourceVersion"),
-            Foreign(about, "metadata").instant("creationTimestamp"),
+            about.text("uid"),
+            about.text("resourceVersion"),
+            about.instant("creationTimestamp"),
             selector,
             tuple(one for router in routers for one in _neighbors(router, name)),
             spec.child("raw").text("rawConfig", longest=LONGEST_RAW),
@@ -172,7 +172,7 @@ def _neighbors(router: Foreign, source: str) -> Iterable[Neighbor]:
 
 def read_vrf(parent: Foreign) -> str:
     """Its name, "" = the default one. Raises Unreadable for what is none."""
-    vrf = parent.text("vrf", longest=64)
+    vrf = parent.text("vrf")
     if vrf and not _VRF.fullmatch(vrf):
         parent.refuse("vrf", "the name of a network interface")
     return "" if vrf == "default" else vrf
@@ -185,7 +185,7 @@ def _neighbor(read_: Foreign, source: str, vrf: str, asn: int) -> Neighbor:
     if address is None or (address.version == 4 and ":" in read_.text("address")):
         # IPv4 as IPv6 (::ffff:192.0.2.1) FRR knows by that name alone, and all else here by the other one.
         read_.refuse("address", "an IP address, and no IPv4 address as IPv6")
-    families = read_.texts("addressFamilies", 10)
+    families = read_.texts("addressFamilies")
     both = read_.flag("dualStackAddressFamily")
     internal = read_.text("dynamicASN") == "internal"
     return Neighbor(
@@ -243,11 +243,10 @@ def merged(configurations: Iterable[Configuration]) -> tuple[Neighbor, ...]:
 
 
 def _both(one: Neighbor, other: Neighbor) -> Neighbor:
-    known = one.prefixes is not None and other.prefixes is not None
     return replace(
         one,
         versions=tuple(sorted({*one.versions, *other.versions})),
-        prefixes=(one.prefixes or frozenset()) | (other.prefixes or frozenset()) if known else None,
+        prefixes=None if one.prefixes is None or other.prefixes is None else one.prefixes | other.prefixes,
         evpn=one.evpn or other.evpn,
     )
 

@@ -22,6 +22,7 @@ _OUT = re.compile(r"prefix-list (\S{1,100}) out$")
 _KEEPS = re.compile(
     r"bgp (?:graceful-restart restart-time|long-lived-graceful-restart stale-time) (\d{1,8})$"
 )
+_GROUPS = re.compile(r"peer-group|bgp listen range")
 _TIMERS = re.compile(r"timers (?:bgp )?\d{1,5} (\d{1,5})$")
 
 VERSIONS = {"ipv4": 4, "ipv6": 6, "ip": 4}
@@ -60,16 +61,18 @@ class Running:
 
 def read(text: str) -> Running:
     """What is no line of interest is passed over."""
-    found, lists = Running(), dict[tuple[int, str], bool]()
+    found, lists = Running(grouped=_GROUPS.search(text) is not None), dict[tuple[int, str], bool]()
     vrf: str | None = None
-    version = 0
+    version: int = 0
     for line in map(str.strip, text.splitlines()):
         if match := _ROUTER.match(line):
             vrf, version = match[1] or "", 0
         elif match := _FAMILY.match(line):
             version = VERSIONS[match[1]]
-        elif line in ("exit-address-family", "exit-vrf", "exit", "end"):
-            vrf, version = (vrf if line == "exit-address-family" else None), 0
+        elif line == "exit-address-family":
+            version = 0
+        elif line == "exit":
+            vrf = None
         elif match := _DENIES.match(line):
             vrf, of = None, (VERSIONS[match[1]], match[2])
             lists[of] = lists.get(of, True) and match[3] == "deny any"
@@ -79,7 +82,6 @@ def read(text: str) -> Running:
             found.keeps = max(found.keeps, int(match[1]))
         elif match := _TIMERS.match(line):
             found.holds[None] = _longer(found.holds.get(None), int(match[1]))
-        found.grouped = found.grouped or "peer-group" in line or line.startswith("bgp listen range")
     found.denying.update(name for name, denies in lists.items() if denies)
     return found
 

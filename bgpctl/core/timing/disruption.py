@@ -125,12 +125,12 @@ def parse_schemes(texts: Sequence[str]) -> Mapping[str, Scheme]:
 
 def _parsed(text: str) -> tuple[str, Scheme]:
     address, equals, name = text.rpartition("=")
-    known = [str(scheme) for scheme in Scheme]
-    if name.strip().lower() not in known:
+    known, name = [str(scheme) for scheme in Scheme], name.strip()
+    if name.lower() not in known:
         raise UsageError(
             f"--scheme {show(text)}: {show(name)} is no way to hash flows", f"one of: {', '.join(known)}"
         )
-    scheme = Scheme(name.strip().lower())
+    scheme = Scheme(name.lower())
     if not equals:
         return "", scheme
     try:

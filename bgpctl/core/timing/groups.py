@@ -119,7 +119,7 @@ class Own:
 
 
 def _order(group: Group) -> tuple[object, ...]:
-    return list(RouteClass).index(group.kind), str(group.family), group.next_hops or 0
+    return list(RouteClass).index(group.kind), str(group.family), group.next_hops
 
 
 def untold(session: Session) -> tuple[Group, ...]:

@@ -279,8 +279,8 @@ def parse_peer_profile(text: str) -> tuple[str, Profile]:
     Returns the peer's address in its canonical text and the profile. A stale cap that the user names runs
     from the session's drop. Raises UsageError.
     """
-    address, separator, spec = text.partition("=")
-    if not separator or not spec.strip():
+    address, _, spec = text.partition("=")
+    if not spec.strip():
         raise UsageError(f"--peer-profile {text!r} has no profile", f"write ADDRESS=frr, or ADDRESS={STALE}")
     parts = [part.strip() for part in spec.split(",")]
     caps = [part.partition(":")[2] for part in parts if part.startswith("stale:")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -13,6 +14,7 @@ from bgpctl.errors import UsageError
 HOLD, KEEPALIVE = "holdTimeSeconds", "keepAliveTimeSeconds"
 ENABLED, RESTART = "gracefulRestart.enabled", "gracefulRestart.restartTimeSeconds"
 FIELDS = (HOLD, KEEPALIVE, ENABLED, RESTART)
+_NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 _TRUTH = {"true": True, "false": False}
 
 
@@ -29,9 +31,13 @@ class Settings:
     @property
     def told(self) -> str:
         """As they were typed, in the order of the resource: `holdTimeSeconds=3 …`."""
-        values = (self.hold_time, self.keepalive_time, self.graceful, self.restart_time)
-        pairs = zip(FIELDS, values, strict=True)
-        return " ".join(f"{name}={str(value).lower()}" for name, value in pairs if value is not None)
+        values = {
+            HOLD: self.hold_time,
+            KEEPALIVE: self.keepalive_time,
+            ENABLED: self.graceful,
+            RESTART: self.restart_time,
+        }
+        return " ".join(f"{name}={str(value).lower()}" for name, value in values.items() if value is not None)
 
 
 def parse_settings(texts: Sequence[str]) -> Settings | None:
@@ -65,7 +71,7 @@ def _value(name: str, value: str, text: str) -> int:
             )
         return _TRUTH[value]
     limit = LIMITS[name.rpartition(".")[2]]
-    number = int(value) if value.isascii() and value.isdigit() and len(value) < 10 else -1
+    number = int(value) if _NUMBER.fullmatch(value) else -1
     if not limit.low <= number <= limit.high:
         raise UsageError(
             f"--set {show(text)}: {show(value)} is no number of seconds from {limit.low} to {limit.high}",
