@@ -33,7 +33,7 @@ from bgpctl.kube import paths
 from bgpctl.kube.client import Client
 from bgpctl.ports import Provider
 from bgpctl.queries.explaining.routers import Witnesses
-from bgpctl.queries.explaining.targets import Finder, Question
+from bgpctl.queries.explaining.targets import Around, Finder, Question
 from bgpctl.runbooks import cluster
 from bgpctl.runbooks.journal import ANNOTATION
 from bgpctl.witness.probe import Probe
@@ -95,7 +95,7 @@ def explain(
         raise UsageError(
             f"--to: no node that was looked at has a peer {peer}", f"the peers are: {known_peers}"
         )
-    behind = tuple(dict.fromkeys(_whose(path) for path in found if path.prefix)) if asked.prefix else ()
+    behind = question.behind if asked.prefix else ()
     return Explanation(question.title, grouped(found), behind, question.notes)
 
 
@@ -113,6 +113,7 @@ class _Paths:
     ) -> None:
         self._objects, self._question, self._now = objects, question, now
         self._routers, self._peer = routers, peer and _spelled(peer)
+        self._known: dict[Target | None, Around] = {}
         self.peers: set[str] = set()
         self.met = peer is None
 
@@ -124,9 +125,10 @@ class _Paths:
             self.met = True
             yield Path("", "", question.title, None, question.lead)
             return
-        for target in question.targets or (None,):
+        for target in question.on(only):
             for node in nodes:
-                yield from self._of_node(node, target)
+                if question.concerns(target, name_of(node), only):
+                    yield from self._of_node(node, target)
 
     def _matters(self, name: str, only: str | None) -> bool:
         wanted = (only,) if only is not None else self._question.nodes
@@ -138,7 +140,7 @@ class _Paths:
         if self._objects.outlook.fleet is None:
             yield from self._untold(node, state, target)
             return
-        objects = self._cluster(node)
+        objects = self._cluster(node, target)
         asker = Asker(name, Context(opened=self._objects.opened(name)))
         intent = asker.intent(objects)
         peers = {peer.name: str(peer.address) for peer in intent.peers}
@@ -158,20 +160,27 @@ class _Paths:
             chain = (*self._question.lead, *out, *links, *_left_out(intent), *told)
             yield Path(name, address or peer, target.origin, target.prefix, chain)
 
+    def _around(self, target: Target | None) -> Around:
+        """Found once per target: the nodes are many."""
+        if target not in self._known:
+            self._known[target] = self._question.around(target)
+        return self._known[target]
+
     def _wanted(self, name: str, address: str) -> bool:
         met = self._peer in (None, name, address)
         self.met = self.met or met
         return met or not name
 
-    def _cluster(self, node: Mapping[str, Any]) -> ClusterObjects:
-        """As this node sees it, with what matters to the question."""
+    def _cluster(self, node: Mapping[str, Any], target: Target | None) -> ClusterObjects:
+        """As this node sees it, with what matters to the target."""
         fleet = self._objects.outlook.fleet
         assert fleet is not None, "asked only where there is one"
+        services, slices = self._around(target)
         return replace(
             fleet.objects,
             node=node,
-            services=self._question.services,
-            endpoint_slices=self._question.slices,
+            services=services,
+            endpoint_slices=slices,
             cilium_node=fleet.cilium_nodes.get(name_of(node)),
         )
 
@@ -229,7 +238,7 @@ class _Paths:
         name = name_of(node)
         intent, links = Intent(name), tuple[Link, ...]()
         if target is not None:
-            services, slices = self._question.services, self._question.slices
+            services, slices = self._around(target)
             objects = ClusterObjects(node=node, services=services, endpoint_slices=slices)
             links = value_links(objects, name, target)
         lead = (*self._question.lead, *links, Link("intent", Status.UNKNOWN, UNTOLD))
@@ -257,10 +266,6 @@ def _drained(node: Mapping[str, Any], route: Route | None, told: Sequence[Link])
     says = "bgpctl has taken this node out of service; a restore undoes all that it changed"
     command = f"bgpctl node status {name_of(node)}"
     return (Link("drain", Status.BROKEN, says, command=command, reason="drained"),)
-
-
-def _whose(path: Path) -> str:
-    return path.origin if path.origin.startswith("Service ") else f"{path.origin} of {path.node}"
 
 
 def _counted(intent: Intent, peer: str, routes: int) -> Iterator[Link]:

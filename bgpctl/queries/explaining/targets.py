@@ -30,19 +30,61 @@ MOST = 20
 """Targets of one question; a prefix may hold thousands of addresses."""
 
 
+Around = tuple[tuple[Document, ...], tuple[Document, ...]]
+"""The Services and EndpointSlices that matter to a target."""
+
+
 @dataclass(frozen=True)
 class Question:
     """`targets` are looked at on `nodes` (None = all), in a cluster that has these `services` and `slices`.
-    `lead`: links that go before those of every target. `whole`: the node itself is asked about."""
+    `owners`: the nodes of each target that is not of them all. `lead`: links that go before those of every
+    target. `whole`: the node itself is asked about."""
 
     title: str
     targets: tuple[Target, ...] = ()
     nodes: tuple[str, ...] | None = None
-    services: tuple[Document | Service, ...] = ()
+    services: tuple[Document, ...] = ()
     slices: tuple[Document, ...] = ()
     lead: tuple[Link, ...] = ()
     notes: tuple[str, ...] = ()
     whole: bool = False
+    owners: Mapping[Target, frozenset[str]] = field(default_factory=dict)
+
+    def on(self, node: str | None) -> Sequence[Target | None]:
+        """The targets to look at, on this node only where it is one: its own, where it has some."""
+        own = [each for each in self.targets if node in self.owners.get(each, ())]
+        return own or self.targets or (None,)
+
+    def concerns(self, target: Target | None, node: str, only: str | None) -> bool:
+        """Is it to be looked at there? A CIDR of another node's pods is not, unless that node is named."""
+        return node == only or target is None or node in self.owners.get(target, (node,))
+
+    @property
+    def behind(self) -> tuple[str, ...]:
+        """The objects that the targets are of, whichever nodes are looked at."""
+        found = (
+            [f"{target.origin} of {node}" for node in self.nodes or () if node in self.owners[target]]
+            if target in self.owners
+            else [target.origin]
+            for target in self.targets
+        )
+        return tuple(dict.fromkeys(one for some in found for one in some))
+
+    def around(self, target: Target | None) -> Around:
+        """Every Service that is the target's or shares an address with it: what others have does not matter
+        to its route, and is much where a prefix holds many."""
+        if target is None:
+            return self.services, self.slices
+        read = [(raw, read_service(raw)) for raw in self.services]
+        own = {text for _, each in read if _origin(each) == target.origin for text in _texts(each)}
+        meant = [
+            (raw, each)
+            for raw, each in read
+            if _origin(each) == target.origin or not own.isdisjoint(_texts(each))
+        ]
+        keys = {each.key for _, each in meant}
+        slices = (each for each in self.slices if (namespace_of(each), _of(each)) in keys)
+        return tuple(raw for raw, _ in meant), tuple(slices)
 
 
 @dataclass
@@ -161,16 +203,25 @@ class Finder:
             says = f"no Service, no pod CIDR and no pool of the cluster has {prefix}, or an address of it"
             return Question(title, lead=(Link("object", Status.BROKEN, says, reason="noObject"),))
         nodes = tuple(dict.fromkeys(node for node, _ in cidrs))
-        targets = tuple(dict.fromkeys(_target(candidate) for _, candidate in cidrs))[:MOST]
-        return Question(title, targets, nodes, notes=tuple(_held(targets, prefix)))
+        owners: dict[Target, set[str]] = {}
+        for node, candidate in cidrs:
+            owners.setdefault(_target(candidate), set()).add(node)
+        targets = tuple(owners)[:MOST]
+        return Question(
+            title,
+            targets,
+            nodes,
+            notes=tuple(_held(targets, prefix)),
+            owners={target: frozenset(owners[target]) for target in targets},
+        )
 
     # -- what matters to it
 
     def _of_services(self, title: str, keys: Sequence[Key], prefix: IPNetwork | None = None) -> Question:
         """With every Service that shares an address with one of them: a route stands for all its owners."""
         own = [read_service(raw) for key in keys[:MOST] if (raw := self._service(*key)) is not None]
-        texts = {text for service in own for _, listed in service.texts for text in listed}
-        sharers = [s.key for s in self.known if any(t in texts for _, listed in s.texts for t in listed)]
+        texts = {text for service in own for text in _texts(service)}
+        sharers = [service.key for service in self.known if not texts.isdisjoint(_texts(service))]
         around = dict.fromkeys([*keys[:MOST], *sharers])
         raws = tuple(raw for key in list(around)[: 2 * MOST] if (raw := self._service(*key)) is not None)
         slices = tuple(each for raw in raws for each in self._slices(raw))
@@ -210,7 +261,7 @@ def _target(candidate: Candidate) -> Target:
 def _targets(service: Service, prefix: IPNetwork | None) -> Iterator[Target]:
     """Its addresses, those in `prefix` only where one is given. ClusterIPs count where no other is there, and
     where one is asked for: every Service has some, and few are advertised."""
-    origin = f"Service {service.key[0]}/{service.key[1]}"
+    origin = _origin(service)
     outer = [host for kind, host in _hosts(service) if kind is not AddressType.CLUSTER]
     inner = [host for kind, host in _hosts(service) if kind is AddressType.CLUSTER]
     if prefix is not None:
@@ -220,6 +271,20 @@ def _targets(service: Service, prefix: IPNetwork | None) -> Iterator[Target]:
     yield from (Target(origin, host) for host in dict.fromkeys(outer))
     if service.pending or not outer:
         yield Target(origin, None)
+
+
+def _origin(service: Service) -> str:
+    """As routes and absences call it."""
+    return f"Service {service.key[0]}/{service.key[1]}"
+
+
+def _texts(service: Service) -> Iterator[str]:
+    """Its addresses, as they are written."""
+    return (text for _, listed in service.texts for text in listed)
+
+
+def _of(endpoint_slice: Document) -> str | None:
+    return labels_of(endpoint_slice).get(SERVICE_NAME_LABEL)
 
 
 def _hosts(service: Service) -> Iterator[tuple[AddressType, IPNetwork]]:
