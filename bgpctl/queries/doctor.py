@@ -26,7 +26,7 @@ from bgpctl.kube.optional import permitted
 from bgpctl.ports import Outlook, Provider
 from bgpctl.providers import leftovers
 from bgpctl.queries.crd import lacking
-from bgpctl.queries.doctor_routers import ask_all, matched
+from bgpctl.queries.doctor_routers import ask_all, counted, matched
 from bgpctl.queries.nodes import report_of
 from bgpctl.runbooks import cluster
 from bgpctl.runbooks.journal import ANNOTATION
@@ -56,11 +56,9 @@ def gather(client: Client, provider: Provider, probes: Sequence[Probe] = ()) -> 
     look = _Look(client, provider)
     facts = look.facts()
     facts = replace(facts, missing=look.missing)
-    return (
-        matched(facts, ask_all(probes))
-        if probes
-        else replace(facts, missing={**facts.missing, "routers": NO_PROBE, "crowds": NO_PROBE})
-    )
+    if probes:
+        return counted(matched(facts, ask_all(probes)), look.intent)
+    return replace(facts, missing={**facts.missing, "routers": NO_PROBE, "crowds": NO_PROBE})
 
 
 class _Look:
@@ -69,6 +67,14 @@ class _Look:
     def __init__(self, client: Client, provider: Provider) -> None:
         self._client, self._provider = client, provider
         self.missing: dict[str, str] = {}
+        self._objects = cluster.Objects((), Outlook({}, None))
+
+    def intent(self, name: str) -> Intent:
+        """What a node should announce, as it was when the facts were read; no routes where that is not known
+        of it."""
+        found = (node for node in self._objects.nodes if name_of(node) == name)
+        known = next(found, None) if "services" not in self.missing else None
+        return Intent(name) if known is None else self._objects.compiled(known)
 
     def facts(self) -> Facts:
         """All but the routers' side."""
@@ -79,7 +85,8 @@ class _Look:
         if states is None:
             self.missing["states"] = outlook.missing
         facts = Facts(now, __version__, tuple(map(reading.read_node, nodes)), states=states)
-        facts = self._policies(facts, cluster.Objects(nodes, outlook))
+        self._objects = cluster.Objects(nodes, outlook)
+        facts = self._policies(facts, self._objects)
         facts = self._workloads(facts)
         leases = self._try("leases", self._leases)
         return replace(

@@ -3,10 +3,12 @@ beside the nodes that they are."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from bgpctl.core.doctor.facts import Crowd, Facts, Met, Side
+from bgpctl.core.model import Intent, family_of
 from bgpctl.core.state import NodeState, PeerState
 from bgpctl.witness.model import own_address, same_address
 from bgpctl.witness.neighbors import RouterReport, ask_neighbors
@@ -43,6 +45,34 @@ def matched(facts: Facts, reports: Sequence[RouterReport]) -> Facts:
         strangers=tuple(r.router for r in answered if not any(s.address in owners for s in r.sides)),
         missing=missing,
     )
+
+
+def counted(facts: Facts, compiled: Callable[[str], Intent]) -> Facts:
+    """What a speaker publishes of its counts may lag by half a minute (`core.state_lag`): where its router
+    has fewer routes than that, it announces no more than it should by now. `compiled` tells of a node's name
+    what that is; few are asked for, each may be thousands of routes."""
+    if facts.routers is None:
+        return facts
+    return replace(facts, routers=tuple(_counted(m, compiled) if _short(m) else m for m in facts.routers))
+
+
+def _short(met: Met) -> bool:
+    """Has its router fewer routes than the speaker counted?"""
+    told = met.peer.session.advertised
+    return any(
+        count is not None and count < told.get(channel.family, 0)
+        for channel in met.side.channels
+        for count in (channel.received, channel.accepted)
+    )
+
+
+def _counted(met: Met, compiled: Callable[[str], Intent]) -> Met:
+    session, table = met.peer.session, compiled(met.node).routes.get(met.peer.name)
+    if table is None:
+        return met
+    now = Counter(map(family_of, table))
+    told = {family: min(count, now[family]) for family, count in session.advertised.items()}
+    return replace(met, peer=replace(met.peer, session=replace(session, advertised=told)))
 
 
 def _owners(facts: Facts) -> Mapping[str, str]:

@@ -45,6 +45,7 @@ class Edge:
 HOUR, DAY = 3600.0, 86400.0
 JUST_UP, SETTLED = NOW - 60, NOW - 60.5
 """A session that is up for so long is still at its beginning; and no more."""
+_OFF: dict[str, Any] = {"state": SessionState.ACTIVE, "established_at": None, "advertised": {}}
 _DOWN = session(state=SessionState.ACTIVE, established_at=None)
 _LOST = LastError(NOW - 60, "received", "Hold Timer Expired (4/0)", HOLD_TIMER_EXPIRED, 0)
 _CEASED = LastError(NOW - 60, "received", "Cease (6/2)", 6, 2)
@@ -592,7 +593,10 @@ EDGES: Mapping[str, Edge] = {
         ),
     ),
     "local-on-one-node": Edge(
-        fires=(kit.reach(announcers=1, only="worker-1", local=True),),
+        fires=(
+            kit.reach(announcers=1, only="worker-1", local=True),
+            kit.reach(announcers=1, only="worker-1", local=True, idle=1),
+        ),
         silent=(
             kit.reach(announcers=2, local=True),
             kit.reach(announcers=0, local=True),
@@ -824,6 +828,10 @@ EDGES: Mapping[str, Edge] = {
             kit.with_side(channels=(kit.channel(limit=Limit(5)),), met=_met(advertised={IPV4: 4})),
             kit.with_channel(limit=Limit(5), received=4),
             kit.with_channel(limit=Limit(5), received=None, accepted=4),
+            kit.with_side(
+                channels=(kit.channel(limit=Limit(1), received=None, accepted=0),),
+                met=peer(intended=2, session=session(**_OFF)),
+            ),
         ),
         silent=(
             kit.with_channel(limit=Limit(4)),

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from bgpctl.core.doctor import examine
-from bgpctl.core.doctor.facts import Crowd, Facts, Side
+from bgpctl.core.doctor.facts import Channel, Crowd, Facts, Side
 from bgpctl.core.doctor.finding import Report
+from bgpctl.core.model import IPV4, Intent
 from bgpctl.core.state_document import to_document
 from bgpctl.errors import UsageError
 from bgpctl.kube import lease, paths
@@ -22,7 +23,7 @@ from bgpctl.lab.api.requests import Answer
 from bgpctl.ports import Outlook
 from bgpctl.providers.bgpctl import Bgpctl
 from bgpctl.queries.doctor import EVENTS, PART, doctor, gather
-from bgpctl.queries.doctor_routers import matched
+from bgpctl.queries.doctor_routers import counted, matched
 from bgpctl.runbooks.journal import ANNOTATION, dump
 from bgpctl.witness.neighbors import RouterReport
 from tests.support import direct, objects
@@ -420,6 +421,28 @@ def test_of_a_node_whose_state_cannot_be_read_no_session_is_compared(wire: Wire)
     found = matched(told, [RouterReport("bird x", (side("192.0.2.12"),))])
     assert found.routers == ()
     assert found.strangers == (), "it is a node of this cluster all the same"
+
+
+def test_a_count_that_lags_behind_is_no_route_that_is_missing(wire: Wire) -> None:
+    """A Service was deleted: the router has one route less, and the speaker publishes that up to half a
+    minute later."""
+    told = facts(wire)
+    channel = Channel(IPV4, accepted=1, received=1)
+    found = matched(told, [RouterReport("bird x", (side("192.0.2.11", channels=(channel,)),))])
+    assert names(examine(found)) == ["routes-missing"]
+    assert found.routers is not None
+    (met,) = found.routers
+    table = {ip_network("203.0.113.1/32"): None}
+    asked = []
+
+    def compiled(name: str) -> Intent:
+        asked.append(name)
+        return Intent(name, routes={met.peer.name: table})  # type: ignore[dict-item]
+
+    assert names(examine(counted(found, compiled))) == []
+    assert asked == [met.node]
+    table[ip_network("203.0.113.9/32")] = None
+    assert names(examine(counted(found, compiled))) == ["routes-missing"], "one that should be there is not"
 
 
 def test_no_router_that_answered_is_no_router_asked(wire: Wire) -> None:

@@ -32,7 +32,8 @@ class NodeFacts:
 @dataclass(frozen=True, slots=True)
 class Reach:
     """One Service address that nodes announce: the Services that have it, whether it follows their endpoints
-    (traffic policy Local), how many nodes announce it, and the name of the only one ("" = not one)."""
+    (traffic policy Local), how many nodes announce it, and the name of the only one ("" = not one). `idle`:
+    of one that follows them, the nodes that have endpoints and do not announce it."""
 
     prefix: IPNetwork
     owners: tuple[str, ...]
@@ -40,6 +41,7 @@ class Reach:
     announcers: int
     only: str
     endpoints: int
+    idle: int = 0
 
 
 @dataclass(frozen=True, slots=True)

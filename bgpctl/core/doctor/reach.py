@@ -88,4 +88,5 @@ def _reach(vip: Vip, holders: Sequence[frozenset[str]], answering: _Answering) -
     count = sum(map(len, names))
     only = next(name for some in names for name in some) if count == 1 else ""
     endpoints = sum(vip.endpoints.values()) if vip.local else answers
-    return Reach(vip.prefix, vip.owners, vip.local, count, only, endpoints)
+    idle = len(vip.ready) - count if vip.local else 0
+    return Reach(vip.prefix, vip.owners, vip.local, count, only, endpoints, idle)

@@ -238,7 +238,10 @@ def limit_near(facts: Facts) -> Iterator[Said]:
 
 
 def _most(met: Met, channel: Channel) -> int | None:
-    known = (met.peer.session.advertised.get(channel.family), channel.received, channel.accepted)
+    """Of a session that is down because of it, what there would be if it were not."""
+    session = met.peer.session
+    meant = None if session.established else met.peer.intended
+    known = (session.advertised.get(channel.family), channel.received, channel.accepted, meant)
     counts = [one for one in known if one is not None]
     return max(counts) if counts else None
 

@@ -37,8 +37,8 @@ def one_next_hop(facts: Facts) -> Iterator[Said]:
 
 
 def local_on_one_node(facts: Facts) -> Iterator[Said]:
-    """An address whose traffic policy is Local is announced by one node, because all of its endpoints are
-    there.
+    """An address whose traffic policy is Local is announced by one node: all of its endpoints are there, or
+    the other nodes that have some announce nothing.
 
     That node is the only way to it: its restart or its drain takes the address away until pods run elsewhere.
     """
@@ -46,6 +46,10 @@ def local_on_one_node(facts: Facts) -> Iterator[Said]:
         if reach.local and reach.announcers == 1 and len(facts.nodes) >= ENOUGH_NODES:
             why = f"its traffic policy is Local, and only {reach.only} has endpoints"
             fix = "more replicas, with a topologySpreadConstraint over kubernetes.io/hostname"
+            if reach.idle:
+                nodes = f"{reach.idle + 1} nodes with endpoints"
+                why = f"its traffic policy is Local, and of {nodes} only {reach.only} announces it"
+                fix = f"bgpctl explain {reach.prefix}"
             yield Finding(_where(reach), why, fix, reach.only)
 
 
