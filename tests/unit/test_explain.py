@@ -385,6 +385,49 @@ def test_the_objects_behind_a_prefix(api: Api) -> None:
     }
 
 
+def test_a_cidr_is_looked_at_where_it_is(api: Api) -> None:
+    """Nobody expects it of the other nodes; who asks of one of them is told so, and whose it is."""
+    found = asked(api, "10.244.0.0/16", None)
+    assert [(path.node, str(path.prefix)) for path in found.paths] == [
+        ("worker-1", "10.244.1.0/24"),
+        ("worker-2", "10.244.2.0/24"),
+    ]
+    assert found.green
+    own = asked(api, "10.244.0.0/16", "worker-2")
+    assert [str(path.prefix) for path in own.paths] == ["10.244.2.0/24"]
+    foreign = asked(api, "10.244.1.0/24", "worker-2")
+    assert foreign.behind == ("PodCIDR of worker-1",)
+    assert only(foreign).broken[0].says == "10.244.1.0/24 is not of node worker-2"
+
+
+def test_what_is_told_of_one_of_many_services_is_told_of_it_alone(api: Api) -> None:
+    api.server.apply(objects.service("twin", "203.0.113.10", labels=EXPOSED, ports=[{"port": 80}]))
+    for name in ("web", "api", "twin"):
+        alone = asked(api, f"svc/{name}", None)
+        many = [p for p in asked(api, "203.0.113.0/24", None).paths if p.origin == f"Service default/{name}"]
+        assert [_short(path) for path in alone.paths] == [_short(path) for path in many]
+
+
+def _short(path: Path) -> object:
+    return path.node, path.prefix, [(link.name, link.status, link.reason) for link in path.links]
+
+
+@pytest.mark.parametrize("entry", [{"hostname": "x.y"}])
+def test_of_an_address_that_is_none_nothing_more_is_told(api: Api, entry: Document) -> None:
+    """The search tries an example of an address: what holds for that one is not said of the Service."""
+
+    def change(old: Document) -> Document:
+        return {**old, "status": {"loadBalancer": {"ingress": [entry]}}}
+
+    put(api, SERVICES, "web", change, "default")
+    found = asked(api)
+    links = {one.name: one for one in only(found).links}
+    assert "family" not in links and links["address"].status is Status.BROKEN
+    assert links["endpoints"].says == "ready: 1 on worker-1"
+    assert "advertises Service (LoadBalancerIP)" in links["advertisement"].says
+    assert "x.y" in str(links["address"].repairs[0])
+
+
 def test_a_prefix_that_nothing_has_is_an_answer(api: Api) -> None:
     found = asked(api, "198.51.100.1", None)
     assert not found.green and only(found).broken[0].reason == "noObject"
@@ -434,6 +477,7 @@ WRONG = [
     ("svc/a/web", {"namespace": "b"}, "is in namespace a", "one of them"),
     ("svc/", {}, "neither a prefix nor an object", "svc/NAMESPACE/NAME"),
     ("a/b/c", {}, "neither a prefix nor an object", "svc/NAMESPACE/NAME"),
+    ("203.0.113.10/33", {}, "203.0.113.10/33 is no prefix", "write 203.0.113.10 for the address"),
     ("203.0.113.10/24", {}, "bits set behind its /24", "203.0.113.0/24"),
     ("2001:db8::1/64", {}, "bits set behind its /64", "2001:db8::/64"),
     ("svc/web", {"node": "worker-9"}, "node worker-9 does not exist", "worker-1, worker-2"),

@@ -60,6 +60,7 @@ def _prefix(text: str) -> IPNetwork | None:
     try:
         loose = parse_network(text, strict=False)
     except ValueError:
+        _refuse_length(text)
         return None
     try:
         return parse_network(text)
@@ -68,6 +69,18 @@ def _prefix(text: str) -> IPNetwork | None:
             f"{text} is no prefix: it has bits set behind its /{loose.prefixlen}",
             f"write {loose}, or {text.partition('/')[0]} for the address",
         ) from None
+
+
+def _refuse_length(text: str) -> None:
+    """An address with a length that is none is no object in a namespace of that name."""
+    address = text.partition("/")[0]
+    try:
+        bits = parse_address(address).max_prefixlen
+    except ValueError:
+        return
+    raise UsageError(
+        f"{text} is no prefix: its length is none from 0 to {bits}", f"write {address} for the address"
+    )
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -16,7 +16,7 @@ from bgpctl.core.intent.podcidrs import POD_POOL
 from bgpctl.core.intent.routes import matches
 from bgpctl.core.intent.services import Candidate, read_service
 from bgpctl.core.model import Intent, Peer, family_of
-from bgpctl.core.policy.nodeconfig import Advertisement, Source
+from bgpctl.core.policy.nodeconfig import AddressType, Advertisement, Source
 from bgpctl.core.reading.documents import labels_of
 
 SERVICE, CLASS, ADDRESS, EXPOSURE, ENDPOINTS = "service", "class", "address", "exposure", "endpoints"
@@ -84,7 +84,9 @@ def _endpoints(whole: Whole) -> Told:
     if service is None:
         return None
     ready = f"ready: {where_ready(whole.case)}"
-    says = f"{whole.after.route.why} ({ready})" if whole.after.route else ready
+    # Without an address the route is one that would be there, by an example of an address.
+    route = whole.after.route if whole.case.target.prefix else None
+    says = f"{route.why} ({ready})" if route else ready
     return says, _slices_command(ref("Service", service))
 
 
@@ -172,12 +174,18 @@ def _means(advertisement: Advertisement, case: Case) -> bool:
     elif case.target.source is Source.POD_CIDR:
         labels = labels_of(case.objects.node or {})
     origin, prefix, source = case.target.origin, case.target.prefix, case.target.source
-    kinds = case.kinds or (None,)
+    kinds = case.kinds or _awaited(case)
     interface = origin.removeprefix("Interface ") if source is Source.INTERFACE else ""
     return any(
         matches(advertisement, Candidate(origin, kind, prefix, labels, source=source, interface=interface))
         for kind in kinds
     )
+
+
+def _awaited(case: Case) -> tuple[AddressType | None, ...]:
+    """The type of the address that a Service waits for."""
+    balanced = case.service is not None and at(case.service, ("spec", "type")) == "LoadBalancer"
+    return (AddressType.LOAD_BALANCER if balanced else None,)
 
 
 def _meaning(advertisement: Advertisement | None) -> str:
@@ -191,7 +199,9 @@ def _meaning(advertisement: Advertisement | None) -> str:
 
 
 def _family(whole: Whole) -> Told:
-    peer, prefix = whole.peer, whole.after.route.prefix if whole.after.route else whole.case.target.prefix
+    """Of which one an address will be that is not there yet nobody knows."""
+    target, route = whole.case.target.prefix, whole.after.route
+    peer, prefix = whole.peer, route.prefix if route and target else target
     if peer is None or prefix is None:
         return None
     return f"{family_of(prefix)} is configured for the session", ""
