@@ -154,7 +154,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'forecast\'' -l all -d 'Sum up every node, what costs most first'
     complete -c $program -n '__bgpctl_at \'forecast\'' -l event -x -a 'agent-down restart upgrade node-down deselect power-off link-down remote-link-down operator-down no-backends' -d 'Only this one, with every instant and why; node-down is deselect and power-off'
     complete -c $program -n '__bgpctl_at \'forecast\'' -l set -x -d 'Show beside today what it would be with this: holdTimeSeconds, keepAliveTimeSeconds, gracefulRestart.enabled or gracefulRestart.restartTimeSeconds'
-    complete -c $program -n '__bgpctl_at \'forecast\'' -l scheme -x -d 'How a router, or every router, spreads flows over next hops: modulo, hash-threshold, resilient, rendezvous, maglev'
+    complete -c $program -n '__bgpctl_at \'forecast\'' -l scheme -x -d 'How a router, or every router, spreads flows over next hops: modulo, hash-threshold, resilient, rendezvous, maglev, single (no multipath)'
     complete -c $program -n '__bgpctl_at \'forecast\'' -l restart-takes -x -d 'For how long a restart takes what speaks BGP away, at most'
     complete -c $program -n '__bgpctl_at \'forecast\'' -l peer-profile -x -d 'What product a peer is, for its stale timers: frr, junos …, or stale:SECONDS when you know for how long it keeps stale routes (stale:300 = 300 seconds)'
     complete -c $program -n '__bgpctl_at \'forecast\'' -l provider -x -a 'bgpctl cilium calico frr-k8s metallb kube-router isovalent openperouter' -d 'Who speaks BGP on the node: bgpctl\'s own speaker, or another stack'

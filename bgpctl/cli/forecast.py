@@ -67,7 +67,8 @@ def forecast(
             "--scheme",
             metavar="[ADDRESS=]SCHEME",
             help="How a router, or every router, spreads flows over next hops: modulo, hash-threshold, "
-            "resilient, rendezvous, maglev. Repeatable.  [default: unknown, any of them]",
+            "resilient, rendezvous, maglev, single (no multipath). Repeatable.  "
+            "[default: unknown, any of them]",
         ),
     ] = None,
     away: Annotated[

@@ -46,7 +46,7 @@ def doctor(client: Client, provider: Provider, probes: Sequence[Probe], nodes: S
     facts = gather(client, provider, probes)
     there = {node.name for node in facts.nodes}
     if missing := [name for name in nodes if name not in there]:
-        raise no_such_node(*missing)
+        raise no_such_node(*missing, known=there)
     return examine(facts, frozenset(nodes))
 
 

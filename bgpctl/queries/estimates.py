@@ -96,7 +96,10 @@ def peers_of(provider: Provider, document: cluster.Document) -> Known:
 def reported(told: NodeState, close: Close | None) -> Known:
     """The peers that a speaker told of."""
     stays = told.engine_mode in STAYING
-    # What a router negotiated with a session that was not withdrawn it still keeps.
-    kept = (*told.peers, *told.unwithdrawn)
+    # What a router negotiated with a session that was not withdrawn it still keeps. A session that is down is
+    # among both; then the one that tells what was announced counts.
+    lost = set(map(facts_from_state, told.unwithdrawn))
+    there = (one for one in told.peers if one.session.established or facts_from_state(one) not in lost)
+    kept = (*there, *told.unwithdrawn)
     peers = tuple(replace(facts_from_state(peer), engine_stays=stays) for peer in kept)
     return Known(peers, kept, told.soak if told.established else 0.0, close)

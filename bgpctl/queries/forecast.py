@@ -32,7 +32,7 @@ from bgpctl.core.timing.forecast import (
 )
 from bgpctl.core.timing.groups import Announced, Group, Own, Sessions, untold
 from bgpctl.core.timing.profiles import UNKNOWN_ROUTER, Profile
-from bgpctl.core.timing.whatif import Settings
+from bgpctl.core.timing.whatif import Settings, check_keepalive
 from bgpctl.core.timing.withdrawal import Close
 from bgpctl.kube import paths
 from bgpctl.kube.client import ApiError, Client
@@ -67,8 +67,10 @@ def forecasts(
         its = provider or whose.provider(client, name)
         world = worlds.get(its.name) or worlds.setdefault(its.name, _World(client, its))
         found.append(world.subject(name, asked))
-    peers = [router.facts.address for subject in found for router in subject.routers]
-    _refuse(asked, [subject.node for subject in found], peers)
+    peers = [router.facts for subject in found for router in subject.routers]
+    _refuse(asked, [subject.node for subject in found], [one.address for one in peers])
+    if asked.settings:
+        check_keepalive(asked.settings, peers)
     return tuple(forecast(subject, asked.scenarios, asked.settings) for subject in found)
 
 
@@ -123,7 +125,7 @@ class _World:
     def subject(self, name: str, asked: Asked) -> Subject:
         """All that is known of it. Raises UsageError where there is no such node."""
         if name not in self._documents:
-            raise no_such_node(name)
+            raise no_such_node(name, known=self._documents)
         document = self.client.find(paths.node(name))  # its journal and labels, by now
         if document is None:
             raise no_such_node(name)
@@ -203,6 +205,8 @@ class _World:
                     name, {}, problem=f"what its speaker published cannot be read: {state.unreadable}"
                 )
             elif routers := self._told(document, state, asked):
+                if asked.settings:
+                    check_keepalive(asked.settings, (router.facts for router in routers))
                 subject = Subject("", routers, None, self._close, state.soak if state else 0.0, asked.away)
                 if subject not in memo:
                     memo[subject] = brief(subject, asked.scenarios, asked.settings)

@@ -175,7 +175,7 @@ class _Look:
     def _named(self) -> tuple[str, ...]:
         asked, canary = self._asked, filter(None, (self._asked.canary,))
         if missing := [name for name in (*asked.nodes, *canary) if name not in self._documents]:
-            raise no_such_node(*missing)
+            raise no_such_node(*missing, known=self._documents)
         if asked.nodes:
             return tuple(dict.fromkeys(asked.nodes))
         if asked.selector:

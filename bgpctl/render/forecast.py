@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from bgpctl.core.timing.disruption import NOTHING, Share
+from bgpctl.core.timing.disruption import NOTHING
 from bgpctl.core.timing.failures import Scenario
-from bgpctl.core.timing.forecast import Brief, Forecast, Row
+from bgpctl.core.timing.forecast import Brief, Forecast
 from bgpctl.core.timing.groups import Group
 from bgpctl.core.timing.mitigations import Mitigation
 from bgpctl.render import forecast_words as words
@@ -19,7 +19,7 @@ from bgpctl.render.text import Line, line, prose
 from bgpctl.render.text import Span as Piece
 
 ROUTES = ("ROUTES", "FAMILY", "COUNT", "NEXT HOPS", "ENDPOINTS", "SERVICES")
-FLOWS = ("FLOWS TO", "MOVED", "MOVED BACK", "CONNECTIONS RESET, AT WORST")
+FLOWS = ("FLOWS TO", "FORWARDED BY", "MOVED", "RESET", "MOVED BACK", "RESET BACK")
 HELPS = ("WHAT HELPS", "AT WORST TODAY", "THEN", "AGAINST")
 
 
@@ -190,19 +190,17 @@ def flows(one: Forecast) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         (
             *((row.router.facts.address,) if several else ()),
             str(row.group.kind),
+            path.value.removeprefix("Cluster, "),
             words.percent(row.moved),
+            words.percent(row.reset[path]),
             words.percent(row.returned),
-            _reset(row),
+            words.percent(row.reset_back[path]),
         ): None
         for row in one.rows
         if row.moved != NOTHING
+        for path in row.reset
     }
     return (*(("ROUTER",) if several else ()), *FLOWS), list(rows)
-
-
-def _reset(row: Row) -> str:
-    shares = ((path.value.removeprefix("Cluster, "), share) for path, share in row.reset.items())
-    return ", ".join(f"{name} {words.percent(Share(share.worst, share.worst))}" for name, share in shares)
 
 
 def _notes(one: Forecast, width: int | None) -> list[Line]:

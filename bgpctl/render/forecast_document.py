@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bgpctl.core.timing.disruption import NOTHING, Share
+from bgpctl.core.timing.disruption import NOTHING, Path, Share
 from bgpctl.core.timing.failures import Course, Span
 from bgpctl.core.timing.forecast import Brief, Forecast, Row
 from bgpctl.core.timing.mitigations import Mitigation
@@ -77,8 +77,16 @@ def _pair(of: Span | Share | None) -> Document | None:
 
 
 def _shares(row: Row) -> Mapping[str, Any]:
-    reset = {str(path): _pair(share) for path, share in row.reset.items()}
-    return {"flowsMoved": _pair(row.moved), "flowsMovedBack": _pair(row.returned), "connectionsReset": reset}
+    return {
+        "flowsMoved": _pair(row.moved),
+        "flowsMovedBack": _pair(row.returned),
+        "connectionsReset": _by_path(row.reset),
+        "connectionsResetBack": _by_path(row.reset_back),
+    }
+
+
+def _by_path(shares: Mapping[Path, Share]) -> Mapping[str, Any]:
+    return {str(path): _pair(share) for path, share in shares.items()}
 
 
 def _mitigation(one: Mitigation) -> Document:

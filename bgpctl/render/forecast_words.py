@@ -61,7 +61,7 @@ def _tenths(of: float, to: Callable[[float], int]) -> float:
 def percent(of: Share) -> str:
     """`33–67 %`."""
     best, worst = (_part(part) for part in of)
-    return f"{best} %" if best == worst else f"{best}–{worst} %"
+    return f"{worst} %" if best == worst or worst == "<1" else f"{best}–{worst} %"
 
 
 def _part(share: float) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from bgpctl.core.drain.pods import PodView, pod_view, ready
+from bgpctl.core.intent.explaining.asked import nearest
 from bgpctl.core.intent.sessions import internal_ips
 from bgpctl.core.policy.annotations import LEAVE
 from bgpctl.core.reading.documents import name_of, namespace_of
@@ -15,10 +16,15 @@ from bgpctl.errors import Blocked, Temporary, UsageError
 from bgpctl.runbooks.snapshot import NodeView
 
 
-def no_such_node(*names: str) -> UsageError:
-    """What every command says of a node that is not there: exit code 2, nothing was changed."""
-    which = f"node {names[0]} does" if len(names) == 1 else f"nodes {', '.join(names)} do"
-    return UsageError(f"{which} not exist", "see `kubectl get nodes`")
+def no_such_node(*names: str, known: Iterable[str] = ()) -> UsageError:
+    """What every command says of a node that is not there: exit code 2, nothing was changed. `known`: the
+    names of those that are, where they were read."""
+    shown = [name or "''" for name in names]
+    which = f"node {shown[0]} does" if len(names) == 1 else f"nodes {', '.join(shown)} do"
+    there = nearest(names[0], known)
+    return UsageError(
+        f"{which} not exist", "see `kubectl get nodes`" if there == "none" else f"the nodes are: {there}"
+    )
 
 
 def node(document: Any, name: str) -> NodeView:

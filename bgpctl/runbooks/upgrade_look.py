@@ -127,7 +127,7 @@ class Look:
         old = {*self._outdated(pods, containers), *(running & set(_begun(nodes)))}
         asked, known = self.options.nodes, {name_of(node) for node in nodes}
         if missing := [name for name in asked if name not in known]:
-            raise no_such_node(*missing)
+            raise no_such_node(*missing, known=known)
         if missing := [name for name in asked if name not in running]:
             raise UsageError(f"{one.where} has no pod on {', '.join(missing)}", "see `kubectl get pods -A`")
         wanted = old & set(asked) if asked else old

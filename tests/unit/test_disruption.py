@@ -124,6 +124,45 @@ def test_as_measured_in_the_linux_kernel() -> None:
         assert leaves(Scheme.HASH_THRESHOLD, size, position).worst == pytest.approx(seen, abs=0.012)
 
 
+def test_a_router_without_multipath() -> None:
+    """The best path has every flow: by the lowest address it moves back, by the oldest route it stays."""
+    for size in SIZES:
+        hops = list(range(size))
+        seen = {differ([min(hops)] * FLOWS, [min(set(hops) - {gone})] * FLOWS) for gone in hops}
+        assert seen == set(leaves(Scheme.SINGLE, size))
+        oldest = differ([1] * FLOWS, [1] * FLOWS)
+        assert {oldest, differ([1] * FLOWS, [0] * FLOWS)} == set(returns(Scheme.SINGLE, size))
+
+
+@pytest.mark.parametrize("endpoints", [1, 2, 5])
+@pytest.mark.parametrize("scheme", CHOOSE)
+def test_connections_when_a_next_hop_leaves_and_returns(scheme: Scheme, endpoints: int) -> None:
+    """Every flow is a connection, and the node that gets it knows only its own. Of the others: the pod of a
+    Local Service resets them, and behind SNAT every endpoint; with DSR the endpoint that the node chooses
+    does, unless it is the same by chance, or by a table that all nodes share."""
+    size, position = 5, 2
+    hops, choose = list(range(1, size + 1)), CHOOSE[scheme]
+    first, second = choose(hops), choose([hop for hop in hops if hop != position])
+
+    def answers(path: Path, flow: int, hop: int) -> int:
+        """Who has the flow, where the router sends it to this next hop."""
+        match path:
+            case Path.DSR:
+                return spread(f"{flow} at {hop}") % endpoints
+            case Path.DSR_MAGLEV:
+                return flow % endpoints
+        return hop
+
+    for share, (was, now) in {leaves: (first, second), returns: (second, first)}.items():
+        for path in Path:
+            seen = sum(
+                answers(path, flow, one) != answers(path, flow, other)
+                for flow, (one, other) in enumerate(zip(was, now, strict=True))
+            ) / len(was)
+            said = resets(share(scheme, size, position), path, endpoints)
+            assert said.best - 0.02 <= seen <= said.worst + 0.02, (share, path)
+
+
 def test_the_only_next_hop() -> None:
     for scheme in Scheme:
         assert leaves(scheme, 1) == (1.0, 1.0)
@@ -131,8 +170,8 @@ def test_the_only_next_hop() -> None:
 
 
 def test_an_unknown_scheme_spans_all_of_them() -> None:
-    assert leaves(Scheme.UNKNOWN, 8) == (0.125, 0.875)
-    assert returns(Scheme.UNKNOWN, 8) == (0.0, 0.875)
+    """Of which one is no multipath at all: then all flows are this next hop's, or none is."""
+    assert leaves(Scheme.UNKNOWN, 8) == returns(Scheme.UNKNOWN, 8) == (0.0, 1.0)
     assert leaves(Scheme.HASH_THRESHOLD, 8) == (leaves(Scheme.HASH_THRESHOLD, 8, 4).best, 0.5)
 
 

@@ -125,6 +125,34 @@ def test_flows_that_move_when_the_next_hop_leaves(wire: Wire) -> None:
     assert rows(mixed, S.POWER_OFF, C.CLUSTER)[0].moved.worst == pytest.approx(1 / 3), "its own goes before"
 
 
+def test_connections_are_reset_when_it_is_back_too(wire: Wire) -> None:
+    found = one(wire, asked=replace(ALL, schemes={"": Scheme.RESILIENT}))
+    (row,) = rows(found, S.POWER_OFF, C.CLUSTER)
+    assert row.reset_back[Path.SNAT] == row.returned and row.returned.best == 0.0 < row.returned.worst
+
+
+def test_a_session_that_is_down_is_one_router(wire: Wire) -> None:
+    """It stands among those that were not withdrawn as well."""
+    down = _peer(1, state=SessionState.IDLE)
+    publish(wire, node_states.state("worker-1", EPOCH, down, unwithdrawn=(down,)))
+    found = one(wire)
+    assert len(found.subject.routers) == 1 and found.rows
+
+
+def test_what_there_is_no_such_thing_of_is_told_with_what_there_is(wire: Wire) -> None:
+    with pytest.raises(UsageError) as told:
+        one(wire, "worker-9")
+    assert told.value.hint == "the nodes are: worker-1, worker-2, worker-3"
+
+
+def test_a_keepalive_that_is_longer_than_the_hold_time(wire: Wire) -> None:
+    long = replace(ALL, settings=Settings(keepalive_time=99))
+    for ask in (lambda: one(wire, asked=long), lambda: briefs(wire.client(), long)):
+        with pytest.raises(UsageError, match=f"longer than the hold time of {ROUTER}") as told:
+            ask()
+        assert told.value.hint == "set that as well: --set holdTimeSeconds=297"
+
+
 def test_a_node_whose_speaker_is_dead_is_no_other_path(wire: Wire) -> None:
     for number in (2, 3):
         publish(wire, node_states.state(f"worker-{number}", EPOCH - 3600, _peer(number)))

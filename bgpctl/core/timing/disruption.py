@@ -1,7 +1,8 @@
 """ECMP: which share of a router's flows moves when a next hop leaves or returns, and which is reset.
 
 A router spreads flows over the N next hops of an address by a hash. When one leaves, its own flows (1/N) have
-to move; how many of the others do too depends on the scheme. Formulas and measurements: facts/bgp.md 6,
+to move; how many of the others do too depends on the scheme. A router without multipath sends all flows to
+one of them: all move, or none. Formulas and measurements: facts/bgp.md 6,
 second-look.md 7; each is proved against simulated flows in tests/unit/test_disruption.py. A share is a part
 of all flows to the address, between 0 and 1. Pure.
 
@@ -28,6 +29,7 @@ class Scheme(StrEnum):
     RESILIENT = "resilient"  # fixed buckets; those of a next hop that leaves are given to the others
     RENDEZVOUS = "rendezvous"  # the highest of N hashes
     MAGLEV = "maglev"  # a table of permutations
+    SINGLE = "single"  # no multipath: the best path has them all, as most routers do until they are told
     UNKNOWN = "unknown"
 
 
@@ -64,6 +66,8 @@ def leaves(scheme: Scheme, next_hops: int, position: int | None = None) -> Share
         return Share(1.0, 1.0)
     own = 1 / next_hops
     match scheme:
+        case Scheme.SINGLE:
+            return Share(0.0, 1.0)
         case Scheme.MODULO:
             return Share(1 - own, 1 - own)
         case Scheme.HASH_THRESHOLD:
@@ -77,7 +81,8 @@ def leaves(scheme: Scheme, next_hops: int, position: int | None = None) -> Share
 
 def returns(scheme: Scheme, next_hops: int, position: int | None = None) -> Share:
     """The share that is moved when it is back, as the last of `next_hops`. Every scheme undoes what it did,
-    but the resilient one: it gives buckets back that no flow has used for its idle timer, 1/N at most."""
+    but the resilient one, which gives buckets back that no flow has used for its idle timer, 1/N at most, and
+    a single best path, which may stay where it is."""
     if next_hops < 2:
         return NOTHING
     if scheme is Scheme.RESILIENT:

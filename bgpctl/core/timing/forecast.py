@@ -67,7 +67,7 @@ class Subject:
 class Row:
     """One scenario, for one group of routes at one router. `changed`: its course with other settings, None =
     none were asked for. Shares of flows: `moved` when this next hop leaves, `returned` when it is back, and
-    per `Path` of what moves at leaving, what is reset."""
+    per `Path` of what moves then, what is reset: `reset`, and `reset_back`."""
 
     router: Router
     group: Group
@@ -76,6 +76,7 @@ class Row:
     moved: Share = NOTHING
     returned: Share = NOTHING
     reset: Mapping[Path, Share] = field(default_factory=dict)
+    reset_back: Mapping[Path, Share] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ class Forecast:
         return tuple(dict.fromkeys((*names, *((HASHING,) if hashed else ()))))
 
 
-HASHING = "how the router hashes flows (--scheme)"
+HASHING = "how the router spreads flows over next hops (--scheme)"
 
 
 def forecast(subject: Subject, scenarios: Sequence[Scenario], settings: Settings | None = None) -> Forecast:
@@ -161,7 +162,7 @@ def _row(scenario: Scenario, router: Router, group: Group, case: Case, settings:
     back = (
         Share(0.0, 1.0) if group.next_hops is None else returns(case.scheme, group.next_hops, group.position)
     )
-    return Row(router, group, course, other, moved, back, _resets(group, moved))
+    return Row(router, group, course, other, moved, back, _resets(group, moved), _resets(group, back))
 
 
 def _resets(group: Group, moved: Share) -> Mapping[Path, Share]:

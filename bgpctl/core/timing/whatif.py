@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from bgpctl.core.policy.v2.peer import DEFAULTS, LIMITS
@@ -93,6 +93,17 @@ def _checked(found: Settings) -> Settings:
             f"RFC 4271 section 4.4 suggests a third: {KEEPALIVE}={max(1, hold // 3)}",
         )
     return found
+
+
+def check_keepalive(settings: Settings, every: Iterable[PeerFacts]) -> None:
+    """Raises UsageError where a session would have a longer keepalive interval than hold time."""
+    for facts in every:
+        hold, keepalive = changed(facts, settings).hold_time, settings.keepalive_time
+        if keepalive is not None and 0 < hold < keepalive:
+            raise UsageError(
+                f"--set {KEEPALIVE}={keepalive}: longer than the hold time of {facts.address}, {hold} s",
+                f"set that as well: --set {HOLD}={min(3 * keepalive, LIMITS[HOLD].high)}",
+            )
 
 
 def changed(facts: PeerFacts, settings: Settings) -> PeerFacts:
