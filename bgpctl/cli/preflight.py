@@ -100,7 +100,7 @@ def upgrade(
     A short-lived pod on each node pulls it, without running anything of it, and is removed again, also when
     this is interrupted. Pull and restart together are held against the negotiated Restart Time and the
     routers' own limits. Exit code 0: all nodes fit; 1: some do not, or it is not known; 3: a right is
-    missing, or the canary may not be restarted; 4: time was up.
+    missing, another preflight is at it, or the canary may not be restarted; 4: time was up.
     """
     with errors.guard("preflight upgrade", output, resumable=True):
         from bgpctl.cli import wire

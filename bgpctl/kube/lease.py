@@ -98,19 +98,31 @@ def boot() -> str:
         return UNKNOWN
 
 
+def ended_here(holder: str) -> bool:
+    """Was the holder a process of this machine that is gone, or an earlier run of this very process?"""
+    pid = _pid_here(holder)
+    return pid is not None and (pid == os.getpid() or _gone(pid))
+
+
 def _dead_here(holder: str) -> bool:
     """Was the holder a process of this machine that is gone?"""
+    pid = _pid_here(holder)
+    return pid is not None and _gone(pid)
+
+
+def _pid_here(holder: str) -> int | None:
+    """None = it was not of this machine since it was started."""
     place, _, run = holder.rpartition("/")
     host, _, pid = place.rpartition("@")[2].rpartition(":")
     # Seven digits hold Linux's largest process id; anybody may write a Lease.
-    if (
-        host != socket.gethostname()
-        or not run.endswith(f"-{_place()}")
-        or not (pid.isascii() and pid.isdigit() and len(pid) <= 7)
-    ):
-        return False
+    number = pid.isascii() and pid.isdigit() and len(pid) <= 7
+    here = host == socket.gethostname() and run.endswith(f"-{_place()}")
+    return int(pid) if number and here else None
+
+
+def _gone(pid: int) -> bool:
     try:
-        os.kill(int(pid), 0)
+        os.kill(pid, 0)
     except ProcessLookupError:
         return True
     except PermissionError:

@@ -34,11 +34,12 @@ def test_the_pod_has_no_rights_and_runs_nothing_of_the_image() -> None:
 
 def test_the_whole_pod() -> None:
     """What a person who reviews it reads, field by field."""
-    assert pod(IMAGE, "n", "r", 90) == {
+    assert pod(IMAGE, "n", "r", 90, by="me@here:1/r") == {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
             "generateName": "bgpctl-preflight-",
+            "annotations": {"bgpctl.io/run-by": "me@here:1/r"},
             "labels": {
                 "app.kubernetes.io/name": "bgpctl-preflight",
                 "app.kubernetes.io/managed-by": "bgpctl",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from ipaddress import ip_address
@@ -12,6 +13,7 @@ import pytest
 
 from bgpctl.core.model import SessionState
 from bgpctl.core.preflight.observed import observed
+from bgpctl.core.preflight.pulling import pod
 from bgpctl.core.preflight.verdict import Case, Measured, Verdict, Word
 from bgpctl.core.state import WithdrawnRecord, timestamp
 from bgpctl.core.state_document import to_document
@@ -259,6 +261,65 @@ def test_what_cannot_be_removed_at_all_is_said(world: World) -> None:
     world.wire.before = lambda asked: None
     assert run(world, nodes=("worker-1",)).exit_code is Exit.DONE
     assert "removed 1 pod that an earlier preflight left" in world.said
+
+
+SOMEBODY = "eve@elsewhere:7/feed-12345678.1"
+
+
+def begun(world: World, by: str = SOMEBODY, run_name: str = "0000") -> None:
+    """Another run lets the first node pull."""
+    body = pod(IMAGE, "worker-1", run_name, 660, by=by)
+    direct.Wire(world.api).client().create("/api/v1/namespaces/kube-system/pods", body)
+
+
+def end_all(world: World) -> None:
+    for one in world.pods():
+        path = f"/api/v1/namespaces/kube-system/pods/{one['metadata']['name']}"
+        direct.Wire(world.api).client().delete(path, {"gracePeriodSeconds": 0})
+
+
+def test_while_another_one_pulls_nothing_is_begun(world: World) -> None:
+    begun(world)
+    with pytest.raises(Blocked, match=r"another preflight pulls images, eve@elsewhere:7 for \d s") as told:
+        run(world)
+    assert told.value.exit_code is Exit.BLOCKED
+    assert told.value.hint.endswith(
+        "kubectl delete pod -n kube-system -l app.kubernetes.io/name=bgpctl-preflight"
+    )
+    assert len(world.pods()) == 1, "its pod is left alone"
+    end_all(world)
+
+
+def test_of_two_that_begin_at_once_the_first_goes_on(world: World) -> None:
+    """Neither saw a pod of the other before it made one."""
+    for name, wins in (("0000", False), ("zzzz", True)):
+        left = [1]
+
+        def before(asked: direct.Asked, name: str = name, left: list[int] = left) -> Answer | None:
+            if (asked.resource, asked.verb) == ("pods", "create") and left and left.pop():
+                begun(world, run_name=name)
+            return None
+
+        world.wire.before = before
+        if wins:
+            assert run(world).exit_code is Exit.DONE
+        else:
+            with pytest.raises(Blocked, match="another preflight"):
+                run(world)
+        assert [one["metadata"]["labels"]["bgpctl.io/run"] for one in world.pods()] == [name]
+        end_all(world)
+
+
+def test_what_nobody_can_be_at_any_more_is_removed(world: World) -> None:
+    """A process of this machine that is gone; a time that is over."""
+    begun(world, by=lease.identity("feed").replace(f":{os.getpid()}/", ":9999999/"))
+    assert run(world).exit_code is Exit.DONE
+    begun(world)
+    world.api.time.now += 700
+    for name in NODES:
+        world.speaks(name)
+    assert run(world).exit_code is Exit.DONE
+    assert world.said.count("removed 1 pod that an earlier preflight left") == 2
 
 
 def test_what_two_earlier_ones_left(world: World) -> None:

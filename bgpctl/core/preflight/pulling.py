@@ -18,6 +18,7 @@ from bgpctl.core.reading.foreign import Foreign
 
 NAME = "bgpctl-preflight"
 NAME_LABEL, RUN_LABEL = "app.kubernetes.io/name", "bgpctl.io/run"
+BY_ANNOTATION = "bgpctl.io/run-by"
 SELECTOR = f"{NAME_LABEL}={NAME}"
 CONTAINER = "pull"
 COMMAND = "/bgpctl-only-pulls-this-image"
@@ -64,7 +65,9 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One pod as it is listed. `why`: of the last two stages, in the kubelet's words."""
+    """One pod as it is listed. `why`: of the last two stages, in the kubelet's words. `by`: who made it
+    (`kube.lease.identity`), `made` when, `ends` when its kubelet ends it (epoch seconds, the API server's
+    clock)."""
 
     name: str
     uid: str
@@ -72,12 +75,21 @@ class Seen:
     run: str
     stage: Stage
     why: str = ""
+    by: str = ""
+    made: float = 0.0
+    ends: float = 0.0
+
+    def before(self, other: Seen) -> bool:
+        """Was it made by the run that was first? Instants are whole seconds, and names settle it."""
+        return (self.made, self.run) < (other.made, other.run)
 
 
-def pod(image: str, node: str, run: str, seconds: int, secrets: Sequence[str] = ()) -> dict[str, Any]:
-    """The Pod. It is bound already (no scheduler, no taint keeps it away), has no token, no rights and next
-    to no requests, and the kubelet ends it after so many `seconds` whatever becomes of us. `secrets`: what
-    its node needs to log in at the registry."""
+def pod(
+    image: str, node: str, run: str, seconds: int, secrets: Sequence[str] = (), by: str = ""
+) -> dict[str, Any]:
+    """The Pod of a run, which is known as `by`. It is bound already (no scheduler, no taint keeps it away),
+    has no token, no rights and next to no requests, and the kubelet ends it after so many `seconds` whatever
+    becomes of us. `secrets`: what its node needs to log in at the registry."""
     confined = {
         "allowPrivilegeEscalation": False,
         "readOnlyRootFilesystem": True,
@@ -89,6 +101,7 @@ def pod(image: str, node: str, run: str, seconds: int, secrets: Sequence[str] = 
         "metadata": {
             "generateName": f"{NAME}-",
             "labels": {NAME_LABEL: NAME, "app.kubernetes.io/managed-by": "bgpctl", RUN_LABEL: run},
+            **({"annotations": {BY_ANNOTATION: by}} if by else {}),
         },
         "spec": {
             "nodeName": node,
@@ -124,6 +137,7 @@ def seen(document: Any) -> Seen:
     read = Foreign.of(document, "pod")
     meta, status = read.child("metadata"), read.child("status")
     stage, why = _stage(status)
+    made = meta.instant("creationTimestamp")
     return Seen(
         meta.required("name"),
         meta.required("uid"),
@@ -131,6 +145,9 @@ def seen(document: Any) -> Seen:
         meta.child("labels").text(RUN_LABEL),
         stage,
         why[:LONGEST_WHY],
+        meta.child("annotations").text(BY_ANNOTATION),
+        made,
+        made + read.child("spec").integer("activeDeadlineSeconds"),
     )
 
 

@@ -1,7 +1,8 @@
 """Let nodes pull an image: one short-lived pod on each, timed, and removed again however this ends.
 
 A pod that is left behind all the same (a SIGKILL, an API server that is away) is found by its label by the
-next run, and ended by its kubelet before that.
+next run, and ended by its kubelet before that. Of two runs the second one stops: two pulls at once measure
+each other, and what the one removes the other waits for.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from bgpctl.core.preflight.pulling import RUN_LABEL, SELECTOR, Seen, Stage, pod,
 from bgpctl.core.preflight.verdict import Measured, Word
 from bgpctl.core.reading.foreign import Unreadable
 from bgpctl.errors import BgpctlError, Blocked, Temporary, UsageError
-from bgpctl.kube import paths
+from bgpctl.kube import lease, paths
 from bgpctl.kube.client import ApiError, Client, NotFound
 from bgpctl.runbooks.clock import Clock
 
@@ -65,11 +66,15 @@ class Pulls:
     late: list[str] = field(default_factory=list)
     _open: dict[str, _Open] = field(default_factory=dict)
     _made: bool = False
+    _alone: bool = False  # no other run was first
     _cut_short: bool = False  # a creation, which may be carried out all the same
 
     def __enter__(self) -> Pulls:
-        """Clears away what an earlier run left."""
-        if number := sum(1 for one in self._listed() if one.run != self.run and self._delete(one)):
+        """Clears away what an earlier run left. Raises Blocked where it may be at it still."""
+        others = self._others()
+        if alive := [one for one in others if self._alive(one)]:
+            raise self._busy(alive[0])
+        if number := sum(map(self._delete, others)):
             self.say(f"removed {number} pod{'s' if number > 1 else ''} that an earlier preflight left")
         return self
 
@@ -83,18 +88,53 @@ class Pulls:
         while waiting or self._open:
             while waiting and len(self._open) < AT_ONCE and self._create(waiting[0]):
                 waiting.popleft()
+                self._first()
             self.clock.sleep(LOOK_EVERY)
             yield from self._look()
             if self.clock.monotonic() >= self.until:
                 yield from self._give_up(waiting)
                 return
 
+    # -- other runs
+
+    def _others(self) -> list[Seen]:
+        return [one for one in self._listed() if one.run != self.run]
+
+    def _alive(self, one: Seen) -> bool:
+        """May the run that made it be at it still? Its kubelet ends the pod with the run's time."""
+        return self.clock.now() < one.ends and not lease.ended_here(one.by)
+
+    def _first(self) -> None:
+        """Raises Blocked where another run began just before this one, and saw as little of it: whoever made
+        the first pod goes on."""
+        if self._alone:
+            return
+        try:
+            pods = self._listed()
+        except Temporary:
+            return
+        ours = [one for one in pods if one.run == self.run]
+        before = [one for one in pods if one.run != self.run and all(map(one.before, ours))]
+        if alive := [one for one in before if self._alive(one)]:
+            raise self._busy(alive[0])
+        self._alone = True
+
+    def _busy(self, one: Seen) -> Blocked:
+        who = one.by.rpartition("/")[0] or "somebody"
+        ago = max(0.0, self.clock.now() - one.made)
+        return Blocked(
+            f"another preflight pulls images, {who} for {ago:.0f} s: two at once would measure each other",
+            "wait until it is done; if it runs no more: "
+            f"kubectl delete pod -n {self.namespace} -l {SELECTOR}",
+        )
+
     # -- pods
 
     def _create(self, node: str) -> bool:
         """False: the API server does not answer; it is tried again."""
         left = max(1.0, self.until - self.clock.monotonic())
-        body = pod(self.image, node, self.run, ceil(left) + OUTLIVES, self.secrets)
+        by = lease.identity(self.run)
+        body = pod(self.image, node, self.run, ceil(left) + OUTLIVES, self.secrets, by)
         began, self._made = self.clock.monotonic(), True
         try:
             made = seen(self.client.create(self._pods, body))
