@@ -27,6 +27,7 @@ NODES, SERVICES, PART = 1000, 5000, 10
 SECONDS, MEGABYTES = 5.0, 250.0
 ROUTES_SECONDS, ROUTES_MEGABYTES = 30.0, 250.0
 DOCTOR_SECONDS = 60.0
+EXPLAINED = ("svc/default/svc-3", "20.0.0.0/28")
 DRY_RUN = ("node", "drain", "worker-1", "--dry-run")
 PORTS = [{"name": "http", "port": 80}]
 FIRST = int(IPv4Address("20.0.0.0"))
@@ -51,6 +52,9 @@ def _figures() -> Iterator[dict[str, Any]]:
 
     yield from _routes()
     yield from _doctor()
+    yield from _growing(("forecast", "--all"), SERVICES, SERVICES)
+    for asked in EXPLAINED:
+        yield from _growing(("explain", asked), NODES, 2 * NODES, ends=1)
 
 
 def _routes() -> Iterator[dict[str, Any]]:
@@ -67,6 +71,22 @@ def _doctor() -> Iterator[dict[str, Any]]:
     seconds, megabytes = _cost(SERVICES, SERVICES, "doctor", ends=1)
     yield {"metric": what, "value": round(seconds, 1), "unit": "s", "limit": DOCTOR_SECONDS}
     yield {"metric": what, "value": round(megabytes), "unit": "MB", "limit": MEGABYTES}
+
+
+def _growing(command: tuple[str, ...], nodes: int, services: int, ends: int = 0) -> Iterator[dict[str, Any]]:
+    """What grows as nodes + Services."""
+    small, _ = _cost(nodes // PART, services // PART, *command, ends=ends)
+    seconds, megabytes = _cost(nodes, services, *command, ends=ends)
+    what = f"{' '.join(command)}, {nodes} nodes x {services} Services"
+    yield {"metric": what, "value": round(seconds, 1), "unit": "s", "limit": DOCTOR_SECONDS}
+    yield {"metric": what, "value": round(megabytes), "unit": "MB", "limit": MEGABYTES}
+    ratio = round(seconds / small, 1)
+    yield {
+        "metric": f"{what}: time, against a {PART}th of it",
+        "value": ratio,
+        "unit": "ratio",
+        "limit": float(PART),
+    }
 
 
 def _cost(nodes: int, services: int, *command: str, ends: int = 0) -> tuple[float, float]:

@@ -197,6 +197,15 @@ def test_all_announcers_of_many_nodes_that_are_alike(compiled: list[str]) -> Non
     assert found["203.0.113.2/32"].announcers == {"n7", "n9"}
 
 
+def test_who_announces_alike_is_one_set_for_all_addresses() -> None:
+    """Of 5,000 nodes and 2,000 Services they would be a gigabyte."""
+    some = [kit.service(f"svc-{number}", f"203.0.113.{number}") for number in range(1, 4)]
+    nodes = [Announcer(kit.node(f"n{number}"), True, {}) for number in range(3)]
+    objects = ClusterObjects(policies=[kit.policy()], services=some, secrets=None)
+    found = announcers(fleet_of(objects), nodes)
+    assert len(found) == 3 and len({id(vip.announcers) for vip in found}) == 1
+
+
 def test_an_address_of_two_services_one_of_which_follows_its_endpoints() -> None:
     """Whoever shares an address owns it, and it is announced where either is."""
     web, api = kit.service("web", "203.0.113.1"), kit.service("api", "203.0.113.1", local=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import chain
 from typing import Any
 
@@ -57,8 +58,14 @@ def announcers(fleet: Fleet, every: Sequence[Announcer]) -> tuple[Vip, ...]:
     far = Fleet(fleet.objects, fleet.services, distant, fleet.cilium_nodes)
     names = {name_of(some[0].node): [name_of(each.node) for each in some] for some in alike.values()}
     firsts = (_sent(far, some[0]) for some in alike.values())
+
+    @cache
+    def whole(some: frozenset[str]) -> frozenset[str]:
+        """One set for all addresses that the same nodes announce: nodes x Services would be gigabytes."""
+        return frozenset(chain(*(names[name] for name in some)))
+
     found = {
-        vip.prefix: replace(vip, announcers=frozenset(chain(*(names[name] for name in vip.announcers))))
+        vip.prefix: replace(vip, announcers=whole(vip.announcers))
         for vip in vips(firsts, fleet.services, fleet.slices)
     }
     for vip in _following(fleet, every):
@@ -84,7 +91,8 @@ def _joined(one: Vip, other: Vip) -> Vip:
     if not set(other.owners) <= set(one.owners):
         endpoints.update(other.endpoints)
     owners = tuple(dict.fromkeys((*one.owners, *other.owners)))
-    return replace(one, owners=owners, announcers=one.announcers | other.announcers, endpoints=endpoints)
+    every = one.announcers if other.announcers <= one.announcers else one.announcers | other.announcers
+    return replace(one, owners=owners, announcers=every, endpoints=endpoints)
 
 
 def _of_the_lonely(
