@@ -51,7 +51,7 @@ _bgpctl_offer() {
         'lab') commands='demo up drill' options='-h --help' arguments='' ;;
         'lab demo') commands='' options='--router --nodes --stack -h --help' arguments='' ;;
         'lab up') commands='' options='--router --nodes --kubeconfig --stack -h --help' arguments='' ;;
-        'lab drill') commands='' options='--router --graceful-restart --html --output -o -h --help' arguments='agent-down restart deselect power-off link-down remote-link-down no-backends all' ;;
+        'lab drill') commands='' options='--router --graceful-restart --stack --html --output -o -h --help' arguments='agent-down restart deselect power-off link-down remote-link-down no-backends all' ;;
     esac
 }
 
@@ -355,6 +355,7 @@ _bgpctl_values() {
         'lab up:--stack') echo 'bgpctl cilium calico frr-k8s kube-router' ;;
         'lab drill:--router') echo 'auto bird frr gobgp openbgpd' ;;
         'lab drill:--graceful-restart') echo '' ;;
+        'lab drill:--stack') echo 'bgpctl cilium' ;;
         'lab drill:--html') echo '@file' ;;
         'lab drill:--output'|'lab drill:-o') echo 'text json' ;;
         *) return 1 ;;

@@ -547,6 +547,7 @@ for program in bgpctl kubectl-bgp
     complete -c $program -n '__bgpctl_at \'lab drill\'' -f -a 'agent-down restart deselect power-off link-down remote-link-down no-backends all'
     complete -c $program -n '__bgpctl_at \'lab drill\'' -l router -x -a 'auto bird frr gobgp openbgpd' -d 'The router it happens to; auto takes one that is installed'
     complete -c $program -n '__bgpctl_at \'lab drill\'' -l graceful-restart -x -d 'With this Restart Time alone, or without'
+    complete -c $program -n '__bgpctl_at \'lab drill\'' -l stack -x -a 'bgpctl cilium' -d 'Who speaks BGP on the nodes; Cilium\'s agents are emulated, on a real gobgpd'
     complete -c $program -n '__bgpctl_at \'lab drill\'' -l html -r -F -d 'Write forecast and fact as one page with a timeline'
     complete -c $program -n '__bgpctl_at \'lab drill\'' -l output -s o -x -a 'text json' -d 'How to print the result'
     complete -c $program -n '__bgpctl_at \'lab drill\'' -s h -l help -d 'Show help and exit.'

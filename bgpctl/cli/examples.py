@@ -275,6 +275,7 @@ EXAMPLES: Mapping[str, tuple[Example, ...]] = {
             None,
         ),
         _one("all of the guide's failures, as a page", "lab drill all --html drills.html", None),
+        _one("the same where Cilium speaks BGP", "lab drill all --stack cilium", None),
     ),
 }
 

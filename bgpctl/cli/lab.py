@@ -102,6 +102,14 @@ def drill(
             help="With this Restart Time alone, or without.  [default: with and without]",
         ),
     ] = None,
+    stack: Annotated[
+        Literal["bgpctl", "cilium"],
+        typer.Option(
+            "--stack",
+            help="Who speaks BGP on the nodes; Cilium's agents are emulated, on a real gobgpd. It has no "
+            "no-backends, which ends no session.",
+        ),
+    ] = "bgpctl",
     html: Annotated[
         Path | None,
         typer.Option("--html", metavar="PATH", help="Write forecast and fact as one page with a timeline."),
@@ -120,7 +128,7 @@ def drill(
         from bgpctl.lab.drill.drill import drill as run
 
         chosen = None if scenario is Scenario.ALL else Happens(scenario)
-        raise SystemExit(run(chosen, router, graceful_restart, html, output))
+        raise SystemExit(run(chosen, router, graceful_restart, html, output, stack))
 
 
 def _complete() -> None:

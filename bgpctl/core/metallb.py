@@ -12,7 +12,14 @@ from ipaddress import ip_address
 from typing import Any
 
 from bgpctl.core.drain.lever import EXCLUDE
-from bgpctl.core.frr_k8s.config import DEFAULT_PORT, RESTART_TIME, Neighbor, read_selectors, read_vrf
+from bgpctl.core.frr_k8s.config import (
+    DEFAULT_PORT,
+    LONG_LIVED,
+    RESTART_TIME,
+    Neighbor,
+    read_selectors,
+    read_vrf,
+)
 from bgpctl.core.frr_k8s.states import NOT_TOLD
 from bgpctl.core.frr_k8s.told import Sessions, Told
 from bgpctl.core.model import Session, SessionState
@@ -235,6 +242,7 @@ def _state(peer: Peer, said: Told | None) -> PeerState:
         hold_time=said.hold_time if said else None,
         keepalive_time=said.keepalive_time if said else None,
         gr_told=False,
+        long_lived=LONG_LIVED,
         end_of_rib=None,
     )
     return PeerState(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from math import isinf
 
-from bgpctl.core.timing.drills import Held, Measured, Report, Verdict
+from bgpctl.core.timing.drills import OWN, Held, Measured, Report, Verdict
 from bgpctl.core.timing.failures import Fate
 from bgpctl.render import forecast_words as words
 from bgpctl.render import timeline, units
@@ -77,13 +77,20 @@ def _name(one: Report) -> str:
 
 
 def summary(reports: Sequence[Report]) -> str:
-    """`bird: 14 drills, all as foretold`."""
+    """`bird: 14 drills, all as foretold`, `bird, cilium nodes: …`."""
     routers = ", ".join(dict.fromkeys(one.router for one in reports))
+    routers += _stacks(reports)
     failed = [one for one in reports if not one.passed]
     drills = units.count(len(reports), "drill")
     if not failed:
         return f"{routers}: {drills}, {'as' if len(reports) == 1 else 'all as'} foretold"
     return f"{routers}: {len(failed)} of {drills} not as foretold: {'; '.join(map(_name, failed))}"
+
+
+def _stacks(reports: Sequence[Report]) -> str:
+    """`, cilium nodes`; of our own speaker nothing is said."""
+    others = dict.fromkeys(one.stack for one in reports if one.stack != OWN)
+    return "".join(f", {name} nodes" for name in others)
 
 
 def document(reports: Sequence[Report]) -> Document:
@@ -96,6 +103,7 @@ def _report(one: Report) -> Document:
     setting = one.drill.setting
     return {
         "router": one.router,
+        "stack": one.stack,
         "scenario": str(one.drill.scenario),
         "holdTimeSeconds": setting.hold,
         "keepAliveTimeSeconds": setting.keepalive,
@@ -141,7 +149,7 @@ LONGEST = 120.0  # of the axis: a router may take a node back after minutes, at 
 def page(reports: Sequence[Report]) -> str:
     """One self-contained HTML document: forecast and fact on one timeline, and the figures."""
     routers = ", ".join(NAMES.get(name, name) for name in dict.fromkeys(one.router for one in reports))
-    title = f"Drills at {routers}"
+    title = f"Drills at {routers}{_stacks(reports)}"
     drawn = list(_drawn(reports))
     longest = max(
         (row.course.loss.worst for one in reports for row in one.rows if not isinf(row.course.loss.worst)),

@@ -50,6 +50,20 @@ def test_a_node_that_falls_silent_costs_what_was_foretold() -> None:
     assert 0.3 < found.rows[0].measured.moved < 0.7, "every second flow was moved, about"
 
 
+def test_cilium_nodes_cost_what_was_foretold() -> None:
+    """Emulated agents on real gobgpds, which send the N bit; the forecast is that of their own words."""
+    require("netns", "bird", "gobgp")
+    dead = run("bird", Drill(Scenario.POWER_OFF, SHORT_OFF), stack="cilium")
+    assert dead.passed and dead.stack == "cilium", dead
+    assert dead.rows[0].measured.lost > 10, "the node had requests"
+    graceful = run("bird", Drill(Scenario.AGENT_DOWN, ON._replace(notification=True)), stack="cilium")
+    assert graceful.passed, graceful
+    assert [row.measured.lost for row in graceful.rows] == [0, 0]
+    refused = run("bird", Drill(Scenario.DESELECT, SHORT_OFF), stack="cilium")
+    assert refused.passed, refused
+    assert not _ours(), "nothing is left behind"
+
+
 def test_a_mitigation_that_is_not_in_force_fails_the_drill() -> None:
     """The router is no helper: what graceful restart would have kept is lost."""
     require("netns", "bird")

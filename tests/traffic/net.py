@@ -26,13 +26,13 @@ from bgpctl.lab import seed, stacks
 from bgpctl.lab.api import ApiServer
 from bgpctl.lab.routers import Neighbor, RouterSpec
 from bgpctl.lab.routers.process import die_with_parent
+from bgpctl.lab.stacks.alone import PORT
 from bgpctl.lab.traffic import forwarding, requests
 from bgpctl.lab.traffic.counting import Request
 from bgpctl.lab.traffic.network import Host, NetLab
 from bgpctl.witness.probe import parse_probe
 from tests.support.cli import Ran, bgpctl, clean_environment
 from tests.support.wait import eventually
-from tests.traffic.node import PORT
 
 NODE = "worker-1"
 ADDRESS = seed.WEB_VIP
@@ -82,7 +82,7 @@ class Net:
         shutil.rmtree(self.directory / name, ignore_errors=True)
         host = self.nodes[name]
         words = (self.stack, str(self.directory), name, host.address, self.router.address)
-        self._spawn(host, "tests.traffic.node", *words)
+        self._spawn(host, "bgpctl.lab.stacks.alone", *words)
 
     def start_answering(self, name: str) -> None:
         """Returns when it does: a busy machine takes its time to start it."""

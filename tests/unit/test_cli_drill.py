@@ -13,7 +13,7 @@ from typing import cast
 
 import pytest
 
-from bgpctl.core.timing.drills import Report
+from bgpctl.core.timing.drills import SETTINGS, Drill, Report
 from bgpctl.core.timing.failures import Scenario
 from bgpctl.errors import BgpctlError, UsageError
 from bgpctl.lab.drill import drill
@@ -44,6 +44,32 @@ def _refused(router: str = "bird", html: Path | None = None) -> UsageError:
 def test_it_needs_root(able: pytest.MonkeyPatch) -> None:
     able.setattr(os, "geteuid", lambda: 1000)
     assert "needs root" in _refused().message and "sudo" in _refused().hint
+
+
+def test_the_nodes_of_another_stack(able: pytest.MonkeyPatch) -> None:
+    """What does not end a session is its data plane's; its engine has to be there."""
+    asked: list[tuple[str, str, str]] = []
+
+    def run(kind: str, one: Drill, stack: str) -> Report:
+        asked.append((stack, str(one.scenario), str(one.setting)))
+        return Report(kind, one, stack=stack)
+
+    able.setattr(runs, "run", run)
+    able.setitem(DRIVERS, "gobgp", replace(DRIVERS["gobgp"], find=lambda: "gobgpd"))
+    assert drill.drill(Scenario.POWER_OFF, "bird", stack="cilium") == 0
+    assert asked == [
+        ("cilium", "power-off", "GR 20 s+N, hold 9 s"),  # Cilium always sends the N bit
+        ("cilium", "power-off", "GR off, hold 9 s"),
+        ("cilium", "power-off", "GR off, hold 3 s"),
+    ]
+    asked.clear()
+    drill.drill(None, "bird", stack="cilium")
+    assert {scenario for _, scenario, _ in asked} == {str(one) for one in SETTINGS} - {"no-backends"}
+    with pytest.raises(UsageError, match="no-backends is a drill of bgpctl's own speaker"):
+        drill.drill(Scenario.NO_BACKENDS, "bird", stack="cilium")
+    able.setitem(DRIVERS, "gobgp", replace(DRIVERS["gobgp"], find=lambda: None))
+    with pytest.raises(UsageError, match="the engine of the lab's cilium nodes is not installed"):
+        drill.drill(Scenario.POWER_OFF, "bird", stack="cilium")
 
 
 def test_it_needs_ip_and_namespaces(able: pytest.MonkeyPatch) -> None:
@@ -79,7 +105,7 @@ def test_a_page_that_cannot_be_written_is_found_first(able: pytest.MonkeyPatch, 
 def test_a_page_that_cannot_be_written_in_the_end_costs_no_result(
     able: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    able.setattr(runs, "run", lambda kind, one: Report(kind, one, problem="as foretold"))
+    able.setattr(runs, "run", lambda kind, one, stack="bgpctl": Report(kind, one, problem="as foretold"))
     with pytest.raises(BgpctlError, match="cannot write /dev/full"):
         drill.drill(Scenario.DESELECT, "bird", html=Path("/dev/full"))
     assert "as foretold" in capsys.readouterr().out
@@ -90,7 +116,7 @@ def test_a_terminal_that_is_closed_ends_it_as_an_interrupt(
     able: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
     before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP)}
-    able.setattr(runs, "run", lambda *_: signal.raise_signal(number))
+    able.setattr(runs, "run", lambda *_, **__: signal.raise_signal(number))
     try:
         with pytest.raises(KeyboardInterrupt):
             drill.drill(Scenario.DESELECT, "bird")

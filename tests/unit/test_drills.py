@@ -80,6 +80,8 @@ def test_verdicts(forecast: Span, seconds: float, verdict: Verdict) -> None:
 )
 def test_a_mitigation_that_is_not_in_force_is_named(setting: Setting, facts: PeerFacts, words: str) -> None:
     assert unapplied(setting, facts) == words
+    if facts.graceful is not None:
+        assert unapplied(setting, facts, "cilium") == words
     assert not unapplied(setting, claimed(setting, facts))
 
 
@@ -112,6 +114,11 @@ def test_what_is_drilled_to_the_second() -> None:
         [on, short_on],
         [on],
     ]
+
+
+def test_a_stack_that_does_not_tell_of_graceful_restart_is_not_held_against_it() -> None:
+    """The forecast does not count on it either."""
+    assert unapplied(ON, replace(NEGOTIATED, graceful=None), "cilium") == ""
 
 
 def test_every_scenario_has_its_event_its_settings_and_its_routes() -> None:

@@ -24,6 +24,8 @@ GROUP = "frrk8s.metallb.io"
 VERSION = f"{GROUP}/v1beta1"
 KIND = "FRRConfiguration"
 DEFAULT_PORT = 179
+LONG_LIVED = 0
+"""The stale time in the capability of RFC 9494, which FRR always sends, in seconds."""
 HOLD_TIME, KEEPALIVE_TIME, RESTART_TIME = 180, 60, 120
 """FRR's own, where nobody says anything else. It offers the Restart Time in any case: without graceful
 restart for no family, but beside the long-lived capability for each, by which BIRD 2.0.12 keeps the routes so

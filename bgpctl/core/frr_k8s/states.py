@@ -15,6 +15,7 @@ from types import MappingProxyType
 from bgpctl.core.frr_k8s import leave
 from bgpctl.core.frr_k8s.config import (
     KIND,
+    LONG_LIVED,
     LONGEST_HOLD,
     LONGEST_RESTART,
     RESTART_TIME,
@@ -194,6 +195,7 @@ def _peer(one: Neighbor, host: Host, told: Sessions, *, loud: bool, taken: bool)
             hold_time=said.hold_time if said else None,
             keepalive_time=said.keepalive_time if said else None,
             gr_told=False,
+            long_lived=LONG_LIVED,
             end_of_rib=None,
         ),
         configured_restart_time=keeps,

@@ -25,6 +25,10 @@ from typing import NamedTuple
 from bgpctl.core.timing.facts import PeerFacts
 from bgpctl.core.timing.failures import Course, RouteClass, Scenario, Span
 
+OWN = "bgpctl"
+"""The stack of the nodes, where none is named."""
+WITH_BIT = ("cilium",)
+"""Stacks that send the N bit wherever graceful restart is on."""
 SLACK_SECONDS = 1.0
 NOTHING_SECONDS = 0.3
 POINT_SECONDS = 0.1
@@ -83,6 +87,9 @@ CLASSES: dict[Scenario, tuple[RouteClass, ...]] = {
 """To what requests are sent. What nobody else answers is lost until a node is back: nothing to be measured
 where it stays away."""
 
+ONLY_OWN = (Scenario.NO_BACKENDS,)
+"""What is the data plane's, and so the same for all stacks."""
+
 
 class Drill(NamedTuple):
     """One thing to happen."""
@@ -91,12 +98,18 @@ class Drill(NamedTuple):
     setting: Setting
 
 
-def plan(scenarios: Sequence[Scenario], restart: int | bool | None = True) -> Iterator[Drill]:
-    """Each with and without its mitigation. `restart`: with this graceful restart alone (None = without)."""
+def plan(
+    scenarios: Sequence[Scenario], restart: int | bool | None = True, stack: str = OWN
+) -> Iterator[Drill]:
+    """Each with and without its mitigation. `restart`: with this graceful restart alone (None = without).
+    `stack`: in which not everything can be set."""
     for scenario in scenarios:
         settings = SETTINGS[scenario]
         if restart is not True:
-            settings = tuple(dict.fromkeys(_with(one, restart) for one in settings))
+            settings = tuple(_with(one, restart) for one in settings)
+        if stack in WITH_BIT:
+            settings = tuple(one._replace(notification=one.restart is not None) for one in settings)
+        settings = tuple(dict.fromkeys(settings))
         yield from (Drill(scenario, setting) for setting in settings)
 
 
@@ -155,13 +168,14 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What became of one drill at one router (`bird`, `frr` …). `problem`: why it proves nothing, "" = it
-    does."""
+    """What became of one drill at one router (`bird`, `frr` …), with nodes of one stack. `problem`: why it
+    proves nothing, "" = it does."""
 
     router: str
     drill: Drill
     rows: tuple[Held, ...] = ()
     problem: str = ""
+    stack: str = OWN
 
     @property
     def passed(self) -> bool:
@@ -169,11 +183,13 @@ class Report:
         return not self.problem and all(row.verdict is Verdict.HELD for row in self.rows)
 
 
-def unapplied(setting: Setting, facts: PeerFacts) -> str:
-    """What was configured and is not in force, "" = all of it is."""
+def unapplied(setting: Setting, facts: PeerFacts, stack: str = OWN) -> str:
+    """What was configured and is not in force, "" = all of it is, or may be: not every stack tells whether
+    its routers agreed to graceful restart, and then the forecast does not count on it either."""
+    untold = stack != OWN and facts.graceful is None
     if not facts.negotiated:
         return "no session was negotiated"
-    if setting.restart is not None and not facts.graceful:
+    if setting.restart is not None and not facts.graceful and not untold:
         return "graceful restart was not negotiated"
     if setting.restart is None and facts.graceful:
         return "graceful restart was negotiated"

@@ -48,7 +48,7 @@ def facts_from_state(peer: PeerState) -> PeerFacts:
         graceful=None if restarts else False,
         local_n=restarts and peer.configured_notification,
         peer_n=None,
-        long_lived=None,
+        long_lived=session.long_lived,
         port=peer.port,
     )
     if session.hold_time is None:

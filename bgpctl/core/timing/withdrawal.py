@@ -180,7 +180,9 @@ _UNKNOWN_WORDS = (
 
 def _worlds(facts: PeerFacts, profile: Profile) -> Iterator[World]:
     """Every router that the facts and the profile allow."""
-    expiry = profile.hold_expiry_graceful_long_lived if facts.long_lived else profile.hold_expiry_graceful
+    # The capability is enough, with a stale time of 0 too: BIRD keeps the routes for the Restart Time then.
+    long_lived = facts.long_lived is not None
+    expiry = profile.hold_expiry_graceful_long_lived if long_lived else profile.hold_expiry_graceful
     answers = product(
         (False,) if facts.restart_time is None else _negotiated(facts.graceful, profile.graceful),
         _negotiated(facts.peer_n, profile.notification) if facts.local_n else (False,),

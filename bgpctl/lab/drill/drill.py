@@ -12,6 +12,7 @@ from pathlib import Path
 from bgpctl.core.timing import drills
 from bgpctl.core.timing.failures import Scenario
 from bgpctl.errors import BgpctlError, Exit, UsageError
+from bgpctl.lab import stacks
 from bgpctl.lab.routers import DRIVERS
 from bgpctl.lab.traffic import forwarding
 
@@ -24,8 +25,10 @@ def drill(
     graceful_restart: str | None = None,
     html: Path | None = None,
     output: str = "text",
+    stack: str = drills.OWN,
 ) -> int:
-    """Run and show them. `scenario` None = all. `graceful_restart`: seconds, "off", or None = both.
+    """Run and show them. `scenario` None = all. `graceful_restart`: seconds, "off", or None = both. `stack`:
+    what speaks BGP on the nodes.
 
     Returns the exit code: 1 where one was not as foretold. UsageError, before anything is started: what is
     missing here.
@@ -33,22 +36,37 @@ def drill(
     from bgpctl.lab.drill.run import run
     from bgpctl.render.drill import RENDERERS, page
 
+    scenarios = _scenarios(scenario, stack)
     kind = _able(router)
     if html is not None:
         _writable(html)
     restart = True if graceful_restart is None else _restart(graceful_restart)
-    planned = list(drills.plan([scenario] if scenario else list(drills.SETTINGS), restart))
+    planned = list(drills.plan(scenarios, restart, stack))
     signal.signal(signal.SIGTERM, _interrupt)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # nohup(1) ignores it
         signal.signal(signal.SIGHUP, _interrupt)
     reports = []
     for number, one in enumerate(planned, start=1):
-        _say(f"{kind}, {number} of {len(planned)}: {one.scenario}, {one.setting}")
-        reports.append(run(kind, one))
+        whose = "" if stack == drills.OWN else f" {stack} nodes,"
+        _say(f"{kind},{whose} {number} of {len(planned)}: {one.scenario}, {one.setting}")
+        reports.append(run(kind, one, stack=stack))
     RENDERERS[output](reports)  # first: a page that cannot be written must not cost what took minutes
     if html is not None:
         _write(html, page(reports))
     return Exit.DONE if all(one.passed for one in reports) else Exit.FAILED
+
+
+def _scenarios(asked: Scenario | None, stack: str) -> list[Scenario]:
+    """Those that can happen to its nodes. Raises UsageError for another one, or an engine that is missing."""
+    if stack == drills.OWN:
+        return [asked] if asked else list(drills.SETTINGS)
+    stacks.choose(stack)
+    if asked in drills.ONLY_OWN:
+        raise UsageError(
+            f"{asked} is a drill of bgpctl's own speaker: no session ends, whatever speaks BGP on the node",
+            f"leave --stack {stack} out",
+        )
+    return [asked] if asked else [one for one in drills.SETTINGS if one not in drills.ONLY_OWN]
 
 
 def _restart(text: str) -> int | None:

@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 from bgpctl.core.timing.failures import Scenario, Span
 from bgpctl.core.timing.withdrawal import MARGIN
-from bgpctl.lab.drill.net import NODE, Net
+from bgpctl.lab.drill.net import Net
+from bgpctl.lab.drill.nodes import NODE
 from bgpctl.lab.waiting import until, within
 
 AWAY_SECONDS = 5.0
@@ -26,25 +27,25 @@ Happening = Callable[[Net, float], Span | None]
 
 
 def agent_down(net: Net, worst: float) -> Span:
-    """SIGKILL to speaker and engine; started again after a while."""
+    """SIGKILL to what speaks BGP; started again after a while."""
     began = time.monotonic()
-    net.speakers[NODE].kill()
+    net.nodes.kill()
     time.sleep(AWAY_SECONDS)
     return _back(net, began)
 
 
 def restart(net: Net, worst: float) -> Span:
-    """SIGTERM, and started again at once."""
+    """Ended on purpose, and started again at once."""
     began = time.monotonic()
-    net.speakers[NODE].stop()
+    net.nodes.stop()
     return _back(net, began)
 
 
 def _back(net: Net, began: float) -> Span:
     """It is there again when its process was started, at best, and when it says so, at worst."""
     best = time.monotonic() - began
-    net.start()
-    until(net.runs, RUNS_SECONDS, "the speaker runs again")
+    net.nodes.start(NODE)
+    until(net.nodes.runs, RUNS_SECONDS, "the speaker runs again")
     worst = time.monotonic() - began
     within(net.forwards, BACK_SECONDS)
     return Span(best, worst)
@@ -52,7 +53,7 @@ def _back(net: Net, began: float) -> Span:
 
 def deselect(net: Net, worst: float) -> None:
     """The guide's "Shutting Down a Node": the label, a wait as long as estimated, the power."""
-    net.select(False)
+    net.nodes.select(False)
     time.sleep(NOTICED_SECONDS + worst)
     net.lab.power_off(net.node)
 
@@ -84,11 +85,11 @@ def no_backends(net: Net, worst: float) -> Span:
     began = time.monotonic()
     for name in net.hosts:
         net.silence(name)
-    net.backends(False)
+    net.nodes.backends(False)
     time.sleep(AWAY_SECONDS)
     for name in net.hosts:
         net.answer(name)
-    net.backends(True)
+    net.nodes.backends(True)
     away = time.monotonic() - began
     return Span(away, away + NOTICED_SECONDS)
 

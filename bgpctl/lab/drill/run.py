@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bgpctl.core.timing.drills import (
     CLASSES,
+    OWN,
     Drill,
     Held,
     Measured,
@@ -22,9 +23,11 @@ from bgpctl.core.timing.drills import (
 from bgpctl.core.timing.facts import PeerFacts
 from bgpctl.core.timing.failures import Course, RouteClass, Span, foretell
 from bgpctl.core.timing.profiles import Profile, find_profile
+from bgpctl.core.timing.withdrawal import Close
 from bgpctl.errors import BgpctlError
 from bgpctl.lab.drill.events import HAPPENS
-from bgpctl.lab.drill.net import ADDRESSES, NODE, Net
+from bgpctl.lab.drill.net import ADDRESSES, Net
+from bgpctl.lab.drill.nodes import NODE
 from bgpctl.lab.traffic.counting import Request, gaps, moved
 from bgpctl.lab.traffic.forwarding import MIRRORED
 
@@ -35,9 +38,10 @@ STEADY_SECONDS = 2.0  # of requests before anything happens, and after everythin
 READMITS = {"bird": (1.0, 2.0), "gobgp": (1.0, 1.0)}
 
 
-def run(kind: str, drill: Drill, *, helper: bool = True) -> Report:
-    """Let it happen at a router of this kind. Root, from the main thread. What could not be measured is a
-    `problem` of the report. `helper` False: the router does not do graceful restart, whatever the nodes do.
+def run(kind: str, drill: Drill, *, helper: bool = True, stack: str = OWN) -> Report:
+    """Let it happen at a router of this kind, to a node of this stack. Root, from the main thread. What could
+    not be measured is a `problem` of the report. `helper` False: the router does not do graceful restart,
+    whatever the nodes do.
 
     The forecast is made of what was negotiated. Where that is not what the drill asks for, it fails, and is
     held against the forecast of what was asked for.
@@ -46,20 +50,20 @@ def run(kind: str, drill: Drill, *, helper: bool = True) -> Report:
     with ExitStack() as parts:
         parts.callback(shutil.rmtree, directory, ignore_errors=True)
         try:
-            net = Net(parts, kind, drill.setting, directory, helper=helper)
+            net = Net(parts, kind, drill.setting, directory, helper=helper, stack=stack)
             net.come_up()
-            return _happen(net, kind, drill)
+            return replace(_happen(net, kind, drill, stack), stack=stack)
         except BgpctlError as error:
-            return Report(kind, drill, problem=error.message)
+            return Report(kind, drill, problem=error.message, stack=stack)
 
 
-def _happen(net: Net, kind: str, drill: Drill) -> Report:
-    facts, profile = net.facts(), _profile(kind)
-    problem = unapplied(drill.setting, facts)
+def _happen(net: Net, kind: str, drill: Drill, stack: str) -> Report:
+    facts, close, profile = net.nodes.facts(), net.nodes.close, _profile(kind)
+    problem = unapplied(drill.setting, facts, stack)
     if problem:
         facts = claimed(drill.setting, facts)
     classes = CLASSES[drill.scenario]
-    first = course(drill, facts, classes[-1], profile, None)
+    first = course(drill, facts, classes[-1], profile, None, close)
     time.sleep(SETTLING_SECONDS)
     with net.asking(classes) as stop:
         time.sleep(STEADY_SECONDS)
@@ -68,16 +72,23 @@ def _happen(net: Net, kind: str, drill: Drill) -> Report:
         time.sleep(STEADY_SECONDS)
         requests = stop()
     rows = tuple(
-        Held(course(drill, facts, each, profile, away), measured(requests, ADDRESSES[each], event))
+        Held(course(drill, facts, each, profile, away, close), measured(requests, ADDRESSES[each], event))
         for each in classes
     )
     return Report(kind, drill, rows, problem or _unmeasured(requests, event))
 
 
-def course(drill: Drill, facts: PeerFacts, kind: RouteClass, profile: Profile, away: Span | None) -> Course:
+def course(
+    drill: Drill,
+    facts: PeerFacts,
+    kind: RouteClass,
+    profile: Profile,
+    away: Span | None,
+    close: Close | None = None,
+) -> Course:
     """The forecast, as `bgpctl forecast` makes it."""
     elsewhere = kind is RouteClass.CLUSTER
-    return foretell(drill.scenario, facts, kind, profile, elsewhere=elsewhere, away=away)
+    return foretell(drill.scenario, facts, kind, profile, elsewhere=elsewhere, away=away, close=close)
 
 
 def _profile(kind: str) -> Profile:

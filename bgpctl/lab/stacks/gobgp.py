@@ -17,18 +17,20 @@ API_PORT = 50051
 
 @dataclass
 class Gobgp:
-    """A gobgpd at `address` with one peer, the router at `router`:`port`; graceful restart is on,
-    with `notification` the N bit (RFC 8538) too. `next_hop` "" = its own address, which a GoBGP before 3.20
-    refuses as a router where it is loopback."""
+    """A gobgpd at `address` with one peer, the router at `router`:`port`; graceful restart is on unless
+    `restart` is None, with `notification` the N bit (RFC 8538) too. `next_hop` "" = its own address, which a
+    GoBGP before 3.20 refuses as a router where it is loopback."""
 
     address: str
     asn: int
     router: str
     port: int
     router_asn: int = 65000
-    restart: int = 120
+    restart: int | None = 120
     next_hop: str = ""
     notification: bool = False
+    hold: int = 9
+    keepalive: int = 3
     _process: subprocess.Popen[bytes] | None = None
     _announced: frozenset[str] = frozenset()
     _communities: tuple[str, ...] = ()
@@ -69,6 +71,14 @@ class Gobgp:
         return self._process is not None and self._process.poll() is not None
 
     def _config(self) -> str:
+        graceful = f"""[neighbors.graceful-restart.config]
+enabled = true
+restart-time = {self.restart}
+notification-enabled = {str(self.notification).lower()}
+"""
+        family = """[neighbors.afi-safis.mp-graceful-restart.config]
+enabled = true
+"""
         return f"""[global.config]
 as = {self.asn}
 router-id = "{self.address}"
@@ -82,20 +92,14 @@ admin-down = true
 local-address = "{self.address}"
 remote-port = {self.port}
 [neighbors.timers.config]
-hold-time = 9
-keepalive-interval = 3
+hold-time = {self.hold}
+keepalive-interval = {self.keepalive}
 connect-retry = 1
 idle-hold-time-after-reset = 1
-[neighbors.graceful-restart.config]
-enabled = true
-restart-time = {self.restart}
-notification-enabled = {str(self.notification).lower()}
-[[neighbors.afi-safis]]
+{graceful if self.restart else ""}[[neighbors.afi-safis]]
 [neighbors.afi-safis.config]
 afi-safi-name = "ipv4-unicast"
-[neighbors.afi-safis.mp-graceful-restart.config]
-enabled = true
-"""
+{family if self.restart else ""}"""
 
     def open(self, key: str) -> None:
         self._gobgp("neighbor", self.router, "enable")

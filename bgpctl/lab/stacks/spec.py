@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from bgpctl.lab import seed
 from bgpctl.lab.routers.spec import RouterSpec
 
 if TYPE_CHECKING:
@@ -26,10 +27,22 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
+class Timers:
+    """How the nodes' sessions are configured, in seconds. `restart` None = without graceful restart.
+    `notification`: with the N bit (RFC 8538)."""
+
+    hold: int = seed.HOLD_SECONDS
+    keepalive: int = seed.KEEPALIVE_SECONDS
+    restart: int | None = seed.RESTART_SECONDS
+    notification: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
     """Where a stack is brought up: nodes, whose files go below `directory`; one router, which runs already
     (`probe`: the text for `witness.parse_probe`); an API server, once it is there, by its `kubeconfig`.
-    `plays`: hands that server what answers for the commands that are run in containers."""
+    `plays`: hands that server what answers for the commands that are run in containers. `timers`: of its
+    sessions, for stacks that take them (Cilium)."""
 
     directory: Path
     nodes: tuple[Node, ...]
@@ -37,6 +50,7 @@ class Site:
     probe: str
     kubeconfig: Path
     plays: Callable[[Commands], None] = lambda commands: None
+    timers: Timers = Timers()
 
     def client(self) -> Client:
         """Another one at each call: a controller has its own."""
@@ -59,6 +73,13 @@ class Stack(Protocol):
     def waiting(self) -> Mapping[str, str]: ...
     def revive(self) -> Iterator[str]: ...
     def stop(self) -> None: ...
+
+
+@runtime_checkable
+class Opening(Protocol):
+    """A stack that runs for a while before it speaks BGP: `opened` once every node tries to."""
+
+    def opened(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,11 +24,13 @@ ADVERTISED = {"advertise": "bgp"}
 
 @dataclass(slots=True)
 class CiliumStack:
-    """As `stacks.spec.Stack`. `notification`: its engines send the N bit, as Cilium's do."""
+    """As `stacks.spec.Stack`. `notification`: its engines send the N bit, as Cilium's do; so does it by its
+    site's timers."""
 
     site: Site
     notification: bool = False
     engines: dict[str, Gobgp] = field(default_factory=dict)
+    _agents: list[Agent] = field(default_factory=list)
     _rounds: Rounds = field(default_factory=Rounds)
 
     @property
@@ -36,7 +38,7 @@ class CiliumStack:
         return f"the gobgpd of each node logs in {self.site.directory}/worker-*"
 
     def start(self) -> None:
-        router, agents = self.site.router, []
+        router, timers = self.site.router, self.site.timers
         for node in self.site.nodes:
             engine = Gobgp(
                 node.address,
@@ -44,20 +46,27 @@ class CiliumStack:
                 router.address,
                 router.port,
                 router.asn,
-                seed.RESTART_SECONDS,
+                timers.restart,
                 node.next_hop,
-                self.notification,
+                self.notification or timers.notification,
+                timers.hold,
+                timers.keepalive,
             )
             self.engines[node.name] = engine
             engine.start(self.site.directory / node.name)
-            agents.append(self._agent(node.name, engine))
-        self.site.plays(played({agent.node: agent for agent in agents}))
-        self._rounds = Rounds(Operator(self.site.client()), *agents)
+            self._agents.append(self._agent(node.name, engine))
+        self.site.plays(played({agent.node: agent for agent in self._agents}))
+        self._rounds = Rounds(Operator(self.site.client()), *self._agents)
         self._rounds.start()
 
     def _agent(self, node: str, engine: Gobgp) -> Agent:
         client = self.site.client()
-        return Agent(client, node, engine, lambda: prefixes(client, node))
+        timers = engine.hold, engine.keepalive
+        return Agent(client, node, engine, lambda: prefixes(client, node), timers=timers)
+
+    def opened(self) -> bool:
+        """The agents have read what they are to do."""
+        return all(agent.peers for agent in self._agents)
 
     def stop(self) -> None:
         self._rounds.stop()
@@ -84,7 +93,9 @@ def _documents(site: Site) -> Iterator[Document]:
     for node in site.nodes:
         yield documents.cilium_node(node.name, SELECTED)
     yield documents.advertisement("bgp", ADVERTISED, {"expose": "bgp"})
-    yield documents.peer_config("tor", port=site.router.port)
+    told = site.timers
+    timers = {**documents.TIMERS, "holdTimeSeconds": told.hold, "keepAliveTimeSeconds": told.keepalive}
+    yield documents.peer_config("tor", restart=told.restart, port=site.router.port, timers=timers)
     peer = documents.peer("tor", site.router.address, "tor", site.router.asn)
     yield documents.cluster_config("rack-1", peer, selector=SELECTED)
 

@@ -34,6 +34,7 @@ class Agent:
     """`prefixes`: what its CiliumBGPAdvertisements choose now, for peers that refer to any. `reports` False:
     as 1.16, or without status report. `late`: it learns of CiliumBGPPeerConfigs only after it has acted on
     its CiliumBGPNodeConfig, as 2 of 18 did. `cadence`: seconds between two reports.
+    `timers`: hold time and keepalive interval of its engine; the routers of a lab want no less.
     `obeys` False: it hangs with its sessions up, in all but what copies labels."""
 
     client: Client
@@ -44,6 +45,7 @@ class Agent:
     late: bool = False
     cadence: float = 5.0
     obeys: bool = True
+    timers: tuple[int, int] = (9, 3)
     clock: Callable[[], float] = time.time
     _configs: dict[str, Document] = field(default_factory=dict)
     _advertised: list[Document] = field(default_factory=list)
@@ -159,7 +161,8 @@ class Agent:
                 "advertised": self.engine.advertised(key) + more,
             }
         ]
-        timers = {"appliedHoldTimeSeconds": 9, "appliedKeepaliveSeconds": 3}
+        hold, keepalive = self.timers
+        timers = {"appliedHoldTimeSeconds": hold, "appliedKeepaliveSeconds": keepalive}
         return {
             "name": item["name"],
             "peerAddress": item["peerAddress"],

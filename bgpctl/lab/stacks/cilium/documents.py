@@ -85,16 +85,18 @@ def cilium_node(name: str, labels: Mapping[str, str] | None = None) -> Document:
     }
 
 
+TIMERS = {"holdTimeSeconds": 9, "keepAliveTimeSeconds": 3, "connectRetryTimeSeconds": 5}
+
+
 def peer_config(name: str, *, restart: int | None = 120, port: int = 179, **spec: Any) -> Document:
     """A CiliumBGPPeerConfig for IPv4. `restart`: seconds, None = no graceful restart; `spec`: what else."""
     graceful = {"gracefulRestart": {"enabled": True, "restartTimeSeconds": restart}} if restart else {}
     families = [{"afi": "ipv4", "safi": "unicast", "advertisements": {"matchLabels": {"advertise": "bgp"}}}]
-    timers = {"holdTimeSeconds": 9, "keepAliveTimeSeconds": 3, "connectRetryTimeSeconds": 5}
     return {
         "apiVersion": API,
         "kind": "CiliumBGPPeerConfig",
         "metadata": {"name": name},
-        "spec": {"transport": {"peerPort": port}, "timers": timers, **graceful, "families": families, **spec},
+        "spec": {"transport": {"peerPort": port}, "timers": TIMERS, **graceful, "families": families, **spec},
     }
 
 
