@@ -19,7 +19,7 @@ from bgpctl.core.reading.foreign import Foreign, Unreadable
 from bgpctl.core.state import NodeState, PeerState
 from bgpctl.core.timing.disruption import Scheme
 from bgpctl.core.timing.facts import PeerFacts, facts_from_peer
-from bgpctl.core.timing.failures import Scenario, Span
+from bgpctl.core.timing.failures import READMITTED, READMITTED_OTHER, Scenario, Span
 from bgpctl.core.timing.forecast import (
     EXPECTED,
     Brief,
@@ -116,6 +116,11 @@ class _World:
         found = announcers(fleet, there) if fleet else ()
         return Announced(found, {name: _sessions(states[name]) for name in alive})
 
+    @property
+    def _readmitted(self) -> float:
+        """Of bgpctl's own speaker it is measured at every router."""
+        return READMITTED if self.provider.name == providers.DEFAULT else READMITTED_OTHER
+
     def _intent(self, name: str) -> Intent:
         document = self._documents[name]
         return carried(self.objects.compiled(document), self.objects.announcer(document).sessions)
@@ -147,6 +152,7 @@ class _World:
             away=asked.away,
             pending=tuple(sorted(origin.removeprefix(SERVICE) for origin in pending)),
             notes=tuple(self._notes(name, intent, routers)),
+            readmitted=self._readmitted,
         )
 
     def _groups(
@@ -207,7 +213,10 @@ class _World:
             elif routers := self._told(document, state, asked):
                 if asked.settings:
                     check_keepalive(asked.settings, (router.facts for router in routers))
-                subject = Subject("", routers, None, self._close, state.soak if state else 0.0, asked.away)
+                soak = state.soak if state else 0.0
+                subject = Subject(
+                    "", routers, None, self._close, soak, asked.away, readmitted=self._readmitted
+                )
                 if subject not in memo:
                     memo[subject] = brief(subject, asked.scenarios, asked.settings)
                 yield Brief(name, memo[subject], len(routers), alone[name] if known else None)

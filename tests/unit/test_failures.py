@@ -15,6 +15,7 @@ from bgpctl.core.timing.failures import (
     LONGEST_REFUSAL,
     READMISSION,
     READMITTED,
+    READMITTED_OTHER,
     WATCHED,
     Course,
     Fate,
@@ -133,6 +134,19 @@ def test_how_a_stack_closes_counts_when_it_leaves() -> None:
 
 
 # --- laws -------------------------------------------------------------------------------------------------
+
+
+def test_another_stack_may_wait_before_it_connects() -> None:
+    """A GoBGP does, for 5 s; nobody knows it of all."""
+    for facts in (NO_GR, replace(GR, restart_time=12)):
+        ours, other = (
+            foretell(S.RESTART, facts, C.POD_CIDR, FRR, away=SHORT, readmitted=seconds)
+            for seconds in (READMITTED, READMITTED_OTHER)
+        )
+        assert ours.back and other.back and other.back.best == ours.back.best
+        later = READMITTED_OTHER - READMITTED
+        assert other.back.worst - ours.back.worst == later
+        assert other.loss.worst - ours.loss.worst == pytest.approx(later)
 
 
 def test_bird_keeps_the_routes_of_a_dead_node_that_sends_the_capability_of_rfc_9494() -> None:

@@ -74,9 +74,12 @@ ELSEWHERE = "whether another node announces the same addresses"
 READMISSION = "how soon the router takes the session again"
 WATCHED = "whether the router watches its link"
 
-# By when a router has the session again, if it does not refuse it: GoBGP 5.5 s, others 3 s
-# (docs/routers.md).
+# By when a router has the session again, once bgpctl's speaker is there and if it does not refuse it: GoBGP
+# 5.5 s, others 3 s (docs/routers.md).
 READMITTED = 6.0
+# The same for another stack's speaker, which may wait before it connects: a GoBGP, which is Cilium's, 5 s
+# after its start (holdtimeIdle), a BIRD 5 s (connect delay time); measured on a GoBGP up to 8 s.
+READMITTED_OTHER = 12.0
 # For how long a router may refuse it that is not known: BIRD's `Profile.error_wait`, the longest one.
 LONGEST_REFUSAL = 300.0
 
@@ -139,12 +142,14 @@ def foretell(
     away: Span | None = None,
     close: Close | None = None,
     soak: float = 0.0,
+    readmitted: float = READMITTED,
 ) -> Course:
     """The course of `scenario` for the routes of class `kind` at the router `facts.peer`.
 
     `elsewhere`: does another node announce the same addresses to this router? None = nobody knows, which
     counts as no; nobody else announces a PodCIDR. `away`: for how long what failed is away, None = it does
-    not come back by itself. `close` and `soak` are those of `estimate`, for DESELECT.
+    not come back by itself. `close` and `soak` are those of `estimate`, for DESELECT. `readmitted`: by when,
+    at worst, a session is there again after what speaks BGP is.
     """
     if scenario is Scenario.OPERATOR_DOWN:
         return _untouched(scenario, kind, _ALLOCATION)
@@ -156,7 +161,7 @@ def foretell(
     gone, unknown = Span(found.best, found.worst), found.unknown
     alone = replace(facts, graceful=False, restart_time=None, long_lived=None)
     lost = _routes(scenario, alone, profile, close, soak)
-    back, unsure = _back(away, gone.best > lost.worst, profile)
+    back, unsure = _back(away, gone.best > lost.worst, profile, readmitted)
     if kind is RouteClass.POD_CIDR:
         elsewhere = False
     if elsewhere is None:
@@ -196,15 +201,17 @@ def _routes(
     return replace(found, unknown=(WATCHED, *found.unknown))
 
 
-def _back(away: Span | None, graceful: bool, profile: Profile) -> tuple[Span | None, tuple[str, ...]]:
+def _back(
+    away: Span | None, graceful: bool, profile: Profile, readmitted: float
+) -> tuple[Span | None, tuple[str, ...]]:
     """When the routes are there again, and what is unknown of it."""
     if away is None or away.best == inf:
         return None, ()
     if graceful:
-        return Span(away.best, away.worst + READMITTED), ()
+        return Span(away.best, away.worst + readmitted), ()
     if profile.error_wait is None:
         return Span(away.best, away.worst + LONGEST_REFUSAL), (READMISSION,)
-    return Span(away.best, away.worst + profile.error_wait[1] + READMITTED), ()
+    return Span(away.best, away.worst + profile.error_wait[1] + readmitted), ()
 
 
 def _loss(meanwhile: Fate, then: Fate, gone: Span, back: Span | None) -> Span:

@@ -13,7 +13,7 @@ from bgpctl.core.model import Family
 from bgpctl.core.state import PeerState
 from bgpctl.core.timing.disruption import NOTHING, Path, Scheme, Share, resets, returns
 from bgpctl.core.timing.facts import PeerFacts
-from bgpctl.core.timing.failures import Course, RouteClass, Scenario, Span
+from bgpctl.core.timing.failures import READMITTED, Course, RouteClass, Scenario, Span
 from bgpctl.core.timing.groups import Group
 from bgpctl.core.timing.mitigations import Case, Mitigation, mitigations
 from bgpctl.core.timing.profiles import UNKNOWN_ROUTER, Profile
@@ -51,7 +51,7 @@ class Router:
 class Subject:
     """All that is known of one node. `pods`: those with addresses of their own, None = not known. `close`,
     `soak`: how its speaker leaves. `pending`: Services that wait for an address. `notes`: sentences that a
-    reader must know first."""
+    reader must know first. `readmitted` as in `foretell`."""
 
     node: str
     routers: tuple[Router, ...]
@@ -61,6 +61,7 @@ class Subject:
     away: Span = EXPECTED
     pending: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    readmitted: float = READMITTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +146,7 @@ def _case(subject: Subject, router: Router, group: Group) -> Case:
         scheme=router.scheme,
         endpoints=group.of_each,
         node=subject.node,
+        readmitted=subject.readmitted,
     )
 
 
@@ -240,7 +242,16 @@ def brief(
 
 def _shared(scenario: Scenario, subject: Subject, router: Router, settings: Settings | None) -> Course:
     facts = changed(router.facts, settings) if settings else router.facts
-    case = Case(facts, RouteClass.CLUSTER, router.profile, True, subject.away, subject.close, subject.soak)
+    case = Case(
+        facts,
+        RouteClass.CLUSTER,
+        router.profile,
+        True,
+        subject.away,
+        subject.close,
+        subject.soak,
+        readmitted=subject.readmitted,
+    )
     return case.course(scenario)
 
 

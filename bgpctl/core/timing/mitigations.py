@@ -78,7 +78,7 @@ class Mitigation:
 class Case:
     """One class of routes at one router, with all that `foretell` wants to know. `next_hops`: how many nodes
     announce it there, None = not known; `position` and `scheme` as in `disruption.leaves`; `endpoints`: of
-    its Services; `node`: its name, for what is to be typed."""
+    its Services; `node`: its name, for what is to be typed; `readmitted` as in `foretell`."""
 
     facts: PeerFacts
     kind: RouteClass
@@ -92,6 +92,7 @@ class Case:
     scheme: Scheme = Scheme.UNKNOWN
     endpoints: int | None = None
     node: str = "NODE"
+    readmitted: float = READMITTED
 
     def course(self, scenario: Scenario) -> Course:
         """What the scenario does to it. One that restarts is away for so long as `away` says, whatever else
@@ -108,6 +109,7 @@ class Case:
             away=away,
             close=self.close,
             soak=self.soak,
+            readmitted=self.readmitted,
         )
 
     def moved(self, scheme: Scheme | None = None) -> Share:
@@ -162,7 +164,7 @@ def _of_speaker(scenario: Scenario, case: Case, course: Course) -> Iterator[Miti
             kept.gone or Span(inf, inf),
         )
     elif course.loss.worst and scenario is Scenario.RESTART and case.away is not None:
-        needed = round(case.away.worst + READMITTED + 1)
+        needed = round(case.away.worst + case.readmitted + 1)
         longer = replace(case, facts=with_graceful(facts, needed))
         yield Mitigation(
             scenario,

@@ -21,7 +21,14 @@ from bgpctl.core.timing.drills import (
     unapplied,
 )
 from bgpctl.core.timing.facts import PeerFacts
-from bgpctl.core.timing.failures import Course, RouteClass, Span, foretell
+from bgpctl.core.timing.failures import (
+    READMITTED,
+    READMITTED_OTHER,
+    Course,
+    RouteClass,
+    Span,
+    foretell,
+)
 from bgpctl.core.timing.profiles import Profile, find_profile
 from bgpctl.core.timing.withdrawal import Close
 from bgpctl.errors import BgpctlError
@@ -63,6 +70,7 @@ def _happen(net: Net, kind: str, drill: Drill, stack: str) -> Report:
     if problem:
         facts = claimed(drill.setting, facts)
     classes = CLASSES[drill.scenario]
+    readmitted = READMITTED if stack == OWN else READMITTED_OTHER
     first = course(drill, facts, classes[-1], profile, None, close)
     time.sleep(SETTLING_SECONDS)
     with net.asking(classes) as stop:
@@ -72,7 +80,10 @@ def _happen(net: Net, kind: str, drill: Drill, stack: str) -> Report:
         time.sleep(STEADY_SECONDS)
         requests = stop()
     rows = tuple(
-        Held(course(drill, facts, each, profile, away, close), measured(requests, ADDRESSES[each], event))
+        Held(
+            course(drill, facts, each, profile, away, close, readmitted),
+            measured(requests, ADDRESSES[each], event),
+        )
         for each in classes
     )
     return Report(kind, drill, rows, problem or _unmeasured(requests, event))
@@ -85,10 +96,20 @@ def course(
     profile: Profile,
     away: Span | None,
     close: Close | None = None,
+    readmitted: float = READMITTED,
 ) -> Course:
     """The forecast, as `bgpctl forecast` makes it."""
     elsewhere = kind is RouteClass.CLUSTER
-    return foretell(drill.scenario, facts, kind, profile, elsewhere=elsewhere, away=away, close=close)
+    return foretell(
+        drill.scenario,
+        facts,
+        kind,
+        profile,
+        elsewhere=elsewhere,
+        away=away,
+        close=close,
+        readmitted=readmitted,
+    )
 
 
 def _profile(kind: str) -> Profile:
