@@ -139,7 +139,12 @@ class Stacked:
 
     @property
     def close(self) -> Close | None:
-        return self._known().close
+        """Cilium since 1.16 sends a Hard Reset where the N bit is negotiated, and the forecast counts on it.
+        The gobgpd that stands for it here sends a plain Cease, as older ones do (measured on GoBGP 3.10)."""
+        from bgpctl.core.timing.withdrawal import Close
+
+        found = self._known().close
+        return Close.CEASE if found is Close.HARD_RESET else found
 
     def _known(self) -> Known:
         from bgpctl.kube import paths
