@@ -20,7 +20,7 @@ class Client:
     def __init__(self, text: str = TEXT, **pods: tuple[str, object]) -> None:
         self.text_, self.pods = text, pods
 
-    def items(self, path: str, labelSelector: str) -> list[object]:  # noqa: N803 - the API's word
+    def items(self, path: str, labelSelector: str) -> list[object]:
         assert path == paths.PODS
         return [
             {
