@@ -562,3 +562,10 @@ def test_end_of_rib_has_to_be_sent_for_each_family(ended: tuple[bool, bool], all
     view = {"bgpState": "Established", "gracefulRestartInfo": {"endOfRibSend": sent}}
     one = neighbor(versions=(4, 6))
     assert told.answer(json.dumps({"default": {"192.0.2.1": view}}), [one])[one.key].ended is all_
+
+
+def test_a_family_without_a_counter_is_none_of_the_sum() -> None:
+    families = {"ipv4Unicast": {"sentPrefixCounter": 1}, "l2VpnEvpn": {}}
+    view = {"bgpState": "Established", "addressFamilyInfo": families}
+    found = told.answer(json.dumps({"default": {"192.0.2.1": view}}), [neighbor()])
+    assert found == {("", "192.0.2.1"): Told(SessionState.ESTABLISHED, sent=1)}

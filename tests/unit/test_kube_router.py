@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bgpctl.core.drain.lever import Effect
-from bgpctl.core.kube_router import UNTOLD, Peer, node_state, read_peers, read_settings
+from bgpctl.core.kube_router import UNTOLD, Peer, _flags, node_state, read_peers, read_settings
 from bgpctl.core.model import Session, SessionState
 from bgpctl.core.reading.foreign import Unreadable
 from bgpctl.core.state import NodeState, PeerState
@@ -325,3 +325,17 @@ def test_a_daemonset_of_which_no_pod_is_let_in_refuses_nobodys_drain() -> None:
         ({"observedGeneration": 1, "currentNumberScheduled": 0}, False),
     ):
         assert (read_settings({**made, "status": status}) is not None) is counts
+
+
+@pytest.mark.parametrize(
+    ("words", "flags"),
+    [
+        (("--a=1", "--b", "2", "--c", "--d=", "-x", "word"), {"a": "1", "b": "2", "c": "true", "d": ""}),
+        (("--last",), {"last": "true"}),
+        (("word", "-a=1"), {}),
+        (("--a", "--b"), {"a": "true", "b": "true"}),
+        ((), {}),
+    ],
+)
+def test_flags_as_its_command_line_reads_them(words: tuple[str, ...], flags: dict[str, str]) -> None:
+    assert _flags(words) == flags

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bgpctl.core.loglines import LogLine, Wanted, Window, chosen, mentions, merged, read
+from bgpctl.core.loglines import STRANGE, LogLine, Wanted, Window, chosen, mentions, merged, read
 from bgpctl.render import logs as out
 from bgpctl.render.text import plain
 from bgpctl.speaker.logs import JsonFormatter, TextFormatter
@@ -223,3 +223,28 @@ def test_what_came_earlier_than_a_due_line_goes_with_it() -> None:
 @pytest.mark.parametrize("text", ['{"subsys": ' + "[" * 100_000, "{", '{"subsys": 5}', f"{NAME}x"])
 def test_a_line_that_is_none_of_ours(text: str) -> None:
     assert read(text, "n") is None
+
+
+@pytest.mark.parametrize(
+    ("before", "lines", "after", "told"),
+    [
+        (0, 0, 0, []),
+        (0, 3, 0, [3]),
+        (0, STRANGE - 1, 0, [STRANGE - 1]),
+        (0, STRANGE, 0, [STRANGE]),  # while it is followed, and not again at its end
+        (0, STRANGE + 5, 0, [STRANGE]),
+        (1, STRANGE + 5, 0, []),
+        (0, 5, 1, []),
+        (0, STRANGE, 1, [STRANGE]),
+    ],
+)
+def test_a_log_in_which_nothing_is_a_speakers_is_told_of_once(
+    before: int, lines: int, after: int, told: list[int]
+) -> None:
+    """Blank lines count for nothing."""
+    ours = 'time=2026-11-23T18:32:55.803Z level=info msg="Peer Up" subsys=bgp-control-plane'
+    texts = [ours] * before + ["something else", " "] * lines + [ours] * after
+    found: list[int] = []
+    assert len(list(chosen(texts, "n1", Wanted(), found.append))) == before + after
+    assert found == told
+    assert len(list(chosen(texts, "n1", Wanted()))) == before + after

@@ -12,7 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgpctl.core.settings import SETTINGS, read, spoken
+from bgpctl.core.settings import SETTINGS, known, read, spoken
 from bgpctl.documents.settings import edit, load, where
 from bgpctl.errors import UsageError
 
@@ -212,3 +212,33 @@ def said(path: Path) -> dict[tuple[str | None, str], tuple[str, ...]]:
     return {
         (context, name): value.texts for context, values in sections.items() for name, value in values.items()
     }
+
+
+@pytest.mark.parametrize(
+    ("value", "texts", "fault"),
+    [
+        (True, ("true",), ""),
+        (False, ("false",), ""),
+        ("true", None, "it must be true or false"),
+        (1, None, "it must be true or false"),
+    ],
+)
+def test_a_switch_is_a_word_of_yamls_own(value: object, texts: tuple[str, ...] | None, fault: str) -> None:
+    found, faults = read({"defaults": {"require-confirmed": value}})
+    assert [one.message for one in faults] == ([fault] if fault else [])
+    assert [one.texts for one in found.everywhere.values()] == ([texts] if texts else [])
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("require_confirmed", "did you mean require-confirmed?"),
+        ("require-confirme", "did you mean require-confirmed?"),
+        ("nothing-like-it", f"use {', '.join(SETTINGS)}"),
+        ("x" * 99, f"{'x' * 60!r} is no setting"),
+    ],
+)
+def test_a_setting_that_is_none_names_the_nearest(name: str, words: str) -> None:
+    with pytest.raises(ValueError, match="is no setting") as error:
+        known(name)
+    assert words in str(error.value)

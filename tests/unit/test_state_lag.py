@@ -47,6 +47,9 @@ LAGS = {
     "what is absent": replace(SERVES, absent={"noLocalEndpoints": 1}),
 }
 NEVER = {
+    "that it should announce nothing": replace(SERVES, intended=0),
+    "that nobody knows what it should announce": replace(SERVES, intended=None),
+    "that it announces nothing": replace(SERVES, announced=0),
     "the last route": state(0, 0),
     "a count that is not known": state(None, None),
     "a phase": replace(SERVES, phase="Leaving"),

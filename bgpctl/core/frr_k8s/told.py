@@ -71,7 +71,7 @@ def node_status(document: Document) -> NodeStatus:
     """Raises Unreadable."""
     status = Foreign.of(document).child("status")
     results = (status.text(name, longest=LONGEST_CONFIG) for name in _RESULTS)
-    conversion, reload = ("" if text.strip() in ("", SUCCESS) else _first_line(text) for text in results)
+    conversion, reload = ("" if text.strip() == SUCCESS else _first_line(text) for text in results)
     running = status.text("runningConfig", longest=LONGEST_CONFIG)
     return NodeStatus(name_of(document), read(running), conversion, reload)
 
