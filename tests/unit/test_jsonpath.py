@@ -116,3 +116,12 @@ def test_any_text_is_parsed_or_refused(template: str) -> None:
         assert str(error).startswith("column ")
     else:
         assert isinstance(evaluate(parts, POD), str)
+
+
+@pytest.mark.parametrize(
+    ("operator", "numbers"),
+    [("==", "2"), ("!=", "1 3"), ("<", "1"), ("<=", "1 2"), (">", "3"), (">=", "2 3")],
+)
+def test_each_comparison(operator: str, numbers: str) -> None:
+    items = {"items": [{"n": n} for n in (1, 2, 3)]}
+    assert evaluate(parse(f"{{.items[?(@.n{operator}2)].n}}"), items) == numbers

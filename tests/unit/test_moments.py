@@ -62,3 +62,10 @@ def test_garbage_costs_its_line(garbage: Any) -> None:
 def test_a_drain_that_is_not_done_has_none() -> None:
     assert moments(record(steps=STEPS)) == ()
     assert moments(replace(record(), command="restore")) == ()
+
+
+def test_a_drain_without_a_request_or_a_proof_tells_of_neither() -> None:
+    """Nobody had to be told to leave, or a step is of another version."""
+    found = told(replace(record({"ShutDown": AT + 8}, proof="confirmed"), marks={}))
+    assert found == [(0, "the drain began", "bgpctl"), (8, "done", "bgpctl")]
+    assert not [one for one in told(record()) if one[1].startswith("the routes are gone")]

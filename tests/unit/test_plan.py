@@ -225,3 +225,22 @@ def test_what_a_step_foresees_where_it_has_no_preview(decision: Decision, state:
 
     found = _foresee(Plain(), snapshot())  # type: ignore[arg-type]
     assert found == (state, decision.reason, decision.hint if state == "blocked" else "")
+
+
+def test_what_a_step_would_do_has_no_hint() -> None:
+    class Plain:
+        def foresee(self, s: Snapshot) -> None:
+            return None
+
+        def preview(self, s: Snapshot) -> str:
+            return "cordon"
+
+    assert _foresee(Plain(), snapshot()) == ("planned", "cordon", "")  # type: ignore[arg-type]
+
+
+def test_what_a_step_foresees_goes_before_its_preview() -> None:
+    class Refused:
+        def foresee(self, s: Snapshot) -> Decision:
+            return Decision(Status.BLOCKED, "no", hint="h")
+
+    assert _foresee(Refused(), snapshot()) == ("blocked", "no", "h")  # type: ignore[arg-type]

@@ -107,3 +107,10 @@ def test_what_is_refused(kind: Kind, value: Any, why: str) -> None:
 )
 def test_what_is_written(kind: Kind, value: Any, written: Any) -> None:
     assert kind.write is not None and kind.write(value) == written
+
+
+def test_what_each_kind_is_where_it_is_absent() -> None:
+    kinds_ = (kinds.TEXT, kinds.SENTENCE, kinds.FLAG, kinds.integer(), kinds.integer(default=None))
+    assert [one.default for one in kinds_] == ["", "", False, 0, None]
+    more = (kinds.number(), kinds.parsed(int, "x"), kinds.texts(), kinds.each_text(int), kinds.WORDS)
+    assert [one.default for one in more] == [0.0, None, (), (), frozenset()]

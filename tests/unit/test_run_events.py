@@ -13,6 +13,7 @@ from bgpctl.kube import paths
 from bgpctl.lab.api.requests import Answer
 from bgpctl.runbooks import drain
 from bgpctl.runbooks import world as worlds
+from bgpctl.runbooks.events import TOLD
 from bgpctl.runbooks.model import Result
 from bgpctl.runbooks.options import DrainOptions, RestoreOptions
 from tests.support import second_writer
@@ -120,3 +121,19 @@ def test_a_name_fits_whatever_the_node_is_called(rig: Rig) -> None:
     event = owner._teller._event(owner.hold.journal, "SpeakerRestartStopped", "x" * 5000, "Normal")  # type: ignore[arg-type]
     assert len(event["metadata"]["name"]) <= 253 and ".." not in event["metadata"]["name"]
     assert len(event["message"]) == 1024
+
+
+def test_the_reasons_of_a_runs_events() -> None:
+    """People select Events by them."""
+    assert {" ".join(step): reason for step, reason in TOLD.items()} == {
+        "drain Checked": "DrainStarted",
+        "drain Cordoned": "Cordoned",
+        "drain Evicted": "Evicted",
+        "drain Withdrawn": "RoutesWithdrawn",
+        "drain ShutDown": "Drained",
+        "restore Claimed": "RestoreStarted",
+        "restore Announced": "RoutesAnnounced",
+        "restore Uncordoned": "Restored",
+        "restart Graceful": "SpeakerRestartStarted",
+        "restart Announced": "SpeakerRestarted",
+    }

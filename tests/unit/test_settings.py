@@ -242,3 +242,21 @@ def test_a_setting_that_is_none_names_the_nearest(name: str, words: str) -> None
     with pytest.raises(ValueError, match="is no setting") as error:
         known(name)
     assert words in str(error.value)
+
+
+def test_what_may_stand_in_a_file_of_defaults() -> None:
+    """Names in files that people have: one that goes would be a fault in each of them."""
+    names = [
+        "provider",
+        "peer-profile",
+        "router-probe",
+        "require-confirmed",
+        "timeout",
+        "settle",
+        "soak",
+        "deselect-label",
+    ]
+    assert set(names) <= set(SETTINGS)
+    assert {"max-unavailable", "expect", "restart-takes"} <= set(SETTINGS)
+    assert [name for name, one in SETTINGS.items() if one.name != name] == []
+    assert [name for name, one in SETTINGS.items() if one.switch] == ["require-confirmed"]
