@@ -97,11 +97,11 @@ def running(
     """
     if not 1 <= nodes <= MAX_NODES:
         raise UsageError(f"--nodes {nodes} is out of range", f"1..{MAX_NODES}")
-    if kubeconfig:
-        place.refuse(kubeconfig)
     kind, driver = choose(router), stacks.choose(stack)
     with contextlib.ExitStack() as parts:
-        here = parts.enter_context(place.claimed())
+        here = parts.enter_context(place.claimed())  # what a killed one left is gone then, its file too
+        if kubeconfig:
+            place.refuse(kubeconfig)
         names = dict(enumerate(seed.node_names(nodes), start=1))
         those = tuple(stacks.Node(name, here.node_address(n), here.next_hop(n)) for n, name in names.items())
         spec = _router_spec(kind, here, [node.address for node in those])

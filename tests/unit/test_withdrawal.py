@@ -99,6 +99,13 @@ def test_long_lived_column(event: Event, close: Close | None, bird: float, gobgp
     assert worst(event, GR_N_LLGR, "gobgp3", close) == gobgp_n
 
 
+@pytest.mark.parametrize(("router", "gone"), [("frr", H), ("bird2", H + R), ("gobgp3", H + R)])
+def test_the_capability_with_no_time_counts_where_it_was_measured(router: str, gone: float) -> None:
+    """FRR sends it always, so each measurement of an FRR had it: its hold timer ends the routes."""
+    assert worst(Event.POWER_OFF, replace(GR, long_lived=0), router) == gone
+    assert worst(Event.POWER_OFF, GR_LLGR, router) > gone
+
+
 @pytest.mark.parametrize("facts", [NO_GR, GR, GR_N, GR_LLGR], ids=["no GR", "GR", "GR+N", "LLGR"])
 @pytest.mark.parametrize("router", ["frr", "bird2"])
 def test_bfd_row_flushes_in_every_mode(facts: PeerFacts, router: str) -> None:

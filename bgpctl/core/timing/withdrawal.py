@@ -178,11 +178,19 @@ _UNKNOWN_WORDS = (
 )
 
 
+def _after_hold(facts: PeerFacts, profile: Profile) -> bool | None:
+    """Does graceful restart keep the routes after the hold timer? None = nobody knows. The capability of
+    RFC 9494 is enough where that matters, with a stale time of 0 too, as of every FRR: BIRD keeps them for
+    the Restart Time then. Where nobody measured the capability, one with 0 changes nothing."""
+    long_lived = profile.hold_expiry_graceful_long_lived
+    if facts.long_lived is None or (long_lived is None and facts.long_lived == 0):
+        return profile.hold_expiry_graceful
+    return long_lived
+
+
 def _worlds(facts: PeerFacts, profile: Profile) -> Iterator[World]:
     """Every router that the facts and the profile allow."""
-    # The capability is enough, with a stale time of 0 too: BIRD keeps the routes for the Restart Time then.
-    long_lived = facts.long_lived is not None
-    expiry = profile.hold_expiry_graceful_long_lived if long_lived else profile.hold_expiry_graceful
+    expiry = _after_hold(facts, profile)
     answers = product(
         (False,) if facts.restart_time is None else _negotiated(facts.graceful, profile.graceful),
         _negotiated(facts.peer_n, profile.notification) if facts.local_n else (False,),
