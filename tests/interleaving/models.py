@@ -32,7 +32,7 @@ DEAD = "dead"
 @dataclass(slots=True)
 class Router:
     """`routes`: node -> prefix -> until when a stale one is kept (None = it is live). `met`: the nodes that
-    it ever had routes of."""
+    it had routes of, and that have not withdrawn them as they removed it."""
 
     sim: Sim
     address: str
@@ -127,10 +127,13 @@ class Speaker:
         self.connect()
 
     def _leave(self, address: str) -> None:
-        """It is no peer any more: withdrawn from while its session is up."""
+        """It is no peer any more: withdrawn from while its session is up. A run that never saw it has nobody
+        to ask then."""
         router = self.sim.routers[address]  # type: ignore[attr-defined]
         if router.down:
             self.left[address] = self._peer(address)
+        else:
+            router.met.discard(self.node)
         router.routes.pop(self.node, None)
         self.sessions.discard(address)
 
