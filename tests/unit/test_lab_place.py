@@ -53,7 +53,8 @@ def test_where_no_kubeconfig_can_be_written_nothing_is_started(
 ) -> None:
     (tmp_path / "there").touch()
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
-    monkeypatch.setattr(place, "claimed", lambda: pytest.fail("it was begun"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(cluster, "make", lambda _: pytest.fail("it was begun"))
     with pytest.raises(UsageError, match=complaint), cluster.running(kubeconfig=tmp_path / name):
         pass
     place.refuse(tmp_path / "fresh")
