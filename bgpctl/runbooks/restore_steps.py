@@ -212,8 +212,7 @@ class Uncordoned(Goal):
 
 def _current(s: Snapshot, state: NodeState) -> float:
     """From when on what the node's stack told last is of after the node was told to come back."""
-    assert s.journal is not None, "there is something to bring back"
-    return s.journal.since(RESELECTED) + (state.lag or 0.0)
+    return (s.journal.since(RESELECTED) if s.journal else 0.0) + (state.lag or 0.0)
 
 
 def _stay_up(s: Snapshot, state: NodeState) -> bool:
